@@ -1,0 +1,24 @@
+/** One step of a long call. Libraries emit these; only front ends draw them. */
+export interface ProgressEvent {
+  /** What is being done, a short phrase such as `decode` or `download TensorFlow`. */
+  readonly task: string;
+  /** How much is done, in `unit`s, from 0. */
+  readonly done: number;
+  /** How much there is to do, in `unit`s; absent when nobody knows. */
+  readonly total?: number;
+  /** What is counted: `frames`, `patches`, `bytes`, `steps`. */
+  readonly unit: string;
+  /** Figures worth showing beside the bar, such as `loss 0.0123`. */
+  readonly detail?: string;
+}
+
+/** Receives the progress of a long call. It must not throw. */
+export type OnProgress = (event: ProgressEvent) => void;
+
+/** The two options of every long call. */
+export interface LongCallOptions {
+  /** Stops the call; it then throws a `CoordTokError` with code `aborted` and leaves nothing half-written. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the progress of the call. */
+  readonly onProgress?: OnProgress | undefined;
+}

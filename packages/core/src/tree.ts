@@ -1,0 +1,60 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { CoordTokError } from "./errors.js";
+
+/** A tensor, or a list or record of tensor trees: parameters, gradients, optimizer state, triplanes. Absent branches are `undefined`. */
+export type TensorTree = Tensor | undefined | readonly TensorTree[] | { readonly [name: string]: TensorTree };
+
+type Branches = readonly (readonly [string, TensorTree])[];
+
+function isTensor(tree: TensorTree): tree is Tensor {
+  return typeof tree === "object" && "dataId" in tree;
+}
+
+function branches(tree: TensorTree): Branches {
+  return tree === undefined ? [] : (Object.entries(tree) as Branches);
+}
+
+/** The leaves of a tree in the order of its keys, with their paths (`decoder.blocks.0.attention.query.kernel`). */
+export function treeEntries(tree: TensorTree, path = ""): [path: string, leaf: Tensor][] {
+  if (isTensor(tree)) return [[path, tree]];
+  return branches(tree).flatMap(([name, child]) => treeEntries(child, path === "" ? name : `${path}.${name}`));
+}
+
+/** The leaves of a tree in the order of its keys. */
+export function treeLeaves(tree: TensorTree): Tensor[] {
+  return treeEntries(tree).map(([, leaf]) => leaf);
+}
+
+/** A tree of the same form with each leaf replaced. */
+export function treeMap<T extends TensorTree>(tree: T, replace: (leaf: Tensor, path: string) => Tensor): T {
+  const visit = (node: TensorTree, path: string): TensorTree => {
+    if (node === undefined) return undefined;
+    if (isTensor(node)) return replace(node, path);
+    const under = (name: string): string => (path === "" ? name : `${path}.${name}`);
+    if (Array.isArray(node)) return node.map((child: TensorTree, i) => visit(child, under(String(i))));
+    return Object.fromEntries(branches(node).map(([name, child]) => [name, visit(child, under(name))]));
+  };
+  return visit(tree, "") as T;
+}
+
+/**
+ * A tree of the form of `like` with the given leaves, in the order of `treeLeaves(like)`.
+ * @throws CoordTokError `shape` when there are more or fewer leaves than the form has.
+ */
+export function treeFromLeaves<T extends TensorTree>(like: T, leaves: readonly Tensor[]): T {
+  const expected = treeLeaves(like).length;
+  if (leaves.length !== expected)
+    throw new CoordTokError("shape", `Expected ${expected} tensors for this tree, got ${leaves.length}.`);
+  let next = 0;
+  return treeMap(like, () => leaves[next++]!);
+}
+
+/** Frees every leaf of a tree. */
+export function disposeTree(tree: TensorTree): void {
+  for (const leaf of treeLeaves(tree)) leaf.dispose();
+}
+
+/** How many numbers a tree holds. */
+export function treeSize(tree: TensorTree): number {
+  return treeLeaves(tree).reduce((sum, leaf) => sum + leaf.size, 0);
+}
