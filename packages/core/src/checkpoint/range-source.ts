@@ -1,0 +1,50 @@
+import { CoordTokError } from "../errors.js";
+
+/** Bytes of which any part can be read: a file, a blob, an array. */
+export interface RangeSource {
+  /** How many bytes there are. */
+  readonly size: number;
+  /**
+   * Exactly `length` bytes from `offset` on, owned by the caller.
+   * @throws CoordTokError `file-read` when the source does not hold them.
+   */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/**
+ * A range source over bytes in memory, over a blob (a browser's `File` is one), or the source itself.
+ * The bytes read from a `Uint8Array` are copies.
+ */
+export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSource {
+  if (source instanceof Uint8Array) {
+    return {
+      size: source.byteLength,
+      read: async (offset, length) => {
+        checkRange(source.byteLength, offset, length);
+        return source.slice(offset, offset + length);
+      },
+    };
+  }
+  if (source instanceof Blob) {
+    return {
+      size: source.size,
+      read: async (offset, length) => {
+        checkRange(source.size, offset, length);
+        return new Uint8Array(await source.slice(offset, offset + length).arrayBuffer());
+      },
+    };
+  }
+  return source;
+}
+
+/**
+ * Throws unless a source of `size` bytes holds `length` bytes from `offset` on.
+ * @throws CoordTokError `file-read`.
+ */
+export function checkRange(size: number, offset: number, length: number): void {
+  if (!(offset >= 0 && length >= 0 && offset + length <= size))
+    throw new CoordTokError(
+      "file-read",
+      `Expected ${length} bytes at offset ${offset}, but there are only ${size} bytes in all.`,
+    );
+}

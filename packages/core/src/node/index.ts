@@ -1,0 +1,11 @@
+export { fileReadError, fileWriteError } from "./file-error.js";
+export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
+export {
+  checkOutput,
+  moveIntoPlace,
+  temporaryPathFor,
+  writeAtomically,
+  type FileContent,
+  type OverwriteOption,
+  type WriteOptions,
+} from "./write-file.js";

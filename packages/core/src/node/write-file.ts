@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { access, link, open, realpath, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import { CoordTokError, throwIfAborted } from "../errors.js";
+import { fileWriteError } from "./file-error.js";
+
+/** Whether an existing file may be replaced. */
+export interface OverwriteOption {
+  /** Replace an existing file (default false: an existing file is an error). */
+  readonly overwrite?: boolean | undefined;
+}
+
+/**
+ * Checks before long work that a file can be written afterwards.
+ * @throws CoordTokError `file-exists` when there is a file already and `overwrite` is not set; `file-write` when the path is a
+ * folder or a device, or when its folder is missing or not writable.
+ */
+export async function checkOutput(path: string, options: OverwriteOption = {}): Promise<void> {
+  if (basename(path) === "")
+    throw new CoordTokError("file-write", `Expected the path of a file to write, got "${path}".`);
+  const folder = dirname(path);
+  const folderFacts = await factsOf(folder, path);
+  if (folderFacts === undefined)
+    throw new CoordTokError(
+      "file-write",
+      `Cannot write "${path}": the folder "${folder}" does not exist; create it first.`,
+    );
+  if (!folderFacts.isDirectory())
+    throw new CoordTokError("file-write", `Cannot write "${path}": "${folder}" is a file, not a folder.`);
+  const facts = await factsOf(path, path);
+  if (facts?.isDirectory())
+    throw new CoordTokError("file-write", `Cannot write "${path}": it is a folder; give the path of a file.`);
+  if (facts && !facts.isFile())
+    throw new CoordTokError("file-write", `Cannot write "${path}": it is not an ordinary file; choose another path.`);
+  if (facts && options.overwrite !== true) throw alreadyThere(path);
+  try {
+    await access(folder, constants.W_OK);
+  } catch (thrown) {
+    throw fileWriteError(thrown, path);
+  }
+}
+
+function alreadyThere(path: string): CoordTokError {
+  return new CoordTokError(
+    "file-exists",
+    `"${path}" exists already; choose another path or allow to replace it (--overwrite, option overwrite: true).`,
+  );
+}
+
+async function factsOf(path: string, output: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
+  try {
+    return await stat(path);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    throw fileWriteError(thrown, output);
+  }
+}
+
+/**
+ * A path that nobody uses, in the same folder and with the same extension, for what is not complete yet:
+ * `clip.mp4` gives `.clip.1f0c9a72d3e4.partial.mp4`. Nothing is created. Move the finished file with {@link moveIntoPlace}.
+ */
+export function temporaryPathFor(path: string): string {
+  const extension = extname(path);
+  // 40 characters take at most 160 bytes, so that the name stays below the 255 bytes of file systems.
+  const stem = [...basename(path, extension)].slice(0, 40).join("");
+  return join(dirname(path), `.${stem}.${randomBytes(6).toString("hex")}.partial${extension}`);
+}
+
+/**
+ * Gives a finished file its final name in one step: others see the old file or the whole new one. Both must be in one folder.
+ * Without `overwrite` a file that appeared in the meantime stays and this throws. A symbolic link keeps pointing at the file.
+ * @throws CoordTokError `file-exists`, `file-write`. The temporary file is left in place then.
+ */
+export async function moveIntoPlace(temporary: string, path: string, options: OverwriteOption = {}): Promise<void> {
+  try {
+    if (options.overwrite === true) await rename(temporary, await behindLinks(path));
+    else await moveWithoutReplacing(temporary, path);
+  } catch (thrown) {
+    throw fileWriteError(thrown, path);
+  }
+}
+
+async function behindLinks(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
+}
+
+async function moveWithoutReplacing(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "EEXIST") throw alreadyThere(path);
+    // Some file systems have no hard links, and folders never have: look first, then rename.
+    if (
+      await stat(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      throw alreadyThere(path);
+    await rename(temporary, path);
+    return;
+  }
+  await rm(temporary);
+}
+
+/** What a file is written from: bytes, text (as UTF-8), or a sequence of either that is made while it is written. */
+export type FileContent = Uint8Array | string | Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
+
+/** How a file is written. */
+export interface WriteOptions extends OverwriteOption {
+  /** Stops the writing; nothing is left behind then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes a file so that it is there as a whole or not at all: into a temporary file beside it, flushed to the disk, then renamed.
+ * On failure or abort the temporary file is removed and an existing file stays as it was. An error that the content itself
+ * throws passes through.
+ * @throws CoordTokError `file-exists`, `file-write`, `aborted`.
+ */
+export async function writeAtomically(path: string, content: FileContent, options: WriteOptions = {}): Promise<void> {
+  const { signal } = options;
+  throwIfAborted(signal);
+  await checkOutput(path, options);
+  const temporary = temporaryPathFor(await behindLinks(path));
+  try {
+    await writeTemporary(temporary, path, content, signal);
+    throwIfAborted(signal);
+    await moveIntoPlace(temporary, path, options);
+  } catch (thrown) {
+    await rm(temporary, { force: true });
+    throw thrown;
+  }
+  await flushFolder(dirname(temporary));
+}
+
+async function writeTemporary(
+  temporary: string,
+  path: string,
+  content: FileContent,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const failed = (thrown: unknown): never => {
+    throw fileWriteError(thrown, path);
+  };
+  const handle: FileHandle = await open(temporary, "wx").catch(failed);
+  try {
+    const pieces = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+    for await (const piece of pieces) {
+      throwIfAborted(signal);
+      await handle.writeFile(piece).catch(failed);
+    }
+    await handle.sync().catch(failed);
+  } finally {
+    await handle.close().catch(failed);
+  }
+}
+
+/** Makes a rename survive a power cut; where folders cannot be flushed (Windows) nothing is lost but that. */
+async function flushFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return;
+  }
+}
