@@ -1,0 +1,119 @@
+// The direction of imports. `a <- b` reads "b may import a":
+// core <- triplane <- tokenizer; core <- {video, metrics, backend}; coordtok, tools, examples and benchmarks see all.
+const mayImport = {
+  core: [],
+  triplane: ["core"],
+  video: ["core"],
+  metrics: ["core"],
+  backend: ["core"],
+  tokenizer: ["core", "triplane"],
+};
+
+const tests = "\\.test\\.ts$";
+/** Where Node built-ins may be imported; everything else runs in browsers too. */
+const nodeOnly = [
+  "/node/",
+  "^packages/coordtok/",
+  "^(tools|examples|benchmarks)/",
+  "^packages/backend/src/setup/",
+  tests,
+];
+
+const directions = Object.entries(mayImport).map(([name, allowed]) => ({
+  name: `${name}-imports-${allowed.join("-and-") || "no-package"}`,
+  severity: "error",
+  from: { path: `^packages/${name}/src/`, pathNot: tests },
+  to: { path: "^(packages|tools|examples|benchmarks)/", pathNot: [name, ...allowed].map((dir) => `^packages/${dir}/`) },
+}));
+
+/** Tests may take helpers from tools and the backend they run on, but reach no sibling package either. */
+const testDirections = Object.entries(mayImport).map(([name, allowed]) => ({
+  name: `tests-of-${name}`,
+  severity: "error",
+  from: { path: `^packages/${name}/src/.*${tests}` },
+  to: {
+    path: "^(packages|examples|benchmarks)/",
+    pathNot: [name, ...allowed, "backend"].map((dir) => `^packages/${dir}/`),
+  },
+}));
+
+module.exports = {
+  forbidden: [
+    ...directions,
+    ...testDirections,
+    {
+      name: "packages-through-their-front-door",
+      comment: "Another package is imported by its name, never by a path into its folder.",
+      severity: "error",
+      from: { path: "^(packages/[^/]+|tools|examples|benchmarks)/" },
+      to: { path: "^packages/", pathNot: "^$1/", dependencyTypes: ["local"] },
+    },
+    {
+      name: "examples-see-published-packages-only",
+      severity: "error",
+      from: { path: "^examples/", pathNot: tests },
+      to: { path: "^(tools|benchmarks)/" },
+    },
+    {
+      name: "nothing-imports-programs",
+      comment: "coordtok, examples and benchmarks are at the top.",
+      severity: "error",
+      from: { path: "^packages/", pathNot: "^packages/coordtok/" },
+      to: { path: "^(packages/coordtok|examples|benchmarks)/" },
+    },
+    {
+      name: "only-tests-import-tools",
+      severity: "error",
+      from: { path: "^packages/", pathNot: tests },
+      to: { path: "^tools/" },
+    },
+    {
+      name: "only-node-folders-import-node",
+      severity: "error",
+      from: { path: "^packages/", pathNot: nodeOnly },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "browser-safe-code-stays-out-of-node-folders",
+      comment: "What runs in browsers must not reach Node built-ins over a detour.",
+      severity: "error",
+      from: { path: "^packages/[^/]+/src/", pathNot: nodeOnly },
+      to: { path: "^packages/[^/]+/src/(node|setup)/" },
+    },
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
+    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "declared",
+      comment: "Every import stands in the package.json of the package that makes it.",
+      severity: "error",
+      from: { path: "^packages/", pathNot: [tests, "tsup\\.config\\.ts$"] },
+      to: {
+        dependencyTypes: ["npm-no-pkg", "npm-unknown", "npm-dev"],
+        dependencyTypesNot: ["npm", "npm-peer", "npm-optional", "type-only"],
+      },
+    },
+    {
+      name: "tests-never-ship",
+      severity: "error",
+      from: { pathNot: tests },
+      to: { path: tests },
+    },
+  ],
+  options: {
+    doNotFollow: { path: ["node_modules", "/dist/"] },
+    exclude: { path: ["/dist/"] },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    combinedDependencies: false,
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["@coordtok/source", "import", "node", "default", "types"],
+      extensions: [".ts", ".js", ".cjs", ".mjs", ".d.ts", ".json"],
+    },
+  },
+};
