@@ -105,8 +105,8 @@ module.exports = {
     },
   ],
   options: {
-    doNotFollow: { path: ["node_modules", "/dist/"] },
-    exclude: { path: ["/dist/"] },
+    doNotFollow: { path: ["node_modules"] },
+    exclude: { path: ["^packages/[^/]+/dist/"] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     combinedDependencies: false,

@@ -1,0 +1,57 @@
+import { writeFileSync } from "node:fs";
+import type { SerializedError } from "vitest";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
+
+/** What the closing lines of a test run are made of. */
+export interface TestSummary {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly SkippedTest[];
+}
+
+/** A test that was not run. */
+export interface SkippedTest {
+  /** The file and titles, `file > suite > test`. */
+  readonly name: string;
+  /** Why; `undefined` when the test does not say. */
+  readonly reason: string | undefined;
+}
+
+/** The variable that names the file a {@link SummaryReporter} writes to. */
+export const summaryFileVariable = "COORDTOK_TEST_SUMMARY";
+
+/**
+ * Writes a {@link TestSummary} as JSON at the end of a run. A file that could not be loaded and an error outside of tests count
+ * as one failure each, so that a run with `0 failed` is one where everything went well.
+ */
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
+    const file = process.env[summaryFileVariable];
+    if (file === undefined) throw new Error(`${summaryFileVariable} does not name a file.`);
+    writeFileSync(file, JSON.stringify(summarize(modules, unhandledErrors.length)));
+  }
+}
+
+function summarize(modules: readonly TestModule[], unhandledErrors: number): TestSummary {
+  const tests = modules.flatMap((module) => [...module.children.allTests()]);
+  const state = (test: TestCase): string => test.result().state;
+  const failedTests = tests.filter((test) => state(test) === "failed").length;
+  const brokenSuites = modules.reduce((count, module) => {
+    const suites = [module, ...module.children.allSuites()];
+    return count + suites.filter((suite) => suite.errors().length > 0).length;
+  }, 0);
+  return {
+    passed: tests.filter((test) => state(test) === "passed").length,
+    failed: failedTests + brokenSuites + unhandledErrors,
+    skipped: tests
+      .filter((test) => state(test) === "skipped" || state(test) === "pending")
+      .map((test) => ({ name: `${test.module.relativeModuleId} > ${test.fullName}`, reason: reasonOf(test) })),
+  };
+}
+
+/** The text given to `context.skip(reason)`, else what stands behind `skipped:` in a title. */
+function reasonOf(test: TestCase): string | undefined {
+  const result = test.result();
+  const note = result.state === "skipped" ? result.note : undefined;
+  return note ?? /\bskipped: (.*?)\)?(?: > |$)/.exec(test.fullName)?.[1];
+}
