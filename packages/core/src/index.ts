@@ -1,3 +1,27 @@
+export { assignStrict, nestTensors, type AssignOptions, type ExpectedShapes } from "./checkpoint/assign.js";
+export {
+  checkpointKind,
+  loadCheckpoint,
+  openCheckpoint,
+  saveCheckpoint,
+  type Checkpoint,
+  type CheckpointContent,
+  type CheckpointFile,
+  type ExpectedCheckpoint,
+  type LoadOptions,
+} from "./checkpoint/checkpoint.js";
+export { bfloatFromFloat, floatFromBfloat, floatFromHalf, halfFromFloat } from "./checkpoint/half.js";
+export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
+export { renameStrictly, type Renamed, type RenameRule } from "./checkpoint/renames.js";
+export type { SafetensorsEntry, SafetensorsHeader, SafetensorsType } from "./checkpoint/safetensors-header.js";
+export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
+export {
+  encodeSafetensors,
+  type EncodeOptions,
+  type FloatStorage,
+  type NamedBytes,
+  type NamedTensor,
+} from "./checkpoint/safetensors-write.js";
 export {
   byteFromModelRange,
   checkRgbClip,
@@ -26,3 +50,21 @@ export { Random, type RandomState } from "./random.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 export { disposeTree, treeEntries, treeFromLeaves, treeLeaves, treeMap, treeSize, type TensorTree } from "./tree.js";
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
+export { crossAttention, maskedKey, selfAttention, type KeyBias } from "./nn/attention.js";
+export { addTable, gatherRows } from "./nn/embedding.js";
+export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";
+export { createLinear, linear, type LinearParams } from "./nn/linear.js";
+export { meanSquaredErrorSum } from "./nn/loss.js";
+export { createMlp, gelu, mlp, type MlpParams } from "./nn/mlp.js";
+export { patchify, unpatchify, type PatchSize } from "./nn/patchify.js";
+export {
+  createMemoryBlock,
+  createTransformerBlock,
+  memoryBlock,
+  transformerBlock,
+  type BlockOptions,
+  type CrossAttentionParams,
+  type MemoryBlockParams,
+  type SelfAttentionParams,
+  type TransformerBlockParams,
+} from "./nn/transformer-block.js";

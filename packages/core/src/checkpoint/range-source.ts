@@ -4,6 +4,8 @@ import { CoordTokError } from "../errors.js";
 export interface RangeSource {
   /** How many bytes there are. */
   readonly size: number;
+  /** What messages call it, a path or file name (default `the data`). */
+  readonly name?: string | undefined;
   /**
    * Exactly `length` bytes from `offset` on, owned by the caller.
    * @throws CoordTokError `file-read` when the source does not hold them.
@@ -28,6 +30,7 @@ export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSourc
   if (source instanceof Blob) {
     return {
       size: source.size,
+      name: "name" in source && typeof source.name === "string" ? source.name : undefined,
       read: async (offset, length) => {
         checkRange(source.size, offset, length);
         return new Uint8Array(await source.slice(offset, offset + length).arrayBuffer());
@@ -35,6 +38,11 @@ export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSourc
     };
   }
   return source;
+}
+
+/** How a message calls a source: its name in quotes, or `the data`. */
+export function sourceName(source: RangeSource): string {
+  return source.name === undefined ? "the data" : `"${source.name}"`;
 }
 
 /**

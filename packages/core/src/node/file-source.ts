@@ -27,6 +27,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
   const close = (): Promise<void> => (closing ??= handle.close());
   return {
     path,
+    name: path,
     size,
     read: async (offset, length) => {
       checkRange(size, offset, length);

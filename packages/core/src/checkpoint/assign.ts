@@ -1,0 +1,124 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { CoordTokError, throwIfAborted } from "../errors.js";
+import type { LongCallOptions } from "../progress.js";
+import { formatShape } from "../shape.js";
+import type { TensorTree } from "../tree.js";
+import type { SafetensorsEntry } from "./safetensors-header.js";
+import type { SafetensorsFile } from "./safetensors-read.js";
+
+/** Names of tensors and the shapes they must have. */
+export type ExpectedShapes = ReadonlyMap<string, readonly number[]>;
+
+/** Options of {@link assignStrict}. */
+export interface AssignOptions extends LongCallOptions {
+  /** Only the names that begin with this count; it is cut off before they are compared (default: none, all names count). */
+  readonly prefix?: string | undefined;
+}
+
+const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
+
+/**
+ * Reads the tensors of a file if, and only if, they match what is expected in count, name and shape and are floating-point
+ * numbers; otherwise nothing is read.
+ * @returns float32 tensors in the order of `expected`, owned by the caller.
+ * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors; `aborted`.
+ */
+export async function assignStrict(
+  expected: ExpectedShapes,
+  file: SafetensorsFile,
+  options: AssignOptions = {},
+): Promise<Map<string, Tensor>> {
+  const prefix = options.prefix ?? "";
+  const found = new Map(
+    [...file.entries]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, entry]) => [name.slice(prefix.length), entry]),
+  );
+  checkMatch(expected, found, file.name);
+  return readTensors(file, [...expected.keys()], prefix, options);
+}
+
+/** Reads tensors one by one; on failure or abort those already read are freed. */
+export async function readTensors(
+  file: SafetensorsFile,
+  names: readonly string[],
+  prefix: string,
+  options: LongCallOptions,
+): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>();
+  try {
+    for (const name of names) {
+      throwIfAborted(options.signal);
+      tensors.set(name, await file.read(prefix + name));
+      options.onProgress?.({ task: "load weights", done: tensors.size, total: names.length, unit: "tensors" });
+    }
+    return tensors;
+  } catch (thrown) {
+    for (const tensor of tensors.values()) tensor.dispose();
+    throw thrown;
+  }
+}
+
+function checkMatch(expected: ExpectedShapes, found: ReadonlyMap<string, SafetensorsEntry>, source: string): void {
+  const missing = [...expected.keys()].filter((name) => !found.has(name));
+  const unexpected = [...found.keys()].filter((name) => !expected.has(name));
+  const misshapen = [...found].flatMap(([name, entry]) => {
+    const shape = expected.get(name);
+    if (!shape) return [];
+    if (formatShape(shape) !== formatShape(entry.shape))
+      return [`${name} (expected ${formatShape(shape)}, got ${formatShape(entry.shape)})`];
+    return floatTypes.has(entry.dtype) ? [] : [`${name} (expected floating-point numbers, got ${entry.dtype})`];
+  });
+  const problems = [
+    ...describe(missing, "missing"),
+    ...describe(unexpected, "unexpected"),
+    ...describe(misshapen, "of the wrong shape or type"),
+  ];
+  if (problems.length > 0)
+    throw new CoordTokError(
+      "checkpoint",
+      `The tensors in ${source} do not fit this model, nothing was loaded: ${problems.join("; ")}.`,
+    );
+}
+
+function describe(names: readonly string[], what: string): string[] {
+  if (names.length === 0) return [];
+  const first = names.slice(0, 3).join(", ");
+  return [`${names.length} ${what} (${first}${names.length > 3 ? ", …" : ""})`];
+}
+
+/**
+ * A tensor tree from the paths of its leaves, the inverse of `treeEntries`: `a.0.b` is leaf `b` of the first element of the
+ * list `a`. A branch whose names are 0, 1, 2, … becomes a list, any other a record.
+ * @throws CoordTokError `checkpoint` when a path is both a leaf and a branch, or occurs twice.
+ */
+export function nestTensors(leaves: Iterable<readonly [path: string, leaf: Tensor]>): TensorTree {
+  const root = new Map<string, Branch>();
+  for (const [path, leaf] of leaves) {
+    const steps = path.split(".");
+    const last = steps.pop()!;
+    let node = root;
+    for (const step of steps) {
+      const child = node.get(step) ?? new Map<string, Branch>();
+      if (!(child instanceof Map)) throw clash(path);
+      node.set(step, child);
+      node = child;
+    }
+    if (node.has(last)) throw clash(path);
+    node.set(last, leaf);
+  }
+  return treeOf(root);
+}
+
+type Branch = Tensor | Map<string, Branch>;
+
+function clash(path: string): CoordTokError {
+  return new CoordTokError("checkpoint", `The tensor name "${path}" clashes with another one.`);
+}
+
+function treeOf(branch: Branch): TensorTree {
+  if (!(branch instanceof Map)) return branch;
+  const isList = branch.size > 0 && [...branch.keys()].every((_, index) => branch.has(String(index)));
+  if (isList) return Array.from({ length: branch.size }, (_, index) => treeOf(branch.get(String(index))!));
+  return Object.fromEntries([...branch].map(([name, child]) => [name, treeOf(child)]));
+}

@@ -1,0 +1,152 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Json } from "../config.js";
+import { CoordTokError, messageOf } from "../errors.js";
+import type { LongCallOptions } from "../progress.js";
+import { treeEntries, type TensorTree } from "../tree.js";
+import { assignStrict, readTensors, type ExpectedShapes } from "./assign.js";
+import type { RangeSource } from "./range-source.js";
+import { openSafetensors, type SafetensorsFile } from "./safetensors-read.js";
+import { encodeSafetensors, type EncodeOptions } from "./safetensors-write.js";
+
+/** The keys under which a checkpoint keeps what it is in the metadata of its safetensors file; all others are the caller's. */
+const keys = { kind: "coordtok.kind", format: "coordtok.format", config: "coordtok.config" } as const;
+
+/** The version of this layout that is written and the newest that is read. */
+const formatVersion = 1;
+
+/** Tensors with the configuration they belong to, as they lie in one safetensors file. */
+export interface Checkpoint<Config> {
+  /** What the file is for, such as `tokenizer`. */
+  readonly kind: string;
+  /** The configuration, as the parser of its kind gave it. */
+  readonly config: Config;
+  /** The tensors by the path of their leaf, `decoder.blocks.0.attention.query.kernel`; `nestTensors` makes a tree of them. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Further texts that were stored with it. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** A checkpoint whose tensors have not been read. */
+export interface CheckpointFile<Config> extends Omit<Checkpoint<Config>, "tensors"> {
+  /** The file, to look at its entries or to read single tensors. */
+  readonly file: SafetensorsFile;
+}
+
+/** What a checkpoint is expected to be. */
+export interface ExpectedCheckpoint<Config> {
+  readonly kind: string;
+  /** Checks the stored configuration and gives it its type. It should throw a `CoordTokError`. */
+  readonly parseConfig: (stored: Json) => Config;
+}
+
+/** Options of {@link loadCheckpoint}. */
+export interface LoadOptions<Config> extends ExpectedCheckpoint<Config>, LongCallOptions {
+  /**
+   * The names and shapes that belong to a configuration. With it the file must match them exactly and hold floating-point
+   * numbers (`assignStrict`); without it everything is read.
+   */
+  readonly shapes?: ((config: Config) => ExpectedShapes) | undefined;
+  /** Reads only the tensors whose name begins with this, and cuts it off (default: all). */
+  readonly prefix?: string | undefined;
+}
+
+/** What a safetensors file of this project is for, or `undefined` for any other file. */
+export function checkpointKind(file: SafetensorsFile): string | undefined {
+  return file.metadata.get(keys.kind);
+}
+
+/**
+ * Opens a checkpoint without reading its tensors.
+ * @throws CoordTokError `file-format` for a broken file, `checkpoint` for another kind, a newer layout or an invalid configuration.
+ */
+export async function openCheckpoint<Config>(
+  source: RangeSource | Uint8Array | Blob,
+  expected: ExpectedCheckpoint<Config>,
+): Promise<CheckpointFile<Config>> {
+  const file = await openSafetensors(source);
+  const kind = checkpointKind(file);
+  if (kind === undefined)
+    throw new CoordTokError(
+      "checkpoint",
+      `Expected a ${expected.kind} checkpoint of CoordTok.ts, but ${file.name} is a safetensors file without its description.`,
+    );
+  if (kind !== expected.kind)
+    throw new CoordTokError(
+      "checkpoint",
+      `Expected a ${expected.kind} checkpoint, but ${file.name} is of kind ${kind}.`,
+    );
+  checkVersion(file);
+  const metadata = new Map([...file.metadata].filter(([key]) => !(Object.values(keys) as string[]).includes(key)));
+  return { kind, config: parseConfigOf(file, expected), metadata, file };
+}
+
+function checkVersion(file: SafetensorsFile): void {
+  const version = Number(file.metadata.get(keys.format));
+  if (!(Number.isInteger(version) && version >= 1))
+    throw new CoordTokError("checkpoint", `The format version of ${file.name} is missing or not a number.`);
+  if (version > formatVersion)
+    throw new CoordTokError(
+      "checkpoint",
+      `${file.name} is of format ${version}, newer than the ${formatVersion} that this version reads; update CoordTok.ts.`,
+    );
+}
+
+function parseConfigOf<Config>(file: SafetensorsFile, expected: ExpectedCheckpoint<Config>): Config {
+  try {
+    return expected.parseConfig(JSON.parse(file.metadata.get(keys.config) ?? "") as Json);
+  } catch (thrown) {
+    throw new CoordTokError("checkpoint", `The configuration in ${file.name} is not valid: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/**
+ * Loads a checkpoint. On any failure nothing stays in memory.
+ * @param source a file (`openFileSource` of `@coordtok/core/node`), a blob, or the bytes. It may be closed afterwards.
+ * @returns the checkpoint; its tensors are owned by the caller.
+ * @throws CoordTokError as {@link openCheckpoint}, and `checkpoint` when the tensors do not fit the configuration.
+ */
+export async function loadCheckpoint<Config>(
+  source: RangeSource | Uint8Array | Blob,
+  options: LoadOptions<Config>,
+): Promise<Checkpoint<Config>> {
+  const { file, ...rest } = await openCheckpoint(source, options);
+  const prefix = options.prefix ?? "";
+  if (options.shapes) return { ...rest, tensors: await assignStrict(options.shapes(rest.config), file, options) };
+  const names = [...file.entries.keys()].filter((name) => name.startsWith(prefix));
+  const bare = names.map((name) => name.slice(prefix.length));
+  return { ...rest, tensors: await readTensors(file, bare, prefix, options) };
+}
+
+/** What {@link saveCheckpoint} stores. */
+export interface CheckpointContent {
+  readonly kind: string;
+  /** Plain data that `parseConfig` understands. */
+  readonly config: Json;
+  /** The tensors as a tree, or by name. */
+  readonly tensors: TensorTree | ReadonlyMap<string, Tensor>;
+  /** Further texts to store; keys that begin with `coordtok.` are taken. */
+  readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
+}
+
+/**
+ * The bytes of a checkpoint file, piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. Nothing is disposed.
+ * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored.
+ */
+export function saveCheckpoint(
+  content: CheckpointContent,
+  options: EncodeOptions = {},
+): AsyncGenerator<Uint8Array, void> {
+  const { kind, config, tensors, metadata = {} } = content;
+  const own = new Map(metadata instanceof Map ? (metadata as Map<string, string>) : Object.entries(metadata));
+  for (const key of own.keys())
+    if (key.startsWith("coordtok."))
+      throw new CoordTokError("checkpoint", `The metadata key "${key}" is taken; choose one without "coordtok.".`);
+  const leaves = tensors instanceof Map ? [...(tensors as Map<string, Tensor>)] : treeEntries(tensors as TensorTree);
+  return encodeSafetensors(
+    leaves.map(([name, tensor]) => ({ name, tensor })),
+    new Map([[keys.kind, kind], [keys.format, String(formatVersion)], [keys.config, JSON.stringify(config)], ...own]),
+    options,
+  );
+}

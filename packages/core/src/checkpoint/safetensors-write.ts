@@ -1,0 +1,123 @@
+import type { DataTypeMap, Tensor } from "@tensorflow/tfjs-core";
+import { CoordTokError } from "../errors.js";
+import { formatShape } from "../shape.js";
+import { bfloatFromFloat, halfFromFloat } from "./half.js";
+import { bytesPerElement, longestHeader, type SafetensorsType } from "./safetensors-header.js";
+
+/** A tensor to write under a name. */
+export interface NamedTensor {
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+/** Numbers to write under a name as they are. */
+export interface NamedBytes {
+  readonly name: string;
+  readonly dtype: SafetensorsType;
+  readonly shape: readonly number[];
+  /** Little-endian, row by row; a function is called when their turn comes, so that not all must be in memory at once. */
+  readonly bytes: Uint8Array | (() => Promise<Uint8Array>);
+}
+
+/** How float32 tensors are stored: exactly, or rounded to nearest even in half the space. */
+export type FloatStorage = "F32" | "F16" | "BF16";
+
+/** Options of {@link encodeSafetensors}. */
+export interface EncodeOptions {
+  /** How float32 tensors are stored (default `F32`). int32 tensors are stored as I32, bool tensors as BOOL. */
+  readonly dtype?: FloatStorage | undefined;
+}
+
+interface Part {
+  readonly name: string;
+  readonly dtype: SafetensorsType;
+  readonly shape: readonly number[];
+  readonly size: number;
+  readonly bytes: () => Promise<Uint8Array>;
+}
+
+/**
+ * The bytes of a safetensors file, piece by piece: the header, then one tensor after the other, so that never more than one is
+ * copied. Wider number types come first, which keeps every tensor aligned to its type; else the given order stays.
+ * Nothing is disposed; the tensors must live until the last piece has been taken. The pieces may be views of tensor memory: do not write to them.
+ * @param tensors each name once.
+ * @param metadata texts to store beside them.
+ * @throws CoordTokError `checkpoint` for a repeated or reserved name, a type that cannot be stored, or bytes that do not fit their shape.
+ */
+export async function* encodeSafetensors(
+  tensors: Iterable<NamedTensor | NamedBytes>,
+  metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>> = {},
+  options: EncodeOptions = {},
+): AsyncGenerator<Uint8Array, void> {
+  const parts = Array.from(tensors, (item) => partOf(item, options.dtype ?? "F32"));
+  parts.sort((a, b) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype]);
+  yield encodeHeader(parts, metadata);
+  for (const part of parts) {
+    const bytes = await part.bytes();
+    if (bytes.byteLength !== part.size)
+      throw new CoordTokError(
+        "checkpoint",
+        `Expected ${part.size} bytes for "${part.name}", ${part.dtype} of shape ${formatShape(part.shape)}, got ${bytes.byteLength}.`,
+      );
+    if (bytes.byteLength > 0) yield bytes;
+  }
+}
+
+function partOf(item: NamedTensor | NamedBytes, storage: FloatStorage): Part {
+  if ("tensor" in item) {
+    const { name, tensor } = item;
+    const dtype = storedType(tensor.dtype, storage, name);
+    const size = tensor.size * bytesPerElement[dtype];
+    return { name, dtype, shape: tensor.shape, size, bytes: async () => bytesOf(await tensor.data(), dtype) };
+  }
+  const { name, dtype, shape, bytes } = item;
+  const size = shape.reduce((product, dim) => product * dim, bytesPerElement[dtype] as number);
+  return { name, dtype, shape, size, bytes: typeof bytes === "function" ? bytes : async () => bytes };
+}
+
+function storedType(dtype: keyof DataTypeMap, storage: FloatStorage, name: string): SafetensorsType {
+  if (dtype === "float32") return storage;
+  if (dtype === "int32") return "I32";
+  if (dtype === "bool") return "BOOL";
+  throw new CoordTokError("checkpoint", `Tensor "${name}" of type ${dtype} cannot be stored in a safetensors file.`);
+}
+
+function bytesOf(values: Float32Array | Int32Array | Uint8Array, dtype: SafetensorsType): Uint8Array {
+  const stored =
+    dtype === "F16"
+      ? halfFromFloat(values as Float32Array)
+      : dtype === "BF16"
+        ? bfloatFromFloat(values as Float32Array)
+        : values;
+  return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+}
+
+function encodeHeader(
+  parts: readonly Part[],
+  metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>>,
+): Uint8Array {
+  const pairs = [...(metadata instanceof Map ? metadata : Object.entries(metadata))] as [string, string][];
+  const header = new Map<string, object>();
+  if (pairs.length > 0) header.set("__metadata__", Object.fromEntries(pairs));
+  let position = 0;
+  for (const { name, dtype, shape, size } of parts) {
+    if (name === "__metadata__" || header.has(name))
+      throw new CoordTokError(
+        "checkpoint",
+        name === "__metadata__" ? `A tensor cannot be called "${name}".` : `Two tensors are called "${name}".`,
+      );
+    header.set(name, { dtype, shape, data_offsets: [position, position + size] });
+    position += size;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const length = Math.ceil(text.length / 8) * 8;
+  if (length > longestHeader)
+    throw new CoordTokError(
+      "checkpoint",
+      `The header would take ${length} bytes; at most ${longestHeader} are allowed.`,
+    );
+  const bytes = new Uint8Array(8 + length).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(text, 8);
+  return bytes;
+}
