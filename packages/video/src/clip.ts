@@ -1,0 +1,129 @@
+import {
+  CoordTokError,
+  byteFromModelRange,
+  checkInteger,
+  checkNumber,
+  checkRgbClip,
+  clipFromRgb,
+  type Clip,
+  type RgbClip,
+  type RgbFrame,
+} from "@coordtok/core";
+import { slice, tidy } from "@tensorflow/tfjs-core";
+import { checkFrameSize } from "./geometry.js";
+import { fitFrame } from "./resize.js";
+import type { FrameSize } from "./types.js";
+
+/** Frames in display order, made as they are asked for or all there already. */
+export type RgbFrames = AsyncIterable<RgbFrame> | Iterable<RgbFrame>;
+
+/** How frames become a clip. */
+export interface ClipOptions {
+  /** How many frames the clip has. More frames are not read; too few are made up for by {@link clipFromFrames}. Default: as many as come. */
+  readonly length?: number | undefined;
+  /** Resize and crop each frame to this size, as {@link fitFrame} does. Default: the size that the frames have. */
+  readonly size?: FrameSize | undefined;
+}
+
+/**
+ * Collects frames as bytes: how clips wait in memory. Frames that are missing are not made up for.
+ * @throws CoordTokError `input` without any frame, `shape` when the frames differ in size.
+ */
+export async function rgbClipFromFrames(frames: RgbFrames, options: ClipOptions = {}): Promise<RgbClip> {
+  const length = options.length === undefined ? Infinity : checkInteger(options.length, "length", 1);
+  if (options.size) checkFrameSize(options.size);
+  const collected: RgbFrame[] = [];
+  for await (const frame of frames) {
+    const fitted = options.size ? fitFrame(frame, options.size) : frame;
+    checkFrame(fitted, collected[0] ?? fitted, collected.length);
+    collected.push(fitted);
+    if (collected.length >= length) break;
+  }
+  return joinFrames(collected);
+}
+
+/**
+ * Collects frames as a tensor `[1, T, H, W, 3]` in [-1, 1], owned by the caller.
+ * When there are fewer than `length` the last one is repeated; `validFrames` says how many are real.
+ * @throws CoordTokError `input` without any frame, `shape` when the frames differ in size.
+ */
+export async function clipFromFrames(frames: RgbFrames, options: ClipOptions = {}): Promise<Clip> {
+  const real = await rgbClipFromFrames(frames, options);
+  const { frames: tensor } = clipFromRgb([padded(real, options.length ?? real.frameCount)]);
+  return { frames: tensor, validFrames: [real.frameCount] };
+}
+
+/**
+ * The frames of a clip one by one, without its padding; a tensor is read back frame by frame, so memory does not grow with it.
+ * @param clip a tensor in [-1, 1], of which this reads one clip of the batch, or bytes.
+ * @param fps frames per second, for the timestamps.
+ * @param index which clip of a batch, 0 to B-1 (default 0).
+ * @throws CoordTokError `input` for an index outside the batch, `config` for a rate that is not positive, `shape` for bytes that do not fit their size.
+ */
+export function framesFromClip(clip: Clip | RgbClip, fps: number, index = 0): AsyncIterable<RgbFrame> {
+  checkRate(fps);
+  return "frames" in clip ? framesOfTensor(clip, fps, index) : framesOfBytes(clip, fps);
+}
+
+/** Throws unless frames per second are a finite number above 0. @throws CoordTokError `config`. */
+export function checkRate(fps: number): void {
+  checkNumber(fps, "fps", 0, 1e6);
+  if (fps === 0) throw new CoordTokError("config", "Expected fps to be more than 0, got 0.");
+}
+
+async function* framesOfBytes(clip: RgbClip, fps: number): AsyncGenerator<RgbFrame, void, undefined> {
+  checkRgbClip(clip);
+  const { width, height, frameCount } = clip;
+  const bytes = width * height * 3;
+  for (let time = 0; time < frameCount; time++)
+    yield { width, height, data: clip.data.slice(time * bytes, (time + 1) * bytes), timestampSeconds: time / fps };
+}
+
+async function* framesOfTensor(clip: Clip, fps: number, index: number): AsyncGenerator<RgbFrame, void, undefined> {
+  const [batch, , height, width] = clip.frames.shape;
+  const frameCount = clip.validFrames[index];
+  if (frameCount === undefined)
+    throw new CoordTokError("input", `Expected a clip index of 0 to ${batch - 1}, got ${index}.`);
+  for (let time = 0; time < frameCount; time++) {
+    const one = tidy(() => slice(clip.frames, [index, time, 0, 0, 0], [1, 1, height, width, 3]));
+    try {
+      const data = Uint8Array.from(await one.data(), byteFromModelRange);
+      yield { width, height, data, timestampSeconds: time / fps };
+    } finally {
+      one.dispose();
+    }
+  }
+}
+
+function checkFrame(frame: RgbFrame, first: FrameSize, index: number): void {
+  if (frame.data.length !== frame.width * frame.height * 3)
+    throw new CoordTokError(
+      "shape",
+      `Expected ${frame.width * frame.height * 3} bytes for frame ${index} of ${frame.width}x${frame.height}, got ${frame.data.length}.`,
+    );
+  if (frame.width !== first.width || frame.height !== first.height)
+    throw new CoordTokError(
+      "shape",
+      `Expected frames of one size, got ${first.width}x${first.height} and, as frame ${index}, ${frame.width}x${frame.height}; give a size to resize them to.`,
+    );
+}
+
+function joinFrames(frames: readonly RgbFrame[]): RgbClip {
+  const first = frames[0];
+  if (!first) throw new CoordTokError("input", "Expected at least one frame, got none.");
+  const { width, height } = first;
+  const bytes = width * height * 3;
+  const data = new Uint8Array(frames.length * bytes);
+  frames.forEach((frame, time) => data.set(frame.data, time * bytes));
+  return { data, frameCount: frames.length, height, width };
+}
+
+function padded(clip: RgbClip, length: number): RgbClip {
+  if (clip.frameCount >= length) return clip;
+  const bytes = clip.width * clip.height * 3;
+  const data = new Uint8Array(length * bytes);
+  data.set(clip.data);
+  const last = (clip.frameCount - 1) * bytes;
+  for (let time = clip.frameCount; time < length; time++) data.copyWithin(time * bytes, last, last + bytes);
+  return { ...clip, data, frameCount: length };
+}

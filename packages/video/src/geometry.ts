@@ -1,0 +1,49 @@
+import { checkInteger } from "@coordtok/core";
+import type { FrameSize } from "./types.js";
+
+/** A rectangle inside a picture, in pixels. */
+export interface CropWindow extends FrameSize {
+  /** Rows above it. */
+  readonly top: number;
+  /** Columns to the left of it. */
+  readonly left: number;
+}
+
+/** Throws unless both sides are whole numbers of at least 1. @throws CoordTokError `config`. */
+export function checkFrameSize(size: FrameSize, name = "size"): void {
+  checkInteger(size.height, `${name}.height`, 1);
+  checkInteger(size.width, `${name}.width`, 1);
+}
+
+/**
+ * The size to which a picture is resized so that it covers the target with the least left over: one side becomes that of the
+ * target, the other is rounded down. For a square target this is the rule of torchvision's `Resize(size)`: the shorter side
+ * becomes `size`, the longer one `trunc(size * longer / shorter)`. Source: fixture README 5.5.
+ * @throws CoordTokError `config` for sides that are not whole numbers of at least 1.
+ */
+export function resizeSize(source: FrameSize, target: FrameSize): FrameSize {
+  checkFrameSize(source, "source");
+  checkFrameSize(target);
+  return source.width * target.height >= source.height * target.width
+    ? { height: target.height, width: Math.trunc((target.height * source.width) / source.height) }
+    : { height: Math.trunc((target.width * source.height) / source.width), width: target.width };
+}
+
+/**
+ * The window of the target's size in the middle of a picture. Half pixels are rounded to the even offset, as torchvision's
+ * `CenterCrop` does. Source: fixture README 5.5.
+ * @param source the picture, at least as large as the target on both sides.
+ */
+export function centreCrop(source: FrameSize, target: FrameSize): CropWindow {
+  return {
+    top: halfToEven(source.height - target.height),
+    left: halfToEven(source.width - target.width),
+    height: target.height,
+    width: target.width,
+  };
+}
+
+function halfToEven(twice: number): number {
+  const lower = Math.floor(twice / 2);
+  return twice % 2 === 0 ? lower : lower + (lower % 2);
+}
