@@ -11,7 +11,7 @@ export function buildPackage(entry: Record<string, string>): ReturnType<typeof d
     sourcemap: true,
     clean: true,
     splitting: true,
-    external: [/^node:/],
+    external: [/^node:/, /^#/],
   };
   return defineConfig(options);
 }

@@ -1,1 +1,4 @@
-export {};
+export { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
+export { hasNativeEnvironment, nativeEnvironment, type Environment } from "./environment.js";
+export { loadBackend, type LoadBackendOptions, type LoadedBackend } from "./load.js";
+export { missingKernels, requiredKernels, type Purpose } from "./requirements.js";

@@ -1,0 +1,15 @@
+import { CoordTokError } from "@coordtok/core";
+import type { Platform } from "../platform.js";
+
+function unavailable(): never {
+  throw new CoordTokError("backend", "The native backend runs in Node only; use webgpu or wasm here.");
+}
+
+/** The platform of browsers and of anything that is not Node. */
+export const platform: Platform = {
+  kind: "browser",
+  loadNative: () => Promise.resolve().then(unavailable),
+  nativeDevices: unavailable,
+  nativeVersions: unavailable,
+  wasmFolder: () => undefined,
+};

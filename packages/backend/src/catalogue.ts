@@ -1,0 +1,71 @@
+import type { BackendTraits } from "@coordtok/core";
+
+/** The backends by our names. */
+export type BackendName = "tensorflow" | "webgpu" | "wasm" | "cpu";
+
+/** One backend: what it is called, where it runs, what it is good at and how to get it. */
+export interface BackendRow {
+  readonly name: BackendName;
+  /** Its name in TensorFlow.js, as `getBackend()` of tfjs-core gives it. */
+  readonly tfName: string;
+  /** The npm package that brings it. */
+  readonly packageName: string;
+  /** Where it runs. */
+  readonly runsIn: readonly ("node" | "browser")[];
+  /** What the layers of core may rely on. */
+  readonly traits: BackendTraits;
+  /** What it computes on, in a few words. */
+  readonly summary: string;
+  /** How a user gets it. */
+  readonly howToGet: string;
+}
+
+const everyProduct: BackendTraits = { transposedProducts: true, batchedProducts: true };
+// tfjs-backend-wasm 4.22 hands only plain two-dimensional products to XNNPACK; all others are 10 to 50 times slower.
+const plainProducts: BackendTraits = { transposedProducts: false, batchedProducts: false };
+
+/** All backends, the fastest first. */
+export const backendCatalogue: readonly BackendRow[] = [
+  {
+    name: "tensorflow",
+    tfName: "tensorflow",
+    packageName: "@tensorflow/tfjs-node-gpu",
+    runsIn: ["node"],
+    traits: everyProduct,
+    summary: "native TensorFlow on all processor cores or an NVIDIA GPU",
+    howToGet:
+      "pnpm add @tensorflow/tfjs-node-gpu (or npm install --ignore-scripts @tensorflow/tfjs-node-gpu), then npx coordtok setup",
+  },
+  {
+    name: "webgpu",
+    tfName: "webgpu",
+    packageName: "@tensorflow/tfjs-backend-webgpu",
+    runsIn: ["browser"],
+    traits: everyProduct,
+    summary: "any GPU, through the browser",
+    howToGet: "pnpm add @tensorflow/tfjs-backend-webgpu, and a browser with WebGPU",
+  },
+  {
+    name: "wasm",
+    tfName: "wasm",
+    packageName: "@tensorflow/tfjs-backend-wasm",
+    runsIn: ["node", "browser"],
+    traits: plainProducts,
+    summary: "WebAssembly with SIMD on one processor core, at most 4 GiB of tensors",
+    howToGet: "nothing to do: it comes with @coordtok/backend",
+  },
+  {
+    name: "cpu",
+    tfName: "cpu",
+    packageName: "@tensorflow/tfjs-backend-cpu",
+    runsIn: ["node", "browser"],
+    traits: everyProduct,
+    summary: "plain JavaScript, about a hundred times slower than wasm; for checking results",
+    howToGet: "nothing to do: it comes with @coordtok/backend",
+  },
+];
+
+/** The row of a backend. */
+export function backendRow(name: BackendName): BackendRow {
+  return backendCatalogue.find((row) => row.name === name) as BackendRow;
+}

@@ -1,0 +1,200 @@
+import { backend, env, findBackendFactory, getBackend, setBackend, version_core } from "@tensorflow/tfjs-core";
+import {
+  checkChoice,
+  CoordTokError,
+  isCoordTokError,
+  messageOf,
+  registerBackendTraits,
+  throwIfAborted,
+  type LongCallOptions,
+} from "@coordtok/core";
+import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
+import type { Platform } from "./platform.js";
+import { missingKernels, type Purpose } from "./requirements.js";
+
+export interface LoadBackendOptions extends LongCallOptions {
+  /** What the backend must be able to do (default `inference`). */
+  readonly purpose?: Purpose | undefined;
+  /**
+   * Where the three `.wasm` files of tfjs-backend-wasm lie: a URL prefix ending in `/`, or one URL for each file name.
+   * Default: in Node the installed package; in a browser the place of the script, which a bundler must copy them to.
+   */
+  readonly wasmPaths?: string | Readonly<Record<string, string>> | undefined;
+}
+
+/** A backend that is ready and selected. */
+export interface LoadedBackend {
+  /** Our name for it. */
+  readonly name: BackendName;
+  /** Its name in TensorFlow.js, what `getBackend()` of tfjs-core now gives. */
+  readonly tfName: string;
+  /** Versions of what it is made of, by package or library name. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** What it computes on, such as `CPU, 8 threads (…)`. */
+  readonly device: string;
+  /** Backends that `auto` tried before, each with the reason why it was passed over. */
+  readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
+  /** Sentences worth showing, such as a version that has not been tested; usually none. */
+  readonly notes: readonly string[];
+}
+
+const testedVersion = "4.22.0";
+
+/**
+ * Loads a TensorFlow.js backend, checks that it has the kernels needed, selects it in tfjs-core and tells the layers of core
+ * what it is good at. Calling it again, also with another name, is fine: the selected backend changes.
+ *
+ * `auto` takes in Node `tensorflow` where it is set up, else `wasm`; in a browser `webgpu` where there is an adapter, else `wasm`.
+ * @throws CoordTokError `config` for an unknown name; `backend` with the way out when the backend asked for does not load or lacks
+ * kernels; `aborted`.
+ */
+export async function loadBackend(
+  name: "auto" | BackendName = "auto",
+  options: LoadBackendOptions = {},
+): Promise<LoadedBackend> {
+  checkChoice(name, "the backend", ["auto", ...backendCatalogue.map((row) => row.name)]);
+  const { platform } = (await import("#platform")) as { platform: Platform };
+  if (name !== "auto") return load(backendRow(name), platform, options, []);
+  const passedOver: { name: BackendName; reason: string }[] = [];
+  for (const row of backendCatalogue) {
+    if (row.name === "cpu" || !row.runsIn.includes(platform.kind)) continue;
+    try {
+      return await load(row, platform, options, passedOver);
+    } catch (thrown) {
+      if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
+      passedOver.push({ name: row.name, reason: messageOf(thrown) });
+    }
+  }
+  const reasons = passedOver.map((one) => `${one.name}: ${one.reason}`);
+  const message = `No backend loads here; "cpu" (plain JavaScript, very slow) can be asked for by name. ${reasons.join(" ")}`;
+  throw new CoordTokError("backend", message, { details: reasons });
+}
+
+async function load(
+  row: BackendRow,
+  platform: Platform,
+  options: LoadBackendOptions,
+  passedOver: LoadedBackend["passedOver"],
+): Promise<LoadedBackend> {
+  const { signal, onProgress, purpose = "inference" } = options;
+  const progress = { task: `load backend ${row.name}`, total: 1, unit: "backends" };
+  throwIfAborted(signal);
+  onProgress?.({ ...progress, done: 0 });
+  const before = getSelected();
+  try {
+    const facts = await loaders[row.name](platform, options);
+    const missing = missingKernels(row.tfName, purpose);
+    if (missing.length > 0) throw lacksKernels(row, purpose, missing);
+    throwIfAborted(signal);
+    registerBackendTraits(row.tfName, row.traits);
+    onProgress?.({ ...progress, done: 1 });
+    const versions = { "@tensorflow/tfjs-core": version_core, ...facts.versions };
+    return {
+      name: row.name,
+      tfName: row.tfName,
+      versions,
+      device: facts.device,
+      passedOver: [...passedOver],
+      notes: versionNotes(versions),
+    };
+  } catch (thrown) {
+    if (before !== undefined && getSelected() !== before) await setBackend(before);
+    throw isCoordTokError(thrown) ? thrown : doesNotLoad(row, thrown);
+  }
+}
+
+interface LoadedFacts {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly device: string;
+}
+
+const loaders: Readonly<
+  Record<BackendName, (platform: Platform, options: LoadBackendOptions) => Promise<LoadedFacts>>
+> = {
+  tensorflow: async (platform) => {
+    await platform.loadNative();
+    await select("tensorflow");
+    return { versions: platform.nativeVersions(), device: platform.nativeDevices().devices.join("; ") };
+  },
+  webgpu: async () => {
+    const device = await webgpuAdapter();
+    // A page may have imported the package itself.
+    if (findBackendFactory("webgpu") == null) await import("@tensorflow/tfjs-backend-webgpu");
+    await select("webgpu");
+    return { versions: {}, device };
+  },
+  wasm: async (platform, options) => {
+    const wasm = await import("@tensorflow/tfjs-backend-wasm");
+    const paths = options.wasmPaths ?? platform.wasmFolder();
+    if (paths !== undefined && !wasmReady) wasm.setWasmPaths(paths);
+    await select("wasm");
+    wasmReady = true;
+    const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");
+    const threads = wasm.getThreadsCount();
+    const device = `WebAssembly ${simd === true ? "with" : "without"} SIMD, ${String(threads)} ${threads === 1 ? "thread" : "threads"}`;
+    return { versions: { "@tensorflow/tfjs-backend-wasm": wasm.version_wasm }, device };
+  },
+  cpu: async () => {
+    const cpu = await import("@tensorflow/tfjs-backend-cpu");
+    await select("cpu");
+    // The backend advertises tfjs-node on its first use.
+    (backend() as unknown as { firstUse?: boolean }).firstUse = false;
+    return { versions: { "@tensorflow/tfjs-backend-cpu": cpu.version_cpu }, device: "plain JavaScript, 1 thread" };
+  },
+};
+
+/** Once the wasm backend has started, its paths can no longer be set. */
+let wasmReady = false;
+
+async function select(tfName: string): Promise<void> {
+  if (!(await setBackend(tfName))) throw new Error("it could not be started");
+}
+
+/** The selected backend, without starting one. */
+function getSelected(): string | undefined {
+  const name = getBackend() as string | null | undefined;
+  return name === null || name === "" ? undefined : name;
+}
+
+interface GpuAdapter {
+  readonly info?: { readonly vendor?: string; readonly architecture?: string; readonly description?: string };
+}
+
+/** Describes the WebGPU adapter, or throws the reason why there is none. */
+async function webgpuAdapter(): Promise<string> {
+  const { navigator } = globalThis as { navigator?: { gpu?: { requestAdapter(): Promise<GpuAdapter | null> } } };
+  if (navigator?.gpu === undefined)
+    throw new CoordTokError(
+      "backend",
+      "There is no WebGPU here; use a current browser on a page served over https or from localhost.",
+    );
+  const adapter = await navigator.gpu.requestAdapter();
+  if (adapter === null)
+    throw new CoordTokError(
+      "backend",
+      "WebGPU finds no graphics adapter here; use wasm, or turn hardware acceleration on in the browser.",
+    );
+  const { vendor = "", architecture = "", description = "" } = adapter.info ?? {};
+  const name = description === "" ? [vendor, architecture].filter((part) => part !== "").join(" ") : description;
+  return name === "" ? "WebGPU adapter without a name" : name;
+}
+
+function lacksKernels(row: BackendRow, purpose: Purpose, missing: readonly string[]): CoordTokError {
+  const message = `The backend ${row.name} lacks ${missing.length === 1 ? "a kernel" : "kernels"} that ${purpose} needs (${missing.join(", ")}); install ${row.packageName} ${testedVersion} or choose another backend.`;
+  return new CoordTokError("backend", message);
+}
+
+function doesNotLoad(row: BackendRow, thrown: unknown): CoordTokError {
+  const reason = (messageOf(thrown).split("\n")[0] ?? "").trim().replace(/\.$/, "");
+  return new CoordTokError(
+    "backend",
+    `The backend ${row.name} does not load (${reason}); how to get it: ${row.howToGet}.`,
+    { cause: thrown },
+  );
+}
+
+function versionNotes(versions: Readonly<Record<string, string>>): string[] {
+  return Object.entries(versions)
+    .filter(([name, version]) => name.startsWith("@tensorflow/") && version !== testedVersion)
+    .map(([name, version]) => `${name} ${version} is in use, but CoordTok was tested with ${testedVersion}.`);
+}

@@ -1,0 +1,16 @@
+import { createRequire } from "node:module";
+import { dirname, join, sep } from "node:path";
+import type { Platform } from "../platform.js";
+import { loadNative, nativeDevices, nativeVersions } from "./native.js";
+
+/** The platform of Node. */
+export const platform: Platform = {
+  kind: "node",
+  loadNative: async () => void (await loadNative()),
+  nativeDevices,
+  nativeVersions,
+  wasmFolder: () => {
+    const manifest = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm/package.json");
+    return join(dirname(manifest), "wasm-out") + sep;
+  },
+};

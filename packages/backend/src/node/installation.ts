@@ -1,0 +1,97 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What `setup.json` inside an installation says; written last, so its presence means that everything else is there. */
+export interface InstallationFacts {
+  /** Layout version of this file. */
+  readonly format: 1;
+  /** TensorFlow's version, such as `2.18.1`. */
+  readonly tensorflow: string;
+  /** Which build of TensorFlow: for the processor alone, or with CUDA as well. */
+  readonly device: "cpu" | "gpu";
+  /** What the person asked for; an option left out later keeps what was asked for here. */
+  readonly asked: { readonly tensorflow?: string; readonly device?: "cpu" | "gpu" };
+  /** `process.platform` and `process.arch`, such as `linux-x64`. */
+  readonly platform: string;
+  /** Version of `@tensorflow/tfjs-node-gpu` whose add-on sources were compiled. */
+  readonly tfjsNode: string;
+  /** The compiler that made the add-on. */
+  readonly compiler: string;
+  /** Name and SHA-256 of every wheel that was unpacked. */
+  readonly wheels: readonly { readonly name: string; readonly sha256: string }[];
+  /** Path below the installation, size in bytes and SHA-256 of the add-on and TensorFlow's libraries. */
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
+  /** What the self-test in a child process measured. */
+  readonly selfTest: {
+    readonly node: string;
+    readonly gigaflops: number;
+    readonly devices: readonly string[];
+  };
+  /** When it was made, ISO 8601. */
+  readonly madeAt: string;
+}
+
+/** A TensorFlow that has been set up for this platform. */
+export interface Installation extends InstallationFacts {
+  /** Its folder, absolute. */
+  readonly directory: string;
+  /** The compiled add-on, absolute. */
+  readonly addon: string;
+}
+
+/** File name of the add-on inside an installation. */
+export const addonName = "tfjs_binding.node";
+/** File name of the facts inside an installation. */
+export const factsName = "setup.json";
+
+/** The folder below the cache that holds the installations. */
+export function installationsFolder(cache: string): string {
+  return join(cache, "native");
+}
+
+/** The small file that names the installation in use on a platform. */
+export function currentFile(cache: string, platform: string): string {
+  return join(installationsFolder(cache), `current-${platform}.json`);
+}
+
+/** The platform an installation is for, as the file names have it. */
+export function platformName(platform: string = process.platform, arch: string = process.arch): string {
+  return `${platform}-${arch}`;
+}
+
+/**
+ * The installation in use, or the reason why there is none. Checks that its files are there with the sizes they were made
+ * with, which takes about a millisecond.
+ */
+export async function findInstallation(
+  cache: string,
+  platform: string = platformName(),
+): Promise<Installation | { readonly missing: string }> {
+  let directory: string;
+  try {
+    const current = JSON.parse(await readFile(currentFile(cache, platform), "utf8")) as { installation?: unknown };
+    if (typeof current.installation !== "string" || !/^[\w.-]+$/.test(current.installation))
+      return { missing: `"${currentFile(cache, platform)}" is damaged` };
+    directory = join(installationsFolder(cache), current.installation);
+  } catch {
+    return { missing: "TensorFlow has not been set up" };
+  }
+  return readInstallation(directory);
+}
+
+/** Reads one installation folder; see {@link findInstallation}. */
+export async function readInstallation(directory: string): Promise<Installation | { readonly missing: string }> {
+  let facts: InstallationFacts;
+  try {
+    facts = JSON.parse(await readFile(join(directory, factsName), "utf8")) as InstallationFacts;
+  } catch {
+    return { missing: `the installation in "${directory}" is incomplete` };
+  }
+  if (facts.format !== 1)
+    return { missing: `the installation in "${directory}" was made by another version of CoordTok` };
+  for (const file of facts.files) {
+    const found = await stat(join(directory, file.path)).catch(() => undefined);
+    if (found?.size !== file.bytes) return { missing: `"${join(directory, file.path)}" is missing or damaged` };
+  }
+  return { ...facts, directory, addon: join(directory, addonName) };
+}

@@ -1,0 +1,74 @@
+import { availableParallelism, cpus } from "node:os";
+import { backend } from "@tensorflow/tfjs-core";
+import { CoordTokError, messageOf } from "@coordtok/core";
+import { cacheFolder } from "./cache-folder.js";
+import { findInstallation, type Installation } from "./installation.js";
+import { findTfjsNode, requireTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
+
+/** What the native backend is, once loaded. */
+export interface NativeFacts {
+  readonly tfjsNode: string;
+  readonly installation: Installation;
+}
+
+let loaded: NativeFacts | undefined;
+
+/** How to install the npm package without its own install script, which fetches an old TensorFlow or fails. */
+export const installCommand: string = `pnpm add ${tfjsNodePackage}@4.22.0 (or npm install --ignore-scripts ${tfjsNodePackage}@4.22.0)`;
+/** How to set TensorFlow up. */
+export const setupCommand = "npx coordtok setup";
+
+/**
+ * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call does nothing.
+ * @throws CoordTokError `backend` with the way out when it is not installed, not set up or does not load.
+ */
+export async function loadNative(): Promise<NativeFacts> {
+  if (loaded !== undefined) return loaded;
+  const { tfjsNode, installation } = await findNative();
+  try {
+    requireTfjsNode(tfjsNode, installation.addon);
+  } catch (thrown) {
+    const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand} --force".`;
+    throw new CoordTokError("backend", message, { cause: thrown });
+  }
+  loaded = { tfjsNode: tfjsNode.version, installation };
+  return loaded;
+}
+
+/** Finds the package and its installation without loading either. */
+async function findNative(): Promise<{ tfjsNode: TfjsNodePackage; installation: Installation }> {
+  const tfjsNode = findTfjsNode();
+  if (tfjsNode === undefined)
+    throw new CoordTokError(
+      "backend",
+      `${tfjsNodePackage} is not installed; run ${installCommand}, then "${setupCommand}".`,
+    );
+  const installation = await findInstallation(cacheFolder());
+  if ("missing" in installation)
+    throw new CoordTokError("backend", `${sentence(installation.missing)}; run "${setupCommand}".`);
+  if (installation.tfjsNode !== tfjsNode.version) {
+    const message = `TensorFlow was set up for ${tfjsNodePackage} ${installation.tfjsNode}, but ${tfjsNode.version} is installed; run "${setupCommand}" again.`;
+    throw new CoordTokError("backend", message);
+  }
+  return { tfjsNode, installation };
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Versions of what the loaded native backend is made of. */
+export function nativeVersions(): Readonly<Record<string, string>> {
+  return { [tfjsNodePackage]: loaded?.tfjsNode ?? "", TensorFlow: nativeDevices().version };
+}
+
+/** TensorFlow's version and what it computes on, once the native backend is loaded and selected. */
+export function nativeDevices(): { readonly version: string; readonly devices: readonly string[] } {
+  const native = backend() as unknown as { isUsingGpuDevice: boolean; binding: { TF_Version: string } };
+  const threads = availableParallelism();
+  const processor = `CPU, ${String(threads)} ${threads === 1 ? "thread" : "threads"} (${cpus()[0]?.model.trim() ?? "unknown model"})`;
+  return {
+    version: native.binding.TF_Version,
+    devices: native.isUsingGpuDevice ? ["GPU (CUDA)", processor] : [processor],
+  };
+}

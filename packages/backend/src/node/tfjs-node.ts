@@ -1,0 +1,77 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { messageOf } from "@coordtok/core";
+
+/** The npm package that speaks to TensorFlow. */
+export const tfjsNodePackage = "@tensorflow/tfjs-node-gpu";
+
+/** Where `@tensorflow/tfjs-node-gpu` is installed. */
+export interface TfjsNodePackage {
+  /** Its folder, absolute. */
+  readonly directory: string;
+  /** Its main module, absolute. */
+  readonly main: string;
+  readonly version: string;
+}
+
+/** The node-facing part of `@tensorflow/tfjs-node-gpu` that is used. */
+export interface TfjsNodeModule {
+  readonly version: Readonly<Record<string, string>>;
+}
+
+/**
+ * Finds `@tensorflow/tfjs-node-gpu` from this package or, if it is not beside it, from the working directory.
+ * Nothing of it is run.
+ */
+export function findTfjsNode(
+  from: readonly string[] = [import.meta.url, join(process.cwd(), "package.json")],
+): TfjsNodePackage | undefined {
+  for (const place of from) {
+    try {
+      const manifest = createRequire(place).resolve(`${tfjsNodePackage}/package.json`);
+      const { version, main } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string; main: string };
+      return { directory: dirname(manifest), main: join(dirname(manifest), main), version };
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Loads `@tensorflow/tfjs-node-gpu` with an add-on that lies elsewhere. The package asks `@mapbox/node-pre-gyp` where its
+ * add-on is; while it loads, that question is answered by us. So nothing is written into `node_modules`, which may be
+ * read-only, shared between projects or re-linked at any time.
+ * Loading registers the backend `tensorflow` with tfjs-core and selects it.
+ */
+export function requireTfjsNode(found: TfjsNodePackage, addon: string): TfjsNodeModule {
+  prepareProcess();
+  const require = createRequire(found.main);
+  const locator = require.resolve("@mapbox/node-pre-gyp");
+  const before = require.cache[locator];
+  const answer = { id: locator, filename: locator, loaded: true, exports: { find: () => addon } };
+  require.cache[locator] = answer as unknown as NodeJS.Module;
+  try {
+    return require(found.main) as TfjsNodeModule;
+  } catch (thrown) {
+    throw new Error(firstLine(messageOf(thrown)), { cause: thrown });
+  } finally {
+    if (before === undefined) Reflect.deleteProperty(require.cache, locator);
+    else require.cache[locator] = before;
+  }
+}
+
+function firstLine(text: string): string {
+  return (text.split("\n")[0] ?? text).trim();
+}
+
+/** What TensorFlow and tfjs-node must find in the process before they are loaded. What the user has set stays. */
+function prepareProcess(): void {
+  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
+  process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+  const util = createRequire(import.meta.url)("node:util") as Record<string, unknown>;
+  // Node 23 removed both; tfjs-node 4.22 calls them.
+  util["isNullOrUndefined"] ??= (value: unknown) => value === null || value === undefined;
+  util["isArray"] ??= Array.isArray;
+}

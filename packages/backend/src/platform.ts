@@ -1,0 +1,15 @@
+/** What differs between Node and a browser; `src/node` and `src/browser` each supply one. */
+export interface Platform {
+  readonly kind: "node" | "browser";
+  /**
+   * Loads the native backend and registers it with tfjs-core as `tensorflow`.
+   * @throws CoordTokError `backend` with the way out.
+   */
+  loadNative(): Promise<void>;
+  /** TensorFlow's version and devices, once the native backend is selected. */
+  nativeDevices(): { readonly version: string; readonly devices: readonly string[] };
+  /** Versions of what the native backend is made of. */
+  nativeVersions(): Readonly<Record<string, string>>;
+  /** The folder with the files of tfjs-backend-wasm, ending in a separator; absent where only the page knows. */
+  wasmFolder(): string | undefined;
+}

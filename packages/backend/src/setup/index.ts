@@ -1,0 +1,1 @@
+export { pinnedTensorflow, setupTensorflow, type SetupOptions, type SetupReport } from "./setup.js";

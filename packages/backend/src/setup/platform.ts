@@ -1,0 +1,100 @@
+import { CoordTokError } from "@coordtok/core";
+import { platformName } from "../node/installation.js";
+
+/** What of the machine decides which wheel fits. */
+export interface Machine {
+  /** As `process.platform` has it. */
+  readonly platform: string;
+  /** As `process.arch` has it. */
+  readonly arch: string;
+  /** glibc's version, absent where the C library is another one. */
+  readonly glibc: string | undefined;
+}
+
+/** This machine. */
+export function thisMachine(): Machine {
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return { platform: process.platform, arch: process.arch, glibc: report.header?.glibcVersionRuntime };
+}
+
+/** How pip and the linker speak of a platform. */
+export interface WheelPlatform {
+  /** Our name, such as `linux-x64`. */
+  readonly name: string;
+  /** Platform tags for `pip download --platform`, all that may fit. */
+  readonly tags: readonly string[];
+  /** Whether there are wheels with CUDA. */
+  readonly gpu: boolean;
+  /** Name of the PyPI project with the wheel for the processor alone. */
+  readonly cpuProject: string;
+  /** TensorFlow's two libraries inside the wheel. */
+  readonly libraries: readonly [string, string];
+  /** Compiler arguments that make a loadable add-on beside the folder `tensorflow`. */
+  readonly linkArguments: readonly string[];
+}
+
+const linuxLibraries = ["tensorflow/libtensorflow_cc.so.2", "tensorflow/libtensorflow_framework.so.2"] as const;
+const macLibraries = ["tensorflow/libtensorflow_cc.2.dylib", "tensorflow/libtensorflow_framework.2.dylib"] as const;
+const linuxLink = ["-shared", "-fPIC", "-Wl,-rpath,$ORIGIN/tensorflow"];
+const macLink = ["-bundle", "-undefined", "dynamic_lookup", "-Wl,-rpath,@loader_path/tensorflow"];
+
+/** glibc versions that manylinux wheels are built for, as far as pip may be asked for them. */
+const manylinux = ["2_17", "2_24", "2_26", "2_27", "2_28", "2_31", "2_34", "2_35", "2_39"];
+const macVersions = ["11_0", "12_0", "13_0", "14_0", "15_0"];
+
+function linuxTags(arch: string, glibc: string): string[] {
+  const fitting = manylinux.filter((version) => !isOlder(glibc, version.replace("_", ".")));
+  return [...fitting.map((version) => `manylinux_${version}_${arch}`), `manylinux2014_${arch}`];
+}
+
+/** Whether version `a` (such as `2.17`) is older than `b`. */
+export function isOlder(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((version) => version.split(".").map(Number)) as [number[], number[]];
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+const elsewhere = "the wasm backend runs here and needs nothing";
+
+/**
+ * The wheels that fit a machine.
+ * @throws CoordTokError `setup` where there are none.
+ */
+export function wheelPlatform(machine: Machine): WheelPlatform {
+  const { platform, arch, glibc } = machine;
+  const name = platformName(platform, arch);
+  if (platform === "win32")
+    throw new CoordTokError(
+      "setup",
+      `TensorFlow's wheel for Windows lacks the library that is needed; run CoordTok inside WSL2 (wsl --install), or use the wasm backend.`,
+    );
+  if (name === "linux-x64" || name === "linux-arm64") {
+    if (glibc === undefined)
+      throw new CoordTokError(
+        "setup",
+        `TensorFlow's wheels need glibc, and this Linux has another C library (musl?); use a Debian or Fedora based system or image, or stay here: ${elsewhere}.`,
+      );
+    if (isOlder(glibc, "2.17"))
+      throw new CoordTokError(
+        "setup",
+        `TensorFlow's wheels need glibc 2.17 or later, and this system has ${glibc}; use a newer system or image, or stay here: ${elsewhere}.`,
+      );
+    const tags = linuxTags(arch === "x64" ? "x86_64" : "aarch64", glibc);
+    return {
+      name,
+      tags,
+      gpu: arch === "x64",
+      cpuProject: "tensorflow-cpu",
+      libraries: linuxLibraries,
+      linkArguments: linuxLink,
+    };
+  }
+  if (name === "darwin-arm64") {
+    const tags = macVersions.map((version) => `macosx_${version}_arm64`);
+    return { name, tags, gpu: false, cpuProject: "tensorflow", libraries: macLibraries, linkArguments: macLink };
+  }
+  throw new CoordTokError("setup", `There is no TensorFlow wheel for ${name}; ${elsewhere}.`);
+}

@@ -1,0 +1,78 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import type { TfjsNodePackage } from "../node/tfjs-node.js";
+import { run, tailOf, type Ran } from "./run.js";
+
+/** What the child process of the self-test prints. */
+export type SelfTestReport =
+  | {
+      readonly ok: true;
+      readonly tensorflow: string;
+      readonly devices: readonly string[];
+      /** Speed of a product of two 1024×1024 matrices in 1e9 float32 operations a second. */
+      readonly gigaflops: number;
+      /** Largest error of the product and its gradient against float64. */
+      readonly maxError: number;
+    }
+  | { readonly ok: false; readonly reason: string };
+
+export interface SelfTestResult {
+  readonly tensorflow: string;
+  readonly devices: readonly string[];
+  readonly gigaflops: number;
+}
+
+/**
+ * Loads an installation in a fresh process of the running Node, multiplies two matrices and takes a gradient.
+ * @throws CoordTokError `setup` when it does not load or computes wrongly, `aborted`.
+ */
+export async function selfTest(
+  directory: string,
+  tfjsNode: TfjsNodePackage,
+  env: NodeJS.ProcessEnv,
+  options: LongCallOptions = {},
+): Promise<SelfTestResult> {
+  options.onProgress?.({ task: "self-test", done: 0, total: 1, unit: "products" });
+  const args = [...childProgram(), directory, join(tfjsNode.directory, "package.json")];
+  const ran = await run(process.execPath, args, { env: { ...env, NODE_OPTIONS: "" }, signal: options.signal });
+  const report = parseReport(ran);
+  if (!report.ok) throw new CoordTokError("setup", selfTestSentence(report.reason), { details: tailOf(ran) });
+  if (!(report.maxError < 1e-3)) {
+    const message = `TensorFlow loads but computes wrongly (error ${report.maxError.toExponential(1)} in a product); run setup again with --force, or choose another version with --tensorflow.`;
+    throw new CoordTokError("setup", message);
+  }
+  options.onProgress?.({ task: "self-test", done: 1, total: 1, unit: "products" });
+  return { tensorflow: report.tensorflow, devices: report.devices, gigaflops: report.gigaflops };
+}
+
+/** The arguments that start the child: built JavaScript beside this file, or the source through tsx in the workspace. */
+function childProgram(): string[] {
+  const built = fileURLToPath(new URL("./self-test-child.js", import.meta.url));
+  if (existsSync(built)) return [built];
+  const source = fileURLToPath(new URL("./self-test-child.ts", import.meta.url));
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  return ["--import", tsx, "--conditions=@coordtok/source", source];
+}
+
+function parseReport(ran: Ran): SelfTestReport {
+  const line = ran.stdout.trim().split("\n").at(-1) ?? "";
+  try {
+    return JSON.parse(line) as SelfTestReport;
+  } catch {
+    const reason =
+      ran.code === undefined ? "the process was killed" : `the process ended with code ${String(ran.code)}`;
+    return { ok: false, reason: tailOf(ran).at(-1) ?? reason };
+  }
+}
+
+function selfTestSentence(reason: string): string {
+  const glibc = /version [`'"]?(?<library>GLIBC(?:XX)?_[\d.]+)'? not found/.exec(reason)?.groups?.["library"];
+  if (glibc !== undefined)
+    return `This TensorFlow needs ${glibc}, which this system's C library is too old for; choose an older one with --tensorflow 2.18.1, or use a newer system or image.`;
+  if (/wrong ELF class|invalid ELF header|incompatible architecture|mach-o/i.test(reason))
+    return `The wheel is for another kind of processor (${reason}); give one for this machine.`;
+  return `The compiled add-on does not work here (${reason}); run setup again with --force, or choose another version with --tensorflow.`;
+}

@@ -1,0 +1,79 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Application, Logger, LogLevel, type TypeDocOptions } from "typedoc";
+import { root } from "./check-command.js";
+
+/** Prints what the public surface of the packages lacks in documentation; exits with 1 when it lacks any. */
+async function main(): Promise<void> {
+  const app = await Application.bootstrap(options());
+  const messages = new Messages();
+  app.logger = messages;
+  const project = await app.convert();
+  if (project) app.validate(project);
+  for (const message of messages.found) console.log(message);
+  process.exitCode = project && messages.found.length === 0 ? 0 : 1;
+}
+
+/** Keeps warnings and errors. */
+class Messages extends Logger {
+  readonly found: string[] = [];
+
+  override log(message: string, level: LogLevel): void {
+    super.log(message, level);
+    if (level >= LogLevel.Warn && !explained.some((pattern) => pattern.test(message))) this.found.push(message);
+  }
+}
+
+/** What needs no comment of its own. */
+const explained = [
+  // `@param options.name` documents one of the options of a destructured parameter, which typedoc cannot match.
+  /@param with name "\w+\.\w+", which was not used/,
+  // The members of a nameless return type belong to the text of its function.
+  /\.__type\.\S+ \(Property\), .* does not have any documentation/,
+  // `using` and `await using`.
+  /\.\[(dispose|asyncDispose)\] .* does not have any documentation/,
+];
+
+function options(): Partial<TypeDocOptions> {
+  const packages = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name));
+  return {
+    entryPoints: packages.flatMap(sourceEntries),
+    tsconfig: join(root, "tsconfig.json"),
+    logLevel: "Warn",
+    disableSources: true,
+    excludeExternals: true,
+    excludePrivate: true,
+    // The check named `types` reports these.
+    skipErrorChecking: true,
+    packagesRequiringDocumentation: packages.map((folder) => readManifest(folder).name),
+    requiredToBeDocumented: [
+      "Accessor",
+      "Class",
+      "Function",
+      "Interface",
+      "Method",
+      "Property",
+      "TypeAlias",
+      "Variable",
+    ],
+    validation: { notExported: true, invalidLink: true, rewrittenLink: true, notDocumented: true },
+  };
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+}
+
+function sourceEntries(folder: string): string[] {
+  return Object.values(readManifest(folder).exports)
+    .flatMap((entry) => (typeof entry === "string" ? [] : [entry["@coordtok/source"]]))
+    .flatMap((path) => (path === undefined ? [] : [join(folder, path)]))
+    .filter((path) => existsSync(path));
+}
+
+await main();

@@ -1,0 +1,94 @@
+import { checkPackaging } from "./check-packages.js";
+import { closingLine } from "./check-output.js";
+import { problems, runTool } from "./check-command.js";
+import {
+  lockfileProblems,
+  machinePathProblems,
+  registryHostProblems,
+  sizeProblems,
+  trackedFiles,
+  type TrackedFile,
+} from "./check-repository.js";
+import { checkPackedPackages } from "./pack-test.js";
+
+/** One thing that is held by a machine. */
+interface Check {
+  readonly name: string;
+  readonly what: string;
+  /** What is wrong, nothing when all is well. */
+  readonly run: () => Promise<string>;
+}
+
+/** What is checked, in the order of the start. The first takes longest. */
+const checks: readonly Check[] = [
+  { name: "packaging", what: "the packed packages: files, entries, types", run: checkPackaging },
+  { name: "types", what: "tsc over everything", run: tool("tsc", "-p", "tsconfig.json", "--pretty", "false") },
+  { name: "lint", what: "eslint", run: tool("eslint", ".", "--max-warnings=0") },
+  { name: "docs", what: "every public export has a docstring", run: tool("tsx", "tools/src/check-docs.ts") },
+  {
+    name: "layering",
+    what: "the directions of imports",
+    run: tool("depcruise", "--config", ".dependency-cruiser.cjs", "packages", "tools", "examples", "benchmarks"),
+  },
+  { name: "dead-code", what: "unused files, exports and dependencies", run: tool("knip", "--no-progress") },
+  { name: "format", what: "prettier", run: tool("prettier", "--check", ".", "--log-level=warn") },
+  { name: "size", what: "a clone stays small", run: repository(sizeProblems) },
+  { name: "paths", what: "no folder of one machine", run: repository(machinePathProblems) },
+  { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },
+  { name: "lockfile", what: "one lock file without addresses", run: repository(lockfileProblems) },
+  { name: "packed", what: "the packed packages in a project of their own", run: checkPackedPackages },
+];
+
+const lanes = 2;
+
+async function main(names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !checks.some((check) => check.name === name));
+  if (unknown.length > 0) {
+    console.error(`Unknown check ${unknown.join(", ")}; the checks are:`);
+    for (const { name, what } of checks) console.error(`  ${name.padEnd(10)} ${what}`);
+    return 1;
+  }
+  const chosen = checks.filter(({ name }) => names.length === 0 || names.includes(name));
+  const failed = await runAll(chosen);
+  for (const { name, text } of failed) console.log(`\n--- ${name}\n${text}`);
+  if (failed.length > 0) console.log("");
+  console.log(closingLine(chosen.length - failed.length, failed.length, 0));
+  return failed.length === 0 ? 0 : 1;
+}
+
+interface Failure {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Runs the checks two at a time, to the end whatever fails. */
+async function runAll(chosen: readonly Check[]): Promise<readonly Failure[]> {
+  const waiting = [...chosen];
+  const failed: Failure[] = [];
+  const lane = async (): Promise<void> => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      const start = performance.now();
+      const text = await check
+        .run()
+        .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      console.log(`${text === "" ? "ok  " : "FAIL"} ${check.name.padEnd(10)} ${seconds.padStart(6)} s  ${check.what}`);
+      if (text !== "") failed.push({ name: check.name, text });
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return failed;
+}
+
+function tool(name: string, ...args: readonly string[]): () => Promise<string> {
+  return async () => problems(await runTool(name, args));
+}
+
+function repository(find: (files: readonly TrackedFile[]) => string[]): () => Promise<string> {
+  return async () => find(await trackedFiles()).join("\n");
+}
+
+// Ctrl-C ends this process in the ordinary way, so that temporary folders go.
+process.on("SIGINT", () => process.exit(130));
+process.on("SIGTERM", () => process.exit(143));
+process.exitCode = await main(process.argv.slice(2).filter((argument) => argument !== "--"));

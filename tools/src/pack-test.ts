@@ -1,0 +1,111 @@
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { problems, root, run, runTool, temporaryFolder, type Outcome } from "./check-command.js";
+import { packPackages, type PackedPackage } from "./check-packages.js";
+import { firstSnippet } from "./pack-readme.js";
+
+/**
+ * Installs the packed packages with npm in an empty project outside the workspace and uses them there as a stranger would:
+ * type-checks and runs `pack-snippet.ts` and the first snippet of every README, imports every entry, calls the command.
+ * @returns what went wrong, empty when nothing did.
+ */
+export async function checkPackedPackages(): Promise<string> {
+  const packages = await packPackages();
+  const project = temporaryFolder("packed");
+  const installed = await install(project, packages);
+  if (!installed.ok) return `npm install of the tarballs failed.\n${installed.output}`;
+  const programs = writePrograms(project, packages);
+  const found = [
+    await makeSampleVideo(project),
+    await checkTypes(project, "bundler"),
+    await checkTypes(project, "NodeNext"),
+  ];
+  for (const program of programs)
+    found.push(titled(`node ${program}`, await run(process.execPath, [join("out", program)], project)));
+  found.push(await checkCommand(project));
+  return found.filter(Boolean).join("\n");
+}
+
+async function install(project: string, packages: readonly PackedPackage[]): Promise<Outcome> {
+  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
+  const nodeTypes = `@types/node@${rootManifest().devDependencies["@types/node"]}`;
+  const options = ["--no-audit", "--no-fund", "--loglevel=error"];
+  return run("npm", ["install", ...options, ...packages.map(({ tarball }) => tarball), nodeTypes], project);
+}
+
+function rootManifest(): { devDependencies: Record<"@types/node", string> } {
+  return JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as ReturnType<typeof rootManifest>;
+}
+
+/** Writes what is to be run as TypeScript; returns the names of the JavaScript files that come of it. */
+function writePrograms(project: string, packages: readonly PackedPackage[]): string[] {
+  const programs = ["entries.js", "pack-snippet.js"];
+  writeFileSync(join(project, "entries.ts"), entryImports(packages));
+  copyFileSync(join(import.meta.dirname, "pack-snippet.ts"), join(project, "pack-snippet.ts"));
+  for (const { name, folder } of packages) {
+    const readme = join(folder, "README.md");
+    const snippet = existsSync(readme) ? firstSnippet(readFileSync(readme, "utf8")) : undefined;
+    if (snippet === undefined) continue;
+    const file = `readme-${name.replace(/\W+/g, "-").replace(/^-/, "")}`;
+    writeFileSync(join(project, `${file}.ts`), snippet.code);
+    if (snippet.runs) programs.push(`${file}.js`);
+  }
+  return programs;
+}
+
+/** A program that imports every public entry of every package and fails when one exports nothing. */
+function entryImports(packages: readonly PackedPackage[]): string {
+  const entries = packages.flatMap(({ name, folder }) => {
+    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { exports: object };
+    return Object.keys(manifest.exports)
+      .filter((path) => !path.endsWith(".json"))
+      .map((path) => name + path.slice(1));
+  });
+  return entries
+    .map(
+      (entry) =>
+        `if (Object.keys(await import("${entry}")).length === 0) throw new Error("${entry} exports nothing");\n`,
+    )
+    .join("");
+}
+
+/** `clip.mp4`, the file that snippets may read: 32 frames of 128x96 at 16 frames a second. */
+async function makeSampleVideo(project: string): Promise<string> {
+  const source = "testsrc2=size=128x96:rate=16:duration=2";
+  const args = ["-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", join(project, "clip.mp4")];
+  return titled("ffmpeg for clip.mp4", await run("ffmpeg", args, project));
+}
+
+/** Errors in the project and in the declarations of our packages; other packages answer for their own. */
+async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundler"): Promise<string> {
+  const bundler = moduleResolution === "bundler";
+  const compilerOptions = {
+    target: "ES2022",
+    lib: ["ES2022", "ESNext.Disposable", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
+    module: bundler ? "ESNext" : "NodeNext",
+    moduleResolution,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    types: ["node"],
+    ...(bundler ? { noEmit: true } : { outDir: "out" }),
+  };
+  const config = `tsconfig.${moduleResolution}.json`;
+  writeFileSync(join(project, config), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  const { ok, output } = await runTool("tsc", ["-p", config, "--pretty", "false"], project);
+  if (ok) return "";
+  const ours = output
+    .split(/\n(?=\S)/)
+    .filter((error) => !error.startsWith("node_modules/") || /^node_modules\/(@coordtok|coordtok)\//.test(error));
+  return ours.length === 0 ? "" : `tsc, ${moduleResolution}:\n${ours.join("\n").trim()}`;
+}
+
+async function checkCommand(project: string): Promise<string> {
+  const help = await run("npx", ["--no-install", "coordtok", "--help"], project);
+  if (!help.ok) return titled("npx coordtok --help", help);
+  return /reconstruct/.test(help.output) ? "" : `npx coordtok --help does not list its commands.\n${help.output}`;
+}
+
+function titled(title: string, outcome: Outcome): string {
+  return outcome.ok ? "" : `${title} failed:\n${problems(outcome)}`;
+}

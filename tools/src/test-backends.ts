@@ -1,0 +1,78 @@
+import { loadBackend } from "@coordtok/backend";
+import { beforeAll, describe } from "vitest";
+
+/** The backends that every suite runs on. */
+export type TestBackendName = "tensorflow" | "wasm" | "cpu";
+
+/** Whether tests can run on a backend here. */
+export interface TestBackend {
+  readonly name: TestBackendName;
+  readonly available: boolean;
+  /** Why not. */
+  readonly reason?: string;
+}
+
+const names: readonly TestBackendName[] = ["tensorflow", "wasm", "cpu"];
+
+/**
+ * Tries every backend that the tests run on. `COORDTOK_TEST_BACKENDS=wasm,cpu` restricts them.
+ * @throws when that variable names another backend.
+ */
+export async function testBackends(): Promise<TestBackend[]> {
+  const wanted = wantedBackends();
+  const found: TestBackend[] = [];
+  for (const name of names) {
+    if (!wanted.includes(name)) {
+      found.push({ name, available: false, reason: "not among COORDTOK_TEST_BACKENDS" });
+      continue;
+    }
+    try {
+      await loadBackend(name, { purpose: "training" });
+      found.push({ name, available: true });
+    } catch (thrown) {
+      found.push({ name, available: false, reason: thrown instanceof Error ? thrown.message : String(thrown) });
+    }
+  }
+  return found;
+}
+
+function wantedBackends(): readonly string[] {
+  const asked = process.env["COORDTOK_TEST_BACKENDS"];
+  if (asked === undefined || asked.trim() === "") return names;
+  const wanted = asked.split(",").map((name) => name.trim());
+  const unknown = wanted.filter((name) => !(names as readonly string[]).includes(name));
+  if (unknown.length > 0)
+    throw new Error(`COORDTOK_TEST_BACKENDS may name ${names.join(", ")}; got ${unknown.join(", ")}.`);
+  return wanted;
+}
+
+// Tried once per test file, while the file is collected, so that the reason of a skipped suite stands in its title.
+const tried = await testBackends();
+
+/**
+ * A `describe` for every backend, with that backend selected before its tests run. A backend that is not available here gives a
+ * skipped suite whose title has the reason, which is also printed once.
+ */
+export function describeEachBackend(title: string, body: (backend: TestBackendName) => void): void {
+  for (const { name, available, reason } of tried) {
+    if (available) {
+      describe(`${title} [${name}]`, () => {
+        beforeAll(async () => {
+          await loadBackend(name, { purpose: "training" });
+        });
+        body(name);
+      });
+    } else {
+      warnOnce(name, reason ?? "unknown reason");
+      describe.skip(`${title} [${name}: skipped, ${reason ?? "unknown reason"}]`, () => body(name));
+    }
+  }
+}
+
+const warned = new Set<TestBackendName>();
+
+function warnOnce(name: TestBackendName, reason: string): void {
+  if (warned.has(name)) return;
+  warned.add(name);
+  console.warn(`Tests on the backend ${name} are skipped: ${reason}`);
+}
