@@ -50,7 +50,10 @@ async function main(names: readonly string[]): Promise<number> {
   }
   const chosen = checks.filter(({ name }) => names.length === 0 || names.includes(name));
   const failed = await runAll(chosen);
-  for (const { name, text } of failed) console.log(`\n--- ${name}\n${text}`);
+  failed.forEach(({ name, text }, index) => {
+    const same = failed.slice(0, index).find((other) => other.text === text);
+    console.log(`\n--- ${name}\n${same ? `As ${same.name} above.` : text}`);
+  });
   if (failed.length > 0) console.log("");
   console.log(closingLine(chosen.length - failed.length, failed.length, 0));
   return failed.length === 0 ? 0 : 1;

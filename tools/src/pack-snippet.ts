@@ -1,7 +1,4 @@
 // A program of someone who installed the packages: run with plain node by the check named `packed`.
-import { clipFromRgb, rgbFromClip } from "@coordtok/core";
-import { setBackend } from "@tensorflow/tfjs-core";
+import { rgbFromClip } from "@coordtok/core";
 
-void setBackend;
-void clipFromRgb;
-void rgbFromClip;
+if (typeof rgbFromClip !== "function") throw new Error("@coordtok/core lacks rgbFromClip.");
