@@ -49,9 +49,9 @@ function summarize(modules: readonly TestModule[], unhandledErrors: number): Tes
   };
 }
 
-/** The text given to `context.skip(reason)`, else what stands behind `skipped:` in a title. */
+/** The text given to `context.skip(reason)`, else what stands behind `skipped:` or `skipped,` in a title. */
 function reasonOf(test: TestCase): string | undefined {
   const result = test.result();
   const note = result.state === "skipped" ? result.note : undefined;
-  return note ?? /\bskipped: (.*?)\)?(?: > |$)/.exec(test.fullName)?.[1];
+  return note ?? /\bskipped[:,] (.*?)[)\]]?(?: > |$)/.exec(test.fullName)?.[1];
 }
