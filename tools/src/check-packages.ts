@@ -19,7 +19,13 @@ interface Manifest {
 
 /** Builds and packs every public package, once per process; the files go away with the process. */
 export const packPackages: () => Promise<readonly PackedPackage[]> = once(async () => {
-  const built = await runTool("turbo", ["run", "build", "--output-logs=errors-only", "--no-update-notifier"]);
+  const built = await runTool("turbo", [
+    "run",
+    "build",
+    "--output-logs=errors-only",
+    "--continue",
+    "--no-update-notifier",
+  ]);
   if (!built.ok) throw new Error(built.output);
   const destination = temporaryFolder("tarballs");
   const packed = await run("pnpm", ["-r", "--filter", "./packages/*", "pack", "--pack-destination", destination]);
