@@ -52,6 +52,7 @@ export { disposeTree, treeEntries, treeFromLeaves, treeLeaves, treeMap, treeSize
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
 export { crossAttention, maskedKey, selfAttention, type KeyBias } from "./nn/attention.js";
 export { addTable, gatherRows } from "./nn/embedding.js";
+export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";
 export { createLinear, linear, type LinearParams } from "./nn/linear.js";
 export { meanSquaredErrorSum } from "./nn/loss.js";

@@ -1,22 +1,26 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
 
-/** A tensor, or a list or record of tensor trees: parameters, gradients, optimizer state, triplanes. Absent branches are `undefined`. */
-export type TensorTree = Tensor | undefined | readonly TensorTree[] | { readonly [name: string]: TensorTree };
+/**
+ * A tensor, or a list or record of tensor trees: parameters, gradients, optimizer state, triplanes. Absent branches are
+ * `undefined`. The type says only `object`, since TypeScript does not take interfaces for records; any other leaf throws.
+ */
+export type TensorTree = object | undefined;
 
-type Branches = readonly (readonly [string, TensorTree])[];
-
-function isTensor(tree: TensorTree): tree is Tensor {
-  return typeof tree === "object" && "dataId" in tree;
+function isTensor(tree: object): tree is Tensor {
+  return "dataId" in tree;
 }
 
-function branches(tree: TensorTree): Branches {
-  return tree === undefined ? [] : (Object.entries(tree) as Branches);
+function branches(tree: TensorTree): [string, TensorTree][] {
+  if (tree === undefined) return [];
+  if (typeof tree !== "object")
+    throw new CoordTokError("shape", `Expected a tree of tensors, found a ${typeof tree} in it.`);
+  return Object.entries(tree) as [string, TensorTree][];
 }
 
 /** The leaves of a tree in the order of its keys, with their paths (`decoder.blocks.0.attention.query.kernel`). */
 export function treeEntries(tree: TensorTree, path = ""): [path: string, leaf: Tensor][] {
-  if (isTensor(tree)) return [[path, tree]];
+  if (typeof tree === "object" && isTensor(tree)) return [[path, tree]];
   return branches(tree).flatMap(([name, child]) => treeEntries(child, path === "" ? name : `${path}.${name}`));
 }
 
@@ -29,10 +33,12 @@ export function treeLeaves(tree: TensorTree): Tensor[] {
 export function treeMap<T extends TensorTree>(tree: T, replace: (leaf: Tensor, path: string) => Tensor): T {
   const visit = (node: TensorTree, path: string): TensorTree => {
     if (node === undefined) return undefined;
-    if (isTensor(node)) return replace(node, path);
-    const under = (name: string): string => (path === "" ? name : `${path}.${name}`);
-    if (Array.isArray(node)) return node.map((child: TensorTree, i) => visit(child, under(String(i))));
-    return Object.fromEntries(branches(node).map(([name, child]) => [name, visit(child, under(name))]));
+    if (typeof node === "object" && isTensor(node)) return replace(node, path);
+    const children = branches(node).map(([name, child]): [string, TensorTree] => [
+      name,
+      visit(child, path === "" ? name : `${path}.${name}`),
+    ]);
+    return Array.isArray(node) ? children.map(([, child]) => child) : Object.fromEntries(children);
   };
   return visit(tree, "") as T;
 }

@@ -1,1 +1,42 @@
-export {};
+export { CoordTok } from "./coordtok.js";
+export {
+  cellGrid,
+  cellSize,
+  checkConfig,
+  overrideConfig,
+  planeNames,
+  planeSize,
+  tokenCount,
+  videoTokenCount,
+  type ClipSize,
+  type DecoderConfig,
+  type EncoderConfig,
+  type PlaneName,
+  type PlanesConfig,
+  type TokenizerConfig,
+} from "./config.js";
+export { preset, presetNames } from "./presets.js";
+export {
+  createParams,
+  paramShapes,
+  type DecoderParams,
+  type EncoderParams,
+  type PerPlane,
+  type TokenizerParams,
+  type VideoTransformerParams,
+} from "./params.js";
+export { encode } from "./encoder.js";
+export { decodePatches } from "./coordinate-decoder.js";
+export { decode, defaultSliceSize, latticeOf, type DecodeOptions, type Rectangle } from "./decode.js";
+export {
+  checkpointKind,
+  decoderShapes,
+  encodeTokenizer,
+  loadTokenizer,
+  type LoadedTokenizer,
+  type LoadTokenizerOptions,
+  type WeightsChoice,
+} from "./checkpoint.js";
+export { configFromOfficial, type OfficialArguments } from "./official-config.js";
+export { decodeOfficial, type OfficialDecodeOptions } from "./official-decode.js";
+export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";

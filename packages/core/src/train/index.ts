@@ -1,1 +1,15 @@
-export {};
+export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Optimizer } from "./adamw.js";
+export { emaDecayAt, emaUpdate } from "./ema.js";
+export { clipByGlobalNorm, globalNorm } from "./gradient-norm.js";
+export { lossAndGradients, type LossAndGradients } from "./gradients.js";
+export {
+  checkLoopSettings,
+  disposeTrainState,
+  initialTrainState,
+  trainLoop,
+  type LoopSettings,
+  type Task,
+  type TrainState,
+  type TrainStep,
+} from "./loop.js";
+export { learningRateAt, type ScheduleSettings } from "./schedule.js";

@@ -1,0 +1,44 @@
+import { ones, zeros, type Rank, type ShapeMap, type Tensor, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
+import type { Random } from "../random.js";
+
+/** Makes the parameters of a fresh model, tensor by tensor. */
+export interface Initializer {
+  /** A kernel `[inputs, outputs]`. */
+  readonly kernel: (inputs: number, outputs: number) => Tensor2D;
+  /** Normal numbers of the given standard deviation. */
+  readonly normal: <R extends Rank>(shape: ShapeMap[R], deviation: number) => Tensor<R>;
+  /** `[size]` */
+  readonly zeros: (size: number) => Tensor1D;
+  /** `[size]` */
+  readonly ones: (size: number) => Tensor1D;
+}
+
+/** Kernels uniform in ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010), all randomness from `random`. */
+export function randomInitializer(random: Random): Initializer {
+  return {
+    kernel: (inputs, outputs) => {
+      const limit = Math.sqrt(6 / (inputs + outputs));
+      return random.uniformTensor<Rank.R2>([inputs, outputs], -limit, limit);
+    },
+    normal: (shape, deviation) => random.normalTensor(shape, deviation),
+    zeros: (size) => zeros([size]),
+    ones: (size) => ones([size]),
+  };
+}
+
+/**
+ * Makes stand-ins that have a shape and no numbers: a model built with it tells the names and shapes of its parameters
+ * (`treeEntries`) without taking memory. Nothing can be computed with them.
+ */
+export const shapeInitializer: Initializer = {
+  kernel: (inputs, outputs) => shapeOnly([inputs, outputs]),
+  normal: (shape) => shapeOnly(shape),
+  zeros: (size) => shapeOnly([size]),
+  ones: (size) => shapeOnly([size]),
+};
+
+function shapeOnly<T extends Tensor>(shape: readonly number[]): T {
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  // Only the fields that trees and shape checks read.
+  return { shape, size, rank: shape.length, dataId: {} } as unknown as T;
+}

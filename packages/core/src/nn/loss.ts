@@ -1,0 +1,21 @@
+import { mean, mul, square, sub, sum, type Rank, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
+import { operation } from "./operation.js";
+
+/**
+ * The mean squared error of each clip, **summed** over the batch (fixture README 5.5). Sums go axis by axis, since wasm adds up in
+ * float32 one by one.
+ * @param prediction `[B, N, values]`; only it receives a gradient.
+ * @param target of the same shape.
+ */
+export function meanSquaredErrorSum(prediction: Tensor<Rank.R3>, target: Tensor<Rank.R3>): Scalar {
+  const perClip = prediction.size / prediction.shape[0];
+  return operation<Rank.R0>(
+    [prediction],
+    (save) => {
+      const difference = sub(prediction, target);
+      save([difference]);
+      return sum(mean(mean(square(difference), -1), -1));
+    },
+    (dy, saved) => [mul(saved[0]!, mul(dy, 2 / perClip))],
+  );
+}

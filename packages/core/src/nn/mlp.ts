@@ -1,0 +1,65 @@
+import { add, erf, exp, mul, reshape, tidy, type Rank, type Tensor, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
+import type { Initializer } from "./init.js";
+import { createLinear, type LinearParams } from "./linear.js";
+import { operation } from "./operation.js";
+import { affine, columnSums, product } from "./product.js";
+
+/** Two affine maps with a GELU between them. */
+export interface MlpParams {
+  /** `[width, hidden]` with bias. */
+  readonly expand: LinearParams;
+  /** `[hidden, width]` with bias. */
+  readonly contract: LinearParams;
+}
+
+/** An MLP whose hidden width is `ratio` (default 4) times its width. */
+export function createMlp(init: Initializer, width: number, ratio = 4): MlpParams {
+  return { expand: createLinear(init, width, ratio * width), contract: createLinear(init, ratio * width, width) };
+}
+
+/** The exact GELU `x Φ(x)`; no gradient of its own. */
+export function gelu<T extends Tensor>(x: T): T {
+  return tidy(() => mul<T>(x, normalCdf(x)));
+}
+
+function normalCdf<T extends Tensor>(x: T): T {
+  return mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
+}
+
+function geluGradient(x: Tensor2D): Tensor2D {
+  const density = mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return add(normalCdf(x), mul(x, density));
+}
+
+/**
+ * `contract(gelu(expand(x)))` over the last axis. Keeps the input and the hidden values before the GELU for its gradient.
+ * @param x `[..., width]`
+ */
+export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>): Tensor<R> {
+  const { expand, contract } = params;
+  const width = expand.kernel.shape[0];
+  const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / width, width]);
+  const biases = [expand.bias, contract.bias] as [Tensor1D, Tensor1D];
+  return operation<R>(
+    [x, expand.kernel, biases[0], contract.kernel, biases[1]],
+    (save) => {
+      const input = flat(x);
+      const hidden = affine(input, expand.kernel, biases[0]);
+      save([input, hidden, expand.kernel, contract.kernel]);
+      return reshape(affine(gelu(hidden), contract.kernel, biases[1]), x.shape);
+    },
+    (dy, saved) => {
+      const [input, hidden, up, down] = saved as [Tensor2D, Tensor2D, Tensor2D, Tensor2D];
+      const flatDy = flat(dy);
+      const downGradient = tidy(() => product(gelu(hidden), flatDy, true, false));
+      const hiddenGradient = tidy(() => mul<Tensor2D>(product(flatDy, down, false, true), geluGradient(hidden)));
+      return [
+        reshape(product(hiddenGradient, up, false, true), x.shape),
+        product(input, hiddenGradient, true, false),
+        columnSums(hiddenGradient),
+        downGradient,
+        columnSums(flatDy),
+      ];
+    },
+  );
+}

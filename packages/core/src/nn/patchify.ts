@@ -1,0 +1,50 @@
+import { reshape, tidy, transpose, type Tensor3D, type Tensor5D } from "@tensorflow/tfjs-core";
+
+/** The size of a patch of video: `time` frames of `space` rows and columns. */
+export interface PatchSize {
+  readonly time: number;
+  readonly space: number;
+}
+
+/**
+ * Frames cut into patches, t-major, then row, then column. Never more than four axes are transposed at once (wasm is slow beyond).
+ * @param frames `[B, T, H, W, 3]`; the patch size divides T, H and W.
+ * @returns `[B, T/time * H/space * W/space, time * space * space * 3]`, a patch laid out (t, row, column, rgb).
+ */
+export function patchify(frames: Tensor5D, patch: PatchSize): Tensor3D {
+  const [clips, time, height, width, channels] = frames.shape;
+  const { time: pt, space: p } = patch;
+  const perFrame = (height / p) * (width / p);
+  const values = p * p * channels;
+  return tidy(() => {
+    const rows = reshape(frames, [clips * time * (height / p), p, width / p, p * channels]);
+    const cells = transpose(rows, [0, 2, 1, 3]);
+    const inTime = pt === 1 ? cells : transpose(reshape(cells, [(clips * time) / pt, pt, perFrame, values]), [0, 2, 1, 3]);
+    return reshape(inTime, [clips, (time / pt) * perFrame, pt * values]);
+  });
+}
+
+/**
+ * The inverse of {@link patchify}.
+ * @param patches `[B, T/time * H/space * W/space, time * space * space * 3]`
+ * @param size of the frames to make; the patch size divides it.
+ * @returns `[B, T, H, W, 3]`
+ */
+export function unpatchify(
+  patches: Tensor3D,
+  patch: PatchSize,
+  size: { readonly frames: number; readonly height: number; readonly width: number },
+): Tensor5D {
+  const clips = patches.shape[0];
+  const { time: pt, space: p } = patch;
+  const { frames, height, width } = size;
+  const perFrame = (height / p) * (width / p);
+  const values = patches.shape[2] / pt;
+  const channels = values / (p * p);
+  return tidy(() => {
+    const inTime =
+      pt === 1 ? patches : transpose(reshape(patches, [(clips * frames) / pt, perFrame, pt, values]), [0, 2, 1, 3]);
+    const cells = reshape(inTime, [clips * frames * (height / p), width / p, p, p * channels]);
+    return reshape(transpose(cells, [0, 2, 1, 3]), [clips, frames, height, width, channels]);
+  });
+}

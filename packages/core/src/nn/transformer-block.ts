@@ -1,0 +1,107 @@
+import { add, type Tensor3D } from "@tensorflow/tfjs-core";
+import { crossAttention, selfAttention, type KeyBias } from "./attention.js";
+import type { Initializer } from "./init.js";
+import { createLayerNorm, layerNorm, type LayerNormParams } from "./layer-norm.js";
+import { createLinear, linear, type LinearParams } from "./linear.js";
+import { createMlp, mlp, type MlpParams } from "./mlp.js";
+
+/** The parameters of a self-attention of width E. */
+export interface SelfAttentionParams {
+  /** `[E, 3E]`: queries, keys, values. */
+  readonly queryKeyValue: LinearParams;
+  /** `[E, E]` */
+  readonly output: LinearParams;
+}
+
+/** The parameters of a cross-attention of width E. */
+export interface CrossAttentionParams {
+  /** `[E, E]` */
+  readonly query: LinearParams;
+  /** `[E, 2E]`: keys, values. */
+  readonly keyValue: LinearParams;
+  /** `[E, E]` */
+  readonly output: LinearParams;
+}
+
+/** A pre-norm transformer block: self-attention, then an MLP. */
+export interface TransformerBlockParams {
+  readonly attentionNorm: LayerNormParams;
+  readonly attention: SelfAttentionParams;
+  readonly mlpNorm: LayerNormParams;
+  readonly mlp: MlpParams;
+}
+
+/** A pre-norm block that reads a memory: cross-attention, then self-attention, then an MLP. */
+export interface MemoryBlockParams {
+  readonly memoryNorm: LayerNormParams;
+  readonly memoryAttention: CrossAttentionParams;
+  readonly attentionNorm: LayerNormParams;
+  readonly attention: SelfAttentionParams;
+  readonly mlpNorm: LayerNormParams;
+  readonly mlp: MlpParams;
+}
+
+/** Options of {@link transformerBlock} and {@link memoryBlock}. */
+export interface BlockOptions {
+  readonly heads: number;
+  /** Of every layer norm in the block. */
+  readonly epsilon: number;
+  /** Added to the logits of the keys: of the sequence itself in a transformer block, of the memory in a memory block. */
+  readonly keyBias?: KeyBias | undefined;
+}
+
+/** A fresh block; `bias` says whether the query, key and value maps have one, all other maps do. */
+export function createTransformerBlock(init: Initializer, width: number, { bias }: { bias: boolean }): TransformerBlockParams {
+  return {
+    attentionNorm: createLayerNorm(init, width),
+    attention: {
+      queryKeyValue: createLinear(init, width, 3 * width, { bias }),
+      output: createLinear(init, width, width),
+    },
+    mlpNorm: createLayerNorm(init, width),
+    mlp: createMlp(init, width),
+  };
+}
+
+/** A fresh block whose attentions have no bias. */
+export function createMemoryBlock(init: Initializer, width: number): MemoryBlockParams {
+  return {
+    memoryNorm: createLayerNorm(init, width),
+    memoryAttention: {
+      query: createLinear(init, width, width, { bias: false }),
+      keyValue: createLinear(init, width, 2 * width, { bias: false }),
+      output: createLinear(init, width, width, { bias: false }),
+    },
+    attentionNorm: createLayerNorm(init, width),
+    attention: {
+      queryKeyValue: createLinear(init, width, 3 * width, { bias: false }),
+      output: createLinear(init, width, width, { bias: false }),
+    },
+    mlpNorm: createLayerNorm(init, width),
+    mlp: createMlp(init, width),
+  };
+}
+
+/** `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`. */
+export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
+  const attended = add<Tensor3D>(x, attendSelf(params, x, options));
+  return add(attended, mlp(params.mlp, layerNorm(params.mlpNorm, attended, options.epsilon)));
+}
+
+/** `x += cross(norm(x), memory)`, `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`, `memory [B, M, E]`. */
+export function memoryBlock(params: MemoryBlockParams, x: Tensor3D, memory: Tensor3D, options: BlockOptions): Tensor3D {
+  const { heads, epsilon, keyBias } = options;
+  const { query, keyValue, output } = params.memoryAttention;
+  const fromMemory = crossAttention(
+    linear(query, layerNorm(params.memoryNorm, x, epsilon)),
+    linear(keyValue, memory),
+    heads,
+    keyBias,
+  );
+  return transformerBlock(params, add(x, linear(output, fromMemory)), { heads, epsilon });
+}
+
+function attendSelf(params: TransformerBlockParams, x: Tensor3D, { heads, epsilon, keyBias }: BlockOptions): Tensor3D {
+  const packed = linear(params.attention.queryKeyValue, layerNorm(params.attentionNorm, x, epsilon));
+  return linear(params.attention.output, selfAttention(packed, heads, keyBias));
+}

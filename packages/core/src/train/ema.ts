@@ -1,0 +1,16 @@
+import { add, mul, tidy } from "@tensorflow/tfjs-core";
+import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
+
+/** The decay of a step, counted from 0: small at first, so that the average forgets the initialisation, then `decay`. */
+export function emaDecayAt(step: number, decay: number): number {
+  return Math.min(decay, (1 + step) / (10 + step));
+}
+
+/** `average * decay + params * (1 - decay)` for every leaf (fixture README 5.8); a new tree, the caller's. */
+export function emaUpdate<P extends TensorTree>(average: P, params: P, decay: number): P {
+  const leaves = treeLeaves(params);
+  return treeFromLeaves(
+    average,
+    treeLeaves(average).map((leaf, i) => tidy(() => add(mul(leaf, decay), mul(leaves[i]!, 1 - decay)))),
+  );
+}

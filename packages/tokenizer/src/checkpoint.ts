@@ -1,0 +1,63 @@
+import { loadCheckpoint, nestTensors, saveCheckpoint, type Json, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import { checkConfig, type TokenizerConfig } from "./config.js";
+import { paramShapes, type TokenizerParams } from "./params.js";
+
+/** The kind of a tokenizer checkpoint. */
+export const checkpointKind = "tokenizer";
+
+/** Checks the configuration that a checkpoint holds. */
+export function parseStoredConfig(stored: Json): TokenizerConfig {
+  return checkConfig(stored);
+}
+
+/** Which weights of a checkpoint: the moving average of the training, or the parameters themselves. */
+export type WeightsChoice = "average" | "model";
+
+/** Options of {@link loadTokenizer}. */
+export interface LoadTokenizerOptions extends LongCallOptions {
+  /** Default `average`. */
+  readonly weights?: WeightsChoice | undefined;
+}
+
+/** A tokenizer out of a file; its tensors are the caller's. */
+export interface LoadedTokenizer {
+  readonly config: TokenizerConfig;
+  readonly params: TokenizerParams;
+}
+
+/**
+ * Loads the weights of a tokenizer; what else the file holds (moments, the other weights) is not read.
+ * @throws CoordTokError `checkpoint` when the file is no tokenizer checkpoint or its tensors do not fit its configuration.
+ */
+export async function loadTokenizer(
+  source: RangeSource | Uint8Array | Blob,
+  options: LoadTokenizerOptions = {},
+): Promise<LoadedTokenizer> {
+  const { config, tensors } = await loadCheckpoint(source, {
+    ...options,
+    kind: checkpointKind,
+    parseConfig: parseStoredConfig,
+    shapes: paramShapes,
+    prefix: `${options.weights ?? "average"}.`,
+  });
+  return { config, params: nestTensors(tensors) as TokenizerParams };
+}
+
+/**
+ * The bytes of a checkpoint with weights alone, for `writeAtomically` of `@coordtok/core/node`. They are stored as the `average`,
+ * which is what {@link loadTokenizer} reads.
+ */
+export function encodeTokenizer(config: TokenizerConfig, params: TokenizerParams): AsyncGenerator<Uint8Array, void> {
+  return saveCheckpoint({ kind: checkpointKind, config: config as unknown as Json, tensors: { average: params } });
+}
+
+/** The names and shapes of the decoder's parameters alone, for files that carry a decoder. */
+export function decoderShapes(config: TokenizerConfig): Map<string, readonly number[]> {
+  const prefix = "decoder.";
+  return new Map(
+    [...paramShapes(config)]
+      .filter(([path]) => path.startsWith(prefix))
+      .map(([path, shape]) => [path.slice(prefix.length), shape]),
+  );
+}
+

@@ -1,0 +1,187 @@
+import {
+  checkChoice,
+  checkDivides,
+  checkInteger,
+  checkKnownKeys,
+  CoordTokError,
+  withOverrides,
+  type PatchSize,
+} from "@coordtok/core";
+
+/** The size of the clips a tokenizer is made for. */
+export interface ClipSize {
+  /** The longest clip, in frames; shorter ones are padded. */
+  readonly frames: number;
+  /** Rows of pixels. */
+  readonly height: number;
+  /** Columns of pixels. */
+  readonly width: number;
+}
+
+/** The clip encoder: a video transformer whose tokens are read by a latent transformer. */
+export interface EncoderConfig {
+  /** Width of both transformers. */
+  readonly width: number;
+  /** Heads of both transformers; they divide the width. */
+  readonly heads: number;
+  /** Blocks of the video transformer. */
+  readonly videoLayers: number;
+  /** Blocks of the latent transformer. */
+  readonly latentLayers: number;
+  /** The patch of video that becomes one token. */
+  readonly patch: PatchSize;
+}
+
+/** The three planes: xy `[rows, columns, channels]`, yt `[time, columns, channels]`, xt `[time, rows, channels]`. */
+export interface PlanesConfig {
+  readonly rows: number;
+  readonly columns: number;
+  readonly time: number;
+  readonly channels: number;
+  /** The part of a plane that one query of the latent transformer makes: `space` by `space` of xy, `time` by `space` of yt and xt. */
+  readonly cell: PatchSize;
+}
+
+/** The coordinate decoder: a transformer over the features looked up at many coordinates. */
+export interface DecoderConfig {
+  readonly width: number;
+  /** They divide the width. */
+  readonly heads: number;
+  readonly layers: number;
+  /** The patch of pixels that one coordinate stands for. */
+  readonly patch: PatchSize;
+}
+
+/** Everything that fixes the form of a tokenizer. Plain data; see {@link presets} for examples. */
+export interface TokenizerConfig {
+  readonly clip: ClipSize;
+  readonly encoder: EncoderConfig;
+  readonly planes: PlanesConfig;
+  readonly decoder: DecoderConfig;
+  /**
+   * What becomes of missing frames. `masked`: the last real frame is repeated to fill its patch, and tokens without a real frame are
+   * never attended to. `official`: missing frames are -3, and 1 is added to the cross-attention logits of tokens that lack a frame, as
+   * the published code does.
+   */
+  readonly padding: "masked" | "official";
+  /**
+   * `none`: whole-number patch positions, cells of a plane in raster order. `official`: the fp32 position quirk and the square cell
+   * grid of the published code (`docs/parity.md`).
+   */
+  readonly compat: "none" | "official";
+}
+
+const shape: { readonly [group: string]: readonly string[] } = {
+  clip: ["frames", "height", "width"],
+  encoder: ["width", "heads", "videoLayers", "latentLayers", "patch"],
+  planes: ["rows", "columns", "time", "channels", "cell"],
+  decoder: ["width", "heads", "layers", "patch"],
+};
+
+/**
+ * Checks a configuration, wherever it came from.
+ * @param value plain data, for example parsed JSON.
+ * @returns the same data, typed.
+ * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
+ */
+export function checkConfig(value: unknown): TokenizerConfig {
+  const config = group(value, "the tokenizer configuration", [...Object.keys(shape), "padding", "compat"]);
+  for (const [name, keys] of Object.entries(shape)) {
+    const part = group(config[name], name, keys);
+    for (const key of keys) {
+      const path = `${name}.${key}`;
+      if (key === "patch" || key === "cell") {
+        const size = group(part[key], path, ["time", "space"]);
+        for (const axis of ["time", "space"]) checkInteger(size[axis], `${path}.${axis}`, 1);
+      } else checkInteger(part[key], path, key.endsWith("ayers") ? 0 : 1);
+    }
+  }
+  checkChoice(config["padding"], "padding", ["masked", "official"]);
+  checkChoice(config["compat"], "compat", ["none", "official"]);
+  const checked = value as TokenizerConfig;
+  checkDivisibility(checked);
+  return checked;
+}
+
+function group(value: unknown, where: string, keys: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new CoordTokError("config", `Expected ${where} to be a group of ${keys.join(", ")}, got ${JSON.stringify(value)}.`);
+  checkKnownKeys(value, keys, where);
+  return value as Record<string, unknown>;
+}
+
+function checkDivisibility({ clip, encoder, planes, decoder, compat }: TokenizerConfig): void {
+  checkDivides(encoder.heads, "encoder.heads", encoder.width, "encoder.width");
+  checkDivides(decoder.heads, "decoder.heads", decoder.width, "decoder.width");
+  for (const [name, patch] of [
+    ["encoder.patch", encoder.patch],
+    ["decoder.patch", decoder.patch],
+  ] as const) {
+    checkDivides(patch.time, `${name}.time`, clip.frames, "clip.frames");
+    checkDivides(patch.space, `${name}.space`, clip.height, "clip.height");
+    checkDivides(patch.space, `${name}.space`, clip.width, "clip.width");
+  }
+  checkDivides(planes.cell.space, "planes.cell.space", planes.rows, "planes.rows");
+  checkDivides(planes.cell.space, "planes.cell.space", planes.columns, "planes.columns");
+  checkDivides(planes.cell.time, "planes.cell.time", planes.time, "planes.time");
+  if (compat === "official") checkOfficialGrid(planes);
+}
+
+/** The published code assembles the cells of each plane on a square grid, so their number has to be a square. */
+function checkOfficialGrid(planes: PlanesConfig): void {
+  for (const plane of planeNames) {
+    const [rows, columns] = cellGrid(planes, plane);
+    if (!Number.isInteger(Math.sqrt(rows * columns)))
+      throw new CoordTokError(
+        "config",
+        `Expected a square number of cells in plane ${plane} with compat=official, got ${rows} x ${columns}; use compat=none.`,
+      );
+  }
+}
+
+/** The planes in their fixed order. */
+export const planeNames: readonly ["xy", "yt", "xt"] = ["xy", "yt", "xt"];
+
+/** One of the three planes. */
+export type PlaneName = (typeof planeNames)[number];
+
+/** The first two sizes of a plane. */
+export function planeSize(planes: PlanesConfig, plane: PlaneName): [number, number] {
+  const { rows, columns, time } = planes;
+  return plane === "xy" ? [rows, columns] : plane === "yt" ? [time, columns] : [time, rows];
+}
+
+/** The first two sizes of a cell of a plane. */
+export function cellSize(planes: PlanesConfig, plane: PlaneName): [number, number] {
+  const { space, time } = planes.cell;
+  return [plane === "xy" ? space : time, space];
+}
+
+/** How many cells a plane has along its first two axes. */
+export function cellGrid(planes: PlanesConfig, plane: PlaneName): [number, number] {
+  const [first, second] = planeSize(planes, plane);
+  const [firstCell, secondCell] = cellSize(planes, plane);
+  return [first / firstCell, second / secondCell];
+}
+
+/** How many tokens (positions of the three planes) a clip becomes. For the paper's geometry 16*16 + 32*16 + 32*16 = 1280. */
+export function tokenCount({ planes }: TokenizerConfig): number {
+  return planeNames.reduce((sum, plane) => {
+    const [first, second] = planeSize(planes, plane);
+    return sum + first * second;
+  }, 0);
+}
+
+/** How many video tokens the encoder reads. */
+export function videoTokenCount({ clip, encoder: { patch } }: TokenizerConfig): number {
+  return (clip.frames / patch.time) * (clip.height / patch.space) * (clip.width / patch.space);
+}
+
+/**
+ * A configuration with single values replaced.
+ * @param assignments such as `decoder.layers=4`.
+ * @throws CoordTokError `config`.
+ */
+export function overrideConfig(config: TokenizerConfig, assignments: readonly string[]): TokenizerConfig {
+  return checkConfig(withOverrides(config, assignments));
+}

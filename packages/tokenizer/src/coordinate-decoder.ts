@@ -1,0 +1,48 @@
+import { gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core";
+import { lookup, type PatchLattice, type PointSet, type Triplane } from "@coordtok/triplane";
+import { add, mul, reshape, tensor2d, tidy, tile, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
+import type { TokenizerConfig } from "./config.js";
+import type { DecoderParams } from "./params.js";
+import { positionsOfPoints, type TablePositions } from "./position-table.js";
+
+/** Of every layer norm of the decoder (fixture README 5.4). */
+const epsilon = 1e-5;
+
+/**
+ * The pixels of the patches at some coordinates of a triplane; all points of one call attend to each other (paper, section 3.3).
+ * @param points N points, shared by all clips or N for each.
+ * @param lattice the patch lattice of the model.
+ * @param cells whole-number lattice positions `[batch * N * 3]` of the points; without them the position table is interpolated, or
+ *   read at the truncated position with `compat: "official"`.
+ * @returns `[B, N, time * space * space * 3]`, a patch laid out (t, row, column, rgb), in model range but not clamped.
+ */
+export function decodePatches(
+  params: DecoderParams,
+  config: TokenizerConfig,
+  triplane: Triplane,
+  points: PointSet,
+  lattice: PatchLattice,
+  cells?: Int32Array,
+): Tensor3D {
+  return tidy(() => {
+    const clips = triplane.xy.shape[0];
+    const features = linear(params.features, lookup(triplane, points));
+    const table = positionsOfPoints(points, lattice, { cells, official: config.compat === "official" });
+    let x: Tensor3D = add(features, positionVectors(params.positions, table, points, clips));
+    for (const block of params.blocks) x = transformerBlock(block, x, { heads: config.decoder.heads, epsilon });
+    return linear(params.pixels, layerNorm(params.norm, x, epsilon));
+  });
+}
+
+/** The position vectors of all points, `[B, N, D]`. */
+function positionVectors(positions: Tensor2D, table: TablePositions, points: PointSet, clips: number): Tensor3D {
+  const width = positions.shape[1];
+  const vectors = table.corners
+    .map(({ rows, weights }): Tensor2D => {
+      const corner = gatherRows(positions, rows);
+      return weights === undefined ? corner : mul(corner, tensor2d(weights, [rows.length, 1]));
+    })
+    .reduce((sum, corner) => add(sum, corner));
+  const perClip: Tensor3D = reshape(vectors, [points.batch, points.count, width]);
+  return points.batch === clips ? perClip : tile(perClip, [clips, 1, 1]);
+}

@@ -1,0 +1,73 @@
+import { disposeTree, type Clip, type RangeSource } from "@coordtok/core";
+import type { PointSet, Triplane } from "@coordtok/triplane";
+import type { Tensor3D } from "@tensorflow/tfjs-core";
+import { loadTokenizer, type LoadTokenizerOptions } from "./checkpoint.js";
+import { checkConfig, type TokenizerConfig } from "./config.js";
+import { decodePatches } from "./coordinate-decoder.js";
+import { decode, latticeOf, type DecodeOptions } from "./decode.js";
+import { encode } from "./encoder.js";
+import { createParams, type TokenizerParams } from "./params.js";
+
+/** A tokenizer with its weights in memory: the handle that most programs need. Free it with `dispose()` or `using`. */
+export class CoordTok implements Disposable {
+  /** The form of the model. */
+  readonly config: TokenizerConfig;
+  readonly #params: TokenizerParams;
+
+  private constructor(config: TokenizerConfig, params: TokenizerParams) {
+    this.config = config;
+    this.#params = params;
+  }
+
+  /** A tokenizer with fresh, untrained weights of a seed. */
+  static create(config: TokenizerConfig, { seed = 0 }: { seed?: number } = {}): CoordTok {
+    return new CoordTok(checkConfig(config), createParams(config, seed));
+  }
+
+  /** A tokenizer that takes weights over; they are freed with it. */
+  static from(config: TokenizerConfig, params: TokenizerParams): CoordTok {
+    return new CoordTok(checkConfig(config), params);
+  }
+
+  /**
+   * A tokenizer from a checkpoint file.
+   * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
+   * @throws CoordTokError `checkpoint` when the file does not hold a tokenizer or its tensors do not fit.
+   */
+  static async load(source: RangeSource | Uint8Array | Blob, options: LoadTokenizerOptions = {}): Promise<CoordTok> {
+    const { config, params } = await loadTokenizer(source, options);
+    return new CoordTok(config, params);
+  }
+
+  /** The weights, a tree of tensors; they stay this handle's. */
+  get params(): TokenizerParams {
+    return this.#params;
+  }
+
+  /** Clips to triplanes; see `encode`. The result is the caller's. */
+  encode(clip: Clip): Triplane {
+    return encode(this.#params.encoder, this.config, clip);
+  }
+
+  /** A triplane to frames; see `decode`. The result is the caller's. */
+  decode(triplane: Triplane, options: DecodeOptions = {}): Promise<Clip> {
+    return decode(this.#params.decoder, this.config, triplane, options);
+  }
+
+  /**
+   * The patches at any coordinates (t, x, y) in [0, 1], x the row and y the column; see `decodePatches`.
+   * @returns `[B, N, time * space * space * 3]`, the caller's.
+   */
+  decodeAt(triplane: Triplane, points: PointSet): Tensor3D {
+    return decodePatches(this.#params.decoder, this.config, triplane, points, latticeOf(this.config));
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    disposeTree(this.#params);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,66 @@
+import { addTable, layerNorm, linear, memoryBlock, type Clip } from "@coordtok/core";
+import type { Triplane } from "@coordtok/triplane";
+import { concat, reshape, slice, tidy, tile, transpose, type Tensor2D, type Tensor3D, type Tensor4D } from "@tensorflow/tfjs-core";
+import { cellGrid, cellSize, planeNames, type PlaneName, type TokenizerConfig } from "./config.js";
+import { padClip, paddingBias } from "./padding.js";
+import type { EncoderParams, PerPlane } from "./params.js";
+import { encodeVideo } from "./video-encoder.js";
+
+/** Of every layer norm of the latent transformer (fixture README 5.3). */
+const epsilon = 1e-6;
+
+/**
+ * Clips to triplanes: video tokens are the memory that one query per cell of each plane reads (paper, section 3.2).
+ * @param clip `[B, T, H, W, 3]` of the model's frame size, T at most the model's frames.
+ * @returns planes xy `[B, rows, columns, C]`, yt `[B, time, columns, C]`, xt `[B, time, rows, C]`
+ * @throws CoordTokError `shape` when the clip does not fit the model.
+ */
+export function encode(params: EncoderParams, config: TokenizerConfig, clip: Clip): Triplane {
+  return tidy(() => {
+    const bias = paddingBias(clip.validFrames, config);
+    const video = encodeVideo(params.video, config.encoder, padClip(clip, config), bias.video);
+    const memory = addTable(video, params.memoryPositions);
+    const clips = memory.shape[0];
+    const queries = planeNames.map((plane) => cellQueries(params, config, plane));
+    let x: Tensor3D = tile(reshape(concat(queries), [1, -1, config.encoder.width]), [clips, 1, 1]);
+    for (const block of params.blocks)
+      x = memoryBlock(block, x, memory, { heads: config.encoder.heads, epsilon, keyBias: bias.memory });
+    return toPlanes(params, config, layerNorm(params.norm, x, epsilon));
+  });
+}
+
+/** The queries of one plane, `[cells, E]`, in raster order: its learned plane cut into cells. */
+function cellQueries(params: EncoderParams, { planes }: TokenizerConfig, plane: PlaneName): Tensor2D {
+  const [gridRows, gridColumns] = cellGrid(planes, plane);
+  const [cellRows, cellColumns] = cellSize(planes, plane);
+  const rows = reshape(params.queryPlanes[plane], [gridRows, cellRows, gridColumns, cellColumns * planes.channels]);
+  const cells: Tensor2D = reshape(transpose(rows, [0, 2, 1, 3]), [gridRows * gridColumns, -1]);
+  return linear(params.queries[plane], cells);
+}
+
+function toPlanes(params: EncoderParams, config: TokenizerConfig, tokens: Tensor3D): Triplane {
+  const [clips, , width] = tokens.shape;
+  let first = 0;
+  const plane = (name: PlaneName): Tensor4D => {
+    const [rows, columns] = cellGrid(config.planes, name);
+    const own: Tensor3D = slice(tokens, [0, first, 0], [clips, rows * columns, width]);
+    first += rows * columns;
+    return assemble(linear(params.projections[name], own), config, name);
+  };
+  const planes: PerPlane<Tensor4D> = { xy: plane("xy"), yt: plane("yt"), xt: plane("xt") };
+  return planes;
+}
+
+/** Cells in raster order back on their plane. The published code always takes a square grid, which `compat` reproduces. */
+function assemble(cells: Tensor3D, { planes, compat }: TokenizerConfig, plane: PlaneName): Tensor4D {
+  const clips = cells.shape[0];
+  const [rows, columns] = compat === "official" ? squareGrid(cells.shape[1]) : cellGrid(planes, plane);
+  const [cellRows, cellColumns] = cellSize(planes, plane);
+  const grid = reshape(cells, [clips * rows, columns, cellRows, cellColumns * planes.channels]);
+  return reshape(transpose(grid, [0, 2, 1, 3]), [clips, rows * cellRows, columns * cellColumns, planes.channels]);
+}
+
+function squareGrid(cells: number): [number, number] {
+  const side = Math.sqrt(cells);
+  return [side, side];
+}

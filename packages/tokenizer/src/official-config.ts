@@ -1,0 +1,60 @@
+import { checkInteger } from "@coordtok/core";
+import { checkConfig, type TokenizerConfig } from "./config.js";
+
+/** The arguments of the published model that fix its form, by their official names (fixture README 6). */
+export interface OfficialArguments {
+  /** Frames, height, width. */
+  readonly video_shape: readonly [number, number, number];
+  readonly enc_embed_dim: number;
+  readonly enc_num_layers: number;
+  readonly enc_num_heads: number;
+  readonly enc_patch_size_xy: number;
+  readonly enc_patch_size_t: number;
+  readonly enc_patch_num_layers: number;
+  readonly latent_resolution_xy: number;
+  readonly latent_resolution_t: number;
+  readonly latent_n_features: number;
+  readonly latent_patch_size_xy: number;
+  readonly latent_patch_size_t: number;
+  readonly dec_embed_dim: number;
+  readonly dec_num_layers: number;
+  readonly dec_num_heads: number;
+  readonly dec_patch_size_xy: number;
+  readonly dec_patch_size_t: number;
+}
+
+/**
+ * The configuration of a published model: official padding and positions.
+ * @param official the official arguments; others beside them are ignored.
+ * @throws CoordTokError `config` for a missing argument or sizes that do not divide.
+ */
+export function configFromOfficial(official: OfficialArguments): TokenizerConfig {
+  const number = (name: Exclude<keyof OfficialArguments, "video_shape">): number => checkInteger(official[name], name, 1);
+  const [frames, height, width] = official.video_shape;
+  const side = number("latent_resolution_xy");
+  return checkConfig({
+    clip: { frames, height, width },
+    encoder: {
+      width: number("enc_embed_dim"),
+      heads: number("enc_num_heads"),
+      videoLayers: number("enc_patch_num_layers"),
+      latentLayers: number("enc_num_layers"),
+      patch: { time: number("enc_patch_size_t"), space: number("enc_patch_size_xy") },
+    },
+    planes: {
+      rows: side,
+      columns: side,
+      time: number("latent_resolution_t"),
+      channels: number("latent_n_features"),
+      cell: { time: number("latent_patch_size_t"), space: number("latent_patch_size_xy") },
+    },
+    decoder: {
+      width: number("dec_embed_dim"),
+      heads: number("dec_num_heads"),
+      layers: number("dec_num_layers"),
+      patch: { time: number("dec_patch_size_t"), space: number("dec_patch_size_xy") },
+    },
+    padding: "official",
+    compat: "official",
+  });
+}

@@ -1,0 +1,197 @@
+import { CoordTokError, formatShape, nestTensors, renameStrictly, type RenameRule, treeEntries } from "@coordtok/core";
+import { concat, dispose, reshape, slice, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
+import { planeNames, type PlaneName, type TokenizerConfig } from "./config.js";
+import { paramShapes, type TokenizerParams } from "./params.js";
+
+/**
+ * How the numbers of an official tensor are laid out against ours. `transpose`: a Linear weight `[out, in]`.
+ * `convolution`: `[out, channels, …kernel]` against `[kernel * channels, out]`. `flat`: the same numbers in another shape.
+ */
+type Layout = "transpose" | "convolution" | "flat";
+
+type Rule = RenameRule<Layout>;
+
+/** The official cross-attention keeps one weight for query, key and value; these suffixes name its two parts. */
+const queryPart = ".query";
+const keyValuePart = ".key_value";
+
+function norm(ours: string, theirs: string): Rule[] {
+  return [
+    [`${ours}.scale`, `${theirs}.weight`],
+    [`${ours}.shift`, `${theirs}.bias`],
+  ];
+}
+
+function affine(ours: string, theirs: string): Rule[] {
+  return [
+    [`${ours}.kernel`, `${theirs}.weight`, "transpose"],
+    [`${ours}.bias`, `${theirs}.bias`],
+  ];
+}
+
+function convolution(ours: string, theirs: string): Rule[] {
+  return [
+    [`${ours}.kernel`, `${theirs}.weight`, "convolution"],
+    [`${ours}.bias`, `${theirs}.bias`],
+  ];
+}
+
+function transformerBlock(ours: string, theirs: string): Rule[] {
+  return [
+    ...norm(`${ours}.attentionNorm`, `${theirs}.norm1`),
+    ...affine(`${ours}.attention.queryKeyValue`, `${theirs}.attn.qkv`),
+    ...affine(`${ours}.attention.output`, `${theirs}.attn.proj`),
+    ...norm(`${ours}.mlpNorm`, `${theirs}.norm2`),
+    ...affine(`${ours}.mlp.expand`, `${theirs}.mlp.fc1`),
+    ...affine(`${ours}.mlp.contract`, `${theirs}.mlp.fc2`),
+  ];
+}
+
+function perPlane(rules: (plane: PlaneName) => Rule[]): Rule[] {
+  return planeNames.flatMap(rules);
+}
+
+/** The tables of fixture README 6, ours against theirs. */
+const latent = "encoder.transformer.layers.{i}";
+const rules: readonly Rule[] = [
+  ...convolution("encoder.video.patch", "encoder.encoder.patch_embed.proj"),
+  ["encoder.video.positions", "encoder.encoder.pos_emb", "flat"],
+  ["encoder.video.classToken", "encoder.encoder.cls_token", "flat"],
+  ...transformerBlock("encoder.video.blocks.{i}", "encoder.encoder.layers.{i}"),
+  ...norm("encoder.video.norm", "encoder.encoder.norm"),
+  ["encoder.memoryPositions", "encoder.cross_pos_emb", "flat"],
+  ...perPlane((plane) => [
+    [`encoder.queryPlanes.${plane}`, `weight_tokens_${plane}`, "flat"],
+    ...convolution(`encoder.queries.${plane}`, `encoder.patch_embeds_${plane}.proj`),
+    ...affine(`encoder.projections.${plane}`, `encoder.projectors_${plane}`),
+  ]),
+  ...norm("encoder.blocks.{i}.memoryNorm", `${latent}.norm1`),
+  ["encoder.blocks.{i}.memoryAttention.query.kernel", `${latent}.cross_attn.in_proj_weight${queryPart}`, "transpose"],
+  ["encoder.blocks.{i}.memoryAttention.keyValue.kernel", `${latent}.cross_attn.in_proj_weight${keyValuePart}`, "transpose"],
+  ["encoder.blocks.{i}.memoryAttention.output.kernel", `${latent}.cross_attn.out_proj.weight`, "transpose"],
+  ...norm("encoder.blocks.{i}.attentionNorm", `${latent}.norm2`),
+  ["encoder.blocks.{i}.attention.queryKeyValue.kernel", `${latent}.self_attn.in_proj_weight`, "transpose"],
+  ["encoder.blocks.{i}.attention.output.kernel", `${latent}.self_attn.out_proj.weight`, "transpose"],
+  ...norm("encoder.blocks.{i}.mlpNorm", `${latent}.norm3`),
+  ...affine("encoder.blocks.{i}.mlp.expand", `${latent}.mlp.0`),
+  ...affine("encoder.blocks.{i}.mlp.contract", `${latent}.mlp.3`),
+  ...norm("encoder.norm", "encoder.transformer.norm"),
+  ["decoder.positions", "decoder.transformer.pos_embed", "flat"],
+  ...affine("decoder.features", "decoder.transformer.patch_embed"),
+  ...transformerBlock("decoder.blocks.{i}", "decoder.transformer.layers.{i}"),
+  ...norm("decoder.norm", "decoder.transformer.norm"),
+  ...affine("decoder.pixels", "decoder.projector"),
+];
+
+/**
+ * The official shapes by official name, for a configuration (fixture README 6). Our names map to them one to one, except that the
+ * official cross-attention keeps query, key and value in one tensor.
+ */
+export function officialShapes(config: TokenizerConfig): Map<string, readonly number[]> {
+  const shapes = paramShapes(config);
+  const renamed = renameStrictly(rules, shapes.keys(), "theirs");
+  const official = new Map<string, readonly number[]>();
+  for (const [ours, shape] of shapes) {
+    const { name, layout } = renamed.get(ours)!;
+    if (name.endsWith(keyValuePart)) continue;
+    if (name.endsWith(queryPart)) official.set(name.slice(0, -queryPart.length), [3 * shape[1]!, shape[0]!]);
+    else official.set(name, officialShape(name, shape, layout, config));
+  }
+  return official;
+}
+
+function officialShape(name: string, shape: readonly number[], layout: Layout | undefined, config: TokenizerConfig): readonly number[] {
+  const { clip, encoder, planes, decoder } = config;
+  if (layout === "transpose") return [shape[1]!, shape[0]!];
+  if (name === "decoder.transformer.pos_embed") {
+    const { time, space } = decoder.patch;
+    return [1, clip.frames / time, clip.height / space, clip.width / space, decoder.width];
+  }
+  if (name === "encoder.encoder.cls_token") return [1, 1, shape[0]!];
+  if (layout === "flat") return [1, ...shape];
+  if (layout !== "convolution") return shape;
+  const { time, space } = name.startsWith("encoder.encoder.") ? encoder.patch : planes.cell;
+  if (name.startsWith("encoder.encoder.")) return [shape[1]!, 3, time, space, space];
+  return [shape[1]!, planes.channels, name.includes("_xy") ? space : time, space];
+}
+
+/**
+ * Parameters from a state dict with the official names.
+ * @param tensors exactly the tensors of `officialShapes(config)`; they stay the caller's.
+ * @returns our tree, owned by the caller.
+ * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor.
+ */
+export function paramsFromOfficial(config: TokenizerConfig, tensors: ReadonlyMap<string, Tensor>): TokenizerParams {
+  const expected = officialShapes(config);
+  checkTensors(expected, tensors);
+  const parts = new Map([...tensors].flatMap(([name, tensor]) => splitCross(name, tensor)));
+  const renamed = renameStrictly(rules, parts.keys(), "ours");
+  const shapes = paramShapes(config);
+  const theirs = new Map([...renamed].map(([name, { name: ours, layout }]) => [ours, { tensor: parts.get(name)!, layout }]));
+  const leaves = [...shapes].map(([path, shape]): [string, Tensor] => {
+    const { tensor, layout } = theirs.get(path)!;
+    return [path, fromOfficial(tensor, layout, shape)];
+  });
+  dispose([...parts].filter(([name]) => !tensors.has(name)).map(([, tensor]) => tensor));
+  return nestTensors(leaves) as TokenizerParams;
+}
+
+/**
+ * A state dict with the official names from our parameters, the inverse of {@link paramsFromOfficial}.
+ * @returns new tensors, owned by the caller.
+ */
+export function officialFromParams(config: TokenizerConfig, params: TokenizerParams): Map<string, Tensor> {
+  const leaves = new Map(treeEntries(params));
+  const renamed = renameStrictly(rules, leaves.keys(), "theirs");
+  const byName = new Map([...renamed].map(([ours, { name, layout }]) => [name, { tensor: leaves.get(ours)!, layout }]));
+  return new Map(
+    [...officialShapes(config)].map(([name, shape]) => {
+      const query = byName.get(name + queryPart)?.tensor as Tensor2D | undefined;
+      if (query !== undefined) {
+        const keyValue = byName.get(name + keyValuePart)!.tensor as Tensor2D;
+        return [name, tidy(() => transpose(concat([query, keyValue], 1)))];
+      }
+      const { tensor, layout } = byName.get(name)!;
+      return [name, toOfficial(tensor, layout, shape)];
+    }),
+  );
+}
+
+/** Gradients and optimizer moments have the form of the parameters, so {@link officialFromParams} takes them too. */
+function checkTensors(expected: ReadonlyMap<string, readonly number[]>, tensors: ReadonlyMap<string, Tensor>): void {
+  for (const name of tensors.keys())
+    if (!expected.has(name)) throw new CoordTokError("checkpoint", `Unexpected tensor "${name}" in the state dict; nothing was loaded.`);
+  for (const [name, shape] of expected) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw new CoordTokError("checkpoint", `The tensor "${name}" is missing in the state dict; nothing was loaded.`);
+    if (formatShape(tensor.shape) !== formatShape(shape))
+      throw new CoordTokError("checkpoint", `Expected tensor "${name}" of shape ${formatShape(shape)}, got ${formatShape(tensor.shape)}; nothing was loaded.`);
+  }
+}
+
+function splitCross(name: string, tensor: Tensor): [string, Tensor][] {
+  if (!name.endsWith(".cross_attn.in_proj_weight")) return [[name, tensor]];
+  const width = tensor.shape[1]!;
+  return [
+    [name + queryPart, slice(tensor, [0, 0], [width, width])],
+    [name + keyValuePart, slice(tensor, [width, 0], [2 * width, width])],
+  ];
+}
+
+function fromOfficial(tensor: Tensor, layout: Layout | undefined, shape: readonly number[]): Tensor {
+  return tidy(() => {
+    if (layout === "transpose") return transpose(tensor);
+    if (layout !== "convolution") return reshape(tensor, [...shape]);
+    const [outputs, channels] = tensor.shape as [number, number];
+    return reshape(transpose(reshape(tensor, [outputs, channels, -1]), [2, 1, 0]), [...shape]);
+  });
+}
+
+function toOfficial(tensor: Tensor, layout: Layout | undefined, shape: readonly number[]): Tensor {
+  return tidy(() => {
+    if (layout === "transpose") return transpose(tensor);
+    if (layout !== "convolution") return reshape(tensor, [...shape]);
+    const [outputs, channels] = shape as [number, number];
+    return reshape(transpose(reshape(tensor, [-1, channels, outputs]), [2, 1, 0]), [...shape]);
+  });
+}

@@ -1,0 +1,120 @@
+import {
+  createLayerNorm,
+  createLinear,
+  createMemoryBlock,
+  createTransformerBlock,
+  type Initializer,
+  type LayerNormParams,
+  type LinearParams,
+  type MemoryBlockParams,
+  Random,
+  randomInitializer,
+  shapeInitializer,
+  treeEntries,
+  type TransformerBlockParams,
+} from "@coordtok/core";
+import type { Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs-core";
+import { cellSize, planeSize, videoTokenCount, type PlaneName, type TokenizerConfig } from "./config.js";
+
+/** One value for each plane. */
+export type PerPlane<T> = { readonly [plane in PlaneName]: T };
+
+/** The parameters of the video transformer. E is its width, V the number of video tokens. */
+export interface VideoTransformerParams {
+  /** `[time * space * space * 3, E]` */
+  readonly patch: LinearParams;
+  /** `[V, E]` */
+  readonly positions: Tensor2D;
+  /** `[E]` */
+  readonly classToken: Tensor1D;
+  readonly blocks: readonly TransformerBlockParams[];
+  readonly norm: LayerNormParams;
+}
+
+/** The parameters of the encoder. */
+export interface EncoderParams {
+  readonly video: VideoTransformerParams;
+  /** `[V, E]`, added to the video tokens before the latent transformer reads them. */
+  readonly memoryPositions: Tensor2D;
+  /** The learned planes that the queries are cut from. */
+  readonly queryPlanes: PerPlane<Tensor3D>;
+  /** A cell of a query plane to a query, `[cell * channels, E]`. */
+  readonly queries: PerPlane<LinearParams>;
+  readonly blocks: readonly MemoryBlockParams[];
+  readonly norm: LayerNormParams;
+  /** A token to a cell of a plane, `[E, cell * channels]`. */
+  readonly projections: PerPlane<LinearParams>;
+}
+
+/** The parameters of the coordinate decoder. D is its width. */
+export interface DecoderParams {
+  /** `[lattice time * rows * columns, D]` */
+  readonly positions: Tensor2D;
+  /** `[3 * channels, D]` */
+  readonly features: LinearParams;
+  readonly blocks: readonly TransformerBlockParams[];
+  readonly norm: LayerNormParams;
+  /** `[D, time * space * space * 3]` */
+  readonly pixels: LinearParams;
+}
+
+/** All parameters of a tokenizer: a tree of tensors. */
+export interface TokenizerParams {
+  readonly encoder: EncoderParams;
+  readonly decoder: DecoderParams;
+}
+
+/** Standard deviation of learned positions and class token at the start. */
+const positionDeviation = 0.02;
+
+/** Fresh parameters: Glorot-uniform maps, normal positions of deviation 0.02, standard normal query planes. */
+export function createParams(config: TokenizerConfig, seed: number): TokenizerParams {
+  return buildParams(config, randomInitializer(new Random(seed)));
+}
+
+/** The names (paths in the tree) and shapes of all parameters, in their order. */
+export function paramShapes(config: TokenizerConfig): Map<string, readonly number[]> {
+  return new Map(treeEntries(buildParams(config, shapeInitializer)).map(([path, leaf]) => [path, leaf.shape]));
+}
+
+function buildParams(config: TokenizerConfig, init: Initializer): TokenizerParams {
+  return { encoder: createEncoder(config, init), decoder: createDecoder(config, init) };
+}
+
+function perPlane<T>(of: (plane: PlaneName) => T): PerPlane<T> {
+  return { xy: of("xy"), yt: of("yt"), xt: of("xt") };
+}
+
+function createEncoder(config: TokenizerConfig, init: Initializer): EncoderParams {
+  const { encoder, planes } = config;
+  const { width, patch } = encoder;
+  const tokens = videoTokenCount(config);
+  const cellValues = (plane: PlaneName): number => cellSize(planes, plane).reduce((a, b) => a * b) * planes.channels;
+  return {
+    video: {
+      patch: createLinear(init, patch.time * patch.space ** 2 * 3, width),
+      positions: init.normal([tokens, width], positionDeviation),
+      classToken: init.normal([width], positionDeviation),
+      blocks: Array.from({ length: encoder.videoLayers }, () => createTransformerBlock(init, width, { bias: false })),
+      norm: createLayerNorm(init, width),
+    },
+    memoryPositions: init.normal([tokens, width], positionDeviation),
+    queryPlanes: perPlane((plane) => init.normal([...planeSize(planes, plane), planes.channels], 1)),
+    queries: perPlane((plane) => createLinear(init, cellValues(plane), width)),
+    blocks: Array.from({ length: encoder.latentLayers }, () => createMemoryBlock(init, width)),
+    norm: createLayerNorm(init, width),
+    projections: perPlane((plane) => createLinear(init, width, cellValues(plane))),
+  };
+}
+
+function createDecoder({ clip, planes, decoder }: TokenizerConfig, init: Initializer): DecoderParams {
+  const { width, patch } = decoder;
+  const patches = (clip.frames / patch.time) * (clip.height / patch.space) * (clip.width / patch.space);
+  return {
+    positions: init.normal([patches, width], positionDeviation),
+    features: createLinear(init, 3 * planes.channels, width),
+    blocks: Array.from({ length: decoder.layers }, () => createTransformerBlock(init, width, { bias: true })),
+    norm: createLayerNorm(init, width),
+    pixels: createLinear(init, width, patch.time * patch.space ** 2 * 3),
+  };
+}

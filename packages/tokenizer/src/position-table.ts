@@ -1,0 +1,66 @@
+import { officialIndex, type PatchLattice, type PointSet } from "@coordtok/triplane";
+
+/** Rows of the position table, one per point, and their weights; without weights they count fully. */
+export interface TableCorner {
+  readonly rows: Int32Array;
+  readonly weights?: Float32Array;
+}
+
+/** Where points lie in the position table: one corner each, or several weighted ones between lattice positions. */
+export interface TablePositions {
+  readonly corners: readonly TableCorner[];
+}
+
+/** How {@link positionsOfPoints} finds the rows. */
+export interface PositionOptions {
+  /** Whole-number lattice positions (t, row, column) of the points, when they are known. */
+  readonly cells?: Int32Array | undefined;
+  /** Truncate fp32 positions as the published code does (fixture README 5.4). */
+  readonly official: boolean;
+}
+
+/** The rows of the position table for some points. Between lattice positions the table is interpolated linearly along each axis. */
+export function positionsOfPoints(points: PointSet, lattice: PatchLattice, options: PositionOptions): TablePositions {
+  const { coordinates } = points;
+  const sizes = [lattice.time, lattice.rows, lattice.columns];
+  const total = coordinates.length / 3;
+  if (options.official || options.cells !== undefined) {
+    const rows = new Int32Array(total);
+    for (let i = 0; i < total; i++)
+      rows[i] = sizes.reduce((row, size, axis) => {
+        const at = 3 * i + axis;
+        return row * size + (options.official ? officialIndex(coordinates[at]!, size) : options.cells![at]!);
+      }, 0);
+    return { corners: [{ rows }] };
+  }
+  return { corners: interpolatedCorners(coordinates, sizes) };
+}
+
+/** Single precision puts coordinates of lattice positions this near to them at most. */
+const onLattice = 1e-4;
+
+function interpolatedCorners(coordinates: Float32Array, sizes: readonly number[]): TableCorner[] {
+  const total = coordinates.length / 3;
+  const corners = Array.from({ length: 8 }, () => ({ rows: new Int32Array(total), weights: new Float32Array(total) }));
+  for (let i = 0; i < total; i++) {
+    const axes = sizes.map((size, axis) => {
+      const position = Math.min(size - 1, Math.max(0, coordinates[3 * i + axis]! * (size - 1)));
+      const nearest = Math.round(position);
+      if (Math.abs(position - nearest) < onLattice) return { low: nearest, high: nearest, fraction: 0 };
+      const low = Math.floor(position);
+      return { low, high: low + 1, fraction: position - low };
+    });
+    corners.forEach((corner, bits) => {
+      let row = 0;
+      let weight = 1;
+      axes.forEach(({ low, high, fraction }, axis) => {
+        const upper = ((bits >> axis) & 1) === 1;
+        row = row * sizes[axis]! + (upper ? high : low);
+        weight *= upper ? fraction : 1 - fraction;
+      });
+      corner.rows[i] = row;
+      corner.weights[i] = weight;
+    });
+  }
+  return corners.filter(({ weights }) => weights.some((weight) => weight > 0));
+}

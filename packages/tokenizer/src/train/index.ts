@@ -1,0 +1,13 @@
+export { encodeTraining, readTraining, type SavedTraining } from "./checkpoint.js";
+export { tokenizerLoss, type LossBatch, type PerceptualTerm } from "./loss.js";
+export { frameCells, patchTargets, randomCells, randomFrameCells, realTimeCells } from "./sample.js";
+export {
+  lossBatch,
+  psnrOfError,
+  trainDefaults,
+  trainTokenizer,
+  type ClipSource,
+  type TokenizerTrainSettings,
+  type TrainTokenizerOptions,
+  type TrainTokenizerStep,
+} from "./train.js";

@@ -1,0 +1,55 @@
+import { CoordTokError, meanSquaredErrorSum, unpatchify, type Clip, type PerceptualLoss } from "@coordtok/core";
+import type { PatchLattice, PointSet } from "@coordtok/triplane";
+import { add, mul, reshape, type Scalar, type Tensor3D, type Tensor4D } from "@tensorflow/tfjs-core";
+import type { TokenizerConfig } from "../config.js";
+import { decodePatches } from "../coordinate-decoder.js";
+import { encode } from "../encoder.js";
+import type { TokenizerParams } from "../params.js";
+
+/** What one loss is computed on: B clips and N points of each. */
+export interface LossBatch {
+  readonly clip: Clip;
+  /** `batch` is B. */
+  readonly points: PointSet;
+  /** Whole-number lattice positions of the points, `[B * N * 3]`, when they are known. */
+  readonly cells?: Int32Array | undefined;
+  /** `[B, N, time * space * space * 3]` in [-1, 1]. */
+  readonly targets: Tensor3D;
+}
+
+/** The second stage's addition to the loss. */
+export interface PerceptualTerm {
+  readonly loss: PerceptualLoss;
+  /** Its weight against the squared error. */
+  readonly scale: number;
+}
+
+/**
+ * The loss of both stages, **summed** over the clips (fixture README 5.5): squared error of the points, plus in stage 2 the
+ * perceptual loss of the frames that the points make up. Only the given points are decoded.
+ * @param perceptual stage 2; the points of each clip must be whole frames in raster order.
+ */
+export function tokenizerLoss(
+  params: TokenizerParams,
+  config: TokenizerConfig,
+  batch: LossBatch,
+  lattice: PatchLattice,
+  perceptual?: PerceptualTerm,
+): Scalar {
+  const triplane = encode(params.encoder, config, batch.clip);
+  const pixels = decodePatches(params.decoder, config, triplane, batch.points, lattice, batch.cells);
+  const squared = meanSquaredErrorSum(pixels, batch.targets);
+  if (perceptual === undefined) return squared;
+  const prediction = wholeFrames(pixels, config, lattice);
+  return add(squared, mul(perceptual.loss(prediction, wholeFrames(batch.targets, config, lattice)), perceptual.scale));
+}
+
+/** Patches that make up whole frames as frames, `[B * frames, H, W, 3]`. */
+function wholeFrames(pixels: Tensor3D, { clip, decoder }: TokenizerConfig, lattice: PatchLattice): Tensor4D {
+  const timeCells = pixels.shape[1] / (lattice.rows * lattice.columns);
+  if (!Number.isInteger(timeCells))
+    throw new CoordTokError("shape", `Expected the points of whole frames, a multiple of ${lattice.rows * lattice.columns}, got ${pixels.shape[1]}.`);
+  const { height, width } = clip;
+  const frames = timeCells * decoder.patch.time;
+  return reshape(unpatchify(pixels, decoder.patch, { frames, height, width }), [pixels.shape[0] * frames, height, width, 3]);
+}
