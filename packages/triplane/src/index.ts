@@ -1,1 +1,40 @@
-export {};
+export { axes, planeAxes, planeNames, type Axis, type PlaneName } from "./axes.js";
+export {
+  disposeTriplane,
+  mapPlanes,
+  planeShape,
+  planeSize,
+  sliceTriplane,
+  stackTriplanes,
+  triplaneShape,
+  type Triplane,
+  type TriplaneShape,
+} from "./triplane.js";
+export {
+  latticeCoordinate,
+  latticeCoordinates,
+  officialIndex,
+  patchLattice,
+  type LatticeCells,
+  type LatticeOptions,
+  type PatchExtent,
+  type PatchLattice,
+  type PatchRegion,
+  type PatchSlice,
+  type PixelRectangle,
+} from "./patch-lattice.js";
+export { checkPoints, type PointSet } from "./points.js";
+export { lookup } from "./lookup.js";
+export { floatCount, tokenCount, tokensFromTriplane, triplaneFromTokens } from "./tokens.js";
+export {
+  averageStatsOfficially,
+  collectStats,
+  denormalize,
+  deviationOf,
+  mergeStats,
+  normalize,
+  parseStats,
+  type NormalizedTriplane,
+  type PlaneStats,
+  type TriplaneStats,
+} from "./normalizer.js";

@@ -1,0 +1,33 @@
+import { CoordTokError } from "@coordtok/core";
+
+/** Points in clips at which triplanes are looked up: N for each of B clips, or N that all clips share. */
+export interface PointSet {
+  /** 1 when all clips share the points, else the number of clips B. */
+  readonly batch: number;
+  /** N, points per clip. */
+  readonly count: number;
+  /** `[batch, N, 3]` numbers of 0 to 1 in the order t, x, y; 0 is the first patch of an axis, 1 the last. */
+  readonly coordinates: Float32Array;
+}
+
+/**
+ * Throws unless a set of points is complete and every coordinate is from 0 to 1.
+ * @throws CoordTokError `input`.
+ */
+export function checkPoints(points: PointSet): void {
+  const { batch, count, coordinates } = points;
+  const whole = Number.isInteger(batch) && batch >= 1 && Number.isInteger(count) && count >= 1;
+  if (!whole || coordinates.length !== batch * count * 3)
+    throw new CoordTokError(
+      "input",
+      `Expected 3 coordinates for each of ${count} points of ${batch} clips, at least one, got ${coordinates.length} numbers.`,
+    );
+  for (let i = 0; i < coordinates.length; i++) {
+    const coordinate = coordinates[i]!;
+    if (!(coordinate >= 0 && coordinate <= 1))
+      throw new CoordTokError(
+        "input",
+        `Expected coordinates of 0 to 1, got ${coordinate} as ${"txy"[i % 3]} of point ${Math.floor(i / 3) % count}.`,
+      );
+  }
+}

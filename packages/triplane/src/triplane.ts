@@ -1,0 +1,109 @@
+import { checkShape, CoordTokError, disposeTree, formatShape } from "@coordtok/core";
+import { concat, slice, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
+import { planeAxes, planeNames, type Axis, type PlaneName } from "./axes.js";
+
+/**
+ * B clips as three planes of C channels each, float32, channels last: what the encoder gives and the decoder takes. It is a tensor
+ * tree, so everything that works on trees works on it.
+ */
+export type Triplane = {
+  /** `[B, Rx, Ry, C]`, what does not depend on time. */
+  readonly xy: Tensor4D;
+  /** `[B, Rt, Ry, C]`, what does not depend on the row. */
+  readonly yt: Tensor4D;
+  /** `[B, Rt, Rx, C]`, what does not depend on the column. */
+  readonly xt: Tensor4D;
+};
+
+/** The size of one triplane: the resolution of each axis and the channels that all planes have. */
+export interface TriplaneShape {
+  /** Rt, cells along time. */
+  readonly t: number;
+  /** Rx, cells along the rows of a frame. */
+  readonly x: number;
+  /** Ry, cells along the columns of a frame. */
+  readonly y: number;
+  /** C. */
+  readonly channels: number;
+}
+
+/** The two resolutions of a plane, outer one first. */
+export function planeSize(shape: Readonly<Record<Axis, number>>, plane: PlaneName): [outer: number, inner: number] {
+  const [outer, inner] = planeAxes[plane];
+  return [shape[outer], shape[inner]];
+}
+
+/** The shape `[B, outer, inner, C]` of one plane of B clips. */
+export function planeShape(shape: TriplaneShape, plane: PlaneName, batch: number): [number, number, number, number] {
+  return [batch, ...planeSize(shape, plane), shape.channels];
+}
+
+/**
+ * The size of a triplane and how many clips it holds.
+ * @throws CoordTokError `shape` when the three planes do not belong together.
+ */
+export function triplaneShape(triplane: Triplane): TriplaneShape & { readonly batch: number } {
+  const { xy, yt } = triplane;
+  if (xy.rank !== 4 || yt.rank !== 4)
+    throw new CoordTokError(
+      "shape",
+      `Expected planes with 4 axes [B, outer, inner, C], got ${formatShape(xy.shape)} and ${formatShape(yt.shape)}.`,
+    );
+  const [batch, x, y, channels] = xy.shape;
+  const shape = { t: yt.shape[1], x, y, channels };
+  for (const plane of planeNames)
+    checkShape(triplane[plane], planeShape(shape, plane, batch), `plane ${plane} to fit the other planes and be`);
+  return { ...shape, batch };
+}
+
+/** Frees the three planes. */
+export function disposeTriplane(triplane: Triplane): void {
+  disposeTree(triplane);
+}
+
+/** The same made of each plane. */
+export function mapPlanes(make: (plane: PlaneName) => Tensor4D): Triplane {
+  return { xy: make("xy"), yt: make("yt"), xt: make("xt") };
+}
+
+/**
+ * One clip of a batch, as a triplane with B = 1 that the caller owns.
+ * @param index 0 to B-1.
+ * @throws CoordTokError `input` for an index outside the batch.
+ */
+export function sliceTriplane(triplane: Triplane, index: number): Triplane {
+  const { batch } = triplaneShape(triplane);
+  if (!(Number.isInteger(index) && index >= 0 && index < batch))
+    throw new CoordTokError("input", `Expected a clip index of 0 to ${batch - 1}, got ${index}.`);
+  return mapPlanes((plane) =>
+    tidy(() => {
+      const [, outer, inner, channels] = triplane[plane].shape;
+      return slice(triplane[plane], [index, 0, 0, 0], [1, outer, inner, channels]);
+    }),
+  );
+}
+
+/**
+ * Several triplanes of one size as one batch, in the given order.
+ * @throws CoordTokError `input` for none, `shape` when their sizes differ.
+ */
+export function stackTriplanes(triplanes: readonly Triplane[]): Triplane {
+  const [first] = triplanes;
+  if (!first) throw new CoordTokError("input", "Expected at least one triplane to stack, got none.");
+  const shape = triplaneShape(first);
+  triplanes.forEach((triplane, index) => {
+    const { batch } = triplaneShape(triplane);
+    for (const plane of planeNames)
+      checkShape(
+        triplane[plane],
+        planeShape(shape, plane, batch),
+        `plane ${plane} of triplane ${index} like the first`,
+      );
+  });
+  return mapPlanes((plane) =>
+    concat(
+      triplanes.map((triplane) => triplane[plane]),
+      0,
+    ),
+  );
+}
