@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  linkProblems,
   lockfileProblems,
   machinePathProblems,
   registryHostProblems,
@@ -51,6 +52,21 @@ describe("the lock file", () => {
   it("a second lock file is found", () => {
     const lock = file("a: 1", "pnpm-lock.yaml");
     expect(lockfileProblems([lock, file("{}", "packages/core/package-lock.json")])).toHaveLength(1);
+  });
+});
+
+describe("links", () => {
+  const files = [file("", "docs/a.md"), file("", "docs/decisions/1.md")];
+
+  it("to files, folders, places within a file and other sites are well", () => {
+    const text = "[a](a.md#x) [d](decisions) [d](decisions/) [up](../docs/a.md) [s](https://example.org/q) [h](#here)";
+    expect(linkProblems([...files, file(text, "docs/b.md")])).toEqual([]);
+  });
+
+  it("to nothing is named, in a comment too", () => {
+    const documents = ["docs", "none.md"].join("/");
+    const found = linkProblems([...files, file("[a](no.md)", "docs/b.md"), file(`// ${documents}`, "src/a.ts")]);
+    expect(found).toHaveLength(2);
   });
 });
 

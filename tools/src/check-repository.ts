@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { once, root, run } from "./check-command.js";
 
 const mebibyte = 2 ** 20;
@@ -80,4 +80,18 @@ export function lockfileProblems(files: readonly TrackedFile[]): string[] {
       : ["pnpm-lock.yaml is not tracked."]),
     ...others.map(({ path }) => `${path}: pnpm-lock.yaml is the one lock file.`),
   ];
+}
+
+/** Relative links of Markdown files, and documents that comments name, lead to tracked files or their folders. */
+export function linkProblems(files: readonly TrackedFile[]): string[] {
+  const paths = files.map(({ path }) => path);
+  const exists = (path: string): boolean => paths.some((other) => other === path || other.startsWith(`${path}/`));
+  return files.flatMap(({ path, text = "" }) => {
+    const links = path.endsWith(".md") ? [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, link]) => link!) : [];
+    const targets = links.map((link) => posix.normalize(posix.join(posix.dirname(path), link)).replace(/\/$/, ""));
+    const documents = /\.(ts|js|cjs)$/.test(path) ? (text.match(/\bdocs\/[\w/.-]+\.md\b/g) ?? []) : [];
+    return [...targets, ...documents]
+      .filter((target) => target !== "." && !exists(target))
+      .map((target) => `${path} refers to ${target}, which is not there.`);
+  });
 }

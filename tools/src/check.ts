@@ -2,6 +2,7 @@ import { checkPackaging } from "./check-packages.js";
 import { closingLine } from "./check-output.js";
 import { problems, runTool } from "./check-command.js";
 import {
+  linkProblems,
   lockfileProblems,
   machinePathProblems,
   registryHostProblems,
@@ -36,6 +37,7 @@ const checks: readonly Check[] = [
   { name: "paths", what: "no folder of one machine", run: repository(machinePathProblems) },
   { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },
   { name: "lockfile", what: "one lock file without addresses", run: repository(lockfileProblems) },
+  { name: "links", what: "links in documents lead to files", run: repository(linkProblems) },
   { name: "packed", what: "the packed packages in a project of their own", run: checkPackedPackages },
 ];
 
