@@ -58,17 +58,16 @@ export async function clipFromFrames(frames: RgbFrames, options: ClipOptions = {
  * @param clip a tensor in [-1, 1], of which this reads one clip of the batch, or bytes.
  * @param fps frames per second, for the timestamps.
  * @param index which clip of a batch, 0 to B-1 (default 0).
- * @throws CoordTokError `input` for an index outside the batch, `config` for a rate that is not positive, `shape` for bytes that do not fit their size.
+ * @throws CoordTokError `input` for an index outside the batch, `config` for a rate below 0.001, `shape` for bytes that do not fit their size.
  */
 export function framesFromClip(clip: Clip | RgbClip, fps: number, index = 0): AsyncIterable<RgbFrame> {
   checkRate(fps);
   return "frames" in clip ? framesOfTensor(clip, fps, index) : framesOfBytes(clip, fps);
 }
 
-/** Throws unless frames per second are a finite number above 0. @throws CoordTokError `config`. */
+/** Throws unless a rate is from 0.001 to 1000000 frames per second. @throws CoordTokError `config`. */
 export function checkRate(fps: number): void {
-  checkNumber(fps, "fps", 0, 1e6);
-  if (fps === 0) throw new CoordTokError("config", "Expected fps to be more than 0, got 0.");
+  checkNumber(fps, "fps", 0.001, 1e6);
 }
 
 async function* framesOfBytes(clip: RgbClip, fps: number): AsyncGenerator<RgbFrame, void, undefined> {

@@ -1,1 +1,15 @@
-export {};
+export {
+  describeFfmpeg,
+  findFfmpeg,
+  type Ffmpeg,
+  type FfmpegOptions,
+  type FfmpegReport,
+  type FoundProgram,
+  type ProgramCandidate,
+  type ProgramSource,
+} from "./find-ffmpeg.js";
+export { probe, type ProbeOptions } from "./probe.js";
+export { readClip, type ReadClip } from "./read-clip.js";
+export { readFrames, type ReadOptions } from "./read-frames.js";
+export { type VideoFormat, type VideoQuality } from "./encoders.js";
+export { writeVideo, type WriteVideoOptions, type WrittenVideo } from "./write-video.js";

@@ -1,0 +1,251 @@
+import { chmodSync, readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { probe } from "./probe.js";
+import { readClip, type ReadClip } from "./read-clip.js";
+import { readFrames } from "./read-frames.js";
+import {
+  failureOf,
+  firstPart,
+  makeClipFolder,
+  patched,
+  turnedClockwise,
+  withClaimedFrames,
+  type ClipFolder,
+} from "./testdata/make-clips.js";
+
+let folder: ClipFolder;
+/** 60 frames each, of noise, so that half a file holds about half the frames. */
+const noise = "testsrc2=s=64x48:r=25,noise=alls=60:allf=t";
+
+beforeAll(() => {
+  folder = makeClipFolder();
+  folder.picture("whole.mp4", "-frames:v 60", noise);
+  folder.make("-i whole.mp4 -c copy -movflags +faststart", "faststart.mp4");
+  folder.picture("whole.avi", "-c:v mpeg4 -frames:v 60", noise);
+  folder.picture("whole.webm", "-c:v libvpx -frames:v 60", noise);
+  chmodSync(folder.path, 0o755);
+});
+
+afterAll(() => {
+  folder.remove();
+});
+
+const size = { width: 16, height: 16 };
+
+describe.each([
+  ["with ffprobe", undefined],
+  ["without ffprobe", false],
+] as const)("reading %s", (_, ffprobe) => {
+  const read = (path: string, strict = false): Promise<ReadClip> => readClip(path, { size, ffprobe, strict });
+
+  async function refuses(path: string, code: string, message: RegExp): Promise<void> {
+    for (const run of [() => read(path), () => probe(path, { ffprobe })]) {
+      const error = await failureOf(run());
+      expect(error.message).toMatch(message);
+      expect(error.message).toContain(path);
+      expect(error.code).toBe(code);
+    }
+  }
+
+  it("a missing file is not found", async () => {
+    await refuses(folder.at("missing.mp4"), "file-not-found", /^There is no file/);
+    await refuses(folder.at("whole.mp4/inside.mp4"), "file-not-found", /^There is no file/);
+  });
+
+  it("a folder is no video file", async () => {
+    await refuses(folder.path, "file-read", /^Expected a video file, but .* is a folder/);
+  });
+
+  it("a device is no video file", async () => {
+    await refuses("/dev/null", "file-read", /not an ordinary file/);
+  });
+
+  it("an empty file is said to be empty", async () => {
+    await refuses(folder.file("empty.mp4", ""), "not-a-video", /is empty \(0 bytes\)/);
+  });
+
+  it("a text file is no video, whatever its extension", async () => {
+    const text = "This is a letter and not a film.\n".repeat(40);
+    for (const name of ["letter.mp4", "letter.txt", "letter.nfo", "letter"])
+      await refuses(folder.file(name, text), "not-a-video", /is not a video file that ffmpeg knows/);
+  });
+
+  it("a playlist is not followed to other places", async () => {
+    const list = folder.file("list.m3u8", "#EXTM3U\n#EXTINF:1,\nhttp://localhost:9/a.ts\n#EXT-X-ENDLIST\n");
+    expect(["not-a-video", "file-format"]).toContain((await failureOf(read(list))).code);
+  });
+
+  it("an address is to be downloaded first", async () => {
+    await refuses("https://localhost/film.mp4", "input", /download it first/);
+  });
+
+  it("audio has no video track, with or without a cover picture", async () => {
+    folder.picture("cover.png", "-frames:v 1", "testsrc2=s=200x200:r=25");
+    await refuses(folder.make("-f lavfi -i sine=d=1 -c:a aac", "audio.m4a"), "not-a-video", /has no video track/);
+    const withCover = "-f lavfi -i sine=d=1 -i cover.png -map 0 -map 1 -c:a aac -c:v png -disposition:v attached_pic";
+    await refuses(folder.make(withCover, "cover.m4a"), "not-a-video", /has no video track/);
+  });
+
+  it("an mp4 that was cut off before its index is not complete", async () => {
+    const path = folder.file("cut.mp4", firstPart(folder.at("whole.mp4"), 0.6));
+    await refuses(path, "file-format", /is not a complete video file: .*\(moov\) is missing/);
+  });
+
+  it("an mp4 whose tables make no sense is damaged", async () => {
+    const path = folder.file("tables.mp4", patched(folder.at("whole.mp4"), "stsz", 8, [2 ** 28], "big"));
+    await refuses(path, "file-format", /is a damaged mp4 file: error reading header\.$/);
+  });
+
+  it.each([
+    ["mp4 with its index in front", "faststart.mp4", 0.6],
+    ["webm", "whole.webm", 0.5],
+    ["avi", "whole.avi", 0.5],
+  ])("a truncated %s gives the frames it holds and a warning, and fails when strict", async (_kind, name, share) => {
+    const path = folder.file(`truncated-${name}`, firstPart(folder.at(name), share));
+    const { clip, info, warnings } = await read(path);
+    expect(clip.frameCount).toBeGreaterThan(5);
+    expect(clip.frameCount).toBeLessThan(55);
+    const count = String(clip.frameCount);
+    const told = info.frameCount === 60 ? `${count} of 60 frames decoded: ` : `${count} frames decoded with errors: `;
+    expect(warnings).toEqual([expect.stringContaining(told)]);
+    expect(warnings[0]).not.toMatch(/ @ 0x|\[error\]/);
+    const error = await failureOf(read(path, true));
+    expect(error.code).toBe("file-format");
+    expect(error.message).toContain(`is damaged: ${told}`);
+    expect(error.details.length).toBeGreaterThan(0);
+    // What was asked for is there: nothing to complain about.
+    expect((await readClip(path, { size, ffprobe, length: 3, strict: true })).clip.frameCount).toBe(3);
+  });
+
+  it("damage in the middle gives a warning, and fails when strict", async () => {
+    const bytes = readFileSync(folder.at("whole.avi"));
+    const middle = Math.floor(bytes.length / 2);
+    for (let i = 0; i < 400; i++) bytes[middle + i] = (i * 37) % 256;
+    const path = folder.file("middle.avi", bytes);
+    const { clip, warnings } = await read(path);
+    expect(clip.frameCount).toBeGreaterThan(50);
+    expect(warnings).toEqual([expect.stringMatching(/^\d+ (of 60 )?frames decoded( with errors)?: \S/)]);
+    expect((await failureOf(read(path, true))).code).toBe("file-format");
+  });
+
+  it("a header that claims far too many frames is ignored", async () => {
+    const path = folder.file("endless.avi", withClaimedFrames(folder.at("whole.avi"), 2 ** 31 - 1));
+    const { clip, warnings } = await readClip(path, { size, ffprobe, length: 60 });
+    expect(clip.frameCount).toBe(60);
+    expect(warnings).toEqual([expect.stringContaining("claims 2147483647 frames")]);
+  });
+
+  it("a single frame is read and said to be the only one", async () => {
+    const path = folder.picture("one.mp4", "-frames:v 1");
+    expect(await read(path)).toMatchObject({ clip: { frameCount: 1 }, warnings: ["it has only 1 frame"] });
+    folder.picture("picture.png", "-frames:v 1");
+    const renamed = folder.file("picture.mp4", readFileSync(folder.at("picture.png")));
+    const { clip, warnings } = await read(renamed);
+    expect(clip.frameCount).toBe(1);
+    expect(warnings).toEqual(["it is a still picture, with only 1 frame"]);
+  });
+
+  it("fewer frames than asked for are told with the padding they need", async () => {
+    const result = await readClip(folder.at("whole.mp4"), { size, ffprobe, length: 64, start: 10 });
+    expect(result).toMatchObject({ clip: { frameCount: 50 }, padding: 14 });
+    expect(result.warnings).toEqual(["50 of the 64 frames asked for; the other 14 are padding"]);
+    const told: string[] = [];
+    for await (const frame of readFrames(
+      folder.at("whole.mp4"),
+      { length: 64 },
+      { ffprobe, onWarning: (text) => told.push(text) },
+    ))
+      expect(frame.width).toBe(64);
+    expect(told).toEqual(["60 of the 64 frames asked for, the file ends there"]);
+  });
+
+  it("a start behind the end is refused", async () => {
+    const error = await failureOf(readClip(folder.at("whole.mp4"), { start: 60, ffprobe }));
+    expect(error.code).toBe("input");
+    expect(error.message).toMatch(/below the 60 frames of .*whole.mp4", got 60/);
+  });
+
+  it.each([
+    "with space.avi",
+    "-dash.avi",
+    "a:b.avi",
+    "http:x.avi",
+    "ünï çødé 動画.avi",
+    "100%d'\"$(x);&.avi",
+    "%03d.avi",
+  ])("a path called %s is read like any other", async (name) => {
+    const path = folder.file(name, readFileSync(folder.at("whole.avi")));
+    expect(await read(path)).toMatchObject({ clip: { frameCount: 60 }, warnings: [] });
+  });
+
+  it("a relative path is read, also one with a leading dash or a colon", async () => {
+    const before = process.cwd();
+    process.chdir(folder.path);
+    try {
+      for (const name of ["-dash.avi", "a:b.avi"]) {
+        folder.file(name, readFileSync(folder.at("whole.avi")));
+        expect((await read(name)).clip.frameCount).toBe(60);
+      }
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  it("a file without permission to read is refused", async () => {
+    const path = folder.file("secret.mp4", readFileSync(folder.at("whole.mp4")));
+    chmodSync(path, 0o000);
+    await asOrdinaryUser(() => refuses(path, "file-read", /^Cannot read .*: you have no permission to read it\.$/));
+  });
+
+  it("a file whose disk reports an error is refused", async () => {
+    // Address 0 of a process cannot be read, which the system reports as an error of the device.
+    await refuses("/proc/self/mem", "file-read", /^Cannot read .*EIO/);
+  });
+});
+
+it("a header that claims wrong numbers of frames is told by what was decoded", async () => {
+  const more = folder.file("more.avi", withClaimedFrames(folder.at("whole.avi"), 120));
+  expect((await readClip(more, { size })).warnings).toEqual(["60 of 120 frames decoded"]);
+  expect((await failureOf(readClip(more, { size, strict: true }))).message).toContain("60 of 120 frames decoded");
+  const fewer = folder.file("fewer.avi", withClaimedFrames(folder.at("whole.avi"), 10));
+  const { clip, warnings } = await readClip(fewer, { size, length: 60 });
+  expect(clip.frameCount).toBe(60);
+  expect(warnings).toEqual([]);
+  expect((await readClip(fewer, { size })).warnings).toEqual(["the header states 10 frames, but 60 were decoded"]);
+});
+
+it("a header that counts one packet too many is no damage", async () => {
+  const path = folder.file("packet.avi", withClaimedFrames(folder.at("whole.avi"), 61));
+  expect(await readClip(path, { size, strict: true })).toMatchObject({ clip: { frameCount: 60 }, warnings: [] });
+});
+
+it("a turned film that is cut off still comes turned", async () => {
+  const turned = folder.file("turned.mp4", turnedClockwise(folder.at("faststart.mp4"), 48));
+  const path = folder.file("turned-cut.mp4", firstPart(turned, 0.6));
+  expect((await readClip(path)).clip).toMatchObject({ width: 48, height: 64 });
+});
+
+it("an ffmpeg that dies in the middle is an error and not a short clip", async () => {
+  await mkdir(folder.at("bin"));
+  const wrapper = folder.file(
+    "bin/ffmpeg",
+    '#!/bin/sh\ncase "$*" in *image2pipe*) ffmpeg "$@" & sleep 0.3; kill -9 $!; kill -9 $$;; *) exec ffmpeg "$@";; esac\n',
+  );
+  chmodSync(wrapper, 0o755);
+  const path = folder.picture("long.mkv", "-frames:v 4000 -c:v mpeg4", "testsrc2=s=320x240:r=50");
+  const error = await failureOf(readClip(path, { ffmpeg: wrapper }));
+  expect(error.code).toBe("ffmpeg");
+  expect(error.message).toMatch(/was ended by SIGKILL after \d+ frames/);
+});
+
+/** Root may read everything, so it steps down for the time of a call. */
+async function asOrdinaryUser(run: () => Promise<void>): Promise<void> {
+  if (process.geteuid!() !== 0) return run();
+  process.seteuid!(65534);
+  try {
+    await run();
+  } finally {
+    process.seteuid!(0);
+  }
+}

@@ -1,0 +1,85 @@
+import { open, stat, type FileHandle } from "node:fs/promises";
+import { resolve } from "node:path";
+import { CoordTokError } from "@coordtok/core";
+import { fileReadError } from "@coordtok/core/node";
+import { plainLine } from "./ffmpeg-log.js";
+
+/** A file that exists, is not empty and can be opened. */
+export interface InputFile {
+  /** The path as given, for messages. */
+  readonly path: string;
+  /** The name for ffmpeg: an absolute path behind `file:`, so that colons and leading dashes mean nothing. */
+  readonly url: string;
+  readonly bytes: number;
+  /** Its first bytes, up to 16. */
+  readonly head: Uint8Array;
+}
+
+/**
+ * Looks at a file before ffmpeg does: its messages for all that is wrong here are alike.
+ * @throws CoordTokError `file-not-found`, `file-read` for a folder or a file that may not be read, `not-a-video` for an empty file,
+ * `input` for an address.
+ */
+export async function openInput(path: string): Promise<InputFile> {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path))
+    throw new CoordTokError("input", `Expected the path of a file, got the address "${path}"; download it first.`);
+  let handle: FileHandle | undefined;
+  try {
+    const facts = await stat(path);
+    if (facts.isDirectory()) throw new CoordTokError("file-read", `Expected a video file, but "${path}" is a folder.`);
+    if (!facts.isFile())
+      throw new CoordTokError("file-read", `Expected a video file, but "${path}" is not an ordinary file.`);
+    handle = await open(path, "r");
+    const { bytesRead, buffer } = await handle.read(new Uint8Array(16), 0, 16, 0);
+    if (facts.size === 0)
+      throw new CoordTokError("not-a-video", `"${path}" is empty (0 bytes); was it copied or downloaded completely?`);
+    return { path, url: `file:${resolve(path)}`, bytes: facts.size, head: buffer.subarray(0, bytesRead) };
+  } catch (thrown) {
+    throw fileReadError(thrown, path);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** The error for a file without pictures. */
+export function noVideoTrack(path: string): CoordTokError {
+  return new CoordTokError("not-a-video", `"${path}" has no video track.`);
+}
+
+/**
+ * What to say about a file that ffmpeg could not open. ffmpeg says the same about a text file and a film that was cut off, so the
+ * first bytes decide.
+ * @param lines what ffmpeg or ffprobe printed.
+ */
+export function unreadable(file: InputFile, lines: readonly string[]): CoordTokError {
+  const texts = lines.map(plainLine).filter((line) => line !== "");
+  if (texts.some((text) => text.includes("matches no streams"))) return noVideoTrack(file.path);
+  const container = containerOf(file.head);
+  const details = texts.slice(0, 20);
+  if (container === undefined)
+    return new CoordTokError("not-a-video", `"${file.path}" is not a video file that ffmpeg knows.`, { details });
+  if (texts.some((text) => text.includes("moov atom not found")))
+    return new CoordTokError(
+      "file-format",
+      `"${file.path}" is not a complete video file: its index (moov) is missing, so the end was cut off; copy or download it again.`,
+      { details },
+    );
+  const reason = texts.find((text) => !text.startsWith("At least one output")) ?? "ffmpeg gave no reason";
+  return new CoordTokError(
+    "file-format",
+    `"${file.path}" is a damaged ${container} file: ${reason.replace(/\.$/, "")}.`,
+    { details },
+  );
+}
+
+function containerOf(head: Uint8Array): string | undefined {
+  const text = String.fromCharCode(...head);
+  if (/^.{4}(ftyp|moov|mdat|wide|free|skip|pnot)/s.test(text)) return "mp4";
+  if (text.startsWith("\x1a\x45\xdf\xa3")) return "mkv or webm";
+  if (/^RIFF.{4}AVI /s.test(text)) return "avi";
+  if (text.startsWith("GIF8")) return "gif";
+  if (text.startsWith("OggS")) return "ogg";
+  if (text.startsWith("FLV")) return "flv";
+  if (text.startsWith("\x00\x00\x01\xba") || text.startsWith("\x00\x00\x01\xb3")) return "mpeg";
+  return undefined;
+}

@@ -1,0 +1,51 @@
+import { CoordTokError } from "@coordtok/core";
+import type { RgbPicture } from "../resize.js";
+
+const longestHeader = 64;
+
+/**
+ * Reads a stream of binary PPM pictures (`P6`, 8 bit) as ffmpeg's image2pipe writes them. The size stands before each picture, so nothing
+ * has to be known beforehand. What is read is bounded by one picture; reading stops the writer when nobody asks.
+ * @param chunks the bytes, cut anywhere.
+ * @param bufferFor gives the array that the next picture is written into (default: a new one).
+ */
+export async function* readPpm(
+  chunks: AsyncIterable<Uint8Array>,
+  bufferFor: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): AsyncGenerator<RgbPicture, void, undefined> {
+  let header = "";
+  let picture: { width: number; height: number; data: Uint8Array } | undefined;
+  let filled = 0;
+  for await (const chunk of chunks) {
+    let at = 0;
+    while (at < chunk.length) {
+      if (!picture) {
+        header += String.fromCharCode(chunk[at++]!);
+        const size = sizeIn(header);
+        if (!size) continue;
+        picture = { ...size, data: bufferFor(size.width * size.height * 3) };
+        header = "";
+        filled = 0;
+      }
+      const part = chunk.subarray(at, at + picture.data.length - filled);
+      picture.data.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled < picture.data.length) continue;
+      yield picture;
+      picture = undefined;
+    }
+  }
+}
+
+/** The size in a header, once it is complete. */
+function sizeIn(header: string): { width: number; height: number } | undefined {
+  const match = /^P6\s+(\d+)\s+(\d+)\s+255\s$/.exec(header);
+  if (match) return { width: Number(match[1]), height: Number(match[2]) };
+  if (header.length > longestHeader || !"P6".startsWith(header.slice(0, 2)))
+    throw new CoordTokError(
+      "ffmpeg",
+      "ffmpeg wrote something else than PPM pictures; is another program in its place?",
+    );
+  return undefined;
+}

@@ -1,0 +1,121 @@
+import type { LongCallOptions } from "@coordtok/core";
+import { CoordTokError } from "@coordtok/core";
+import type { VideoInfo } from "../types.js";
+import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { noVideoTrack, openInput, unreadable, type InputFile } from "./input-file.js";
+import { runProgram } from "./program.js";
+import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts } from "./stream-facts.js";
+
+/** How a file is looked at. */
+export interface ProbeOptions extends FfmpegOptions {
+  /** Stops the call. */
+  readonly signal?: LongCallOptions["signal"];
+}
+
+/**
+ * Looks at a video file without decoding it: size as displayed, rates, what the container claims, and what is unusual about it.
+ * Works with ffprobe, and without it from what ffmpeg prints (then `frameCount` is unknown and rates have two decimals).
+ * @throws CoordTokError `file-not-found`, `file-read`, `not-a-video` (empty, another kind of file, no video track), `file-format`
+ * (damaged or cut off), `ffmpeg` when there is none, `aborted`.
+ */
+export async function probe(path: string, options: ProbeOptions = {}): Promise<VideoInfo> {
+  const file = await openInput(path);
+  const ffmpeg = await findFfmpeg(options);
+  const facts = ffmpeg.ffprobe
+    ? await askFfprobe(ffmpeg.ffprobe.path, file, options.signal)
+    : await askFfmpeg(ffmpeg.path, file, options.signal);
+  if (!facts) throw noVideoTrack(path);
+  // ffmpeg draws text files with certain extensions as a scrolling terminal.
+  if (facts.format === "tty")
+    throw new CoordTokError("not-a-video", `"${path}" is not a video file that ffmpeg knows, but a text file.`);
+  return videoInfo(file, facts);
+}
+
+async function askFfprobe(
+  ffprobe: string,
+  file: InputFile,
+  signal: AbortSignal | undefined,
+): Promise<StreamFacts | undefined> {
+  const result = await runProgram(ffprobe, [...ffprobeArguments, file.url], { signal });
+  if (result.exitCode !== 0) throw unreadable(file, result.lines);
+  return factsFromFfprobe(result.stdout);
+}
+
+async function askFfmpeg(
+  ffmpeg: string,
+  file: InputFile,
+  signal: AbortSignal | undefined,
+): Promise<StreamFacts | undefined> {
+  const args = ["-hide_banner", "-nostdin", "-protocol_whitelist", "file", "-i", file.url];
+  const { lines } = await runProgram(ffmpeg, args, { signal });
+  if (!lines.some((line) => line.startsWith("Input #0"))) throw unreadable(file, lines);
+  return factsFromBanner(lines);
+}
+
+function videoInfo(file: InputFile, facts: StreamFacts): VideoInfo {
+  const rotation = (((Math.round(facts.rotation) % 360) + 360) % 360) + 0;
+  const turned = rotation === 90 || rotation === 270;
+  const averageFps = facts.averageRate ?? facts.rate ?? defaultRate;
+  const fps = facts.rate === undefined || isClock(facts.rate, facts) ? averageFps : facts.rate;
+  const claims = believable(file, facts, averageFps);
+  return {
+    path: file.path,
+    width: turned ? facts.height : facts.width,
+    height: turned ? facts.width : facts.height,
+    fps,
+    averageFps,
+    frameCount: claims.frameCount,
+    durationSeconds: claims.durationSeconds,
+    rotation,
+    codec: facts.codec,
+    pixelFormat: facts.pixelFormat,
+    warnings: [...claims.warnings, ...oddities(facts, fps, averageFps, rotation)],
+  };
+}
+
+/** What is assumed where a file states no rate, as in raw streams; ffmpeg assumes the same. */
+const defaultRate = 25;
+
+/** Whether a nominal rate is that of a clock or, in a raw stream, of half frames, and not one of frames. */
+function isClock(rate: number, { averageRate, durationSeconds }: StreamFacts): boolean {
+  return rate > 1000 || (durationSeconds === undefined && averageRate !== undefined && rate === 2 * averageRate);
+}
+
+/** A frame takes at least a byte; a header that claims more frames than the file has bytes is wrong. */
+function believable(
+  file: InputFile,
+  { frameCount, durationSeconds }: StreamFacts,
+  fps: number,
+): Pick<VideoInfo, "frameCount" | "durationSeconds" | "warnings"> {
+  const claimed = frameCount ?? (durationSeconds ?? 0) * fps;
+  if (claimed <= file.bytes) return { frameCount, durationSeconds, warnings: [] };
+  const warning = `the header claims ${Math.round(claimed)} frames in ${file.bytes} bytes; the claim is ignored`;
+  return { frameCount: undefined, durationSeconds: undefined, warnings: [warning] };
+}
+
+const pictureFormats = /^(image2|.*_pipe)$/;
+const alphaFormats = /^(argb|abgr|rgba|bgra|gbrap|yuva|ya8|ya16|vuya|ayuv|pal8)/;
+
+function oddities(facts: StreamFacts, fps: number, averageFps: number, rotation: number): string[] {
+  const warnings: string[] = [];
+  const { pixelAspect, codec, transfer } = facts;
+  if (pictureFormats.test(facts.format)) warnings.push("it is a still picture, with only 1 frame");
+  if (Math.abs(fps - averageFps) > 0.02 * fps)
+    warnings.push(
+      `variable frame rate (nominal ${rounded(fps)}, average ${rounded(averageFps)} per second); frames are taken by index, not by time`,
+    );
+  if (pixelAspect && Math.abs(Math.log(pixelAspect.value)) > 0.02)
+    warnings.push(
+      `its pixels are not square (${pixelAspect.text}); they are taken as they are, so shapes look stretched`,
+    );
+  if (codec !== "gif" && (facts.alphaTag || alphaFormats.test(facts.pixelFormat))) warnings.push("alpha ignored");
+  if (facts.videoTracks > 1) warnings.push(`it has ${facts.videoTracks} video tracks; the first is read`);
+  if (rotation % 90 !== 0) warnings.push(`it is turned by ${rotation} degrees; the corners are cut off or black`);
+  if (transfer === "smpte2084" || transfer === "arib-std-b67")
+    warnings.push("it is a high dynamic range video; colours are taken as they are and look pale");
+  return warnings;
+}
+
+function rounded(value: number): string {
+  return String(Math.round(value * 100) / 100);
+}

@@ -1,0 +1,214 @@
+import { CoordTokError, checkChoice, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import { startTooLate } from "../frame-plan.js";
+import { centreCrop, checkFrameSize, resizeSize } from "../geometry.js";
+import { fitFrame } from "../resize.js";
+import type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "../types.js";
+import { FfmpegLog } from "./ffmpeg-log.js";
+import { findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { openInput, unreadable, type InputFile } from "./input-file.js";
+import { readPpm } from "./ppm.js";
+import { probe } from "./probe.js";
+import { startProgram, type ProgramEnd } from "./program.js";
+import { accurateScaling } from "./scaling.js";
+import { selectFrames, type Selection } from "./selection.js";
+
+/** How frames are read. */
+export interface ReadOptions extends LongCallOptions, FfmpegOptions {
+  /** Resize until the size is covered, then crop in the middle (default: the size as displayed). */
+  readonly size?: FrameSize | undefined;
+  /** How to resize: `exact` as the papers do, or `fast` in ffmpeg (default `exact`). Without `size` nothing is resized. */
+  readonly resize?: Exclude<ResizeMode, "none"> | undefined;
+  /** Whether damage is an error, thrown behind the last frame that could be read, instead of a warning (default false). */
+  readonly strict?: boolean | undefined;
+  /** Called with each warning, a sentence without the path: what `probe` found unusual, damage, too few frames. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
+  /** What `probe` said about the file, when that is known already; its warnings are then not repeated. */
+  readonly info?: VideoInfo | undefined;
+}
+
+/** What decoding a file came to. */
+export interface DecodeOutcome {
+  /** How many frames were asked for; infinite for all. */
+  readonly wanted: number;
+  /** How many of them the file gave. */
+  readonly delivered: number;
+  /** Whether the warning about damage tells already that frames are missing. */
+  readonly shortfallTold: boolean;
+}
+
+/**
+ * Reads frames one by one, turned as displayed, in RGB converted with ffmpeg's accurate flags (the same bytes on every machine).
+ * Nothing is decoded behind the last frame, unwanted frames are dropped before conversion, and ffmpeg waits while the consumer
+ * works: memory holds a frame or two. Leaving the loop early ends ffmpeg.
+ * @param wanted a plan of `planFrames`, or a range: `{}` is the whole file.
+ * @throws CoordTokError as `probe`; `input` when the first frame lies behind the end; `file-format` when no frame can be decoded
+ * or, with `strict`, the file is damaged; `unsupported` for frames that change their size when not all are read; `config`; `aborted`.
+ */
+export async function* readFrames(
+  path: string,
+  wanted: FramePlan | FrameRange = {},
+  options: ReadOptions = {},
+): AsyncGenerator<RgbFrame, void, undefined> {
+  const { wanted: count, delivered, shortfallTold } = yield* decodeFrames(path, wanted, options);
+  if (delivered < count && count !== Infinity && !shortfallTold)
+    options.onWarning?.(`${delivered} of the ${count} frames asked for, the file ends there`);
+}
+
+/** {@link readFrames} that returns what it came to, for callers that word their own warning about too few frames. */
+export async function* decodeFrames(
+  path: string,
+  wanted: FramePlan | FrameRange,
+  options: ReadOptions,
+): AsyncGenerator<RgbFrame, DecodeOutcome, undefined> {
+  const { signal, onProgress, size } = options;
+  const selection = selectFrames(wanted);
+  const resize = checkChoice(options.resize ?? "exact", "resize", ["exact", "fast"]);
+  if (size) checkFrameSize(size);
+  throwIfAborted(signal);
+  const file = await openInput(path);
+  const ffmpeg = await findFfmpeg(options);
+  const info = options.info ?? (await probe(path, options));
+  if (!options.info) for (const warning of info.warnings) options.onWarning?.(warning);
+  const log = new FfmpegLog(selection.includes);
+  const filter = filterFor(ffmpeg, selection, resize === "fast" && size ? { from: info, to: size } : undefined);
+  const program = startProgram(ffmpeg.path, decodeArguments(ffmpeg, file, selection, filter), { onLine: log.take });
+  void program.ended.then(() => log.end());
+  signal?.addEventListener("abort", program.kill);
+  const total = totalOf(selection, info);
+  let handedOver = 0;
+  let delivered = 0;
+  try {
+    for await (const picture of readPpm(program.stdout, size && resize === "exact" ? reusedBuffer(size) : undefined)) {
+      throwIfAborted(signal);
+      const index = selection.first + handedOver++ * selection.stride;
+      if (!selection.includes(index)) continue;
+      const timestampSeconds = (await log.timeOf(index)) ?? index / info.fps;
+      checkUnchanged(log, selection, path);
+      delivered++;
+      const frame = { ...picture, timestampSeconds };
+      yield size ? fitFrame(frame, size) : frame;
+      onProgress?.({ task: "read", done: delivered, unit: "frames", ...(total === undefined ? {} : { total }) });
+    }
+    const end = await program.ended;
+    throwIfAborted(signal);
+    return conclude({ file, info, log, end, selection, delivered }, options);
+  } finally {
+    signal?.removeEventListener("abort", program.kill);
+    program.kill();
+    await program.ended;
+  }
+}
+
+function filterFor(ffmpeg: Ffmpeg, selection: Selection, fast: { from: FrameSize; to: FrameSize } | undefined): string {
+  const { first, stride } = selection;
+  const filters = [ffmpeg.knowsFpsMode ? "showinfo=checksum=0" : "showinfo"];
+  if (first > 0 || stride > 1) filters.push(`select='gte(n,${first})*not(mod(n-${first},${stride}))'`);
+  if (fast) {
+    const size = resizeSize(fast.from, fast.to);
+    const { width, height, left, top } = centreCrop(size, fast.to);
+    filters.push(`scale=${size.width}:${size.height}:${accurateScaling}`, "format=rgb24");
+    filters.push(`crop=${width}:${height}:${left}:${top}`);
+  } else filters.push(`scale=${accurateScaling}`);
+  return filters.join(",");
+}
+
+function decodeArguments(ffmpeg: Ffmpeg, file: InputFile, selection: Selection, filter: string): string[] {
+  return [
+    ..."-hide_banner -nostdin -nostats -loglevel level+info -protocol_whitelist file".split(" "),
+    ...["-i", file.url],
+    // V takes the film, not a cover picture; without passthrough frames are doubled or dropped for a constant rate.
+    ..."-map 0:V:0 -an -sn -dn".split(" "),
+    ...[ffmpeg.knowsFpsMode ? "-fps_mode" : "-vsync", "passthrough"],
+    ...["-vf", filter],
+    ...(selection.handedOver === Infinity ? [] : ["-frames:v", String(selection.handedOver)]),
+    ..."-f image2pipe -c:v ppm -pix_fmt rgb24 -".split(" "),
+  ];
+}
+
+/** One array for all frames that are resized into arrays of their own. */
+function reusedBuffer(size: FrameSize): (bytes: number) => Uint8Array {
+  let buffer = new Uint8Array(0);
+  return (bytes) => {
+    // A frame of this many bytes may have the size wanted already, and is then handed out as it is.
+    if (bytes === size.width * size.height * 3) return new Uint8Array(bytes);
+    if (buffer.length !== bytes) buffer = new Uint8Array(bytes);
+    return buffer;
+  };
+}
+
+function totalOf({ first, stride, wanted }: Selection, { frameCount }: VideoInfo): number | undefined {
+  const stated = frameCount === undefined ? Infinity : Math.max(Math.ceil((frameCount - first) / stride), 1);
+  const total = Math.min(wanted, stated);
+  return total === Infinity ? undefined : total;
+}
+
+/** A change makes ffmpeg count from 0 again, so that chosen frames would be the wrong ones. */
+function checkUnchanged(log: FfmpegLog, { first, stride }: Selection, path: string): void {
+  if (log.changes > 0 && (first > 0 || stride > 1))
+    throw new CoordTokError(
+      "unsupported",
+      `The frames of "${path}" change their size or format on the way; read it from its first frame with stride 1, or convert it first.`,
+    );
+}
+
+interface Decoded {
+  readonly file: InputFile;
+  readonly info: VideoInfo;
+  readonly log: FfmpegLog;
+  readonly end: ProgramEnd;
+  readonly selection: Selection;
+  readonly delivered: number;
+}
+
+function conclude(result: Decoded, options: ReadOptions): DecodeOutcome {
+  const { file, info, log, selection, delivered } = result;
+  const { path } = file;
+  const warn = (warning: string): void => options.onWarning?.(warning);
+  checkEnd(result);
+  checkUnchanged(log, selection, path);
+  if (delivered === 0) throw startTooLate(path, log.decoded, selection.first);
+  const reachedEnd = delivered < selection.wanted;
+  const damage = damageOf(result, reachedEnd);
+  if (damage && options.strict === true)
+    throw new CoordTokError("file-format", `"${path}" is damaged: ${damage.text}.`, { details: log.problems });
+  if (damage) warn(damage.text);
+  if (log.changes > 0) warn("frames change their size or format on the way; later ones are scaled to the first size");
+  if (reachedEnd && info.frameCount !== undefined && log.decoded > info.frameCount + 1)
+    warn(`the header states ${info.frameCount} frames, but ${log.decoded} were decoded`);
+  if (reachedEnd && log.decoded === 1 && !info.warnings.some((text) => text.includes("only 1 frame")))
+    warn("it has only 1 frame");
+  return { wanted: selection.wanted, delivered, shortfallTold: damage?.short ?? false };
+}
+
+function checkEnd({ file, log, end }: Decoded): void {
+  const { path } = file;
+  if (end.failure) throw new CoordTokError("ffmpeg", `ffmpeg did not start: ${end.failure.message}`);
+  if (end.signal !== undefined)
+    throw new CoordTokError("ffmpeg", `ffmpeg was ended by ${end.signal} after ${log.decoded} frames of "${path}".`, {
+      details: log.problems,
+    });
+  if (log.decoded > 0 && (end.exitCode === 0 || log.problems.length > 0)) return;
+  if (end.exitCode !== 0 && log.decoded === 0) throw unreadable(file, log.problems);
+  const reason = log.problems[0] ?? `ffmpeg ended with exit code ${end.exitCode}`;
+  throw new CoordTokError("file-format", `"${path}" holds no frame that can be decoded: ${reason}.`, {
+    details: log.problems,
+  });
+}
+
+/**
+ * Containers often count one packet more than there are frames, so one missing frame without a complaint is no damage.
+ */
+function damageOf(
+  { info, log }: Decoded,
+  reachedEnd: boolean,
+): { readonly text: string; readonly short: boolean } | undefined {
+  const { frameCount: stated } = info;
+  const problem = log.problems[0];
+  const reason = problem === undefined ? "" : `: ${problem}`;
+  const missing = reachedEnd && stated !== undefined ? stated - log.decoded : 0;
+  if (missing > 1 || (missing === 1 && problem !== undefined))
+    return { text: `${log.decoded} of ${stated} frames decoded${reason}`, short: true };
+  return problem === undefined
+    ? undefined
+    : { text: `${log.decoded} frames decoded with errors${reason}`, short: false };
+}

@@ -1,0 +1,179 @@
+/** What a container says about the video track that ffmpeg's `0:V:0` takes: the first that is no cover picture. */
+export interface StreamFacts {
+  /** Names of the container format, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
+  readonly format: string;
+  readonly codec: string;
+  readonly pixelFormat: string;
+  /** Size as stored, before rotation. */
+  readonly width: number;
+  readonly height: number;
+  /** Nominal and average frames per second; undefined where not stated. */
+  readonly rate: number | undefined;
+  readonly averageRate: number | undefined;
+  readonly frameCount: number | undefined;
+  readonly durationSeconds: number | undefined;
+  /** Degrees clockwise, any number. */
+  readonly rotation: number;
+  /** Width of a pixel over its height. */
+  readonly pixelAspect: { readonly text: string; readonly value: number } | undefined;
+  /** Whether a second stream or a tag speaks of transparency. */
+  readonly alphaTag: boolean;
+  /** How many video tracks there are, without cover pictures. */
+  readonly videoTracks: number;
+  /** Transfer characteristics, such as `smpte2084`. */
+  readonly transfer: string | undefined;
+}
+
+interface FfprobeStream {
+  readonly codec_type?: string;
+  readonly codec_name?: string;
+  readonly pix_fmt?: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly r_frame_rate?: string;
+  readonly avg_frame_rate?: string;
+  readonly nb_frames?: string;
+  readonly duration?: string;
+  readonly sample_aspect_ratio?: string;
+  readonly color_transfer?: string;
+  readonly disposition?: Readonly<Record<string, number>>;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly side_data_list?: readonly { readonly rotation?: number | string }[];
+}
+
+interface FfprobeOutput {
+  readonly streams?: readonly FfprobeStream[];
+  readonly format?: { readonly format_name?: string; readonly duration?: string };
+}
+
+/** Arguments with which ffprobe prints what {@link factsFromFfprobe} reads; the file follows. */
+export const ffprobeArguments: readonly string[] = [
+  ..."-v error -protocol_whitelist file -show_streams -show_format -of json".split(" "),
+];
+
+/** Reads the JSON of ffprobe. @returns undefined where there is no video track. */
+export function factsFromFfprobe(json: string): StreamFacts | undefined {
+  const { streams = [], format = {} } = JSON.parse(json) as FfprobeOutput;
+  const videos = streams.filter(
+    ({ codec_type: type, disposition = {} }) =>
+      type === "video" && disposition["attached_pic"] !== 1 && disposition["timed_thumbnails"] !== 1,
+  );
+  const stream = videos[0];
+  if (!stream?.width || !stream.height) return undefined;
+  const tags = Object.fromEntries(Object.entries(stream.tags ?? {}).map(([key, value]) => [key.toLowerCase(), value]));
+  const matrix = stream.side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation;
+  return {
+    format: format.format_name ?? "",
+    codec: stream.codec_name ?? "unknown",
+    pixelFormat: stream.pix_fmt ?? "unknown",
+    width: stream.width,
+    height: stream.height,
+    rate: ratio(stream.r_frame_rate),
+    averageRate: ratio(stream.avg_frame_rate),
+    frameCount: positive(stream.nb_frames),
+    durationSeconds: positive(stream.duration) ?? positive(format.duration),
+    // The display matrix turns counter-clockwise, the old tag clockwise.
+    rotation: matrix === undefined ? Number(tags["rotate"] ?? 0) : -Number(matrix),
+    pixelAspect: aspect(stream.sample_aspect_ratio),
+    alphaTag: tags["alpha_mode"] === "1",
+    videoTracks: videos.length,
+    transfer: stream.color_transfer,
+  };
+}
+
+/** Reads what `ffmpeg -hide_banner -i FILE` prints. @returns undefined where there is no video track. */
+export function factsFromBanner(lines: readonly string[]): StreamFacts | undefined {
+  const streams = streamsOf(lines);
+  const videos = streams.filter(({ text }) => !/\((attached pic|timed thumbnails)\)/.test(text));
+  const stream = videos[0];
+  if (!stream) return undefined;
+  const parts = topLevelParts(stream.text);
+  const size = parts.map((part) => /^(\d+)x(\d+)(?![\dx])/.exec(part)).find((match) => match !== null);
+  if (!size) return undefined;
+  const pixelPart = parts[parts.findIndex((part) => part === size.input) - 1] ?? "unknown";
+  const header = lines.join("\n");
+  const below = stream.below.join("\n");
+  const matrix = /rotation of (-?[\d.]+) degrees/.exec(below)?.[1];
+  return {
+    format: /^Input #0, (.+?), from '/m.exec(header)?.[1] ?? "",
+    codec: /^\w+/.exec(parts[0] ?? "")?.[0] ?? "unknown",
+    pixelFormat: parts.length > 2 ? (/^\w+/.exec(pixelPart)?.[0] ?? "unknown") : "unknown",
+    width: Number(size[1]),
+    height: Number(size[2]),
+    rate: printedRate(stream.text, "tbr"),
+    averageRate: printedRate(stream.text, "fps"),
+    frameCount: undefined,
+    durationSeconds: printedDuration(header),
+    rotation: matrix === undefined ? Number(/^\s*rotate\s*: (-?\d+)/m.exec(below)?.[1] ?? 0) : -Number(matrix),
+    pixelAspect: aspect(/\bSAR (\d+:\d+)/.exec(stream.text)?.[1]),
+    alphaTag: /^\s*alpha_mode\s*: 1$/im.test(below),
+    videoTracks: videos.length,
+    transfer: /\b(smpte2084|arib-std-b67)\b/.exec(pixelPart)?.[1],
+  };
+}
+
+interface BannerStream {
+  /** What follows `Video: `. */
+  readonly text: string;
+  /** The lines up to the next stream. */
+  readonly below: string[];
+}
+
+function streamsOf(lines: readonly string[]): BannerStream[] {
+  const videos: BannerStream[] = [];
+  let current: BannerStream | undefined;
+  for (const line of lines) {
+    const stream = /^\s+Stream #0:\d+\S*: (\w+): (.*)$/.exec(line);
+    if (stream) {
+      current = stream[1] === "Video" ? { text: stream[2]!, below: [] } : undefined;
+      if (current) videos.push(current);
+    } else current?.below.push(line);
+  }
+  return videos;
+}
+
+/** Splits at the commas outside brackets. */
+function topLevelParts(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let from = 0;
+  for (let at = 0; at <= text.length; at++) {
+    const character = text[at];
+    if (character === "(" || character === "[") depth++;
+    if (character === ")" || character === "]") depth--;
+    if (character !== undefined && (character !== "," || depth > 0)) continue;
+    parts.push(text.slice(from, at).trim());
+    from = at + 1;
+  }
+  return parts;
+}
+
+function printedRate(text: string, unit: "fps" | "tbr"): number | undefined {
+  const match = new RegExp(`([\\d.]+)(k?) ${unit}\\b`).exec(text);
+  if (!match) return undefined;
+  const printed = Number(match[1]) * (match[2] === "k" ? 1000 : 1);
+  // Two digits are printed; 29.97 stands for 30000/1001.
+  const ntsc = (Math.round((printed * 1001) / 1000) * 1000) / 1001;
+  return positive(Math.abs(ntsc - printed) < 0.005 && !Number.isInteger(printed) ? ntsc : printed);
+}
+
+function printedDuration(header: string): number | undefined {
+  const match = /^\s+Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)/m.exec(header);
+  return match ? positive(Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3])) : undefined;
+}
+
+function positive(value: number | string | undefined): number | undefined {
+  const number = Number(value);
+  return Number.isFinite(number) && number > 0 ? number : undefined;
+}
+
+function ratio(text: string | undefined): number | undefined {
+  const [above, below = "1"] = (text ?? "").split("/");
+  return positive(Number(above) / Number(below));
+}
+
+function aspect(text: string | undefined): StreamFacts["pixelAspect"] {
+  const [width, height] = (text ?? "").split(":").map(Number);
+  const value = positive((width ?? 0) / (height ?? 0));
+  return text === undefined || value === undefined ? undefined : { text, value };
+}

@@ -1,0 +1,274 @@
+import { mkdir, stat } from "node:fs/promises";
+import { CoordTokError, checkChoice, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import { fileWriteError, temporaryPathFor } from "@coordtok/core/node";
+import { checkRate, type RgbFrames } from "../clip.js";
+import type { FrameSize } from "../types.js";
+import { chooseEncoder, muxers, type Encoder, type VideoFormat, type VideoQuality } from "./encoders.js";
+import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { fileOutput, folderOutput, formatOf, writeFailure, type Output } from "./output.js";
+import { startProgram, type RunningProgram } from "./program.js";
+import { Scratch } from "./scratch.js";
+
+/** How a video is written. */
+export interface WriteVideoOptions extends LongCallOptions, FfmpegOptions {
+  /** Frames per second, above 0. The timestamps of the frames are not used. */
+  readonly fps: number;
+  /** The format (default: by the extension of the path; `.png` or a slash at the end makes a folder of pictures). */
+  readonly format?: VideoFormat | undefined;
+  /** How much of the picture mp4 and webm keep (default `good`). */
+  readonly quality?: VideoQuality | undefined;
+  /** Replace what is there (default false: it is an error). */
+  readonly overwrite?: boolean | undefined;
+  /** How many frames will come, for the progress only. */
+  readonly frameCount?: number | undefined;
+}
+
+/** What was written. */
+export interface WrittenVideo {
+  /** The path as given. */
+  readonly path: string;
+  readonly format: VideoFormat;
+  /** The encoder, as ffmpeg calls it. */
+  readonly encoder: string;
+  readonly frameCount: number;
+  /** Size as written: mp4 needs even sides, so an odd one is a pixel larger than the frames. */
+  readonly width: number;
+  readonly height: number;
+  /** What differs from what was asked for, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Writes frames as a video: mp4 (h264), webm (vp9), gif (one palette made for the clip), mkv (ffv1, lossless) or a folder of pictures
+ * `000000.png` and on (lossless). The video is there as a whole or not at all: ffmpeg writes to a temporary name beside the target,
+ * which is renamed at the end and removed on failure or abort. Frames are taken one by one, as fast as ffmpeg takes them.
+ *
+ * mp4 in 4:2:0 colour needs even sides; the last column or row of odd frames is repeated, so that every player opens the file.
+ * @param frames at least one, all of one size.
+ * @throws CoordTokError `file-exists`, `file-write` (folder missing, no permission, disk full), `input` (no frames, unknown extension),
+ * `shape` (frames that differ in size), `config`, `unsupported` (no encoder), `ffmpeg`, `aborted`; and what the frames themselves throw.
+ */
+export async function writeVideo(path: string, frames: RgbFrames, options: WriteVideoOptions): Promise<WrittenVideo> {
+  const { fps, signal, overwrite = false } = options;
+  const format = formatOf(path, options.format);
+  checkRate(fps);
+  checkChoice(options.quality ?? "good", "quality", ["small", "good", "high"]);
+  throwIfAborted(signal);
+  const scratch = new Scratch();
+  const source = iteratorOf(frames);
+  try {
+    const output = await (format === "png" ? folderOutput : fileOutput)(path, overwrite, scratch);
+    const ffmpeg = (await findFfmpeg(options)).path;
+    const encoder = await chooseEncoder(ffmpeg, format);
+    const first = await nextFrame(source, signal);
+    if (!first)
+      throw new CoordTokError("input", `Expected at least one frame for "${path}", got none; nothing was written.`);
+    const job: Job = { path, format, options, ffmpeg, encoder, output, scratch, written: writtenSize(first, encoder) };
+    const frameCount = await (format === "gif" ? writeGif : writeDirectly)(job, first, source);
+    throwIfAborted(signal);
+    await output.finish();
+    const { width, height } = job.written;
+    return { path, format, encoder: encoder.name, frameCount, width, height, warnings: warningsFor(job, first) };
+  } finally {
+    const closed = Promise.resolve(source.return?.()).catch(() => undefined);
+    // On abort the source may be in the middle of something that must not hold up the clean-up.
+    if (signal?.aborted !== true) await closed;
+    await scratch.remove();
+  }
+}
+
+interface Job {
+  readonly path: string;
+  readonly format: VideoFormat;
+  readonly options: WriteVideoOptions;
+  readonly ffmpeg: string;
+  readonly encoder: Encoder;
+  readonly output: Output;
+  readonly scratch: Scratch;
+  readonly written: FrameSize;
+}
+
+type FrameSource = AsyncIterator<RgbFrame> | Iterator<RgbFrame>;
+
+/** Players show gifs that are faster than this at 10 frames per second. */
+const fastestGif = 50;
+
+function warningsFor({ format, options, written }: Job, first: RgbFrame): string[] {
+  const warnings: string[] = [];
+  if (written.width !== first.width || written.height !== first.height)
+    warnings.push(
+      `${format} needs even sides: ${first.width}x${first.height} was written as ${written.width}x${written.height}`,
+    );
+  if (format === "gif" && options.fps > fastestGif)
+    warnings.push(`gif players are limited to ${fastestGif} frames per second; it plays slower than ${options.fps}`);
+  return warnings;
+}
+
+async function writeDirectly(job: Job, first: RgbFrame, source: FrameSource): Promise<number> {
+  const { output, encoder, options, format } = job;
+  const codec = ["-c:v", encoder.name, ...encoder.arguments(options.quality ?? "good"), "-f", muxers[format]];
+  if (format !== "png") return encode(job, [...codec, `file:${output.temporary}`], first, source);
+  await mkdir(output.temporary).catch((thrown: unknown) => {
+    throw fileWriteError(thrown, job.path);
+  });
+  return encode(job, [...codec, "-start_number", "0", "%06d.png"], first, source, output.temporary);
+}
+
+/**
+ * One palette for the whole clip needs the whole clip. ffmpeg would keep it in memory, so it goes through a lossless file.
+ */
+async function writeGif(job: Job, first: RgbFrame, source: FrameSource): Promise<number> {
+  const { output, scratch } = job;
+  const lossless = scratch.add(temporaryPathFor(output.temporary.replace(/gif$/i, "mkv")));
+  const palette = scratch.add(temporaryPathFor(output.temporary.replace(/gif$/i, "png")));
+  const frameCount = await encode(
+    job,
+    [..."-c:v ffv1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
+    first,
+    source,
+  );
+  const clip = ["-i", `file:${lossless}`];
+  await transcode(job, [...clip, ..."-vf palettegen -frames:v 1 -update 1 -f image2".split(" "), `file:${palette}`]);
+  const dither = ["-i", `file:${palette}`, "-lavfi", "paletteuse"];
+  await transcode(job, [...clip, ...dither, ..."-c:v gif -f gif".split(" "), `file:${output.temporary}`]);
+  return frameCount;
+}
+
+const commonArguments: readonly string[] = "-hide_banner -nostdin -nostats -loglevel level+error -y".split(" ");
+
+/** Sends frames through ffmpeg. @returns how many. */
+async function encode(
+  job: Job,
+  outputArguments: readonly string[],
+  first: RgbFrame,
+  source: FrameSource,
+  cwd?: string,
+): Promise<number> {
+  const { written, options, path } = job;
+  const fps = job.format === "gif" ? Math.min(options.fps, fastestGif) : options.fps;
+  const input = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", `${written.width}x${written.height}`];
+  const args = [...commonArguments, ...input, "-framerate", String(fps), "-i", "pipe:0", "-an", ...outputArguments];
+  const { frameCount: total, onProgress } = options;
+  let count = 0;
+  await supervise(job, args, cwd, async (program) => {
+    for (let frame: RgbFrame | undefined = first; frame; frame = await nextFrame(source, options.signal)) {
+      checkFrame(frame, first, count, path);
+      if (!(await send(program, withEvenSides(frame, written)))) return;
+      count++;
+      onProgress?.({ task: "write", done: count, unit: "frames", ...(total === undefined ? {} : { total }) });
+    }
+  });
+  return count;
+}
+
+async function transcode(job: Job, args: readonly string[]): Promise<void> {
+  await supervise(job, [...commonArguments, ...args], undefined, async () => undefined);
+}
+
+/**
+ * Runs ffmpeg, feeds it and waits for its end.
+ * @throws CoordTokError `aborted`, `file-write`, `ffmpeg`, and what `feed` throws; ffmpeg has ended then.
+ */
+async function supervise(
+  job: Job,
+  args: readonly string[],
+  cwd: string | undefined,
+  feed: (program: RunningProgram) => Promise<void>,
+): Promise<void> {
+  const { signal } = job.options;
+  throwIfAborted(signal);
+  const lines: string[] = [];
+  const program = startProgram(job.ffmpeg, args, {
+    cwd,
+    input: true,
+    onLine: (line) => {
+      lines.push(line);
+      if (lines.length > 100) lines.shift();
+    },
+  });
+  program.stdout.resume();
+  // Its end says why it takes no more.
+  program.stdin.on("error", () => undefined);
+  signal?.addEventListener("abort", program.kill);
+  try {
+    await feed(program);
+    program.stdin.end();
+    const end = await program.ended;
+    throwIfAborted(signal);
+    const failure = writeFailure(job.path, end, lines);
+    if (failure) throw failure;
+    await checkWritten(job, args[args.length - 1]!);
+  } finally {
+    signal?.removeEventListener("abort", program.kill);
+    program.kill();
+    await program.ended;
+  }
+}
+
+/** ffmpeg may report success without a file. */
+async function checkWritten({ path }: Job, argument: string): Promise<void> {
+  if (!argument.startsWith("file:")) return;
+  const facts = await stat(argument.slice("file:".length)).catch(() => undefined);
+  if (!facts || facts.size === 0) throw new CoordTokError("file-write", `Cannot write "${path}": ffmpeg left no file.`);
+}
+
+/** Writes a frame and waits until it is taken. @returns false when the program takes no more. */
+async function send(program: RunningProgram, data: Uint8Array): Promise<boolean> {
+  return new Promise((resolve) => {
+    program.stdin.write(data, (error) => resolve(!error));
+  });
+}
+
+function iteratorOf(frames: RgbFrames): FrameSource {
+  return Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
+}
+
+/** The next frame, or undefined at the end. An abort does not wait for it. */
+async function nextFrame(source: FrameSource, signal: AbortSignal | undefined): Promise<RgbFrame | undefined> {
+  throwIfAborted(signal);
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      try {
+        throwIfAborted(signal);
+      } catch (thrown) {
+        reject(thrown);
+      }
+    };
+    signal?.addEventListener("abort", onAbort);
+  });
+  try {
+    const next = await Promise.race([source.next(), aborted]);
+    return next.done === true ? undefined : next.value;
+  } finally {
+    if (onAbort) signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function checkFrame(frame: RgbFrame, first: RgbFrame, index: number, path: string): void {
+  const { width, height, data } = frame;
+  if (width !== first.width || height !== first.height || data.length !== width * height * 3)
+    throw new CoordTokError(
+      "shape",
+      `Expected frames of ${first.width}x${first.height} (${first.width * first.height * 3} bytes) for "${path}", got ${width}x${height} (${data.length} bytes) as frame ${index}.`,
+    );
+}
+
+function writtenSize({ width, height }: FrameSize, { evenSides }: Encoder): FrameSize {
+  return evenSides === true ? { width: width + (width % 2), height: height + (height % 2) } : { width, height };
+}
+
+/** A frame with its last column and row repeated where the written size is larger. */
+function withEvenSides(frame: RgbFrame, written: FrameSize): Uint8Array {
+  const { width, height, data } = frame;
+  if (width === written.width && height === written.height) return data;
+  const result = new Uint8Array(written.width * written.height * 3);
+  const rowBytes = written.width * 3;
+  for (let row = 0; row < written.height; row++) {
+    const from = Math.min(row, height - 1) * width * 3;
+    result.set(data.subarray(from, from + width * 3), row * rowBytes);
+    if (written.width > width)
+      result.copyWithin((row + 1) * rowBytes - 3, (row + 1) * rowBytes - 6, (row + 1) * rowBytes - 3);
+  }
+  return result;
+}
