@@ -1,4 +1,11 @@
-import { loadCheckpoint, nestTensors, saveCheckpoint, type Json, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import {
+  loadCheckpoint,
+  nestTensors,
+  saveCheckpoint,
+  type Json,
+  type LongCallOptions,
+  type RangeSource,
+} from "@coordtok/core";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { paramShapes, type TokenizerParams } from "./params.js";
 
@@ -60,4 +67,3 @@ export function decoderShapes(config: TokenizerConfig): Map<string, readonly num
       .map(([path, shape]) => [path.slice(prefix.length), shape]),
   );
 }
-

@@ -7,6 +7,7 @@ import {
   withOverrides,
   type PatchSize,
 } from "@coordtok/core";
+import { planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
 
 /** The size of the clips a tokenizer is made for. */
 export interface ClipSize {
@@ -105,7 +106,10 @@ export function checkConfig(value: unknown): TokenizerConfig {
 
 function group(value: unknown, where: string, keys: readonly string[]): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new CoordTokError("config", `Expected ${where} to be a group of ${keys.join(", ")}, got ${JSON.stringify(value)}.`);
+    throw new CoordTokError(
+      "config",
+      `Expected ${where} to be a group of ${keys.join(", ")}, got ${JSON.stringify(value)}.`,
+    );
   checkKnownKeys(value, keys, where);
   return value as Record<string, unknown>;
 }
@@ -139,16 +143,9 @@ function checkOfficialGrid(planes: PlanesConfig): void {
   }
 }
 
-/** The planes in their fixed order. */
-export const planeNames: readonly ["xy", "yt", "xt"] = ["xy", "yt", "xt"];
-
-/** One of the three planes. */
-export type PlaneName = (typeof planeNames)[number];
-
-/** The first two sizes of a plane. */
-export function planeSize(planes: PlanesConfig, plane: PlaneName): [number, number] {
-  const { rows, columns, time } = planes;
-  return plane === "xy" ? [rows, columns] : plane === "yt" ? [time, columns] : [time, rows];
+/** The size of the triplanes of a configuration. */
+export function triplaneShapeOf({ planes }: { readonly planes: PlanesConfig }): TriplaneShape {
+  return { t: planes.time, x: planes.rows, y: planes.columns, channels: planes.channels };
 }
 
 /** The first two sizes of a cell of a plane. */
@@ -159,17 +156,9 @@ export function cellSize(planes: PlanesConfig, plane: PlaneName): [number, numbe
 
 /** How many cells a plane has along its first two axes. */
 export function cellGrid(planes: PlanesConfig, plane: PlaneName): [number, number] {
-  const [first, second] = planeSize(planes, plane);
+  const [first, second] = planeSize(triplaneShapeOf({ planes }), plane);
   const [firstCell, secondCell] = cellSize(planes, plane);
   return [first / firstCell, second / secondCell];
-}
-
-/** How many tokens (positions of the three planes) a clip becomes. For the paper's geometry 16*16 + 32*16 + 32*16 = 1280. */
-export function tokenCount({ planes }: TokenizerConfig): number {
-  return planeNames.reduce((sum, plane) => {
-    const [first, second] = planeSize(planes, plane);
-    return sum + first * second;
-  }, 0);
 }
 
 /** How many video tokens the encoder reads. */

@@ -1,17 +1,17 @@
 import { CoordTokError, throwIfAborted, unpatchify, type Clip, type LongCallOptions } from "@coordtok/core";
-import { latticeCoordinate, patchLattice, type PatchLattice, type PointSet, type Triplane } from "@coordtok/triplane";
+import {
+  patchLattice,
+  type PatchLattice,
+  type PatchRegion,
+  type PatchSlice,
+  type PixelRectangle,
+  type PointSet,
+  type Triplane,
+} from "@coordtok/triplane";
 import { concat, dispose, gather, slice, tensor1d, tidy, type Tensor3D, type Tensor5D } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";
 import type { DecoderParams } from "./params.js";
-
-/** A part of a frame in pixels. */
-export interface Rectangle {
-  readonly top: number;
-  readonly left: number;
-  readonly height: number;
-  readonly width: number;
-}
 
 /** What to decode, and how. */
 export interface DecodeOptions extends LongCallOptions {
@@ -21,7 +21,7 @@ export interface DecodeOptions extends LongCallOptions {
    */
   readonly times?: readonly number[] | undefined;
   /** Default: the whole frame. Only the patches that it touches are decoded. */
-  readonly rectangle?: Rectangle | undefined;
+  readonly rectangle?: PixelRectangle | undefined;
   /** Patches that are decoded together and attend to each other, at least 1 (default 1024, as in training). It changes the pixels slightly. */
   readonly sliceSize?: number | undefined;
 }
@@ -47,20 +47,22 @@ export async function decode(
   options: DecodeOptions = {},
 ): Promise<Clip> {
   const { signal, onProgress } = options;
-  const request = planDecode(config, options);
-  const slices: Tensor3D[] = [];
+  const plan = planDecode(config, options);
+  const decoded: Tensor3D[] = [];
+  let done = 0;
   try {
-    for (let first = 0; first < request.count; first += request.sliceSize) {
+    for (const slice of plan.lattice.slices(plan.sliceSize, plan.region)) {
       throwIfAborted(signal);
-      const { points, cells } = request.points(first, Math.min(request.sliceSize, request.count - first));
-      slices.push(decodePatches(params, config, triplane, points, request.lattice, cells));
-      onProgress?.({ task: "decode", done: first + points.count, total: request.count, unit: "patches" });
+      const { points, cells } = plan.pointsOf(slice);
+      decoded.push(decodePatches(params, config, triplane, points, plan.lattice, cells));
+      done += slice.count;
+      onProgress?.({ task: "decode", done, total: plan.count, unit: "patches" });
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    const frames = tidy(() => request.assemble(slices.length === 1 ? slices[0]! : concat(slices, 1)));
+    const frames = tidy(() => plan.assemble(decoded.length === 1 ? decoded[0]! : concat(decoded, 1)));
     return { frames, validFrames: Array.from({ length: frames.shape[0] }, () => frames.shape[1]) };
   } finally {
-    dispose(slices);
+    dispose(decoded);
   }
 }
 
@@ -68,110 +70,83 @@ export async function decode(
 interface DecodePlan {
   readonly lattice: PatchLattice;
   readonly sliceSize: number;
-  /** Patches to decode. */
+  /** The patches to decode; its time cells are places in the list of positions wanted. */
+  readonly region: PatchRegion;
+  /** How many patches that is. */
   readonly count: number;
-  /** A run of the patches; `cells` are there when all of them lie on the lattice. */
-  readonly points: (first: number, count: number) => { points: PointSet; cells: Int32Array | undefined };
+  /** The points of a slice of the region; `cells` are there when all of them lie on the lattice. */
+  readonly pointsOf: (slice: PatchSlice) => { points: PointSet; cells: Int32Array | undefined };
   /** All patches as the frames asked for. */
   readonly assemble: (patches: Tensor3D) => Tensor5D;
 }
 
 function planDecode(config: TokenizerConfig, options: DecodeOptions): DecodePlan {
+  const { clip, decoder } = config;
+  const { time, space } = decoder.patch;
   const lattice = latticeOf(config);
-  const { patch } = config.decoder;
-  const sliceSize = options.sliceSize ?? defaultSliceSize;
-  if (!(Number.isSafeInteger(sliceSize) && sliceSize >= 1))
-    throw new CoordTokError("input", `Expected a slice size of at least 1 patch, got ${sliceSize}.`);
   const times = planTimes(options.times, config);
-  const area = planArea(options.rectangle, config);
-  const perTime = area.rows * area.columns;
-  const onLattice = times.cells.every(Number.isInteger);
+  const rectangle = options.rectangle ?? { top: 0, left: 0, height: clip.height, width: clip.width };
+  const covering = lattice.region([0], rectangle);
+  const region: PatchRegion = { ...covering, cells: times.positions.map((_, place) => place) };
+  const [top, bottom] = region.rows;
+  const [left, right] = region.columns;
+  const size = {
+    frames: times.positions.length * time,
+    height: (bottom - top) * space,
+    width: (right - left) * space,
+  };
   return {
     lattice,
-    sliceSize,
-    count: times.cells.length * perTime,
-    points: (first, count) => {
-      const positions = new Float64Array(count * 3);
-      for (let i = 0; i < count; i++) {
-        const at = first + i;
-        const inFrame = at % perTime;
-        positions[3 * i] = times.cells[Math.floor(at / perTime)]!;
-        positions[3 * i + 1] = area.firstRow + Math.floor(inFrame / area.columns);
-        positions[3 * i + 2] = area.firstColumn + (inFrame % area.columns);
-      }
-      return pointsAt(positions, lattice, onLattice);
-    },
+    sliceSize: options.sliceSize ?? defaultSliceSize,
+    region,
+    count: lattice.regionSize(region),
+    pointsOf: (slice) => pointsAt(slice, times.positions, lattice),
     assemble: (patches) => {
-      const size = { frames: times.cells.length * patch.time, height: area.rows * patch.space, width: area.columns * patch.space };
-      return cut(unpatchify(patches, patch, size), times.picks, area);
+      const inner = { ...rectangle, top: rectangle.top - top * space, left: rectangle.left - left * space };
+      return cut(unpatchify(patches, decoder.patch, size), times.picks, inner);
     },
   };
 }
 
-/** Points at lattice positions, whole or fractional. */
-function pointsAt(positions: Float64Array, lattice: PatchLattice, onLattice: boolean): { points: PointSet; cells: Int32Array | undefined } {
-  const sizes = [lattice.time, lattice.rows, lattice.columns];
-  const coordinates = Float32Array.from(positions, (position, i) => latticeCoordinate(position, sizes[i % 3]!));
-  return {
-    points: { batch: 1, count: positions.length / 3, coordinates },
-    cells: onLattice ? Int32Array.from(positions) : undefined,
-  };
+/** The points of a slice whose time cells are places in a list of lattice positions, whole or between. */
+function pointsAt(
+  slice: PatchSlice,
+  positions: readonly number[],
+  lattice: PatchLattice,
+): { points: PointSet; cells: Int32Array | undefined } {
+  const indices = slice.indices.map((index, i) => (i % 3 === 0 ? Math.floor(positions[index]!) : index));
+  const points = lattice.points({ count: slice.count, indices });
+  if (positions.every(Number.isInteger)) return { points, cells: indices };
+  const coordinates = points.coordinates.map((coordinate, i) =>
+    i % 3 === 0 ? positions[slice.indices[i]!]! / Math.max(1, lattice.time - 1) : coordinate,
+  );
+  return { points: { ...points, coordinates }, cells: undefined };
 }
 
-/** The time cells to decode, each once, and for every frame asked for its number among the decoded ones. */
-function planTimes(times: readonly number[] | undefined, config: TokenizerConfig): { cells: number[]; picks: number[] } {
+/** The lattice positions in time to decode, each once, and for every frame asked for its number among the decoded ones. */
+function planTimes(
+  times: readonly number[] | undefined,
+  config: TokenizerConfig,
+): { positions: number[]; picks: number[] } {
   const { frames } = config.clip;
   const perCell = config.decoder.patch.time;
   const wanted = times ?? Array.from({ length: frames }, (_, t) => t);
   if (wanted.length === 0) throw new CoordTokError("input", "Expected at least one frame to decode, got none.");
-  const cells = new Map<number, number>();
-  const places = wanted.map((time) => {
+  const found = wanted.map((time) => {
     if (!(time >= 0 && time <= frames - 1))
       throw new CoordTokError("input", `Expected frame positions of 0 to ${frames - 1}, got ${time}.`);
-    // A patch of several frames gives frame k of its own; between frames the whole patch is shifted.
+    // A patch of several frames gives frame `within` of its own; between frames the whole patch is shifted.
     const whole = Math.floor(time);
     const within = whole % perCell;
-    const cell = (whole - within) / perCell + (time - whole) / perCell;
-    return { cell: Math.min(cell, frames / perCell - 1), within };
+    return { position: Math.min((whole - within + (time - whole)) / perCell, frames / perCell - 1), within };
   });
-  for (const { cell } of [...places].sort((a, b) => a.cell - b.cell)) if (!cells.has(cell)) cells.set(cell, cells.size);
-  return { cells: [...cells.keys()], picks: places.map(({ cell, within }) => cells.get(cell)! * perCell + within) };
-}
-
-/** The patches that a rectangle touches and where it lies in them. */
-interface Area {
-  readonly firstRow: number;
-  readonly firstColumn: number;
-  readonly rows: number;
-  readonly columns: number;
-  /** The rectangle within the decoded patches, in pixels. */
-  readonly inner: Rectangle;
-}
-
-function planArea(rectangle: Rectangle | undefined, { clip, decoder }: TokenizerConfig): Area {
-  const { top, left, height, width } = rectangle ?? { top: 0, left: 0, height: clip.height, width: clip.width };
-  const fits =
-    [top, left, height, width].every(Number.isSafeInteger) &&
-    top >= 0 && left >= 0 && height >= 1 && width >= 1 && top + height <= clip.height && left + width <= clip.width;
-  if (!fits)
-    throw new CoordTokError(
-      "input",
-      `Expected a rectangle within ${clip.width}x${clip.height} pixels, got top ${top}, left ${left}, height ${height}, width ${width}.`,
-    );
-  const side = decoder.patch.space;
-  const firstRow = Math.floor(top / side);
-  const firstColumn = Math.floor(left / side);
-  return {
-    firstRow,
-    firstColumn,
-    rows: Math.ceil((top + height) / side) - firstRow,
-    columns: Math.ceil((left + width) / side) - firstColumn,
-    inner: { top: top - firstRow * side, left: left - firstColumn * side, height, width },
-  };
+  const positions = [...new Set(found.map(({ position }) => position))].sort((a, b) => a - b);
+  const place = new Map(positions.map((position, i) => [position, i]));
+  return { positions, picks: found.map(({ position, within }) => place.get(position)! * perCell + within) };
 }
 
 /** The frames asked for, in their order, cut to the rectangle. */
-function cut(decoded: Tensor5D, picks: readonly number[], { inner }: Area): Tensor5D {
+function cut(decoded: Tensor5D, picks: readonly number[], inner: PixelRectangle): Tensor5D {
   const [clips, frames, height, width, channels] = decoded.shape;
   const inOrder = picks.length === frames && picks.every((pick, i) => pick === i);
   const chosen = inOrder ? decoded : gather(decoded, tensor1d([...picks], "int32"), 1);

@@ -1,9 +1,19 @@
 import { addTable, layerNorm, linear, memoryBlock, type Clip } from "@coordtok/core";
-import type { Triplane } from "@coordtok/triplane";
-import { concat, reshape, slice, tidy, tile, transpose, type Tensor2D, type Tensor3D, type Tensor4D } from "@tensorflow/tfjs-core";
-import { cellGrid, cellSize, planeNames, type PlaneName, type TokenizerConfig } from "./config.js";
+import { mapPlanes, planeNames, type PlaneName, type Triplane } from "@coordtok/triplane";
+import {
+  concat,
+  reshape,
+  slice,
+  tidy,
+  tile,
+  transpose,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
+import { cellGrid, cellSize, type TokenizerConfig } from "./config.js";
 import { padClip, paddingBias } from "./padding.js";
-import type { EncoderParams, PerPlane } from "./params.js";
+import type { EncoderParams } from "./params.js";
 import { encodeVideo } from "./video-encoder.js";
 
 /** Of every layer norm of the latent transformer (fixture README 5.3). */
@@ -41,14 +51,12 @@ function cellQueries(params: EncoderParams, { planes }: TokenizerConfig, plane: 
 function toPlanes(params: EncoderParams, config: TokenizerConfig, tokens: Tensor3D): Triplane {
   const [clips, , width] = tokens.shape;
   let first = 0;
-  const plane = (name: PlaneName): Tensor4D => {
+  return mapPlanes((name) => {
     const [rows, columns] = cellGrid(config.planes, name);
     const own: Tensor3D = slice(tokens, [0, first, 0], [clips, rows * columns, width]);
     first += rows * columns;
     return assemble(linear(params.projections[name], own), config, name);
-  };
-  const planes: PerPlane<Tensor4D> = { xy: plane("xy"), yt: plane("yt"), xt: plane("xt") };
-  return planes;
+  });
 }
 
 /** Cells in raster order back on their plane. The published code always takes a square grid, which `compat` reproduces. */

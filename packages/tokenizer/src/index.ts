@@ -4,14 +4,11 @@ export {
   cellSize,
   checkConfig,
   overrideConfig,
-  planeNames,
-  planeSize,
-  tokenCount,
+  triplaneShapeOf,
   videoTokenCount,
   type ClipSize,
   type DecoderConfig,
   type EncoderConfig,
-  type PlaneName,
   type PlanesConfig,
   type TokenizerConfig,
 } from "./config.js";
@@ -27,7 +24,7 @@ export {
 } from "./params.js";
 export { encode } from "./encoder.js";
 export { decodePatches } from "./coordinate-decoder.js";
-export { decode, defaultSliceSize, latticeOf, type DecodeOptions, type Rectangle } from "./decode.js";
+export { decode, defaultSliceSize, latticeOf, type DecodeOptions } from "./decode.js";
 export {
   checkpointKind,
   decoderShapes,

@@ -29,7 +29,8 @@ export interface OfficialArguments {
  * @throws CoordTokError `config` for a missing argument or sizes that do not divide.
  */
 export function configFromOfficial(official: OfficialArguments): TokenizerConfig {
-  const number = (name: Exclude<keyof OfficialArguments, "video_shape">): number => checkInteger(official[name], name, 1);
+  const number = (name: Exclude<keyof OfficialArguments, "video_shape">): number =>
+    checkInteger(official[name], name, 1);
   const [frames, height, width] = official.video_shape;
   const side = number("latent_resolution_xy");
   return checkConfig({

@@ -1,5 +1,5 @@
 import { CoordTokError, unpatchify, type Clip } from "@coordtok/core";
-import { latticeCoordinates, type Triplane } from "@coordtok/triplane";
+import type { Triplane } from "@coordtok/triplane";
 import { concat, tidy, zeros, type Tensor3D } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";
@@ -31,18 +31,20 @@ export function decodeOfficial(
   const { patch } = config.decoder;
   const frames = options.frames ?? config.clip.frames;
   if (frames % patch.time !== 0 || !(frames >= patch.time && frames <= config.clip.frames))
-    throw new CoordTokError("input", `Expected ${patch.time} to ${config.clip.frames} frames in steps of ${patch.time}, got ${frames}.`);
+    throw new CoordTokError(
+      "input",
+      `Expected ${patch.time} to ${config.clip.frames} frames in steps of ${patch.time}, got ${frames}.`,
+    );
   const patches = (frames / patch.time) * lattice.rows * lattice.columns;
   const slices = options.slices ?? Math.floor(patches / (options.pointsPerSlice ?? 1024));
   const perSlice = Math.floor(patches / slices);
-  if (!(perSlice >= 1)) throw new CoordTokError("input", `Expected 1 to ${patches} slices for ${patches} patches, got ${slices}.`);
+  if (!(perSlice >= 1))
+    throw new CoordTokError("input", `Expected 1 to ${patches} slices for ${patches} patches, got ${slices}.`);
   const { height, width } = config.clip;
   const result = tidy(() => {
     const parts = Array.from({ length: slices }, (_, i): Tensor3D => {
-      const cells = new Int32Array(perSlice * 3);
-      for (let j = 0; j < perSlice; j++) cells.set(lattice.patchAt(i * perSlice + j), 3 * j);
-      const points = { batch: 1, count: perSlice, coordinates: latticeCoordinates(lattice, cells) };
-      return decodePatches(params, config, triplane, points, lattice, cells);
+      const slice = lattice.sliceAt(Array.from({ length: perSlice }, (_, j) => i * perSlice + j));
+      return decodePatches(params, config, triplane, lattice.points(slice), lattice, slice.indices);
     });
     const leftOver = patches - slices * perSlice;
     if (leftOver > 0) parts.push(zeros([triplane.xy.shape[0], leftOver, parts[0]!.shape[2]]));

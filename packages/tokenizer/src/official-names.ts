@@ -1,6 +1,7 @@
 import { CoordTokError, formatShape, nestTensors, renameStrictly, type RenameRule, treeEntries } from "@coordtok/core";
+import { planeNames, type PlaneName } from "@coordtok/triplane";
 import { concat, dispose, reshape, slice, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
-import { planeNames, type PlaneName, type TokenizerConfig } from "./config.js";
+import type { TokenizerConfig } from "./config.js";
 import { paramShapes, type TokenizerParams } from "./params.js";
 
 /**
@@ -67,7 +68,11 @@ const rules: readonly Rule[] = [
   ]),
   ...norm("encoder.blocks.{i}.memoryNorm", `${latent}.norm1`),
   ["encoder.blocks.{i}.memoryAttention.query.kernel", `${latent}.cross_attn.in_proj_weight${queryPart}`, "transpose"],
-  ["encoder.blocks.{i}.memoryAttention.keyValue.kernel", `${latent}.cross_attn.in_proj_weight${keyValuePart}`, "transpose"],
+  [
+    "encoder.blocks.{i}.memoryAttention.keyValue.kernel",
+    `${latent}.cross_attn.in_proj_weight${keyValuePart}`,
+    "transpose",
+  ],
   ["encoder.blocks.{i}.memoryAttention.output.kernel", `${latent}.cross_attn.out_proj.weight`, "transpose"],
   ...norm("encoder.blocks.{i}.attentionNorm", `${latent}.norm2`),
   ["encoder.blocks.{i}.attention.queryKeyValue.kernel", `${latent}.self_attn.in_proj_weight`, "transpose"],
@@ -100,7 +105,12 @@ export function officialShapes(config: TokenizerConfig): Map<string, readonly nu
   return official;
 }
 
-function officialShape(name: string, shape: readonly number[], layout: Layout | undefined, config: TokenizerConfig): readonly number[] {
+function officialShape(
+  name: string,
+  shape: readonly number[],
+  layout: Layout | undefined,
+  config: TokenizerConfig,
+): readonly number[] {
   const { clip, encoder, planes, decoder } = config;
   if (layout === "transpose") return [shape[1]!, shape[0]!];
   if (name === "decoder.transformer.pos_embed") {
@@ -127,7 +137,9 @@ export function paramsFromOfficial(config: TokenizerConfig, tensors: ReadonlyMap
   const parts = new Map([...tensors].flatMap(([name, tensor]) => splitCross(name, tensor)));
   const renamed = renameStrictly(rules, parts.keys(), "ours");
   const shapes = paramShapes(config);
-  const theirs = new Map([...renamed].map(([name, { name: ours, layout }]) => [ours, { tensor: parts.get(name)!, layout }]));
+  const theirs = new Map(
+    [...renamed].map(([name, { name: ours, layout }]) => [ours, { tensor: parts.get(name)!, layout }]),
+  );
   const leaves = [...shapes].map(([path, shape]): [string, Tensor] => {
     const { tensor, layout } = theirs.get(path)!;
     return [path, fromOfficial(tensor, layout, shape)];
@@ -160,12 +172,17 @@ export function officialFromParams(config: TokenizerConfig, params: TokenizerPar
 /** Gradients and optimizer moments have the form of the parameters, so {@link officialFromParams} takes them too. */
 function checkTensors(expected: ReadonlyMap<string, readonly number[]>, tensors: ReadonlyMap<string, Tensor>): void {
   for (const name of tensors.keys())
-    if (!expected.has(name)) throw new CoordTokError("checkpoint", `Unexpected tensor "${name}" in the state dict; nothing was loaded.`);
+    if (!expected.has(name))
+      throw new CoordTokError("checkpoint", `Unexpected tensor "${name}" in the state dict; nothing was loaded.`);
   for (const [name, shape] of expected) {
     const tensor = tensors.get(name);
-    if (tensor === undefined) throw new CoordTokError("checkpoint", `The tensor "${name}" is missing in the state dict; nothing was loaded.`);
+    if (tensor === undefined)
+      throw new CoordTokError("checkpoint", `The tensor "${name}" is missing in the state dict; nothing was loaded.`);
     if (formatShape(tensor.shape) !== formatShape(shape))
-      throw new CoordTokError("checkpoint", `Expected tensor "${name}" of shape ${formatShape(shape)}, got ${formatShape(tensor.shape)}; nothing was loaded.`);
+      throw new CoordTokError(
+        "checkpoint",
+        `Expected tensor "${name}" of shape ${formatShape(shape)}, got ${formatShape(tensor.shape)}; nothing was loaded.`,
+      );
   }
 }
 

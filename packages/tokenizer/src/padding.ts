@@ -25,7 +25,10 @@ export function padClip(clip: Clip, config: TokenizerConfig): Tensor5D {
       `Expected at most ${size.frames} frames, the length this tokenizer was made for, got ${frames}; encode a part of the clip.`,
     );
   if (clip.validFrames.length !== clips || clip.validFrames.some((valid) => !(valid >= 1 && valid <= frames)))
-    throw new CoordTokError("shape", `Expected 1 to ${frames} valid frames for each of ${clips} clips, got ${clip.validFrames.join(", ")}.`);
+    throw new CoordTokError(
+      "shape",
+      `Expected 1 to ${frames} valid frames for each of ${clips} clips, got ${clip.validFrames.join(", ")}.`,
+    );
   if (clip.validFrames.every((valid) => valid === size.frames)) return clip.frames;
   return tidy(() => concat(clip.validFrames.map((valid, i) => padOne(clip.frames, i, valid, config))));
 }
@@ -58,12 +61,16 @@ export function paddingBias(validFrames: readonly number[], config: TokenizerCon
   const { time, space } = encoder.patch;
   const timePatches = clip.frames / time;
   const perTime = (clip.height / space) * (clip.width / space);
-  const kept = validFrames.map((valid) => (padding === "official" ? Math.floor(valid / time) : Math.ceil(valid / time)));
+  const kept = validFrames.map((valid) =>
+    padding === "official" ? Math.floor(valid / time) : Math.ceil(valid / time),
+  );
   if (kept.every((count) => count === timePatches)) return { video: undefined, memory: undefined };
   const bias = (lead: number): Tensor2D => {
     const keys = lead + timePatches * perTime;
     const values = new Float32Array(kept.length * keys);
-    kept.forEach((count, i) => values.fill(padding === "official" ? 1 : maskedKey, i * keys + lead + count * perTime, (i + 1) * keys));
+    kept.forEach((count, i) =>
+      values.fill(padding === "official" ? 1 : maskedKey, i * keys + lead + count * perTime, (i + 1) * keys),
+    );
     return tensor2d(values, [kept.length, keys]);
   };
   return { video: padding === "official" ? undefined : bias(1), memory: bias(0) };

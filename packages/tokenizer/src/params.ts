@@ -13,8 +13,9 @@ import {
   treeEntries,
   type TransformerBlockParams,
 } from "@coordtok/core";
+import { planeSize, type PlaneName } from "@coordtok/triplane";
 import type { Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs-core";
-import { cellSize, planeSize, videoTokenCount, type PlaneName, type TokenizerConfig } from "./config.js";
+import { cellSize, triplaneShapeOf, videoTokenCount, type TokenizerConfig } from "./config.js";
 
 /** One value for each plane. */
 export type PerPlane<T> = { readonly [plane in PlaneName]: T };
@@ -99,7 +100,7 @@ function createEncoder(config: TokenizerConfig, init: Initializer): EncoderParam
       norm: createLayerNorm(init, width),
     },
     memoryPositions: init.normal([tokens, width], positionDeviation),
-    queryPlanes: perPlane((plane) => init.normal([...planeSize(planes, plane), planes.channels], 1)),
+    queryPlanes: perPlane((plane) => init.normal([...planeSize(triplaneShapeOf(config), plane), planes.channels], 1)),
     queries: perPlane((plane) => createLinear(init, cellValues(plane), width)),
     blocks: Array.from({ length: encoder.latentLayers }, () => createMemoryBlock(init, width)),
     norm: createLayerNorm(init, width),

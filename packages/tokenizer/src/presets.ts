@@ -67,7 +67,10 @@ export function preset(name: string): TokenizerConfig {
   const [[width, heads, videoLayers, latentLayers, layers], geometry] = row;
   const [frames, height, clipWidth] = geometry.clip;
   const [planeRows, columns, time] = geometry.planes;
-  const patch = ([patchTime, space]: readonly [number, number]): { time: number; space: number } => ({ time: patchTime, space });
+  const patch = ([patchTime, space]: readonly [number, number]): { time: number; space: number } => ({
+    time: patchTime,
+    space,
+  });
   return checkConfig({
     clip: { frames, height, width: clipWidth },
     encoder: { width, heads, videoLayers, latentLayers, patch: patch(geometry.encoderPatch) },

@@ -46,12 +46,12 @@ export function crossAttention(query: Tensor3D, keyValue: Tensor3D, heads: numbe
   return operation<Rank.R3>(
     [query, keyValue],
     (save) => {
-      save([query, keyValue]);
+      save([query, keyValue, ...present(keyBias)]);
       return attend(parts(query, keyValue), width, heads, keyBias);
     },
     (dy, saved) => {
-      const [savedQuery, savedKeyValue] = saved as [Tensor3D, Tensor3D];
-      const gradient = attendGradient(parts(savedQuery, savedKeyValue), dy, width, heads, keyBias);
+      const [savedQuery, savedKeyValue, bias] = saved as [Tensor3D, Tensor3D, KeyBias | undefined];
+      const gradient = attendGradient(parts(savedQuery, savedKeyValue), dy, width, heads, bias);
       return [gradient.query, concat([gradient.key, gradient.value], 2)];
     },
   );
@@ -73,14 +73,19 @@ export function selfAttention(packed: Tensor3D, heads: number, keyBias?: KeyBias
   return operation<Rank.R3>(
     [packed],
     (save) => {
-      save([packed]);
+      save([packed, ...present(keyBias)]);
       return attend(parts(packed), width, heads, keyBias);
     },
     (dy, saved) => {
-      const gradient = attendGradient(parts(saved[0] as Tensor3D), dy, width, heads, keyBias);
+      const [savedPacked, bias] = saved as [Tensor3D, KeyBias | undefined];
+      const gradient = attendGradient(parts(savedPacked), dy, width, heads, bias);
       return [concat([gradient.query, gradient.key, gradient.value], 2)];
     },
   );
+}
+
+function present(keyBias: KeyBias | undefined): KeyBias[] {
+  return keyBias === undefined ? [] : [keyBias];
 }
 
 function checkHeads(width: number, heads: number): void {
@@ -186,9 +191,18 @@ function attendGradient(
   const perClip = Array.from({ length: clips }, (_, clip) => {
     const groups = groupsOf(clip, heads).map((group) => groupGradient(packed, dy, group, width / heads, keyBias));
     return {
-      query: joined(groups.map((gradient) => gradient.query), 1),
-      key: joined(groups.map((gradient) => gradient.key), 1),
-      value: joined(groups.map((gradient) => gradient.value), 1),
+      query: joined(
+        groups.map((gradient) => gradient.query),
+        1,
+      ),
+      key: joined(
+        groups.map((gradient) => gradient.key),
+        1,
+      ),
+      value: joined(
+        groups.map((gradient) => gradient.value),
+        1,
+      ),
     };
   });
   return {
@@ -228,7 +242,10 @@ function groupGradient(
       }),
     );
     return {
-      query: joined(parts.map((part) => part.query), 0),
+      query: joined(
+        parts.map((part) => part.query),
+        0,
+      ),
       key: rowsOf(summed(parts.map((part) => part.key))),
       value: rowsOf(summed(parts.map((part) => part.value))),
     };

@@ -1,4 +1,12 @@
-import { ones, zeros, type Rank, type ShapeMap, type Tensor, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
+import {
+  ones,
+  zeros,
+  type Rank,
+  type ShapeMap,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+} from "@tensorflow/tfjs-core";
 import type { Random } from "../random.js";
 
 /** Makes the parameters of a fresh model, tensor by tensor. */

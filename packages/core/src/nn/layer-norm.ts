@@ -1,4 +1,15 @@
-import { add, mean, mul, reshape, rsqrt, sub, type Rank, type Tensor, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
+import {
+  add,
+  mean,
+  mul,
+  reshape,
+  rsqrt,
+  sub,
+  type Rank,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+} from "@tensorflow/tfjs-core";
 import type { Initializer } from "./init.js";
 import { operation } from "./operation.js";
 import { columnSums } from "./product.js";

@@ -1,4 +1,15 @@
-import { add, erf, exp, mul, reshape, tidy, type Rank, type Tensor, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
+import {
+  add,
+  erf,
+  exp,
+  mul,
+  reshape,
+  tidy,
+  type Rank,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+} from "@tensorflow/tfjs-core";
 import type { Initializer } from "./init.js";
 import { createLinear, type LinearParams } from "./linear.js";
 import { operation } from "./operation.js";

@@ -19,7 +19,8 @@ export function patchify(frames: Tensor5D, patch: PatchSize): Tensor3D {
   return tidy(() => {
     const rows = reshape(frames, [clips * time * (height / p), p, width / p, p * channels]);
     const cells = transpose(rows, [0, 2, 1, 3]);
-    const inTime = pt === 1 ? cells : transpose(reshape(cells, [(clips * time) / pt, pt, perFrame, values]), [0, 2, 1, 3]);
+    const inTime =
+      pt === 1 ? cells : transpose(reshape(cells, [(clips * time) / pt, pt, perFrame, values]), [0, 2, 1, 3]);
     return reshape(inTime, [clips, (time / pt) * perFrame, pt * values]);
   });
 }

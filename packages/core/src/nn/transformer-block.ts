@@ -51,7 +51,11 @@ export interface BlockOptions {
 }
 
 /** A fresh block; `bias` says whether the query, key and value maps have one, all other maps do. */
-export function createTransformerBlock(init: Initializer, width: number, { bias }: { bias: boolean }): TransformerBlockParams {
+export function createTransformerBlock(
+  init: Initializer,
+  width: number,
+  { bias }: { bias: boolean },
+): TransformerBlockParams {
   return {
     attentionNorm: createLayerNorm(init, width),
     attention: {

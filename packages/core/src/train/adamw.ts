@@ -54,7 +54,11 @@ export function adamw<P extends TensorTree>(settings: Partial<AdamWSettings> = {
           return [sub(decayed, mul(div(first, denominator), stepSize)), first, second];
         });
       });
-      const tree = (index: 0 | 1 | 2): P => treeFromLeaves(params, updated.map((leaves) => leaves[index]));
+      const tree = (index: 0 | 1 | 2): P =>
+        treeFromLeaves(
+          params,
+          updated.map((leaves) => leaves[index]),
+        );
       return { params: tree(0), state: { step, firstMoment: tree(1), secondMoment: tree(2) } };
     },
   };

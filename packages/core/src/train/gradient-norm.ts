@@ -1,4 +1,18 @@
-import { add, addN, div, minimum, mul, reshape, scalar, sqrt, square, sum, tidy, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  add,
+  addN,
+  div,
+  minimum,
+  mul,
+  reshape,
+  scalar,
+  sqrt,
+  square,
+  sum,
+  tidy,
+  type Scalar,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import { treeLeaves, treeMap, type TensorTree } from "../tree.js";
 
 /** The sum of the squares of a tensor, axis by axis (wasm adds up one by one in float32). */

@@ -75,7 +75,8 @@ export function checkLoopSettings(settings: LoopSettings): void {
   checkInteger(settings.accumulate, "accumulate", 1);
   checkInteger(settings.warmupSteps, "warmupSteps", 0);
   checkInteger(settings.totalSteps, "totalSteps", 1);
-  for (const name of ["learningRate", "clipNorm", "epsilon", "weightDecay"] as const) checkNumber(settings[name], name, 0);
+  for (const name of ["learningRate", "clipNorm", "epsilon", "weightDecay"] as const)
+    checkNumber(settings[name], name, 0);
   for (const name of ["finalFraction", "emaDecay", "beta1", "beta2"] as const) checkNumber(settings[name], name, 0, 1);
 }
 
@@ -120,7 +121,13 @@ async function trainStep<P extends TensorTree, Batch>(
   const step = state.step + 1;
   return {
     state: { step, params: updated.params, average, optimizer: updated.state, random: random.state },
-    report: { step, loss: loss[0]!, gradientNorm: gradientNorm[0]!, learningRate, seconds: (performance.now() - started) / 1000 },
+    report: {
+      step,
+      loss: loss[0]!,
+      gradientNorm: gradientNorm[0]!,
+      learningRate,
+      seconds: (performance.now() - started) / 1000,
+    },
   };
 }
 
@@ -146,7 +153,10 @@ async function accumulate<P extends TensorTree, Batch>(
     const leaves = treeLeaves(one.gradients);
     total = {
       loss: tidy(() => add(previous.loss, one.loss)),
-      gradients: treeFromLeaves(params, treeLeaves(previous.gradients).map((leaf, j) => add(leaf, leaves[j]!))),
+      gradients: treeFromLeaves(
+        params,
+        treeLeaves(previous.gradients).map((leaf, j) => add(leaf, leaves[j]!)),
+      ),
     };
     for (const part of [previous, one]) {
       part.loss.dispose();

@@ -48,7 +48,9 @@ export function encodeTraining({ config, settings, state }: SavedTraining): Asyn
       firstMoment: state.optimizer.firstMoment,
       secondMoment: state.optimizer.secondMoment,
     },
-    metadata: { [trainingKey]: JSON.stringify(stored, (_, value: unknown) => (value === Infinity ? "Infinity" : value)) },
+    metadata: {
+      [trainingKey]: JSON.stringify(stored, (_, value: unknown) => (value === Infinity ? "Infinity" : value)),
+    },
   });
 }
 
@@ -67,7 +69,9 @@ export async function readTraining(
     kind: checkpointKind,
     parseConfig: parseStoredConfig,
     shapes: (stored) =>
-      new Map(parts.flatMap((part) => [...paramShapes(stored)].map(([path, shape]) => [`${part}.${path}`, shape] as const))),
+      new Map(
+        parts.flatMap((part) => [...paramShapes(stored)].map(([path, shape]) => [`${part}.${path}`, shape] as const)),
+      ),
   });
   const tree = nestTensors(tensors) as Record<(typeof parts)[number], TokenizerParams>;
   try {
@@ -91,7 +95,10 @@ export async function readTraining(
 
 function storedTraining(text: string | undefined): StoredTraining {
   if (text === undefined)
-    throw new CoordTokError("checkpoint", "The checkpoint holds a tokenizer without its training; start a new training from it.");
+    throw new CoordTokError(
+      "checkpoint",
+      "The checkpoint holds a tokenizer without its training; start a new training from it.",
+    );
   const stored = JSON.parse(text, (_, value: unknown) => (value === "Infinity" ? Infinity : value)) as StoredTraining;
   if (!Number.isSafeInteger(stored.step) || !Array.isArray(stored.random))
     throw new CoordTokError("checkpoint", "The checkpoint's record of its training is damaged.");

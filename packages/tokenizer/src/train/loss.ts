@@ -48,8 +48,16 @@ export function tokenizerLoss(
 function wholeFrames(pixels: Tensor3D, { clip, decoder }: TokenizerConfig, lattice: PatchLattice): Tensor4D {
   const timeCells = pixels.shape[1] / (lattice.rows * lattice.columns);
   if (!Number.isInteger(timeCells))
-    throw new CoordTokError("shape", `Expected the points of whole frames, a multiple of ${lattice.rows * lattice.columns}, got ${pixels.shape[1]}.`);
+    throw new CoordTokError(
+      "shape",
+      `Expected the points of whole frames, a multiple of ${lattice.rows * lattice.columns}, got ${pixels.shape[1]}.`,
+    );
   const { height, width } = clip;
   const frames = timeCells * decoder.patch.time;
-  return reshape(unpatchify(pixels, decoder.patch, { frames, height, width }), [pixels.shape[0] * frames, height, width, 3]);
+  return reshape(unpatchify(pixels, decoder.patch, { frames, height, width }), [
+    pixels.shape[0] * frames,
+    height,
+    width,
+    3,
+  ]);
 }

@@ -8,8 +8,15 @@ import {
   type Random,
   type RgbClip,
 } from "@coordtok/core";
-import { adamwDefaults, initialTrainState, trainLoop, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
-import { latticeCoordinates, type PatchLattice } from "@coordtok/triplane";
+import {
+  adamwDefaults,
+  initialTrainState,
+  trainLoop,
+  type LoopSettings,
+  type TrainState,
+  type TrainStep,
+} from "@coordtok/core/train";
+import type { PatchLattice } from "@coordtok/triplane";
 import { mul, tensor3d } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "../config.js";
 import { latticeOf } from "../decode.js";
@@ -116,17 +123,26 @@ export function psnrOfError(meanSquaredError: number): number {
 }
 
 function clipSource(clips: readonly RgbClip[] | ClipSource): ClipSource {
-  return Array.isArray(clips) ? { length: clips.length, get: (index) => (clips as readonly RgbClip[])[index]! } : (clips as ClipSource);
+  return Array.isArray(clips)
+    ? { length: clips.length, get: (index) => (clips as readonly RgbClip[])[index]! }
+    : (clips as ClipSource);
 }
 
-function checkTrainSettings(settings: TokenizerTrainSettings, clips: ClipSource, perceptual: PerceptualLoss | undefined): void {
+function checkTrainSettings(
+  settings: TokenizerTrainSettings,
+  clips: ClipSource,
+  perceptual: PerceptualLoss | undefined,
+): void {
   checkInteger(settings.batchSize, "batchSize", 1);
   checkInteger(settings.pointsPerClip, "pointsPerClip", 1);
   checkNumber(settings.perceptualScale, "perceptualScale", 0);
   checkChoice(String(settings.stage), "stage", ["1", "2"]);
   if (!(clips.length >= 1)) throw new CoordTokError("input", "Expected at least one clip to train on, got none.");
   if (settings.stage === 2 && perceptual === undefined)
-    throw new CoordTokError("input", "Stage 2 needs a perceptual loss, such as LPIPS of @coordtok/metrics; pass it as `perceptual`.");
+    throw new CoordTokError(
+      "input",
+      "Stage 2 needs a perceptual loss, such as LPIPS of @coordtok/metrics; pass it as `perceptual`.",
+    );
 }
 
 async function drawBatch(
@@ -144,7 +160,10 @@ async function drawBatch(
   const perTime = lattice.rows * lattice.columns;
   const points =
     settings.stage === 2
-      ? Math.min(settings.pointsPerClip, ...windows.map((clip) => Math.floor(clip.frameCount / lattice.patch.time) * perTime))
+      ? Math.min(
+          settings.pointsPerClip,
+          ...windows.map((clip) => Math.floor(clip.frameCount / lattice.patch.time) * perTime),
+        )
       : settings.pointsPerClip;
   const drawn = windows.map((clip) => draw(clip, lattice, Math.max(1, points), random));
   return lossBatch(windows, drawn, lattice);
@@ -161,7 +180,7 @@ export function lossBatch(windows: readonly RgbClip[], drawn: readonly Int32Arra
   drawn.forEach((own, i) => targets.set(patchTargets(windows[i]!, own, lattice.patch), i * count * values));
   return {
     clip: clipFromRgb(windows),
-    points: { batch: drawn.length, count, coordinates: latticeCoordinates(lattice, cells) },
+    points: lattice.points(...drawn.map((indices) => ({ count, indices }))),
     cells,
     targets: tensor3d(targets, [drawn.length, count, values]),
   };
