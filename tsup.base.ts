@@ -7,11 +7,13 @@ export function buildPackage(entry: Record<string, string>): ReturnType<typeof d
     format: ["esm"],
     target: "es2022",
     platform: "neutral",
-    dts: { compilerOptions: { composite: false, customConditions: [] } },
+    dts: true,
     sourcemap: true,
     clean: true,
     splitting: true,
-    external: [/^node:/, /^#/],
+    // Every import by name stays an import: dependencies of all kinds, Node's own modules and the package's `#` imports.
+    skipNodeModulesBundle: true,
+    removeNodeProtocol: false,
   };
   return defineConfig(options);
 }

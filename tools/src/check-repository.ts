@@ -46,7 +46,7 @@ export function sizeProblems(files: readonly TrackedFile[]): string[] {
   ];
 }
 
-const machinePath = /(?<![\w.)}\]$-])(\/home\/\w|\/root\b|\/Users\/\w|\/work\/\w|[A-Z]:\\Users\\)/;
+const machinePath = /(?<![\w.)}\]$\\-])(\/home\/\w|\/root\b|\/Users\/\w|\/work\/\w|[A-Z]:\\Users\\)/;
 
 /** Nothing may depend on where a clone lies. */
 export function machinePathProblems(files: readonly TrackedFile[]): string[] {
@@ -89,7 +89,7 @@ export function linkProblems(files: readonly TrackedFile[]): string[] {
   return files.flatMap(({ path, text = "" }) => {
     const links = path.endsWith(".md") ? [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, link]) => link!) : [];
     const targets = links.map((link) => posix.normalize(posix.join(posix.dirname(path), link)).replace(/\/$/, ""));
-    const documents = /\.(ts|js|cjs)$/.test(path) ? (text.match(/\bdocs\/[\w/.-]+\.md\b/g) ?? []) : [];
+    const documents = /(?<!\.test)\.(ts|js|cjs)$/.test(path) ? (text.match(/\bdocs\/[\w/.-]+\.md\b/g) ?? []) : [];
     return [...targets, ...documents]
       .filter((target) => target !== "." && !exists(target))
       .map((target) => `${path} refers to ${target}, which is not there.`);
