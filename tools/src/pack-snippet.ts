@@ -1,4 +1,46 @@
-// A program of someone who installed the packages: run with plain node by the check named `packed`.
-import { rgbFromClip } from "@coordtok/core";
+// A program of someone who installed the packages, run with plain node by the check named `packed`:
+// a clip becomes a triplane and a clip again on wasm.
+import { loadBackend } from "@coordtok/backend";
+import { clipFromRgb, Random, rgbFromClip } from "@coordtok/core";
+import { CoordTok, preset } from "@coordtok/tokenizer";
+import { disposeTriplane, triplaneShape } from "@coordtok/triplane";
+import { memory } from "@tensorflow/tfjs-core";
 
-if (typeof rgbFromClip !== "function") throw new Error("@coordtok/core lacks rgbFromClip.");
+function check(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`It does not hold that ${what}.`);
+}
+
+const backend = await loadBackend("wasm");
+check(backend.name === "wasm", "the wasm backend is loaded");
+
+const config = preset("test");
+const { frames: frameCount, height, width } = config.clip;
+const random = new Random(1);
+const data = Uint8Array.from({ length: frameCount * height * width * 3 }, () => random.integer(256));
+const before = memory().numTensors;
+{
+  using tokenizer = CoordTok.create(config, { seed: 1 });
+  const clip = clipFromRgb([{ data, frameCount, height, width }]);
+  const triplane = tokenizer.encode(clip);
+  const { t, x, y } = triplaneShape(triplane);
+  check(
+    t === config.planes.time && x === config.planes.rows && y === config.planes.columns,
+    "the planes fit the model",
+  );
+
+  const all = await tokenizer.decode(triplane);
+  const bytes = await rgbFromClip(all);
+  check(bytes.data.length === data.length, "all frames come back");
+  check(new Set(bytes.data).size > 10, "the picture has more than one colour");
+
+  const same = await tokenizer.decode(triplane);
+  const again = await rgbFromClip(same);
+  check(Buffer.compare(bytes.data, again.data) === 0, "decoding twice gives the same bytes");
+
+  clip.frames.dispose();
+  all.frames.dispose();
+  same.frames.dispose();
+  disposeTriplane(triplane);
+}
+check(memory().numTensors === before, "no tensor is left");
+console.log("encoded and decoded a clip on", backend.device);

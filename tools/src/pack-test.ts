@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { build } from "esbuild";
 import { problems, root, run, runTool, temporaryFolder, type Outcome } from "./check-command.js";
 import { packPackages, type PackedPackage } from "./check-packages.js";
 import { firstSnippet } from "./pack-readme.js";
@@ -22,7 +23,7 @@ export async function checkPackedPackages(): Promise<string> {
   ];
   for (const program of programs)
     found.push(titled(`node ${program}`, await run(process.execPath, [join("out", program)], project)));
-  found.push(await checkCommand(project));
+  found.push(await checkCommand(project), await checkBrowserBundle(project));
   return found.filter(Boolean).join("\n");
 }
 
@@ -98,6 +99,42 @@ async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundl
     .split(/\n(?=\S)/)
     .filter((error) => !error.startsWith("node_modules/") || /^node_modules\/(@coordtok|coordtok)\//.test(error));
   return ours.length === 0 ? "" : `tsc, ${moduleResolution}:\n${ours.join("\n").trim()}`;
+}
+
+/** What a page may import from the packages; a bundler must find no Node built-in behind it. */
+const browserEntries = [
+  "@coordtok/core",
+  "@coordtok/core/train",
+  "@coordtok/triplane",
+  "@coordtok/tokenizer",
+  "@coordtok/tokenizer/train",
+  "@coordtok/metrics",
+  "@coordtok/video",
+  "@coordtok/backend",
+];
+
+async function checkBrowserBundle(project: string): Promise<string> {
+  const contents = browserEntries
+    .map((entry, i) => `import * as e${i} from "${entry}"; console.log(e${i});`)
+    .join("\n");
+  try {
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: project },
+      bundle: true,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+      // An optional peer that this project did not install.
+      external: ["@tensorflow/tfjs-backend-webgpu"],
+      write: false,
+      logLevel: "silent",
+    });
+    return outputFiles.some(({ text }) => /["'`]node:/.test(text))
+      ? "The bundle for browsers imports a Node built-in."
+      : "";
+  } catch (error) {
+    return `The packages cannot be bundled for browsers: ${String(error)}`;
+  }
 }
 
 async function checkCommand(project: string): Promise<string> {

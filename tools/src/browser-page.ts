@@ -1,0 +1,10 @@
+// The program of the page that the browser test opens.
+import { loadBackend } from "@coordtok/backend";
+import { decodeSmallTriplane } from "./browser-decode.js";
+
+async function main(): Promise<unknown> {
+  const backend = await loadBackend("wasm", { wasmPaths: "/" });
+  return { backend: backend.tfName, clip: await decodeSmallTriplane() };
+}
+
+Object.assign(globalThis, { outcome: main() });
