@@ -62,12 +62,13 @@ function entryImports(packages: readonly PackedPackage[]): string {
       .filter((path) => !path.endsWith(".json"))
       .map((path) => name + path.slice(1));
   });
-  return entries
+  const imports = entries
     .map(
       (entry) =>
         `if (Object.keys(await import("${entry}")).length === 0) throw new Error("${entry} exports nothing");\n`,
     )
     .join("");
+  return `${imports}export {};\n`;
 }
 
 /** `clip.mp4`, the file that snippets may read: 32 frames of 128x96 at 16 frames a second. */
