@@ -1,0 +1,162 @@
+import { clipFromRgb, disposeTree, treeEntries } from "@coordtok/core";
+import { disposeTriplane, tokenCount, triplaneShape } from "@coordtok/triplane";
+import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
+import { fill, type Tensor } from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { CoordTok, encodeTokenizer, officialFromParams, overrideConfig, paramsFromOfficial, preset } from "./index.js";
+import { rampClip } from "./testdata.js";
+
+const config = preset("test");
+
+async function values(tensor: Tensor): Promise<number[]> {
+  return [...(await tensor.data())];
+}
+
+async function decoded(tokenizer: CoordTok, options: Parameters<CoordTok["decode"]>[1]): Promise<number[]> {
+  const clip = clipFromRgb([rampClip()]);
+  const triplane = tokenizer.encode(clip);
+  const out = await tokenizer.decode(triplane, options);
+  const result = await values(out.frames);
+  disposeTree([clip.frames, triplane, out.frames]);
+  return result;
+}
+
+function largestDifference(a: readonly number[], b: readonly number[]): number {
+  expect(a.length).toBe(b.length);
+  return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i]!)), 0);
+}
+
+async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}
+
+describeEachBackend("CoordTok", () => {
+  let tokenizer: CoordTok;
+  beforeAll(() => {
+    tokenizer = CoordTok.create(config, { seed: 3 });
+  });
+  afterAll(() => {
+    tokenizer.dispose();
+  });
+
+  it("encodes and decodes without leaving a tensor behind", async () => {
+    await expectNoLeak(async () => decoded(tokenizer, { sliceSize: 100 }));
+    expectNoLeak(() => {
+      CoordTok.create(config).dispose();
+    });
+  });
+
+  it("makes planes of the configured size", () => {
+    const clip = clipFromRgb([rampClip(), rampClip({ seed: 2 })]);
+    const triplane = tokenizer.encode(clip);
+    expect(triplaneShape(triplane)).toEqual({ batch: 2, t: 8, x: 8, y: 8, channels: 4 });
+    expect(tokenCount(triplaneShape(triplane))).toBe(192);
+    disposeTree([clip.frames, triplane]);
+  });
+
+  it("is the same for a seed", async () => {
+    const again = CoordTok.create(config, { seed: 3 });
+    expect(await decoded(again, {})).toEqual(await decoded(tokenizer, {}));
+    again.dispose();
+  });
+
+  it("decodes any frames in any order, equal to the same frames of a decode in slices of one frame", async () => {
+    const perFrame = 16;
+    const frameValues = 32 * 32 * 3;
+    const all = await decoded(tokenizer, { sliceSize: perFrame });
+    const some = await decoded(tokenizer, { times: [9, 2, 9], sliceSize: perFrame });
+    const expected = [9, 2, 9].flatMap((t) => all.slice(t * frameValues, (t + 1) * frameValues));
+    expect(largestDifference(some, expected)).toBeLessThan(1e-5);
+  });
+
+  it("leaves no patch out whatever the slice size", async () => {
+    for (const sliceSize of [1, 7, 255, 1000]) {
+      const all = await decoded(tokenizer, { sliceSize, times: [0, 1] });
+      expect(all.length).toBe(2 * 32 * 32 * 3);
+      expect(all.every((value) => value !== 0)).toBe(true);
+    }
+  });
+
+  it("decodes a rectangle, equal to that part of the frame when each patch is a slice of its own", async () => {
+    const whole = await decoded(tokenizer, { times: [5], sliceSize: 1 });
+    const part = await decoded(tokenizer, {
+      times: [5],
+      sliceSize: 1,
+      rectangle: { top: 5, left: 10, height: 9, width: 17 },
+    });
+    const expected = Array.from({ length: 9 * 17 * 3 }, (_, i) => {
+      const row = 5 + Math.floor(i / (17 * 3));
+      const column = 10 + (Math.floor(i / 3) % 17);
+      return whole[(row * 32 + column) * 3 + (i % 3)]!;
+    });
+    expect(largestDifference(part, expected)).toBeLessThan(1e-5);
+  });
+
+  it("decodes between frames, near to the frames when near to them", async () => {
+    const [at, near, between] = await Promise.all(
+      [[4], [4.002], [4.5]].map((times) => decoded(tokenizer, { times, sliceSize: 16 })),
+    );
+    expect(largestDifference(at!, near!)).toBeLessThan(0.02);
+    expect(largestDifference(at!, between!)).toBeGreaterThan(0.001);
+  });
+
+  it("refuses frames and rectangles outside the clip in one sentence", async () => {
+    await expect(decoded(tokenizer, { times: [16] })).rejects.toThrow("Expected frame positions of 0 to 15, got 16.");
+    await expect(decoded(tokenizer, { rectangle: { top: 30, left: 0, height: 4, width: 4 } })).rejects.toThrow(
+      /rectangle/,
+    );
+  });
+
+  it("does not see the values of padding", async () => {
+    const short = clipFromRgb([rampClip({ frameCount: 5 })]);
+    const padded = clipFromRgb([rampClip({ frameCount: 5 }), rampClip({ seed: 9 })]);
+    const one = tokenizer.encode(short);
+    const batch = tokenizer.encode(padded);
+    const first = (await values(batch.xy)).slice(0, one.xy.size);
+    expect(largestDifference(await values(one.xy), first)).toBeLessThan(2e-5);
+    disposeTree([short.frames, padded.frames, one, batch]);
+  });
+
+  it("refuses clips of another size", () => {
+    const frames = fill<never>([1, 4, 16, 32, 3], 0) as never;
+    expect(() => tokenizer.encode({ frames, validFrames: [4] })).toThrow(/Expected frames of 32x32.*got 32x16/);
+    disposeTree([frames]);
+  });
+
+  it("takes frames that are not square", async () => {
+    const wide = CoordTok.create(overrideConfig(config, ["clip.width=48", "planes.columns=12"]), { seed: 1 });
+    const clip = clipFromRgb([rampClip({ width: 48, frameCount: 7 })]);
+    const triplane = wide.encode(clip);
+    const out = await wide.decode(triplane, { times: [0, 6] });
+    expect(out.frames.shape).toEqual([1, 2, 32, 48, 3]);
+    disposeTree([clip.frames, out.frames]);
+    disposeTriplane(triplane);
+    wide.dispose();
+  });
+
+  it("comes back from a checkpoint as it was", async () => {
+    const bytes = await bytesOf(encodeTokenizer(config, tokenizer.params));
+    const loaded = await CoordTok.load(bytes);
+    expect(loaded.config).toEqual(config);
+    expect(await decoded(loaded, { times: [3] })).toEqual(await decoded(tokenizer, { times: [3] }));
+    loaded.dispose();
+    await expect(CoordTok.load(bytes.subarray(0, bytes.length - 8))).rejects.toThrow();
+  });
+
+  it("goes to the official names and back unchanged", async () => {
+    const official = officialFromParams(config, tokenizer.params);
+    const back = paramsFromOfficial(config, official);
+    const [mine, theirs] = [treeEntries(tokenizer.params), treeEntries(back)];
+    expect(theirs.map(([path]) => path)).toEqual(mine.map(([path]) => path));
+    for (const [i, [, leaf]] of mine.entries()) expect(await values(theirs[i]![1])).toEqual(await values(leaf));
+    disposeTree([back, ...official.values()]);
+  });
+
+  it("stops on request", async () => {
+    const stop = new AbortController();
+    stop.abort();
+    await expect(decoded(tokenizer, { signal: stop.signal })).rejects.toMatchObject({ code: "aborted" });
+  });
+});

@@ -1,0 +1,16 @@
+import { Random, type RgbClip } from "@coordtok/core";
+
+/** A small clip of drifting colour ramps with a little noise, for tests. */
+export function rampClip({ frameCount = 16, height = 32, width = 32, seed = 1 } = {}): RgbClip {
+  const random = new Random(seed);
+  const data = new Uint8Array(frameCount * height * width * 3);
+  for (let i = 0; i < data.length; i++) {
+    const pixel = Math.floor(i / 3);
+    const t = Math.floor(pixel / (height * width));
+    const x = Math.floor(pixel / width) % height;
+    const y = pixel % width;
+    const wave = Math.sin((x * (1 + (i % 3)) + 2 * t) / 9) * Math.cos((y + t) / 7);
+    data[i] = Math.round(127 + 90 * wave + 8 * random.uniform());
+  }
+  return { data, frameCount, height, width };
+}
