@@ -1,0 +1,92 @@
+import { CoordTokError } from "@coordtok/core";
+import { tableText } from "../../text.js";
+import { defineCommand, type AnyCommand } from "../command.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag } from "../common-flags.js";
+import { integer, number, text } from "../flags.js";
+import { required } from "./encode.js";
+
+export const decodeCommand: AnyCommand = defineCommand({
+  name: "decode",
+  summary: "a triplane file into a video: all of it, or any frames, rectangle or frame rate",
+  description:
+    "Decodes a triplane file into a video. The decoder is found by itself: in the file, where the file recorded it, or beside it; the recorded one must be unchanged.",
+  args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
+  flags: {
+    out: text(
+      "the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures with a slash at its end (required)",
+      {
+        value: "file",
+      },
+    ),
+    checkpoint: text("the checkpoint that made the triplane", { value: "file", defaultText: "found by itself" }),
+    frames: text("frames to decode, from 0: ranges and numbers such as 0-63 or 0,8,16", {
+      value: "list",
+      defaultText: "all of the source",
+    }),
+    fps: number("frames per second; other than the source's, times between frames are decoded and the duration stays", {
+      minimum: 0.01,
+      maximum: 1000,
+      defaultText: "the source's",
+    }),
+    rectangle: text("the part of the picture to decode, in pixels: top,left,height,width", {
+      value: "t,l,h,w",
+      defaultText: "all of it",
+    }),
+    slice: integer("patches decoded together; as in training is best", { minimum: 1, initial: 1024 }),
+    backend: backendFlag,
+    ffmpeg: ffmpegFlag,
+    overwrite: overwriteFlag,
+  },
+  examples: [
+    "decode clip.triplane.safetensors --out clip.mp4",
+    "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
+  ],
+  computes: true,
+  run: async (context) => {
+    const { flags } = context;
+    const frames = flags.frames === undefined ? undefined : parseFrames(flags.frames);
+    const rectangle = flags.rectangle === undefined ? undefined : parseRectangle(flags.rectangle);
+    const { decodeToVideo } = await import("../../decode-to-video.js");
+    const report = await decodeToVideo(context.args[0]!, {
+      ...commonOptions(context),
+      out: required(flags.out, "--out"),
+      checkpoint: flags.checkpoint,
+      frames,
+      rectangle,
+      fps: flags.fps,
+      sliceSize: flags.slice,
+    });
+    const lines = tableText([
+      ["video", report.video],
+      [
+        "frames",
+        `${report.frames} of ${report.width}x${report.height}, ${report.fps.toFixed(3).replace(/\.?0+$/, "")} per second`,
+      ],
+    ]);
+    return { lines: [lines], data: report };
+  },
+});
+
+/** `0-3,8` as 0, 1, 2, 3, 8. @throws CoordTokError `usage`. */
+export function parseFrames(list: string): number[] {
+  return list.split(",").flatMap((part) => {
+    const found = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part);
+    const first = Number(found?.[1]);
+    const last = found?.[2] === undefined ? first : Number(found[2]);
+    if (!found || last < first || last - first > 1e6)
+      throw new CoordTokError(
+        "usage",
+        `--frames: expected numbers and rising ranges such as 0-63 or 0,8,16, got "${list}".`,
+      );
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
+
+/** `top,left,height,width`. @throws CoordTokError `usage`. */
+export function parseRectangle(given: string): { top: number; left: number; height: number; width: number } {
+  const numbers = given.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : NaN));
+  const [top = NaN, left = NaN, height = NaN, width = NaN] = numbers;
+  if (numbers.length !== 4 || numbers.some(Number.isNaN) || height < 1 || width < 1)
+    throw new CoordTokError("usage", `--rectangle: expected four whole numbers top,left,height,width, got "${given}".`);
+  return { top, left, height, width };
+}

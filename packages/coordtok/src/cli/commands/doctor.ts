@@ -1,0 +1,17 @@
+import { defineCommand, type AnyCommand } from "../command.js";
+import { ffmpegFlag } from "../common-flags.js";
+
+export const doctorCommand: AnyCommand = defineCommand({
+  name: "doctor",
+  summary: "what works on this machine, what does not, and what to do",
+  description:
+    "Looks at Node, ffmpeg, Python's pip and every backend, says which is chosen and why others are not, and ends with what to do. Exit code 1 when something needed is missing.",
+  args: [],
+  flags: { ffmpeg: ffmpegFlag },
+  examples: ["doctor", "doctor --json"],
+  run: async ({ flags, signal }) => {
+    const { examine, examinationText } = await import("../../doctor.js");
+    const examination = await examine({ ffmpeg: flags.ffmpeg, signal });
+    return { lines: [examinationText(examination)], data: examination, exitCode: examination.fine ? 0 : 1 };
+  },
+});

@@ -1,0 +1,56 @@
+import { CoordTokError } from "@coordtok/core";
+import { bytesText, groupedText, tableText } from "../../text.js";
+import { defineCommand, type AnyCommand } from "../command.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag } from "../common-flags.js";
+import { choice, text, toggle } from "../flags.js";
+import { windowFlags } from "../window-flags.js";
+
+export const encodeCommand: AnyCommand = defineCommand({
+  name: "encode",
+  summary: "a video into a triplane file",
+  description:
+    "Encodes the first frames of a video, as many as the model takes, into a .triplane.safetensors file, from which any part can be decoded again.",
+  args: [{ name: "VIDEO", help: "the video file" }],
+  flags: {
+    checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
+      value: "file",
+    }),
+    out: text("the file to write", { value: "file", defaultText: "VIDEO.triplane.safetensors in the working folder" }),
+    ...windowFlags,
+    dtype: choice("how numbers are stored; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
+    embedDecoder: toggle("carry the decoder's weights along, so that the file can be decoded alone"),
+    backend: backendFlag,
+    ffmpeg: ffmpegFlag,
+    overwrite: overwriteFlag,
+  },
+  examples: [
+    "encode clip.mp4 --checkpoint runs/first --out clip.triplane.safetensors",
+    "encode clip.mp4 --checkpoint runs/first --start 100 --stride 2 --dtype F16",
+  ],
+  computes: true,
+  run: async (context) => {
+    const { flags } = context;
+    const video = context.args[0]!;
+    const { basename, extname } = await import("node:path");
+    const { encodeVideo } = await import("../../encode-video.js");
+    const out = flags.out ?? `${basename(video, extname(video))}.triplane.safetensors`;
+    const report = await encodeVideo(video, {
+      ...commonOptions(context),
+      ...flags,
+      out,
+      checkpoint: required(flags.checkpoint, "--checkpoint"),
+    });
+    const lines = tableText([
+      ["triplane", `${report.triplane} (${bytesText(report.bytes)})`],
+      ["frames", `${report.source.frames} of ${report.source.name}`],
+      ["tokens", `${groupedText(report.tokens)} (${groupedText(report.floats)} numbers)`],
+    ]);
+    return { lines: [lines], data: report };
+  },
+});
+
+/** A flag that has to be there. @throws CoordTokError `usage`. */
+export function required<T>(value: T | undefined, flag: string): T {
+  if (value === undefined) throw new CoordTokError("usage", `${flag} is needed; see the help of the command (--help).`);
+  return value;
+}

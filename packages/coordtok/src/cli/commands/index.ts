@@ -1,0 +1,21 @@
+import type { AnyCommand } from "../command.js";
+import { decodeCommand } from "./decode.js";
+import { demoCommand } from "./demo.js";
+import { doctorCommand } from "./doctor.js";
+import { encodeCommand } from "./encode.js";
+import { infoCommand } from "./info.js";
+import { reconstructCommand } from "./reconstruct.js";
+import { setupCommand } from "./setup.js";
+import { trainTokenizerCommand } from "./train-tokenizer.js";
+
+/** All commands, in the order of the help. */
+export const commands: readonly AnyCommand[] = [
+  demoCommand,
+  setupCommand,
+  doctorCommand,
+  infoCommand,
+  trainTokenizerCommand,
+  encodeCommand,
+  decodeCommand,
+  reconstructCommand,
+];

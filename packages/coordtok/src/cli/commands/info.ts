@@ -1,0 +1,22 @@
+import { defineCommand, type AnyCommand } from "../command.js";
+import { ffmpegFlag } from "../common-flags.js";
+
+export const infoCommand: AnyCommand = defineCommand({
+  name: "info",
+  summary: "what a file is: a video, a triplane or a checkpoint",
+  description:
+    "Says what a file is and the facts about it: a video, a .triplane.safetensors file, or a checkpoint of a tokenizer.",
+  args: [{ name: "FILE", help: "the file" }],
+  flags: { ffmpeg: ffmpegFlag },
+  examples: [
+    "info clip.mp4",
+    "info clip.triplane.safetensors",
+    "info runs/first/checkpoints/step-001000.safetensors --json",
+  ],
+  run: async ({ args, flags, signal, warn }) => {
+    const { describeFile, descriptionText } = await import("../../describe-file.js");
+    const description = await describeFile(args[0]!, { ffmpeg: flags.ffmpeg, signal });
+    if (description.what === "video") for (const warning of description.warnings) warn(warning);
+    return { lines: [descriptionText(description)], data: description };
+  },
+});

@@ -1,0 +1,74 @@
+import { CoordTokError, isCoordTokError } from "@coordtok/core";
+import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
+import type { BackendChoice } from "../model.js";
+import type { CommonOptions } from "../model.js";
+import type { CommandContext } from "./command.js";
+import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
+
+const backendNames: readonly BackendChoice[] = ["auto", "tensorflow", "webgpu", "wasm", "cpu"];
+
+/** The flag of every command that computes. */
+export const backendFlag: Flag<BackendChoice> = choice(
+  "where to compute; auto takes native TensorFlow where it is set up, else wasm",
+  backendNames,
+  { initial: "auto" },
+);
+
+/** The flag of every command that starts ffmpeg. */
+export const ffmpegFlag: Flag<string | undefined> = text("path of ffmpeg", {
+  value: "path",
+  defaultText: "found: FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH",
+});
+
+/** The flag of every command that writes files. */
+export const overwriteFlag: Flag<boolean> = toggle("replace files that exist");
+
+/** The flag of every command that draws at random. */
+export const seedFlag: Flag<number> = integer("seed of everything random", { initial: 0 });
+
+/** The flags that choose the form of a tokenizer. */
+export const configFlags: {
+  readonly preset: Flag<string>;
+  readonly set: Flag<readonly string[]>;
+} = {
+  preset: choice("form and size of the tokenizer", presetNames, { initial: "tiny", value: "name" }),
+  set: texts("a single value of the configuration, such as decoder.layers=4", { value: "path=value" }),
+};
+
+/** The configuration that `--preset` and `--set` ask for. @throws CoordTokError `usage`. */
+export function configOf(flags: { readonly preset: string; readonly set: readonly string[] }): TokenizerConfig {
+  return asUsage("--set", () => overrideConfig(preset(flags.preset), flags.set));
+}
+
+/** Runs a reading of flags, so that what it complains about counts as wrong usage. */
+export function asUsage<T>(flag: string, read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    if (isCoordTokError(thrown) && thrown.code === "config")
+      throw new CoordTokError("usage", `${flag}: ${thrown.message}`, { cause: thrown });
+    throw thrown;
+  }
+}
+
+/** The options of the package's functions that a command's context gives. */
+export function commonOptions(
+  context: Pick<CommandContext<object>, "signal" | "onProgress" | "note" | "warn"> & {
+    readonly flags: {
+      readonly backend?: BackendChoice;
+      readonly overwrite?: boolean;
+      readonly ffmpeg?: string | undefined;
+    };
+  },
+): CommonOptions {
+  const { flags, signal, onProgress } = context;
+  return {
+    backend: flags.backend,
+    overwrite: flags.overwrite,
+    ffmpeg: flags.ffmpeg,
+    signal,
+    onProgress,
+    onNote: context.note,
+    onWarning: context.warn,
+  };
+}

@@ -1,0 +1,41 @@
+import { isCoordTokError } from "@coordtok/core";
+import { CommanderError } from "commander";
+
+/** The exit codes and what they mean, as the help prints them. */
+export const exitCodes: Readonly<Record<"fine" | "failed" | "usage" | "bug" | "stopped", number>> = {
+  fine: 0,
+  failed: 1,
+  usage: 2,
+  bug: 70,
+  stopped: 130,
+};
+
+/** The table of exit codes at the end of `coordtok --help`. */
+export const exitCodesHelp = `Exit codes:
+  0    fine
+  1    failed: one sentence on standard error says why and what to do
+  2    wrong usage: an unknown command or flag, or a value out of range
+  70   a bug: a stack trace is printed
+  130  stopped by Ctrl-C; what was worth keeping is saved, nothing is half-written`;
+
+/** How a failure ends the program. */
+export interface Ending {
+  readonly code: number;
+  /** What goes to standard error; nothing when it has been said already. */
+  readonly text?: string;
+}
+
+/** Turns whatever was thrown into an exit code and a text. */
+export function endingOf(thrown: unknown, stopped: boolean): Ending {
+  // Commander has printed its own message by then; help and version end with its exit code 0.
+  if (thrown instanceof CommanderError) return { code: thrown.exitCode === 0 ? exitCodes.fine : exitCodes.usage };
+  if (isCoordTokError(thrown)) {
+    // Ctrl-C also reaches the programs we started: whatever error their end causes, it was the stop that was asked for.
+    if (stopped || thrown.code === "aborted")
+      return { code: exitCodes.stopped, text: thrown.code === "aborted" ? thrown.message : "Stopped on request." };
+    const text = [thrown.message, ...thrown.details.map((line) => `  ${line}`)].join("\n");
+    return { code: thrown.code === "usage" ? exitCodes.usage : exitCodes.failed, text };
+  }
+  const trace = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  return { code: exitCodes.bug, text: `This is a bug in coordtok; please report it with these lines.\n${trace}` };
+}

@@ -1,0 +1,131 @@
+import { nearestName } from "@coordtok/core";
+import { InvalidArgumentError } from "commander";
+
+/** One flag as a row: how it is written, what it does, and how its text is read. */
+export interface Flag<T> {
+  /** The placeholder of its value, such as `n`; a switch has none. */
+  readonly value?: string;
+  /** What it does, with unit and range. */
+  readonly help: string;
+  /** What it is without being given. */
+  readonly initial: T;
+  /** How help calls the default where the value itself does not say it. */
+  readonly defaultText?: string;
+  /** Reads the text; `before` is the value so far, for flags that may be given several times. */
+  read(text: string, before: T): T;
+}
+
+/** The flags of a command by their names in code; `learningRate` is written `--learning-rate`. */
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
+
+/** The values of a command's flags. */
+export type FlagValues<F> = { readonly [name in keyof F]: F[name] extends Flag<infer T> ? T : never };
+
+interface Row<T> {
+  readonly initial?: T;
+  readonly defaultText?: string;
+  readonly value?: string;
+}
+
+interface NumberRow<T> extends Row<T> {
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** A flag without a value. */
+export function toggle(help: string): Flag<boolean> {
+  return { help, initial: false, read: () => true };
+}
+
+/** A flag with a text as value. */
+export function text(help: string, row: Row<string> & { readonly initial: string }): Flag<string>;
+export function text(help: string, row?: Row<string>): Flag<string | undefined>;
+export function text(help: string, row: Row<string> = {}): Flag<string> | Flag<string | undefined> {
+  const read = (given: string): string => {
+    if (given === "") throw new InvalidArgumentError("It must not be empty.");
+    return given;
+  };
+  return { value: "text", ...row, help, initial: row.initial, read } as Flag<string | undefined>;
+}
+
+/** A flag that may be given several times. */
+export function texts(help: string, row: { readonly value?: string } = {}): Flag<readonly string[]> {
+  return {
+    value: "text",
+    ...row,
+    help: `${help} (may be repeated)`,
+    initial: [],
+    read: (given, before) => [...before, given],
+  };
+}
+
+/** A flag whose value is a number. */
+export function number(help: string, row: NumberRow<number> & { readonly initial: number }): Flag<number>;
+export function number(help: string, row?: NumberRow<number>): Flag<number | undefined>;
+export function number(help: string, row: NumberRow<number> = {}): Flag<number> | Flag<number | undefined> {
+  return numeric(help, row, "a number", (value) => Number.isFinite(value));
+}
+
+/** A flag whose value is a whole number. */
+export function integer(help: string, row: NumberRow<number> & { readonly initial: number }): Flag<number>;
+export function integer(help: string, row?: NumberRow<number>): Flag<number | undefined>;
+export function integer(help: string, row: NumberRow<number> = {}): Flag<number> | Flag<number | undefined> {
+  return numeric(help, row, "a whole number", (value) => Number.isSafeInteger(value));
+}
+
+function numeric(
+  help: string,
+  row: NumberRow<number>,
+  noun: string,
+  isAllowed: (value: number) => boolean,
+): Flag<number | undefined> {
+  const { minimum = -Infinity, maximum = Infinity, value = "n" } = row;
+  const range =
+    minimum === -Infinity && maximum === Infinity
+      ? ""
+      : maximum === Infinity
+        ? ` of at least ${minimum}`
+        : ` from ${minimum} to ${maximum}`;
+  const read = (given: string): number => {
+    const parsed = given.trim() === "" ? NaN : Number(given);
+    if (!isAllowed(parsed) || parsed < minimum || parsed > maximum)
+      throw new InvalidArgumentError(`Expected ${noun}${range}.`);
+    return parsed;
+  };
+  return { ...row, value, help: `${help}, ${noun}${range}`, initial: row.initial, read };
+}
+
+/** A flag whose value is one of some words. */
+export function choice<const T extends string>(
+  help: string,
+  choices: readonly T[],
+  row: Row<T> & { readonly initial: T },
+): Flag<T>;
+export function choice<const T extends string>(help: string, choices: readonly T[], row?: Row<T>): Flag<T | undefined>;
+export function choice<const T extends string>(
+  help: string,
+  choices: readonly T[],
+  row: Row<T> = {},
+): Flag<T> | Flag<T | undefined> {
+  const read = (given: string): T => {
+    const found = choices.find((name) => name === given);
+    if (found !== undefined) return found;
+    const nearest = nearestName(given, choices);
+    throw new InvalidArgumentError(
+      `Expected one of ${choices.join(", ")}${nearest === undefined ? "" : ` (did you mean ${nearest}?)`}.`,
+    );
+  };
+  const flag: Flag<T | undefined> = {
+    value: "name",
+    ...row,
+    help: `${help}: ${choices.join(", ")}`,
+    initial: row.initial,
+    read,
+  };
+  return flag;
+}
+
+/** How a flag is written on the command line. */
+export function flagName(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

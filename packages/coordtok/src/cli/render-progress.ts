@@ -1,0 +1,136 @@
+import type { OnProgress, ProgressEvent } from "@coordtok/core";
+import { bytesText, durationText } from "../text.js";
+
+/** Where progress is drawn: standard error, or anything like it. */
+export interface ProgressStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
+/** How progress is drawn. */
+export interface ProgressOptions {
+  readonly stream: ProgressStream;
+  /** Draw nothing at all. */
+  readonly quiet?: boolean;
+  /** The clock in milliseconds, replaceable for tests. */
+  readonly now?: () => number;
+}
+
+/** Draws the progress of long calls. */
+export interface ProgressRenderer {
+  readonly onProgress: OnProgress;
+  /** Writes whole lines without tearing the bar: it is wiped first and drawn again with the next event. */
+  readonly writeLines: (text: string) => void;
+  /** Ends the task on display, so that what follows starts on a line of its own. */
+  readonly finish: () => void;
+}
+
+/** On a terminal a bar is drawn anew at most ten times a second. */
+const redrawMilliseconds = 100;
+/** Elsewhere one plain line is written every so often. */
+const plainMilliseconds = 5000;
+const barCells = 24;
+
+interface Task {
+  readonly name: string;
+  readonly startedAt: number;
+  readonly startedWith: number;
+  event: ProgressEvent;
+  drawnAt: number;
+}
+
+/** A bar with rate and time left on a terminal, a plain line every five seconds otherwise, nothing when quiet. */
+export function createProgressRenderer(options: ProgressOptions): ProgressRenderer {
+  const { stream, quiet = false, now = () => performance.now() } = options;
+  const onTerminal = stream.isTTY === true;
+  let task: Task | undefined;
+  let barShown = false;
+
+  const wipe = (): void => {
+    if (barShown) stream.write("\r\u001B[2K");
+    barShown = false;
+  };
+  const draw = (current: Task): void => {
+    current.drawnAt = now();
+    const line = describe(current, now() - current.startedAt, onTerminal);
+    if (!onTerminal) return void stream.write(`${line}\n`);
+    stream.write(`\r${fitted(line, (stream.columns ?? 80) - 1)}\u001B[K`);
+    barShown = true;
+  };
+  const finish = (): void => {
+    if (task) {
+      draw(task);
+      if (onTerminal) stream.write("\n");
+    }
+    barShown = false;
+    task = undefined;
+  };
+  const onProgress: OnProgress = (event) => {
+    if (quiet) return;
+    if (task?.name !== event.task) {
+      finish();
+      const startedAt = now();
+      task = {
+        name: event.task,
+        startedAt,
+        startedWith: event.done,
+        event,
+        drawnAt: onTerminal ? -Infinity : startedAt,
+      };
+    }
+    task.event = event;
+    if (event.total !== undefined && event.done >= event.total) return finish();
+    if (now() - task.drawnAt >= (onTerminal ? redrawMilliseconds : plainMilliseconds)) draw(task);
+  };
+  return {
+    onProgress,
+    writeLines: (text) => {
+      wipe();
+      stream.write(`${text}\n`);
+    },
+    finish,
+  };
+}
+
+function describe(task: Task, elapsedMilliseconds: number, withBar: boolean): string {
+  const { task: name, done, total, unit, detail } = task.event;
+  const seconds = elapsedMilliseconds / 1000;
+  const rate = seconds > 0 ? (done - task.startedWith) / seconds : 0;
+  const finished = total !== undefined && done >= total;
+  const parts = [capital(name)];
+  if (total !== undefined) {
+    const fraction = total > 0 ? Math.min(1, done / total) : 1;
+    if (withBar) parts.push(bar(fraction));
+    parts.push(`${Math.floor(fraction * 100)} %`.padStart(withBar ? 5 : 0));
+  }
+  parts.push(countText(done, total, unit));
+  if (rate > 0) parts.push(rateText(rate, unit));
+  if (finished) parts.push(`in ${durationText(seconds)}`);
+  else if (total !== undefined && rate > 0) parts.push(`${durationText((total - done) / rate)} left`);
+  if (detail !== undefined && detail !== "") parts.push(detail);
+  return parts.join("  ");
+}
+
+function bar(fraction: number): string {
+  const full = Math.round(fraction * barCells);
+  return `[${"=".repeat(full)}${" ".repeat(barCells - full)}]`;
+}
+
+function countText(done: number, total: number | undefined, unit: string): string {
+  if (unit === "bytes") return total === undefined ? bytesText(done) : `${bytesText(done)} of ${bytesText(total)}`;
+  return total === undefined ? `${done} ${unit}` : `${done}/${total} ${unit}`;
+}
+
+function rateText(rate: number, unit: string): string {
+  if (unit === "bytes") return `${bytesText(rate)}/s`;
+  return rate >= 1 ? `${rate >= 100 ? Math.round(rate) : rate.toFixed(1)}/s` : `${(1 / rate).toFixed(1)} s each`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function fitted(line: string, columns: number): string {
+  return columns > 0 && line.length > columns ? line.slice(0, columns) : line;
+}

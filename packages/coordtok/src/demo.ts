@@ -1,0 +1,169 @@
+import { existsSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { loadBackend, type LoadedBackend } from "@coordtok/backend";
+import { setupTensorflow } from "@coordtok/backend/setup";
+import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
+import { writeAtomically } from "@coordtok/core/node";
+import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
+import { framesFromClip } from "@coordtok/video";
+import { probe, writeVideo } from "@coordtok/video/node";
+import { encodeVideo } from "./encode-video.js";
+import type { CommonOptions } from "./model.js";
+import { reconstructVideo, type ReconstructReport } from "./reconstruct-video.js";
+import { syntheticClip } from "./synthetic-clip.js";
+import { trainOnVideos } from "./train-on-videos.js";
+
+/** The training recipe of the demo: one clip, learnt by heart in a short time. */
+export const demoRecipe: {
+  readonly preset: string;
+  readonly trainSeconds: number;
+  readonly settings: Partial<TokenizerTrainSettings>;
+} = {
+  preset: "demo",
+  trainSeconds: 100,
+  settings: {
+    learningRate: 3e-3,
+    warmupSteps: 20,
+    pointsPerClip: 512,
+    emaDecay: 0.98,
+    weightDecay: 0,
+    finalFraction: 0.02,
+  },
+};
+
+/** Options of {@link runDemo}. */
+export interface DemoOptions extends CommonOptions {
+  /** A video of the user's instead of the synthetic clip. */
+  readonly video?: string | undefined;
+  /** The folder for everything (default `demo-out`). */
+  readonly out?: string | undefined;
+  /** Form of the tokenizer (default: the recipe's preset). */
+  readonly config?: TokenizerConfig | undefined;
+  /** Seed of the clip and the training (default 0). */
+  readonly seed?: number | undefined;
+  /** How long to train (default: the recipe's). */
+  readonly trainSeconds?: number | undefined;
+  /** A fixed number of steps instead. */
+  readonly steps?: number | undefined;
+}
+
+/** What `summary.json` of the demo says. */
+export interface DemoSummary {
+  readonly psnrDb: number;
+  readonly tokens: number;
+  readonly floats: number;
+  readonly steps: number;
+  /** All of it, and the training alone. */
+  readonly seconds: number;
+  readonly trainingSeconds: number;
+  readonly backend: string;
+  readonly files: {
+    readonly source: string;
+    readonly triplane: string;
+    readonly checkpoint: string;
+    readonly curve: string;
+    readonly reconstruction: string;
+    readonly sideBySide: string;
+    readonly planes: string;
+    readonly summary: string;
+  };
+}
+
+/**
+ * The whole way once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip goes through a triplane file and
+ * back. The folder receives everything, with `summary.json`; a folder of an earlier demo is replaced.
+ * @throws CoordTokError `aborted`, and for a video that cannot be used.
+ */
+export async function runDemo(options: DemoOptions = {}): Promise<{ summary: DemoSummary; report: ReconstructReport }> {
+  const started = performance.now();
+  const { onNote, seed = 0, out = "demo-out", signal } = options;
+  const config = options.config ?? preset(demoRecipe.preset);
+  if (options.video !== undefined) await probe(options.video, options);
+  const backend = await demoBackend(options);
+  await clearFolder(out);
+  const common: CommonOptions = { ...options, backend: backend.name, onNote: undefined, overwrite: true };
+  const source = options.video ?? join(out, "source.mp4");
+  if (options.video === undefined) {
+    const clip = syntheticClip({ ...config.clip, seed });
+    await writeVideo(source, framesFromClip(clip, 25), { fps: 25, quality: "high", signal });
+    onNote?.(`Rendered ${clip.frameCount} frames of ${clip.width}x${clip.height}: ${source}`);
+  }
+  const run = join(out, "run");
+  const seconds = options.trainSeconds ?? demoRecipe.trainSeconds;
+  const steps = options.steps;
+  const training = await trainOnVideos([source], {
+    ...common,
+    ...(steps === undefined ? { minutes: seconds / 60 } : {}),
+    onNote,
+    config,
+    seed,
+    out: run,
+    saveEvery: Number.MAX_SAFE_INTEGER,
+    settings: { ...demoRecipe.settings, ...(steps === undefined ? {} : { totalSteps: steps }) },
+  });
+  const triplane = join(out, "clip.triplane.safetensors");
+  const { checkpoint } = training;
+  await encodeVideo(source, { ...common, checkpoint, out: triplane, onWarning: undefined });
+  const report = await reconstructVideo(source, { ...common, checkpoint, out });
+  const { reconstruction, sideBySide, planes } = report.files;
+  const curve = join(run, "curve.png");
+  const summaryFile = join(out, "summary.json");
+  const summary: DemoSummary = {
+    psnrDb: report.psnrDb,
+    tokens: report.tokens,
+    floats: report.floats,
+    steps: training.step,
+    seconds: (performance.now() - started) / 1000,
+    trainingSeconds: training.seconds,
+    backend: backend.name,
+    files: { source, triplane, checkpoint, curve, reconstruction, sideBySide, planes, summary: summaryFile },
+  };
+  await writeAtomically(summaryFile, `${JSON.stringify(summary, undefined, 2)}\n`, { overwrite: true });
+  return { summary, report };
+}
+
+/** The backend asked for. With `auto` the native one is set up first where that is possible; otherwise wasm does it. */
+async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
+  const { backend = "auto", signal, onProgress, onNote, onWarning } = options;
+  if (backend === "auto")
+    try {
+      const native = await loadBackend("tensorflow", { purpose: "training", signal }).catch(() => undefined);
+      if (native === undefined) {
+        onNote?.(
+          "Setting up native TensorFlow, once: a download of about 230 MB through pip (--backend wasm does without)",
+        );
+        await setupTensorflow({ signal, onProgress, onNote });
+      }
+    } catch (thrown) {
+      if (!isCoordTokError(thrown) || thrown.code === "aborted") throw thrown;
+      onWarning?.(`${messageOf(thrown)} The demo goes on with wasm.`);
+    }
+  const loaded = await loadBackend(backend, { purpose: "training", signal });
+  onNote?.(`Backend ${loaded.name}: ${loaded.device}`);
+  return loaded;
+}
+
+/** Removes what an earlier demo left; a folder with anything else in it is refused. */
+async function clearFolder(out: string): Promise<void> {
+  if (!existsSync(out)) return;
+  const known = new Set([
+    "source.mp4",
+    "run",
+    "clip.triplane.safetensors",
+    "reconstruction.mp4",
+    "side-by-side.mp4",
+    "planes.png",
+    "report.json",
+    "summary.json",
+  ]);
+  const names = await readdir(out).catch(() => [basename(out)]);
+  const foreign = names.find((name) => !known.has(name) && !name.startsWith("."));
+  if (foreign !== undefined)
+    throw new CoordTokError(
+      "file-exists",
+      `"${out}" holds "${foreign}", which is not of an earlier demo; choose another folder with --out.`,
+    );
+  for (const name of known) await rm(join(out, name), { recursive: true, force: true });
+}

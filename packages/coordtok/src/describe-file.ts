@@ -1,0 +1,132 @@
+import {
+  checkpointKind as kindOf,
+  CoordTokError,
+  openSafetensors,
+  type LongCallOptions,
+  type SafetensorsFile,
+} from "@coordtok/core";
+import { openFileSource } from "@coordtok/core/node";
+import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { floatCount, tokenCount } from "@coordtok/triplane";
+import type { VideoInfo } from "@coordtok/video";
+import { probe, type FfmpegOptions } from "@coordtok/video/node";
+import { bytesText, durationText, groupedText, tableText } from "./text.js";
+import { triplaneKind, type CheckpointReference, type TriplaneSource } from "./triplane-file.js";
+
+/** The facts about a tokenizer's form that files of both kinds carry. */
+interface ModelFacts {
+  readonly path: string;
+  readonly bytes: number;
+  readonly config: TokenizerConfig;
+  readonly tokens: number;
+  readonly floats: number;
+}
+
+/** What a file is and its facts. */
+export type FileDescription =
+  | ({ readonly what: "video" } & VideoInfo)
+  | ({
+      readonly what: "triplane";
+      readonly source: TriplaneSource;
+      readonly checkpoint: CheckpointReference;
+      readonly embeddedDecoder: boolean;
+    } & ModelFacts)
+  | ({ readonly what: "checkpoint"; readonly parameters: number; readonly step: number | undefined } & ModelFacts);
+
+/**
+ * Finds out what a file is: a video, a triplane or a checkpoint of a tokenizer.
+ * @throws CoordTokError for a file that is none of them or is damaged.
+ */
+export async function describeFile(
+  path: string,
+  options: FfmpegOptions & Pick<LongCallOptions, "signal"> = {},
+): Promise<FileDescription> {
+  if (!/\.safetensors$/i.test(path)) return { what: "video", ...(await probe(path, options)) };
+  const source = await openFileSource(path);
+  try {
+    const file = await openSafetensors(source);
+    return describeSafetensors(path, source.size, file);
+  } finally {
+    await source.close();
+  }
+}
+
+function describeSafetensors(path: string, bytes: number, file: SafetensorsFile): FileDescription {
+  const kind = kindOf(file);
+  if (kind !== triplaneKind && kind !== checkpointKind)
+    throw new CoordTokError(
+      "checkpoint",
+      `"${path}" is a safetensors file${kind === undefined ? " of another program" : ` of kind ${kind}`}, neither a triplane nor a tokenizer checkpoint.`,
+    );
+  const config = checkConfig(JSON.parse(file.metadata.get("coordtok.config") ?? "null"));
+  const shape = triplaneShapeOf(config);
+  const facts = { path, bytes, config, tokens: tokenCount(shape), floats: floatCount(shape) };
+  const metadata = (key: string): unknown => JSON.parse(file.metadata.get(key) ?? "null");
+  const names = [...file.entries.keys()];
+  if (kind === triplaneKind)
+    return {
+      what: "triplane",
+      ...facts,
+      source: metadata("source") as TriplaneSource,
+      checkpoint: metadata("checkpoint") as CheckpointReference,
+      embeddedDecoder: names.some((name) => name.startsWith("decoder.")),
+    };
+  const parameters = [...file.entries]
+    .filter(([name]) => name.startsWith("average."))
+    .reduce((sum, [, { shape: dims }]) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
+  const training = metadata("training") as { readonly step: number } | null;
+  return { what: "checkpoint", ...facts, parameters, step: training?.step };
+}
+
+/** A description for people. */
+export function descriptionText(description: FileDescription): string {
+  if (description.what === "video") return videoText(description);
+  const { config, tokens, floats, path, bytes } = description;
+  const { clip, encoder, decoder, planes } = config;
+  const shared: [string, string][] = [
+    ["model", `${clip.frames} frames of ${clip.width}x${clip.height}`],
+    [
+      "encoder",
+      `width ${encoder.width}, ${encoder.heads} heads, ${encoder.videoLayers} + ${encoder.latentLayers} blocks`,
+    ],
+    ["decoder", `width ${decoder.width}, ${decoder.heads} heads, ${decoder.layers} blocks`],
+    [
+      "planes",
+      `${planes.rows} x ${planes.columns} x ${planes.time} (rows, columns, time), ${planes.channels} channels`,
+    ],
+    ["tokens", `${groupedText(tokens)} (${groupedText(floats)} numbers)`],
+  ];
+  if (description.what === "triplane") {
+    const { source, checkpoint, embeddedDecoder } = description;
+    return tableText([
+      ["file", `triplane, ${path} (${bytesText(bytes)})`],
+      [
+        "source",
+        `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second`,
+      ],
+      [
+        "decoder at",
+        embeddedDecoder ? "in the file" : `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`,
+      ],
+      ...shared,
+    ]);
+  }
+  const step = description.step === undefined ? "weights alone" : `after step ${description.step}, can be resumed`;
+  return tableText([
+    ["file", `tokenizer checkpoint, ${path} (${bytesText(bytes)})`],
+    ["training", step],
+    ["parameters", groupedText(description.parameters)],
+    ...shared,
+  ]);
+}
+
+function videoText(info: VideoInfo): string {
+  return tableText([
+    ["file", `video, ${info.path}`],
+    ["size", `${info.width}x${info.height}${info.rotation === 0 ? "" : `, turned by ${info.rotation} degrees`}`],
+    ["frames", info.frameCount === undefined ? "not stated in the file" : `${info.frameCount} as the file says`],
+    ["rate", `${info.fps.toFixed(3).replace(/\.?0+$/, "")} per second`],
+    ["duration", info.durationSeconds === undefined ? "not stated in the file" : durationText(info.durationSeconds)],
+    ["codec", `${info.codec}, ${info.pixelFormat}`],
+  ]);
+}

@@ -1,0 +1,66 @@
+import { stat } from "node:fs/promises";
+import { clipFromRgb } from "@coordtok/core";
+import { checkOutput } from "@coordtok/core/node";
+import { triplaneShapeOf } from "@coordtok/tokenizer";
+import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
+import { loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { readSourceClip, type WindowOptions } from "./source-clip.js";
+import { referenceTo, writeTriplane, type TriplaneSource } from "./triplane-file.js";
+
+/** Options of {@link encodeVideo}. */
+export interface EncodeVideoOptions extends CommonOptions, WindowOptions {
+  /** A checkpoint file, or a run folder for its newest one. */
+  readonly checkpoint: string;
+  /** The file to write, usually `NAME.triplane.safetensors`. */
+  readonly out: string;
+  /** How numbers are stored (default `F32`). */
+  readonly dtype?: "F32" | "F16" | undefined;
+  /** Carry the decoder's weights along, so that the file can be decoded alone (default false). */
+  readonly embedDecoder?: boolean | undefined;
+}
+
+/** What {@link encodeVideo} did. */
+export interface EncodeReport {
+  readonly triplane: string;
+  readonly bytes: number;
+  readonly tokens: number;
+  readonly floats: number;
+  readonly source: TriplaneSource;
+  readonly checkpoint: string;
+  readonly backend: string;
+}
+
+/**
+ * Encodes a window of a video into a triplane file.
+ * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
+ */
+export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
+  const { out, signal, dtype, overwrite } = options;
+  await checkOutput(out, options);
+  const checkpoint = await resolveCheckpoint(options.checkpoint);
+  const backend = await prepareBackend("inference", options);
+  using model = await loadModel(checkpoint, options);
+  const { clip, source, warnings } = await readSourceClip(path, model.config, options);
+  for (const warning of warnings) options.onWarning?.(warning);
+  const tensors = clipFromRgb([clip]);
+  const triplane = model.encode(tensors);
+  tensors.frames.dispose();
+  try {
+    const facts = { config: model.config, source, checkpoint: await referenceTo(checkpoint, out, { signal }) };
+    const decoder = options.embedDecoder === true ? model.params.decoder : undefined;
+    await writeTriplane(out, triplane, facts, { dtype, decoder, overwrite, signal });
+  } finally {
+    disposeTriplane(triplane);
+  }
+  const shape = triplaneShapeOf(model.config);
+  const { size } = await stat(out);
+  return {
+    triplane: out,
+    bytes: size,
+    tokens: tokenCount(shape),
+    floats: floatCount(shape),
+    source,
+    checkpoint,
+    backend: backend.name,
+  };
+}

@@ -1,0 +1,49 @@
+import { stat } from "node:fs/promises";
+import { loadBackend, type BackendName, type LoadedBackend, type Purpose } from "@coordtok/backend";
+import type { LongCallOptions } from "@coordtok/core";
+import { openFileSource } from "@coordtok/core/node";
+import { CoordTok } from "@coordtok/tokenizer";
+import type { FfmpegOptions } from "@coordtok/video/node";
+import { newestCheckpoint } from "./run-folder.js";
+
+/** Where to compute: a backend by name, or the best there is. */
+export type BackendChoice = "auto" | BackendName;
+
+/** The options that every function of this package has. */
+export interface CommonOptions extends LongCallOptions, FfmpegOptions {
+  /** Where to compute (default `auto`: native TensorFlow where it is set up, else wasm). */
+  readonly backend?: BackendChoice | undefined;
+  /** Replace files that exist (default false: they are an error). */
+  readonly overwrite?: boolean | undefined;
+  /** Called with what may be wrong, one sentence each. */
+  readonly onWarning?: ((sentence: string) => void) | undefined;
+  /** Called with what is worth knowing, one line each. */
+  readonly onNote?: ((line: string) => void) | undefined;
+}
+
+/** Loads the backend asked for and says which one it is. */
+export async function prepareBackend(purpose: Purpose, options: CommonOptions): Promise<LoadedBackend> {
+  const loaded = await loadBackend(options.backend ?? "auto", { purpose, signal: options.signal });
+  options.onNote?.(`Backend ${loaded.name}: ${loaded.device}`);
+  for (const note of loaded.notes) options.onWarning?.(note);
+  return loaded;
+}
+
+/** The path of a checkpoint file; a run folder stands for its newest checkpoint. */
+export async function resolveCheckpoint(path: string): Promise<string> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isFolder ? newestCheckpoint(path) : path;
+}
+
+/** Loads the tokenizer of a checkpoint file. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
+export async function loadModel(path: string, options: LongCallOptions = {}): Promise<CoordTok> {
+  const source = await openFileSource(path);
+  try {
+    return await CoordTok.load(source, options);
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,22 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { CoordTokError } from "@coordtok/core";
+import { checkOutput, fileWriteError, type OverwriteOption } from "@coordtok/core/node";
+
+/** Checks before long work that a video can be written; folders of pictures are checked by the writer itself. */
+export async function checkVideoOutput(path: string, options: OverwriteOption): Promise<void> {
+  if (!/[\\/]$|\.png$/i.test(path)) return checkOutput(path, options);
+  const there = await readdir(path).catch(() => []);
+  if (there.length > 0 && options.overwrite !== true)
+    throw new CoordTokError(
+      "file-exists",
+      `The folder "${path}" is not empty; choose another or allow to replace it (--overwrite).`,
+    );
+}
+
+/** Makes a folder for results and checks that none of the files to come is there already. */
+export async function prepareFolder(path: string, files: readonly string[], options: OverwriteOption): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((thrown: unknown) => {
+    throw fileWriteError(thrown, path);
+  });
+  for (const file of files) await checkOutput(file, options);
+}

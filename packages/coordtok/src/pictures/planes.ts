@@ -1,0 +1,86 @@
+import { planeAxes, planeNames, triplaneShape, type PlaneName, type Triplane } from "@coordtok/triplane";
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { textStrokes } from "./letters.js";
+import { imageElement, renderSvg, type RgbPicture } from "./raster.js";
+import { svgElement } from "./side-by-side.js";
+
+const margin = 44;
+const planePixels = 256;
+const titles: Readonly<Record<PlaneName, string>> = { xy: "plane xy", yt: "plane yt", xt: "plane xt" };
+/** The names of the axes as people say them; x is the row axis and y the column axis. */
+const axisTitles = { t: "time t", x: "row x", y: "column y" } as const;
+
+/**
+ * A picture of the three planes of a triplane: the channels of all positions are brought to three by principal components, which are
+ * shown as red, green and blue; axes are labelled.
+ * @param index which clip of the batch (default 0).
+ */
+export async function planesPicture(triplane: Triplane, index = 0): Promise<RgbPicture> {
+  const shape = triplaneShape(triplane);
+  const planes = await Promise.all(
+    planeNames.map(async (name) => {
+      const [, outer, inner, channels] = triplane[name].shape;
+      const values = await triplane[name].data();
+      const size = outer * inner * channels;
+      return { name, outer, inner, values: values.subarray(index * size, (index + 1) * size) };
+    }),
+  );
+  const toRgb = principalColours(
+    planes.map((plane) => plane.values as Float32Array),
+    shape.channels,
+  );
+  let left = margin;
+  const parts = planes.map(({ name, outer, inner, values }) => {
+    const picture = { width: inner, height: outer, data: toRgb(values as Float32Array) };
+    const scale = planePixels / Math.max(outer, inner);
+    const part = planeElement(name, picture, left, inner * scale, outer * scale);
+    left += inner * scale + margin;
+    return part;
+  });
+  return renderSvg(svgElement(Math.ceil(left), planePixels + 2 * margin, parts.join("")));
+}
+
+function planeElement(name: PlaneName, picture: RgbPicture, left: number, width: number, height: number): string {
+  const [outer, inner] = planeAxes[name];
+  const middle = left + width / 2;
+  const title = `${titles[name]} (${picture.height} \u00d7 ${picture.width})`;
+  return [
+    imageElement(picture, left, margin, width, height),
+    `<rect x="${left}" y="${margin}" width="${width}" height="${height}" fill="none" stroke="#888"/>`,
+    textStrokes(title, middle, margin - 14, { size: 14, anchor: "middle" }),
+    textStrokes(`${axisTitles[inner]} \u2192`, middle, margin + height + 20, { size: 12, anchor: "middle" }),
+    textStrokes(`\u2190 ${axisTitles[outer]}`, left - 12, margin + height / 2, {
+      size: 12,
+      anchor: "middle",
+      turn: -90,
+    }),
+  ].join("");
+}
+
+/** Makes a function that turns positions of C channels into colours: three principal components, two deviations to each side. */
+function principalColours(parts: readonly Float32Array[], channels: number): (values: Float32Array) => Uint8Array {
+  const rows = parts.flatMap((values) =>
+    Array.from({ length: values.length / channels }, (_, i) => [...values.subarray(i * channels, (i + 1) * channels)]),
+  );
+  const data = new Matrix(rows);
+  const mean = data.mean("column");
+  const centred = data.subRowVector(mean);
+  const covariance = centred.transpose().mmul(centred).div(rows.length);
+  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(covariance, { assumeSymmetric: true });
+  // Eigenvalues come in rising order.
+  const best = [...realEigenvalues.keys()].reverse().slice(0, 3);
+  return (values) => {
+    const count = values.length / channels;
+    const out = new Uint8Array(count * 3).fill(128);
+    best.forEach((component, channel) => {
+      const deviation = Math.sqrt(Math.max(realEigenvalues[component]!, 1e-12));
+      for (let i = 0; i < count; i++) {
+        let score = 0;
+        for (let c = 0; c < channels; c++)
+          score += (values[i * channels + c]! - mean[c]!) * eigenvectorMatrix.get(c, component);
+        out[i * 3 + channel] = Math.round(Math.min(255, Math.max(0, 127.5 + (127.5 * score) / (2 * deviation))));
+      }
+    });
+    return out;
+  };
+}
