@@ -47,6 +47,6 @@ describe("tokenizer configuration", () => {
   });
 
   it("official arguments that are missing are named", () => {
-    expect(() => configFromOfficial({ video_shape: [16, 32, 32] } as never)).toThrow(/enc_embed_dim/);
+    expect(() => configFromOfficial({ video_shape: [16, 32, 32] } as never)).toThrow(/latent_resolution_xy.*undefined/);
   });
 });

@@ -1,7 +1,7 @@
 import { clipFromRgb, disposeTree, treeEntries } from "@coordtok/core";
 import { disposeTriplane, tokenCount, triplaneShape } from "@coordtok/triplane";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
-import { fill, type Tensor } from "@tensorflow/tfjs-core";
+import { fill, type Tensor, type Tensor5D } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { CoordTok, encodeTokenizer, officialFromParams, overrideConfig, paramsFromOfficial, preset } from "./index.js";
 import { rampClip } from "./testdata.js";
@@ -120,7 +120,7 @@ describeEachBackend("CoordTok", () => {
   });
 
   it("refuses clips of another size", () => {
-    const frames = fill<never>([1, 4, 16, 32, 3], 0) as never;
+    const frames: Tensor5D = fill([1, 4, 16, 32, 3], 0);
     expect(() => tokenizer.encode({ frames, validFrames: [4] })).toThrow(/Expected frames of 32x32.*got 32x16/);
     disposeTree([frames]);
   });
