@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { loadBackend, type LoadedBackend } from "@coordtok/backend";
-import { setupTensorflow } from "@coordtok/backend/setup";
 import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
@@ -11,6 +10,7 @@ import { framesFromClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
 import { encodeVideo } from "./encode-video.js";
 import type { CommonOptions } from "./model.js";
+import { prepareFolder } from "./outputs.js";
 import { reconstructVideo, type ReconstructReport } from "./reconstruct-video.js";
 import { syntheticClip } from "./synthetic-clip.js";
 import { trainOnVideos } from "./train-on-videos.js";
@@ -83,6 +83,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   if (options.video !== undefined) await probe(options.video, options);
   const backend = await demoBackend(options);
   await clearFolder(out);
+  await prepareFolder(out, [], options);
   const common: CommonOptions = { ...options, backend: backend.name, onNote: undefined, overwrite: true };
   const source = options.video ?? join(out, "source.mp4");
   if (options.video === undefined) {
@@ -134,6 +135,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
         onNote?.(
           "Setting up native TensorFlow, once: a download of about 230 MB through pip (--backend wasm does without)",
         );
+        const { setupTensorflow } = await import("@coordtok/backend/setup");
         await setupTensorflow({ signal, onProgress, onNote });
       }
     } catch (thrown) {

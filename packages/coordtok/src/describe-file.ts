@@ -14,7 +14,7 @@ import { bytesText, durationText, groupedText, tableText } from "./text.js";
 import { triplaneKind, type CheckpointReference, type TriplaneSource } from "./triplane-file.js";
 
 /** The facts about a tokenizer's form that files of both kinds carry. */
-interface ModelFacts {
+export interface ModelFacts {
   readonly path: string;
   readonly bytes: number;
   readonly config: TokenizerConfig;

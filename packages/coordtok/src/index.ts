@@ -1,1 +1,28 @@
-export {};
+export { encodeVideo, type EncodeReport, type EncodeVideoOptions } from "./encode-video.js";
+export { decodeToVideo, type DecodeReport, type DecodeToVideoOptions } from "./decode-to-video.js";
+export {
+  reconstructVideo,
+  type ReconstructFiles,
+  type ReconstructReport,
+  type ReconstructVideoOptions,
+} from "./reconstruct-video.js";
+export { trainOnVideos, type TrainOnVideosOptions, type TrainReport } from "./train-on-videos.js";
+export { runDemo, type DemoOptions, type DemoSummary } from "./demo.js";
+export { describeFile, type FileDescription, type ModelFacts } from "./describe-file.js";
+export { examine, type BackendFinding, type Examination } from "./doctor.js";
+export { syntheticClip, type SyntheticClipOptions } from "./synthetic-clip.js";
+export {
+  readTriplane,
+  writeTriplane,
+  type CheckpointReference,
+  type ReadTriplane,
+  type TriplaneFacts,
+  type TriplaneSource,
+  type WriteTriplaneOptions,
+} from "./triplane-file.js";
+export { loadModel, type BackendChoice, type CommonOptions } from "./model.js";
+export type { WindowOptions } from "./source-clip.js";
+export { curveSvg, curvePicture, type CurvePoint } from "./pictures/curve.js";
+export { planesPicture } from "./pictures/planes.js";
+export { encodePng, type RgbPicture } from "./pictures/raster.js";
+export { sideBySide } from "./pictures/side-by-side.js";

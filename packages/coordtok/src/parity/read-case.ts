@@ -54,7 +54,12 @@ export async function openCase(folder: string): Promise<{ parityCase: ParityCase
     weights: weights!,
     expected: expected!,
   };
-  return { parityCase, close: async () => void (await Promise.all(sources.map((source) => source.close()))) };
+  return {
+    parityCase,
+    close: async () => {
+      await Promise.all(sources.map((source) => source.close()));
+    },
+  };
 }
 
 function completeRun(run: Partial<ParityRun>): ParityRun {

@@ -1,0 +1,53 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+let folder = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "coordtok-examples-"));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+async function run(name: string, ...args: string[]): Promise<string> {
+  const file = fileURLToPath(new URL(name, import.meta.url));
+  const node = ["--import", tsx, "--conditions=@coordtok/source", file, ...args];
+  const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: folder });
+  return stdout;
+}
+
+describe("the examples, one after the other in one folder", () => {
+  it("03 trains a tokenizer on a synthetic clip", async () => {
+    expect(await run("03-train-a-small-tokenizer.ts", "12")).toMatch(/12 steps, loss/);
+    expect(existsSync(join(folder, "runs/first/curve.svg"))).toBe(true);
+  });
+
+  it("01 reconstructs a clip", async () => {
+    const output = await run("01-reconstruct-a-clip.ts", "synthetic.mp4", "runs/first");
+    expect(output).toMatch(/16 frames became 192 tokens/);
+    expect(await readdir(join(folder, "reconstruction"))).toContain("side-by-side.mp4");
+  });
+
+  it("02 encodes to a file and decodes one frame", async () => {
+    expect(await run("02-encode-to-a-file-decode-one-frame.ts", "synthetic.mp4", "runs/first")).toMatch(
+      /frame 5 of 32x32/,
+    );
+    expect(existsSync(join(folder, "frame.png"))).toBe(true);
+  });
+
+  it("04 uses the core without files and leaves no tensor", async () => {
+    const output = await run("04-core-in-your-own-project.ts");
+    expect(output).toContain("decoded [1, 2, 16, 16, 3]");
+    expect(output).toContain("\n0 tensors left");
+  });
+});
