@@ -1,7 +1,12 @@
 import { Random, type RgbClip } from "@coordtok/core";
 
 /** A small clip of drifting colour ramps with a little noise, for tests. */
-export function rampClip({ frameCount = 16, height = 32, width = 32, seed = 1 } = {}): RgbClip {
+export function rampClip({
+  frameCount = 16,
+  height = 32,
+  width = 32,
+  seed = 1,
+}: { frameCount?: number; height?: number; width?: number; seed?: number } = {}): RgbClip {
   const random = new Random(seed);
   const data = new Uint8Array(frameCount * height * width * 3);
   for (let i = 0; i < data.length; i++) {

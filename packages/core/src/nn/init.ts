@@ -45,8 +45,8 @@ export const shapeInitializer: Initializer = {
   ones: (size) => shapeOnly([size]),
 };
 
-function shapeOnly<T extends Tensor>(shape: readonly number[]): T {
-  const size = shape.reduce((product, dim) => product * dim, 1);
+function shapeOnly<R extends Rank>(shape: ShapeMap[R]): Tensor<R> {
+  const size = (shape as readonly number[]).reduce((product, dim) => product * dim, 1);
   // Only the fields that trees and shape checks read.
-  return { shape, size, rank: shape.length, dataId: {} } as unknown as T;
+  return { shape, size, rank: shape.length, dataId: {} } as unknown as Tensor<R>;
 }

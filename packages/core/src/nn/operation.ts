@@ -21,5 +21,5 @@ export function operation<R extends Rank>(
       gradFunc: (dy: Tensor, saved: Tensor[]) => tidy(() => gradient(dy as Tensor<R>, saved)),
     };
   });
-  return run(...inputs) as Tensor<R>;
+  return run(...inputs);
 }

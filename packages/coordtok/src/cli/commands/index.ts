@@ -4,6 +4,7 @@ import { demoCommand } from "./demo.js";
 import { doctorCommand } from "./doctor.js";
 import { encodeCommand } from "./encode.js";
 import { infoCommand } from "./info.js";
+import { parityCommand } from "./parity.js";
 import { reconstructCommand } from "./reconstruct.js";
 import { setupCommand } from "./setup.js";
 import { trainTokenizerCommand } from "./train-tokenizer.js";
@@ -18,4 +19,5 @@ export const commands: readonly AnyCommand[] = [
   encodeCommand,
   decodeCommand,
   reconstructCommand,
+  parityCommand,
 ];

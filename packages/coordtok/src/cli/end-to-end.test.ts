@@ -1,0 +1,200 @@
+import { readdir, readFile, mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { preset } from "@coordtok/tokenizer";
+import { framesFromClip } from "@coordtok/video";
+import { probe, writeVideo } from "@coordtok/video/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { syntheticClip } from "../synthetic-clip.js";
+import { runCli } from "../testing/run-cli.js";
+
+const common = ["--backend", "wasm"];
+const training = [...common, "--preset", "test", "--points", "64", "--seed", "3"];
+let folder = "";
+
+const run = (...args: string[]): ReturnType<typeof runCli> => runCli(args, { cwd: folder });
+const bytesOf = (path: string): Promise<Buffer> => readFile(join(folder, path));
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "coordtok-cli-"));
+  const clip = syntheticClip({ frames: 20, height: 48, width: 80, seed: 4 });
+  await writeVideo(join(folder, "wide clip.mp4"), framesFromClip(clip, 25), { fps: 25 });
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+describe("from a video to a triplane and back", () => {
+  it("trains in a run folder with configuration, metrics, checkpoints and curves", async () => {
+    const { code, stdout, stderr } = await run(
+      "train-tokenizer",
+      ".",
+      ...training,
+      "--steps",
+      "12",
+      "--out",
+      "run",
+      "--val",
+      "wide clip.mp4",
+      "--val-every",
+      "6",
+    );
+    expect([code, stderr.includes("Warning: Left out")]).toEqual([0, false]);
+    expect(stdout).toContain("step-000012.safetensors");
+    const names = await readdir(join(folder, "run"));
+    expect(names.sort()).toEqual([
+      "checkpoints",
+      "config.json",
+      "curve.png",
+      "curve.svg",
+      "metrics.jsonl",
+      "versions.json",
+    ]);
+    const lines = (await bytesOf("run/metrics.jsonl")).toString().trim().split("\n");
+    expect(lines).toHaveLength(12);
+    expect(JSON.parse(lines[11]!)).toMatchObject({ step: 12, validationPsnrDb: expect.any(Number) as number });
+  });
+
+  it("refuses to train into a folder that holds a training", async () => {
+    const { code, stderr } = await run("train-tokenizer", ".", ...training, "--steps", "2", "--out", "run");
+    expect(code).toBe(1);
+    expect(stderr).toContain("--resume run");
+  });
+
+  it("encodes, says what it took, and refuses a second time without --overwrite", async () => {
+    const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "a.triplane.safetensors", ...common];
+    const first = await run(...encode);
+    expect(first.stderr).toContain("longer than the model's 16 frames");
+    expect([first.code, first.stdout.includes("192 (768 numbers)")]).toEqual([0, true]);
+    const second = await run(...encode);
+    expect([second.code, second.stderr.includes("--overwrite")]).toEqual([1, true]);
+    expect((await run(...encode, "--overwrite", "--quiet")).code).toBe(0);
+  });
+
+  it("decodes at another rate, and a rectangle of some frames, finding the decoder by itself", async () => {
+    const whole = await run(
+      "decode",
+      "a.triplane.safetensors",
+      "--out",
+      "double.mkv",
+      "--fps",
+      "50",
+      "--json",
+      ...common,
+    );
+    expect(JSON.parse(whole.stdout)).toMatchObject({ frames: 32, fps: 50, width: 32, height: 32 });
+    const part = [
+      "decode",
+      "a.triplane.safetensors",
+      "--out",
+      "part.mp4",
+      "--frames",
+      "3,7",
+      "--rectangle",
+      "4,6,10,20",
+    ];
+    expect((await run(...part, ...common)).code).toBe(0);
+    expect(await probe(join(folder, "part.mp4"))).toMatchObject({ width: 20, height: 10, frameCount: 2 });
+  });
+
+  it("a moved triplane without its checkpoint is one sentence; one that carries its decoder decodes anywhere", async () => {
+    const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--dtype", "F16", ...common];
+    await run(...encode, "--out", "alone.triplane.safetensors", "--embed-decoder");
+    await rm(join(folder, "moved"), { recursive: true, force: true });
+    const { mkdir, copyFile } = await import("node:fs/promises");
+    await mkdir(join(folder, "moved", "far"), { recursive: true });
+    for (const name of ["a", "alone"])
+      await copyFile(
+        join(folder, `${name}.triplane.safetensors`),
+        join(folder, "moved", "far", `${name}.triplane.safetensors`),
+      );
+    const lost = await run("decode", "moved/far/a.triplane.safetensors", "--out", "lost.mp4", ...common);
+    expect([lost.code, lost.stderr.includes("give it with --checkpoint")]).toEqual([1, true]);
+    expect((await run("decode", "moved/far/alone.triplane.safetensors", "--out", "alone.mp4", ...common)).code).toBe(0);
+  });
+
+  it("reconstructs into four files and prints tokens, numbers, ratio and PSNR", async () => {
+    const { code, stdout } = await run(
+      "reconstruct",
+      "wide clip.mp4",
+      "--checkpoint",
+      "run",
+      "--out",
+      "shown",
+      ...common,
+      "--json",
+    );
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as Record<string, number>;
+    expect(report).toMatchObject({ tokens: 192, floats: 768, pixelsPerFloat: (16 * 32 * 32 * 3) / 768 });
+    expect(report["psnrDb"]).toBeGreaterThan(5);
+    expect((await readdir(join(folder, "shown"))).sort()).toEqual([
+      "planes.png",
+      "reconstruction.mp4",
+      "report.json",
+      "side-by-side.mp4",
+    ]);
+  });
+
+  it("info tells a video, a triplane and a checkpoint apart", async () => {
+    expect((await run("info", "wide clip.mp4")).stdout).toContain("80x48");
+    expect((await run("info", "a.triplane.safetensors")).stdout).toContain("16 frames of wide clip.mp4 (80x48)");
+    expect((await run("info", "run/checkpoints/step-000012.safetensors")).stdout).toContain(
+      "after step 12, can be resumed",
+    );
+  });
+});
+
+describe("Ctrl-C during training", () => {
+  it("saves, says how to go on with 130, and the resumed training equals an uninterrupted one bit for bit", async () => {
+    let asked = false;
+    const train = ["train-tokenizer", "wide clip.mp4", ...training, "--steps", "40", "--save-every", "4", "--out"];
+    const stopped = await runCli([...train, "stopped"], {
+      cwd: folder,
+      onStderr: (text, child) => {
+        if (asked || !text.includes("Read videos")) return;
+        asked = true;
+        setTimeout(() => child.kill("SIGINT"), 1500);
+      },
+    });
+    expect([stopped.code, stopped.stdout]).toEqual([130, ""]);
+    expect(stopped.stderr).toContain("train-tokenizer --resume stopped");
+    expect((await run("train-tokenizer", "--resume", "stopped", ...common)).code).toBe(0);
+    expect((await run(...train, "whole")).code).toBe(0);
+    const file = "checkpoints/step-000040.safetensors";
+    expect((await bytesOf(`stopped/${file}`)).equals(await bytesOf(`whole/${file}`))).toBe(true);
+    const steps = (await bytesOf("stopped/metrics.jsonl"))
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { step: number }).step);
+    expect(steps).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+  });
+});
+
+describe("demo", () => {
+  it("leaves a summary with its figures and the paths of what it wrote, and runs again over its own folder", async () => {
+    const demo = ["demo", "--preset", "test", "--steps", "4", ...common];
+    expect((await run(...demo)).code).toBe(0);
+    const { code, stdout } = await run(...demo, "--", "wide clip.mp4");
+    expect([code, stdout.includes("summary.json")]).toEqual([0, true]);
+    const summary = JSON.parse((await bytesOf("demo-out/summary.json")).toString()) as Record<string, unknown> & {
+      files: Record<string, string>;
+    };
+    expect(summary).toMatchObject({
+      tokens: 192,
+      steps: 4,
+      backend: "wasm",
+      psnrDb: expect.any(Number) as number,
+      seconds: expect.any(Number) as number,
+    });
+    for (const file of Object.values(summary.files)) expect((await stat(join(folder, file))).size).toBeGreaterThan(0);
+  });
+
+  it("refuses a folder that holds something else", async () => {
+    const { code, stderr } = await run("demo", "--preset", "test", "--steps", "1", "--out", "run", ...common);
+    expect(code).toBe(1);
+    expect(stderr).toContain("not of an earlier demo");
+  });
+});

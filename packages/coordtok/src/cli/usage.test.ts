@@ -1,0 +1,91 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runCli } from "../testing/run-cli.js";
+import { commands } from "./commands/index.js";
+
+let folder = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "coordtok-usage-"));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+describe("the command line", () => {
+  it("names the nearest flag for an unknown one and ends with 2", async () => {
+    const { code, stderr, stdout } = await runCli(["encode", "a.mp4", "--chekpoint", "b"]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("--checkpoint");
+  });
+
+  it("names the nearest command for an unknown one and ends with 2", async () => {
+    const { code, stderr } = await runCli(["reconstrct", "a.mp4"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("reconstruct");
+  });
+
+  it.each([
+    [["train-tokenizer", "x", "--steps", "0"], "whole number of at least 1"],
+    [["train-tokenizer", "x", "--ema", "2"], "from 0 to 1"],
+    [["train-tokenizer", "x", "--preset", "tinny"], "did you mean tiny"],
+    [["train-tokenizer", "x", "--set", "decoder.layerz=4"], 'did you mean "layers"'],
+    [["train-tokenizer"], "Expected a folder or videos"],
+    [["train-tokenizer", "x", "--stage", "2"], "perceptual loss"],
+    [["train-tokenizer", "x", "--steps", "5", "--minutes", "1"], "exclude each other"],
+    [["encode", "x.mp4"], "--checkpoint is needed"],
+    [["decode", "x.safetensors", "--out", "y.mp4", "--frames", "9-3"], "rising ranges"],
+    [["decode", "x.safetensors", "--out", "y.mp4", "--rectangle", "1,2,3"], "top,left,height,width"],
+    [["info"], "missing required argument"],
+    [["doctor", "now"], "too many arguments"],
+  ])("%j is refused with 2 and one sentence", async (args, part) => {
+    const { code, stderr, stdout } = await runCli(args, { cwd: folder });
+    expect(stderr).toContain(part);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+
+  it("fails with 1 and one sentence for files that cannot be used, before long work", async () => {
+    await writeFile(join(folder, "text.mp4"), "not a film, only some words");
+    for (const [args, part] of [
+      [["info", "missing.mp4"], 'no file "missing.mp4"'],
+      [["info", "text.mp4"], "not a video file"],
+      [["encode", "text.mp4", "--checkpoint", "missing.safetensors"], "missing.safetensors"],
+      [["train-tokenizer", ".", "--preset", "test", "--backend", "wasm"], "None of the 1 videos"],
+    ] as const) {
+      const { code, stderr } = await runCli(args, { cwd: folder });
+      expect(stderr).toContain(part);
+      expect([args, code]).toEqual([args, 1]);
+    }
+  });
+
+  it("gives the version, the exit codes and a help with an example for every command", async () => {
+    expect((await runCli(["--version"])).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
+    expect((await runCli(["--help"])).stdout).toContain("130  stopped by Ctrl-C");
+    const { code, stdout } = await runCli(["train-tokenizer", "--help"]);
+    expect(code).toBe(0);
+    for (const part of ["--learning-rate", "whole number of at least 1", "default", "Examples:"])
+      expect(stdout).toContain(part);
+    for (const { examples, description } of commands)
+      expect([examples.length > 0, description.length > 40]).toEqual([true, true]);
+  });
+
+  it("takes a literal -- that a package manager hands on, and keeps one that protects a name", async () => {
+    expect((await runCli(["--", "info", "gone.mp4"])).stderr).toContain('"gone.mp4"');
+    expect((await runCli(["info", "--", "--json", "gone.mp4"])).stdout).toContain('"file-not-found"');
+    expect((await runCli(["info", "--", "-gone.mp4"])).stderr).toContain('"-gone.mp4"');
+  });
+});
+
+describe("doctor", () => {
+  it("prints one JSON document with every backend of Node and its reason", async () => {
+    const { stdout } = await runCli(["doctor", "--json"]);
+    const found = JSON.parse(stdout) as { backends: { name: string; text: string }[]; node: { fine: boolean } };
+    expect(found.backends.map(({ name }) => name)).toEqual(["tensorflow", "wasm", "cpu"]);
+    for (const { text } of found.backends) expect(text.length).toBeGreaterThan(10);
+    expect(found.node.fine).toBe(true);
+  });
+});
