@@ -1,0 +1,81 @@
+import {
+  add,
+  customGrad,
+  div,
+  greater,
+  matMul,
+  mean,
+  mul,
+  reshape,
+  sqrt,
+  square,
+  sub,
+  sum,
+  tidy,
+  where,
+  zerosLike,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
+
+const epsilon = 1e-10;
+
+/**
+ * How far the features of one slice are apart: both divided by (their 2-norm over the channels + 1e-10), the squared differences
+ * weighted by the head and averaged over the positions. It has its own gradient with respect to `prediction`, which takes the
+ * derivative of the norm at an all-zero feature as 0, where a plain square root gives NaN (fixture README 5.5). `target` is a constant.
+ * @param prediction `[F, h, w, C]`
+ * @param target of the same shape.
+ * @param head `[C]`
+ * @param keep factors of the squared differences, of the same shape as the features: a dropout's mask divided by its rate of keeping.
+ * @returns `[F]`
+ */
+export function sliceDistance(prediction: Tensor4D, target: Tensor4D, head: Tensor1D, keep?: Tensor4D): Tensor1D {
+  const run = customGrad((...args) => {
+    const save = args[1] as unknown as (tensors: Tensor[]) => void;
+    save(keep === undefined ? [prediction, target, head] : [prediction, target, head, keep]);
+    return {
+      value: distance(prediction, target, head, keep),
+      gradFunc: (dy: Tensor, saved: Tensor[]) => {
+        const [p, t, h, k] = saved as [Tensor4D, Tensor4D, Tensor1D, Tensor4D | undefined];
+        return tidy(() => gradient(dy as Tensor1D, p, t, h, k));
+      },
+    };
+  });
+  return run(prediction) as Tensor1D;
+}
+
+function distance(prediction: Tensor4D, target: Tensor4D, head: Tensor1D, keep: Tensor4D | undefined): Tensor1D {
+  const [frames, rows, columns, channels] = prediction.shape;
+  const difference = square(sub(normalized(prediction), normalized(target)));
+  const kept = keep === undefined ? difference : mul<Tensor4D>(difference, keep);
+  const weighted = matMul(reshape(kept, [-1, channels]) as Tensor2D, reshape(head, [channels, 1]));
+  // Axis by axis, since wasm adds up in float32 one by one.
+  return mean<Tensor1D>(mean(reshape(weighted, [frames, rows, columns]), 2), 1);
+}
+
+/** With `y = p/(n+e)` and `g` the gradient of `y`: `g/(n+e) - y sum(g y)/n`, the last term 0 where `n` is 0. */
+function gradient(dy: Tensor1D, p: Tensor4D, t: Tensor4D, head: Tensor1D, keep: Tensor4D | undefined): Tensor4D {
+  const [frames, rows, columns] = p.shape;
+  const norm = channelNorm(p);
+  const divisor = add(norm, epsilon);
+  const y: Tensor4D = div(p, divisor);
+  const difference: Tensor4D = sub(y, normalized(t));
+  const kept = keep === undefined ? difference : mul<Tensor4D>(difference, keep);
+  const perFrame = reshape(mul(dy, 2 / (rows * columns)), [frames, 1, 1, 1]);
+  const g: Tensor4D = mul(mul(kept, head), perFrame);
+  const shrink: Tensor4D = div(sum(mul(g, y), 3, true), norm);
+  const safe: Tensor4D = where(greater(norm, 0), shrink, zerosLike(shrink));
+  return sub<Tensor4D>(div(g, divisor), mul<Tensor4D>(y, safe));
+}
+
+function normalized(features: Tensor4D): Tensor4D {
+  return div(features, add<Tensor4D>(channelNorm(features), epsilon));
+}
+
+/** `[F, h, w, 1]` */
+function channelNorm(features: Tensor4D): Tensor4D {
+  return sqrt(sum<Tensor4D>(square(features), 3, true));
+}
