@@ -1,4 +1,4 @@
-import { add, type Tensor3D } from "@tensorflow/tfjs-core";
+import { add, tidy, type Tensor3D } from "@tensorflow/tfjs-core";
 import { crossAttention, selfAttention, type KeyBias } from "./attention.js";
 import type { Initializer } from "./init.js";
 import { createLayerNorm, layerNorm, type LayerNormParams } from "./layer-norm.js";
@@ -88,21 +88,25 @@ export function createMemoryBlock(init: Initializer, width: number): MemoryBlock
 
 /** `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`. */
 export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
-  const attended = add<Tensor3D>(x, attendSelf(params, x, options));
-  return add(attended, mlp(params.mlp, layerNorm(params.mlpNorm, attended, options.epsilon)));
+  return tidy(() => {
+    const attended = add<Tensor3D>(x, attendSelf(params, x, options));
+    return add(attended, mlp(params.mlp, layerNorm(params.mlpNorm, attended, options.epsilon)));
+  });
 }
 
 /** `x += cross(norm(x), memory)`, `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`, `memory [B, M, E]`. */
 export function memoryBlock(params: MemoryBlockParams, x: Tensor3D, memory: Tensor3D, options: BlockOptions): Tensor3D {
   const { heads, epsilon, keyBias } = options;
   const { query, keyValue, output } = params.memoryAttention;
-  const fromMemory = crossAttention(
-    linear(query, layerNorm(params.memoryNorm, x, epsilon)),
-    linear(keyValue, memory),
-    heads,
-    keyBias,
-  );
-  return transformerBlock(params, add(x, linear(output, fromMemory)), { heads, epsilon });
+  return tidy(() => {
+    const fromMemory = crossAttention(
+      linear(query, layerNorm(params.memoryNorm, x, epsilon)),
+      linear(keyValue, memory),
+      heads,
+      keyBias,
+    );
+    return transformerBlock(params, add(x, linear(output, fromMemory)), { heads, epsilon });
+  });
 }
 
 function attendSelf(params: TransformerBlockParams, x: Tensor3D, { heads, epsilon, keyBias }: BlockOptions): Tensor3D {
