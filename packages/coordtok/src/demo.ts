@@ -22,7 +22,7 @@ export const demoRecipe: {
   readonly settings: Partial<TokenizerTrainSettings>;
 } = {
   preset: "demo",
-  trainSeconds: 100,
+  trainSeconds: 120,
   settings: {
     learningRate: 3e-3,
     warmupSteps: 20,

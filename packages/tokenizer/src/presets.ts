@@ -27,7 +27,7 @@ const paper: Geometry = {
 /** 64 frames of 64x64 in 16*16 + 2*32*16 = 1280 tokens. */
 const halved: Geometry = {
   clip: [64, 64, 64],
-  encoderPatch: [4, 8],
+  encoderPatch: [8, 8],
   planes: [16, 16, 32],
   channels: 8,
   cell: [8, 4],
@@ -50,7 +50,7 @@ const rows: { readonly [name: string]: readonly [Size, Geometry] } = {
   S: [[512, 8, 8, 8, 8], paper],
   small: [[256, 8, 4, 4, 6], paper],
   tiny: [[128, 4, 2, 2, 4], paper],
-  demo: [[96, 4, 2, 2, 4], halved],
+  demo: [[96, 4, 1, 1, 4], halved],
   test: [[32, 2, 1, 1, 2], smallest],
 };
 
