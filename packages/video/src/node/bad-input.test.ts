@@ -16,7 +16,7 @@ import {
 
 let folder: ClipFolder;
 /** 60 frames each, of noise, so that half a file holds about half the frames. */
-const noise = "testsrc2=s=64x48:r=25,noise=alls=60:allf=t";
+const noise = "testsrc2=s=64x48:r=25,noise=alls=60:allf=t:all_seed=7";
 
 beforeAll(() => {
   folder = makeClipFolder();

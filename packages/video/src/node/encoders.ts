@@ -21,9 +21,15 @@ export interface Encoder {
   readonly evenSides?: boolean;
 }
 
-/** Limited-range bt709 4:2:0 and tags that say so: what every player shows in the right colours. */
+/**
+ * Limited-range bt709 4:2:0 and tags that say so: what every player shows in the right colours. Newer versions of ffmpeg take the tags
+ * from the frames, older ones from the options.
+ */
 const yuv420 = [
-  ...["-vf", `scale=out_color_matrix=bt709:out_range=tv:${accurateScaling},format=yuv420p`],
+  ...[
+    "-vf",
+    `scale=out_color_matrix=bt709:out_range=tv:${accurateScaling},format=yuv420p,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709`,
+  ],
   ..."-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv".split(" "),
 ];
 
@@ -36,7 +42,7 @@ function constantQuality(
 }
 
 /** The encoders of each format, best first: builds of ffmpeg differ in what they have. Their `good` values give similar quality. */
-export const encoders: Readonly<Record<VideoFormat, readonly Encoder[]>> = {
+const encoders: Readonly<Record<VideoFormat, readonly Encoder[]>> = {
   mp4: [
     {
       name: "libx264",

@@ -1,18 +1,27 @@
 const levels = "panic|fatal|error|warning|info|verbose|debug|trace";
 const logLine = new RegExp(`^((?:\\[[^\\]]* @ [0-9a-fx]+\\] )*)\\[(${levels})\\] (.*)$`, "i");
-const frameLine = /^n:\s*\d+\s+pts:\s*\S+\s+pts_time:\s*(\S+)/;
+const frameLine = /(?:frame:|n: *)(\d+)\s+pts:\s*\S+\s+pts_time:\s*(\S+)/;
 const mostProblems = 20;
 const longestWaitMs = 5000;
 
 /**
- * Reads the log of an ffmpeg that runs with `-loglevel level+info` and a `showinfo` filter in front: which frames it decodes,
+ * Filters that print a line for each frame that was decoded. The decoder complains from threads of its own, so the line has to be written
+ * in one piece: a complaint that comes in the middle of another line loses its mark. `metadata` does that; versions before 5.1, whose
+ * `metadata` prints nothing, have to do with `showinfo`.
+ */
+export function frameLogFilters(knowsFpsMode: boolean): readonly string[] {
+  return knowsFpsMode ? ["metadata=mode=add:key=coordtok:value=1", "metadata=mode=print:key=coordtok"] : ["showinfo"];
+}
+
+/**
+ * Reads the log of an ffmpeg that runs with `-loglevel level+info` and {@link frameLogFilters} in front: which frames it decodes,
  * when they are shown, and what it complains about.
  */
 export class FfmpegLog {
   /** How many frames were decoded so far. */
   decoded = 0;
-  /** How often the frames changed size or format on the way. */
-  changes = -1;
+  /** How often the frames changed size or format on the way: ffmpeg then counts them from 0 again. */
+  changes = 0;
   /** The first complaints, without the names and addresses of ffmpeg's parts. */
   readonly problems: string[] = [];
   readonly #times = new Map<number, number | undefined>();
@@ -28,18 +37,18 @@ export class FfmpegLog {
 
   /** Takes one line of standard error. */
   readonly take = (line: string): void => {
-    const [, source = "", level = "", text = ""] = logLine.exec(line) ?? [];
-    if (/^(panic|fatal|error)$/.test(level)) {
-      if (this.problems.length < mostProblems) this.problems.push(text.trim());
-    } else if (source.includes("showinfo")) {
-      const frame = frameLine.exec(text);
-      if (frame) this.#takeFrame(Number.parseFloat(frame[1]!));
-      else if (text.startsWith("config in ")) this.changes++;
+    const frame = frameLine.exec(line);
+    if (frame) {
+      this.#takeFrame(Number(frame[1]), Number.parseFloat(frame[2]!));
+      return;
     }
+    const [, , level = "", text = ""] = logLine.exec(line) ?? [];
+    if (/^(panic|fatal|error)$/.test(level) && this.problems.length < mostProblems) this.problems.push(text.trim());
   };
 
-  #takeFrame(seconds: number): void {
+  #takeFrame(number: number, seconds: number): void {
     const index = this.decoded++;
+    if (number === 0 && index > 0) this.changes++;
     if (!this.#isWanted(index)) return;
     this.#times.set(index, Number.isFinite(seconds) ? seconds : undefined);
     this.#waiting.get(index)?.();

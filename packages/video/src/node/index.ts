@@ -11,5 +11,5 @@ export {
 export { probe, type ProbeOptions } from "./probe.js";
 export { readClip, type ReadClip } from "./read-clip.js";
 export { readFrames, type ReadOptions } from "./read-frames.js";
-export { type VideoFormat, type VideoQuality } from "./encoders.js";
+export type { VideoFormat, VideoQuality } from "./encoders.js";
 export { writeVideo, type WriteVideoOptions, type WrittenVideo } from "./write-video.js";

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -112,7 +112,7 @@ describe("readFrames", () => {
     expect(frames.map(({ width, height }) => `${width}x${height}`)).toEqual(Array(6).fill("64x48"));
   });
 
-  it("resizes like Pillow with exact, within 40 dB of it with fast, to the same size", async () => {
+  it("resizes like Pillow with exact, and with fast to the same size and within two levels of it on average", async () => {
     const path = folder.picture("large.mp4", "-frames:v 3", "testsrc2=s=320x240:r=25");
     for (const size of [
       { width: 128, height: 128 },
@@ -176,7 +176,11 @@ describe("readFrames", () => {
   });
 });
 
-describe("reading in the middle of things", () => {
+const processTable = existsSync("/proc/self/io");
+if (!processTable)
+  process.stdout.write("skipped: reading in the middle of things needs the process table of Linux in /proc\n");
+
+describe.skipIf(!processTable)("reading in the middle of things", () => {
   let long = "";
 
   beforeAll(() => {

@@ -3,7 +3,7 @@ import { startTooLate } from "../frame-plan.js";
 import { centreCrop, checkFrameSize, resizeSize } from "../geometry.js";
 import { fitFrame } from "../resize.js";
 import type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "../types.js";
-import { FfmpegLog } from "./ffmpeg-log.js";
+import { FfmpegLog, frameLogFilters } from "./ffmpeg-log.js";
 import { findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { openInput, unreadable, type InputFile } from "./input-file.js";
 import { readPpm } from "./ppm.js";
@@ -101,7 +101,7 @@ export async function* decodeFrames(
 
 function filterFor(ffmpeg: Ffmpeg, selection: Selection, fast: { from: FrameSize; to: FrameSize } | undefined): string {
   const { first, stride } = selection;
-  const filters = [ffmpeg.knowsFpsMode ? "showinfo=checksum=0" : "showinfo"];
+  const filters = [...frameLogFilters(ffmpeg.knowsFpsMode)];
   if (first > 0 || stride > 1) filters.push(`select='gte(n,${first})*not(mod(n-${first},${stride}))'`);
   if (fast) {
     const size = resizeSize(fast.from, fast.to);
