@@ -24,7 +24,7 @@ export const demoRecipe: {
   preset: "demo",
   trainSeconds: 120,
   settings: {
-    learningRate: 3e-3,
+    learningRate: 5e-3,
     warmupSteps: 20,
     pointsPerClip: 512,
     emaDecay: 0.98,

@@ -43,7 +43,7 @@ interface Swing {
 }
 
 const waveCount = 4;
-const shapeCount = 5;
+const shapeCount = 4;
 
 /**
  * A clip of our own making, without any file: textured discs and polygons with soft edges wander and turn over a background
@@ -95,9 +95,9 @@ function randomWave(random: Random): Wave {
 function randomShape(random: Random, index: number, aspect: number): Shape {
   const hue = (index / shapeCount + between(random, 0, 0.15)) * 2 * Math.PI;
   const tone = (shift: number, level: number): Colour => [
-    level + 0.4 * Math.cos(hue + shift),
-    level + 0.4 * Math.cos(hue + shift - 2.1),
-    level + 0.4 * Math.cos(hue + shift + 2.1),
+    level + 0.28 * Math.cos(hue + shift),
+    level + 0.28 * Math.cos(hue + shift - 2.1),
+    level + 0.28 * Math.cos(hue + shift + 2.1),
   ];
   return {
     corners: [0, 3, 4, 5, 6][random.integer(5)]!,
@@ -105,7 +105,7 @@ function randomShape(random: Random, index: number, aspect: number): Shape {
     path: [randomSwing(random, aspect), randomSwing(random, 1)],
     turn: between(random, -0.08, 0.08),
     colour: tone(0, 0.55),
-    second: tone(0.9, 0.4),
+    second: tone(0.6, 0.42),
     texture: [between(random, 1, 2.5), between(random, 0, 1.5)],
   };
 }

@@ -53,7 +53,7 @@ export interface CommandRow<F extends Flags> {
 export type AnyCommand = CommandRow<Flags>;
 
 /** The flags that every command has. */
-export const everyCommandsFlags = {
+export const everyCommandsFlags: { readonly json: Flag<boolean>; readonly quiet: Flag<boolean> } = {
   json: toggle("print one JSON document on standard output instead of text"),
   quiet: toggle("no progress and no notes, only results, warnings and errors"),
 };
@@ -127,9 +127,13 @@ function usageOf({ name, optional, several }: ArgumentRow): string {
 function buildOption(name: string, flag: Flag<unknown>): Option {
   const isEmpty = Array.isArray(flag.initial) && flag.initial.length === 0;
   const shown = flag.defaultText ?? (flag.value === undefined || isEmpty ? undefined : flag.initial);
-  const help = shown === undefined ? flag.help : `${flag.help} (default: ${String(shown)})`;
+  const help = shown === undefined ? flag.help : `${flag.help} (default: ${initialText(shown)})`;
   const option = new Option(`${flagName(name)}${flag.value === undefined ? "" : ` <${flag.value}>`}`, help);
   if (flag.value !== undefined) option.argParser((given: string, before: unknown) => flag.read(given, before));
   option.defaultValue = flag.initial;
   return option;
+}
+
+function initialText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

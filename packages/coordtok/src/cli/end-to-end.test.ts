@@ -1,7 +1,6 @@
 import { readdir, readFile, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { preset } from "@coordtok/tokenizer";
 import { framesFromClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

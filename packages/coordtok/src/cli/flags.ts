@@ -45,7 +45,7 @@ export function text(help: string, row: Row<string> = {}): Flag<string> | Flag<s
     if (given === "") throw new InvalidArgumentError("It must not be empty.");
     return given;
   };
-  return { value: "text", ...row, help, initial: row.initial, read } as Flag<string | undefined>;
+  return { value: "text", ...row, help, initial: row.initial, read };
 }
 
 /** A flag that may be given several times. */

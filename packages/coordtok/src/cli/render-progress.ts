@@ -80,8 +80,8 @@ export function createProgressRenderer(options: ProgressOptions): ProgressRender
       };
     }
     task.event = event;
-    if (event.total !== undefined && event.done >= event.total) return finish();
-    if (now() - task.drawnAt >= (onTerminal ? redrawMilliseconds : plainMilliseconds)) draw(task);
+    if (event.total !== undefined && event.done >= event.total) finish();
+    else if (now() - task.drawnAt >= (onTerminal ? redrawMilliseconds : plainMilliseconds)) draw(task);
   };
   return {
     onProgress,

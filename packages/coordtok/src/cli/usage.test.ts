@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { runCli } from "../testing/run-cli.js";
 import { commands } from "./commands/index.js";
+import { runProgram } from "./run-program.js";
 
 let folder = "";
 
@@ -15,6 +16,27 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
+/** Runs a command line in this process: for what needs no process of its own. */
+async function runHere(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const written = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((name) =>
+    vi.spyOn(process[name], "write").mockImplementation((...args: unknown[]) => {
+      written[name] += String(args[0]);
+      const after = args.at(-1);
+      if (typeof after === "function") (after as () => void)();
+      return true;
+    }),
+  );
+  try {
+    // The environment of native code would have the command run in a process of its own.
+    vi.stubEnv("COORDTOK_CHILD", "1");
+    return { code: await runProgram(args), ...written };
+  } finally {
+    vi.unstubAllEnvs();
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
 describe("the command line", () => {
   it("names the nearest flag for an unknown one and ends with 2", async () => {
     const { code, stderr, stdout } = await runCli(["encode", "a.mp4", "--chekpoint", "b"]);
@@ -23,7 +45,7 @@ describe("the command line", () => {
   });
 
   it("names the nearest command for an unknown one and ends with 2", async () => {
-    const { code, stderr } = await runCli(["reconstrct", "a.mp4"]);
+    const { code, stderr } = await runHere(["reconstrct", "a.mp4"]);
     expect(code).toBe(2);
     expect(stderr).toContain("reconstruct");
   });
@@ -42,7 +64,7 @@ describe("the command line", () => {
     [["info"], "missing required argument"],
     [["doctor", "now"], "too many arguments"],
   ])("%j is refused with 2 and one sentence", async (args, part) => {
-    const { code, stderr, stdout } = await runCli(args, { cwd: folder });
+    const { code, stderr, stdout } = await runHere(args);
     expect(stderr).toContain(part);
     expect(stderr).not.toMatch(/^\s+at /m);
     expect([code, stdout]).toEqual([2, ""]);
@@ -52,20 +74,20 @@ describe("the command line", () => {
     await writeFile(join(folder, "text.mp4"), "not a film, only some words");
     for (const [args, part] of [
       [["info", "missing.mp4"], 'no file "missing.mp4"'],
-      [["info", "text.mp4"], "not a video file"],
-      [["encode", "text.mp4", "--checkpoint", "missing.safetensors"], "missing.safetensors"],
-      [["train-tokenizer", ".", "--preset", "test", "--backend", "wasm"], "None of the 1 videos"],
+      [["info", join(folder, "text.mp4")], "not a video file"],
+      [["encode", "a.mp4", "--checkpoint", "gone.safetensors", "--backend", "wasm"], 'no file "gone.safetensors"'],
+      [["train-tokenizer", folder, "--preset", "test", "--backend", "wasm"], "None of the 1 videos"],
     ] as const) {
-      const { code, stderr } = await runCli(args, { cwd: folder });
+      const { code, stderr } = await runHere(args);
       expect(stderr).toContain(part);
       expect([args, code]).toEqual([args, 1]);
     }
   });
 
   it("gives the version, the exit codes and a help with an example for every command", async () => {
-    expect((await runCli(["--version"])).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
-    expect((await runCli(["--help"])).stdout).toContain("130  stopped by Ctrl-C");
-    const { code, stdout } = await runCli(["train-tokenizer", "--help"]);
+    expect((await runHere(["--version"])).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
+    expect((await runHere(["--help"])).stdout).toContain("130  stopped by Ctrl-C");
+    const { code, stdout } = await runHere(["train-tokenizer", "--help"]);
     expect(code).toBe(0);
     for (const part of ["--learning-rate", "whole number of at least 1", "default", "Examples:"])
       expect(stdout).toContain(part);
@@ -74,15 +96,15 @@ describe("the command line", () => {
   });
 
   it("takes a literal -- that a package manager hands on, and keeps one that protects a name", async () => {
-    expect((await runCli(["--", "info", "gone.mp4"])).stderr).toContain('"gone.mp4"');
-    expect((await runCli(["info", "--", "--json", "gone.mp4"])).stdout).toContain('"file-not-found"');
-    expect((await runCli(["info", "--", "-gone.mp4"])).stderr).toContain('"-gone.mp4"');
+    expect((await runHere(["--", "info", "gone.mp4"])).stderr).toContain('"gone.mp4"');
+    expect((await runHere(["info", "--", "--json", "gone.mp4"])).stdout).toContain('"file-not-found"');
+    expect((await runHere(["info", "--", "-gone.mp4"])).stderr).toContain('"-gone.mp4"');
   });
 });
 
 describe("doctor", () => {
   it("prints one JSON document with every backend of Node and its reason", async () => {
-    const { stdout } = await runCli(["doctor", "--json"]);
+    const { stdout } = await runHere(["doctor", "--json"]);
     const found = JSON.parse(stdout) as { backends: { name: string; text: string }[]; node: { fine: boolean } };
     expect(found.backends.map(({ name }) => name)).toEqual(["tensorflow", "wasm", "cpu"]);
     for (const { text } of found.backends) expect(text.length).toBeGreaterThan(10);

@@ -92,7 +92,7 @@ function panel(
     ],
   });
   drawn.setAttribute("font-size", "13");
-  return drawn as unknown as Element;
+  return drawn;
 }
 
 /** At most `drawnPoints` points, each the mean of its neighbours. */

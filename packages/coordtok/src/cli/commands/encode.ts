@@ -1,3 +1,4 @@
+import { basename, extname } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { bytesText, groupedText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
@@ -31,7 +32,6 @@ export const encodeCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags } = context;
     const video = context.args[0]!;
-    const { basename, extname } = await import("node:path");
     const { encodeVideo } = await import("../../encode-video.js");
     const out = flags.out ?? `${basename(video, extname(video))}.triplane.safetensors`;
     const report = await encodeVideo(video, {

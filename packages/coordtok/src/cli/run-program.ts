@@ -1,0 +1,95 @@
+import { isCoordTokError, messageOf } from "@coordtok/core";
+import { ownVersion } from "../versions.js";
+import { buildProgram, type CommandResult, type Invocation } from "./command.js";
+import { commands } from "./commands/index.js";
+import { endingOf, exitCodes, exitCodesHelp } from "./exit.js";
+import { runInPreparedEnvironment } from "./prepared-environment.js";
+import { createProgressRenderer } from "./render-progress.js";
+
+const program = {
+  name: "coordtok",
+  version: ownVersion,
+  description: "CoordTok: encode videos into triplanes of a few tokens, decode any part of them, train the tokenizer.",
+  footer: `Run "coordtok COMMAND --help" for the flags of a command, with units, ranges and defaults.\n\n${exitCodesHelp}`,
+};
+
+/** Runs a command line and gives its exit code. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  let invocation: Invocation | undefined;
+  try {
+    const parser = buildProgram(commands, program, (found) => (invocation = found));
+    parser.parse(withoutSeparator(argv), { from: "user" });
+  } catch (thrown) {
+    return end(thrown, false, false);
+  }
+  if (!invocation) return exitCodes.usage;
+  if (invocation.command.computes === true) {
+    const code = await runInPreparedEnvironment(invocation.flags);
+    if (code !== undefined) return code;
+  }
+  return runCommand(invocation);
+}
+
+/** Package managers hand on a literal `--`; it is dropped unless it protects a name that starts with a dash. */
+function withoutSeparator(argv: readonly string[]): string[] {
+  const kept = argv[0] === "--" ? argv.slice(1) : [...argv];
+  const next = kept[2] ?? "";
+  if (kept[1] === "--" && !/^-[^-]/.test(next)) kept.splice(1, 1);
+  return kept;
+}
+
+async function runCommand({ command, args, flags }: Invocation): Promise<number> {
+  const stop = new AbortController();
+  const renderer = createProgressRenderer({ stream: process.stderr, quiet: flags.quiet });
+  const stopListening = listenForStop(stop, renderer.writeLines);
+  try {
+    const result = await command.run({
+      args,
+      flags,
+      signal: stop.signal,
+      onProgress: renderer.onProgress,
+      note: (line) => {
+        if (!flags.quiet) renderer.writeLines(line);
+      },
+      warn: (line) => renderer.writeLines(`Warning: ${line}`),
+    });
+    renderer.finish();
+    await print(result, flags.json);
+    return result.exitCode ?? exitCodes.fine;
+  } catch (thrown) {
+    renderer.finish();
+    return await end(thrown, stop.signal.aborted, flags.json);
+  } finally {
+    stopListening();
+  }
+}
+
+/** The first Ctrl-C stops the work in good order, a second one at once. */
+function listenForStop(stop: AbortController, writeLines: (text: string) => void): () => void {
+  let askedAt = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    // Package managers and the process we may run in pass on a signal that the terminal has sent to us as well.
+    if (stop.signal.aborted && Date.now() - askedAt < 500) return;
+    if (stop.signal.aborted) process.exit(exitCodes.stopped);
+    askedAt = Date.now();
+    writeLines("Stopping; once more to stop at once.");
+    stop.abort(signal);
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  return () => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+}
+
+async function print(result: CommandResult, json: boolean): Promise<void> {
+  const text = json ? JSON.stringify(result.data, undefined, 2) : result.lines.join("\n");
+  if (text !== "") await new Promise((done) => process.stdout.write(`${text}\n`, done));
+}
+
+async function end(thrown: unknown, stopped: boolean, json: boolean): Promise<number> {
+  const { code, text } = endingOf(thrown, stopped);
+  if (text !== undefined) process.stderr.write(`${text}\n`);
+  if (json) {
+    const error = { code: isCoordTokError(thrown) ? thrown.code : "bug", message: messageOf(thrown) };
+    await print({ lines: [], data: { error } }, true);
+  }
+  return code;
+}
