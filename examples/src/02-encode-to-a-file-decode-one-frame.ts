@@ -4,6 +4,7 @@ import { loadBackend } from "@coordtok/backend";
 import { disposeTree, rgbFromClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { decode } from "@coordtok/tokenizer";
+import { disposeTriplane } from "@coordtok/triplane";
 import { encodePng, encodeVideo, readTriplane } from "coordtok";
 
 const [video, checkpoint, frame = "5"] = process.argv.slice(2);
@@ -18,7 +19,7 @@ const { triplane, decoder, config } = await readTriplane(out);
 if (decoder === undefined) throw new Error("The file carries no decoder.");
 const clip = await decode(decoder, config, triplane, { times: [Number(frame)] });
 const { width, height, data } = await rgbFromClip(clip);
-disposeTree(triplane);
+disposeTriplane(triplane);
 disposeTree(decoder);
 clip.frames.dispose();
 

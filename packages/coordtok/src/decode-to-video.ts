@@ -70,7 +70,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
 }
 
 /** The positions to decode: frames, or at another rate the times between them that keep the duration. */
-export function decodeTimes(
+function decodeTimes(
   source: Pick<TriplaneSource, "fps" | "frames">,
   { clip }: Pick<TokenizerConfig, "clip">,
   options: Pick<DecodeToVideoOptions, "frames" | "fps">,

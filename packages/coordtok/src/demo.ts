@@ -16,7 +16,7 @@ import { syntheticClip } from "./synthetic-clip.js";
 import { trainOnVideos } from "./train-on-videos.js";
 
 /** The training recipe of the demo: one clip, learnt by heart in a short time. */
-export const demoRecipe: {
+const demoRecipe: {
   readonly preset: string;
   readonly trainSeconds: number;
   readonly settings: Partial<TokenizerTrainSettings>;

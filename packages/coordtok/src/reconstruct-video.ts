@@ -76,7 +76,7 @@ export async function reconstructVideo(path: string, options: ReconstructVideoOp
 }
 
 /** Names of the files in the folder of a reconstruction. */
-export function reconstructFiles(folder: string): ReconstructFiles {
+function reconstructFiles(folder: string): ReconstructFiles {
   return {
     reconstruction: join(folder, "reconstruction.mp4"),
     sideBySide: join(folder, "side-by-side.mp4"),
@@ -86,7 +86,7 @@ export function reconstructFiles(folder: string): ReconstructFiles {
 }
 
 /** Decodes a triplane, measures it against its source and writes the four files. */
-export async function showReconstruction(
+async function showReconstruction(
   model: CoordTok,
   triplane: Triplane,
   { clip, source }: Pick<SourceClip, "clip" | "source">,

@@ -41,7 +41,7 @@ export function configOf(flags: { readonly preset: string; readonly set: readonl
 }
 
 /** Runs a reading of flags, so that what it complains about counts as wrong usage. */
-export function asUsage<T>(flag: string, read: () => T): T {
+function asUsage<T>(flag: string, read: () => T): T {
   try {
     return read();
   } catch (thrown) {

@@ -68,7 +68,7 @@ export const decodeCommand: AnyCommand = defineCommand({
 });
 
 /** `0-3,8` as 0, 1, 2, 3, 8. @throws CoordTokError `usage`. */
-export function parseFrames(list: string): number[] {
+function parseFrames(list: string): number[] {
   return list.split(",").flatMap((part) => {
     const found = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part);
     const first = Number(found?.[1]);
@@ -83,7 +83,7 @@ export function parseFrames(list: string): number[] {
 }
 
 /** `top,left,height,width`. @throws CoordTokError `usage`. */
-export function parseRectangle(given: string): { top: number; left: number; height: number; width: number } {
+function parseRectangle(given: string): { top: number; left: number; height: number; width: number } {
   const numbers = given.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : NaN));
   const [top = NaN, left = NaN, height = NaN, width = NaN] = numbers;
   if (numbers.length !== 4 || numbers.some(Number.isNaN) || height < 1 || width < 1)
