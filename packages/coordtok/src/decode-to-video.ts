@@ -25,11 +25,17 @@ export interface DecodeToVideoOptions extends CommonOptions {
 
 /** What {@link decodeToVideo} did. */
 export interface DecodeReport {
+  /** The video that was written. */
   readonly video: string;
+  /** How many frames it has. */
   readonly frames: number;
+  /** Columns of its frames. */
   readonly width: number;
+  /** Rows of its frames. */
   readonly height: number;
+  /** Frames per second. */
   readonly fps: number;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
 }
 

@@ -51,14 +51,21 @@ export interface DemoOptions extends CommonOptions {
 
 /** What `summary.json` of the demo says. */
 export interface DemoSummary {
+  /** PSNR of the reconstruction in dB. */
   readonly psnrDb: number;
+  /** Positions of the three planes. */
   readonly tokens: number;
+  /** Numbers in the planes: tokens times channels. */
   readonly floats: number;
+  /** Steps of the training. */
   readonly steps: number;
-  /** All of it, and the training alone. */
+  /** How long all of it took. */
   readonly seconds: number;
+  /** How long the training alone took. */
   readonly trainingSeconds: number;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
+  /** The paths of what was written. */
   readonly files: {
     readonly source: string;
     readonly triplane: string;

@@ -15,10 +15,15 @@ import { triplaneKind, type CheckpointReference, type TriplaneSource } from "./t
 
 /** The facts about a tokenizer's form that files of both kinds carry. */
 export interface ModelFacts {
+  /** The file. */
   readonly path: string;
+  /** Its size. */
   readonly bytes: number;
+  /** Form and size of the tokenizer. */
   readonly config: TokenizerConfig;
+  /** Positions of the three planes. */
   readonly tokens: number;
+  /** Numbers in the planes: tokens times channels. */
   readonly floats: number;
 }
 

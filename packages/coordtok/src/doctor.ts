@@ -8,7 +8,9 @@ import { ownVersion } from "./versions.js";
 
 /** What one backend is like here. */
 export interface BackendFinding {
+  /** The backend. */
   readonly name: string;
+  /** Whether it loads and can train. */
   readonly works: boolean;
   /** What it computes on, or why it does not work and how to get it. */
   readonly text: string;
@@ -16,9 +18,13 @@ export interface BackendFinding {
 
 /** What `coordtok doctor` found. */
 export interface Examination {
+  /** Version of this package. */
   readonly coordtok: string;
+  /** Node's version and whether it is new enough. */
   readonly node: { readonly version: string; readonly fine: boolean };
+  /** Such as `linux-x64`. */
   readonly platform: string;
+  /** The ffmpeg in use, all places that were looked at, and what is wrong if none can be used. */
   readonly ffmpeg: {
     readonly path: string | undefined;
     readonly version: string | undefined;
@@ -28,6 +34,7 @@ export interface Examination {
   };
   /** The Python that can fetch TensorFlow. */
   readonly pip: string | undefined;
+  /** Every backend of Node, the fastest first. */
   readonly backends: readonly BackendFinding[];
   /** The backend that `auto` takes. */
   readonly chosen: string | undefined;

@@ -21,12 +21,19 @@ export interface EncodeVideoOptions extends CommonOptions, WindowOptions {
 
 /** What {@link encodeVideo} did. */
 export interface EncodeReport {
+  /** The file that was written. */
   readonly triplane: string;
+  /** Its size. */
   readonly bytes: number;
+  /** Positions of the three planes. */
   readonly tokens: number;
+  /** Numbers in the planes: tokens times channels. */
   readonly floats: number;
+  /** What the triplane was made from. */
   readonly source: TriplaneSource;
+  /** The checkpoint file that was used. */
   readonly checkpoint: string;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
 }
 

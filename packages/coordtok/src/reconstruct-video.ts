@@ -26,6 +26,7 @@ export interface ReconstructVideoOptions extends CommonOptions, WindowOptions {
 
 /** What {@link reconstructVideo} measured and wrote. */
 export interface ReconstructReport {
+  /** What was encoded. */
   readonly source: TriplaneSource;
   /** The size of the model's frames. */
   readonly size: { readonly height: number; readonly width: number };
@@ -39,16 +40,23 @@ export interface ReconstructReport {
   readonly psnrDb: number;
   /** The same for each frame. */
   readonly framesPsnrDb: readonly number[];
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
+  /** The checkpoint file that was used. */
   readonly checkpoint: string;
+  /** What was written. */
   readonly files: ReconstructFiles;
 }
 
 /** The files that a reconstruction consists of. */
 export interface ReconstructFiles {
+  /** The decoded clip. */
   readonly reconstruction: string;
+  /** Original, reconstruction and error beside each other. */
   readonly sideBySide: string;
+  /** A picture of the three planes. */
   readonly planes: string;
+  /** This report as JSON. */
   readonly report: string;
 }
 

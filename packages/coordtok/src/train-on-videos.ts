@@ -43,10 +43,15 @@ export interface TrainOnVideosOptions extends CommonOptions {
 
 /** What {@link trainOnVideos} did. */
 export interface TrainReport extends Omit<TrainingResult, "stopped"> {
+  /** The run folder. */
   readonly run: string;
+  /** How many clips were trained on. */
   readonly clips: number;
+  /** Videos that could not be read, and why. */
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+  /** Steps that the training was to take. */
   readonly totalSteps: number;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
 }
 

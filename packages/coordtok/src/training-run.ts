@@ -36,13 +36,19 @@ export interface TrainingRun {
 
 /** How a training run ended. */
 export interface TrainingResult {
+  /** Steps taken. */
   readonly step: number;
   /** The mean over the last steps, at most 20. */
   readonly loss: number;
+  /** PSNR in dB that belongs to that loss; absent in stage 2. */
   readonly psnrDb: number | undefined;
+  /** The last PSNR of the held-out clips in dB, where there are any. */
   readonly validationPsnrDb: number | undefined;
+  /** The newest checkpoint. */
   readonly checkpoint: string;
+  /** How long it took. */
   readonly seconds: number;
+  /** Whether it was stopped before its last step. */
   readonly stopped: boolean;
 }
 

@@ -28,15 +28,17 @@ export const triplaneKind = "triplane";
 export interface TriplaneSource {
   /** Name of the video file, without its folder. */
   readonly name: string;
-  /** Size of the video in pixels, before it was fitted to the model. */
+  /** Columns of the video, before it was fitted to the model. */
   readonly width: number;
+  /** Rows of the video. */
   readonly height: number;
   /** Frames per second of the frames that were taken. */
   readonly fps: number;
   /** How many frames were taken; the model's further frames are padding. */
   readonly frames: number;
-  /** Index of the first frame taken and distance between frames. */
+  /** Index of the first frame taken. */
   readonly start: number;
+  /** Distance between the frames taken. */
   readonly stride: number;
 }
 
@@ -50,13 +52,17 @@ export interface CheckpointReference {
 
 /** Everything a triplane file says about itself. */
 export interface TriplaneFacts {
+  /** The tokenizer that made it. */
   readonly config: TokenizerConfig;
+  /** The video it was made from. */
   readonly source: TriplaneSource;
+  /** The checkpoint that made it. */
   readonly checkpoint: CheckpointReference;
 }
 
 /** A triplane out of a file; its tensors are the caller's. */
 export interface ReadTriplane extends TriplaneFacts {
+  /** The planes, one clip. */
   readonly triplane: Triplane;
   /** The decoder, where the file carries one. */
   readonly decoder: DecoderParams | undefined;
@@ -68,6 +74,7 @@ export interface WriteTriplaneOptions extends OverwriteOption {
   readonly dtype?: "F32" | "F16" | undefined;
   /** A decoder to carry along, so that the file can be decoded alone. */
   readonly decoder?: DecoderParams | undefined;
+  /** Stops the writing; nothing is left behind then. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -5,7 +5,9 @@ import { renderSvg, type RgbPicture } from "./raster.js";
 
 /** One point of a training curve. */
 export interface CurvePoint {
+  /** Steps taken, from 1. */
   readonly step: number;
+  /** The loss of the step. */
   readonly loss: number;
   /** PSNR of the step's patches in dB. */
   readonly psnrDb?: number | undefined;
