@@ -38,3 +38,13 @@ export {
   type PlaneStats,
   type TriplaneStats,
 } from "./normalizer.js";
+export {
+  encodeTriplaneFile,
+  readTriplaneFile,
+  triplaneKind,
+  type CheckpointReference,
+  type EncodeTriplaneOptions,
+  type TriplaneFacts,
+  type TriplaneFile,
+  type TriplaneSource,
+} from "./format.js";

@@ -138,7 +138,7 @@ describe("checkpoints", () => {
       "is not valid: Expected width to be a number.",
     );
     const bare = await blobOf(encodeSafetensors([]));
-    expect(await message(loadCheckpoint(bare, options))).toContain("without its description");
+    expect(await message(loadCheckpoint(bare, options))).toContain("that CoordTok.ts did not write");
     const described = (format: string): Promise<Blob> =>
       blobOf(encodeSafetensors([], { "coordtok.kind": "toy", "coordtok.format": format, "coordtok.config": "{}" }));
     expect(await message(loadCheckpoint(await described("2"), options))).toContain("update CoordTok.ts");

@@ -68,12 +68,12 @@ export async function openCheckpoint<Config>(
   if (kind === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `Expected a ${expected.kind} checkpoint of CoordTok.ts, but ${file.name} is a safetensors file without its description.`,
+      `Expected a file of kind ${expected.kind}, but ${file.name} is a safetensors file that CoordTok.ts did not write.`,
     );
   if (kind !== expected.kind)
     throw new CoordTokError(
       "checkpoint",
-      `Expected a ${expected.kind} checkpoint, but ${file.name} is of kind ${kind}.`,
+      `Expected a file of kind ${expected.kind}, but ${file.name} is of kind ${kind}.`,
     );
   checkVersion(file);
   const metadata = new Map([...file.metadata].filter(([key]) => !(Object.values(keys) as string[]).includes(key)));
@@ -143,7 +143,7 @@ export function saveCheckpoint(
   for (const key of own.keys())
     if (key.startsWith("coordtok."))
       throw new CoordTokError("checkpoint", `The metadata key "${key}" is taken; choose one without "coordtok.".`);
-  const leaves = tensors instanceof Map ? [...(tensors as Map<string, Tensor>)] : treeEntries(tensors as TensorTree);
+  const leaves = tensors instanceof Map ? [...(tensors as Map<string, Tensor>)] : treeEntries(tensors);
   return encodeSafetensors(
     leaves.map(([name, tensor]) => ({ name, tensor })),
     new Map([[keys.kind, kind], [keys.format, String(formatVersion)], [keys.config, JSON.stringify(config)], ...own]),

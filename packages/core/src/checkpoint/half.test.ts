@@ -31,7 +31,10 @@ describe.each([
       const pattern = narrow(Float32Array.of(single))[0]!;
       const magnitude = pattern & 0x7fff;
       expect(pattern >>> 15).toBe(Object.is(single, -0) || single < 0 ? 1 : 0);
-      if (magnitude > infinity) return void expect(single).toBeNaN();
+      if (magnitude > infinity) {
+        expect(single).toBeNaN();
+        return;
+      }
       const distance = (other: number): number => Math.abs(values[other]! - Math.abs(single));
       // Beyond the largest number the next step is what counts, not infinity.
       const largest = values[infinity - 1]!;

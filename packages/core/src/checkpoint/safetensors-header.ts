@@ -161,7 +161,7 @@ function parseEntry(
       `tensor ${quote(name)} lies at bytes ${begin} to ${end} of the data, but there are only ${fileSize - dataBegin}; the file may be incomplete`,
     );
   const type = dtype as SafetensorsType;
-  const bytes = shape.reduce((product, size) => product * size, bytesPerElement[type] as number);
+  const bytes = shape.reduce<number>((product, size) => product * size, bytesPerElement[type]);
   if (bytes !== end - begin)
     return fail(
       `tensor ${quote(name)} takes ${end - begin} bytes, but ${type} of shape ${formatShape(shape)} takes ${bytes}`,

@@ -24,8 +24,10 @@ export type FloatStorage = "F32" | "F16" | "BF16";
 
 /** Options of {@link encodeSafetensors}. */
 export interface EncodeOptions {
-  /** How float32 tensors are stored (default `F32`). int32 tensors are stored as I32, bool tensors as BOOL. */
-  readonly dtype?: FloatStorage | undefined;
+  /**
+   * How float32 tensors are stored, all alike or by name (default `F32`). int32 tensors are stored as I32, bool tensors as BOOL.
+   */
+  readonly dtype?: FloatStorage | ((name: string) => FloatStorage) | undefined;
 }
 
 interface Part {
@@ -49,7 +51,9 @@ export async function* encodeSafetensors(
   metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>> = {},
   options: EncodeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
-  const parts = Array.from(tensors, (item) => partOf(item, options.dtype ?? "F32"));
+  const { dtype = "F32" } = options;
+  const storageOf = typeof dtype === "function" ? dtype : (): FloatStorage => dtype;
+  const parts = Array.from(tensors, (item) => partOf(item, storageOf(item.name)));
   parts.sort((a, b) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype]);
   yield encodeHeader(parts, metadata);
   for (const part of parts) {
@@ -71,7 +75,7 @@ function partOf(item: NamedTensor | NamedBytes, storage: FloatStorage): Part {
     return { name, dtype, shape: tensor.shape, size, bytes: async () => bytesOf(await tensor.data(), dtype) };
   }
   const { name, dtype, shape, bytes } = item;
-  const size = shape.reduce((product, dim) => product * dim, bytesPerElement[dtype] as number);
+  const size = shape.reduce<number>((product, dim) => product * dim, bytesPerElement[dtype]);
   return { name, dtype, shape, size, bytes: typeof bytes === "function" ? bytes : async () => bytes };
 }
 

@@ -1,0 +1,139 @@
+import { disposeTree, encodeSafetensors, nestTensors, openSafetensors, Random, saveCheckpoint } from "@coordtok/core";
+import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
+import { memory, tensor, zeros, type Tensor } from "@tensorflow/tfjs-core";
+import { expect, it } from "vitest";
+import { encodeTriplaneFile, planeNames, readTriplaneFile, type Triplane, type TriplaneFacts } from "./index.js";
+
+const facts: TriplaneFacts<{ width: number }> = {
+  config: { width: 64 },
+  source: { name: "ü.mp4", width: 320, height: 240, fps: 29.97, frames: 17, start: 3, stride: 2, resize: "exact" },
+  validFrames: [16],
+  checkpoint: { path: "runs/first/last.safetensors", sha256: "0123456789abcdef".repeat(4) },
+  creator: "CoordTok.ts 0.1.0",
+};
+
+const parseConfig = (stored: unknown): { width: number } => stored as { width: number };
+
+function planes(batch: number): Triplane {
+  const random = new Random(7);
+  return {
+    xy: random.normalTensor([batch, 4, 6, 3]),
+    yt: random.normalTensor([batch, 5, 6, 3]),
+    xt: random.normalTensor([batch, 5, 4, 3]),
+  };
+}
+
+async function blobOf(pieces: AsyncIterable<Uint8Array>): Promise<Blob> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for await (const piece of pieces) parts.push(new Uint8Array(piece));
+  return new Blob(parts);
+}
+
+async function refusal(pieces: AsyncIterable<Uint8Array>): Promise<unknown> {
+  return readTriplaneFile(await blobOf(pieces), parseConfig).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+}
+
+describeEachBackend("triplane file", () => {
+  it("F32 brings planes back bit by bit, with all facts", async () => {
+    const triplane = planes(1);
+    const file = await readTriplaneFile(await blobOf(encodeTriplaneFile(triplane, facts)), parseConfig);
+    expect(file).toMatchObject(facts);
+    expect(file.shape).toEqual({ t: 5, x: 4, y: 6, channels: 3, batch: 1 });
+    expect(file.dtype).toBe("F32");
+    expect(file.hasDecoder).toBe(false);
+    const back = await file.readTriplane();
+    for (const plane of planeNames) expect(await back[plane].data()).toEqual(await triplane[plane].data());
+    await expect(file.readDecoder(new Map())).rejects.toThrow("There is no decoder in the data.");
+    disposeTree([triplane, back]);
+  });
+
+  it("F16 halves the planes at a relative error of 2^-11, and keeps the decoder exact", async () => {
+    const triplane = planes(2);
+    const decoder = { blocks: [{ kernel: tensor([[0.1, 0.2]]) }] };
+    const two = { ...facts, validFrames: [16, 1] };
+    const blob = await blobOf(encodeTriplaneFile(triplane, two, { dtype: "F16", decoder }));
+    const stored = await openSafetensors(blob);
+    expect([...stored.entries].map(([name, { dtype }]) => `${name} ${dtype}`).sort()).toEqual([
+      "decoder.blocks.0.kernel F32",
+      "planes.xt F16",
+      "planes.xy F16",
+      "planes.yt F16",
+    ]);
+    const file = await readTriplaneFile(blob, parseConfig);
+    expect(file.validFrames).toEqual([16, 1]);
+    const back = await file.readTriplane();
+    const original = await triplane.yt.data();
+    for (const [i, value] of (await back.yt.data()).entries())
+      expect(Math.abs(value - original[i]!)).toBeLessThanOrEqual(Math.max(2 ** -11 * Math.abs(original[i]!), 2 ** -25));
+    const weights = nestTensors(await file.readDecoder(new Map([["blocks.0.kernel", [1, 2]]])));
+    const { kernel } = (weights as { blocks: [{ kernel: Tensor }] }).blocks[0];
+    expect(await kernel.data()).toEqual(Float32Array.of(0.1, 0.2));
+    await expect(file.readDecoder(new Map([["other", [1]]]))).rejects.toThrow("1 missing (other)");
+    disposeTree([triplane, decoder, back, weights]);
+  });
+
+  it("a decoder may also be given by name", async () => {
+    const triplane = planes(1);
+    const bias = tensor([1]);
+    const blob = await blobOf(encodeTriplaneFile(triplane, facts, { decoder: new Map([["a.bias", bias]]) }));
+    const file = await readTriplaneFile(blob, parseConfig);
+    const weights = await file.readDecoder(new Map([["a.bias", [1]]]));
+    expect([...weights.keys()]).toEqual(["a.bias"]);
+    disposeTree([triplane, bias, ...weights.values()]);
+  });
+
+  it("writing, opening and reading leave no tensor behind", async () => {
+    await expectNoLeak(async () => {
+      const triplane = planes(1);
+      const blob = await blobOf(encodeTriplaneFile(triplane, facts, { dtype: "F16" }));
+      const before = memory().numTensors;
+      const file = await readTriplaneFile(blob, parseConfig);
+      expect(memory().numTensors).toBe(before);
+      disposeTree([triplane, await file.readTriplane()]);
+    });
+  });
+
+  it("numbers that F16 cannot hold are refused, and kept as F32", async () => {
+    const triplane = { ...planes(1), xt: tensor(new Float32Array(60).fill(1e5), [1, 5, 4, 3]) } as Triplane;
+    await expect(blobOf(encodeTriplaneFile(triplane, facts, { dtype: "F16" }))).rejects.toThrow(
+      "Plane xt holds 100000, but F16 ends at 65504; store the triplane as F32.",
+    );
+    await blobOf(encodeTriplaneFile(triplane, facts));
+    disposeTree(triplane);
+  });
+
+  it("facts that make no sense are refused before anything is written", async () => {
+    const triplane = planes(1);
+    const write = (changed: object): Promise<Blob> => blobOf(encodeTriplaneFile(triplane, { ...facts, ...changed }));
+    await expect(write({ validFrames: [1, 2] })).rejects.toThrow("a list of 1, one for each clip");
+    await expect(write({ validFrames: [0] })).rejects.toThrow("validFrames of clip 0");
+    await expect(write({ source: { ...facts.source, fps: 0 } })).rejects.toThrow("source.fps");
+    await expect(write({ source: { ...facts.source, stride: 0 } })).rejects.toThrow("source.stride");
+    await expect(write({ checkpoint: { path: "a", sha256: "b" } })).rejects.toThrow("64 hexadecimal digits");
+    disposeTree(triplane);
+  });
+
+  it("files of another kind, without planes, or with planes that do not fit, say so", async () => {
+    const one: Tensor = zeros([1]);
+    const foreign = encodeSafetensors([{ name: "a", tensor: one }]);
+    expect(await refusal(foreign)).toMatchObject({ code: "checkpoint", message: /kind triplane, but the data is/ });
+    const save = (kind: string, tensors: object): AsyncIterable<Uint8Array> =>
+      saveCheckpoint({ kind, config: null, tensors: tensors as Triplane });
+    expect(await refusal(save("tokenizer", { one }))).toMatchObject({ message: /is of kind tokenizer/ });
+    expect(await refusal(save("triplane", { one }))).toMatchObject({ message: /has no plane xy/ });
+    expect(await refusal(save("triplane", { planes: { xy: one } }))).toMatchObject({ message: /no float tensor of 4/ });
+    const triplane = planes(1);
+    const mixed = { planes: { ...triplane, xt: triplane.yt } };
+    expect(await refusal(save("triplane", mixed))).toMatchObject({ message: /do not fit each other/ });
+    expect(await refusal(save("triplane", { planes: triplane, one }))).toMatchObject({
+      message: /unknown tensor "one"/,
+    });
+    expect(await refusal(save("triplane", { planes: triplane }))).toMatchObject({
+      message: /facts about the triplane/,
+    });
+    disposeTree([one, triplane]);
+  });
+});
