@@ -35,7 +35,15 @@ const blockingRead = {
 };
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "**/node_modules/", "fixtures/", "demo-out/", "runs/", "coverage/"]),
+  globalIgnores([
+    "packages/*/tsup.config.ts",
+    "**/dist/",
+    "**/node_modules/",
+    "fixtures/",
+    "demo-out/",
+    "runs/",
+    "coverage/",
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
     files: ["**/*.ts"],

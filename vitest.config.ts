@@ -1,6 +1,6 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   ssr: { resolve: { conditions: ["@coordtok/source", "module", "node", "development|production"] } },
   test: {
     include: [
@@ -16,3 +16,5 @@ export default defineConfig({
     env: { TF_CPP_MIN_LOG_LEVEL: "2" },
   },
 });
+
+export default config;

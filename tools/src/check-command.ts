@@ -20,6 +20,10 @@ export async function run(command: string, args: readonly string[], cwd: string 
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", TURBO_TELEMETRY_DISABLED: "1" },
   });
+  const end = (): void => {
+    child.kill();
+  };
+  process.once("exit", end);
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -30,6 +34,7 @@ export async function run(command: string, args: readonly string[], cwd: string 
       reject(new Error(`${command} could not be started: ${error.message}`));
     });
     child.on("close", (code) => {
+      process.off("exit", end);
       resolve({ ok: code === 0, output });
     });
   });

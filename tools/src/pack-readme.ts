@@ -1,6 +1,7 @@
 /** The first program in a README. */
 export interface Snippet {
   readonly code: string;
+  readonly language: "ts" | "js";
   /** Whether it is to be run; the fence may say ```` ```ts no-run because it needs a GPU ````. */
   readonly runs: boolean;
 }
@@ -10,10 +11,10 @@ export interface Snippet {
  * @throws Error when it is marked `no-run` without a reason.
  */
 export function firstSnippet(markdown: string): Snippet | undefined {
-  const match = /^```(?:ts|typescript|js|javascript)\b([^\n]*)\n(.*?)^```\s*$/ms.exec(markdown);
+  const match = /^```(ts|js)\b([^\n]*)\n(.*?)^```\s*$/ms.exec(markdown);
   if (!match) return undefined;
-  const [, info = "", code = ""] = match;
+  const [, language, info = "", code = ""] = match;
   const [mark, ...reason] = info.trim().split(/\s+/);
   if (mark === "no-run" && reason.length === 0) throw new Error("A snippet is marked no-run without a reason.");
-  return { code, runs: mark !== "no-run" };
+  return { code, language: language === "js" ? "js" : "ts", runs: mark !== "no-run" };
 }

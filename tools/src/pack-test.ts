@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { problems, root, run, runTool, temporaryFolder, type Outcome } from "./check-command.js";
@@ -17,7 +17,7 @@ export async function checkPackedPackages(): Promise<string> {
   if (!installed.ok) return `npm install of the tarballs failed.\n${installed.output}`;
   const programs = writePrograms(project, packages);
   const found = [
-    await makeSampleVideo(project),
+    await makeSampleVideos(project),
     await checkTypes(project, "bundler"),
     await checkTypes(project, "NodeNext"),
   ];
@@ -41,6 +41,7 @@ function rootManifest(): { devDependencies: Record<"@types/node", string> } {
 /** Writes what is to be run as TypeScript; returns the names of the JavaScript files that come of it. */
 function writePrograms(project: string, packages: readonly PackedPackage[]): string[] {
   const programs = ["entries.js", "pack-snippet.js"];
+  mkdirSync(join(project, "out"));
   writeFileSync(join(project, "entries.ts"), entryImports(packages));
   copyFileSync(join(import.meta.dirname, "pack-snippet.ts"), join(project, "pack-snippet.ts"));
   for (const { name, folder } of packages) {
@@ -48,7 +49,9 @@ function writePrograms(project: string, packages: readonly PackedPackage[]): str
     const snippet = existsSync(readme) ? firstSnippet(readFileSync(readme, "utf8")) : undefined;
     if (snippet === undefined) continue;
     const file = `readme-${name.replace(/\W+/g, "-").replace(/^-/, "")}`;
-    writeFileSync(join(project, `${file}.ts`), snippet.code);
+    // What a package shows as JavaScript is run as it stands, TypeScript is checked and compiled first.
+    if (snippet.language === "ts") writeFileSync(join(project, `${file}.ts`), snippet.code);
+    else writeFileSync(join(project, "out", `${file}.js`), snippet.code);
     if (snippet.runs) programs.push(`${file}.js`);
   }
   return programs;
@@ -71,11 +74,15 @@ function entryImports(packages: readonly PackedPackage[]): string {
   return `${imports}export {};\n`;
 }
 
-/** `clip.mp4`, the file that snippets may read: 32 frames of 128x96 at 16 frames a second. */
-async function makeSampleVideo(project: string): Promise<string> {
-  const source = "testsrc2=size=128x96:rate=16:duration=2";
-  const args = ["-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", join(project, "clip.mp4")];
-  return titled("ffmpeg for clip.mp4", await run("ffmpeg", args, project));
+/** The files that snippets may read: `clip.mp4`, 32 frames of 128x96, and a folder `videos` with two more. */
+async function makeSampleVideos(project: string): Promise<string> {
+  mkdirSync(join(project, "videos"));
+  const sources = { "clip.mp4": "testsrc2", "videos/one.mp4": "testsrc", "videos/two.mp4": "smptebars" };
+  const made = Object.entries(sources).map(([file, source]) => {
+    const input = `${source}=size=128x96:rate=16:duration=2`;
+    return run("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", input, "-pix_fmt", "yuv420p", file], project);
+  });
+  return (await Promise.all(made)).map((outcome) => titled("ffmpeg for the sample videos", outcome)).join("");
 }
 
 /** Errors in the project and in the declarations of our packages; other packages answer for their own. */
@@ -87,8 +94,6 @@ async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundl
     module: bundler ? "ESNext" : "NodeNext",
     moduleResolution,
     strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
     types: ["node"],
     ...(bundler ? { noEmit: true } : { outDir: "out" }),
   };
