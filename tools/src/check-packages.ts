@@ -111,8 +111,14 @@ function checkSideEffects(folder: string, listed: PackedManifest["sideEffects"])
   return files
     .filter((file) => /^import ["'](?!\.)/m.test(readFileSync(join(dist, file), "utf8")))
     .map((file) => `./dist/${file}`)
-    .filter((file) => listed === false || !listed.includes(file))
+    .filter((file) => listed === false || !listed.some((pattern) => matches(file, pattern)))
     .map((file) => `${file} imports a package for its side effect and is not listed in sideEffects`);
+}
+
+/** Whether a path is the one that a list names; `*` stands for any part of a file name. */
+function matches(path: string, pattern: string): boolean {
+  const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join("[^/]*")}$`).test(path);
 }
 
 function checkReadme(name: string, folder: string): string[] {
