@@ -1,6 +1,7 @@
+import { readFixture } from "@coordtok/tools";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { officialIndex, patchLattice } from "./index.js";
+import { latticeCoordinate, latticeCoordinates, officialIndex, patchLattice } from "./index.js";
 
 const lattices = fc
   .record({
@@ -50,9 +51,78 @@ describe("patch lattice", () => {
     expect(() => patchLattice({ frames: 16, height: 36, width: 32, patch: { time: 1, space: 8 } })).toThrow(/36 and 8/);
   });
 
-  it("the official index of lattice 23 is one too low at 13 and right at 12", () => {
-    const coordinate = (i: number): number => Math.fround(i / 22);
-    expect(officialIndex(coordinate(13), 23)).toBe(12);
-    expect(officialIndex(coordinate(12), 23)).toBe(12);
+  it("the region of some frames and a rectangle gives their patches in lattice order, in slices of any size", () => {
+    fc.assert(
+      fc.property(
+        lattices,
+        fc.array(fc.nat(), { minLength: 1 }),
+        fc.nat(),
+        fc.nat(),
+        fc.nat(30),
+        (lattice, ...draw) => {
+          const { time, space } = lattice.patch;
+          const [height, width] = [lattice.rows * space, lattice.columns * space];
+          const frames = draw[0].map((seed) => seed % (lattice.time * time));
+          const [top, left] = [draw[1] % height, draw[2] % width];
+          const rectangle = { top, left, height: height - top, width: 1 };
+          const region = lattice.region(frames, rectangle);
+          const seen = [...lattice.slices(draw[3] + 1, region)].flatMap(({ indices }) => [...indices]);
+          const expected: number[] = [];
+          for (let place = 0; place < lattice.count; place++) {
+            const [t, x, y] = lattice.patchAt(place);
+            const wanted =
+              frames.some((frame) => Math.floor(frame / time) === t) &&
+              (x + 1) * space > top &&
+              y * space <= left &&
+              left < (y + 1) * space;
+            if (wanted) expected.push(t, x, y);
+          }
+          expect(seen).toEqual(expected);
+          expect(lattice.regionSize(region) * 3).toBe(expected.length);
+        },
+      ),
+    );
+  });
+
+  it("patches by their places come in the given order, and points are one set per slice", () => {
+    const lattice = patchLattice({ frames: 4, height: 16, width: 8, patch: { time: 2, space: 8 } });
+    const slice = lattice.sliceAt([3, 0]);
+    expect(slice).toEqual({ count: 2, indices: Int32Array.of(1, 1, 0, 0, 0, 0) });
+    const points = lattice.points(slice, lattice.sliceAt([1, 1]));
+    expect(points).toEqual({ batch: 2, count: 2, coordinates: Float32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0) });
+    expect(() => lattice.points(slice, lattice.sliceAt([1]))).toThrow("as many patches for each clip, got 2 and 1");
+    expect(() => lattice.sliceAt([4])).toThrow("a patch number of 0 to 3, got 4");
+  });
+
+  it("frames and rectangles outside the clip, and slices of no patch, are refused", () => {
+    const lattice = patchLattice({ frames: 4, height: 16, width: 8, patch: { time: 2, space: 8 } });
+    expect(() => lattice.region([4])).toThrow("frame numbers of 0 to 3, got 4");
+    expect(() => lattice.region([])).toThrow("at least one frame");
+    expect(() => lattice.region([0], { top: 0, left: 0, height: 17, width: 1 })).toThrow("the 16 rows of the frame");
+    expect(() => lattice.region([0], { top: 0, left: 8, height: 1, width: 1 })).toThrow("the 8 columns of the frame");
+    expect(() => [...lattice.slices(0)]).toThrow("the size of a slice");
+  });
+
+  it("coordinates are the fp32 quotients, and 0 on an axis with one cell", () => {
+    const cells = { time: 1, rows: 4, columns: 24 };
+    expect(latticeCoordinates(cells, [0, 1, 7])).toEqual(Float32Array.of(0, 1 / 3, 7 / 23));
+    expect(latticeCoordinate(0.5, 2)).toBe(0.5);
+  });
+
+  it("the official index is one too low exactly where the official code has it, for every lattice of 2 to 256", async () => {
+    const fixture = await readFixture("tokenizer/coordinate-index");
+    const { n_min: first, n_max: last } = fixture.facts.config as { n_min: number; n_max: number };
+    const cells: number[] = [];
+    const indices: number[] = [];
+    for (let n = first; n <= last; n++)
+      for (let i = 0; i < n; i++) {
+        const index = officialIndex(latticeCoordinate(i, n), n);
+        if (index === i) continue;
+        expect(index).toBe(i - 1);
+        cells.push(n);
+        indices.push(i);
+      }
+    expect(cells).toEqual([...fixture.outputs.get("n").data]);
+    expect(indices).toEqual([...fixture.outputs.get("index").data]);
   });
 });
