@@ -50,7 +50,7 @@ const rows: { readonly [name: string]: readonly [Size, Geometry] } = {
   S: [[512, 8, 8, 8, 8], paper],
   small: [[256, 8, 4, 4, 6], paper],
   tiny: [[128, 4, 2, 2, 4], paper],
-  demo: [[96, 4, 1, 1, 4], halved],
+  demo: [[64, 4, 1, 1, 3], halved],
   test: [[32, 2, 1, 1, 2], smallest],
 };
 
