@@ -5,7 +5,8 @@ import { framesFromClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
 import { checkVideoOutput } from "./outputs.js";
 import { prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
-import { findDecoder, readTriplane, type TriplaneSource } from "./triplane-file.js";
+import { findDecoder, readTriplane } from "./triplane-file.js";
+import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Options of {@link decodeToVideo}. */
 export interface DecodeToVideoOptions extends CommonOptions {

@@ -7,11 +7,16 @@ import {
 } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
-import { floatCount, tokenCount } from "@coordtok/triplane";
+import {
+  floatCount,
+  tokenCount,
+  triplaneKind,
+  type CheckpointReference,
+  type TriplaneSource,
+} from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { probe, type FfmpegOptions } from "@coordtok/video/node";
 import { bytesText, durationText, groupedText, tableText } from "./text.js";
-import { triplaneKind, type CheckpointReference, type TriplaneSource } from "./triplane-file.js";
 
 /** The facts about a tokenizer's form that files of both kinds carry. */
 export interface ModelFacts {

@@ -5,7 +5,8 @@ import { triplaneShapeOf } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
 import { loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { readSourceClip, type WindowOptions } from "./source-clip.js";
-import { referenceTo, writeTriplane, type TriplaneSource } from "./triplane-file.js";
+import { referenceTo, writeTriplane } from "./triplane-file.js";
+import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Options of {@link encodeVideo}. */
 export interface EncodeVideoOptions extends CommonOptions, WindowOptions {

@@ -14,10 +14,8 @@ export { syntheticClip, type SyntheticClipOptions } from "./synthetic-clip.js";
 export {
   readTriplane,
   writeTriplane,
-  type CheckpointReference,
   type ReadTriplane,
   type TriplaneFacts,
-  type TriplaneSource,
   type WriteTriplaneOptions,
 } from "./triplane-file.js";
 export { loadModel, type BackendChoice, type CommonOptions } from "./model.js";

@@ -12,7 +12,7 @@ import { planesPicture } from "./pictures/planes.js";
 import { encodePng } from "./pictures/raster.js";
 import { sideBySide } from "./pictures/side-by-side.js";
 import { readSourceClip, type SourceClip, type WindowOptions } from "./source-clip.js";
-import type { TriplaneSource } from "./triplane-file.js";
+import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Options of {@link reconstructVideo}. */
 export interface ReconstructVideoOptions extends CommonOptions, WindowOptions {

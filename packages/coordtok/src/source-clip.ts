@@ -2,7 +2,7 @@ import { CoordTokError, type LongCallOptions, type RgbClip } from "@coordtok/cor
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import { readClip, type FfmpegOptions } from "@coordtok/video/node";
 import { basename } from "node:path";
-import type { TriplaneSource } from "./triplane-file.js";
+import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Which part of a video is taken. */
 export interface WindowOptions {

@@ -4,51 +4,26 @@ import {
   CoordTokError,
   loadCheckpoint,
   nestTensors,
-  saveCheckpoint,
   throwIfAborted,
   type Json,
   type LongCallOptions,
-  type RangeSource,
 } from "@coordtok/core";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
 import {
   checkConfig,
   checkpointKind,
   decoderShapes,
-  triplaneShapeOf,
   type DecoderParams,
   type TokenizerConfig,
 } from "@coordtok/tokenizer";
-import { planeNames, planeShape, type Triplane } from "@coordtok/triplane";
-
-/** The kind of a file that holds a triplane. */
-export const triplaneKind = "triplane";
-
-/** What a triplane was made from. */
-export interface TriplaneSource {
-  /** Name of the video file, without its folder. */
-  readonly name: string;
-  /** Columns of the video, before it was fitted to the model. */
-  readonly width: number;
-  /** Rows of the video. */
-  readonly height: number;
-  /** Frames per second of the frames that were taken. */
-  readonly fps: number;
-  /** How many frames were taken; the model's further frames are padding. */
-  readonly frames: number;
-  /** Index of the first frame taken. */
-  readonly start: number;
-  /** Distance between the frames taken. */
-  readonly stride: number;
-}
-
-/** Which checkpoint made a triplane, so that its decoder is found again. */
-export interface CheckpointReference {
-  /** Where it lies, seen from the folder of the triplane file. */
-  readonly path: string;
-  /** SHA-256 of the checkpoint file. */
-  readonly sha256: string;
-}
+import {
+  encodeTriplaneFile,
+  readTriplaneFile,
+  type CheckpointReference,
+  type Triplane,
+  type TriplaneSource,
+} from "@coordtok/triplane";
+import { ownVersion } from "./versions.js";
 
 /** Everything a triplane file says about itself. */
 export interface TriplaneFacts {
@@ -57,7 +32,7 @@ export interface TriplaneFacts {
   /** The video it was made from. */
   readonly source: TriplaneSource;
   /** The checkpoint that made it. */
-  readonly checkpoint: CheckpointReference;
+  readonly checkpoint?: CheckpointReference | undefined;
 }
 
 /** A triplane out of a file; its tensors are the caller's. */
@@ -89,14 +64,17 @@ export async function writeTriplane(
   options: WriteTriplaneOptions = {},
 ): Promise<void> {
   const { decoder, dtype = "F32" } = options;
-  const bytes = saveCheckpoint(
+  const { config, source, checkpoint } = facts;
+  const bytes = encodeTriplaneFile(
+    triplane,
     {
-      kind: triplaneKind,
-      config: facts.config as unknown as Json,
-      tensors: decoder === undefined ? { planes: triplane } : { planes: triplane, decoder },
-      metadata: { source: JSON.stringify(facts.source), checkpoint: JSON.stringify(facts.checkpoint) },
+      config: config as unknown as Json,
+      source,
+      checkpoint,
+      validFrames: [source.frames],
+      creator: `coordtok ${ownVersion}`,
     },
-    { dtype },
+    { dtype, decoder },
   );
   await writeAtomically(path, bytes, options);
 }
@@ -106,36 +84,22 @@ export async function writeTriplane(
  * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind or one that does not fit itself.
  */
 export async function readTriplane(path: string, options: LongCallOptions = {}): Promise<ReadTriplane> {
-  const source = await openFileSource(path);
+  const file = await openFileSource(path);
   try {
-    const { config, tensors, metadata } = await loadCheckpoint(source, {
-      ...options,
-      kind: triplaneKind,
-      parseConfig: checkConfig,
-      prefix: "planes.",
-      shapes: (stored) =>
-        new Map(planeNames.map((name) => [name, planeShape(triplaneShapeOf(stored), name, 1)] as const)),
-    });
-    const triplane = nestTensors(tensors) as Triplane;
-    const facts = {
+    const opened = await readTriplaneFile(file, checkConfig);
+    const { config, source, checkpoint } = opened;
+    const decoder = opened.hasDecoder ? await opened.readDecoder(decoderShapes(config), options) : undefined;
+    const triplane = await opened.readTriplane(options);
+    return {
       config,
-      source: JSON.parse(metadata.get("source") ?? "null") as TriplaneSource,
-      checkpoint: JSON.parse(metadata.get("checkpoint") ?? "null") as CheckpointReference,
+      source,
+      checkpoint,
+      triplane,
+      decoder: decoder === undefined ? undefined : (nestTensors(decoder) as DecoderParams),
     };
-    return { ...facts, triplane, decoder: await embeddedDecoder(source, options) };
   } finally {
-    await source.close();
+    await file.close();
   }
-}
-
-async function embeddedDecoder(source: RangeSource, options: LongCallOptions): Promise<DecoderParams | undefined> {
-  const head = await loadCheckpoint(source, {
-    ...options,
-    kind: triplaneKind,
-    parseConfig: checkConfig,
-    prefix: "decoder.",
-  });
-  return head.tensors.size === 0 ? undefined : (nestTensors(head.tensors) as DecoderParams);
 }
 
 /** A reference to a checkpoint, for a triplane that will lie at `triplanePath`. */
@@ -160,6 +124,11 @@ export async function findDecoder(
 ): Promise<DecoderParams> {
   throwIfAborted(options.signal);
   if (options.checkpoint !== undefined) return readDecoder(options.checkpoint, facts.config, options);
+  if (facts.checkpoint === undefined)
+    throw new CoordTokError(
+      "checkpoint",
+      `"${triplanePath}" does not say which checkpoint made it; give it with --checkpoint.`,
+    );
   const folder = dirname(resolve(triplanePath));
   const recorded = facts.checkpoint.path;
   const name = recorded.split("/").at(-1) ?? recorded;
