@@ -1,4 +1,4 @@
-import { getBackend, grad, matMul, ones, sum, tidy, type Tensor2D } from "@tensorflow/tfjs-core";
+import { getBackend, matMul, ones, tidy, type Tensor2D } from "@tensorflow/tfjs-core";
 import { backendTraits } from "@coordtok/core";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { expect, it } from "vitest";

@@ -119,7 +119,8 @@ const loaders: Readonly<
   webgpu: async () => {
     const device = await webgpuAdapter();
     // A page may have imported the package itself.
-    if (findBackendFactory("webgpu") == null) await import("@tensorflow/tfjs-backend-webgpu");
+    const registered: unknown = findBackendFactory("webgpu");
+    if (typeof registered !== "function") await import("@tensorflow/tfjs-backend-webgpu");
     await select("webgpu");
     return { versions: {}, device };
   },

@@ -1,4 +1,4 @@
-import { getKernel } from "@tensorflow/tfjs-core";
+import { getKernelsForBackend } from "@tensorflow/tfjs-core";
 
 /** What a backend is wanted for: training needs more kernels. */
 export type Purpose = "inference" | "training";
@@ -76,7 +76,7 @@ const trainingKernels = [
   "Step",
 ];
 
-/** Names of the TensorFlow.js kernels that a purpose needs, as `getKernel` of tfjs-core takes them. */
+/** Names of the TensorFlow.js kernels that a purpose needs, as `getKernelsForBackend` of tfjs-core gives them. */
 export function requiredKernels(purpose: Purpose): readonly string[] {
   return purpose === "training" ? [...inferenceKernels, ...trainingKernels] : inferenceKernels;
 }
@@ -86,5 +86,6 @@ export function requiredKernels(purpose: Purpose): readonly string[] {
  * @param tfName the backend as tfjs-core names it; its kernels must have been registered.
  */
 export function missingKernels(tfName: string, purpose: Purpose): string[] {
-  return requiredKernels(purpose).filter((kernel) => getKernel(kernel, tfName) === undefined);
+  const present = new Set(getKernelsForBackend(tfName).map(({ kernelName }) => kernelName));
+  return requiredKernels(purpose).filter((kernel) => !present.has(kernel));
 }

@@ -6,7 +6,9 @@ import { loadNative, nativeDevices, nativeVersions } from "./native.js";
 /** The platform of Node. */
 export const platform: Platform = {
   kind: "node",
-  loadNative: async () => void (await loadNative()),
+  loadNative: async () => {
+    await loadNative();
+  },
   nativeDevices,
   nativeVersions,
   wasmFolder: () => {

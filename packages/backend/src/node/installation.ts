@@ -81,9 +81,9 @@ export async function findInstallation(
 
 /** Reads one installation folder; see {@link findInstallation}. */
 export async function readInstallation(directory: string): Promise<Installation | { readonly missing: string }> {
-  let facts: InstallationFacts;
+  let facts: Omit<InstallationFacts, "format"> & { readonly format: number };
   try {
-    facts = JSON.parse(await readFile(join(directory, factsName), "utf8")) as InstallationFacts;
+    facts = JSON.parse(await readFile(join(directory, factsName), "utf8")) as typeof facts;
   } catch {
     return { missing: `the installation in "${directory}" is incomplete` };
   }
@@ -93,5 +93,5 @@ export async function readInstallation(directory: string): Promise<Installation 
     const found = await stat(join(directory, file.path)).catch(() => undefined);
     if (found?.size !== file.bytes) return { missing: `"${join(directory, file.path)}" is missing or damaged` };
   }
-  return { ...facts, directory, addon: join(directory, addonName) };
+  return { ...facts, format: 1, directory, addon: join(directory, addonName) };
 }

@@ -1,43 +1,66 @@
-import { mkdir, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
 import type { Pip } from "./python.js";
 import { run, tailOf, type Ran } from "./run.js";
+import { parseWheelName } from "./wheel.js";
 
-export interface DownloadOptions extends LongCallOptions {
+export interface FetchOptions extends LongCallOptions {
   readonly pip: Pip;
   readonly env: NodeJS.ProcessEnv;
-  /** What to fetch, such as `tensorflow-cpu==2.18.1`. */
-  readonly requirement: string;
   /** Platform tags that fit. */
   readonly tags: readonly string[];
-  /** Folder that receives the wheel; made when missing. */
-  readonly into: string;
-  /** Size in bytes, where it is known beforehand. */
-  readonly bytes?: number | undefined;
+  /** Folder for complete wheels. One that is there already is used. */
+  readonly downloads: string;
+  /** Folder for what is not complete. */
+  readonly unfinished: string;
 }
 
 /** Python versions to ask a wheel for, the usual one first. Which Python is installed here does not matter. */
 const pythonVersions = ["3.12", "3.13", "3.11"];
 
 /**
- * Fetches one wheel with pip, leaving pip's own cache and settings alone. Gives the wheel's path.
+ * Fetches one wheel with pip, leaving pip's own cache and settings alone, or takes it from the downloads of a setup that was
+ * interrupted.
+ * @param requirement such as `tensorflow-cpu==2.18.1` or `nvidia-nccl-cu12<3.0,>=2.27.7`.
+ * @returns the wheel's path.
  * @throws CoordTokError `setup` with the way out, `aborted`.
  */
-export async function downloadWheel(options: DownloadOptions): Promise<string> {
-  let failed: Ran | undefined;
+export async function fetchWheel(requirement: string, options: FetchOptions): Promise<string> {
+  const found = await findWheel(requirement, options.downloads);
+  if (found !== undefined) return found;
+  await mkdir(options.downloads, { recursive: true });
+  let ran: Ran | undefined;
   for (const pythonVersion of pythonVersions) {
-    const ran = await pipDownload(options, pythonVersion);
-    if (ran.code === 0) return theWheelIn(options.into);
-    failed = ran;
-    if (!isNotFound(ran)) break;
+    const into = join(options.unfinished, requirement.replaceAll(/[^\w.-]/g, "_"));
+    await rm(into, { recursive: true, force: true });
+    ran = await pipDownload(requirement, pythonVersion, into, options);
+    if (ran.code === 0) return moveWheel(into, options.downloads);
+    if (!isNotFound(ran) || isNetwork(ran)) break;
   }
-  throw downloadError(options.requirement, failed as Ran);
+  throw downloadError(requirement, ran as Ran);
 }
 
-async function pipDownload(options: DownloadOptions, pythonVersion: string): Promise<Ran> {
-  const { pip, requirement, tags, into, signal } = options;
-  const temporary = join(into, "unfinished");
+/** A wheel for a requirement in a folder: the exact version where one is asked for with `==`, else any. */
+export async function findWheel(requirement: string, folder: string): Promise<string | undefined> {
+  const match = /^(?<project>[\w.-]+?)(?:==(?<version>[\w.]+))?(?:[<>=!~].*)?$/.exec(requirement);
+  const { project = "", version } = match?.groups ?? {};
+  const wanted = project.replaceAll(/[_.]/g, "-").toLowerCase();
+  for (const name of (await readdir(folder).catch(() => [])).sort().reverse()) {
+    const wheel = parseWheelName(name);
+    if (wheel?.project === wanted && (version === undefined || wheel.version === version)) return join(folder, name);
+  }
+  return undefined;
+}
+
+async function pipDownload(
+  requirement: string,
+  pythonVersion: string,
+  into: string,
+  options: FetchOptions,
+): Promise<Ran> {
+  const { pip, tags, signal } = options;
+  const temporary = join(into, "temporary");
   await mkdir(temporary, { recursive: true });
   const args = [...pip.prefix, "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"];
   args.push(
@@ -52,7 +75,7 @@ async function pipDownload(options: DownloadOptions, pythonVersion: string): Pro
   for (const tag of tags) args.push("--platform", tag);
   args.push("--dest", into, requirement);
   let announced: number | undefined;
-  const stopWatching = watchSize(temporary, options, () => announced);
+  const stopWatching = watchSize(into, requirement, options, () => announced);
   try {
     const env = { ...options.env, TMPDIR: temporary, PYTHONUNBUFFERED: "1" };
     const onOutput = (text: string): void => void (announced = announcedSize(text) ?? announced);
@@ -63,23 +86,38 @@ async function pipDownload(options: DownloadOptions, pythonVersion: string): Pro
 }
 
 /** Reports how much of a download is there, four times a second, until the returned function is called. */
-function watchSize(folder: string, options: DownloadOptions, announced: () => number | undefined): () => void {
-  const { onProgress, requirement, bytes } = options;
+function watchSize(
+  folder: string,
+  requirement: string,
+  options: LongCallOptions,
+  announced: () => number | undefined,
+): () => void {
+  const { onProgress } = options;
   if (onProgress === undefined) return () => undefined;
-  const task = `download ${requirement.replace("==", " ")}`;
+  const task = `download ${requirement.replace(/[<>=!~].*$/, "")}`;
+  let stopped = false;
   const timer = setInterval(() => {
-    void sizeOfFolder(folder).then((done) => {
-      const total = Math.max(bytes ?? announced() ?? 0, done);
-      onProgress({ task, done, ...(bytes === undefined && announced() === undefined ? {} : { total }), unit: "bytes" });
+    void sizeOfFolder(folder).then((size) => {
+      if (stopped) return;
+      const total = announced();
+      // pip announces rounded sizes; done must not exceed them.
+      onProgress({
+        task,
+        done: total === undefined ? size : Math.min(size, total),
+        ...(total === undefined ? {} : { total }),
+        unit: "bytes",
+      });
     });
   }, 250);
-  return () => clearInterval(timer);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
+  };
 }
 
 async function sizeOfFolder(folder: string): Promise<number> {
   let bytes = 0;
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
-  for (const name of names) {
+  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
     const found = await stat(join(folder, name)).catch(() => undefined);
     if (found?.isFile()) bytes += found.size;
   }
@@ -93,46 +131,65 @@ function announcedSize(text: string): number | undefined {
   return scale === undefined ? undefined : Number(match?.groups?.["number"]) * scale;
 }
 
-async function theWheelIn(folder: string): Promise<string> {
-  const wheel = (await readdir(folder)).find((name) => name.endsWith(".whl"));
+async function moveWheel(from: string, downloads: string): Promise<string> {
+  const wheel = (await readdir(from)).find((name) => name.endsWith(".whl"));
   if (wheel === undefined)
-    throw new CoordTokError(
-      "setup",
-      `pip said it was done but left no wheel in "${folder}"; update pip and try again.`,
-    );
-  return join(folder, wheel);
+    throw new CoordTokError("setup", `pip said it was done but left no wheel in "${from}"; update pip and try again.`);
+  const target = join(downloads, basename(wheel));
+  await rename(join(from, wheel), target);
+  await rm(from, { recursive: true, force: true });
+  return target;
 }
 
 function isNotFound(ran: Ran): boolean {
   return /No matching distribution found/.test(ran.stderr);
 }
 
-const offline = "take the wheel from a machine with network and give it with --wheel FILE";
+const networkWords = [
+  "Max retries exceeded",
+  "ConnectionError",
+  "NewConnectionError",
+  "ConnectTimeout",
+  "ReadTimeout",
+  "Connection (?:refused|reset|broken|aborted)",
+  "ProxyError",
+  "SSLError",
+  "CERTIFICATE_VERIFY_FAILED",
+  "Name or service not known",
+  "nodename nor servname",
+  "Temporary failure in name resolution",
+  "Network is unreachable",
+  "HTTP error \\d+",
+  "40[137] Client Error",
+  "50\\d Server Error",
+];
+
+/** Whether pip could not reach its index. It then says as well that it found no such distribution. */
+function isNetwork(ran: Ran): boolean {
+  return new RegExp(networkWords.join("|"), "i").test(ran.stderr + ran.stdout);
+}
+
+const offline = "fetch the wheel on a machine with network and give it with --wheel FILE";
 
 /** One sentence for a pip that failed, its last lines as details. */
 export function downloadError(requirement: string, ran: Ran): CoordTokError {
   const details = tailOf(ran);
   const make = (message: string): CoordTokError => new CoordTokError("setup", message, { details });
-  const text = ran.stderr + ran.stdout;
-  if (/No space left on device|Errno 28/.test(text))
+  if (/No space left on device|Errno 28/.test(ran.stderr + ran.stdout))
     return make(
       `The disk is full, so ${requirement} could not be fetched; free some space or choose another place with COORDTOK_CACHE.`,
     );
-  // An index that cannot be reached also ends in "No matching distribution", so look for the network first.
-  const network =
-    /Max retries exceeded|ConnectionError|NewConnectionError|ConnectTimeout|ReadTimeout|Connection (?:refused|reset|broken)|ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED|Name or service not known|Temporary failure in name resolution|Network is unreachable|HTTP error \d+|\b40[137]\b.*(?:Client Error|Forbidden|Unauthorized)|\b50\d\b.*Server Error/;
-  if (network.test(text))
+  if (isNetwork(ran))
     return make(
-      `pip could not reach its package index to fetch ${requirement}; check the network and pip's settings (proxy, index-url), or ${offline}.`,
+      `pip could not get ${requirement} from its package index; check the network and pip's settings (proxy, index-url), or ${offline}.`,
     );
   if (isNotFound(ran)) {
     const versions = /from versions: (?<list>[^)]*)\)/.exec(ran.stderr)?.groups?.["list"];
     const offered =
-      versions === undefined || versions === "none" ? "" : ` (offered: ${versions.split(", ").slice(-6).join(", ")})`;
+      versions === undefined || versions === "none" ? "" : ` (there are ${versions.split(", ").slice(-6).join(", ")})`;
     return make(
       `pip's package index has no ${requirement} for this platform${offered}; choose another version with --tensorflow, or ${offline}.`,
     );
   }
-  const last = details.at(-1) ?? "no output";
-  return make(`pip could not fetch ${requirement} (${last}); try again, or ${offline}.`);
+  return make(`pip could not fetch ${requirement} (${details.at(-1) ?? "no output"}); try again, or ${offline}.`);
 }

@@ -1,1 +1,3 @@
-export { pinnedTensorflow, setupTensorflow, type SetupOptions, type SetupReport } from "./setup.js";
+export { pinnedTensorflow, type SetupWishes } from "./plan.js";
+export { setupTensorflow } from "./setup.js";
+export type { SetupOptions, SetupReport } from "./options.js";

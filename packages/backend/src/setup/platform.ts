@@ -39,12 +39,13 @@ const linuxLink = ["-shared", "-fPIC", "-Wl,-rpath,$ORIGIN/tensorflow"];
 const macLink = ["-bundle", "-undefined", "dynamic_lookup", "-Wl,-rpath,@loader_path/tensorflow"];
 
 /** glibc versions that manylinux wheels are built for, as far as pip may be asked for them. */
-const manylinux = ["2_17", "2_24", "2_26", "2_27", "2_28", "2_31", "2_34", "2_35", "2_39"];
+const manylinux = ["2_5", "2_12", "2_17", "2_24", "2_26", "2_27", "2_28", "2_31", "2_34", "2_35", "2_39"];
 const macVersions = ["11_0", "12_0", "13_0", "14_0", "15_0"];
 
 function linuxTags(arch: string, glibc: string): string[] {
   const fitting = manylinux.filter((version) => !isOlder(glibc, version.replace("_", ".")));
-  return [...fitting.map((version) => `manylinux_${version}_${arch}`), `manylinux2014_${arch}`];
+  const old = ["manylinux1", "manylinux2010", "manylinux2014"];
+  return [...fitting.map((version) => `manylinux_${version}_${arch}`), ...old.map((name) => `${name}_${arch}`)];
 }
 
 /** Whether version `a` (such as `2.17`) is older than `b`. */

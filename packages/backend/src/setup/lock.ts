@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import { link, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+import { throwIfAborted } from "@coordtok/core";
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  readonly token: string;
+}
+
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once when another process holds the lock. */
+  readonly onWait?: ((pid: number) => void) | undefined;
+}
+
+const heartbeatSeconds = 5;
+const silentSeconds = { sameHost: 600, otherHost: 60, unreadable: 5 } as const;
+
+/**
+ * Takes a lock file that one process may hold, waiting for the process that has it. A lock whose process is gone is taken over.
+ * Gives the function that lets it go.
+ * @throws CoordTokError `aborted`, or the system's error when the file cannot be written.
+ */
+export async function acquireLock(path: string, options: LockOptions = {}): Promise<() => Promise<void>> {
+  const owner: Owner = { pid: process.pid, host: hostname(), token: randomUUID() };
+  let told = false;
+  while (!(await tryToTake(path, owner))) {
+    throwIfAborted(options.signal);
+    const holder = await holderOf(path);
+    if (holder.gone) {
+      await removeStale(path, holder.token);
+      continue;
+    }
+    if (!told) options.onWait?.(holder.pid);
+    told = true;
+    await pause(200);
+  }
+  const heartbeat = setInterval(
+    () => void utimes(path, new Date(), new Date()).catch(() => undefined),
+    heartbeatSeconds * 1000,
+  );
+  heartbeat.unref();
+  return async () => {
+    clearInterval(heartbeat);
+    if ((await readOwner(path))?.token === owner.token) await rm(path, { force: true });
+  };
+}
+
+async function tryToTake(path: string, owner: Owner): Promise<boolean> {
+  // Written under another name first, so that nobody ever sees an empty lock.
+  const mine = `${path}.${owner.token}`;
+  const file = await open(mine, "w");
+  try {
+    await file.writeFile(JSON.stringify(owner));
+    await file.close();
+    await link(mine, path);
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw thrown;
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+async function readOwner(path: string): Promise<Owner | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Owner;
+  } catch {
+    return undefined;
+  }
+}
+
+async function holderOf(path: string): Promise<{ gone: boolean; pid: number; token: string | undefined }> {
+  const owner = await readOwner(path);
+  const facts = await stat(path).catch(() => undefined);
+  const silent = facts === undefined ? 0 : (Date.now() - facts.mtimeMs) / 1000;
+  if (owner === undefined) return { gone: silent > silentSeconds.unreadable, pid: 0, token: undefined };
+  const here = owner.host === hostname();
+  const gone = (here && !isAlive(owner.pid)) || silent > (here ? silentSeconds.sameHost : silentSeconds.otherHost);
+  return { gone, pid: owner.pid, token: owner.token };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Removes the lock with a token, and only that: if another process has taken over in between, its lock is put back. */
+async function removeStale(path: string, token: string | undefined): Promise<void> {
+  const aside = `${path}.stale-${randomUUID()}`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return;
+  }
+  if ((await readOwner(aside))?.token !== token) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
+}

@@ -1,0 +1,35 @@
+import type { LongCallOptions } from "@coordtok/core";
+import type { Installation } from "../node/installation.js";
+import type { TfjsNodePackage } from "../node/tfjs-node.js";
+import type { SetupWishes } from "./plan.js";
+import type { Machine } from "./platform.js";
+
+/** Options of `setupTensorflow`. */
+export interface SetupOptions extends SetupWishes, LongCallOptions {
+  /** The Python whose pip fetches the wheels (default: `python3` or `python` on `PATH`, else a `pip3` or `pip` program). */
+  readonly python?: string | undefined;
+  /** Where to keep what is set up (default: the cache folder, `COORDTOK_CACHE`). `loadBackend` looks in the cache folder only. */
+  readonly cacheDir?: string | undefined;
+  /** Set up anew even if it has been done (default false). */
+  readonly force?: boolean | undefined;
+  /** Receives sentences for the user: sizes beforehand, what is waited for, what was kept. */
+  readonly onNote?: ((text: string) => void) | undefined;
+}
+
+/** What a setup did. */
+export interface SetupReport {
+  /** Nothing was to be done. */
+  readonly alreadySetUp: boolean;
+  /** The TensorFlow that `loadBackend("tensorflow")` now takes. */
+  readonly installation: Installation;
+  /** How long it took. */
+  readonly seconds: number;
+}
+
+/** What of the world a setup depends on; tests supply their own. */
+export interface SetupWorld {
+  readonly env: NodeJS.ProcessEnv;
+  readonly machine: Machine;
+  readonly freeBytes: (folder: string) => Promise<number>;
+  readonly findTfjsNode: () => TfjsNodePackage | undefined;
+}

@@ -1,0 +1,52 @@
+import { statfs } from "node:fs/promises";
+import { CoordTokError } from "@coordtok/core";
+import type { SetupPlan } from "./plan.js";
+
+/** Sizes in bytes, measured on TensorFlow 2.18.1 and rounded up; other versions differ by a fifth or so. */
+const sizes = {
+  cpu: { download: 235e6, kept: 690e6 },
+  gpu: { download: 2425e6, kept: 4700e6 },
+  /** The build with CUDA, without CUDA's own wheels. */
+  gpuWithoutCuda: { download: 620e6, kept: 1260e6 },
+  ziglang: { download: 102e6, kept: 420e6 },
+} as const;
+
+/** What a setup is going to fetch and keep, in bytes. */
+export interface ExpectedSizes {
+  readonly download: number;
+  readonly kept: number;
+  /** What must be free while it runs: the wheels and what is unpacked from them at the same time. */
+  readonly needed: number;
+}
+
+/** The sizes of a plan, about. */
+export function expectedSizes(plan: SetupPlan, withZiglang: boolean): ExpectedSizes {
+  const row =
+    plan.device === "gpu" ? sizes.gpu : plan.project === plan.platform.cpuProject ? sizes.cpu : sizes.gpuWithoutCuda;
+  const zig = withZiglang ? sizes.ziglang : { download: 0, kept: 0 };
+  const download =
+    (plan.wheel === undefined
+      ? row.download
+      : plan.device === "gpu"
+        ? row.download - sizes.gpuWithoutCuda.download
+        : 0) + zig.download;
+  return { download, kept: row.kept, needed: download + row.kept + zig.kept + 20e6 };
+}
+
+/** Bytes as people read them. */
+export function bytesText(bytes: number): string {
+  return bytes < 1e9 ? `${String(Math.round(bytes / 1e6))} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+/** Bytes that this user may still write to the disk of an existing folder. */
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+/** @throws CoordTokError `setup` when there is not enough room. */
+export function checkSpace(free: number, needed: number, folder: string): void {
+  if (free >= needed) return;
+  const message = `Setting TensorFlow up needs ${bytesText(needed)} of disk space, and "${folder}" has ${bytesText(free)} left; free some or choose another place with COORDTOK_CACHE.`;
+  throw new CoordTokError("setup", message);
+}

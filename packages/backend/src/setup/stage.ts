@@ -1,0 +1,202 @@
+import { mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { CoordTokError, isCoordTokError } from "@coordtok/core";
+import { sha256OfFile } from "@coordtok/core/node";
+import { addonName, factsName, type InstallationFacts } from "../node/installation.js";
+import type { TfjsNodePackage } from "../node/tfjs-node.js";
+import { compileAddon, fetchZig, findCompiler, ziglang, type Compiler } from "./compiler.js";
+import { fetchWheel, findWheel, type FetchOptions } from "./download.js";
+import { neededHeaders } from "./headers.js";
+import { cudaRequirements } from "./nvidia.js";
+import type { SetupPlan } from "./plan.js";
+import { findPip, type Pip } from "./python.js";
+import { selfTest } from "./self-test.js";
+import type { SetupOptions, SetupWorld } from "./options.js";
+import { bytesText, checkSpace, expectedSizes } from "./sizes.js";
+import { openWheel, type Wheel } from "./wheel.js";
+
+export interface StageInput {
+  readonly plan: SetupPlan;
+  readonly tfjsNode: TfjsNodePackage;
+  /** The folder that becomes the installation. */
+  readonly staging: string;
+  /** Folder for complete wheels. */
+  readonly downloads: string;
+  readonly world: SetupWorld;
+  readonly options: SetupOptions;
+}
+
+type FileFacts = InstallationFacts["files"][number];
+
+/** Makes a complete, tested installation in the staging folder; its facts are written last. */
+export async function stageInstallation(input: StageInput): Promise<void> {
+  const { plan, tfjsNode, staging, world, options } = input;
+  const { env } = world;
+  const { signal } = options;
+  const work = join(staging, "work");
+  await mkdir(work);
+  const found = await findCompiler(env, signal);
+  await announce(input, found);
+  const fetching = await fetchOptions(input, work, found);
+  const wheels: { name: string; sha256: string }[] = [];
+  const files: FileFacts[] = [];
+  for await (const { path, facts } of unpackWheels(input, fetching)) {
+    wheels.push({ name: basename(path), sha256: await sha256OfFile(path, { signal }) });
+    files.push(...facts);
+  }
+  const compiler = found ?? (await fetchZig(join(work, "zig"), fetching()));
+  await compileAddon(
+    { ...compiler, env: { ...compiler.env, TMPDIR: work } },
+    tfjsNode,
+    plan.platform,
+    staging,
+    options,
+  );
+  await rm(work, { recursive: true, force: true });
+  files.push(await factsOf(staging, addonName));
+  const facts: InstallationFacts = {
+    format: 1,
+    tensorflow: plan.version,
+    device: plan.device,
+    asked: plan.asked,
+    platform: plan.platform.name,
+    tfjsNode: tfjsNode.version,
+    compiler: compiler.name,
+    wheels,
+    files,
+    selfTest: { node: process.version, gigaflops: 0, devices: [] },
+    madeAt: new Date().toISOString(),
+  };
+  const write = (content: InstallationFacts): Promise<void> =>
+    writeFile(join(staging, factsName), `${JSON.stringify(content, undefined, 2)}\n`);
+  await write(facts);
+  const { gigaflops, devices } = await selfTest(staging, tfjsNode, env, options);
+  await write({ ...facts, selfTest: { node: process.version, gigaflops, devices } });
+}
+
+/** Says what is going to be fetched and kept, and checks that there is room. */
+async function announce({ plan, staging, world, options }: StageInput, compiler: Compiler | undefined): Promise<void> {
+  const { download, kept, needed } = expectedSizes(plan, compiler === undefined);
+  const kind = plan.device === "gpu" ? "with CUDA" : "for the processor";
+  const fetched = download === 0 ? "fetches nothing" : `fetches about ${bytesText(download)}`;
+  options.onNote?.(
+    `TensorFlow ${plan.version} ${kind}: ${fetched}, keeps about ${bytesText(kept)} in "${dirname(staging)}".`,
+  );
+  if (compiler === undefined)
+    options.onNote?.(`There is no C++ compiler, so ${ziglang.name} is fetched as well; it is deleted afterwards.`);
+  checkSpace(await world.freeBytes(staging), needed, dirname(staging));
+}
+
+/** How to fetch; pip is looked for at once when something is to be fetched for certain. */
+async function fetchOptions(
+  input: StageInput,
+  work: string,
+  compiler: Compiler | undefined,
+): Promise<() => FetchOptions> {
+  const { plan, downloads, world, options } = input;
+  const { env } = world;
+  const needed = plan.wheel === undefined || compiler === undefined || plan.device === "gpu";
+  const pip: Pip | undefined = needed ? await findPip(options.python, env, options.signal) : undefined;
+  return () => {
+    if (pip === undefined)
+      throw new CoordTokError("setup", "pip is needed after all; run setup again without --wheel.");
+    return {
+      pip,
+      env,
+      tags: plan.platform.tags,
+      downloads,
+      unfinished: work,
+      signal: options.signal,
+      onProgress: options.onProgress,
+    };
+  };
+}
+
+interface Unpacked {
+  /** The wheel. */
+  readonly path: string;
+  /** The libraries that came out of it. */
+  readonly facts: FileFacts[];
+}
+
+/** Unpacks TensorFlow's wheel and, for the GPU, those of CUDA. */
+async function* unpackWheels(input: StageInput, fetching: () => FetchOptions): AsyncGenerator<Unpacked> {
+  const { plan } = input;
+  const path = plan.wheel ?? (await fetchWheel(`${plan.project}==${plan.version}`, fetching()));
+  const wheel = await openOrDrop(path, input);
+  let cuda: string[];
+  try {
+    const missing = plan.platform.libraries.find((library) => !wheel.names.includes(library));
+    if (missing !== undefined)
+      throw new CoordTokError(
+        "setup",
+        `The wheel "${basename(path)}" has no "${missing}"; TensorFlow 2.16 and later have it, so choose another version with --tensorflow.`,
+      );
+    const headers = await neededHeaders(wheel);
+    cuda = plan.device === "gpu" ? cudaRequirements(await readMetadata(wheel)) : [];
+    yield { path, facts: await unpack(wheel, [...plan.platform.libraries, ...headers], input) };
+  } finally {
+    wheel.close();
+  }
+  for (const requirement of cuda) {
+    const beside = plan.wheel === undefined ? undefined : await findWheel(requirement, dirname(plan.wheel));
+    const cudaPath = beside ?? (await fetchWheel(requirement, fetching()));
+    const cudaWheel = await openOrDrop(cudaPath, input);
+    try {
+      const names = cudaWheel.names.filter(
+        (name) => /^nvidia\//.test(name) && !/\/include\/|\.a$|__init__\.py$/.test(name),
+      );
+      yield { path: cudaPath, facts: await unpack(cudaWheel, names, input) };
+    } finally {
+      cudaWheel.close();
+    }
+  }
+}
+
+async function readMetadata(wheel: Wheel): Promise<string> {
+  const name = wheel.names.find((one) => /^[^/]+\.dist-info\/METADATA$/.test(one));
+  return name === undefined ? "" : wheel.readText(name);
+}
+
+/** Opens a wheel; a damaged one among the downloads is removed, so that the next setup fetches it anew. */
+async function openOrDrop(path: string, input: StageInput): Promise<Wheel> {
+  try {
+    return await openWheel(path);
+  } catch (thrown) {
+    await drop(path, input, thrown);
+    throw thrown;
+  }
+}
+
+async function drop(path: string, { downloads }: StageInput, thrown: unknown): Promise<void> {
+  if (isCoordTokError(thrown) && thrown.code === "setup" && dirname(path) === downloads)
+    await rm(path, { force: true });
+}
+
+async function unpack(wheel: Wheel, names: readonly string[], input: StageInput): Promise<FileFacts[]> {
+  const { staging, options, world } = input;
+  const total = names.reduce((sum, name) => sum + wheel.sizeOf(name), 0);
+  checkSpace(await world.freeBytes(staging), total, dirname(staging));
+  const task = `unpack ${basename(wheel.path).split("-").slice(0, 2).join(" ")}`;
+  let next = 0;
+  const onBytes = (done: number): void => {
+    // Every 8 MiB is often enough for a bar.
+    if (done < next && done < total) return;
+    next = done + 2 ** 23;
+    options.onProgress?.({ task, done, total, unit: "bytes" });
+  };
+  try {
+    const sums = await wheel.extract(names, staging, { signal: options.signal, onBytes });
+    return names
+      .filter((name) => /\.(?:so|dylib)(?:\.|$)/.test(basename(name)))
+      .map((path) => ({ path, bytes: wheel.sizeOf(path), sha256: sums.get(path) ?? "" }));
+  } catch (thrown) {
+    await drop(wheel.path, input, thrown);
+    throw thrown;
+  }
+}
+
+async function factsOf(folder: string, path: string): Promise<FileFacts> {
+  const full = join(folder, path);
+  return { path, bytes: (await stat(full)).size, sha256: await sha256OfFile(full) };
+}
