@@ -29,8 +29,9 @@ const decoderPrefix = "decoder.";
 export interface TriplaneSource {
   /** Name of the video file, without its folder. */
   readonly name?: string | undefined;
-  /** Size of the video in pixels, before it was fitted to the model. */
+  /** Columns of the video in pixels, before it was fitted to the model. */
   readonly width: number;
+  /** Rows of the video in pixels, before it was fitted to the model. */
   readonly height: number;
   /** Frames per second of the frames that were taken. */
   readonly fps: number;
@@ -56,6 +57,7 @@ export interface CheckpointReference {
 export interface TriplaneFacts<Config> {
   /** The configuration of the tokenizer, plain data. */
   readonly config: Config;
+  /** The video it was made from. */
   readonly source: TriplaneSource;
   /** How many frames of each of the B clips are real; what follows is padding. */
   readonly validFrames: readonly number[];

@@ -3,7 +3,9 @@ import type { PointSet } from "./points.js";
 
 /** The size of a patch: `time` frames of `space` by `space` pixels. */
 export interface PatchExtent {
+  /** Frames. */
   readonly time: number;
+  /** Rows and columns in pixels; patches are square. */
   readonly space: number;
 }
 
@@ -15,6 +17,7 @@ export interface LatticeOptions {
   readonly height: number;
   /** W, columns of a frame in pixels. */
   readonly width: number;
+  /** The size of a patch; it must divide the clip. */
   readonly patch: PatchExtent;
 }
 
@@ -30,15 +33,21 @@ export interface PatchSlice {
 export interface PatchRegion {
   /** Time cells in ascending order, each once. */
   readonly cells: readonly number[];
+  /** The range of cells along the rows of a frame. */
   readonly rows: readonly [begin: number, end: number];
+  /** The range of cells along the columns of a frame. */
   readonly columns: readonly [begin: number, end: number];
 }
 
 /** A rectangle of pixels; it must lie within the frame. */
 export interface PixelRectangle {
+  /** Its first row of pixels, from 0. */
   readonly top: number;
+  /** Its first column of pixels, from 0. */
   readonly left: number;
+  /** Its rows in pixels, at least 1. */
   readonly height: number;
+  /** Its columns in pixels, at least 1. */
   readonly width: number;
 }
 
@@ -50,6 +59,7 @@ export interface PatchLattice {
   readonly rows: number;
   /** Cells along the columns of a frame. */
   readonly columns: number;
+  /** The size of a patch. */
   readonly patch: PatchExtent;
   /** All cells. */
   readonly count: number;

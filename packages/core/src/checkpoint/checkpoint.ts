@@ -34,6 +34,7 @@ export interface CheckpointFile<Config> extends Omit<Checkpoint<Config>, "tensor
 
 /** What a checkpoint is expected to be. */
 export interface ExpectedCheckpoint<Config> {
+  /** The only kind that is accepted. */
   readonly kind: string;
   /** Checks the stored configuration and gives it its type. It should throw a `CoordTokError`. */
   readonly parseConfig: (stored: Json) => Config;
@@ -121,6 +122,7 @@ export async function loadCheckpoint<Config>(
 
 /** What {@link saveCheckpoint} stores. */
 export interface CheckpointContent {
+  /** What the file is for, such as `tokenizer`. */
   readonly kind: string;
   /** Plain data that `parseConfig` understands. */
   readonly config: Json;

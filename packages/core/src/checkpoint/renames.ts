@@ -9,6 +9,7 @@ export type RenameRule<Layout extends string = "transpose"> = readonly [ours: st
 
 /** A new name and the layout of the rule that gave it. */
 export interface Renamed<Layout extends string = "transpose"> {
+  /** The name on the other side of the table. */
   readonly name: string;
   /** `undefined` where the numbers stay as they are. */
   readonly layout: Layout | undefined;

@@ -2,7 +2,7 @@ import { formatShape } from "../shape.js";
 import { CoordTokError } from "../errors.js";
 
 /** Bytes per element of the number types that a safetensors header may name. */
-export const bytesPerElement = {
+export const bytesPerElement: Readonly<Record<SafetensorsType, number>> = {
   BOOL: 1,
   U8: 1,
   I8: 1,
@@ -18,14 +18,31 @@ export const bytesPerElement = {
   I64: 8,
   U64: 8,
   F64: 8,
-} as const;
+};
 
 /** A number type of the safetensors format. */
-export type SafetensorsType = keyof typeof bytesPerElement;
+export type SafetensorsType =
+  | "BOOL"
+  | "U8"
+  | "I8"
+  | "F8_E4M3"
+  | "F8_E5M2"
+  | "I16"
+  | "U16"
+  | "F16"
+  | "BF16"
+  | "I32"
+  | "U32"
+  | "F32"
+  | "I64"
+  | "U64"
+  | "F64";
 
 /** Where one tensor lies in a file and what it is. */
 export interface SafetensorsEntry {
+  /** The type of its numbers. */
   readonly dtype: SafetensorsType;
+  /** Its sizes, outermost axis first; none for a single number. */
   readonly shape: readonly number[];
   /** First byte, counted from the beginning of the file. */
   readonly begin: number;
@@ -35,7 +52,9 @@ export interface SafetensorsEntry {
 
 /** A header that has been checked. */
 export interface SafetensorsHeader {
+  /** The tensors by name. */
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
+  /** The texts that are stored beside them. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -161,7 +180,7 @@ function parseEntry(
       `tensor ${quote(name)} lies at bytes ${begin} to ${end} of the data, but there are only ${fileSize - dataBegin}; the file may be incomplete`,
     );
   const type = dtype as SafetensorsType;
-  const bytes = shape.reduce<number>((product, size) => product * size, bytesPerElement[type]);
+  const bytes = shape.reduce((product, size) => product * size, bytesPerElement[type]);
   if (bytes !== end - begin)
     return fail(
       `tensor ${quote(name)} takes ${end - begin} bytes, but ${type} of shape ${formatShape(shape)} takes ${bytes}`,

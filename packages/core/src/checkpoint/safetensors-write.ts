@@ -6,14 +6,19 @@ import { bytesPerElement, longestHeader, type SafetensorsType } from "./safetens
 
 /** A tensor to write under a name. */
 export interface NamedTensor {
+  /** Its name in the file. */
   readonly name: string;
+  /** Its numbers; it must live until the file has been written. */
   readonly tensor: Tensor;
 }
 
 /** Numbers to write under a name as they are. */
 export interface NamedBytes {
+  /** Its name in the file. */
   readonly name: string;
+  /** The type of the numbers. */
   readonly dtype: SafetensorsType;
+  /** The sizes, outermost axis first; none for a single number. */
   readonly shape: readonly number[];
   /** Little-endian, row by row; a function is called when their turn comes, so that not all must be in memory at once. */
   readonly bytes: Uint8Array | (() => Promise<Uint8Array>);
@@ -75,7 +80,7 @@ function partOf(item: NamedTensor | NamedBytes, storage: FloatStorage): Part {
     return { name, dtype, shape: tensor.shape, size, bytes: async () => bytesOf(await tensor.data(), dtype) };
   }
   const { name, dtype, shape, bytes } = item;
-  const size = shape.reduce<number>((product, dim) => product * dim, bytesPerElement[dtype]);
+  const size = shape.reduce((product, dim) => product * dim, bytesPerElement[dtype]);
   return { name, dtype, shape, size, bytes: typeof bytes === "function" ? bytes : async () => bytes };
 }
 
