@@ -95,3 +95,8 @@ export async function readInstallation(directory: string): Promise<Installation 
   }
   return { ...facts, format: 1, directory, addon: join(directory, addonName) };
 }
+
+/** Whether the TensorFlow build is the one with CUDA, which also computes on the processor. */
+export function hasCuda(facts: InstallationFacts): boolean {
+  return facts.platform === "linux-x64" && facts.wheels.some(({ name }) => /^tensorflow-\d/.test(name));
+}

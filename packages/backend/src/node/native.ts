@@ -26,7 +26,7 @@ export async function loadNative(): Promise<NativeFacts> {
   if (loaded !== undefined) return loaded;
   const { tfjsNode, installation } = await findNative();
   try {
-    requireTfjsNode(tfjsNode, installation.addon);
+    requireTfjsNode(tfjsNode, installation);
   } catch (thrown) {
     const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand} --force".`;
     throw new CoordTokError("backend", message, { cause: thrown });
@@ -36,7 +36,7 @@ export async function loadNative(): Promise<NativeFacts> {
 }
 
 /** Finds the package and its installation without loading either. */
-async function findNative(): Promise<{ tfjsNode: TfjsNodePackage; installation: Installation }> {
+export async function findNative(): Promise<{ tfjsNode: TfjsNodePackage; installation: Installation }> {
   const tfjsNode = findTfjsNode();
   if (tfjsNode === undefined)
     throw new CoordTokError(

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { messageOf } from "@coordtok/core";
+import { hasCuda, type Installation } from "./installation.js";
 
 /** The npm package that speaks to TensorFlow. */
 export const tfjsNodePackage = "@tensorflow/tfjs-node-gpu";
@@ -45,12 +46,12 @@ export function findTfjsNode(
  * read-only, shared between projects or re-linked at any time.
  * Loading registers the backend `tensorflow` with tfjs-core and selects it.
  */
-export function requireTfjsNode(found: TfjsNodePackage, addon: string): TfjsNodeModule {
-  prepareProcess();
+export function requireTfjsNode(found: TfjsNodePackage, installation: Installation): TfjsNodeModule {
+  prepareProcess(installation);
   const require = createRequire(found.main);
   const locator = require.resolve("@mapbox/node-pre-gyp");
   const before = require.cache[locator];
-  const answer = { id: locator, filename: locator, loaded: true, exports: { find: () => addon } };
+  const answer = { id: locator, filename: locator, loaded: true, exports: { find: () => installation.addon } };
   require.cache[locator] = answer as unknown as NodeJS.Module;
   try {
     return require(found.main) as TfjsNodeModule;
@@ -67,11 +68,19 @@ function firstLine(text: string): string {
 }
 
 /** What TensorFlow and tfjs-node must find in the process before they are loaded. What the user has set stays. */
-function prepareProcess(): void {
-  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
+function prepareProcess(installation: Installation): void {
+  const build = hasCuda(installation);
+  // The build with CUDA reports a missing driver as an error at every start; `coordtok doctor` says it once, in words.
+  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= build ? "3" : "2";
+  if (build && installation.device === "cpu") process.env["CUDA_VISIBLE_DEVICES"] ??= "-1";
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+  supplyOldHelpers();
+}
+
+/** tfjs-node 4.22 calls two helpers of `node:util` that warn in Node 22 and are going away one by one after it. */
+function supplyOldHelpers(): void {
+  if (Number(process.versions.node.split(".")[0]) < 22) return;
   const util = createRequire(import.meta.url)("node:util") as Record<string, unknown>;
-  // Node 23 removed both; tfjs-node 4.22 calls them.
-  util["isNullOrUndefined"] ??= (value: unknown) => value === null || value === undefined;
-  util["isArray"] ??= Array.isArray;
+  util["isNullOrUndefined"] = (value: unknown) => value === null || value === undefined;
+  util["isArray"] = Array.isArray;
 }

@@ -1,3 +1,11 @@
 export { pinnedTensorflow, type SetupWishes } from "./plan.js";
 export { setupTensorflow } from "./setup.js";
 export type { SetupOptions, SetupReport } from "./options.js";
+export {
+  describeSetup,
+  doctorReport,
+  type BackendFinding,
+  type DoctorReport,
+  type Finding,
+  type SetupDescription,
+} from "./doctor.js";

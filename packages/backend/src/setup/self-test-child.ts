@@ -11,7 +11,7 @@ async function main(directory: string, tfjsNodeManifest: string): Promise<SelfTe
   const tfjsNode = findTfjsNode([tfjsNodeManifest]);
   if ("missing" in installation) throw new Error(installation.missing);
   if (tfjsNode === undefined) throw new Error(`${tfjsNodeManifest} is gone`);
-  requireTfjsNode(tfjsNode, installation.addon);
+  requireTfjsNode(tfjsNode, installation);
   return { ok: true, ...(await measure()), devices: nativeDevices().devices, tensorflow: nativeDevices().version };
 }
 

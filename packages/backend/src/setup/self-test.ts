@@ -72,6 +72,9 @@ function selfTestSentence(reason: string): string {
   const glibc = /version [`'"]?(?<library>GLIBC(?:XX)?_[\d.]+)'? not found/.exec(reason)?.groups?.["library"];
   if (glibc !== undefined)
     return `This TensorFlow needs ${glibc}, which this system's C library is too old for; choose an older one with --tensorflow 2.18.1, or use a newer system or image.`;
+  const library = /(?<library>lib[\w.+-]+): cannot open shared object file/.exec(reason)?.groups?.["library"];
+  if (library !== undefined)
+    return `TensorFlow needs ${library}, which this system lacks; install it (Debian: apt install libstdc++6 libgcc-s1).`;
   if (/wrong ELF class|invalid ELF header|incompatible architecture|mach-o/i.test(reason))
     return `The wheel is for another kind of processor (${reason}); give one for this machine.`;
   return `The compiled add-on does not work here (${reason}); run setup again with --force, or choose another version with --tensorflow.`;

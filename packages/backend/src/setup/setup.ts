@@ -150,7 +150,9 @@ async function makeInstallation(
   if ("missing" in installation)
     throw new CoordTokError("setup", `What was set up is gone already (${installation.missing}); run setup again.`);
   const kept = installation.files.reduce((sum, file) => sum + file.bytes, 0);
-  options.onNote?.(`Kept ${bytesText(kept)} in "${installation.directory}"; the downloaded wheels were deleted.`);
+  options.onNote?.(
+    `Kept ${bytesText(kept)} in "${installation.directory}"${plan.wheel === undefined ? "; the downloaded wheels were deleted" : ""}.`,
+  );
   return installation;
 }
 

@@ -1,0 +1,202 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { getBackend, setBackend } from "@tensorflow/tfjs-core";
+import { isCoordTokError, messageOf, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import { backendCatalogue, type BackendName } from "../catalogue.js";
+import { loadBackend } from "../load.js";
+import { cacheFolder } from "../node/cache-folder.js";
+import { findInstallation, platformName, type Installation } from "../node/installation.js";
+import { findNative, installCommand, setupCommand } from "../node/native.js";
+import { findTfjsNode, type TfjsNodePackage } from "../node/tfjs-node.js";
+import { findCompiler, ziglang } from "./compiler.js";
+import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
+import { findPip } from "./python.js";
+import { run } from "./run.js";
+import { selfTest } from "./self-test.js";
+import { freeBytes } from "./sizes.js";
+
+/** What is set up, without trying anything. */
+export interface SetupDescription {
+  /** The cache folder; it need not exist. */
+  readonly cache: string;
+  /** Such as `linux-x64`. */
+  readonly platform: string;
+  /** The npm package whose add-on is compiled. */
+  readonly tfjsNode: TfjsNodePackage | undefined;
+  /** The TensorFlow in use. */
+  readonly installation: Installation | undefined;
+  /** Why there is none, with the way out. */
+  readonly problem: string | undefined;
+}
+
+/** Something that was looked for: what was found, or why nothing. */
+export interface Finding {
+  readonly found: boolean;
+  readonly text: string;
+}
+
+/** What one backend is like here. */
+export interface BackendFinding {
+  readonly name: BackendName;
+  /** Whether it loads and has the kernels that training needs. */
+  readonly loads: boolean;
+  /** What it computes on, or why it does not load and how to get it. */
+  readonly text: string;
+  /** Speed of a product of 1024×1024 matrices in 1e9 operations a second, where it was measured. */
+  readonly gigaflops?: number;
+}
+
+/** Everything that decides which backends work on this machine. */
+export interface DoctorReport extends SetupDescription {
+  /** Node's version, such as `v20.20.2`. */
+  readonly node: string;
+  /** Bytes left on the disk of the cache folder. */
+  readonly freeBytes: number | undefined;
+  /** Bytes that the cache folder holds. */
+  readonly cachedBytes: number;
+  /** The pip that would fetch wheels. */
+  readonly pip: Finding;
+  readonly compiler: Finding;
+  readonly nvidia: Finding;
+  readonly backends: readonly BackendFinding[];
+  /** What could be done, one sentence each; empty when all is well. */
+  readonly advice: readonly string[];
+}
+
+/** What the cache folder holds for this platform. Takes milliseconds and loads nothing. */
+export async function describeSetup(): Promise<SetupDescription> {
+  const cache = cacheFolder();
+  const found = await findInstallation(cache);
+  const problem = await findNative().then(
+    () => undefined,
+    (thrown: unknown) => messageOf(thrown),
+  );
+  return {
+    cache,
+    platform: platformName(),
+    tfjsNode: findTfjsNode(),
+    installation: "missing" in found ? undefined : found,
+    problem,
+  };
+}
+
+/**
+ * Looks at everything that decides which backends work here and tries each of them; the native one in a process of its own.
+ * Nothing is changed, and the backend that was selected before is selected again. Takes some seconds.
+ * @throws CoordTokError `aborted`.
+ */
+export async function doctorReport(
+  options: LongCallOptions & { readonly python?: string | undefined } = {},
+): Promise<DoctorReport> {
+  const { env } = process;
+  const { signal } = options;
+  const description = await describeSetup();
+  const driver = await findNvidiaDriver(env, signal);
+  const pip = await findPip(options.python, env, signal).then(
+    ({ command, version }): Finding => ({ found: true, text: `${version} of ${command}` }),
+    (thrown: unknown): Finding => notFound(thrown),
+  );
+  const backends: BackendFinding[] = [];
+  for (const row of backendCatalogue) {
+    throwIfAborted(signal);
+    options.onProgress?.({
+      task: "try backends",
+      done: backends.length,
+      total: backendCatalogue.length,
+      unit: "backends",
+    });
+    backends.push(
+      row.name === "tensorflow" ? await tryNative(description, options) : await tryBackend(row.name, options),
+    );
+  }
+  return {
+    ...description,
+    node: process.version,
+    freeBytes: await freeBytes(description.cache).catch(() => undefined),
+    cachedBytes: await folderBytes(description.cache),
+    pip,
+    compiler: await compilerFinding(options),
+    nvidia: driverFinding(driver),
+    backends,
+    advice: adviceFor(description, driver, backends),
+  };
+}
+
+function notFound(thrown: unknown): Finding {
+  if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
+  return { found: false, text: messageOf(thrown) };
+}
+
+async function tryNative(
+  { installation, tfjsNode, problem }: SetupDescription,
+  options: LongCallOptions,
+): Promise<BackendFinding> {
+  const name = "tensorflow";
+  if (problem !== undefined || installation === undefined || tfjsNode === undefined)
+    return { name, loads: false, text: problem ?? `Run "${setupCommand}".` };
+  try {
+    const { devices, gigaflops } = await selfTest(installation.directory, tfjsNode, process.env, {
+      signal: options.signal,
+    });
+    return { name, loads: true, text: `TensorFlow ${installation.tensorflow} on ${devices.join("; ")}`, gigaflops };
+  } catch (thrown) {
+    return { name, loads: false, text: notFound(thrown).text };
+  }
+}
+
+async function tryBackend(name: BackendName, { signal }: LongCallOptions): Promise<BackendFinding> {
+  const before = getBackend() as string | undefined;
+  try {
+    const { device } = await loadBackend(name, { purpose: "training", signal });
+    return { name, loads: true, text: device };
+  } catch (thrown) {
+    return { name, loads: false, text: notFound(thrown).text };
+  } finally {
+    if (before !== undefined && before !== "") await setBackend(before);
+  }
+}
+
+async function compilerFinding({ signal }: LongCallOptions): Promise<Finding> {
+  const compiler = await findCompiler(process.env, signal);
+  if (compiler === undefined) return { found: false, text: `no C++ compiler; setup fetches ${ziglang.name} instead` };
+  const { stdout } = await run(compiler.command, [...compiler.prefix, "--version"], { env: process.env, signal });
+  return { found: true, text: `${stdout.split("\n")[0] ?? ""} (${compiler.command})` };
+}
+
+function driverFinding(driver: NvidiaDriver): Finding {
+  if (!driver.present) return { found: false, text: `no NVIDIA driver (${driver.lookedFor})` };
+  const gpus = driver.gpus.length === 0 ? "" : `: ${driver.gpus.join(", ")}`;
+  return { found: true, text: `NVIDIA driver ${driver.version ?? "of unknown version"}${gpus}` };
+}
+
+function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends: readonly BackendFinding[]): string[] {
+  const { installation, problem, tfjsNode } = description;
+  const advice: string[] = [];
+  const native = backends.find(({ name }) => name === "tensorflow");
+  const usesGpu = native?.text.includes("GPU") === true;
+  if (tfjsNode === undefined) advice.push(`For the native backend run ${installCommand}, then "${setupCommand}".`);
+  else if (problem !== undefined) advice.push(problem);
+  else if (native?.loads === false) advice.push(native.text);
+  if (installation?.device === "gpu" && !driver.present)
+    advice.push(
+      `TensorFlow was set up for the GPU, but no NVIDIA driver was found (${driver.lookedFor}), so it computes on the processor; ${driverHelp}.`,
+    );
+  if (installation?.device === "gpu" && driver.present && native?.loads === true && !usesGpu)
+    advice.push(
+      `There is an NVIDIA driver, but TensorFlow does not use the GPU; run with TF_CPP_MIN_LOG_LEVEL=0 to read why (an old driver as a rule: ${driverHelp}).`,
+    );
+  if (installation?.device === "cpu" && driver.present && platformName() === "linux-x64")
+    advice.push(
+      `There is an NVIDIA driver, but TensorFlow was set up for the processor; "${setupCommand} --device gpu" uses the GPU.`,
+    );
+  return advice;
+}
+
+async function folderBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (found?.isFile()) bytes += found.size;
+  }
+  return bytes;
+}
