@@ -11,3 +11,22 @@ export {
 export type { ConvolutionParams, Convolutions } from "./lpips/features.js";
 export type { LpipsNetworkName } from "./lpips/networks.js";
 export { psnr, psnrOfRgb, psnrPerFrame, type PsnrOptions, type RgbPsnr } from "./psnr.js";
+export { truncatedBytes, unitFromByte, unitFromModelRange } from "./eight-bit.js";
+export { msSsimPerFrame, ssimPerFrame, type SsimOptions } from "./ssim.js";
+export { framesOf, type FrameSource } from "./frames.js";
+export { collectStatistics, fvdFeatures, type FvdFeatureOptions } from "./fvd/features.js";
+export { frechetDistance, type FrechetDistance } from "./fvd/frechet.js";
+export { i3d, i3dEndPoints, type I3dOutput } from "./fvd/i3d.js";
+export { disposeI3dParams, i3dParamsFromStateDict, i3dWeightShapes, type I3dParams } from "./fvd/i3d-params.js";
+export type { Convolution3dParams } from "./fvd/convolution3d.js";
+export { fvdPreprocess } from "./fvd/preprocess.js";
+export {
+  covarianceOf,
+  decodeStatistics,
+  emptyStatistics,
+  encodeStatistics,
+  mergeStatistics,
+  statisticsOf,
+  type PooledStatistics,
+  type StatisticsFacts,
+} from "./fvd/statistics.js";

@@ -6,6 +6,8 @@ export interface BackendTraits {
   readonly transposedProducts: boolean;
   /** Products of many matrices in one call are about as fast as single ones; otherwise the layers multiply matrix by matrix. */
   readonly batchedProducts: boolean;
+  /** Convolutions over time and space are about as fast as two-dimensional ones (default false); otherwise frames are stacked as channels. */
+  readonly convolutions3d?: boolean;
 }
 
 const cautious: BackendTraits = { transposedProducts: false, batchedProducts: false };

@@ -1,4 +1,5 @@
 import type { ParityHandler } from "../types.js";
+import { metricsHandlers } from "./metrics.js";
 import { tokenizerHandlers } from "./tokenizer.js";
 import { trainingHandlers } from "./training.js";
 import { triplaneHandlers } from "./triplane.js";
@@ -8,4 +9,5 @@ export const handlers: { readonly [kind: string]: ParityHandler } = {
   ...triplaneHandlers,
   ...tokenizerHandlers,
   ...trainingHandlers,
+  ...metricsHandlers,
 };

@@ -1,0 +1,68 @@
+import { checkSameDimension, covarianceOf, type PooledStatistics } from "./statistics.js";
+import { product, symmetricEigen, transposed } from "./symmetric.js";
+
+/** The Fréchet distance of two Gaussians fitted to feature vectors, and what it is made of. */
+export interface FrechetDistance {
+  /** `meanTerm + traceTerm - 2 rootTerm`. */
+  readonly distance: number;
+  /** `|m1 - m2|^2` */
+  readonly meanTerm: number;
+  /** `tr(S1 + S2)` */
+  readonly traceTerm: number;
+  /** `tr root(root(S1) S2 root(S1))` */
+  readonly rootTerm: number;
+  /** Sentences that a reader of the number should see; usually none. */
+  readonly warnings: readonly string[];
+}
+
+/** Eigenvalues below it keep their value where all others get their square root, as the official evaluation has it. */
+const rootThreshold = 1e-10;
+
+/**
+ * The Fréchet distance between two sets of feature vectors, in double precision: `|m1 - m2|^2 + tr(S1 + S2) - 2 tr root(S S2 S)` with
+ * unbiased covariances and `S` the symmetric root of `S1`. Roots are taken as the official evaluation does: a singular value below
+ * 1e-10 is kept as it is (fixture README 5.9). With 1024 features it takes some seconds.
+ * @throws CoordTokError `shape` for vectors of different lengths, `input` for fewer than two vectors.
+ */
+export function frechetDistance(a: PooledStatistics, b: PooledStatistics): FrechetDistance {
+  checkSameDimension(a, b);
+  const { dimension } = a;
+  const [first, second] = [covarianceOf(a), covarianceOf(b)];
+  const meanTerm = a.mean.reduce((sum, mean, i) => sum + (mean - b.mean[i]!) ** 2, 0);
+  let traceTerm = 0;
+  for (let i = 0; i < dimension; i++) traceTerm += first[i * (dimension + 1)]! + second[i * (dimension + 1)]!;
+  const rootTerm = rootTraceOfProduct(first, second, dimension);
+  return {
+    distance: meanTerm + traceTerm - 2 * rootTerm,
+    meanTerm,
+    traceTerm,
+    rootTerm,
+    warnings: [a, b].flatMap(({ count }, set) => rankWarning(count, dimension, set)),
+  };
+}
+
+/** With `S1 = V D V^T`: the eigenvalues of `S S2 S` are those of `root(D) V^T S2 V root(D)`, which needs no third product. */
+function rootTraceOfProduct(first: Float64Array, second: Float64Array, size: number): number {
+  const { values, vectors } = symmetricEigen(first, size);
+  const rooted = values.map(officialRoot);
+  const left = transposed(vectors, size, size).map((value, i) => value * rooted[Math.floor(i / size)]!);
+  const inner = product(product(left, second, size, size, size), transposed(left, size, size), size, size, size);
+  return symmetricEigen(symmetrized(inner, size), size).values.reduce((sum, value) => sum + officialRoot(value), 0);
+}
+
+/** The root of a singular value, which is the eigenvalue's absolute value: round-off leaves some a little below 0. */
+function officialRoot(eigenvalue: number): number {
+  const singular = Math.abs(eigenvalue);
+  return singular < rootThreshold ? singular : Math.sqrt(singular);
+}
+
+function symmetrized(matrix: Float64Array, size: number): Float64Array {
+  return matrix.map((value, i) => (value + matrix[(i % size) * size + Math.floor(i / size)]!) / 2);
+}
+
+function rankWarning(count: number, dimension: number, set: number): string[] {
+  if (count > dimension) return [];
+  return [
+    `The ${set === 0 ? "first" : "second"} set has ${count} vectors of ${dimension} features: its covariance is singular and the distance too large; take more than ${dimension} vectors.`,
+  ];
+}

@@ -1,0 +1,103 @@
+import {
+  add,
+  concat,
+  matMul,
+  mean,
+  mul,
+  reshape,
+  sum,
+  tensor,
+  tidy,
+  type Tensor2D,
+  type Tensor5D,
+} from "@tensorflow/tfjs-core";
+import { checkShape, CoordTokError } from "@coordtok/core";
+import { convolve3d, maxPool3d, type Extent3d } from "./convolution3d.js";
+import { i3dFeatureWidth, i3dLayers, type I3dConvolution, type I3dLayer } from "./i3d-layers.js";
+import type { I3dParams } from "./i3d-params.js";
+
+/** What I3D gives for a clip: the classifier's outputs, as the official FVD takes them, or the 1024 features before it. */
+export type I3dOutput = "logits" | "pooled";
+
+const cube: Extent3d = { time: 3, space: 3 };
+const step: Extent3d = { time: 1, space: 1 };
+/** The window of the average pool behind the last end point. */
+const poolFrames = 2;
+const poolSide = 7;
+
+/**
+ * What InceptionI3d says of clips: an average pool of 2x7x7 over the last end point, then for `logits` the classifier, and the mean over
+ * time (fixture README 5.9).
+ * @param clips `[B, T, H, W, 3]` in [-1, 1], as {@link fvdPreprocess} makes them: H and W 193 to 224, T at least 9.
+ * @returns `[B, classes]` or `[B, 1024]`, the caller's.
+ * @throws CoordTokError `shape` for frames of another size or too few.
+ */
+export function i3d(params: I3dParams, clips: Tensor5D, output: I3dOutput = "logits"): Tensor2D {
+  checkShape(clips, [undefined, undefined, undefined, undefined, 3], "the clips");
+  return tidy(() => {
+    const pooled = pooledFeatures(i3dEndPoints(params, clips), clips);
+    return output === "pooled" ? pooled : add(matMul(pooled, params.classifierKernel), params.classifierBias);
+  });
+}
+
+/**
+ * The end points of InceptionI3d one after the other, up to `Mixed_5c`.
+ * @param clips `[B, T, H, W, 3]` in [-1, 1], of any size.
+ * @param onEndPoint called with each end point's name and values `[B, T', H', W', C]`, which are freed after the call.
+ * @returns the values of the last one, the caller's.
+ */
+export function i3dEndPoints(
+  params: I3dParams,
+  clips: Tensor5D,
+  onEndPoint?: (name: string, values: Tensor5D) => void,
+): Tensor5D {
+  let values = clips;
+  for (const layer of i3dLayers) {
+    const next = tidy(() => applyLayer(params, layer, values));
+    if (values !== clips) values.dispose();
+    values = next;
+    onEndPoint?.(layer.name, values);
+  }
+  return values;
+}
+
+function applyLayer(params: I3dParams, layer: I3dLayer, x: Tensor5D): Tensor5D {
+  const convolve = ({ name }: I3dConvolution, input: Tensor5D, stride: Extent3d = step): Tensor5D =>
+    convolve3d(params.convolutions[name]!, input, stride);
+  switch (layer.kind) {
+    case "convolution":
+      return convolve(layer.convolution, x, layer.stride);
+    case "max-pool":
+      return maxPool3d(x, layer.size, layer.stride);
+    case "mixed": {
+      const { b0, b1a, b1b, b2a, b2b, b3b } = layer.convolutions;
+      const branches = [
+        convolve(b0, x),
+        convolve(b1b, convolve(b1a, x)),
+        convolve(b2b, convolve(b2a, x)),
+        convolve(b3b, maxPool3d(x, cube, step)),
+      ];
+      return concatChannels(branches);
+    }
+  }
+}
+
+function concatChannels(branches: readonly Tensor5D[]): Tensor5D {
+  const [clips, time, height, width] = branches[0]!.shape;
+  const flat = branches.map((branch) => reshape(branch, [clips * time, height, width, branch.shape[4]]));
+  return reshape(concat(flat, 3), [clips, time, height, width, -1]);
+}
+
+/** The mean over time of the averages over windows of 2 frames, `[B, 1024]`; the classifier is linear, so it may come after. */
+function pooledFeatures(values: Tensor5D, { shape }: Tensor5D): Tensor2D {
+  const [clips, time, height, width] = values.shape;
+  if (height !== poolSide || width !== poolSide || time < poolFrames)
+    throw new CoordTokError(
+      "shape",
+      `Expected clips of at least 9 frames of 193 to 224 pixels a side, got ${shape[1]} frames of ${shape[3]}x${shape[2]}; pass them through fvdPreprocess.`,
+    );
+  // Every frame but the first and the last lies in two windows.
+  const perFrame = mean(mean(reshape(values, [clips * time, height, width, i3dFeatureWidth]), 1), 1);
+  const weights = Array.from({ length: time }, (_, t) => (t === 0 || t === time - 1 ? 1 : 2) / (2 * (time - 1)));
+  return sum(mul(reshape(perFrame, [clips, time, i3dFeatureWidth]), tensor(weights, [1, time, 1])), 1);
+}

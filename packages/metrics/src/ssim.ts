@@ -1,0 +1,193 @@
+import {
+  add,
+  avgPool,
+  concat,
+  div,
+  matMul,
+  mean,
+  mul,
+  neg,
+  pow,
+  relu,
+  reshape,
+  slice,
+  split,
+  square,
+  stack,
+  sub,
+  tensor,
+  tidy,
+  transpose,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
+import { checkShape, CoordTokError } from "@coordtok/core";
+
+/** Options of {@link ssimPerFrame} and {@link msSsimPerFrame}. */
+export interface SsimOptions {
+  /** The distance from black to white in the values given: 1 for values in [0, 1] (default), 2 for model range, 255 for bytes. */
+  readonly dataRange?: number | undefined;
+}
+
+const taps = 11;
+const deviation = 1.5;
+const k1 = 0.01;
+const k2 = 0.03;
+
+/** The exponents of the five scales of MS-SSIM, finest first (Wang, Simoncelli and Bovik 2003). */
+const scaleWeights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333] as const;
+
+/**
+ * SSIM of each frame: 1 for equal frames, lower for worse. A Gaussian window of 11x11 with a deviation of 1.5, only positions where it
+ * lies within the frame, biased variances, K1 = 0.01, K2 = 0.03; the mean over positions, then over the colours
+ * (fixture README 5.9). For bytes as the official evaluation cuts them, give `truncatedBytes` of both and a data range of 255.
+ * @param reference `[T, H, W, C]`, at least 11x11.
+ * @param other of the same shape.
+ * @returns `[T]`
+ * @throws CoordTokError `shape` when shapes differ or frames are smaller than the window.
+ */
+export function ssimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
+  checkPair(reference, other, taps, "SSIM");
+  return perFrame(reference, other, (a, b, filters) => {
+    const { luminance, contrast } = similarity(a, b, filters[0]!, options.dataRange ?? 1);
+    return mean(positionMean(mul(luminance, contrast)));
+  });
+}
+
+/**
+ * MS-SSIM of each frame: over five scales, each half the one before, the product of the contrast terms' means to the powers 0.0448,
+ * 0.2856, 0.3001, 0.2363 and 0.1333, with the luminance term at the coarsest scale; per colour, then the mean over the colours
+ * (Wang, Simoncelli and Bovik 2003). Halving takes means of 2x2 values and drops an odd last row or column; a negative mean of a
+ * contrast term counts as 0.
+ * @param reference `[T, H, W, C]`, at least 176x176.
+ * @param other of the same shape.
+ * @returns `[T]`
+ * @throws CoordTokError `shape` when shapes differ or frames are too small for the window at the coarsest scale.
+ */
+export function msSsimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
+  checkPair(reference, other, taps * 2 ** (scaleWeights.length - 1), "MS-SSIM");
+  return perFrame(
+    reference,
+    other,
+    (a, b, filters) => {
+      const factors: Tensor[] = [];
+      let [fine, otherFine] = [a, b];
+      for (const [scale, weight] of scaleWeights.entries()) {
+        if (scale > 0) [fine, otherFine] = [halved(fine), halved(otherFine)];
+        const { luminance, contrast } = similarity(fine, otherFine, filters[scale]!, options.dataRange ?? 1);
+        const last = scale === scaleWeights.length - 1;
+        factors.push(pow(relu(positionMean(last ? mul(luminance, contrast) : contrast)), weight));
+      }
+      return mean(factors.reduce((product, factor) => mul(product, factor)));
+    },
+    scaleWeights.length,
+  );
+}
+
+function checkPair(reference: Tensor4D, other: Tensor4D, smallest: number, what: string): void {
+  checkShape(reference, [undefined, undefined, undefined, undefined], "a clip");
+  checkShape(other, reference.shape, "the other clip");
+  const [, height, width] = reference.shape;
+  if (Math.min(height, width) < smallest)
+    throw new CoordTokError(
+      "shape",
+      `Expected frames of at least ${smallest}x${smallest} for ${what}, got ${width}x${height}.`,
+    );
+}
+
+/** The windows of one scale, as matrices that filter along the rows' and the columns' axis. */
+interface Filters {
+  /** `[H-10, H]` */
+  readonly rows: Tensor2D;
+  /** `[W-10, W]` */
+  readonly columns: Tensor2D;
+}
+
+/** Frame by frame, so that no more than one frame's intermediates are in memory. */
+function perFrame(
+  reference: Tensor4D,
+  other: Tensor4D,
+  score: (a: Tensor3D, b: Tensor3D, filters: readonly Filters[]) => Tensor,
+  scales = 1,
+): Tensor1D {
+  const [frames, height, width, channels] = reference.shape;
+  return tidy(() => {
+    const filters = Array.from({ length: scales }, (_, scale) => ({
+      rows: gaussianBand(Math.floor(height / 2 ** scale)),
+      columns: gaussianBand(Math.floor(width / 2 ** scale)),
+    }));
+    const frameOf = (clip: Tensor4D, t: number): Tensor3D =>
+      reshape(slice(clip, [t, 0, 0, 0], [1, height, width, channels]), [height, width, channels]);
+    const scores = Array.from({ length: frames }, (_, t) =>
+      tidy(() => score(frameOf(reference, t), frameOf(other, t), filters)),
+    );
+    return stack(scores) as Tensor1D;
+  });
+}
+
+/**
+ * The two terms of SSIM at each position, `[columns, rows, C]`. They are computed from sum and difference of the frames:
+ * with s = x + y and d = x - y the luminance term is `1 - 2 E[d]^2 / (E[s]^2 + E[d]^2 + 2 C1)` and the other one
+ * `1 - 2 V[d] / (V[s] + V[d] + 2 C2)`, which in single precision loses nothing where the frames are alike.
+ */
+function similarity(
+  a: Tensor3D,
+  b: Tensor3D,
+  filters: Filters,
+  dataRange: number,
+): { luminance: Tensor3D; contrast: Tensor3D } {
+  const total = mul(add(a, b), 1 / dataRange);
+  const difference = mul<Tensor3D>(sub(a, b), 1 / dataRange);
+  // Variances do not depend on the mean; without most of it their squares lose less.
+  const centre = mean(mean(total, 0, true), 1, true);
+  const centred = sub<Tensor3D>(total, centre);
+  const [s, d, ss, dd] = smoothed([centred, difference, square(centred), square(difference)], filters);
+  const meanOfSum = square(add(s!, centre));
+  const meanOfDifference = square(d!);
+  const varianceOfSum = sub(ss!, square(s!));
+  const varianceOfDifference = sub(dd!, meanOfDifference);
+  return {
+    luminance: complement(meanOfDifference, meanOfSum, 2 * k1 ** 2),
+    contrast: complement(varianceOfDifference, varianceOfSum, 2 * k2 ** 2),
+  };
+}
+
+/** `1 - 2 d / (s + d + constant)` */
+function complement(d: Tensor, s: Tensor, constant: number): Tensor3D {
+  return add(neg(div(mul(d, 2), add(add(s, d), constant))), 1);
+}
+
+/** Maps `[H, W, C]` under the window, each `[columns, rows, C]`: two matrix products for all of them together. */
+function smoothed(maps: readonly Tensor3D[], { rows, columns }: Filters): Tensor3D[] {
+  const [height, width, channels] = maps[0]!.shape;
+  const [outRows, outColumns] = [rows.shape[0], columns.shape[0]];
+  const deep = maps.length * channels;
+  const beside = concat([...maps], 2);
+  const alongRows = reshape(matMul(rows, reshape(beside, [height, width * deep])), [outRows, width, deep]);
+  const turned = reshape(transpose(alongRows, [1, 0, 2]), [width, outRows * deep]);
+  const both = reshape(matMul(columns, turned), [outColumns, outRows, deep]);
+  return split<Tensor3D>(both, maps.length, 2);
+}
+
+/** `[C]`, axis by axis, since wasm adds up in float32 one by one. */
+function positionMean(map: Tensor): Tensor1D {
+  return mean(mean(map, 0), 0);
+}
+
+function halved(frame: Tensor3D): Tensor3D {
+  return avgPool(frame, 2, 2, "valid");
+}
+
+/** `[side-10, side]`: row i holds the normalised Gaussian from column i on. */
+function gaussianBand(side: number): Tensor2D {
+  const weights = Array.from({ length: taps }, (_, i) => Math.exp(-((i - (taps - 1) / 2) ** 2) / (2 * deviation ** 2)));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const rows = side - taps + 1;
+  const values = new Float32Array(rows * side);
+  for (let row = 0; row < rows; row++)
+    weights.forEach((weight, tap) => (values[row * side + row + tap] = weight / total));
+  return tensor(values, [rows, side]);
+}
