@@ -43,6 +43,7 @@ function options(): Partial<TypeDocOptions> {
     entryPoints: packages.flatMap(sourceEntries),
     tsconfig: join(root, "tsconfig.json"),
     logLevel: "Warn",
+    readme: "none",
     disableSources: true,
     excludeExternals: true,
     excludePrivate: true,

@@ -46,7 +46,7 @@ describe("the layering rules", () => {
     const { output } = await runTool(
       "depcruise",
       ["--config", ".dependency-cruiser.cjs", "--output-type", "json", "packages"],
-      folder,
+      { cwd: folder },
     );
     for (const { from, rule } of (JSON.parse(output) as Report).summary.violations)
       broken.set(from, [...(broken.get(from) ?? []), rule.name].sort());

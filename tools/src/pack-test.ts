@@ -22,7 +22,12 @@ export async function checkPackedPackages(): Promise<string> {
     await checkTypes(project, "NodeNext"),
   ];
   for (const program of programs)
-    found.push(titled(`node ${program}`, await run(process.execPath, [join("out", program)], project)));
+    found.push(
+      titled(
+        `node ${program}`,
+        await run(process.execPath, [join("out", program)], { cwd: project, limitSeconds: 180 }),
+      ),
+    );
   found.push(await checkCommand(project), await checkBrowserBundle(project));
   return found.filter(Boolean).join("\n");
 }
@@ -31,7 +36,7 @@ async function install(project: string, packages: readonly PackedPackage[]): Pro
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
   const nodeTypes = `@types/node@${rootManifest().devDependencies["@types/node"]}`;
   const options = ["--no-audit", "--no-fund", "--loglevel=error"];
-  return run("npm", ["install", ...options, ...packages.map(({ tarball }) => tarball), nodeTypes], project);
+  return run("npm", ["install", ...options, ...packages.map(({ tarball }) => tarball), nodeTypes], { cwd: project });
 }
 
 function rootManifest(): { devDependencies: Record<"@types/node", string> } {
@@ -80,7 +85,7 @@ async function makeSampleVideos(project: string): Promise<string> {
   const sources = { "clip.mp4": "testsrc2", "videos/one.mp4": "testsrc", "videos/two.mp4": "smptebars" };
   const made = Object.entries(sources).map(([file, source]) => {
     const input = `${source}=size=128x96:rate=16:duration=2`;
-    return run("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", input, "-pix_fmt", "yuv420p", file], project);
+    return run("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", input, "-pix_fmt", "yuv420p", file], { cwd: project });
   });
   return (await Promise.all(made)).map((outcome) => titled("ffmpeg for the sample videos", outcome)).join("");
 }
@@ -99,7 +104,7 @@ async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundl
   };
   const config = `tsconfig.${moduleResolution}.json`;
   writeFileSync(join(project, config), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
-  const { ok, output } = await runTool("tsc", ["-p", config, "--pretty", "false"], project);
+  const { ok, output } = await runTool("tsc", ["-p", config, "--pretty", "false"], { cwd: project });
   if (ok) return "";
   const ours = output
     .split(/\n(?=\S)/)
@@ -144,7 +149,7 @@ async function checkBrowserBundle(project: string): Promise<string> {
 }
 
 async function checkCommand(project: string): Promise<string> {
-  const help = await run("npx", ["--no-install", "coordtok", "--help"], project);
+  const help = await run("npx", ["--no-install", "coordtok", "--help"], { cwd: project });
   if (!help.ok) return titled("npx coordtok --help", help);
   return /reconstruct/.test(help.output) ? "" : `npx coordtok --help does not list its commands.\n${help.output}`;
 }
