@@ -183,12 +183,15 @@ export function downloadError(requirement: string, ran: Ran): CoordTokError {
     return make(
       `pip could not get ${requirement} from its package index; check the network and pip's settings (proxy, index-url), or ${offline}.`,
     );
-  if (isNotFound(ran)) {
-    const versions = /from versions: (?<list>[^)]*)\)/.exec(ran.stderr)?.groups?.["list"];
-    const offered =
-      versions === undefined || versions === "none" ? "" : ` (there are ${versions.split(", ").slice(-6).join(", ")})`;
+  const offered = /from versions: (?<list>[^)]*)\)/.exec(ran.stderr)?.groups?.["list"];
+  if (isNotFound(ran) && offered === "none")
     return make(
-      `pip's package index has no ${requirement} for this platform${offered}; choose another version with --tensorflow, or ${offline}.`,
+      `pip's package index offers no ${requirement.replace(/[<>=!~].*$/, "")} for this platform or refuses to; check pip's settings (proxy, index-url), or ${offline}.`,
+    );
+  if (isNotFound(ran)) {
+    const known = offered === undefined ? "" : ` (there are ${offered.split(", ").slice(-6).join(", ")})`;
+    return make(
+      `pip's package index has no ${requirement} for this platform${known}; choose another version with --tensorflow, or ${offline}.`,
     );
   }
   return make(`pip could not fetch ${requirement} (${details.at(-1) ?? "no output"}); try again, or ${offline}.`);

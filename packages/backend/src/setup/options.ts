@@ -3,6 +3,7 @@ import type { Installation } from "../node/installation.js";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import type { SetupWishes } from "./plan.js";
 import type { Machine } from "./platform.js";
+import type { selfTest } from "./self-test.js";
 
 /** Options of `setupTensorflow`. */
 export interface SetupOptions extends SetupWishes, LongCallOptions {
@@ -32,4 +33,6 @@ export interface SetupWorld {
   readonly machine: Machine;
   readonly freeBytes: (folder: string) => Promise<number>;
   readonly findTfjsNode: () => TfjsNodePackage | undefined;
+  /** Loads an installation in a process of its own and measures it. */
+  readonly selfTest: typeof selfTest;
 }

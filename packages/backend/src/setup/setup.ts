@@ -12,11 +12,12 @@ import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
 import type { SetupOptions, SetupReport, SetupWorld } from "./options.js";
 import { makePlan, satisfies, type SetupPlan } from "./plan.js";
 import { thisMachine, wheelPlatform } from "./platform.js";
+import { selfTest } from "./self-test.js";
 import { bytesText, freeBytes } from "./sizes.js";
 import { stageInstallation } from "./stage.js";
 
 function thisWorld(): SetupWorld {
-  return { env: process.env, machine: thisMachine(), freeBytes, findTfjsNode };
+  return { env: process.env, machine: thisMachine(), freeBytes, findTfjsNode, selfTest };
 }
 
 /**

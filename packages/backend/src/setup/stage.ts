@@ -10,7 +10,6 @@ import { neededHeaders } from "./headers.js";
 import { cudaRequirements } from "./nvidia.js";
 import type { SetupPlan } from "./plan.js";
 import { findPip, type Pip } from "./python.js";
-import { selfTest } from "./self-test.js";
 import type { SetupOptions, SetupWorld } from "./options.js";
 import { bytesText, checkSpace, expectedSizes } from "./sizes.js";
 import { openWheel, type Wheel } from "./wheel.js";
@@ -70,7 +69,7 @@ export async function stageInstallation(input: StageInput): Promise<void> {
   const write = (content: InstallationFacts): Promise<void> =>
     writeFile(join(staging, factsName), `${JSON.stringify(content, undefined, 2)}\n`);
   await write(facts);
-  const { gigaflops, devices } = await selfTest(staging, tfjsNode, env, options);
+  const { gigaflops, devices } = await world.selfTest(staging, tfjsNode, env, options);
   await write({ ...facts, selfTest: { node: process.version, gigaflops, devices } });
 }
 

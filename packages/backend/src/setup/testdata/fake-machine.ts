@@ -1,0 +1,91 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SetupWorld } from "../options.js";
+import type { Machine } from "../platform.js";
+import { tensorflowEntries, writeWheel } from "./fake-wheel.js";
+
+/** An ordinary Linux. */
+export const linux: Machine = { platform: "linux", arch: "x64", glibc: "2.36" };
+
+/** The file name of the made-up TensorFlow wheel. */
+export const wheelName = "tensorflow_cpu-2.18.1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
+
+/** A made-up machine: a folder of programs as its whole `PATH`, a cache and a package with add-on sources. */
+export interface FakeMachine {
+  readonly root: string;
+  /** Where the cache is; need not exist. */
+  readonly cache: string;
+  /** The wheel that the made-up pip hands out. */
+  readonly wheel: string;
+  readonly world: SetupWorld;
+  /** Puts a shell script on the `PATH`. */
+  program(name: string, script: string): void;
+  /** How often a program has been started with arguments that contain a word. */
+  starts(word: string): number;
+  remove(): void;
+}
+
+/** A pip that copies the wheel; `$FAKE_PIP` is run in place of the copying where it is set. */
+const pythonScript = `
+echo "$*" >> "$FAKE_ROOT/starts"
+case "$*" in
+  *"pip --version"*) echo "pip 24.0 from /somewhere (python 3.12)"; exit 0;;
+  *"pip download"*) ;;
+  *) exit 0;;
+esac
+while [ $# -gt 0 ]; do case "$1" in --dest) dest="$2"; shift;; *) wanted="$1";; esac; shift; done
+echo "  Downloading it (18.1 kB)"
+if [ -n "$FAKE_PIP" ]; then eval "$FAKE_PIP"; exit $?; fi
+case "$wanted" in
+  tensorflow*) /bin/cp "$FAKE_ROOT/wheels/"tensorflow_cpu-*.whl "$dest";;
+  nvidia*) /bin/cp "$FAKE_ROOT/wheels/"nvidia*.whl "$dest";;
+esac
+`;
+
+/** A compiler that writes its output file; `$FAKE_COMPILER` is run first. */
+const compilerScript = `
+echo "c++ $*" >> "$FAKE_ROOT/starts"
+case "$*" in *--version*) echo "fake 1.0"; exit 0;; esac
+if [ -n "$FAKE_COMPILER" ]; then eval "$FAKE_COMPILER" || exit 1; fi
+while [ $# -gt 0 ]; do case "$1" in -o) echo addon > "$2"; shift;; esac; shift; done
+`;
+
+/** Makes a machine on which everything is there and works. */
+export function fakeMachine(env: Readonly<Record<string, string>> = {}, machine: Machine = linux): FakeMachine {
+  const root = mkdtempSync(join(tmpdir(), "coordtok-setup-"));
+  const [bin, wheels, tfjsNode] = ["bin", "wheels", "tfjs-node"].map((name) => join(root, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const folder of [bin, wheels, join(tfjsNode, "binding")]) mkdirSync(folder, { recursive: true });
+  writeFileSync(join(tfjsNode, "binding", "tfjs_backend.cc"), "");
+  const wheel = join(wheels, wheelName);
+  writeWheel(wheel, tensorflowEntries);
+  const program = (name: string, script: string): void => {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}`);
+    chmodSync(join(bin, name), 0o755);
+  };
+  program("python3", pythonScript);
+  program("c++", compilerScript);
+  return {
+    root,
+    cache: join(root, "cache"),
+    wheel,
+    world: {
+      env: { PATH: bin, HOME: root, FAKE_ROOT: root, ...env },
+      machine,
+      freeBytes: () => Promise.resolve(1e12),
+      findTfjsNode: () => ({ directory: tfjsNode, main: join(tfjsNode, "index.js"), version: "4.22.0" }),
+      selfTest: () => Promise.resolve({ tensorflow: "2.18.1", devices: ["made up"], gigaflops: 100 }),
+    },
+    program,
+    starts: (word) => linesOf(join(root, "starts")).filter((line) => line.includes(word)).length,
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+function linesOf(path: string): string[] {
+  return existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+}
