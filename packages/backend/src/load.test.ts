@@ -1,20 +1,108 @@
-import { getBackend, matMul, ones, tidy, type Tensor2D } from "@tensorflow/tfjs-core";
+import {
+  getBackend,
+  matMul,
+  memory,
+  ones,
+  registerKernel,
+  tidy,
+  unregisterKernel,
+  getKernel,
+  type Tensor2D,
+} from "@tensorflow/tfjs-core";
 import { backendTraits } from "@coordtok/core";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
-import { expect, it } from "vitest";
-import { backendRow } from "./catalogue.js";
+import { describe, expect, it } from "vitest";
+import { backendRow, type BackendName } from "./catalogue.js";
+import { loadBackend } from "./load.js";
+import { requiredKernels } from "./requirements.js";
+
+async function four(): Promise<number[]> {
+  const product = tidy(() => matMul(ones([2, 3]) as Tensor2D, ones([3, 2]) as Tensor2D));
+  const values = [...(await product.data())];
+  product.dispose();
+  return values;
+}
 
 describeEachBackend("a loaded backend", (name) => {
-  it("is selected and has its traits registered", () => {
+  it("is selected, has its traits registered and says what it is", async () => {
+    const loaded = await loadBackend(name, { purpose: "training" });
     expect(getBackend()).toBe(backendRow(name).tfName);
     expect(backendTraits()).toEqual(backendRow(name).traits);
+    expect(loaded).toMatchObject({ name, tfName: backendRow(name).tfName, passedOver: [], notes: [] });
+    expect(loaded.device).not.toBe("");
+    expect(loaded.versions["@tensorflow/tfjs-core"]).toBe("4.22.0");
   });
 
-  it("multiplies", async () => {
+  it("multiplies, and loading it again changes nothing", async () => {
     await expectNoLeak(async () => {
-      const product = tidy(() => matMul(ones([4, 3]) as Tensor2D, ones([3, 5]) as Tensor2D));
-      expect([...(await product.data())]).toEqual(Array.from({ length: 20 }, () => 3));
-      product.dispose();
+      await loadBackend(name);
+      expect(await four()).toEqual([3, 3, 3, 3]);
     });
+  });
+
+  it("takes turns with the others in one process", async () => {
+    for (const other of ["cpu", name, "wasm", name] as const) {
+      await loadBackend(other);
+      expect(getBackend()).toBe(other);
+      expect(await four()).toEqual([3, 3, 3, 3]);
+    }
+  });
+
+  it("is not replaced by one that does not load", async () => {
+    const before = memory().numTensors;
+    await expect(loadBackend("webgpu")).rejects.toMatchObject({ code: "backend" });
+    expect(getBackend()).toBe(backendRow(name).tfName);
+    expect(memory().numTensors).toBe(before);
+  });
+
+  it("that lacks a kernel is refused with the names of what it lacks", async () => {
+    const { tfName } = backendRow(name);
+    const erf = getKernel("Erf", tfName);
+    const step = getKernel("Step", tfName);
+    try {
+      unregisterKernel("Step", tfName);
+      await loadBackend(name, { purpose: "inference" });
+      await expect(loadBackend(name, { purpose: "training" })).rejects.toThrow(
+        `The backend ${name} lacks a kernel that training needs (Step);`,
+      );
+      unregisterKernel("Erf", tfName);
+      await expect(loadBackend(name, { purpose: "training" })).rejects.toThrow(
+        /lacks kernels that training needs \(Erf, Step\)/,
+      );
+    } finally {
+      registerKernel(erf);
+      registerKernel(step);
+    }
+  });
+
+  it("stops when asked to before it starts", async () => {
+    const signal = AbortSignal.abort();
+    await expect(loadBackend(name, { signal })).rejects.toMatchObject({ code: "aborted" });
+    await expect(loadBackend("auto", { signal })).rejects.toMatchObject({ code: "aborted" });
+  });
+});
+
+describe("loadBackend", () => {
+  it("names the backends there are when it is given another name", async () => {
+    await expect(loadBackend("cuda" as BackendName)).rejects.toThrow(
+      /one of auto, tensorflow, webgpu, wasm, cpu, got "cuda"/,
+    );
+  });
+
+  it("says why webgpu cannot be had in Node", async () => {
+    await expect(loadBackend("webgpu")).rejects.toThrow(/There is no WebGPU here; use a current browser/);
+  });
+
+  it("reports its progress", async () => {
+    const events: string[] = [];
+    await loadBackend("cpu", {
+      onProgress: ({ task, done, total }) => events.push(`${task} ${String(done)}/${String(total)}`),
+    });
+    expect(events).toEqual(["load backend cpu 0/1", "load backend cpu 1/1"]);
+  });
+
+  it("needs more for training than for inference", () => {
+    expect(requiredKernels("training")).toEqual(expect.arrayContaining([...requiredKernels("inference")]));
+    expect(new Set(requiredKernels("training")).size).toBe(requiredKernels("training").length);
   });
 });

@@ -88,7 +88,8 @@ export function wheelPlatform(machine: Machine): WheelPlatform {
       name,
       tags,
       gpu: arch === "x64",
-      cpuProject: "tensorflow-cpu",
+      // On arm64 the plain project is the one for the processor.
+      cpuProject: arch === "x64" ? "tensorflow-cpu" : "tensorflow",
       libraries: linuxLibraries,
       linkArguments: linuxLink,
     };

@@ -1,0 +1,106 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getBackend } from "@tensorflow/tfjs-core";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { loadBackend } from "../load.js";
+import { platformName } from "../node/installation.js";
+import { describeSetup, doctorReport } from "./doctor.js";
+
+let cache: string;
+beforeEach(() => {
+  cache = mkdtempSync(join(tmpdir(), "coordtok-doctor-"));
+  vi.stubEnv("COORDTOK_CACHE", cache);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(cache, { recursive: true, force: true });
+});
+
+const bin = (): string => join(cache, "bin");
+
+/** The only program on the `PATH` is one that says what nvidia-smi says. */
+function pathWith(nvidiaSmi: string | undefined): void {
+  mkdirSync(bin());
+  if (nvidiaSmi !== undefined)
+    writeFileSync(join(bin(), "nvidia-smi"), `#!/bin/sh\necho "${nvidiaSmi}"\n`, { mode: 0o755 });
+  vi.stubEnv("PATH", bin());
+}
+
+function install(device: "cpu" | "gpu"): void {
+  const folder = join(cache, "native", "made-up");
+  mkdirSync(folder, { recursive: true });
+  const platform = platformName();
+  const facts = { format: 1, tensorflow: "2.18.1", device, platform, tfjsNode: "4.22.0", wheels: [], files: [] };
+  writeFileSync(join(folder, "setup.json"), JSON.stringify(facts));
+  writeFileSync(join(folder, "tfjs_binding.node"), "no add-on");
+  writeFileSync(join(cache, "native", `current-${platform}.json`), JSON.stringify({ installation: "made-up" }));
+}
+
+describe("the doctor", () => {
+  it("where nothing is set up says what is there, what is missing and what to do", async () => {
+    pathWith(undefined);
+    await loadBackend("wasm");
+    const report = await doctorReport();
+    expect(report).toMatchObject({
+      cache,
+      node: process.version,
+      installation: undefined,
+      tfjsNode: { version: "4.22.0" },
+    });
+    expect(report.pip).toMatchObject({
+      found: false,
+      text: expect.stringContaining("Python 3 with pip is needed") as string,
+    });
+    expect(report.compiler).toMatchObject({ found: false, text: expect.stringContaining("ziglang") as string });
+    expect(report.backends.map(({ name, loads }) => [name, loads])).toEqual([
+      ["tensorflow", false],
+      ["webgpu", false],
+      ["wasm", true],
+      ["cpu", true],
+    ]);
+    expect(report.advice).toEqual(['TensorFlow has not been set up; run "npx coordtok setup".']);
+    expect(report.freeBytes).toBeGreaterThan(0);
+    expect(getBackend()).toBe("wasm");
+  });
+
+  it("names the missing driver where TensorFlow was set up for the GPU", async () => {
+    pathWith(undefined);
+    install("gpu");
+    const { advice, nvidia } = await doctorReport();
+    if (nvidia.found) expect(nvidia.text).toMatch(/^NVIDIA driver/);
+    else
+      expect(advice.join("\n")).toMatch(
+        /set up for the GPU, but no NVIDIA driver was found \(no nvidia-smi on PATH, no \/proc\/driver\/nvidia\/version\), so it computes on the processor; install NVIDIA's driver, version 525 or later/,
+      );
+  });
+
+  it("points to the GPU where there is a driver and TensorFlow was set up for the processor", async () => {
+    pathWith("NVIDIA L4, 550.54.15");
+    install("cpu");
+    const { advice, nvidia } = await doctorReport();
+    expect(nvidia).toEqual({ found: true, text: "NVIDIA driver 550.54.15: NVIDIA L4" });
+    if (platformName() === "linux-x64")
+      expect(advice.join("\n")).toContain('"npx coordtok setup --device gpu" uses the GPU');
+  });
+
+  it("says why an add-on does not load without going down with it", async () => {
+    install("cpu");
+    const { backends, advice } = await doctorReport();
+    expect(backends[0]).toMatchObject({
+      name: "tensorflow",
+      loads: false,
+      text: expect.stringMatching(/run setup again|another kind of processor/) as string,
+    });
+    expect(advice).toContain(backends[0]?.text);
+  });
+
+  it("describes a setup without trying anything", async () => {
+    install("cpu");
+    expect(await describeSetup()).toMatchObject({
+      cache,
+      problem: undefined,
+      installation: { tensorflow: "2.18.1", device: "cpu" },
+    });
+  });
+});
