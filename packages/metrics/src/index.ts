@@ -30,3 +30,7 @@ export {
   type PooledStatistics,
   type StatisticsFacts,
 } from "./fvd/statistics.js";
+export { contentOf, type ContentScores } from "./content.js";
+export { pearson, spearman } from "./correlation.js";
+export { seamScore, type SeamOptions, type SeamScore } from "./seam.js";
+export { scoreClip, type ClipScores, type FrameScores, type ScoreOptions } from "./score.js";

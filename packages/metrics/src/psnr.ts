@@ -75,15 +75,20 @@ export function psnrOfRgb(reference: RgbClip, other: RgbClip): RgbPsnr {
   const errors = Array.from({ length: frameCount }, (_, frame) =>
     squaredErrorSum(reference.data, other.data, frame * frameValues, frameValues),
   );
+  return psnrOfErrors(errors, frameValues);
+}
+
+/** The PSNR of a clip of bytes from the sums of squared errors of its frames, each of `frameValues` values. */
+export function psnrOfErrors(errors: readonly number[], frameValues: number): RgbPsnr {
   const total = errors.reduce((sum, error) => sum + error, 0);
   return {
-    clipDb: -10 * Math.log10(total / 255 ** 2 / reference.data.length),
+    clipDb: -10 * Math.log10(total / 255 ** 2 / (errors.length * frameValues)),
     framesDb: errors.map((error) => frameDecibels(error / 255 ** 2 / frameValues)),
   };
 }
 
 /** Throws `shape` unless two clips of bytes have one size and number of frames. */
-export function checkSameSize(reference: RgbClip, other: RgbClip): void {
+function checkSameSize(reference: RgbClip, other: RgbClip): void {
   checkRgbClip(reference);
   checkRgbClip(other);
   const size = (clip: RgbClip): string => `${clip.frameCount} frames of ${clip.width}x${clip.height}`;
@@ -94,8 +99,8 @@ export function checkSameSize(reference: RgbClip, other: RgbClip): void {
     );
 }
 
-/** A whole number, exact: at most 255^2 per value. */
-function squaredErrorSum(a: Uint8Array, b: Uint8Array, begin: number, count: number): number {
+/** The sum of squared errors of some bytes: a whole number, exact, at most 255^2 per value. */
+export function squaredErrorSum(a: Uint8Array, b: Uint8Array, begin: number, count: number): number {
   let sum = 0;
   for (let i = begin; i < begin + count; i++) {
     const difference = a[i]! - b[i]!;

@@ -1,4 +1,4 @@
-import { CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import { checkInteger, CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
 import { reshape, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { framesOf, tensorOfFrames, type FrameSource } from "../frames.js";
 import { i3d, type I3dOutput } from "./i3d.js";
@@ -19,7 +19,7 @@ const byteValues = Float32Array.from({ length: 256 }, (_, byte) => byte);
 /**
  * One feature vector of I3D for each window of frames (fixture README 5.9, FVD windows). No more than one window is in memory at once.
  * @param frames of any size; each window is passed through `fvdPreprocess`.
- * @throws CoordTokError `shape`, `input` for a window that is too short, `aborted`.
+ * @throws CoordTokError `config` for a window that is too short, `shape`, `aborted`.
  */
 export async function* fvdFeatures(
   params: I3dParams,
@@ -27,8 +27,7 @@ export async function* fvdFeatures(
   options: FvdFeatureOptions = {},
 ): AsyncGenerator<Float32Array, void> {
   const { output = "logits", windowLength = 16, signal, onProgress } = options;
-  if (!(Number.isInteger(windowLength) && windowLength >= 9))
-    throw new CoordTokError("input", `Expected windows of at least 9 frames, got ${windowLength}.`);
+  checkInteger(windowLength, "the frames of a window", 9);
   let window: RgbFrame[] = [];
   let done = 0;
   for await (const frame of framesOf(frames)) {
@@ -46,7 +45,8 @@ export async function* fvdFeatures(
     } finally {
       features.dispose();
     }
-    onProgress?.({ task: "I3D features", done: ++done, unit: "windows" });
+    done++;
+    onProgress?.({ task: "I3D features", done, unit: "windows" });
   }
 }
 

@@ -1,0 +1,153 @@
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { Random, type ProgressEvent, type RgbClip, type RgbFrame } from "@coordtok/core";
+import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
+import { expect, it } from "vitest";
+import { convolutionNames, featureNetworks } from "./lpips/networks.js";
+import { disposeLpipsParams, lpipsParamsFromStateDict, type LpipsParams } from "./lpips/params.js";
+import { psnrOfRgb } from "./psnr.js";
+import { scoreClip, type ClipScores } from "./score.js";
+
+const [frameCount, height, width] = [6, 48, 52];
+const frameValues = height * width * 3;
+
+/** A disc that moves over waves. */
+function shade(x: number, y: number, t: number, c: number): number {
+  const disc = Math.hypot(x - 12 - 4 * t, y - 20 - t) < 9 ? 60 : 0;
+  return 110 + 50 * Math.sin(x / 4 + c) * Math.cos(y / 5 - t / 2) + disc;
+}
+
+function clipOf(value: (x: number, y: number, t: number, c: number) => number): RgbClip {
+  const data = Uint8ClampedArray.from({ length: frameCount * frameValues }, (_, i) => {
+    const pixel = Math.floor(i / 3);
+    return value(pixel % width, Math.floor(pixel / width) % height, Math.floor(pixel / (width * height)), i % 3);
+  });
+  return { data: new Uint8Array(data.buffer), frameCount, height, width };
+}
+
+function reordered(clip: RgbClip, order: readonly number[]): RgbClip {
+  const data = new Uint8Array(clip.data.length);
+  order.forEach((from, to) => {
+    data.set(clip.data.subarray(from * frameValues, (from + 1) * frameValues), to * frameValues);
+  });
+  return { ...clip, data };
+}
+
+async function* streamOf(clip: RgbClip): AsyncGenerator<RgbFrame> {
+  for (let t = 0; t < clip.frameCount; t++)
+    yield {
+      width,
+      height,
+      timestampSeconds: t / 30,
+      data: clip.data.slice(t * frameValues, (t + 1) * frameValues),
+    };
+}
+
+/** LPIPS with a narrow random AlexNet: it sees differences, its numbers mean nothing. */
+function randomLpips(): LpipsParams {
+  const random = new Random(5);
+  const tensors: Record<string, Tensor> = {};
+  let inputs = 3;
+  for (const [slice, layers] of featureNetworks.alexnet.slices.entries()) {
+    for (const layer of layers) {
+      if (layer.kind !== "convolution") continue;
+      const [name] = convolutionNames(layer);
+      const shape = [8, inputs, layer.size, layer.size] as [number, number, number, number];
+      tensors[`features.${name!}.weight`] = random.normalTensor(shape, Math.sqrt(2 / inputs) / layer.size);
+      tensors[`features.${name!}.bias`] = random.normalTensor([8], 0.1);
+      inputs = 8;
+    }
+    tensors[`lin${slice}.model.1.weight`] = tensor(new Float32Array(8).fill(1), [1, 8, 1, 1]);
+  }
+  const params = lpipsParamsFromStateDict(tensors);
+  for (const made of Object.values(tensors)) made.dispose();
+  return params;
+}
+
+const original = clipOf(shade);
+const noise = new Random(3).normals(frameCount * frameValues);
+
+/** What a measure must see, mildest first. */
+const ladders: Readonly<Record<string, readonly RgbClip[]>> = {
+  noise: [2, 8, 30].map((level) =>
+    clipOf((x, y, t, c) => shade(x, y, t, c) + level * noise[((t * height + y) * width + x) * 3 + c]!),
+  ),
+  blur: [1, 2, 4].map((radius) =>
+    clipOf((x, y, t, c) => {
+      let sum = 0;
+      for (let i = -radius; i <= radius; i++) for (let j = -radius; j <= radius; j++) sum += shade(x + i, y + j, t, c);
+      return sum / (2 * radius + 1) ** 2;
+    }),
+  ),
+  shift: [1, 2, 4].map((pixels) => clipOf((x, y, t, c) => shade(x + pixels, y, t, c))),
+  "frozen frames": [4, 2, 0].map((last) =>
+    reordered(
+      original,
+      [0, 1, 2, 3, 4, 5].map((t) => Math.min(t, last)),
+    ),
+  ),
+  "frames in another order": [
+    [0, 1, 2, 3, 5, 4],
+    [0, 1, 3, 2, 5, 4],
+    [3, 4, 5, 0, 1, 2],
+  ].map((order) => reordered(original, order)),
+};
+
+describeEachBackend("scores of a clip", () => {
+  it("equal clips are perfect: infinite PSNR, frames of 100 dB, SSIM 1, LPIPS 0", async () => {
+    const lpips = randomLpips();
+    const scores = await scoreClip(original, original, { lpips });
+    expect(scores.psnr).toEqual({ clipDb: Infinity, framesDb: new Array(frameCount).fill(100) });
+    expect(scores.ssim!.mean).toBeCloseTo(1, 6);
+    expect(scores.lpips).toEqual({ mean: 0, frames: new Array(frameCount).fill(0) });
+    disposeLpipsParams(lpips);
+  });
+
+  for (const [name, ladder] of Object.entries(ladders))
+    it(`${name}: worse by PSNR, SSIM and LPIPS the stronger`, async () => {
+      const lpips = randomLpips();
+      const scores: ClipScores[] = [];
+      for (const clip of ladder) scores.push(await scoreClip(original, clip, { lpips }));
+      const falling = (series: number[]): void => expect(series).toEqual([...series].sort((a, b) => b - a));
+      falling([Infinity, ...scores.map(({ psnr }) => psnr.clipDb)]);
+      falling([1 - 1e-6, ...scores.map(({ ssim }) => ssim!.mean)]);
+      falling([0, ...scores.map((score) => -score.lpips!.mean)]);
+      expect(new Set(scores.map(({ psnr }) => psnr.clipDb)).size).toBe(3);
+      disposeLpipsParams(lpips);
+    });
+
+  it("streams and clips in memory give the same, in batches of any size, and say how they were made", async () => {
+    const lpips = randomLpips();
+    const other = ladders["noise"]![1]!;
+    const whole = await scoreClip(original, other, { lpips, batchFrames: 6 });
+    const events: ProgressEvent[] = [];
+    await expectNoLeak(async () => {
+      const streamed = await scoreClip(streamOf(original), streamOf(other), {
+        lpips,
+        batchFrames: 4,
+        onProgress: (event) => events.push(event),
+      });
+      expect(streamed.psnr).toEqual(psnrOfRgb(original, other));
+      expect(streamed).toMatchObject({ frameCount, width, height, made: whole.made });
+      streamed.ssim!.frames.forEach((score, t) => expect(score).toBeCloseTo(whole.ssim!.frames[t]!, 5));
+      streamed.lpips!.frames.forEach((score, t) => expect(score).toBeCloseTo(whole.lpips!.frames[t]!, 4));
+      expect(streamed.made["lpips"]).toContain("alexnet");
+    });
+    expect(events.map(({ done }) => done)).toEqual([4, 6]);
+    disposeLpipsParams(lpips);
+  });
+
+  it("what does not fit is refused in one sentence, and nothing stays behind", async () => {
+    const short = { ...original, frameCount: 5, data: original.data.subarray(0, 5 * frameValues) };
+    const turned = { ...original, width: height, height: width };
+    await expectNoLeak(async () => {
+      await expect(scoreClip(original, short)).rejects.toThrow("the other clip ends after 5");
+      await expect(scoreClip(original, turned)).rejects.toThrow("got 52x48 and 48x52");
+      await expect(scoreClip([], [])).rejects.toThrow("got none");
+      await expect(scoreClip(original, original, { msSsim: true })).rejects.toThrow("at least 176x176 for MS-SSIM");
+      await expect(scoreClip(original, original, { signal: AbortSignal.abort() })).rejects.toThrow(
+        "Stopped on request",
+      );
+      await expect(scoreClip(original, original, { batchFrames: 0 })).rejects.toThrow("at least 1, got 0");
+    });
+  });
+});

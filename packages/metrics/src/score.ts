@@ -1,0 +1,147 @@
+import { checkInteger, modelRangeOfBytes, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
+import { unitFromByte } from "./eight-bit.js";
+import { framePairs, tensorOfFrames, type FrameSource } from "./frames.js";
+import { lpips } from "./lpips/lpips.js";
+import type { LpipsParams } from "./lpips/params.js";
+import { psnrOfErrors, squaredErrorSum } from "./psnr.js";
+import { msSsimPerFrame, ssimPerFrame } from "./ssim.js";
+
+/** Options of {@link scoreClip}. */
+export interface ScoreOptions extends LongCallOptions {
+  /** Whether to compute SSIM (default true). */
+  readonly ssim?: boolean | undefined;
+  /** Whether to compute MS-SSIM, which needs frames of at least 176x176 (default false). */
+  readonly msSsim?: boolean | undefined;
+  /** The weights of LPIPS; without them it is left out. */
+  readonly lpips?: LpipsParams | undefined;
+  /** How many frames go through a network at once, at least 1 (default 4): more take more memory. */
+  readonly batchFrames?: number | undefined;
+}
+
+/** One measure of a clip: its mean over the frames, and each frame. */
+export interface FrameScores {
+  readonly mean: number;
+  readonly frames: readonly number[];
+}
+
+/** How near one clip is to another. */
+export interface ClipScores {
+  readonly frameCount: number;
+  readonly width: number;
+  readonly height: number;
+  /** PSNR of the clip and of its frames in dB, as `psnrOfRgb` gives it; the clip's is `Infinity` for equal clips, which JSON cannot hold. */
+  readonly psnr: { readonly clipDb: number; readonly framesDb: readonly number[] };
+  readonly ssim?: FrameScores;
+  readonly msSsim?: FrameScores;
+  readonly lpips?: FrameScores;
+  /** How each of the numbers was made, by its name here, in words for a report. */
+  readonly made: Readonly<Record<string, string>>;
+}
+
+/** The measures that are computed from tensors, with how they come about. */
+interface Measure {
+  readonly name: "ssim" | "msSsim" | "lpips";
+  readonly made: string;
+  readonly valueOfByte: ArrayLike<number>;
+  readonly run: (reference: Tensor4D, other: Tensor4D) => Tensor;
+}
+
+const unitOfBytes = Float32Array.from({ length: 256 }, (_, byte) => unitFromByte(byte));
+
+/**
+ * Scores a clip against its reference in one pass over both. Some frames are in memory at once, whatever the length of the clips.
+ * @param reference the original.
+ * @param other the reconstruction, of the same size and length.
+ * @throws CoordTokError `shape` when sizes or lengths differ or frames are too small for a measure, `input` for no frames, `config`, `aborted`.
+ */
+export async function scoreClip(
+  reference: FrameSource,
+  other: FrameSource,
+  options: ScoreOptions = {},
+): Promise<ClipScores> {
+  const { signal, onProgress, batchFrames = 4 } = options;
+  checkInteger(batchFrames, "the number of frames at once", 1);
+  const measures = wantedMeasures(options);
+  const values = new Map(measures.map(({ name }) => [name, [] as number[]]));
+  const errors: number[] = [];
+  let batch: (readonly [RgbFrame, RgbFrame])[] = [];
+  let size = { width: 0, height: 0 };
+  const score = async (): Promise<void> => {
+    for (const measure of measures) values.get(measure.name)!.push(...(await scoresOf(measure, batch)));
+    batch = [];
+    onProgress?.({ task: "score", done: errors.length, unit: "frames" });
+  };
+  for await (const pair of framePairs(reference, other)) {
+    throwIfAborted(signal);
+    const [{ data, width, height }, { data: otherData }] = pair;
+    size = { width, height };
+    errors.push(squaredErrorSum(data, otherData, 0, data.length));
+    batch.push(pair);
+    if (batch.length >= batchFrames) await score();
+  }
+  if (batch.length > 0) await score();
+  const scores = Object.fromEntries([...values].map(([name, frames]) => [name, { mean: mean(frames), frames }]));
+  return {
+    frameCount: errors.length,
+    ...size,
+    psnr: psnrOfErrors(errors, size.width * size.height * 3),
+    ...scores,
+    made: { psnr: psnrMade, ...Object.fromEntries(measures.map(({ name, made }) => [name, made])) },
+  };
+}
+
+const psnrMade =
+  "10 log10(255^2 / MSE) of 8-bit RGB; per clip one MSE over all values of all frames; per frame at most 100 dB";
+
+function wantedMeasures(options: ScoreOptions): Measure[] {
+  const measures: Measure[] = [];
+  const window = "Gaussian window 11x11, deviation 1.5, valid positions, K1 0.01, K2 0.03, RGB in [0, 1]";
+  if (options.ssim !== false)
+    measures.push({
+      name: "ssim",
+      made: `${window}; mean over positions, then colours, then frames`,
+      valueOfByte: unitOfBytes,
+      run: (reference, other) => ssimPerFrame(reference, other),
+    });
+  if (options.msSsim === true)
+    measures.push({
+      name: "msSsim",
+      made: `five scales, ${window}; product of the scales per colour, then mean over colours and frames`,
+      valueOfByte: unitOfBytes,
+      run: (reference, other) => msSsimPerFrame(reference, other),
+    });
+  const weights = options.lpips;
+  if (weights)
+    measures.push({
+      name: "lpips",
+      made: `LPIPS with ${weights.network} on frames of full size in [-1, 1], without dropout; mean over frames`,
+      valueOfByte: modelRangeOfBytes,
+      run: (reference, other) => lpips(weights, other, reference),
+    });
+  return measures;
+}
+
+async function scoresOf(measure: Measure, batch: readonly (readonly [RgbFrame, RgbFrame])[]): Promise<number[]> {
+  const tensorOf = (side: 0 | 1): Tensor4D =>
+    tensorOfFrames(
+      batch.map((pair) => pair[side]),
+      measure.valueOfByte,
+    );
+  const [reference, other] = [tensorOf(0), tensorOf(1)];
+  try {
+    const scores = measure.run(reference, other);
+    try {
+      return Array.from(await scores.data());
+    } finally {
+      scores.dispose();
+    }
+  } finally {
+    reference.dispose();
+    other.dispose();
+  }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
