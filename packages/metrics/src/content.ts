@@ -10,6 +10,7 @@ export interface ContentScores {
    * 0 for a flat picture. Border pixels are left out.
    */
   readonly detail: number;
+  /** How many frames were seen. */
   readonly frameCount: number;
 }
 

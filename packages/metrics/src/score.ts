@@ -21,19 +21,27 @@ export interface ScoreOptions extends LongCallOptions {
 
 /** One measure of a clip: its mean over the frames, and each frame. */
 export interface FrameScores {
+  /** The mean over the frames. */
   readonly mean: number;
+  /** One value per frame, in their order. */
   readonly frames: readonly number[];
 }
 
 /** How near one clip is to another. */
 export interface ClipScores {
+  /** How many frames each clip has. */
   readonly frameCount: number;
+  /** Of the frames, in pixels. */
   readonly width: number;
+  /** Of the frames, in pixels. */
   readonly height: number;
   /** PSNR of the clip and of its frames in dB, as `psnrOfRgb` gives it; the clip's is `Infinity` for equal clips, which JSON cannot hold. */
   readonly psnr: { readonly clipDb: number; readonly framesDb: readonly number[] };
+  /** SSIM, 1 for equal frames; absent when not asked for, as the two below. */
   readonly ssim?: FrameScores;
+  /** MS-SSIM, 1 for equal frames. */
   readonly msSsim?: FrameScores;
+  /** LPIPS, 0 for equal frames. */
   readonly lpips?: FrameScores;
   /** How each of the numbers was made, by its name here, in words for a report. */
   readonly made: Readonly<Record<string, string>>;

@@ -10,6 +10,7 @@ export interface SeamScore {
   readonly borderJump: number;
   /** The mean absolute change between consecutive frames of one segment. */
   readonly insideJump: number;
+  /** How many borders between segments there were. */
   readonly borders: number;
 }
 

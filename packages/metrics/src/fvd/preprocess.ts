@@ -2,7 +2,7 @@ import { div, image, mul, reshape, slice, sub, tidy, type Tensor4D, type Tensor5
 import { checkShape } from "@coordtok/core";
 
 /** The side of the frames that I3D takes. */
-export const i3dSide = 224;
+const i3dSide = 224;
 
 /**
  * Frames as I3D takes them: `/255`, bilinear resize (half-pixel centres, no antialiasing) of the short side to the given one, the long

@@ -14,6 +14,7 @@ import { convolutionNames, featureNetworks, type FeatureNetwork, type LpipsNetwo
 
 /** The weights of LPIPS. They are constants: nothing here is ever trained. Free them with {@link disposeLpipsParams}. */
 export interface LpipsParams {
+  /** Which network the features come from. */
   readonly network: LpipsNetworkName;
   /** Subtracted from the frames, per colour: `[3]`. */
   readonly shift: Tensor1D;
