@@ -5,6 +5,7 @@ export type BackendName = "tensorflow" | "webgpu" | "wasm" | "cpu";
 
 /** One backend: what it is called, where it runs, what it is good at and how to get it. */
 export interface BackendRow {
+  /** The name that `loadBackend` takes. */
   readonly name: BackendName;
   /** Its name in TensorFlow.js, as `getBackend()` of tfjs-core gives it. */
   readonly tfName: string;

@@ -12,19 +12,8 @@ const inferenceKernels = [
 
 /** What the gradients, the optimizer and a perceptual loss run besides. */
 const trainingKernels = [
-  ...[
-    "Abs",
-    "AddN",
-    "ClipByValue",
-    "Conv2DBackpropInput",
-    "Fill",
-    "Greater",
-    "MaxPoolGrad",
-    "Minimum",
-    "Neg",
-    "OnesLike",
-  ],
-  ...["Pack", "Pow", "Relu", "ScatterNd", "Select", "SplitV", "Step", "Unpack", "ZerosLike"],
+  ...["Abs", "AddN", "ClipByValue", "Conv2DBackpropInput", "Fill", "Greater", "MaxPoolGrad", "Minimum", "Neg"],
+  ...["OnesLike", "Pack", "Pow", "Relu", "ScatterNd", "Select", "SplitV", "Step", "Unpack", "ZerosLike"],
 ];
 
 /** Names of the TensorFlow.js kernels that a purpose needs, as `getKernelsForBackend` of tfjs-core gives them. */

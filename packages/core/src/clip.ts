@@ -11,8 +11,11 @@ export interface Clip {
 
 /** One frame as bytes: RGB, row by row, `height * width * 3` values of 0 to 255. */
 export interface RgbFrame {
+  /** Columns of pixels. */
   readonly width: number;
+  /** Rows of pixels. */
   readonly height: number;
+  /** RGB, row by row. */
   readonly data: Uint8Array;
   /** When the frame is shown, in seconds from the start of its file, or of its index at the nominal rate where the file does not say. */
   readonly timestampSeconds: number;
@@ -22,8 +25,11 @@ export interface RgbFrame {
 export interface RgbClip {
   /** `[frameCount, height, width, 3]` values of 0 to 255. */
   readonly data: Uint8Array;
+  /** T, at least 1. */
   readonly frameCount: number;
+  /** Rows of pixels. */
   readonly height: number;
+  /** Columns of pixels. */
   readonly width: number;
 }
 

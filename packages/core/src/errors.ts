@@ -25,6 +25,7 @@ const marker = Symbol.for("coordtok.error");
  * it is meant to be shown to a person without a stack trace. Any other error class is a bug.
  */
 export class CoordTokError extends Error {
+  /** The name of the class, as stack traces show it. */
   override readonly name = "CoordTokError";
   /** What went wrong, for programs. */
   readonly code: ErrorCode;

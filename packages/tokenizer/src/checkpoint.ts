@@ -28,7 +28,9 @@ export interface LoadTokenizerOptions extends LongCallOptions {
 
 /** A tokenizer out of a file; its tensors are the caller's. */
 export interface LoadedTokenizer {
+  /** The form of the model. */
   readonly config: TokenizerConfig;
+  /** Its weights. */
   readonly params: TokenizerParams;
 }
 

@@ -35,9 +35,13 @@ export interface EncoderConfig {
 
 /** The three planes: xy `[rows, columns, channels]`, yt `[time, columns, channels]`, xt `[time, rows, channels]`. */
 export interface PlanesConfig {
+  /** Cells along the rows of a frame. */
   readonly rows: number;
+  /** Cells along the columns of a frame. */
   readonly columns: number;
+  /** Cells along time. */
   readonly time: number;
+  /** Numbers per cell. */
   readonly channels: number;
   /** The part of a plane that one query of the latent transformer makes: `space` by `space` of xy, `time` by `space` of yt and xt. */
   readonly cell: PatchSize;
@@ -45,19 +49,25 @@ export interface PlanesConfig {
 
 /** The coordinate decoder: a transformer over the features looked up at many coordinates. */
 export interface DecoderConfig {
+  /** Width of the transformer. */
   readonly width: number;
   /** They divide the width. */
   readonly heads: number;
+  /** Blocks of the transformer. */
   readonly layers: number;
   /** The patch of pixels that one coordinate stands for. */
   readonly patch: PatchSize;
 }
 
-/** Everything that fixes the form of a tokenizer. Plain data; see {@link presets} for examples. */
+/** Everything that fixes the form of a tokenizer. Plain data; `preset` gives examples. */
 export interface TokenizerConfig {
+  /** The clips it is made for. */
   readonly clip: ClipSize;
+  /** The clip encoder. */
   readonly encoder: EncoderConfig;
+  /** The planes between encoder and decoder. */
   readonly planes: PlanesConfig;
+  /** The coordinate decoder. */
   readonly decoder: DecoderConfig;
   /**
    * What becomes of missing frames. `masked`: the last real frame is repeated to fill its patch, and tokens without a real frame are

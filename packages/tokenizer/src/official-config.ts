@@ -5,21 +5,37 @@ import { checkConfig, type TokenizerConfig } from "./config.js";
 export interface OfficialArguments {
   /** Frames, height, width. */
   readonly video_shape: readonly [number, number, number];
+  /** Width of the encoder's transformers. */
   readonly enc_embed_dim: number;
+  /** Blocks of the latent transformer. */
   readonly enc_num_layers: number;
+  /** Heads of the encoder's transformers. */
   readonly enc_num_heads: number;
+  /** Rows and columns of an encoder patch. */
   readonly enc_patch_size_xy: number;
+  /** Frames of an encoder patch. */
   readonly enc_patch_size_t: number;
+  /** Blocks of the video transformer. */
   readonly enc_patch_num_layers: number;
+  /** Cells of the planes along rows and along columns. */
   readonly latent_resolution_xy: number;
+  /** Cells of the planes along time. */
   readonly latent_resolution_t: number;
+  /** Numbers per cell. */
   readonly latent_n_features: number;
+  /** Cells along space that one query makes. */
   readonly latent_patch_size_xy: number;
+  /** Cells along time that one query makes. */
   readonly latent_patch_size_t: number;
+  /** Width of the decoder. */
   readonly dec_embed_dim: number;
+  /** Blocks of the decoder. */
   readonly dec_num_layers: number;
+  /** Heads of the decoder. */
   readonly dec_num_heads: number;
+  /** Rows and columns of a decoder patch. */
   readonly dec_patch_size_xy: number;
+  /** Frames of a decoder patch. */
   readonly dec_patch_size_t: number;
 }
 

@@ -28,12 +28,15 @@ export interface VideoTransformerParams {
   readonly positions: Tensor2D;
   /** `[E]` */
   readonly classToken: Tensor1D;
+  /** The blocks of the transformer. */
   readonly blocks: readonly TransformerBlockParams[];
+  /** After the last block. */
   readonly norm: LayerNormParams;
 }
 
 /** The parameters of the encoder. */
 export interface EncoderParams {
+  /** The video transformer. */
   readonly video: VideoTransformerParams;
   /** `[V, E]`, added to the video tokens before the latent transformer reads them. */
   readonly memoryPositions: Tensor2D;
@@ -41,7 +44,9 @@ export interface EncoderParams {
   readonly queryPlanes: PerPlane<Tensor3D>;
   /** A cell of a query plane to a query, `[cell * channels, E]`. */
   readonly queries: PerPlane<LinearParams>;
+  /** The blocks of the latent transformer. */
   readonly blocks: readonly MemoryBlockParams[];
+  /** After the last block of the latent transformer. */
   readonly norm: LayerNormParams;
   /** A token to a cell of a plane, `[E, cell * channels]`. */
   readonly projections: PerPlane<LinearParams>;
@@ -53,7 +58,9 @@ export interface DecoderParams {
   readonly positions: Tensor2D;
   /** `[3 * channels, D]` */
   readonly features: LinearParams;
+  /** The blocks of the transformer. */
   readonly blocks: readonly TransformerBlockParams[];
+  /** After the last block. */
   readonly norm: LayerNormParams;
   /** `[D, time * space * space * 3]` */
   readonly pixels: LinearParams;
@@ -61,7 +68,9 @@ export interface DecoderParams {
 
 /** All parameters of a tokenizer: a tree of tensors. */
 export interface TokenizerParams {
+  /** Clip to triplane. */
   readonly encoder: EncoderParams;
+  /** Triplane to pixels. */
   readonly decoder: DecoderParams;
 }
 

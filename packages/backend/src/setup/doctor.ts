@@ -31,12 +31,15 @@ export interface SetupDescription {
 
 /** Something that was looked for: what was found, or why nothing. */
 export interface Finding {
+  /** Whether it is there. */
   readonly found: boolean;
+  /** What was found, or what is missing and what to do. */
   readonly text: string;
 }
 
 /** What one backend is like here. */
 export interface BackendFinding {
+  /** Which backend. */
   readonly name: BackendName;
   /** Whether it loads and has the kernels that training needs. */
   readonly loads: boolean;
@@ -56,8 +59,11 @@ export interface DoctorReport extends SetupDescription {
   readonly cachedBytes: number;
   /** The pip that would fetch wheels. */
   readonly pip: Finding;
+  /** A C++ compiler, to build the addon. */
   readonly compiler: Finding;
+  /** An NVIDIA driver, for the GPU wheel. */
   readonly nvidia: Finding;
+  /** Every backend, loadable or not. */
   readonly backends: readonly BackendFinding[];
   /** What could be done, one sentence each; empty when all is well. */
   readonly advice: readonly string[];

@@ -172,7 +172,7 @@ function isNetwork(ran: Ran): boolean {
 const offline = "fetch the wheel on a machine with network and give it with --wheel FILE";
 
 /** One sentence for a pip that failed, its last lines as details. */
-export function downloadError(requirement: string, ran: Ran): CoordTokError {
+function downloadError(requirement: string, ran: Ran): CoordTokError {
   const details = tailOf(ran);
   const make = (message: string): CoordTokError => new CoordTokError("setup", message, { details });
   if (/No space left on device|Errno 28/.test(ran.stderr + ran.stdout))

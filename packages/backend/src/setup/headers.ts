@@ -33,6 +33,6 @@ export async function neededHeaders(wheel: Wheel): Promise<string[]> {
 }
 
 /** The paths of a C++ source's quoted `#include` lines. */
-export function includesOf(source: string): string[] {
+function includesOf(source: string): string[] {
   return [...source.matchAll(/^\s*#\s*include\s+"(?<path>[^"]+)"/gm)].map((match) => match.groups?.["path"] ?? "");
 }

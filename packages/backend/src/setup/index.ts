@@ -9,3 +9,5 @@ export {
   type Finding,
   type SetupDescription,
 } from "./doctor.js";
+export type { Installation } from "../node/installation.js";
+export type { TfjsNodePackage } from "../node/tfjs-node.js";

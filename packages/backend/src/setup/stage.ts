@@ -1,4 +1,4 @@
-import { mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { sha256OfFile } from "@coordtok/core/node";
@@ -74,10 +74,15 @@ export async function stageInstallation(input: StageInput): Promise<void> {
 }
 
 /** Says what is going to be fetched and kept, and checks that there is room. */
-async function announce({ plan, staging, world, options }: StageInput, compiler: Compiler | undefined): Promise<void> {
+async function announce(
+  { plan, staging, downloads, world, options }: StageInput,
+  compiler: Compiler | undefined,
+): Promise<void> {
   const { download, kept, needed } = expectedSizes(plan, compiler === undefined);
   const kind = plan.device === "gpu" ? "with CUDA" : "for the processor";
-  const fetched = download === 0 ? "fetches nothing" : `fetches about ${bytesText(download)}`;
+  const goesOn = (await readdir(downloads).catch(() => [])).some((name) => name.endsWith(".whl"));
+  const less = goesOn ? ", less the wheels that an interrupted setup left" : "";
+  const fetched = download === 0 ? "fetches nothing" : `fetches about ${bytesText(download)}${less}`;
   options.onNote?.(
     `TensorFlow ${plan.version} ${kind}: ${fetched}, keeps about ${bytesText(kept)} in "${dirname(staging)}".`,
   );

@@ -183,7 +183,7 @@ function extractionError(
 }
 
 /** One sentence for a wheel that cannot be used. */
-export function brokenWheel(path: string, reason: unknown): CoordTokError {
+function brokenWheel(path: string, reason: unknown): CoordTokError {
   if (isCoordTokError(reason)) return reason;
   if (reason instanceof Error && "syscall" in reason) return fileReadError(reason, path);
   const message = `The wheel "${basename(path)}" is damaged (${typeof reason === "string" ? reason : messageOf(reason)}); fetch it again.`;

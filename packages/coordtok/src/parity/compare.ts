@@ -9,7 +9,7 @@ const firstStep = /^(.+)\.after_step\.(.+)$/;
 const certainStep = 2e-6;
 
 /** The stored results that a run names; a `*` in a name stands for any text. */
-export function expectedNames(parityCase: ParityCase, run: ParityRun): string[] {
+function expectedNames(parityCase: ParityCase, run: ParityRun): string[] {
   const names = [...parityCase.expected.entries.keys()];
   return run.outputs.flatMap((pattern) => {
     const parts = pattern.split("*").map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, "\\$&"));

@@ -2,7 +2,9 @@ import { reshape, tidy, transpose, type Tensor3D, type Tensor5D } from "@tensorf
 
 /** The size of a patch of video: `time` frames of `space` rows and columns. */
 export interface PatchSize {
+  /** Frames. */
   readonly time: number;
+  /** Rows and columns of pixels. */
   readonly space: number;
 }
 

@@ -25,24 +25,35 @@ export interface CrossAttentionParams {
 
 /** A pre-norm transformer block: self-attention, then an MLP. */
 export interface TransformerBlockParams {
+  /** Before the self-attention. */
   readonly attentionNorm: LayerNormParams;
+  /** The self-attention. */
   readonly attention: SelfAttentionParams;
+  /** Before the MLP. */
   readonly mlpNorm: LayerNormParams;
+  /** The MLP. */
   readonly mlp: MlpParams;
 }
 
 /** A pre-norm block that reads a memory: cross-attention, then self-attention, then an MLP. */
 export interface MemoryBlockParams {
+  /** Before the cross-attention; the memory is not normalised. */
   readonly memoryNorm: LayerNormParams;
+  /** The cross-attention to the memory. */
   readonly memoryAttention: CrossAttentionParams;
+  /** Before the self-attention. */
   readonly attentionNorm: LayerNormParams;
+  /** The self-attention. */
   readonly attention: SelfAttentionParams;
+  /** Before the MLP. */
   readonly mlpNorm: LayerNormParams;
+  /** The MLP. */
   readonly mlp: MlpParams;
 }
 
 /** Options of {@link transformerBlock} and {@link memoryBlock}. */
 export interface BlockOptions {
+  /** Attention heads; they divide the width. */
   readonly heads: number;
   /** Of every layer norm in the block. */
   readonly epsilon: number;

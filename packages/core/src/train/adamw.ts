@@ -20,7 +20,9 @@ export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon:
 export interface AdamWState<P extends TensorTree> {
   /** Steps taken. */
   readonly step: number;
+  /** Moving average of the gradients. */
   readonly firstMoment: P;
+  /** Moving average of their squares. */
   readonly secondMoment: P;
 }
 

@@ -6,7 +6,9 @@ import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 
 /** A loss and its gradient, a tree of the form of the parameters. Both are the caller's. */
 export interface LossAndGradients<P extends TensorTree> {
+  /** The value of the loss. */
   readonly loss: Scalar;
+  /** One gradient per parameter. */
   readonly gradients: P;
 }
 

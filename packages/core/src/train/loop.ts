@@ -12,10 +12,13 @@ import { learningRateAt, type ScheduleSettings } from "./schedule.js";
 export interface TrainState<P extends TensorTree> {
   /** Steps taken. */
   readonly step: number;
+  /** The parameters after `step` steps. */
   readonly params: P;
   /** Exponential moving average of the parameters. */
   readonly average: P;
+  /** The moments of AdamW. */
   readonly optimizer: AdamWState<P>;
+  /** The state of the randomness that draws batches. */
   readonly random: RandomState;
 }
 
@@ -37,7 +40,9 @@ export interface TrainStep {
   readonly loss: number;
   /** The gradient norm before clipping. */
   readonly gradientNorm: number;
+  /** The learning rate of the step. */
   readonly learningRate: number;
+  /** How long the step took. */
   readonly seconds: number;
 }
 

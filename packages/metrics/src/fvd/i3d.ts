@@ -34,8 +34,9 @@ const poolSide = 7;
  */
 export function i3d(params: I3dParams, clips: Tensor5D, output: I3dOutput = "logits"): Tensor2D {
   checkShape(clips, [undefined, undefined, undefined, undefined, 3], "the clips");
+  checkClipSize(clips.shape);
   return tidy(() => {
-    const pooled = pooledFeatures(i3dEndPoints(params, clips), clips);
+    const pooled = pooledFeatures(i3dEndPoints(params, clips));
     return output === "pooled" ? pooled : add(matMul(pooled, params.classifierKernel), params.classifierBias);
   });
 }
@@ -52,13 +53,18 @@ export function i3dEndPoints(
   onEndPoint?: (name: string, values: Tensor5D) => void,
 ): Tensor5D {
   let values = clips;
-  for (const layer of i3dLayers) {
-    const next = tidy(() => applyLayer(params, layer, values));
+  try {
+    for (const layer of i3dLayers) {
+      const next = tidy(() => applyLayer(params, layer, values));
+      if (values !== clips) values.dispose();
+      values = next;
+      onEndPoint?.(layer.name, values);
+    }
+    return values;
+  } catch (thrown) {
     if (values !== clips) values.dispose();
-    values = next;
-    onEndPoint?.(layer.name, values);
+    throw thrown;
   }
-  return values;
 }
 
 function applyLayer(params: I3dParams, layer: I3dLayer, x: Tensor5D): Tensor5D {
@@ -88,14 +94,18 @@ function concatChannels(branches: readonly Tensor5D[]): Tensor5D {
   return reshape(concat(flat, 3), [clips, time, height, width, -1]);
 }
 
-/** The mean over time of the averages over windows of 2 frames, `[B, 1024]`; the classifier is linear, so it may come after. */
-function pooledFeatures(values: Tensor5D, { shape }: Tensor5D): Tensor2D {
-  const [clips, time, height, width] = values.shape;
-  if (height !== poolSide || width !== poolSide || time < poolFrames)
+/** Throws unless the last end point is as large as the average pool: five halvings over space, three over time, each rounded up. */
+function checkClipSize([, time, height, width]: Tensor5D["shape"]): void {
+  if (Math.ceil(height / 32) !== poolSide || Math.ceil(width / 32) !== poolSide || Math.ceil(time / 8) < poolFrames)
     throw new CoordTokError(
       "shape",
-      `Expected clips of at least 9 frames of 193 to 224 pixels a side, got ${shape[1]} frames of ${shape[3]}x${shape[2]}; pass them through fvdPreprocess.`,
+      `Expected clips of at least 9 frames of 193 to 224 pixels a side, got ${time} frames of ${width}x${height}; pass them through fvdPreprocess.`,
     );
+}
+
+/** The mean over time of the averages over windows of 2 frames, `[B, 1024]`; the classifier is linear, so it may come after. */
+function pooledFeatures(values: Tensor5D): Tensor2D {
+  const [clips, time, height, width] = values.shape;
   // Every frame but the first and the last lies in two windows.
   const perFrame = mean(mean(reshape(values, [clips * time, height, width, i3dFeatureWidth]), 1), 1);
   const weights = Array.from({ length: time }, (_, t) => (t === 0 || t === time - 1 ? 1 : 2) / (2 * (time - 1)));

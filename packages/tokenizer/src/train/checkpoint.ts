@@ -17,7 +17,9 @@ import type { TokenizerTrainSettings } from "./train.js";
 
 /** A training as it stands in a checkpoint: enough to go on bit for bit on the same backend. */
 export interface SavedTraining {
+  /** The form of the model. */
   readonly config: TokenizerConfig;
+  /** How it is trained. */
   readonly settings: TokenizerTrainSettings;
   /** Its tensors are the caller's. */
   readonly state: TrainState<TokenizerParams>;

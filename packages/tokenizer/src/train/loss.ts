@@ -8,6 +8,7 @@ import type { TokenizerParams } from "../params.js";
 
 /** What one loss is computed on: B clips and N points of each. */
 export interface LossBatch {
+  /** The clips to encode. */
   readonly clip: Clip;
   /** `batch` is B. */
   readonly points: PointSet;
@@ -19,6 +20,7 @@ export interface LossBatch {
 
 /** The second stage's addition to the loss. */
 export interface PerceptualTerm {
+  /** Compares the frames that the points make up. */
   readonly loss: PerceptualLoss;
   /** Its weight against the squared error. */
   readonly scale: number;

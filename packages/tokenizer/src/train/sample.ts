@@ -1,14 +1,6 @@
 import { modelRangeOfBytes, type PatchSize, type Random, type RgbClip } from "@coordtok/core";
 import type { PatchLattice } from "@coordtok/triplane";
 
-/** Patches of one clip chosen for training. */
-export interface PatchSample {
-  /** Lattice positions (t, row, column), `[N * 3]`. */
-  readonly cells: Int32Array;
-  /** The pixels of these patches in [-1, 1], `[N * time * space * space * 3]`, laid out (t, row, column, rgb). */
-  readonly targets: Float32Array;
-}
-
 /** Time cells of a lattice that lie wholly within the real frames of a clip; at least one, so that very short clips train too. */
 export function realTimeCells(clip: RgbClip, lattice: PatchLattice): number {
   return Math.min(lattice.time, Math.max(1, Math.floor(clip.frameCount / lattice.patch.time)));

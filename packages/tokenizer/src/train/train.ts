@@ -26,6 +26,7 @@ import { patchTargets, randomCells, randomFrameCells } from "./sample.js";
 
 /** Clips to train on, by number. An array of clips is one. */
 export interface ClipSource {
+  /** How many clips there are. */
   readonly length: number;
   /** Clip `index`, 0 to length-1, of the model's frame size and of any length; the same at every call. */
   readonly get: (index: number) => RgbClip | Promise<RgbClip>;
@@ -61,7 +62,9 @@ export const trainDefaults: TokenizerTrainSettings = {
 
 /** Options of {@link trainTokenizer}. */
 export interface TrainTokenizerOptions {
+  /** The form of the model. */
   readonly config: TokenizerConfig;
+  /** What to train on. */
   readonly clips: readonly RgbClip[] | ClipSource;
   /** What differs from {@link trainDefaults}. */
   readonly settings?: Partial<TokenizerTrainSettings>;
@@ -79,6 +82,7 @@ export interface TrainTokenizerOptions {
 export interface TrainTokenizerStep {
   /** The state after the step; it is freed when the next step is asked for, and the caller's after the last one. */
   readonly state: TrainState<TokenizerParams>;
+  /** What the step did. */
   readonly report: TrainStep & {
     /** PSNR in dB that belongs to the squared error of the step's patches; in stage 2 absent. */
     readonly psnrDb: number | undefined;

@@ -18,9 +18,11 @@ export type ProgramSource =
 
 /** A program that was found and answers. */
 export interface FoundProgram {
+  /** The program that is started. */
   readonly path: string;
   /** As it says itself, such as `5.1.9-0+deb12u1`. */
   readonly version: string;
+  /** Where it was found. */
   readonly source: ProgramSource;
 }
 
@@ -34,7 +36,9 @@ export interface Ffmpeg extends FoundProgram {
 
 /** One place where a program was looked for. */
 export interface ProgramCandidate {
+  /** Which program was looked for. */
   readonly program: "ffmpeg" | "ffprobe";
+  /** Where it was looked for. */
   readonly source: ProgramSource;
   /** The file that was tried, where there was one. */
   readonly path: string | undefined;

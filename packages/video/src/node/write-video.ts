@@ -27,12 +27,15 @@ export interface WriteVideoOptions extends LongCallOptions, FfmpegOptions {
 export interface WrittenVideo {
   /** The path as given. */
   readonly path: string;
+  /** The format of the file. */
   readonly format: VideoFormat;
   /** The encoder, as ffmpeg calls it. */
   readonly encoder: string;
+  /** How many frames it holds. */
   readonly frameCount: number;
   /** Size as written: mp4 needs even sides, so an odd one is a pixel larger than the frames. */
   readonly width: number;
+  /** Rows of its frames. */
   readonly height: number;
   /** What differs from what was asked for, one sentence each. */
   readonly warnings: readonly string[];
