@@ -13,6 +13,7 @@ export interface TfjsNodePackage {
   readonly directory: string;
   /** Its main module, absolute. */
   readonly main: string;
+  /** Its version, such as 4.22.0. */
   readonly version: string;
 }
 
