@@ -22,7 +22,7 @@ const demoRecipe: {
   readonly settings: Partial<TokenizerTrainSettings>;
 } = {
   preset: "demo",
-  trainSeconds: 120,
+  trainSeconds: 135,
   settings: {
     learningRate: 5e-3,
     warmupSteps: 20,
