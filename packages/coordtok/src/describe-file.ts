@@ -5,10 +5,11 @@ import {
   type LongCallOptions,
   type SafetensorsFile,
 } from "@coordtok/core";
-import { openFileSource } from "@coordtok/core/node";
+import { openFileSource, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   floatCount,
+  readTriplaneFile,
   tokenCount,
   triplaneKind,
   type CheckpointReference,
@@ -38,7 +39,7 @@ export type FileDescription =
   | ({
       readonly what: "triplane";
       readonly source: TriplaneSource;
-      readonly checkpoint: CheckpointReference;
+      readonly checkpoint: CheckpointReference | undefined;
       readonly embeddedDecoder: boolean;
     } & ModelFacts)
   | ({ readonly what: "checkpoint"; readonly parameters: number; readonly step: number | undefined } & ModelFacts);
@@ -55,37 +56,44 @@ export async function describeFile(
   const source = await openFileSource(path);
   try {
     const file = await openSafetensors(source);
-    return describeSafetensors(path, source.size, file);
+    return await (kindOf(file) === triplaneKind
+      ? describeTriplane(path, source)
+      : describeCheckpoint(path, source.size, file));
   } finally {
     await source.close();
   }
 }
 
-function describeSafetensors(path: string, bytes: number, file: SafetensorsFile): FileDescription {
+async function describeTriplane(path: string, file: FileSource): Promise<FileDescription> {
+  const { config, source, checkpoint, hasDecoder } = await readTriplaneFile(file, checkConfig);
+  return { what: "triplane", ...modelFacts(path, file.size, config), source, checkpoint, embeddedDecoder: hasDecoder };
+}
+
+function describeCheckpoint(path: string, bytes: number, file: SafetensorsFile): FileDescription {
   const kind = kindOf(file);
-  if (kind !== triplaneKind && kind !== checkpointKind)
+  if (kind !== checkpointKind)
     throw new CoordTokError(
       "checkpoint",
       `"${path}" is a safetensors file${kind === undefined ? " of another program" : ` of kind ${kind}`}, neither a triplane nor a tokenizer checkpoint.`,
     );
   const config = checkConfig(JSON.parse(file.metadata.get("coordtok.config") ?? "null"));
-  const shape = triplaneShapeOf(config);
-  const facts = { path, bytes, config, tokens: tokenCount(shape), floats: floatCount(shape) };
-  const metadata = (key: string): unknown => JSON.parse(file.metadata.get(key) ?? "null");
-  const names = [...file.entries.keys()];
-  if (kind === triplaneKind)
-    return {
-      what: "triplane",
-      ...facts,
-      source: metadata("source") as TriplaneSource,
-      checkpoint: metadata("checkpoint") as CheckpointReference,
-      embeddedDecoder: names.some((name) => name.startsWith("decoder.")),
-    };
   const parameters = [...file.entries]
     .filter(([name]) => name.startsWith("average."))
     .reduce((sum, [, { shape: dims }]) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
-  const training = metadata("training") as { readonly step: number } | null;
-  return { what: "checkpoint", ...facts, parameters, step: training?.step };
+  const training = JSON.parse(file.metadata.get("training") ?? "null") as { readonly step: number } | null;
+  return { what: "checkpoint", ...modelFacts(path, bytes, config), parameters, step: training?.step };
+}
+
+function modelFacts(path: string, bytes: number, config: TokenizerConfig): ModelFacts {
+  const shape = triplaneShapeOf(config);
+  return { path, bytes, config, tokens: tokenCount(shape), floats: floatCount(shape) };
+}
+
+function decoderPlace(embedded: boolean, checkpoint: CheckpointReference | undefined): string {
+  if (embedded) return "in the file";
+  return checkpoint === undefined
+    ? "not recorded; decode it with --checkpoint"
+    : `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`;
 }
 
 /** A description for people. */
@@ -114,10 +122,7 @@ export function descriptionText(description: FileDescription): string {
         "source",
         `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second`,
       ],
-      [
-        "decoder at",
-        embeddedDecoder ? "in the file" : `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`,
-      ],
+      ["decoder at", decoderPlace(embeddedDecoder, checkpoint)],
       ...shared,
     ]);
   }

@@ -32,7 +32,7 @@ export async function readSourceClip(
   const { start = 0, stride = 1, length = size.frames } = options;
   if (length > size.frames)
     throw new CoordTokError("config", `Expected a length of at most the model's ${size.frames} frames, got ${length}.`);
-  const { clip, info, padding, warnings } = await readClip(path, { ...options, start, stride, length, size });
+  const { clip, info, padding, resize, warnings } = await readClip(path, { ...options, start, stride, length, size });
   const notes = warnings.filter((warning) => padding === 0 || !warning.includes("are padding"));
   if (padding > 0)
     notes.push(
@@ -51,6 +51,7 @@ export async function readSourceClip(
     frames: clip.frameCount,
     start,
     stride,
+    resize,
   };
   return { clip, source, warnings: notes.map((note) => `${path}: ${note}.`) };
 }

@@ -13,14 +13,17 @@ import {
   checkConfig,
   checkpointKind,
   decoderShapes,
+  triplaneShapeOf,
   type DecoderParams,
   type TokenizerConfig,
 } from "@coordtok/tokenizer";
 import {
+  disposeTriplane,
   encodeTriplaneFile,
   readTriplaneFile,
   type CheckpointReference,
   type Triplane,
+  type TriplaneShape,
   type TriplaneSource,
 } from "@coordtok/triplane";
 import { ownVersion } from "./versions.js";
@@ -88,18 +91,35 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
   try {
     const opened = await readTriplaneFile(file, checkConfig);
     const { config, source, checkpoint } = opened;
-    const decoder = opened.hasDecoder ? await opened.readDecoder(decoderShapes(config), options) : undefined;
+    checkPlanes(path, opened.shape, config);
     const triplane = await opened.readTriplane(options);
-    return {
-      config,
-      source,
-      checkpoint,
-      triplane,
-      decoder: decoder === undefined ? undefined : (nestTensors(decoder) as DecoderParams),
-    };
+    try {
+      const decoder = opened.hasDecoder ? await opened.readDecoder(decoderShapes(config), options) : undefined;
+      return {
+        config,
+        source,
+        checkpoint,
+        triplane,
+        decoder: decoder === undefined ? undefined : (nestTensors(decoder) as DecoderParams),
+      };
+    } catch (thrown) {
+      disposeTriplane(triplane);
+      throw thrown;
+    }
   } finally {
     await file.close();
   }
+}
+
+function checkPlanes(path: string, found: TriplaneShape & { readonly batch: number }, config: TokenizerConfig): void {
+  const expected = { ...triplaneShapeOf(config), batch: 1 };
+  const text = ({ batch, t, x, y, channels }: typeof expected): string =>
+    `${batch} clip of ${t} x ${x} x ${y} cells (time, rows, columns) with ${channels} channels`;
+  if (text(found) !== text(expected))
+    throw new CoordTokError(
+      "file-format",
+      `Expected ${text(expected)} in "${path}", as its configuration says, got ${text(found)}; the file is damaged.`,
+    );
 }
 
 /** A reference to a checkpoint, for a triplane that will lie at `triplanePath`. */
