@@ -9,7 +9,7 @@ export {
 export { trainOnVideos, type TrainOnVideosOptions, type TrainReport } from "./train-on-videos.js";
 export { runDemo, type DemoOptions, type DemoSummary } from "./demo.js";
 export { describeFile, type FileDescription, type ModelFacts } from "./describe-file.js";
-export { examine, type BackendFinding, type Examination } from "./doctor.js";
+export { examine, type Examination } from "./doctor.js";
 export { syntheticClip, type SyntheticClipOptions } from "./synthetic-clip.js";
 export {
   readTriplane,

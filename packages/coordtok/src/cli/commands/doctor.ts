@@ -9,9 +9,9 @@ export const doctorCommand: AnyCommand = defineCommand({
   args: [],
   flags: { ffmpeg: ffmpegFlag },
   examples: ["doctor", "doctor --json"],
-  run: async ({ flags, signal }) => {
+  run: async ({ flags, signal, onProgress }) => {
     const { examine, examinationText } = await import("../../doctor.js");
-    const examination = await examine({ ffmpeg: flags.ffmpeg, signal });
+    const examination = await examine({ ffmpeg: flags.ffmpeg, signal, onProgress });
     return { lines: [examinationText(examination)], data: examination, exitCode: examination.fine ? 0 : 1 };
   },
 });

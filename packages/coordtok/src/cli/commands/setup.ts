@@ -25,8 +25,7 @@ export const setupCommand: AnyCommand = defineCommand({
   run: async ({ flags, signal, onProgress, note }) => {
     const { pinnedTensorflow, setupTensorflow } = await import("@coordtok/backend/setup");
     const { device, tensorflow, wheel, python, force } = flags;
-    if (wheel === undefined)
-      note(`TensorFlow ${tensorflow ?? pinnedTensorflow} through pip; the processor's wheel is about 230 MB`);
+    if (wheel === undefined) note(`TensorFlow ${tensorflow ?? pinnedTensorflow} through pip`);
     const report = await setupTensorflow({
       device,
       tensorflow,
