@@ -17,7 +17,6 @@ export {
   patchLattice,
   type LatticeCells,
   type LatticeOptions,
-  type PatchExtent,
   type PatchLattice,
   type PatchRegion,
   type PatchSlice,

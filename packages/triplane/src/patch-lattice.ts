@@ -1,13 +1,5 @@
-import { checkDivides, checkInteger, CoordTokError } from "@coordtok/core";
+import { checkDivides, checkInteger, CoordTokError, type PatchSize } from "@coordtok/core";
 import type { PointSet } from "./points.js";
-
-/** The size of a patch: `time` frames of `space` by `space` pixels. */
-export interface PatchExtent {
-  /** Frames. */
-  readonly time: number;
-  /** Rows and columns in pixels; patches are square. */
-  readonly space: number;
-}
 
 /** What a lattice of patches is cut from. */
 export interface LatticeOptions {
@@ -18,7 +10,7 @@ export interface LatticeOptions {
   /** W, columns of a frame in pixels. */
   readonly width: number;
   /** The size of a patch; it must divide the clip. */
-  readonly patch: PatchExtent;
+  readonly patch: PatchSize;
 }
 
 /** Some patches of a lattice, in lattice order where nothing else is said. */
@@ -60,7 +52,7 @@ export interface PatchLattice {
   /** Cells along the columns of a frame. */
   readonly columns: number;
   /** The size of a patch. */
-  readonly patch: PatchExtent;
+  readonly patch: PatchSize;
   /** All cells. */
   readonly count: number;
   /** Every cell. */
@@ -97,7 +89,7 @@ export interface PatchLattice {
  */
 export function patchLattice(options: LatticeOptions): PatchLattice {
   const { frames, height, width } = checkedOptions(options);
-  const patch: PatchExtent = { time: options.patch.time, space: options.patch.space };
+  const patch: PatchSize = { time: options.patch.time, space: options.patch.space };
   const time = frames / patch.time;
   const rows = height / patch.space;
   const columns = width / patch.space;
