@@ -19,10 +19,13 @@ import { trainOnVideos } from "./train-on-videos.js";
 const demoRecipe: {
   readonly preset: string;
   readonly trainSeconds: number;
+  readonly sliceSize: number;
   readonly settings: Partial<TokenizerTrainSettings>;
 } = {
   preset: "demo",
-  trainSeconds: 135,
+  trainSeconds: 125,
+  // The whole clip of the preset at once: like the random patches of the training, a slice then spans all of it.
+  sliceSize: 4096,
   settings: {
     learningRate: 5e-3,
     warmupSteps: 20,
@@ -114,7 +117,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   const triplane = join(out, "clip.triplane.safetensors");
   const { checkpoint } = training;
   await encodeVideo(source, { ...common, checkpoint, out: triplane, onWarning: undefined });
-  const report = await reconstructVideo(source, { ...common, checkpoint, out });
+  const report = await reconstructVideo(source, { ...common, checkpoint, out, sliceSize: demoRecipe.sliceSize });
   const { reconstruction, sideBySide, planes } = report.files;
   const curve = join(run, "curve.png");
   const summaryFile = join(out, "summary.json");
