@@ -18,7 +18,7 @@ const report = await trainOnVideos(videos, {
   config,
   out: "runs/first",
   seed: 1,
-  settings: { totalSteps: Number(steps), learningRate: 3e-3, pointsPerClip: 256, emaDecay: 0.9 },
+  settings: { totalSteps: Number(steps), learningRate: 3e-3, batchSize: 1, pointsPerClip: 256, emaDecay: 0.9 },
   onProgress: ({ task, done, total, detail }) => {
     if (task === "train" && done % 10 === 0) console.log(`step ${done} of ${total ?? "?"}: ${detail ?? ""}`);
   },

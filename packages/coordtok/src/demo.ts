@@ -29,6 +29,7 @@ const demoRecipe: {
   settings: {
     learningRate: 5e-3,
     warmupSteps: 20,
+    batchSize: 1,
     pointsPerClip: 512,
     emaDecay: 0.98,
     weightDecay: 0,

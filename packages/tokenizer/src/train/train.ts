@@ -44,7 +44,10 @@ export interface TokenizerTrainSettings extends LoopSettings {
   readonly perceptualScale: number;
 }
 
-/** The defaults: the paper's AdamW and 1024 points with a short schedule for a single machine. */
+/**
+ * The defaults: the paper's AdamW with a short schedule for a single machine. Several clips a step matter more than many points of
+ * one clip.
+ */
 export const trainDefaults: TokenizerTrainSettings = {
   ...adamwDefaults,
   learningRate: 1e-3,
@@ -54,8 +57,8 @@ export const trainDefaults: TokenizerTrainSettings = {
   accumulate: 1,
   clipNorm: 1,
   emaDecay: 0.999,
-  batchSize: 1,
-  pointsPerClip: 1024,
+  batchSize: 4,
+  pointsPerClip: 256,
   stage: 1,
   perceptualScale: 1,
 };
