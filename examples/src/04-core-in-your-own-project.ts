@@ -20,12 +20,7 @@ const gradient: RgbClip = {
 const model = CoordTok.create(config, { seed: 1 });
 const clip = clipFromRgb([gradient]);
 const triplane = model.encode(clip);
-console.log(
-  "planes:",
-  Object.values(triplane)
-    .map((plane) => `[${plane.shape.join(", ")}]`)
-    .join(" "),
-);
+for (const [plane, { shape }] of Object.entries(triplane)) console.log(`plane ${plane}: [${shape.join(", ")}]`);
 
 // Two moments, one of them between frames, and only the upper left quarter.
 const quarter = { top: 0, left: 0, height: height / 2, width: width / 2 };
