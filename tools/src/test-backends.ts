@@ -15,11 +15,12 @@ export interface TestBackend {
 const names: readonly TestBackendName[] = ["tensorflow", "wasm", "cpu"];
 
 /**
- * Tries every backend that the tests run on. `COORDTOK_TEST_BACKENDS=wasm,cpu` restricts them.
- * @throws when that variable names another backend.
+ * Tries every backend that the tests run on. `COORDTOK_TEST_BACKENDS=wasm,cpu` restricts them, and each of these must load.
+ * @throws when that variable names another backend, or one that does not load.
  */
 export async function testBackends(): Promise<TestBackend[]> {
-  const wanted = wantedBackends();
+  const asked = askedBackends();
+  const wanted = asked ?? names;
   const found: TestBackend[] = [];
   for (const name of names) {
     if (!wanted.includes(name)) {
@@ -30,15 +31,18 @@ export async function testBackends(): Promise<TestBackend[]> {
       await loadBackend(name, { purpose: "training" });
       found.push({ name, available: true });
     } catch (thrown) {
-      found.push({ name, available: false, reason: thrown instanceof Error ? thrown.message : String(thrown) });
+      const reason = thrown instanceof Error ? thrown.message : String(thrown);
+      if (asked !== undefined)
+        throw new Error(`COORDTOK_TEST_BACKENDS asks for ${name}, which does not load: ${reason}`, { cause: thrown });
+      found.push({ name, available: false, reason });
     }
   }
   return found;
 }
 
-function wantedBackends(): readonly string[] {
+function askedBackends(): readonly string[] | undefined {
   const asked = process.env["COORDTOK_TEST_BACKENDS"];
-  if (asked === undefined || asked.trim() === "") return names;
+  if (asked === undefined || asked.trim() === "") return undefined;
   const wanted = asked.split(",").map((name) => name.trim());
   const unknown = wanted.filter((name) => !(names as readonly string[]).includes(name));
   if (unknown.length > 0)

@@ -103,18 +103,16 @@ export async function doctorReport(
     (thrown: unknown): Finding => notFound(thrown),
   );
   const backends: BackendFinding[] = [];
+  const tried = (done: number): void =>
+    options.onProgress?.({ task: "try backends", done, total: backendCatalogue.length, unit: "backends" });
   for (const row of backendCatalogue) {
     throwIfAborted(signal);
-    options.onProgress?.({
-      task: "try backends",
-      done: backends.length,
-      total: backendCatalogue.length,
-      unit: "backends",
-    });
+    tried(backends.length);
     backends.push(
       row.name === "tensorflow" ? await tryNative(description, options) : await tryBackend(row.name, options),
     );
   }
+  tried(backends.length);
   return {
     ...description,
     node: process.version,
