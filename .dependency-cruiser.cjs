@@ -1,5 +1,5 @@
 // The direction of imports. `a <- b` reads "b may import a":
-// core <- triplane <- tokenizer; core <- {video, metrics, backend}; coordtok, tools, examples and benchmarks see all.
+// core <- triplane <- {tokenizer, diffusion}; core <- {video, metrics, backend}; coordtok, tools, examples and benchmarks see all.
 const mayImport = {
   core: [],
   triplane: ["core"],
@@ -7,6 +7,7 @@ const mayImport = {
   metrics: ["core"],
   backend: ["core"],
   tokenizer: ["core", "triplane"],
+  diffusion: ["core", "triplane"],
 };
 
 const tests = "\\.test\\.ts$";

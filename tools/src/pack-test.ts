@@ -119,6 +119,7 @@ const browserEntries = [
   "@coordtok/triplane",
   "@coordtok/tokenizer",
   "@coordtok/tokenizer/train",
+  "@coordtok/diffusion",
   "@coordtok/metrics",
   "@coordtok/video",
   "@coordtok/backend",

@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+import { checkConfig, overrideConfig, preset, presetNames, tokenGrid, tokensOf } from "./index.js";
+
+describe("configuration", () => {
+  it("has a preset for every size and patch size", () => {
+    expect(presetNames).toHaveLength(18);
+    for (const name of presetNames) expect(checkConfig(preset(name))).toEqual(preset(name));
+    expect(preset("L/4")).toMatchObject({ width: 1024, depth: 24, heads: 16, patch: 4 });
+  });
+
+  it("counts the tokens of the paper's planes", () => {
+    expect(["S/2", "S/4", "S/8"].map((name) => tokensOf(preset(name)))).toEqual([320, 80, 20]);
+    expect(tokenGrid(preset("S/4"), "yt")).toEqual([8, 4]);
+  });
+
+  it("drops labels by default only where there are classes", () => {
+    expect(preset("B/2").labelDropout).toBe(0);
+    expect(preset("B/2", { classes: 101 }).labelDropout).toBe(0.1);
+  });
+
+  it("refuses what does not fit in one sentence", () => {
+    expect(() => preset("Q/2")).toThrow(/Unknown preset "Q\/2"/);
+    expect(() => overrideConfig(preset("S/2"), ["heads=5"])).toThrow(/width to be a multiple of heads, got 384 and 5/);
+    expect(() => overrideConfig(preset("S/8"), ["planes.t=12"])).toThrow(/planes.t to be a multiple of patch/);
+    expect(() => checkConfig({ ...preset("S/2"), classes: 0 })).toThrow(/classes/);
+    expect(() => checkConfig({ ...preset("S/2"), dept: 1 })).toThrow(/did you mean "depth"/);
+  });
+});

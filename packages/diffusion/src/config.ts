@@ -1,0 +1,115 @@
+import { checkDivides, checkInteger, checkKnownKeys, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
+import { planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
+
+/** Everything that fixes the form of a SiT over triplanes. Plain data; `preset` gives examples. */
+export interface SiTConfig {
+  /** The triplanes it is made for; the patch size divides t, x and y. */
+  readonly planes: TriplaneShape;
+  /** Cells along each side of the square of a plane that becomes one token. */
+  readonly patch: number;
+  /** Width of the transformer, a multiple of 4. */
+  readonly width: number;
+  /** Blocks of the transformer. */
+  readonly depth: number;
+  /** Attention heads; they divide the width. */
+  readonly heads: number;
+  /** Hidden width of the MLPs over the width, such as 4. */
+  readonly mlpRatio: number;
+  /** Classes of the labels; 1 for data without labels. */
+  readonly classes: number;
+  /** Share of the labels that training replaces by "no class", 0 to 1; guidance needs more than 0. */
+  readonly labelDropout: number;
+  /** Twice the output channels, of which the second half is left out, as in official checkpoints. */
+  readonly learnSigma: boolean;
+}
+
+const keys: readonly string[] = [
+  "planes",
+  "patch",
+  "width",
+  "depth",
+  "heads",
+  "mlpRatio",
+  "classes",
+  "labelDropout",
+  "learnSigma",
+];
+
+/**
+ * Checks a configuration, wherever it came from.
+ * @param value plain data, for example parsed JSON.
+ * @returns the same data, typed.
+ * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
+ */
+export function checkConfig(value: unknown): SiTConfig {
+  const config = group(value, "the SiT configuration", keys);
+  const planes = group(config["planes"], "planes", ["t", "x", "y", "channels"]);
+  for (const name of ["t", "x", "y", "channels"]) checkInteger(planes[name], `planes.${name}`, 1);
+  for (const name of ["patch", "width", "depth", "heads", "classes"]) checkInteger(config[name], name, 1);
+  checkNumber(config["mlpRatio"], "mlpRatio", 0.25, 64);
+  checkNumber(config["labelDropout"], "labelDropout", 0, 1);
+  if (typeof config["learnSigma"] !== "boolean")
+    throw new CoordTokError(
+      "config",
+      `Expected learnSigma to be true or false, got ${JSON.stringify(config["learnSigma"])}.`,
+    );
+  const checked = value as SiTConfig;
+  for (const axis of ["t", "x", "y"] as const)
+    checkDivides(checked.patch, "patch", checked.planes[axis], `planes.${axis}`);
+  checkDivides(checked.heads, "heads", checked.width, "width");
+  if (checked.width % 4 !== 0)
+    throw new CoordTokError("config", `Expected a width that is a multiple of 4, got ${checked.width}.`);
+  checkInteger(hiddenWidth(checked), "width times mlpRatio", 1);
+  return checked;
+}
+
+function group(value: unknown, where: string, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new CoordTokError(
+      "config",
+      `Expected ${where} to be a group of ${known.join(", ")}, got ${JSON.stringify(value)}.`,
+    );
+  checkKnownKeys(value, known, where);
+  return value as Record<string, unknown>;
+}
+
+/** Hidden width of the MLPs. */
+export function hiddenWidth({ width, mlpRatio }: SiTConfig): number {
+  return width * mlpRatio;
+}
+
+/** Rows of the table of classes; the last one is "no class" when labels are dropped in training. */
+export function classRows({ classes, labelDropout }: SiTConfig): number {
+  return classes + (labelDropout > 0 ? 1 : 0);
+}
+
+/** How many tokens a plane has along its two axes. */
+export function tokenGrid({ planes, patch }: SiTConfig, plane: PlaneName): [outer: number, inner: number] {
+  const [outer, inner] = planeSize(planes, plane);
+  return [outer / patch, inner / patch];
+}
+
+/** How many tokens a triplane has. 320 for 16x16 and 32x16 cells and patch size 2. */
+export function tokensOf(config: SiTConfig): number {
+  return planeNames.reduce((sum, plane) => sum + tokenGrid(config, plane).reduce((a, b) => a * b), 0);
+}
+
+/** The planes that lie along time share one table of learned positions. */
+export function timePositionGrid({ planes, patch }: SiTConfig): [time: number, space: number] {
+  return [planes.t / patch, Math.max(planes.x, planes.y) / patch];
+}
+
+/** Numbers of one token of a plane before and after the transformer. */
+export function tokenValues({ planes, patch, learnSigma }: SiTConfig): { input: number; output: number } {
+  const input = patch * patch * planes.channels;
+  return { input, output: learnSigma ? 2 * input : input };
+}
+
+/**
+ * A configuration with single values replaced.
+ * @param assignments such as `depth=4` or `planes.t=16`.
+ * @throws CoordTokError `config`.
+ */
+export function overrideConfig(config: SiTConfig, assignments: readonly string[]): SiTConfig {
+  return checkConfig(withOverrides(config, assignments));
+}

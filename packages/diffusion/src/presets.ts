@@ -1,0 +1,56 @@
+import { CoordTokError, suggest } from "@coordtok/core";
+import type { TriplaneShape } from "@coordtok/triplane";
+import { checkConfig, type SiTConfig } from "./config.js";
+
+/** Width, depth and heads. S to XL are those of SiT (arXiv 2401.08740, table 1); `tiny` and `test` are for small data and for tests. */
+const sizes: { readonly [name: string]: readonly [width: number, depth: number, heads: number] } = {
+  XL: [1152, 28, 16],
+  L: [1024, 24, 16],
+  B: [768, 12, 12],
+  S: [384, 12, 6],
+  tiny: [192, 6, 3],
+  test: [32, 2, 2],
+};
+
+const patches: readonly number[] = [2, 4, 8];
+
+/** The triplanes of the paper's tokenizers: 16x16 and twice 32x16 cells of 8 channels. */
+const paperPlanes: TriplaneShape = { t: 32, x: 16, y: 16, channels: 8 };
+
+/** The names of the presets, the largest first: every size with every patch size, such as `L/2`. */
+export const presetNames: readonly string[] = Object.keys(sizes).flatMap((size) =>
+  patches.map((patch) => `${size}/${patch}`),
+);
+
+/** What a preset leaves open. */
+export interface PresetOptions {
+  /** The triplanes it is made for (default: those of the paper, 32 x 16 x 16 cells of 8 channels). */
+  readonly planes?: TriplaneShape | undefined;
+  /** Classes of the labels (default 1, no labels). */
+  readonly classes?: number | undefined;
+  /** Share of the labels dropped in training (default 0.1 with more than one class, else 0). */
+  readonly labelDropout?: number | undefined;
+}
+
+/**
+ * A configuration by name, `size/patch`: sizes `S`, `B`, `L`, `XL` of SiT, `tiny` and `test`; patch sizes 2, 4, 8.
+ * @throws CoordTokError `config` for an unknown name, or planes that the patch size does not divide.
+ */
+export function preset(name: string, options: PresetOptions = {}): SiTConfig {
+  if (!presetNames.includes(name))
+    throw new CoordTokError("config", `Unknown preset "${name}"${suggest(name, presetNames)}`);
+  const [size, patch] = name.split("/") as [string, string];
+  const [width, depth, heads] = sizes[size]!;
+  const { planes = paperPlanes, classes = 1 } = options;
+  return checkConfig({
+    planes,
+    patch: Number(patch),
+    width,
+    depth,
+    heads,
+    mlpRatio: 4,
+    classes,
+    labelDropout: options.labelDropout ?? (classes > 1 ? 0.1 : 0),
+    learnSigma: false,
+  });
+}
