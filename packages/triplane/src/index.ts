@@ -10,6 +10,7 @@ export {
   type Triplane,
   type TriplaneShape,
 } from "./triplane.js";
+export type { LabelledTriplane } from "./labelled.js";
 export {
   latticeCoordinate,
   latticeCoordinates,
