@@ -13,6 +13,8 @@ import type { Random } from "../random.js";
 export interface Initializer {
   /** A kernel `[inputs, outputs]`. */
   readonly kernel: (inputs: number, outputs: number) => Tensor2D;
+  /** A kernel `[inputs, outputs]` of zeros. */
+  readonly zeroKernel: (inputs: number, outputs: number) => Tensor2D;
   /** Normal numbers of the given standard deviation. */
   readonly normal: <R extends Rank>(shape: ShapeMap[R], deviation: number) => Tensor<R>;
   /** `[size]` */
@@ -28,6 +30,7 @@ export function randomInitializer(random: Random): Initializer {
       const limit = Math.sqrt(6 / (inputs + outputs));
       return random.uniformTensor<Rank.R2>([inputs, outputs], -limit, limit);
     },
+    zeroKernel: (inputs, outputs) => zeros([inputs, outputs]),
     normal: (shape, deviation) => random.normalTensor(shape, deviation),
     zeros: (size) => zeros([size]),
     ones: (size) => ones([size]),
@@ -40,6 +43,7 @@ export function randomInitializer(random: Random): Initializer {
  */
 export const shapeInitializer: Initializer = {
   kernel: (inputs, outputs) => shapeOnly([inputs, outputs]),
+  zeroKernel: (inputs, outputs) => shapeOnly([inputs, outputs]),
   normal: (shape) => shapeOnly(shape),
   zeros: (size) => shapeOnly([size]),
   ones: (size) => shapeOnly([size]),

@@ -18,12 +18,15 @@ import {
 import { expect, it } from "vitest";
 import {
   createMemoryBlock,
+  createMlp,
   createTransformerBlock,
   crossAttention,
   disposeTree,
   gatherRows,
+  gelu,
   maskedKey,
   memoryBlock,
+  mlp,
   patchify,
   Random,
   randomInitializer,
@@ -82,6 +85,35 @@ describeEachBackend("layers", () => {
       expect(Math.abs(all[i]! - numeric[k]!)).toBeLessThan(0.02 * (1 + Math.abs(numeric[k]!)));
     disposeTree([block, reader]);
     dispose([x, memory, weight, gradient!]);
+  });
+
+  it.each(["exact", "tanh"] as const)("the %s GELU of an MLP has the gradient of finite differences", async (form) => {
+    const params = createMlp(randomInitializer(new Random(4)), 6);
+    const x = random.normalTensor<Rank.R2>([3, 6], 2);
+    const weight = random.normalTensor<Rank.R2>([3, 6]);
+    const loss = (input: Tensor): Scalar => sum(mul(mlp(params, input, form), weight));
+    const [gradient] = grads((input) => loss(input))([x]);
+    const elements = [0, 5, 10, 17];
+    const all = await values(gradient!);
+    const numeric = await numericGradient(x, loss, elements);
+    for (const [k, i] of elements.entries())
+      expect(Math.abs(all[i]! - numeric[k]!)).toBeLessThan(0.02 * (1 + Math.abs(numeric[k]!)));
+    disposeTree([params, x, weight, gradient!]);
+  });
+
+  it("the two forms of the GELU are the formulas of their papers", async () => {
+    const numbers = [-3, -1, -0.2, 0, 0.5, 1, 4];
+    const tanhForm = numbers.map((v) => (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))));
+    const exactForm = [-0.0040496949, -0.1586552539, -0.0841480581, 0, 0.3457312307, 0.8413447461, 3.9998733152];
+    for (const [form, expected] of [
+      ["tanh", tanhForm],
+      ["exact", exactForm],
+    ] as const) {
+      const x = tensor(numbers);
+      const result = gelu(x, form);
+      expect(largestDifference(await values(result), expected)).toBeLessThan(1e-6);
+      dispose([x, result]);
+    }
   });
 
   it("a masked key takes no part, neither in the values nor in the gradient", async () => {

@@ -4,6 +4,9 @@ import {
   exp,
   mul,
   reshape,
+  square,
+  sub,
+  tanh,
   tidy,
   type Rank,
   type Tensor,
@@ -28,16 +31,32 @@ export function createMlp(init: Initializer, width: number, ratio = 4): MlpParam
   return { expand: createLinear(init, width, ratio * width), contract: createLinear(init, ratio * width, width) };
 }
 
-/** The exact GELU `x Φ(x)`; no gradient of its own. */
-export function gelu<T extends Tensor>(x: T): T {
-  return tidy(() => mul<T>(x, normalCdf(x)));
+/** `exact` is `x Φ(x)`; `tanh` is its approximation `x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2` (Hendrycks and Gimpel, 2016). */
+export type GeluForm = "exact" | "tanh";
+
+/** The GELU; no gradient of its own. */
+export function gelu<T extends Tensor>(x: T, form: GeluForm = "exact"): T {
+  return tidy(() => mul<T>(x, form === "exact" ? normalCdf(x) : mul<T>(add(tanhOfGelu(x), 1), 0.5)));
+}
+
+const tanhScale = Math.sqrt(2 / Math.PI);
+const tanhCubic = 0.044715;
+
+function tanhOfGelu<T extends Tensor>(x: T): T {
+  return tanh<T>(mul<T>(x, add(mul(square(x), tanhScale * tanhCubic), tanhScale)));
 }
 
 function normalCdf<T extends Tensor>(x: T): T {
   return mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
 }
 
-function geluGradient(x: Tensor2D): Tensor2D {
+function geluGradient(x: Tensor2D, form: GeluForm): Tensor2D {
+  if (form === "tanh") {
+    const inner = tanhOfGelu(x);
+    const slope = add<Tensor2D>(mul(square(x), 3 * tanhScale * tanhCubic), tanhScale);
+    const curve = mul(mul(x, slope), sub<Tensor2D>(1, square(inner)));
+    return mul(add(add(inner, 1), curve), 0.5);
+  }
   const density = mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
   return add(normalCdf(x), mul(x, density));
 }
@@ -45,8 +64,9 @@ function geluGradient(x: Tensor2D): Tensor2D {
 /**
  * `contract(gelu(expand(x)))` over the last axis. Keeps the input and the hidden values before the GELU for its gradient.
  * @param x `[..., width]`
+ * @param form of the GELU (default `exact`).
  */
-export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>): Tensor<R> {
+export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>, form: GeluForm = "exact"): Tensor<R> {
   const { expand, contract } = params;
   const width = expand.kernel.shape[0];
   const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / width, width]);
@@ -57,13 +77,13 @@ export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>): Tensor<R> 
       const input = flat(x);
       const hidden = affine(input, expand.kernel, biases[0]);
       save([input, hidden, expand.kernel, contract.kernel]);
-      return reshape(affine(gelu(hidden), contract.kernel, biases[1]), x.shape);
+      return reshape(affine(gelu(hidden, form), contract.kernel, biases[1]), x.shape);
     },
     (dy, saved) => {
       const [input, hidden, up, down] = saved as [Tensor2D, Tensor2D, Tensor2D, Tensor2D];
       const flatDy = flat(dy);
-      const downGradient = tidy(() => product(gelu(hidden), flatDy, true, false));
-      const hiddenGradient = tidy(() => mul<Tensor2D>(product(flatDy, down, false, true), geluGradient(hidden)));
+      const downGradient = tidy(() => product(gelu(hidden, form), flatDy, true, false));
+      const hiddenGradient = tidy(() => mul<Tensor2D>(product(flatDy, down, false, true), geluGradient(hidden, form)));
       return [
         reshape(product(hiddenGradient, up, false, true), x.shape),
         product(input, hiddenGradient, true, false),
