@@ -3,5 +3,6 @@ import { buildPackage } from "../../tsup.base.js";
 export default buildPackage({
   index: "src/index.ts",
   "train/index": "src/train/index.ts",
+  "torch/index": "src/torch/index.ts",
   "node/index": "src/node/index.ts",
 });

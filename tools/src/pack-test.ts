@@ -116,6 +116,7 @@ async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundl
 const browserEntries = [
   "@coordtok/core",
   "@coordtok/core/train",
+  "@coordtok/core/torch",
   "@coordtok/triplane",
   "@coordtok/tokenizer",
   "@coordtok/tokenizer/train",

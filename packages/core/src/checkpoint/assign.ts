@@ -3,8 +3,7 @@ import { CoordTokError, throwIfAborted } from "../errors.js";
 import type { LongCallOptions } from "../progress.js";
 import { formatShape } from "../shape.js";
 import type { TensorTree } from "../tree.js";
-import type { SafetensorsEntry } from "./safetensors-header.js";
-import type { SafetensorsFile } from "./safetensors-read.js";
+import type { TensorFacts, TensorFile } from "./tensor-file.js";
 
 /** Names of tensors and the shapes they must have. */
 export type ExpectedShapes = ReadonlyMap<string, readonly number[]>;
@@ -25,7 +24,7 @@ const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
  */
 export async function assignStrict(
   expected: ExpectedShapes,
-  file: SafetensorsFile,
+  file: TensorFile,
   options: AssignOptions = {},
 ): Promise<Map<string, Tensor>> {
   const prefix = options.prefix ?? "";
@@ -40,7 +39,7 @@ export async function assignStrict(
 
 /** Reads tensors one by one; on failure or abort those already read are freed. */
 export async function readTensors(
-  file: SafetensorsFile,
+  file: TensorFile,
   names: readonly string[],
   prefix: string,
   options: LongCallOptions,
@@ -59,7 +58,7 @@ export async function readTensors(
   }
 }
 
-function checkMatch(expected: ExpectedShapes, found: ReadonlyMap<string, SafetensorsEntry>, source: string): void {
+function checkMatch(expected: ExpectedShapes, found: ReadonlyMap<string, TensorFacts>, source: string): void {
   const missing = [...expected.keys()].filter((name) => !found.has(name));
   const unexpected = [...found.keys()].filter((name) => !expected.has(name));
   const misshapen = [...found].flatMap(([name, entry]) => {

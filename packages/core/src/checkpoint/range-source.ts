@@ -23,7 +23,8 @@ export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSourc
       size: source.byteLength,
       read: async (offset, length) => {
         checkRange(source.byteLength, offset, length);
-        return source.slice(offset, offset + length);
+        // `slice` of Node's Buffer would give a view.
+        return new Uint8Array(source.subarray(offset, offset + length));
       },
     };
   }

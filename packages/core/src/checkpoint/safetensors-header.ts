@@ -18,6 +18,7 @@ export const bytesPerElement: Readonly<Record<SafetensorsType, number>> = {
   I64: 8,
   U64: 8,
   F64: 8,
+  C64: 8,
 };
 
 /** A number type of the safetensors format. */
@@ -36,7 +37,8 @@ export type SafetensorsType =
   | "F32"
   | "I64"
   | "U64"
-  | "F64";
+  | "F64"
+  | "C64";
 
 /** Where one tensor lies in a file and what it is. */
 export interface SafetensorsEntry {

@@ -1,0 +1,89 @@
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { CoordTokError } from "../errors.js";
+import { floatFromBfloat, floatFromHalf } from "./half.js";
+import type { TensorFacts } from "./tensor-file.js";
+
+/** The bytes with a buffer of their own that starts at the first, as the wider typed arrays need it. */
+function aligned(bytes: Uint8Array): ArrayBuffer {
+  const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  return (whole ? bytes : bytes.slice()).buffer as ArrayBuffer;
+}
+
+type Numbers =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+function numbersOf(name: string, entry: TensorFacts, bytes: Uint8Array): Numbers {
+  const buffer = aligned(bytes);
+  switch (entry.dtype) {
+    case "F64":
+      return new Float64Array(buffer);
+    case "F32":
+      return new Float32Array(buffer);
+    case "F16":
+      return floatFromHalf(new Uint16Array(buffer));
+    case "BF16":
+      return floatFromBfloat(new Uint16Array(buffer));
+    case "I64":
+      return new BigInt64Array(buffer);
+    case "U64":
+      return new BigUint64Array(buffer);
+    case "I32":
+      return new Int32Array(buffer);
+    case "U32":
+      return new Uint32Array(buffer);
+    case "I16":
+      return new Int16Array(buffer);
+    case "U16":
+      return new Uint16Array(buffer);
+    case "I8":
+      return new Int8Array(buffer);
+    case "U8":
+    case "BOOL":
+      return new Uint8Array(buffer);
+    default:
+      throw new CoordTokError("unsupported", `Tensor "${name}" is of type ${entry.dtype}, which is not supported.`);
+  }
+}
+
+/** The numbers of a tensor in double precision; see `TensorFile.readNumbers`. */
+export function doublesOf(name: string, entry: TensorFacts, bytes: Uint8Array): Float64Array {
+  const numbers = numbersOf(name, entry, bytes);
+  if (numbers instanceof Float64Array) return numbers;
+  const doubles = Float64Array.from(numbers as ArrayLike<number | bigint>, Number);
+  if (entry.dtype.endsWith("64") && doubles.some((value) => !Number.isSafeInteger(value)))
+    throw new CoordTokError(
+      "unsupported",
+      `Tensor "${name}" holds whole numbers beyond 2^53, which are not supported.`,
+    );
+  return doubles;
+}
+
+/** The bytes of a tensor as a tensor of the library; see `TensorFile.read`. */
+export function tensorOf(name: string, entry: TensorFacts, bytes: Uint8Array): Tensor {
+  if (entry.shape.length > 6)
+    throw new CoordTokError("unsupported", `Tensor "${name}" has ${entry.shape.length} axes; at most 6 are supported.`);
+  const shape = [...entry.shape];
+  if (entry.dtype === "BOOL") return tensor(bytes, shape, "bool");
+  const numbers = numbersOf(name, entry, bytes);
+  if (numbers instanceof Float32Array) return tensor(numbers, shape, "float32");
+  if (numbers instanceof Float64Array) return tensor(Float32Array.from(numbers), shape, "float32");
+  return tensor(numbers instanceof Int32Array ? numbers : narrowed(name, numbers), shape, "int32");
+}
+
+function narrowed(name: string, numbers: Numbers): Int32Array {
+  return Int32Array.from(numbers as ArrayLike<number | bigint>, (number) => {
+    const value = Number(number);
+    if (value !== (value | 0))
+      throw new CoordTokError("unsupported", `Tensor "${name}" holds ${number}, which does not fit 32 bits.`);
+    return value;
+  });
+}

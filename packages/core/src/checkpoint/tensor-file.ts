@@ -1,0 +1,37 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { SafetensorsType } from "./safetensors-header.js";
+
+/** A number type of a tensor in a file: those of safetensors, and PyTorch's complex128, which that format lacks. */
+export type TensorType = SafetensorsType | "C128";
+
+/** What is known of a tensor before its numbers are read. */
+export interface TensorFacts {
+  /** The type of its numbers. */
+  readonly dtype: TensorType;
+  /** Its sizes, outermost axis first; none for a single number. */
+  readonly shape: readonly number[];
+}
+
+/** Named tensors in a file of any format. They are read one by one, when asked for. */
+export interface TensorFile {
+  /** How messages call the file. */
+  readonly name: string;
+  /** The tensors by name. */
+  readonly entries: ReadonlyMap<string, TensorFacts>;
+  /**
+   * One tensor, owned by the caller: F32, F16 and BF16 exactly as float32, F64 rounded to float32, I32, I16, I8, U16 and U8 as
+   * int32, I64 and U32 as int32 where every value fits, BOOL as bool.
+   * @throws CoordTokError `checkpoint` for an unknown name, `unsupported` for a type or rank that tensors do not have.
+   */
+  read(name: string): Promise<Tensor>;
+  /**
+   * The numbers of one tensor in double precision, row by row; no type of at most 53 significant bits loses anything.
+   * @throws CoordTokError `checkpoint` for an unknown name, `unsupported` for 8-bit floats, complex numbers and integers beyond 2^53.
+   */
+  readNumbers(name: string): Promise<Float64Array>;
+  /**
+   * The bytes of one tensor: little-endian, row by row.
+   * @throws CoordTokError `checkpoint` for an unknown name.
+   */
+  readBytes(name: string): Promise<Uint8Array>;
+}

@@ -1,0 +1,3 @@
+export { findStateDicts, tensorsWithin, type StateDict } from "./content.js";
+export { openTorch, type TorchFile } from "./open.js";
+export type { TorchName, TorchRecord, TorchStorage, TorchTensor, TorchValue } from "./values.js";
