@@ -1,0 +1,714 @@
+#include "kernels.h"
+
+// Numbers per vector: the one parameter of the build. The compiler's vector extensions do the rest.
+#ifndef COORDTOK_LANES
+#if defined(__AVX512F__)
+#define COORDTOK_LANES 16
+#elif defined(__AVX__)
+#define COORDTOK_LANES 8
+#else
+#define COORDTOK_LANES 4
+#endif
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace coordtok {
+namespace {
+
+constexpr Size L = COORDTOK_LANES;
+// Vector registers decide the register tile.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr bool manyRegisters = true;
+#else
+constexpr bool manyRegisters = false;
+#endif
+
+typedef float V __attribute__((vector_size(4 * COORDTOK_LANES)));
+typedef unsigned U __attribute__((vector_size(4 * COORDTOK_LANES)));
+typedef float Unaligned __attribute__((vector_size(4 * COORDTOK_LANES), aligned(4), may_alias));
+
+inline V load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
+inline void store(float* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
+inline V splat(float x) { return x - V{}; }  // x + 0 would turn -0 into 0
+inline V load(const float* p, Size count) {
+  if (count >= L) return load(p);
+  V v{};
+  for (Size i = 0; i < count; i++) v[i] = p[i];
+  return v;
+}
+inline void store(float* p, V v, Size count) {
+  if (count >= L) return store(p, v);
+  for (Size i = 0; i < count; i++) p[i] = v[i];
+}
+inline V larger(V a, V b) { return b > a ? b : a; }
+inline float total(V v) {
+  float part[L];
+  store(part, v);
+  for (Size half = L / 2; half > 0; half /= 2)
+    for (Size i = 0; i < half; i++) part[i] += part[i + half];
+  return part[0];
+}
+inline Size least(Size a, Size b) { return a < b ? a : b; }
+inline Size pieces(Size count, Size piece) { return (count + piece - 1) / piece; }
+inline Size padded(Size count) { return pieces(count, L) * L; }
+inline void fill(float* p, Size count, float x) {
+  for (Size i = 0; i < count; i++) p[i] = x;
+}
+
+template <class Body>
+void parallel(const Host& host, Size tasks, const Body& body) {
+  if (tasks <= 0) return;
+  auto call = [](void* argument, Size task, int worker) { (*static_cast<const Body*>(argument))(task, worker); };
+  host.run(host.self, tasks, call, const_cast<Body*>(&body));
+}
+
+// exp(x) for x <= 0 (Cephes' polynomial); exactly 0 below the smallest normal number, NaN stays.
+inline V expNegative(V x) {
+  const float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
+  const V t = x * 1.44269504f + magic;
+  const V n = t - magic;
+  const V r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  V p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.f;
+  const U power = ((U)t << 23) + (127u << 23);
+  return x < -87.33f ? V{} : p * (V)power;
+}
+
+// The normal distribution's Φ(x) and exp(-x²/2). Φ(-a) exp(a²/2) is a polynomial of 1 / (1 + 0.4 a), fitted to 7e-8.
+inline V normalCdf(V x, V* bell) {
+  const V a = x < 0.f ? -x : x;
+  const V t = 1.f / (1.f + 0.4f * a);
+  V p = t * -0.040099971f + 0.20276235f;
+  p = p * t + -0.377619773f;
+  p = p * t + 0.254897922f;
+  p = p * t + -0.0147192394f;
+  p = p * t + 0.159260914f;
+  p = p * t + 0.155605584f;
+  p = p * t + 0.159925163f;
+  p = p * t + -1.29929549e-05f;
+  *bell = expNegative(-0.5f * x * x);
+  const V tail = p * *bell;
+  return x < 0.f ? tail : 1.f - tail;
+}
+
+// ---- Products of small matrices -------------------------------------------------------------------------------------
+
+// c[R, C vectors] (+)= a[R, depth] b[depth, C vectors]; element (r, k) of a is a[r * aRow + k * aStep].
+template <int R, int C>
+inline void tile(Size depth, const float* a, Size aRow, Size aStep, const float* b, Size bRow, float* c, Size cRow, bool add) {
+  V sum[R][C];
+  UNROLL for (int r = 0; r < R; r++) UNROLL for (int j = 0; j < C; j++) sum[r][j] = add ? load(c + r * cRow + j * L) : V{};
+  for (Size k = 0; k < depth; k++, a += aStep, b += bRow) {
+    V row[C];
+    UNROLL for (int j = 0; j < C; j++) row[j] = load(b + j * L);
+    UNROLL for (int r = 0; r < R; r++) {
+      const float x = a[r * aRow];
+      UNROLL for (int j = 0; j < C; j++) sum[r][j] += x * row[j];
+    }
+  }
+  UNROLL for (int r = 0; r < R; r++) UNROLL for (int j = 0; j < C; j++) store(c + r * cRow + j * L, sum[r][j]);
+}
+
+template <int R, int C>
+inline void lastRows(Size rows, Size depth, const float* a, Size aRow, Size aStep, const float* b, Size bRow, float* c,
+                     Size cRow, bool add) {
+  if (rows == R) return tile<R, C>(depth, a, aRow, aStep, b, bRow, c, cRow, add);
+  if constexpr (R > 1) lastRows<R - 1, C>(rows, depth, a, aRow, aStep, b, bRow, c, cRow, add);
+}
+
+template <int C>
+void columnGroup(Size rows, Size depth, const float* a, Size aRow, Size aStep, const float* b, Size bRow, float* c, Size cRow,
+                 bool add) {
+  constexpr int R = manyRegisters ? (C == 4 ? 6 : C == 3 ? 8 : 12) : (L == 4 ? 4 : 6);
+  Size r = 0;
+  for (; r + R <= rows; r += R) tile<R, C>(depth, a + r * aRow, aRow, aStep, b, bRow, c + r * cRow, cRow, add);
+  if constexpr (R > 1) lastRows<R - 1, C>(rows - r, depth, a + r * aRow, aRow, aStep, b, bRow, c + r * cRow, cRow, add);
+}
+
+// c[rows, columns] (+)= a b for a multiple of L columns.
+void product(Size rows, Size columns, Size depth, const float* a, Size aRow, Size aStep, const float* b, Size bRow, float* c,
+             Size cRow, bool add) {
+  constexpr int most = manyRegisters ? 4 : 2;
+  for (Size j = 0; j < columns;) {
+    const Size left = (columns - j) / L;
+    // Five vectors are better cut into 3 + 2 than into 4 + 1.
+    const Size take = left >= most ? (most == 4 && left == 5 ? 3 : most) : left;
+    if (take == 1) columnGroup<1>(rows, depth, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+    if (take == 2) columnGroup<2>(rows, depth, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+    if constexpr (most == 4) {
+      if (take == 3) columnGroup<3>(rows, depth, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+      if (take == 4) columnGroup<4>(rows, depth, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+    }
+    j += take * L;
+  }
+}
+
+// ---- Attention ------------------------------------------------------------------------------------------------------
+
+constexpr Size Q = 64;         // queries of a block: they lie in the lanes, so that a softmax runs down the vectors
+constexpr Size K = 48;         // keys of a block
+constexpr float masked = -5e8f;  // a bias below it removes its key
+
+// to[columns, Q] = from[count, columns]ᵀ * factor, lanes beyond count 0.
+void transposeIn(const float* from, Size row, Size count, Size columns, float factor, float* to) {
+  for (Size d = 0; d < columns; d++) {
+    for (Size i = 0; i < count; i++) to[d * Q + i] = from[i * row + d] * factor;
+    for (Size i = count; i < Q; i++) to[d * Q + i] = 0;
+  }
+}
+void transposeOut(const float* from, Size count, Size columns, const float* factor, float* to, Size row) {
+  for (Size i = 0; i < count; i++)
+    for (Size d = 0; d < columns; d++) to[i * row + d] = from[d * Q + i] * factor[i];
+}
+// to[count, pitch] = from[count, columns] * factor, columns beyond 0.
+void copyRows(const float* from, Size row, Size count, Size columns, float factor, float* to, Size pitch) {
+  for (Size i = 0; i < count; i++) {
+    for (Size d = 0; d < columns; d++) to[i * pitch + d] = from[i * row + d] * factor;
+    for (Size d = columns; d < pitch; d++) to[i * pitch + d] = 0;
+  }
+}
+
+// One head of one clip.
+struct Head {
+  const float *query, *key, *value, *bias;
+  Size clip, head, column;  // column: of out and of its gradient
+  bool kept;                // some key is left
+};
+Head headOf(const Attention& a, Size index) {
+  const Size clip = index / a.heads, head = index % a.heads, column = head * a.width;
+  const float* bias = a.bias == nullptr ? nullptr : a.bias + clip * a.keys;
+  bool kept = bias == nullptr;
+  for (Size k = 0; !kept && k < a.keys; k++) kept = !(bias[k] <= masked);
+  const Size keys = clip * a.keys * a.keyRow + column;
+  return {a.query + clip * a.queries * a.queryRow + column, a.key + keys, a.value + keys, bias, clip, head, column, kept};
+}
+float scaleOf(const Attention& a) { return 1.f / __builtin_sqrtf(static_cast<float>(a.width)); }
+
+// Weights of a block of keys from their logits [count, Q], with a running maximum and sum; out [width, Q] is rescaled.
+void softmaxBlock(Size count, const float* bias, float* logits, float* top, float* sum, float* out, Size width) {
+  for (Size j = 0; j < Q; j += L) {
+    const V before = load(top + j);
+    V most = before;
+    for (Size k = 0; k < count; k++) {
+      V x = load(logits + k * Q + j);
+      if (bias != nullptr) store(logits + k * Q + j, x = x + bias[k]);
+      most = larger(most, x);
+    }
+    const V safe = most == -__builtin_inff() ? V{} : most;
+    const V shrink = expNegative(before - safe);
+    V weights = load(sum + j) * shrink;
+    for (Size k = 0; k < count; k++) {
+      const V weight = expNegative(load(logits + k * Q + j) - safe);
+      store(logits + k * Q + j, weight);
+      weights += weight;
+    }
+    store(top + j, most);
+    store(sum + j, weights);
+    for (Size d = 0; d < width; d++) store(out + d * Q + j, load(out + d * Q + j) * shrink);
+  }
+}
+
+void attendBlock(const Attention& a, const Head& h, Size first, float* scratch, float* out, float* statistics) {
+  const Size width = a.width, count = least(Q, a.queries - first);
+  float *query = scratch, *result = query + width * Q, *weights = result + width * Q, *top = weights + K * Q, *sum = top + Q;
+  transposeIn(h.query + first * a.queryRow, a.queryRow, count, width, scaleOf(a), query);
+  fill(result, width * Q, 0);
+  fill(top, Q, -__builtin_inff());
+  fill(sum, Q, 0);
+  for (Size k = 0; h.kept && k < a.keys; k += K) {
+    const Size keys = least(K, a.keys - k);
+    product(keys, Q, width, h.key + k * a.keyRow, a.keyRow, 1, query, Q, weights, Q, false);
+    softmaxBlock(keys, h.bias == nullptr ? nullptr : h.bias + k, weights, top, sum, result, width);
+    product(width, Q, keys, h.value + k * a.keyRow, 1, a.keyRow, weights, Q, result, Q, true);
+  }
+  for (Size i = 0; i < Q; i++) {
+    if (top[i] == -__builtin_inff()) top[i] = 0;
+    sum[i] = sum[i] == 0 ? 0 : 1.f / sum[i];
+  }
+  const Size all = a.heads * width;
+  transposeOut(result, count, width, sum, out + (h.clip * a.queries + first) * all + h.column, all);
+  if (statistics == nullptr) return;
+  float* own = statistics + (h.clip * a.heads + h.head) * 2 * a.queries + first;
+  for (Size i = 0; i < count; i++) own[i] = top[i], own[a.queries + i] = sum[i];
+}
+
+// What the backward pass of a block of queries works on, in a worker's scratch memory.
+struct Backward {
+  float *query, *gradient;          // [width, Q], scaled and transposed
+  float *queryRows, *gradientRows;  // [Q, pitch]
+  float* queryGradient;             // [width, Q]
+  float *weights, *logitGradients;  // [K, Q]
+  float *top, *inverse, *along, *scale;  // [Q]
+  Size pitch;
+  static Size floats(Size width) { return 3 * width * Q + 2 * Q * padded(width) + 2 * K * Q + 4 * Q; }
+  Backward(float* p, Size width) : pitch(padded(width)) {
+    auto take = [&p](Size count) { return (p += count) - count; };
+    query = take(width * Q), gradient = take(width * Q), queryGradient = take(width * Q);
+    queryRows = take(Q * pitch), gradientRows = take(Q * pitch);
+    weights = take(K * Q), logitGradients = take(K * Q);
+    top = take(Q), inverse = take(Q), along = take(Q), scale = take(Q);
+  }
+};
+
+void loadBlock(const Attention& a, const Head& h, Size first, Size count, const float* out, const float* statistics,
+               const float* outGradient, const Backward& w) {
+  const Size width = a.width, all = a.heads * width, row = (h.clip * a.queries + first) * all + h.column;
+  const float scale = scaleOf(a);
+  const float *query = h.query + first * a.queryRow, *gradient = outGradient + row, *result = out + row;
+  transposeIn(query, a.queryRow, count, width, scale, w.query);
+  transposeIn(gradient, all, count, width, 1, w.gradient);
+  copyRows(query, a.queryRow, count, width, scale, w.queryRows, w.pitch);
+  copyRows(gradient, all, count, width, 1, w.gradientRows, w.pitch);
+  const float* own = statistics + (h.clip * a.heads + h.head) * 2 * a.queries + first;
+  for (Size i = 0; i < Q; i++) {
+    V along{};
+    for (Size d = 0; i < count && d < width; d += L)
+      along += load(gradient + i * all + d, width - d) * load(result + i * all + d, width - d);
+    w.along[i] = total(along);
+    w.top[i] = i < count ? own[i] : 0;
+    w.inverse[i] = i < count ? own[a.queries + i] : 0;
+    w.scale[i] = scale;
+  }
+}
+
+// logits [count, Q] become weights, and the gradients of weights become those of logits.
+void softmaxBackward(Size count, const float* bias, const Backward& w) {
+  for (Size j = 0; j < Q; j += L) {
+    const V top = load(w.top + j), inverse = load(w.inverse + j), along = load(w.along + j);
+    for (Size k = 0; k < count; k++) {
+      V x = load(w.weights + k * Q + j);
+      if (bias != nullptr) x = x + bias[k];
+      const V weight = expNegative(x - top) * inverse;
+      store(w.weights + k * Q + j, weight);
+      store(w.logitGradients + k * Q + j, weight * (load(w.logitGradients + k * Q + j) - along));
+    }
+  }
+}
+
+void attendBlockBackward(const Attention& a, const Head& h, Size count, const Backward& w, float* keyGradient,
+                         float* valueGradient) {
+  const Size width = a.width;
+  fill(w.queryGradient, width * Q, 0);
+  for (Size k = 0; k < a.keys; k += K) {
+    const Size keys = least(K, a.keys - k);
+    const float *key = h.key + k * a.keyRow, *value = h.value + k * a.keyRow;
+    product(keys, Q, width, key, a.keyRow, 1, w.query, Q, w.weights, Q, false);
+    product(keys, Q, width, value, a.keyRow, 1, w.gradient, Q, w.logitGradients, Q, false);
+    softmaxBackward(keys, h.bias == nullptr ? nullptr : h.bias + k, w);
+    product(keys, w.pitch, count, w.weights, Q, 1, w.gradientRows, w.pitch, valueGradient + k * w.pitch, w.pitch, true);
+    product(keys, w.pitch, count, w.logitGradients, Q, 1, w.queryRows, w.pitch, keyGradient + k * w.pitch, w.pitch, true);
+    product(width, Q, keys, key, 1, a.keyRow, w.logitGradients, Q, w.queryGradient, Q, true);
+  }
+}
+
+// ---- Rows -----------------------------------------------------------------------------------------------------------
+
+constexpr Size chunk = 64;  // rows of a task; fixed, so that column sums do not depend on the number of threads
+
+// A row's mean and 1 / sqrt(variance + epsilon).
+inline void moments(const float* x, Size size, float epsilon, float* mean, float* inverse) {
+  V sum{};
+  for (Size i = 0; i < size; i += L) sum += load(x + i, size - i);
+  const float middle = total(sum) / static_cast<float>(size);
+  V squares{};
+  Size i = 0;
+  for (; i + L <= size; i += L) {
+    const V away = load(x + i) - middle;
+    squares += away * away;
+  }
+  float rest = 0;
+  for (; i < size; i++) rest += (x[i] - middle) * (x[i] - middle);
+  *mean = middle;
+  *inverse = 1.f / __builtin_sqrtf((total(squares) + rest) / static_cast<float>(size) + epsilon);
+}
+
+// Adds up the partial column sums [chunks, which of count, columns] of the tasks; what nobody asked for is null.
+void finishSums(Size chunks, Size count, Size columns, const float* partial, float* const* out) {
+  for (Size s = 0; s < count; s++) {
+    if (out[s] == nullptr) continue;
+    fill(out[s], columns, 0);
+    for (Size c = 0; c < chunks; c++)
+      for (Size i = 0; i < columns; i++) out[s][i] += partial[(c * count + s) * columns + i];
+  }
+}
+
+// Calls body(first row, end row, task, worker) for chunks of rows.
+template <class Body>
+void rowChunks(const Host& host, Size rows, const Body& body) {
+  parallel(host, pieces(rows, chunk), [&](Size task, int worker) {
+    body(task * chunk, least(rows, (task + 1) * chunk), task, worker);
+  });
+}
+
+}  // namespace
+
+bool attention(const Host& host, const Attention& a, float* out, float* statistics) {
+  const Size blocks = pieces(a.queries, Q), floats = 2 * a.width * Q + K * Q + 2 * Q;
+  float* scratch = host.scratch(host.self, floats * host.threads);
+  if (scratch == nullptr) return false;
+  parallel(host, a.clips * a.heads * blocks, [&](Size task, int worker) {
+    attendBlock(a, headOf(a, task / blocks), task % blocks * Q, scratch + worker * floats, out, statistics);
+  });
+  return true;
+}
+
+bool attentionBackward(const Host& host, const Attention& a, const float* out, const float* statistics, const float* outGradient,
+                       float* queryGradient, float* keyGradient, float* valueGradient) {
+  const Size pitch = padded(a.width), blocks = pieces(a.queries, Q), heads = a.clips * a.heads;
+  // Few heads on many threads are cut into parts, each with its own sums for the keys.
+  const Size parts = heads == 0 || host.threads == 1 ? 1 : least(pieces(4 * host.threads, heads), blocks > 0 ? blocks : 1);
+  const Size own = Backward::floats(a.width), sums = 2 * a.keys * pitch;
+  float* scratch = host.scratch(host.self, own * host.threads + sums * heads * parts);
+  if (scratch == nullptr) return false;
+  float* partial = scratch + own * host.threads;
+  parallel(host, heads * parts, [&](Size task, int worker) {
+    const Head h = headOf(a, task / parts);
+    const Backward w(scratch + worker * own, a.width);
+    float* gradients = partial + task * sums;
+    fill(gradients, sums, 0);
+    const Size part = task % parts, end = blocks * (part + 1) / parts;
+    for (Size block = blocks * part / parts; block < end; block++) {
+      const Size first = block * Q, count = least(Q, a.queries - first);
+      loadBlock(a, h, first, count, out, statistics, outGradient, w);
+      attendBlockBackward(a, h, count, w, gradients, gradients + a.keys * pitch);
+      float* target = queryGradient + (h.clip * a.queries + first) * a.queryRow + h.column;
+      transposeOut(w.queryGradient, count, a.width, w.scale, target, a.queryRow);
+    }
+  });
+  parallel(host, heads * 2, [&](Size task, int) {
+    const Head h = headOf(a, task / 2);
+    const float* from = partial + task / 2 * parts * sums + task % 2 * a.keys * pitch;
+    float* to = (task % 2 == 0 ? keyGradient : valueGradient) + h.clip * a.keys * a.keyRow + h.column;
+    for (Size k = 0; k < a.keys; k++)
+      for (Size d = 0; d < a.width; d++) {
+        float sum = 0;
+        for (Size part = 0; part < parts; part++) sum += from[part * sums + k * pitch + d];
+        to[k * a.keyRow + d] = sum;
+      }
+  });
+  return true;
+}
+
+bool layerNorm(const Host& host, Size rows, Size size, float epsilon, const float* x, const float* addend, const float* bias,
+               const float* scale, const float* shift, float* sum, float* out) {
+  const bool adds = addend != nullptr || bias != nullptr;
+  rowChunks(host, rows, [&](Size first, Size end, Size, int) {
+    for (Size r = first; r < end; r++) {
+      const float* row = x + r * size;
+      float* normal = out + r * size;
+      if (adds) {
+        float* to = sum == nullptr ? normal : sum + r * size;
+        for (Size i = 0; i < size; i += L) {
+          V v = load(row + i, size - i);
+          if (addend != nullptr) v += load(addend + r * size + i, size - i);
+          if (bias != nullptr) v += load(bias + i, size - i);
+          store(to + i, v, size - i);
+        }
+        row = to;
+      }
+      float mean, inverse;
+      moments(row, size, epsilon, &mean, &inverse);
+      for (Size i = 0; i < size; i += L) {
+        const V v = (load(row + i, size - i) - mean) * inverse;
+        store(normal + i, v * load(scale + i, size - i) + load(shift + i, size - i), size - i);
+      }
+    }
+  });
+  return true;
+}
+
+bool layerNormBackward(const Host& host, Size rows, Size size, float epsilon, const float* x, const float* scale,
+                       const float* outGradient, const float* upstream, float* xGradient, float* scaleGradient,
+                       float* shiftGradient, float* biasGradient) {
+  const Size chunks = pieces(rows, chunk);
+  float* partial = host.scratch(host.self, chunks * 3 * size);
+  if (partial == nullptr) return false;
+  rowChunks(host, rows, [&](Size first, Size end, Size task, int) {
+    float *scales = partial + task * 3 * size, *shifts = scales + size, *biases = shifts + size;
+    fill(scales, 3 * size, 0);
+    for (Size r = first; r < end; r++) {
+      const float *row = x + r * size, *dy = outGradient + r * size;
+      float mean, inverse;
+      moments(row, size, epsilon, &mean, &inverse);
+      V sum{}, along{};
+      for (Size i = 0; i < size; i += L) {
+        const Size n = size - i;
+        const V g = load(dy + i, n), normal = (load(row + i, n) - mean) * inverse, scaled = g * load(scale + i, n);
+        sum += scaled;
+        along += scaled * normal;
+        store(scales + i, load(scales + i, n) + g * normal, n);
+        store(shifts + i, load(shifts + i, n) + g, n);
+      }
+      const float meanScaled = total(sum) / static_cast<float>(size), meanAlong = total(along) / static_cast<float>(size);
+      for (Size i = 0; i < size; i += L) {
+        const Size n = size - i;
+        const V normal = (load(row + i, n) - mean) * inverse, scaled = load(dy + i, n) * load(scale + i, n);
+        V dx = (scaled - meanScaled - normal * meanAlong) * inverse;
+        if (upstream != nullptr) dx += load(upstream + r * size + i, n);
+        store(xGradient + r * size + i, dx, n);
+        if (biasGradient != nullptr) store(biases + i, load(biases + i, n) + dx, n);
+      }
+    }
+  });
+  float* const out[] = {scaleGradient, shiftGradient, biasGradient};
+  finishSums(chunks, 3, size, partial, out);
+  return true;
+}
+
+bool gelu(const Host& host, Size rows, Size columns, const float* x, const float* bias, float* out) {
+  rowChunks(host, rows, [&](Size first, Size end, Size, int) {
+    for (Size r = first; r < end; r++)
+      for (Size i = 0; i < columns; i += L) {
+        const Size n = columns - i, at = r * columns + i;
+        V v = load(x + at, n), bell;
+        if (bias != nullptr) v += load(bias + i, n);
+        store(out + at, v * normalCdf(v, &bell), n);
+      }
+  });
+  return true;
+}
+
+bool geluBackward(const Host& host, Size rows, Size columns, const float* x, const float* bias, const float* outGradient,
+                  float* out, float* xGradient, float* biasGradient) {
+  const Size chunks = pieces(rows, chunk);
+  float* partial = host.scratch(host.self, chunks * columns);
+  if (partial == nullptr) return false;
+  rowChunks(host, rows, [&](Size first, Size end, Size task, int) {
+    float* biases = partial + task * columns;
+    fill(biases, columns, 0);
+    for (Size r = first; r < end; r++)
+      for (Size i = 0; i < columns; i += L) {
+        const Size n = columns - i, at = r * columns + i;
+        V v = load(x + at, n), bell;
+        if (bias != nullptr) v += load(bias + i, n);
+        const V cdf = normalCdf(v, &bell);
+        const V dx = load(outGradient + at, n) * (cdf + v * bell * 0.398942280f);
+        if (out != nullptr) store(out + at, v * cdf, n);
+        store(xGradient + at, dx, n);
+        store(biases + i, load(biases + i, n) + dx, n);
+      }
+  });
+  finishSums(chunks, 1, columns, partial, &biasGradient);
+  return true;
+}
+
+bool add(const Host& host, Size rows, Size columns, const float* x, const float* addend, const float* bias, float* out) {
+  rowChunks(host, rows, [&](Size first, Size end, Size, int) {
+    for (Size r = first; r < end; r++)
+      for (Size i = 0; i < columns; i += L) {
+        const Size n = columns - i, at = r * columns + i;
+        V v = load(x + at, n);
+        if (addend != nullptr) v += load(addend + at, n);
+        if (bias != nullptr) v += load(bias + i, n);
+        store(out + at, v, n);
+      }
+  });
+  return true;
+}
+
+bool columnSums(const Host& host, Size rows, Size columns, const float* x, float* out) {
+  const Size chunks = pieces(rows, chunk);
+  float* partial = host.scratch(host.self, chunks * columns);
+  if (partial == nullptr) return false;
+  rowChunks(host, rows, [&](Size first, Size end, Size task, int) {
+    float* sums = partial + task * columns;
+    fill(sums, columns, 0);
+    for (Size r = first; r < end; r++)
+      for (Size i = 0; i < columns; i++) sums[i] += x[r * columns + i];
+  });
+  finishSums(chunks, 1, columns, partial, &out);
+  return true;
+}
+
+bool softmaxRows(const Host& host, Size rows, Size columns, const float* x, float* out) {
+  rowChunks(host, rows, [&](Size first, Size end, Size, int) {
+    for (Size r = first; r < end; r++) {
+      const float* row = x + r * columns;
+      float *weights = out + r * columns, top = -__builtin_inff(), sum = 0;
+      for (Size i = 0; i < columns; i++) top = row[i] > top ? row[i] : top;
+      for (Size i = 0; i < columns; i += L) {
+        const Size n = columns - i;
+        V weight = expNegative(load(row + i, n) - top);
+        store(weights + i, weight, n);
+        for (Size k = n; k < L; k++) weight[k] = 0;
+        sum += total(weight);
+      }
+      const float inverse = 1.f / sum;
+      for (Size i = 0; i < columns; i++) weights[i] *= inverse;
+    }
+  });
+  return true;
+}
+
+bool erfOf(const Host& host, Size count, const float* x, float* out) {
+  rowChunks(host, pieces(count, L), [&](Size first, Size end, Size, int) {
+    for (Size i = first * L; i < end * L; i += L) {
+      V bell;
+      const V twice = 2.f * normalCdf(load(x + i, count - i) * 1.41421356f, &bell);
+      store(out + i, twice - 1.f, count - i);
+    }
+  });
+  return true;
+}
+
+// ---- Look-ups -------------------------------------------------------------------------------------------------------
+
+bool weightedRows(const Host& host, Size points, Size corners, Size columns, const float* table, const int* cells,
+                  const float* weights, float* out, Size outRow) {
+  rowChunks(host, points, [&](Size first, Size end, Size, int) {
+    for (Size p = first; p < end; p++)
+      for (Size c = 0; c < corners; c++) {
+        const float *row = table + static_cast<Size>(cells[c * points + p]) * columns, weight = weights[c * points + p];
+        float* to = out + p * outRow;
+        for (Size i = 0; i < columns; i++) to[i] = c == 0 ? row[i] * weight : to[i] + row[i] * weight;
+      }
+  });
+  return true;
+}
+
+bool weightedRowsBackward(const Host& host, Size points, Size corners, Size columns, Size tableRows, const int* cells,
+                          const float* weights, const float* outGradient, Size outRow, float* tableGradient) {
+  // Each task owns some columns, so that no two add to the same number.
+  parallel(host, pieces(columns, chunk), [&](Size task, int) {
+    const Size begin = task * chunk, end = least(columns, begin + chunk);
+    for (Size r = 0; r < tableRows; r++) fill(tableGradient + r * columns + begin, end - begin, 0);
+    for (Size c = 0; c < corners; c++)
+      for (Size p = 0; p < points; p++) {
+        float *to = tableGradient + static_cast<Size>(cells[c * points + p]) * columns, weight = weights[c * points + p];
+        for (Size i = begin; i < end; i++) to[i] += outGradient[p * outRow + i] * weight;
+      }
+  });
+  return true;
+}
+
+// ---- Lists of tensors -----------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr Size stretch = 1 << 15;
+
+// Calls body(tensor, begin, end, task) for stretches of all tensors, at most `stretch` numbers each.
+template <class Body>
+void stretches(const Host& host, Size count, const Size* sizes, const Body& body) {
+  Size tasks = 0;
+  for (Size i = 0; i < count; i++) tasks += pieces(sizes[i], stretch);
+  parallel(host, tasks, [&](Size task, int) {
+    Size tensor = 0, own = task;
+    for (; own >= pieces(sizes[tensor], stretch); tensor++) own -= pieces(sizes[tensor], stretch);
+    body(tensor, own * stretch, least(sizes[tensor], (own + 1) * stretch), task);
+  });
+}
+
+}  // namespace
+
+bool adamw(const Host& host, const AdamW& a, Size count, const Size* sizes, const float* const* params,
+           const float* const* gradients, const float* const* firsts, const float* const* seconds, float* const* newParams,
+           float* const* newFirsts, float* const* newSeconds) {
+  stretches(host, count, sizes, [&](Size t, Size begin, Size end, Size) {
+    const float *param = params[t], *gradient = gradients[t], *first = firsts[t], *second = seconds[t];
+    float *__restrict newParam = newParams[t], *__restrict newFirst = newFirsts[t], *__restrict newSecond = newSeconds[t];
+    const float inverse = 1.f / a.rootCorrection;
+    for (Size i = begin; i < end; i++) {
+      const float g = gradient[i] * a.gradientScale;
+      const float m = first[i] * a.beta1 + g * (1.f - a.beta1), v = second[i] * a.beta2 + g * g * (1.f - a.beta2);
+      newFirst[i] = m;
+      newSecond[i] = v;
+      newParam[i] = param[i] * a.decay - m / (__builtin_sqrtf(v) * inverse + a.epsilon) * a.stepSize;
+    }
+  });
+  return true;
+}
+
+bool blend(const Host& host, Size count, const Size* sizes, float share, const float* const* a, const float* const* b,
+           float* const* out) {
+  stretches(host, count, sizes, [&](Size t, Size begin, Size end, Size) {
+    const float *from = a[t], *to = b[t];
+    float* __restrict result = out[t];
+    for (Size i = begin; i < end; i++) result[i] = from[i] * (1.f - share) + to[i] * share;
+  });
+  return true;
+}
+
+bool sumOfSquares(const Host& host, Size count, const Size* sizes, const float* const* x, double* result) {
+  Size tasks = 0;
+  for (Size i = 0; i < count; i++) tasks += pieces(sizes[i], stretch);
+  float* partial = host.scratch(host.self, tasks + 1);
+  if (partial == nullptr) return false;
+  stretches(host, count, sizes, [&](Size t, Size begin, Size end, Size task) {
+    V sums[4] = {};
+    for (Size i = begin; i < end; i += 4 * L)
+      for (Size j = 0; j < 4 && i + j * L < end; j++) {
+        const V v = load(x[t] + i + j * L, end - i - j * L);
+        sums[j] += v * v;
+      }
+    partial[task] = total((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  });
+  *result = 0;
+  for (Size i = 0; i < tasks; i++) *result += static_cast<double>(partial[i]);
+  return true;
+}
+
+// ---- Products of any matrices (where the backend's own are slow) --------------------------------------------------------
+
+namespace {
+
+constexpr Size rowBlock = 96, depthBlock = 256, strip = manyRegisters ? 4 * L : 2 * L;
+
+// to[depth, pitch] = from, whose element (k, j) is from[k * row + j * step], columns beyond `count` 0; reads run along memory.
+void pack(const float* from, Size row, Size step, Size depth, Size count, float* to, Size pitch) {
+  for (Size k = 0; count < pitch && k < depth; k++) fill(to + k * pitch + count, pitch - count, 0);
+  if (step == 1)
+    for (Size k = 0; k < depth; k++)
+      for (Size j = 0; j < count; j++) to[k * pitch + j] = from[k * row + j];
+  else
+    for (Size j = 0; j < count; j++)
+      for (Size k = 0; k < depth; k++) to[k * pitch + j] = from[k * row + j * step];
+}
+
+void gemmRows(const Gemm& g, Size matrix, Size first, float* scratch, float* out) {
+  const Size rows = least(rowBlock, g.rows - first);
+  float *packedA = scratch, *packedB = packedA + rowBlock * depthBlock, *edge = packedB + depthBlock * strip;
+  const Size aRow = g.transposeA ? 1 : g.depth, aStep = g.transposeA ? g.rows : 1;
+  const Size bRow = g.transposeB ? 1 : g.columns, bStep = g.transposeB ? g.depth : 1;
+  const float *a = g.a + matrix * g.aBatch + first * aRow, *b = g.b + matrix * g.bBatch;
+  float* c = out + (matrix * g.rows + first) * g.columns;
+  if (g.depth == 0) fill(c, rows * g.columns, 0);
+  for (Size k = 0; k < g.depth; k += depthBlock) {
+    const Size depth = least(depthBlock, g.depth - k);
+    pack(a + k * aStep, aStep, aRow, depth, rows, packedA, rowBlock);
+    for (Size j = 0; j < g.columns; j += strip) {
+      const Size columns = least(strip, g.columns - j);
+      pack(b + k * bRow + j * bStep, bRow, bStep, depth, columns, packedB, strip);
+      const bool whole = columns == strip;
+      float* to = whole ? c + j : edge;
+      product(rows, strip, depth, packedA, 1, rowBlock, packedB, strip, to, whole ? g.columns : strip, whole && k > 0);
+      for (Size r = 0; !whole && r < rows; r++)
+        for (Size i = 0; i < columns; i++) {
+          float* at = c + r * g.columns + j + i;
+          *at = k > 0 ? *at + edge[r * strip + i] : edge[r * strip + i];
+        }
+    }
+  }
+}
+
+}  // namespace
+
+bool gemm(const Host& host, const Gemm& g, float* out) {
+  const Size floats = rowBlock * depthBlock + depthBlock * strip + rowBlock * strip, blocks = pieces(g.rows, rowBlock);
+  float* scratch = host.scratch(host.self, floats * host.threads);
+  if (scratch == nullptr) return false;
+  parallel(host, g.batch * blocks, [&](Size task, int worker) {
+    gemmRows(g, task / blocks, task % blocks * rowBlock, scratch + worker * floats, out);
+  });
+  return true;
+}
+
+}  // namespace coordtok
