@@ -350,6 +350,8 @@ void rowChunks(const Host& host, Size rows, const Body& body) {
 
 }  // namespace
 
+int vectorLanes() { return L; }
+
 bool attention(const Host& host, const Attention& a, float* out, float* statistics) {
   const Size blocks = pieces(a.queries, Q), floats = 2 * a.width * Q + K * Q + 2 * Q;
   float* scratch = host.scratch(host.self, floats * host.threads);

@@ -17,6 +17,9 @@ struct Host {
   float* (*scratch)(void* self, Size floats);
 };
 
+// Numbers in a vector of this build: 16 with AVX-512, 8 with AVX, else 4.
+int vectorLanes();
+
 // Softmax attention of `heads` heads; head h has columns [h * width, (h + 1) * width) of each row. The logits are scaled by
 // 1 / sqrt(width); bias, if any, is [clips, keys] and added to them. A clip whose bias removes every key gives 0.
 struct Attention {

@@ -1,4 +1,5 @@
 export { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
 export { hasNativeEnvironment, nativeEnvironment, type Environment } from "./environment.js";
 export { loadBackend, type LoadBackendOptions, type LoadedBackend } from "./load.js";
+export type { FusedState } from "./fused/state.js";
 export { missingKernels, requiredKernels, type Purpose } from "./requirements.js";

@@ -9,12 +9,18 @@ import {
   type LongCallOptions,
 } from "@coordtok/core";
 import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
+import type { FusedState } from "./fused/state.js";
 import type { Platform } from "./platform.js";
 import { missingKernels, type Purpose } from "./requirements.js";
 
 export interface LoadBackendOptions extends LongCallOptions {
   /** What the backend must be able to do (default `inference`). */
   readonly purpose?: Purpose | undefined;
+  /**
+   * Whether to use the fused operations that the backend has, which are several times faster than the composite ones (default: yes,
+   * unless the environment variable `COORDTOK_FUSED` is `0`). It holds until the backend is loaded again.
+   */
+  readonly fused?: boolean | undefined;
   /**
    * Where the three `.wasm` files of tfjs-backend-wasm lie: a URL prefix ending in `/`, or one URL for each file name.
    * Default: in Node the installed package; in a browser the place of the script, which a bundler must copy them to.
@@ -32,6 +38,8 @@ export interface LoadedBackend {
   readonly versions: Readonly<Record<string, string>>;
   /** What it computes on, such as `CPU, 8 threads (…)`. */
   readonly device: string;
+  /** Whether its fused operations are in use, and which build or why not. */
+  readonly fused: FusedState;
   /** Backends that `auto` tried before, each with the reason why it was passed over. */
   readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
   /** Sentences worth showing, such as a version that has not been tested; usually none. */
@@ -94,8 +102,9 @@ async function load(
       tfName: row.tfName,
       versions,
       device: facts.device,
+      fused: facts.fused ?? { active: false, text: "none for this backend" },
       passedOver: [...passedOver],
-      notes: versionNotes(versions),
+      notes: [...versionNotes(versions), ...fusedNotes(facts.fused)],
     };
   } catch (thrown) {
     if (before !== undefined && getSelected() !== before) await setBackend(before);
@@ -106,15 +115,17 @@ async function load(
 interface LoadedFacts {
   readonly versions: Readonly<Record<string, string>>;
   readonly device: string;
+  readonly fused?: FusedState;
 }
 
 const loaders: Readonly<
   Record<BackendName, (platform: Platform, options: LoadBackendOptions) => Promise<LoadedFacts>>
 > = {
-  tensorflow: async (platform) => {
+  tensorflow: async (platform, options) => {
     await platform.loadNative();
     await select("tensorflow");
-    return { versions: platform.nativeVersions(), device: platform.nativeDevices().devices.join("; ") };
+    const fused = platform.useNativeFused(options.fused ?? platform.fusedAllowed());
+    return { versions: platform.nativeVersions(), device: platform.nativeDevices().devices.join("; "), fused };
   },
   webgpu: async () => {
     const device = await webgpuAdapter();
@@ -192,6 +203,11 @@ function doesNotLoad(row: BackendRow, thrown: unknown): CoordTokError {
     `The backend ${row.name} does not load (${reason}); how to get it: ${row.howToGet}.`,
     { cause: thrown },
   );
+}
+
+function fusedNotes(fused: FusedState | undefined): string[] {
+  if (fused?.problem !== true) return [];
+  return [`The fused operations are not in use, so computing is slower: ${fused.text.replace(/\.$/, "")}.`];
 }
 
 function versionNotes(versions: Readonly<Record<string, string>>): string[] {

@@ -1,3 +1,5 @@
+import type { FusedState } from "./fused/state.js";
+
 /** What differs between Node and a browser; `src/node` and `src/browser` each supply one. */
 export interface Platform {
   readonly kind: "node" | "browser";
@@ -8,6 +10,10 @@ export interface Platform {
   loadNative(): Promise<void>;
   /** TensorFlow's version and devices, once the native backend is selected. */
   nativeDevices(): { readonly version: string; readonly devices: readonly string[] };
+  /** Switches the fused operations of the native backend, once it is selected, on or off. */
+  useNativeFused(wanted: boolean): FusedState;
+  /** Whether the environment allows fused operations: `COORDTOK_FUSED` is not `0`. */
+  fusedAllowed(): boolean;
   /** Versions of what the native backend is made of. */
   nativeVersions(): Readonly<Record<string, string>>;
   /** The folder with the files of tfjs-backend-wasm, ending in a separator; absent where only the page knows. */

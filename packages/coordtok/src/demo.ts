@@ -9,7 +9,7 @@ import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
 import { encodeVideo } from "./encode-video.js";
-import type { CommonOptions } from "./model.js";
+import { backendText, type CommonOptions } from "./model.js";
 import { prepareFolder } from "./outputs.js";
 import { reconstructVideo, type ReconstructReport } from "./reconstruct-video.js";
 import { syntheticClip } from "./synthetic-clip.js";
@@ -153,8 +153,8 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
       if (!isCoordTokError(thrown) || thrown.code === "aborted") throw thrown;
       onWarning?.(`${messageOf(thrown)} The demo goes on with wasm.`);
     }
-  const loaded = await loadBackend(backend, { purpose: "training", signal });
-  onNote?.(`Backend ${loaded.name}: ${loaded.device}`);
+  const loaded = await loadBackend(backend, { purpose: "training", fused: options.fused, signal });
+  onNote?.(backendText(loaded));
   return loaded;
 }
 

@@ -98,6 +98,7 @@ export function examinationText(found: Examination): string {
       ["compiler", native.compiler.text],
       ["GPU", native.nvidia.text],
       ["native", installed],
+      ["fused", found.backends.find(({ fused }) => fused !== undefined)?.fused?.text ?? "not in use"],
       ["cache", `${native.cache} (${bytesText(native.cachedBytes)})`],
     ]),
     ...(others.length === 0 ? [] : ["Other places for ffmpeg:", ...others]),

@@ -13,6 +13,8 @@ export type BackendChoice = "auto" | BackendName;
 export interface CommonOptions extends LongCallOptions, FfmpegOptions {
   /** Where to compute (default `auto`: native TensorFlow where it is set up, else wasm). */
   readonly backend?: BackendChoice | undefined;
+  /** Use the backend's fused operations (default: yes, unless the environment variable `COORDTOK_FUSED` is `0`). */
+  readonly fused?: boolean | undefined;
   /** Replace files that exist (default false: they are an error). */
   readonly overwrite?: boolean | undefined;
   /** Called with what may be wrong, one sentence each. */
@@ -21,10 +23,19 @@ export interface CommonOptions extends LongCallOptions, FfmpegOptions {
   readonly onNote?: ((line: string) => void) | undefined;
 }
 
+/** A loaded backend in a line. */
+export function backendText({ name, device, fused }: LoadedBackend): string {
+  return `Backend ${name}: ${device}${fused.active ? `; fused operations (${fused.text})` : ""}`;
+}
+
 /** Loads the backend asked for and says which one it is. */
 export async function prepareBackend(purpose: Purpose, options: CommonOptions): Promise<LoadedBackend> {
-  const loaded = await loadBackend(options.backend ?? "auto", { purpose, signal: options.signal });
-  options.onNote?.(`Backend ${loaded.name}: ${loaded.device}`);
+  const loaded = await loadBackend(options.backend ?? "auto", {
+    purpose,
+    fused: options.fused,
+    signal: options.signal,
+  });
+  options.onNote?.(backendText(loaded));
   for (const note of loaded.notes) options.onWarning?.(note);
   return loaded;
 }

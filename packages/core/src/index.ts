@@ -52,6 +52,7 @@ export { checkDivides, checkShape, formatShape } from "./shape.js";
 export { disposeTree, treeEntries, treeFromLeaves, treeLeaves, treeMap, treeSize, type TensorTree } from "./tree.js";
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
 export { crossAttention, maskedKey, selfAttention, type KeyBias } from "./nn/attention.js";
+export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused.js";
 export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";

@@ -11,5 +11,7 @@ export const platform: Platform = {
   loadNative: () => Promise.resolve().then(unavailable),
   nativeDevices: unavailable,
   nativeVersions: unavailable,
+  useNativeFused: unavailable,
+  fusedAllowed: () => true,
   wasmFolder: () => undefined,
 };

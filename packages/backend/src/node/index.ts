@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import type { Platform } from "../platform.js";
-import { loadNative, nativeDevices, nativeVersions } from "./native.js";
+import { loadNative, nativeDevices, nativeVersions, useNativeFused } from "./native.js";
 
 /** The platform of Node. */
 export const platform: Platform = {
@@ -11,6 +11,8 @@ export const platform: Platform = {
   },
   nativeDevices,
   nativeVersions,
+  useNativeFused,
+  fusedAllowed: () => process.env["COORDTOK_FUSED"] !== "0",
   wasmFolder: () => {
     const manifest = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm/package.json");
     return join(dirname(manifest), "wasm-out") + sep;

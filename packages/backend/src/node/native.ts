@@ -1,8 +1,12 @@
 import { availableParallelism, cpus } from "node:os";
 import { backend } from "@tensorflow/tfjs-core";
 import { CoordTokError, messageOf } from "@coordtok/core";
+import { registerNativeFused } from "../fused/native.js";
+import type { FusedState } from "../fused/state.js";
 import { cacheFolder } from "./cache-folder.js";
 import { findInstallation, type Installation } from "./installation.js";
+import { loadFusedLibrary, fusedText, type FusedLibrary } from "./fused-library.js";
+import { setupCommand } from "./setup-command.js";
 import { findTfjsNode, requireTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
 
 /** What the native backend is, once loaded. */
@@ -15,8 +19,6 @@ let loaded: NativeFacts | undefined;
 
 /** How to install the npm package without its own install script, which fetches an old TensorFlow or fails. */
 export const installCommand: string = `pnpm add ${tfjsNodePackage}@4.22.0 (or npm install --ignore-scripts ${tfjsNodePackage}@4.22.0)`;
-/** How to set TensorFlow up. */
-export const setupCommand = "npx coordtok setup";
 
 /**
  * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call does nothing.
@@ -55,6 +57,25 @@ export async function findNative(): Promise<{ tfjsNode: TfjsNodePackage; install
 
 function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+let fusedLibrary: FusedLibrary | { readonly problem: string } | undefined;
+
+/**
+ * Registers the fused operations of the installation with the native backend, once that is loaded and selected, or takes them away.
+ * @returns whether they are in use, and which build or why not.
+ */
+export function useNativeFused(wanted: boolean): FusedState {
+  const native = backend() as unknown as { isUsingGpuDevice: boolean };
+  if (!wanted || loaded === undefined) {
+    registerNativeFused([], false);
+    return { active: false, text: "switched off" };
+  }
+  if (native.isUsingGpuDevice) return { active: false, text: "not for a GPU" };
+  fusedLibrary ??= loadFusedLibrary(loaded.installation.directory);
+  if ("problem" in fusedLibrary) return { active: false, text: fusedLibrary.problem, problem: true };
+  registerNativeFused(fusedLibrary.operations, true);
+  return { active: true, text: fusedText(fusedLibrary) };
 }
 
 /** Versions of what the loaded native backend is made of. */

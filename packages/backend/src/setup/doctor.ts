@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { getBackend, setBackend } from "@tensorflow/tfjs-core";
 import { isCoordTokError, messageOf, throwIfAborted, type LongCallOptions } from "@coordtok/core";
 import { backendCatalogue, type BackendName } from "../catalogue.js";
+import type { FusedState } from "../fused/state.js";
 import { loadBackend } from "../load.js";
 import { cacheFolder } from "../node/cache-folder.js";
 import { findInstallation, platformName, type Installation } from "../node/installation.js";
-import { findNative, installCommand, setupCommand } from "../node/native.js";
+import { fusedProblem } from "../node/fused-library.js";
+import { findNative, installCommand } from "../node/native.js";
+import { setupCommand } from "../node/setup-command.js";
 import { findTfjsNode, type TfjsNodePackage } from "../node/tfjs-node.js";
 import { findCompiler, ziglang } from "./compiler.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
@@ -45,6 +48,8 @@ export interface BackendFinding {
   readonly loads: boolean;
   /** What it computes on, or why it does not load and how to get it. */
   readonly text: string;
+  /** Whether its fused operations can be used, or why not; absent where the backend has none or does not load. */
+  readonly fused?: FusedState;
   /** Speed of a product of 1024×1024 matrices in 1e9 operations a second, where it was measured. */
   readonly gigaflops?: number;
 }
@@ -142,7 +147,16 @@ async function tryNative(
     const { devices, gigaflops } = await selfTest(installation.directory, tfjsNode, process.env, {
       signal: options.signal,
     });
-    return { name, loads: true, text: `TensorFlow ${installation.tensorflow} on ${devices.join("; ")}`, gigaflops };
+    const text = `TensorFlow ${installation.tensorflow} on ${devices.join("; ")}`;
+    const reason = fusedProblem(installation.directory);
+    const fused = { active: reason === undefined, text: reason ?? "compiled for this processor" };
+    return {
+      name,
+      loads: true,
+      text,
+      gigaflops,
+      fused: hasGpu(devices) ? { active: false, text: "not for a GPU" } : fused,
+    };
   } catch (thrown) {
     return { name, loads: false, text: notFound(thrown).text };
   }
@@ -151,8 +165,8 @@ async function tryNative(
 async function tryBackend(name: BackendName, { signal }: LongCallOptions): Promise<BackendFinding> {
   const before = getBackend() as string | undefined;
   try {
-    const { device } = await loadBackend(name, { purpose: "training", signal });
-    return { name, loads: true, text: device };
+    const { device, fused } = await loadBackend(name, { purpose: "training", signal });
+    return { name, loads: true, text: device, ...(fused.active ? { fused } : {}) };
   } catch (thrown) {
     return { name, loads: false, text: notFound(thrown).text };
   } finally {
@@ -173,6 +187,10 @@ function driverFinding(driver: NvidiaDriver): Finding {
   return { found: true, text: `NVIDIA driver ${driver.version ?? "of unknown version"}${gpus}` };
 }
 
+function hasGpu(devices: readonly string[]): boolean {
+  return devices.some((device) => device.includes("GPU"));
+}
+
 function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends: readonly BackendFinding[]): string[] {
   const { installation, problem, tfjsNode } = description;
   const advice: string[] = [];
@@ -181,6 +199,10 @@ function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends
   if (tfjsNode === undefined) advice.push(`For the native backend run ${installCommand}, then "${setupCommand}".`);
   else if (problem !== undefined) advice.push(problem);
   else if (native?.loads === false) advice.push(native.text);
+  else if (native?.fused?.active === false && !usesGpu)
+    advice.push(
+      `The fused operations are not in use, so computing is slower: ${native.fused.text.replace(/\.$/, "")}.`,
+    );
   if (installation?.device === "gpu" && !driver.present)
     advice.push(
       `TensorFlow was set up for the GPU, but no NVIDIA driver was found (${driver.lookedFor}), so it computes on the processor; ${driverHelp}.`,

@@ -3,7 +3,7 @@ import type { Installation } from "../node/installation.js";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import type { SetupWishes } from "./plan.js";
 import type { Machine } from "./platform.js";
-import type { selfTest } from "./self-test.js";
+import type { fusedTest, selfTest } from "./self-test.js";
 
 /** Options of `setupTensorflow`. */
 export interface SetupOptions extends SetupWishes, LongCallOptions {
@@ -35,4 +35,6 @@ export interface SetupWorld {
   readonly findTfjsNode: () => TfjsNodePackage | undefined;
   /** Loads an installation in a process of its own and measures it. */
   readonly selfTest: typeof selfTest;
+  /** Loads the fused operations of an installation in a process of its own and compares them with composite ones. */
+  readonly fusedTest: typeof fusedTest;
 }

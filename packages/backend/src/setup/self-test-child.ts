@@ -1,18 +1,49 @@
-import { matMul, randomNormal, sum, grad, type Tensor } from "@tensorflow/tfjs-core";
-import { messageOf } from "@coordtok/core";
+import {
+  matMul,
+  randomNormal,
+  sum,
+  grad,
+  valueAndGrad,
+  type Rank,
+  type Tensor,
+  type Tensor3D,
+} from "@tensorflow/tfjs-core";
+import { messageOf, selfAttention } from "@coordtok/core";
+import { registerNativeFused } from "../fused/native.js";
+import { loadFusedLibrary } from "../node/fused-library.js";
 import { readInstallation } from "../node/installation.js";
 import { nativeDevices } from "../node/native.js";
 import { findTfjsNode, requireTfjsNode } from "../node/tfjs-node.js";
 import type { SelfTestReport } from "./self-test.js";
 
-/** Run as a program with the folder to test and that of tfjs-node-gpu; prints one line of JSON. */
-async function main(directory: string, tfjsNodeManifest: string): Promise<SelfTestReport> {
+/** Run as a program with what to test, the folder to test and that of tfjs-node-gpu; prints one line of JSON. */
+async function main(what: string, directory: string, tfjsNodeManifest: string): Promise<SelfTestReport> {
   const installation = await readInstallation(directory);
   const tfjsNode = findTfjsNode([tfjsNodeManifest]);
   if ("missing" in installation) throw new Error(installation.missing);
   if (tfjsNode === undefined) throw new Error(`${tfjsNodeManifest} is gone`);
   requireTfjsNode(tfjsNode, installation);
-  return { ok: true, ...(await measure()), devices: nativeDevices().devices, tensorflow: nativeDevices().version };
+  const measured = what === "fused" ? { gigaflops: 0, maxError: await fusedError(directory) } : await measure();
+  return { ok: true, ...measured, devices: nativeDevices().devices, tensorflow: nativeDevices().version };
+}
+
+/** The largest difference of the fused attention and its gradient to the composite ones, both over their largest number. */
+async function fusedError(directory: string): Promise<number> {
+  const library = loadFusedLibrary(directory);
+  if ("problem" in library) throw new Error(library.problem);
+  const packed = randomNormal<Rank.R3>([2, 70, 3 * 3 * 20], 0, 1, "float32", 7);
+  const results = async (): Promise<Float32Array[]> => {
+    const { value, grad: gradient } = valueAndGrad((x) => selfAttention(x as Tensor3D, 3))(packed);
+    return [(await value.data()) as Float32Array, (await gradient.data()) as Float32Array];
+  };
+  const expected = await results();
+  registerNativeFused(library.operations, true);
+  const errors = (await results()).map((values, k) => {
+    const largest = expected[k]!.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const differences = values.map((value, i) => Math.abs(value - expected[k]![i]!) / largest);
+    return differences.reduce((most, difference) => (difference <= most ? most : difference), 0);
+  });
+  return Math.max(...errors);
 }
 
 async function measure(): Promise<{ gigaflops: number; maxError: number }> {
@@ -57,8 +88,8 @@ async function gradientError(a: Tensor, b: Tensor, size: number): Promise<number
   return worst;
 }
 
-const [directory = "", manifest = ""] = process.argv.slice(2);
-const report: SelfTestReport = await main(directory, manifest).catch((thrown: unknown) => ({
+const [what = "", directory = "", manifest = ""] = process.argv.slice(2);
+const report: SelfTestReport = await main(what, directory, manifest).catch((thrown: unknown) => ({
   ok: false,
   reason: messageOf(thrown),
 }));

@@ -36,9 +36,7 @@ export async function selfTest(
   options: LongCallOptions = {},
 ): Promise<SelfTestResult> {
   options.onProgress?.({ task: "self-test", done: 0, total: 1, unit: "products" });
-  const args = [...childProgram(), directory, join(tfjsNode.directory, "package.json")];
-  const ran = await run(process.execPath, args, { env: { ...env, NODE_OPTIONS: "" }, signal: options.signal });
-  const report = parseReport(ran);
+  const { report, ran } = await runChild("products", directory, tfjsNode, env, options);
   if (!report.ok) throw new CoordTokError("setup", selfTestSentence(report.reason), { details: tailOf(ran) });
   if (!(report.maxError < 1e-3)) {
     const message = `TensorFlow loads but computes wrongly (error ${report.maxError.toExponential(1)} in a product); run setup again with --force, or choose another version with --tensorflow.`;
@@ -46,6 +44,35 @@ export async function selfTest(
   }
   options.onProgress?.({ task: "self-test", done: 1, total: 1, unit: "products" });
   return { tensorflow: report.tensorflow, devices: report.devices, gigaflops: report.gigaflops };
+}
+
+/**
+ * Loads the fused operations of an installation in a fresh process and compares one with composite operations.
+ * @throws CoordTokError `setup` when they do not load or compute wrongly, `aborted`.
+ */
+export async function fusedTest(
+  directory: string,
+  tfjsNode: TfjsNodePackage,
+  env: NodeJS.ProcessEnv,
+  options: LongCallOptions = {},
+): Promise<void> {
+  const { report, ran } = await runChild("fused", directory, tfjsNode, env, options);
+  if (!report.ok)
+    throw new CoordTokError("setup", `they do not work here (${report.reason}).`, { details: tailOf(ran) });
+  if (!(report.maxError < 1e-5))
+    throw new CoordTokError("setup", `they compute wrongly (error ${report.maxError.toExponential(1)}).`);
+}
+
+async function runChild(
+  what: "products" | "fused",
+  directory: string,
+  tfjsNode: TfjsNodePackage,
+  env: NodeJS.ProcessEnv,
+  { signal }: LongCallOptions,
+): Promise<{ report: SelfTestReport; ran: Ran }> {
+  const args = [...childProgram(), what, directory, join(tfjsNode.directory, "package.json")];
+  const ran = await run(process.execPath, args, { env: { ...env, NODE_OPTIONS: "" }, signal });
+  return { report: parseReport(ran), ran };
 }
 
 /** The arguments that start the child: built JavaScript beside this file, or the source through tsx in the workspace. */

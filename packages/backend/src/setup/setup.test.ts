@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isCoordTokError, type CoordTokError, type ProgressEvent } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, type ProgressEvent } from "@coordtok/core";
 import { afterEach, describe, expect, it } from "vitest";
+import { fusedFiles, fusedProblem } from "../node/fused-library.js";
 import type { SetupOptions } from "./options.js";
 import { setupIn } from "./setup.js";
 import { fakeMachine, wheelName, type FakeMachine } from "./testdata/fake-machine.js";
@@ -51,7 +52,12 @@ describe("setup", () => {
     expect(report.alreadySetUp).toBe(false);
     expect(installation).toMatchObject({ tensorflow: "2.18.1", device: "cpu", tfjsNode: "4.22.0", compiler: "c++" });
     const files = readdirSync(installation.directory, { recursive: true }).map(String).sort();
-    expect(files.filter((name) => /\.\w+$/.test(name))).toEqual([
+    const kernels = files.filter((name) => name.startsWith("coordtok_kernels-"));
+    expect(kernels.map((name) => name.replace(/-[0-9a-f]{12}/, ""))).toEqual([
+      "coordtok_kernels.json",
+      "coordtok_kernels.node",
+    ]);
+    expect(files.filter((name) => /\.\w+$/.test(name) && !kernels.includes(name))).toEqual([
       "setup.json",
       "tensorflow/include/tensorflow/c/beside.h",
       "tensorflow/include/tensorflow/c/c_api.h",
@@ -87,6 +93,38 @@ describe("setup", () => {
     expect(mended.alreadySetUp).toBe(false);
     writeFileSync(mended.installation.addon, "ADDON\n");
     expect((await setupIn(made.world, { cacheDir: made.cache })).alreadySetUp).toBe(false);
+  });
+
+  it("compiles the fused operations into an installation that lacks them, without anything else", async () => {
+    const made = machine();
+    const first = await setupIn(made.world, { cacheDir: made.cache });
+    const { library, facts } = fusedFiles(first.installation.directory);
+    rmSync(library);
+    rmSync(facts);
+    expect(fusedProblem(first.installation.directory)).toMatch(/not been compiled .* run "npx coordtok setup"/);
+    const again = await setupIn(made.world, { cacheDir: made.cache });
+    expect(again).toMatchObject({ alreadySetUp: false, installation: { directory: first.installation.directory } });
+    expect(existsSync(library)).toBe(true);
+    expect(fusedProblem(first.installation.directory)).toBeUndefined();
+    expect(made.starts("pip download")).toBe(1);
+  });
+
+  it.each([
+    [
+      "do not compile",
+      { FAKE_COMPILER: 'case "$*" in *kernels.cc*) echo "kernels.cc:1: error: broken" >&2; false;; esac' },
+      {},
+    ],
+    ["do not work", {}, { fusedTest: () => Promise.reject(new CoordTokError("setup", "error: broken")) }],
+  ])("keeps an installation whose fused operations %s, and says why", async (_, env, world) => {
+    const made = machine(env);
+    const notes: string[] = [];
+    const options = { cacheDir: made.cache, onNote: (text: string) => notes.push(text) };
+    const { installation } = await setupIn({ ...made.world, ...world }, options);
+    expect(fusedProblem(installation.directory)).toMatch(/error: broken/);
+    expect(existsSync(fusedFiles(installation.directory).library)).toBe(false);
+    expect(notes.join("\n")).toMatch(/fused operations are not in use, so computing is slower: .*error: broken/);
+    expect((await setupIn(made.world, { cacheDir: made.cache })).installation.directory).toBe(installation.directory);
   });
 
   it("keeps a version that was asked for when none is asked for later", async () => {

@@ -5,19 +5,22 @@ import { CoordTokError, isCoordTokError, messageOf, throwIfAborted } from "@coor
 import { sha256OfFile, writeAtomically } from "@coordtok/core/node";
 import { cacheFolder } from "../node/cache-folder.js";
 import { currentFile, findInstallation, installationsFolder, type Installation } from "../node/installation.js";
+import { fusedProblem } from "../node/fused-library.js";
 import { installCommand } from "../node/native.js";
 import { findTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "../node/tfjs-node.js";
+import { findCompiler } from "./compiler.js";
+import { buildFusedLibrary } from "./kernels.js";
 import { acquireLock } from "./lock.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
 import type { SetupOptions, SetupReport, SetupWorld } from "./options.js";
 import { makePlan, satisfies, type SetupPlan } from "./plan.js";
-import { thisMachine, wheelPlatform } from "./platform.js";
-import { selfTest } from "./self-test.js";
+import { thisMachine, wheelPlatform, type WheelPlatform } from "./platform.js";
+import { fusedTest, selfTest } from "./self-test.js";
 import { bytesText, freeBytes } from "./sizes.js";
 import { stageInstallation } from "./stage.js";
 
 function thisWorld(): SetupWorld {
-  return { env: process.env, machine: thisMachine(), freeBytes, findTfjsNode, selfTest };
+  return { env: process.env, machine: thisMachine(), freeBytes, findTfjsNode, selfTest, fusedTest };
 }
 
 /**
@@ -60,18 +63,39 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     seconds: (performance.now() - started) / 1000,
   });
   const before = await look();
-  if (before.done !== undefined && options.force !== true) return finish(before.done, true);
+  const isComplete = ({ directory }: Installation): boolean =>
+    options.force !== true && fusedProblem(directory) === undefined;
+  if (before.done !== undefined && isComplete(before.done)) return finish(before.done, true);
   await noteDriver(before.plan, findDriver, options);
   const unlock = await lockCache(cache, options);
   try {
     const now = await look();
+    if (now.done !== undefined && isComplete(now.done)) return finish(now.done, true);
     const othersWork = now.done !== undefined && now.done.directory !== before.done?.directory;
-    if (now.done !== undefined && (options.force !== true || othersWork)) return finish(now.done, true);
+    if (now.done !== undefined && (options.force !== true || othersWork)) {
+      await addFusedLibrary(now.done, tfjsNode, platform, world, options);
+      return finish(now.done, false);
+    }
     const installation = await makeInstallation(now.plan, tfjsNode, cache, world, options);
     return finish(installation, false);
   } finally {
     await unlock();
   }
+}
+
+/** Compiles the fused operations into an installation that lacks them or has those of another version. */
+async function addFusedLibrary(
+  { directory }: Installation,
+  tfjsNode: TfjsNodePackage,
+  platform: WheelPlatform,
+  world: SetupWorld,
+  options: SetupOptions,
+): Promise<void> {
+  const compiler = await findCompiler(world.env, options.signal);
+  if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, tfjsNode, directory, world }, options);
+  options.onNote?.(
+    "There is no C++ compiler to compile the fused operations with, so computing is slower; install one (Debian: apt install g++), or set up anew with --force, which fetches one.",
+  );
 }
 
 /** The installation in use, if its files have their sizes and its add-on is the one that was tested. */

@@ -6,6 +6,7 @@ import { addonName, factsName, type InstallationFacts } from "../node/installati
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { compileAddon, fetchZig, findCompiler, ziglang, type Compiler } from "./compiler.js";
 import { fetchWheel, findWheel, type FetchOptions } from "./download.js";
+import { buildFusedLibrary } from "./kernels.js";
 import { neededHeaders } from "./headers.js";
 import { cudaRequirements } from "./nvidia.js";
 import type { SetupPlan } from "./plan.js";
@@ -44,14 +45,15 @@ export async function stageInstallation(input: StageInput): Promise<void> {
     files.push(...facts);
   }
   const compiler = found ?? (await fetchZig(join(work, "zig"), fetching()));
-  await compileAddon(
-    { ...compiler, env: { ...compiler.env, TMPDIR: work } },
+  const compilerEnv = { ...compiler.env, TMPDIR: work };
+  const build = {
+    compiler: { ...compiler, env: compilerEnv },
+    platform: plan.platform,
     tfjsNode,
-    plan.platform,
-    staging,
-    options,
-  );
-  await rm(work, { recursive: true, force: true });
+    directory: staging,
+    world,
+  };
+  await compileAddon(build.compiler, tfjsNode, plan.platform, staging, options);
   files.push(await factsOf(staging, addonName));
   const facts: InstallationFacts = {
     format: 1,
@@ -71,6 +73,8 @@ export async function stageInstallation(input: StageInput): Promise<void> {
   await write(facts);
   const { gigaflops, devices } = await world.selfTest(staging, tfjsNode, env, options);
   await write({ ...facts, selfTest: { node: process.version, gigaflops, devices } });
+  await buildFusedLibrary(build, options);
+  await rm(work, { recursive: true, force: true });
 }
 
 /** Says what is going to be fetched and kept, and checks that there is room. */

@@ -1,6 +1,6 @@
 import type { OnProgress } from "@coordtok/core";
 import { Argument, Command, Option, type Help } from "commander";
-import { flagName, toggle, type Flag, type FlagValues, type Flags } from "./flags.js";
+import { flagName, switchOff, toggle, type Flag, type FlagValues, type Flags } from "./flags.js";
 
 /** A positional argument. */
 export interface ArgumentRow {
@@ -58,6 +58,11 @@ export const everyCommandsFlags: { readonly json: Flag<boolean>; readonly quiet:
   quiet: toggle("no progress and no notes, only results, warnings and errors"),
 };
 
+/** The flags that every command which computes has. */
+export const computingFlags: { readonly fused: Flag<boolean> } = {
+  fused: switchOff("compute with composite operations only (the environment variable COORDTOK_FUSED=0 says the same)"),
+};
+
 /** Declares a command; its flags' types reach `run`. */
 export function defineCommand<const F extends Flags>(row: CommandRow<F>): AnyCommand {
   return row as unknown as AnyCommand;
@@ -111,7 +116,11 @@ function buildCommand(row: AnyCommand, program: string, onInvocation: (invocatio
     .exitOverride();
   for (const argument of row.args)
     command.addArgument(new Argument(argument.optional ? usageOf(argument) : `<${usageOf(argument)}>`, argument.help));
-  for (const [name, flag] of Object.entries({ ...row.flags, ...everyCommandsFlags }))
+  for (const [name, flag] of Object.entries({
+    ...row.flags,
+    ...(row.computes === true ? computingFlags : {}),
+    ...everyCommandsFlags,
+  }))
     command.addOption(buildOption(name, flag));
   command.action(() => {
     onInvocation({ command: row, args: command.args, flags: command.opts() });
@@ -128,7 +137,7 @@ function buildOption(name: string, flag: Flag<unknown>): Option {
   const isEmpty = Array.isArray(flag.initial) && flag.initial.length === 0;
   const shown = flag.defaultText ?? (flag.value === undefined || isEmpty ? undefined : flag.initial);
   const help = shown === undefined ? flag.help : `${flag.help} (default: ${initialText(shown)})`;
-  const option = new Option(`${flagName(name)}${flag.value === undefined ? "" : ` <${flag.value}>`}`, help);
+  const option = new Option(`${flagName(name, flag)}${flag.value === undefined ? "" : ` <${flag.value}>`}`, help);
   if (flag.value !== undefined) option.argParser((given: string, before: unknown) => flag.read(given, before));
   option.defaultValue = flag.initial;
   return option;

@@ -9,6 +9,8 @@ export interface Flag<T> {
   readonly help: string;
   /** What it is without being given. */
   readonly initial: T;
+  /** A switch that is on unless its name with `no-` in front is given. */
+  readonly negated?: boolean;
   /** How help calls the default where the value itself does not say it. */
   readonly defaultText?: string;
   /** Reads the text; `before` is the value so far, for flags that may be given several times. */
@@ -35,6 +37,11 @@ interface NumberRow<T> extends Row<T> {
 /** A flag without a value. */
 export function toggle(help: string): Flag<boolean> {
   return { help, initial: false, read: () => true };
+}
+
+/** A flag without a value that is on; the flag `x` is written `--no-x` and switches it off. */
+export function switchOff(help: string): Flag<boolean> {
+  return { help, initial: true, negated: true, read: () => false };
 }
 
 /** A flag with a text as value. */
@@ -126,6 +133,6 @@ export function choice<const T extends string>(
 }
 
 /** How a flag is written on the command line. */
-export function flagName(name: string): string {
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export function flagName(name: string, flag?: Flag<unknown>): string {
+  return `--${flag?.negated === true ? "no-" : ""}${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -24,6 +24,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   }
   if (!invocation) return exitCodes.usage;
   if (invocation.command.computes === true) {
+    // The one place that every backend load of a command reads.
+    if ((invocation.flags as { fused?: boolean }).fused === false) process.env["COORDTOK_FUSED"] = "0";
     const code = await runInPreparedEnvironment(invocation.flags);
     if (code !== undefined) return code;
   }

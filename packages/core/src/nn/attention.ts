@@ -1,6 +1,9 @@
 import {
   add,
+  any,
+  cast,
   concat,
+  greater,
   matMul,
   mul,
   reshape,
@@ -13,8 +16,10 @@ import {
   type Rank,
   type Tensor2D,
   type Tensor3D,
+  type Tensor4D,
 } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "../errors.js";
+import { hasFused, runFused } from "./fused.js";
 import { operation } from "./operation.js";
 import { product } from "./product.js";
 import { backendTraits } from "./traits.js";
@@ -22,7 +27,7 @@ import { backendTraits } from "./traits.js";
 /** Numbers added to the logits of each key, `[B, keys]`: 0 keeps a key, {@link maskedKey} removes it. No gradient reaches them. */
 export type KeyBias = Tensor2D;
 
-/** A key bias that removes a key: its weight becomes exactly 0 as long as one key of the clip is kept. */
+/** A key bias that removes a key: its weight becomes exactly 0. A clip whose keys are all removed attends to nothing, which gives 0. */
 export const maskedKey = -1e9;
 
 /** At most this many logits are in memory at once: 256 MiB of float32. */
@@ -43,6 +48,7 @@ export function crossAttention(query: Tensor3D, keyValue: Tensor3D, heads: numbe
     key: { tensor: packed, column: 0 },
     value: { tensor: packed, column: width },
   });
+  if (hasFused("CoordTokCrossAttention")) return fusedCrossAttention(query, keyValue, heads, keyBias);
   return operation<Rank.R3>(
     [query, keyValue],
     (save) => {
@@ -70,6 +76,7 @@ export function selfAttention(packed: Tensor3D, heads: number, keyBias?: KeyBias
     key: { tensor, column: width },
     value: { tensor, column: 2 * width },
   });
+  if (hasFused("CoordTokSelfAttention")) return fusedSelfAttention(packed, heads, keyBias);
   return operation<Rank.R3>(
     [packed],
     (save) => {
@@ -80,6 +87,48 @@ export function selfAttention(packed: Tensor3D, heads: number, keyBias?: KeyBias
       const [savedPacked, bias] = saved as [Tensor3D, KeyBias | undefined];
       const gradient = attendGradient(parts(savedPacked), dy, width, heads, bias);
       return [concat([gradient.query, gradient.key, gradient.value], 2)];
+    },
+  );
+}
+
+function fusedCrossAttention(query: Tensor3D, keyValue: Tensor3D, heads: number, bias: KeyBias | undefined): Tensor3D {
+  return operation<Rank.R3>(
+    [query, keyValue],
+    (save) => {
+      const [out, statistics] = runFused(
+        "CoordTokCrossAttention",
+        { query, keyValue, bias },
+        { heads, statistics: true },
+      );
+      save([query, keyValue, out, statistics, ...present(bias)]);
+      return out;
+    },
+    (dy, saved) => {
+      const [q, kv, out, statistics, savedBias] = saved as [
+        Tensor3D,
+        Tensor3D,
+        Tensor3D,
+        Tensor4D,
+        KeyBias | undefined,
+      ];
+      const inputs = { query: q, keyValue: kv, out, statistics, dy, bias: savedBias };
+      return runFused("CoordTokCrossAttentionGradient", inputs, { heads });
+    },
+  );
+}
+
+function fusedSelfAttention(packed: Tensor3D, heads: number, bias: KeyBias | undefined): Tensor3D {
+  return operation<Rank.R3>(
+    [packed],
+    (save) => {
+      const [out, statistics] = runFused("CoordTokSelfAttention", { packed, bias }, { heads, statistics: true });
+      save([packed, out, statistics, ...present(bias)]);
+      return out;
+    },
+    (dy, saved) => {
+      const [qkv, out, statistics, savedBias] = saved as [Tensor3D, Tensor3D, Tensor4D, KeyBias | undefined];
+      const inputs = { packed: qkv, out, statistics, dy, bias: savedBias };
+      return runFused("CoordTokSelfAttentionGradient", inputs, { heads });
     },
   );
 }
@@ -157,7 +206,8 @@ function headProducts(a: Tensor3D, b: Tensor3D, transposeA = false, transposeB =
 function weightsOf(query: Tensor3D, key: Tensor3D, clip: number, keyBias: KeyBias | undefined): Tensor3D {
   const logits = headProducts(query, key, false, true);
   if (keyBias === undefined) return softmax(logits);
-  return softmax(add<Tensor3D>(logits, slice(keyBias, [clip, 0], [1, keyBias.shape[1]])));
+  const bias = slice(keyBias, [clip, 0], [1, keyBias.shape[1]]);
+  return mul(softmax(add<Tensor3D>(logits, bias)), cast(any(greater(bias, maskedKey / 2)), "float32"));
 }
 
 function attend(packed: Packed, width: number, heads: number, keyBias: KeyBias | undefined): Tensor3D {

@@ -11,6 +11,7 @@ import {
   type Tensor2D,
 } from "@tensorflow/tfjs-core";
 import type { Initializer } from "./init.js";
+import { hasFused, runFused } from "./fused.js";
 import { operation } from "./operation.js";
 import { columnSums } from "./product.js";
 
@@ -33,6 +34,7 @@ export function createLayerNorm(init: Initializer, size: number): LayerNormParam
  * @param epsilon added to the variance; it differs between the parts of the official model (fixture README 5.3 and 5.4).
  */
 export function layerNorm<R extends Rank>(params: LayerNormParams, x: Tensor<R>, epsilon: number): Tensor<R> {
+  if (hasFused("CoordTokLayerNorm")) return fusedLayerNorm(params, x, epsilon);
   const size = params.scale.shape[0];
   const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / size, size]);
   return operation<R>(
@@ -51,6 +53,20 @@ export function layerNorm<R extends Rank>(params: LayerNormParams, x: Tensor<R>,
         columnSums(mul(flatDy, normal)),
         columnSums(flatDy),
       ];
+    },
+  );
+}
+
+function fusedLayerNorm<R extends Rank>({ scale, shift }: LayerNormParams, x: Tensor<R>, epsilon: number): Tensor<R> {
+  return operation<R>(
+    [x, scale, shift],
+    (save) => {
+      save([x, scale]);
+      return runFused("CoordTokLayerNorm", { x, scale, shift }, { epsilon })[0] as Tensor<R>;
+    },
+    (dy, saved) => {
+      const inputs = { x: saved[0]!, scale: saved[1] as Tensor1D, dy };
+      return runFused("CoordTokLayerNormGradient", inputs, { epsilon, biasGradient: false });
     },
   );
 }

@@ -1,10 +1,11 @@
-import { customGrad, tidy, type Rank, type Tensor } from "@tensorflow/tfjs-core";
+import { customGrad, dispose, tidy, type Rank, type Tensor } from "@tensorflow/tfjs-core";
 
 /** Keeps tensors for the gradient. */
 export type Save = (tensors: readonly Tensor[]) => void;
 
 /**
- * An operation with a gradient of its own: the tape keeps only what `forward` saves, and the gradient's intermediates are freed at once.
+ * An operation with a gradient of its own: the tape keeps only what `forward` saves, and frees that as well as the
+ * gradient's intermediates as soon as the gradient is computed.
  * @param inputs the tensors that receive gradients.
  * @param forward computes the value and saves what the gradient needs.
  * @param gradient gives one gradient per input, in their order, from that of the value and the saved tensors.
@@ -18,7 +19,12 @@ export function operation<R extends Rank>(
     const save = args[args.length - 1] as unknown as Save;
     return {
       value: forward(save),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => tidy(() => gradient(dy as Tensor<R>, saved)),
+      gradFunc: (dy: Tensor, saved: Tensor[]) => {
+        const gradients = tidy(() => gradient(dy as Tensor<R>, saved));
+        // The tape would keep them until the last gradient is known.
+        dispose(saved);
+        return gradients;
+      },
     };
   });
   return run(...inputs);

@@ -1,4 +1,5 @@
 import { fused, matMul, ones, reshape, transpose, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
+import { hasFused, runFused } from "./fused.js";
 import { backendTraits } from "./traits.js";
 
 /**
@@ -24,5 +25,6 @@ export function affine(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined
  * and add up serially in float32 there.
  */
 export function columnSums(x: Tensor2D): Tensor1D {
+  if (hasFused("CoordTokColumnSums")) return runFused("CoordTokColumnSums", { x }, {})[0];
   return reshape(matMul(ones([1, x.shape[0]]), x), [x.shape[1]]);
 }

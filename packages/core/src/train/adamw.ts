@@ -1,4 +1,5 @@
-import { add, div, mul, sqrt, square, sub, tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
+import { add, div, mul, sqrt, square, sub, tensor1d, tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
+import { hasFused, runFused } from "../nn/fused.js";
 import { treeLeaves, treeFromLeaves, treeMap, type TensorTree } from "../tree.js";
 
 /** What AdamW is told; the defaults are those of the paper's tokenizer. */
@@ -30,8 +31,14 @@ export interface AdamWState<P extends TensorTree> {
 export interface Optimizer<P extends TensorTree, State> {
   /** The state before the first step; the caller owns it. */
   readonly init: (params: P) => State;
-  /** New parameters and a new state, the caller's; the old ones stay untouched. */
-  readonly update: (gradients: P, state: State, params: P, learningRate: number) => { params: P; state: State };
+  /** New parameters and a new state, the caller's; the old ones stay untouched. The gradients count `gradientScale` times (default 1). */
+  readonly update: (
+    gradients: P,
+    state: State,
+    params: P,
+    learningRate: number,
+    gradientScale?: number,
+  ) => { params: P; state: State };
 }
 
 /** AdamW (Loshchilov and Hutter, 2019) with the arithmetic of fixture README 5.5. */
@@ -39,29 +46,64 @@ export function adamw<P extends TensorTree>(settings: Partial<AdamWSettings> = {
   const { beta1, beta2, epsilon, weightDecay } = { ...adamwDefaults, ...settings };
   return {
     init: (params) => ({ step: 0, firstMoment: treeMap(params, zerosLike), secondMoment: treeMap(params, zerosLike) }),
-    update: (gradients, state, params, learningRate) => {
+    update: (gradients, state, params, learningRate, gradientScale = 1) => {
       const step = state.step + 1;
-      const rootCorrection = Math.sqrt(1 - beta2 ** step);
-      const stepSize = learningRate / (1 - beta1 ** step);
-      const gradientLeaves = treeLeaves(gradients);
-      const firstLeaves = treeLeaves(state.firstMoment);
-      const secondLeaves = treeLeaves(state.secondMoment);
-      const updated = treeLeaves(params).map((param, i) => {
-        const gradient = gradientLeaves[i]!;
-        return tidy((): [Tensor, Tensor, Tensor] => {
-          const first = add(mul(firstLeaves[i]!, beta1), mul(gradient, 1 - beta1));
-          const second = add(mul(secondLeaves[i]!, beta2), mul(square(gradient), 1 - beta2));
-          const denominator = add(div(sqrt(second), rootCorrection), epsilon);
-          const decayed = weightDecay === 0 ? param : mul(param, 1 - learningRate * weightDecay);
-          return [sub(decayed, mul(div(first, denominator), stepSize)), first, second];
-        });
+      const lists: Lists = [params, gradients, state.firstMoment, state.secondMoment].map(treeLeaves) as Lists;
+      const updated = (hasFused("CoordTokAdamW") ? fusedUpdate : compositeUpdate)(lists, {
+        beta1,
+        beta2,
+        epsilon,
+        rootCorrection: Math.sqrt(1 - beta2 ** step),
+        stepSize: learningRate / (1 - beta1 ** step),
+        decay: 1 - learningRate * weightDecay,
+        gradientScale,
       });
-      const tree = (index: 0 | 1 | 2): P =>
-        treeFromLeaves(
-          params,
-          updated.map((leaves) => leaves[index]),
-        );
-      return { params: tree(0), state: { step, firstMoment: tree(1), secondMoment: tree(2) } };
+      const tree = (leaves: Tensor[]): P => treeFromLeaves(params, leaves);
+      const [newParams, firstMoment, secondMoment] = updated;
+      return {
+        params: tree(newParams),
+        state: { step, firstMoment: tree(firstMoment), secondMoment: tree(secondMoment) },
+      };
     },
   };
+}
+
+/** Parameters, gradients, first and second moments, leaf by leaf. */
+type Lists = [params: Tensor[], gradients: Tensor[], first: Tensor[], second: Tensor[]];
+/** New parameters, first and second moments. */
+type Updated = [params: Tensor[], first: Tensor[], second: Tensor[]];
+
+/** The numbers of one step. */
+interface StepNumbers {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly rootCorrection: number;
+  readonly stepSize: number;
+  readonly decay: number;
+  readonly gradientScale: number;
+}
+
+function compositeUpdate([params, gradients, firsts, seconds]: Lists, numbers: StepNumbers): Updated {
+  const { beta1, beta2, epsilon, rootCorrection, stepSize, decay, gradientScale } = numbers;
+  const updated = params.map((param, i) =>
+    tidy((): [Tensor, Tensor, Tensor] => {
+      const gradient = gradientScale === 1 ? gradients[i]! : mul(gradients[i]!, gradientScale);
+      const first = add(mul(firsts[i]!, beta1), mul(gradient, 1 - beta1));
+      const second = add(mul(seconds[i]!, beta2), mul(square(gradient), 1 - beta2));
+      const denominator = add(div(sqrt(second), rootCorrection), epsilon);
+      const decayed = decay === 1 ? param : mul(param, decay);
+      return [sub(decayed, mul(div(first, denominator), stepSize)), first, second];
+    }),
+  );
+  return ([0, 1, 2] as const).map((part) => updated.map((leaves) => leaves[part])) as Updated;
+}
+
+function fusedUpdate(lists: Lists, numbers: StepNumbers): Updated {
+  const { beta1, beta2, epsilon, rootCorrection, stepSize, decay, gradientScale } = numbers;
+  const settings = tensor1d([beta1, beta2, epsilon, rootCorrection, stepSize, decay, gradientScale]);
+  const updated = runFused("CoordTokAdamW", { settings, lists }, {});
+  settings.dispose();
+  const count = lists[0].length;
+  return ([0, 1, 2] as const).map((part) => updated.slice(part * count, (part + 1) * count)) as Updated;
 }

@@ -1,4 +1,5 @@
-import { add, mul, tidy } from "@tensorflow/tfjs-core";
+import { add, mul, tensor1d, tidy } from "@tensorflow/tfjs-core";
+import { hasFused, runFused } from "../nn/fused.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 
 /** The decay of a step, counted from 0: small at first, so that the average forgets the initialisation, then `decay`. */
@@ -9,6 +10,12 @@ export function emaDecayAt(step: number, decay: number): number {
 /** `average * decay + params * (1 - decay)` for every leaf (fixture README 5.8); a new tree, the caller's. */
 export function emaUpdate<P extends TensorTree>(average: P, params: P, decay: number): P {
   const leaves = treeLeaves(params);
+  if (hasFused("CoordTokBlend")) {
+    const share = tensor1d([1 - decay]);
+    const blended = runFused("CoordTokBlend", { share, lists: [treeLeaves(average), leaves] }, {});
+    share.dispose();
+    return treeFromLeaves(average, blended);
+  }
   return treeFromLeaves(
     average,
     treeLeaves(average).map((leaf, i) => tidy(() => add(mul(leaf, decay), mul(leaves[i]!, 1 - decay)))),

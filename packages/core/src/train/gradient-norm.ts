@@ -1,19 +1,6 @@
-import {
-  add,
-  addN,
-  div,
-  minimum,
-  mul,
-  reshape,
-  scalar,
-  sqrt,
-  square,
-  sum,
-  tidy,
-  type Scalar,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
-import { treeLeaves, treeMap, type TensorTree } from "../tree.js";
+import { addN, reshape, sqrt, square, sum, tidy, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
+import { hasFused, runFused } from "../nn/fused.js";
+import { treeLeaves, type TensorTree } from "../tree.js";
 
 /** The sum of the squares of a tensor, axis by axis (wasm adds up one by one in float32). */
 function sumOfSquares(x: Tensor): Scalar {
@@ -31,17 +18,14 @@ function squarish(size: number): [number, number] {
 
 /** The 2-norm over all leaves of a tree. */
 export function globalNorm(tree: TensorTree): Scalar {
-  return tidy(() => sqrt(addN(treeLeaves(tree).map(sumOfSquares))));
+  return tidy(() => {
+    const leaves = treeLeaves(tree);
+    if (hasFused("CoordTokSumOfSquares")) return sqrt(runFused("CoordTokSumOfSquares", { lists: [leaves] }, {})[0]);
+    return sqrt(addN(leaves.map(sumOfSquares)));
+  });
 }
 
-/**
- * Gradients scaled down so that their global norm is at most `maximum`; smaller ones stay as they are.
- * @returns the norm before the scaling and a new tree; both are the caller's.
- */
-export function clipByGlobalNorm<P extends TensorTree>(gradients: P, maximum: number): { norm: Scalar; gradients: P } {
-  const norm = globalNorm(gradients);
-  const factor = tidy(() => minimum(div(scalar(maximum), add(norm, 1e-6)), 1));
-  const clipped = treeMap(gradients, (leaf) => mul(leaf, factor));
-  factor.dispose();
-  return { norm, gradients: clipped };
+/** What gradients of a global norm are multiplied with so that the norm is at most `maximum`; 1 when it is already. */
+export function clipFactor(norm: number, maximum: number): number {
+  return Math.min(1, maximum / (norm + 1e-6));
 }

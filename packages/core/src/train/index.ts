@@ -1,6 +1,6 @@
 export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Optimizer } from "./adamw.js";
 export { emaDecayAt, emaUpdate } from "./ema.js";
-export { clipByGlobalNorm, globalNorm } from "./gradient-norm.js";
+export { clipFactor, globalNorm } from "./gradient-norm.js";
 export { lossAndGradients, type LossAndGradients } from "./gradients.js";
 export {
   checkLoopSettings,

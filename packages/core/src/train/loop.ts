@@ -4,7 +4,7 @@ import { Random, type RandomState } from "../random.js";
 import { disposeTree, treeFromLeaves, treeLeaves, treeMap, type TensorTree } from "../tree.js";
 import { adamw, type AdamWSettings, type AdamWState } from "./adamw.js";
 import { emaDecayAt, emaUpdate } from "./ema.js";
-import { clipByGlobalNorm } from "./gradient-norm.js";
+import { clipFactor, globalNorm } from "./gradient-norm.js";
 import { lossAndGradients } from "./gradients.js";
 import { learningRateAt, type ScheduleSettings } from "./schedule.js";
 
@@ -115,14 +115,14 @@ async function trainStep<P extends TensorTree, Batch>(
   const started = performance.now();
   const random = new Random(state.random);
   const accumulated = await accumulate(state.params, task, settings.accumulate, random);
-  const clipped = clipByGlobalNorm(accumulated.gradients, settings.clipNorm === Infinity ? 1e30 : settings.clipNorm);
-  disposeTree(accumulated.gradients);
+  const norm = globalNorm(accumulated.gradients);
+  const [loss, gradientNorm] = await Promise.all([accumulated.loss.data(), norm.data()]);
+  dispose([accumulated.loss, norm]);
   const learningRate = learningRateAt(state.step, settings);
-  const updated = adamw<P>(settings).update(clipped.gradients, state.optimizer, state.params, learningRate);
-  disposeTree(clipped.gradients);
+  const scale = clipFactor(gradientNorm[0]!, settings.clipNorm);
+  const updated = adamw<P>(settings).update(accumulated.gradients, state.optimizer, state.params, learningRate, scale);
+  disposeTree(accumulated.gradients);
   const average = emaUpdate(state.average, updated.params, emaDecayAt(state.step, settings.emaDecay));
-  const [loss, gradientNorm] = await Promise.all([accumulated.loss.data(), clipped.norm.data()]);
-  dispose([accumulated.loss, clipped.norm]);
   const step = state.step + 1;
   return {
     state: { step, params: updated.params, average, optimizer: updated.state, random: random.state },

@@ -79,6 +79,7 @@ export function fakeMachine(env: Readonly<Record<string, string>> = {}, machine:
       freeBytes: () => Promise.resolve(1e12),
       findTfjsNode: () => ({ directory: tfjsNode, main: join(tfjsNode, "index.js"), version: "4.22.0" }),
       selfTest: () => Promise.resolve({ tensorflow: "2.18.1", devices: ["made up"], gigaflops: 100 }),
+      fusedTest: () => Promise.resolve(),
     },
     program,
     starts: (word) => linesOf(join(root, "starts")).filter((line) => line.includes(word)).length,

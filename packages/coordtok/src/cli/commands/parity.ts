@@ -27,10 +27,11 @@ export const parityCommand: AnyCommand = defineCommand({
   computes: true,
   run: async ({ flags, signal, onProgress, note }) => {
     const { loadBackend } = await import("@coordtok/backend");
+    const { backendText } = await import("../../model.js");
     const { runParity } = await import("../../parity/run-parity.js");
     const folders = foldersOf(flags.fixtures);
     const backend = await loadBackend(flags.backend, { purpose: "training", signal });
-    note(`Backend ${backend.name}: ${backend.device}`);
+    note(backendText(backend));
     const lines: string[] = [];
     const report = await runParity({
       folders,

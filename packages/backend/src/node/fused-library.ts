@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { cpus } from "node:os";
+import { dirname, join } from "node:path";
+import { messageOf } from "@coordtok/core";
+import { setupCommand } from "./setup-command.js";
+
+/** What an installation says about its library of fused operations. */
+export interface FusedLibraryFacts {
+  /** The compiler that made it. */
+  readonly compiler: string;
+  /** Why it could not be made; absent where it could. */
+  readonly problem?: string;
+}
+
+/** The loaded library. */
+export interface FusedLibrary {
+  /** The operations that it has. */
+  readonly operations: readonly string[];
+  /** Threads it computes on. */
+  readonly threads: number;
+  /** Numbers in a vector of its build: 16 with AVX-512, 8 with AVX2, 4 with NEON. */
+  readonly lanes: number;
+}
+
+/** The sources of the native library, the ones to compile first; they lie in the package's folder `kernels`. */
+export const fusedSources = {
+  compiled: ["kernels.cc", "tensorflow.cc"],
+  included: ["kernels.h", "pool.h"],
+} as const;
+
+/** How the sources are compiled, but for what the platform says. Not fast-math: NaN and infinities must survive. */
+export const fusedCompilerArguments: readonly string[] = [
+  "-O3",
+  process.arch === "x64" ? "-march=native" : "-mcpu=native",
+  "-std=c++17",
+  "-ffp-contract=fast",
+  "-fno-math-errno",
+  "-fvisibility=hidden",
+  "-pthread",
+];
+
+/** The folder `kernels` of this package. */
+export function fusedSourceFolder(): string {
+  return join(dirname(createRequire(import.meta.url).resolve("@coordtok/backend/package.json")), "kernels");
+}
+
+/** The files of an installation's library. */
+export interface FusedFiles {
+  /** The library. */
+  readonly library: string;
+  /** Its facts. */
+  readonly facts: string;
+}
+
+/**
+ * Where the library of this version of CoordTok, for this processor, lies in an installation folder: a library that was compiled for
+ * one processor may crash on another, and several versions may share an installation.
+ */
+export function fusedFiles(directory: string): FusedFiles {
+  const hash = createHash("sha256").update([...fusedCompilerArguments, processorName()].join(" "));
+  const folder = fusedSourceFolder();
+  for (const name of [...fusedSources.compiled, ...fusedSources.included])
+    hash.update(readFileSync(join(folder, name)));
+  const key = hash.digest("hex").slice(0, 12);
+  return {
+    library: join(directory, `coordtok_kernels-${key}.node`),
+    facts: join(directory, `coordtok_kernels-${key}.json`),
+  };
+}
+
+function processorName(): string {
+  return `${process.arch} ${cpus()[0]?.model.trim() ?? "unknown"}`;
+}
+
+/** Why the library in an installation folder cannot be used, with the way out; `undefined` when it can be tried. */
+export function fusedProblem(directory: string): string | undefined {
+  try {
+    return (JSON.parse(readFileSync(fusedFiles(directory).facts, "utf8")) as FusedLibraryFacts).problem;
+  } catch {
+    return `they have not been compiled for this processor and version of CoordTok; run "${setupCommand}" once more`;
+  }
+}
+
+/** Loads the library of an installation after TensorFlow's add-on, or says why not. */
+export function loadFusedLibrary(directory: string): FusedLibrary | { readonly problem: string } {
+  const problem = fusedProblem(directory);
+  if (problem !== undefined) return { problem };
+  try {
+    return createRequire(import.meta.url)(fusedFiles(directory).library) as FusedLibrary;
+  } catch (thrown) {
+    return { problem: `the library does not load (${messageOf(thrown).split("\n")[0] ?? ""})` };
+  }
+}
+
+/** A build in words, such as `AVX-512, 2 threads`. */
+export function fusedText({ lanes, threads }: FusedLibrary): string {
+  const small = process.arch === "arm64" ? "NEON" : "SSE";
+  const vectors = lanes === 16 ? "AVX-512" : lanes === 8 ? "AVX2" : small;
+  return `${vectors}, ${String(threads)} ${threads === 1 ? "thread" : "threads"}`;
+}

@@ -1,0 +1,2 @@
+/** How to set TensorFlow up. */
+export const setupCommand = "npx coordtok setup";

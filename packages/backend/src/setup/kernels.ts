@@ -1,0 +1,85 @@
+import { randomBytes } from "node:crypto";
+import { rename, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { isCoordTokError, type LongCallOptions } from "@coordtok/core";
+import { writeAtomically } from "@coordtok/core/node";
+import {
+  fusedCompilerArguments,
+  fusedFiles,
+  fusedSourceFolder,
+  fusedSources,
+  type FusedLibraryFacts,
+} from "../node/fused-library.js";
+import type { TfjsNodePackage } from "../node/tfjs-node.js";
+import type { Compiler } from "./compiler.js";
+import type { SetupWorld } from "./options.js";
+import type { WheelPlatform } from "./platform.js";
+import { run, tailOf } from "./run.js";
+
+/** What the library of fused operations is made from and for. */
+export interface FusedBuild {
+  readonly compiler: Compiler;
+  readonly platform: WheelPlatform;
+  readonly tfjsNode: TfjsNodePackage;
+  /** The installation, which lacks the library or has an old one. */
+  readonly directory: string;
+  readonly world: SetupWorld;
+}
+
+/**
+ * Compiles the fused operations into an installation and tries them in a process of its own. What goes wrong is written down and
+ * told as a note: the installation works without them.
+ * @throws CoordTokError `aborted`; errors of the file system.
+ */
+export async function buildFusedLibrary(
+  build: FusedBuild,
+  options: LongCallOptions & { readonly onNote?: ((text: string) => void) | undefined },
+): Promise<void> {
+  const { compiler, directory, tfjsNode, world } = build;
+  const files = fusedFiles(directory);
+  const write = (facts: FusedLibraryFacts): Promise<unknown> =>
+    writeAtomically(files.facts, `${JSON.stringify(facts, undefined, 2)}\n`, { overwrite: true });
+  let problem = await compile(build, files.library, options);
+  if (problem === undefined)
+    try {
+      await write({ compiler: compiler.name });
+      await world.fusedTest(directory, tfjsNode, world.env, options);
+    } catch (thrown) {
+      if (!isCoordTokError(thrown) || thrown.code !== "setup") throw thrown;
+      problem = thrown.message;
+    }
+  if (problem === undefined) return;
+  await write({ compiler: compiler.name, problem });
+  await rm(files.library, { force: true });
+  options.onNote?.(`The fused operations are not in use, so computing is slower: ${problem}`);
+}
+
+/** Compiles the library; gives the reason if that does not work. */
+async function compile(
+  { compiler, platform, directory }: FusedBuild,
+  library: string,
+  options: LongCallOptions,
+): Promise<string | undefined> {
+  const progress = { task: `compile the fused operations with ${compiler.name}`, total: 1, unit: "files" };
+  options.onProgress?.({ ...progress, done: 0 });
+  const sources = fusedSourceFolder();
+  const nodeHeaders = join(dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")), "include");
+  const unfinished = join(directory, `.${randomBytes(4).toString("hex")}.node`);
+  const args = [...compiler.prefix, ...fusedCompilerArguments, ...platform.linkArguments];
+  args.push("-I", nodeHeaders, "-I", join(directory, "tensorflow", "include"));
+  args.push(...fusedSources.compiled.map((name) => join(sources, name)), "-o", unfinished);
+  args.push(join(directory, platform.libraries[1]));
+  try {
+    const ran = await run(compiler.command, args, { env: compiler.env, cwd: directory, signal: options.signal });
+    if (ran.code !== 0) {
+      const telling = /^.*\berror\b.*$/im.exec(ran.stderr)?.[0].trim() ?? tailOf(ran).at(-1) ?? "no output";
+      return `${compiler.name} could not compile them (${telling}); name another C++ compiler in the environment variable CXX and run setup again.`;
+    }
+    await rename(unfinished, library);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+  options.onProgress?.({ ...progress, done: 1 });
+  return undefined;
+}

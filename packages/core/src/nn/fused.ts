@@ -1,0 +1,159 @@
+import {
+  engine,
+  getBackend,
+  getKernel,
+  type KernelConfig,
+  type NamedAttrMap,
+  type NamedTensorMap,
+  type Scalar,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
+
+/**
+ * The fused operations: kernels that a backend may register in TensorFlow.js under these names (`registerKernel`). Where it has
+ * one, the layers use it; everywhere else they take composite operations. Inputs are float32 unless said otherwise; those with a
+ * question mark may be absent. The arithmetic is that of `packages/backend/kernels/kernels.h`.
+ */
+export interface FusedKernels {
+  /** Attention of a sequence with itself: `packed [B, N, 3E]`, `bias [B, N]`. With `statistics`, also what the gradient needs, `[B, heads, 2, N]`. */
+  readonly CoordTokSelfAttention: {
+    inputs: { packed: Tensor3D; bias?: Tensor2D | undefined };
+    attributes: { heads: number; statistics: boolean };
+    outputs: [out: Tensor3D, statistics: Tensor4D];
+  };
+  /** Its gradient, `[B, N, 3E]`. */
+  readonly CoordTokSelfAttentionGradient: {
+    inputs: { packed: Tensor3D; out: Tensor3D; statistics: Tensor4D; dy: Tensor3D; bias?: Tensor2D | undefined };
+    attributes: { heads: number };
+    outputs: [packedGradient: Tensor3D];
+  };
+  /** Attention to another sequence: `query [B, N, E]`, `keyValue [B, M, 2E]`, `bias [B, M]`. */
+  readonly CoordTokCrossAttention: {
+    inputs: { query: Tensor3D; keyValue: Tensor3D; bias?: Tensor2D | undefined };
+    attributes: { heads: number; statistics: boolean };
+    outputs: [out: Tensor3D, statistics: Tensor4D];
+  };
+  /** Its gradients. */
+  readonly CoordTokCrossAttentionGradient: {
+    inputs: {
+      query: Tensor3D;
+      keyValue: Tensor3D;
+      out: Tensor3D;
+      statistics: Tensor4D;
+      dy: Tensor3D;
+      bias?: Tensor2D | undefined;
+    };
+    attributes: { heads: number };
+    outputs: [queryGradient: Tensor3D, keyValueGradient: Tensor3D];
+  };
+  /** Layer norm of `x + addend + bias` over its last axis; the sum comes with it where there is something to add. */
+  readonly CoordTokLayerNorm: {
+    inputs: {
+      x: Tensor;
+      scale: Tensor1D;
+      shift: Tensor1D;
+      addend?: Tensor | undefined;
+      bias?: Tensor1D | undefined;
+    };
+    attributes: { epsilon: number };
+    outputs: [out: Tensor, sum: Tensor];
+  };
+  /** The gradients at the sum; `upstream` is added to that of the sum, whose column sums come last with `biasGradient`. */
+  readonly CoordTokLayerNormGradient: {
+    inputs: { x: Tensor; scale: Tensor1D; dy: Tensor; upstream?: Tensor | undefined };
+    attributes: { epsilon: number; biasGradient: boolean };
+    outputs: [sumGradient: Tensor, scaleGradient: Tensor1D, shiftGradient: Tensor1D, biasGradient: Tensor1D];
+  };
+  /** The exact GELU of `x + bias` for `x [rows, columns]`. */
+  readonly CoordTokGelu: {
+    inputs: { x: Tensor2D; bias?: Tensor1D | undefined };
+    attributes: Record<string, never>;
+    outputs: [out: Tensor2D];
+  };
+  /** Its gradient, the column sums of that, and its value again. */
+  readonly CoordTokGeluGradient: {
+    inputs: { x: Tensor2D; dy: Tensor2D; bias?: Tensor1D | undefined };
+    attributes: Record<string, never>;
+    outputs: [xGradient: Tensor2D, biasGradient: Tensor1D, out: Tensor2D];
+  };
+  /** `x + addend + bias` for `x` of any shape; `bias` runs along the last axis. */
+  readonly CoordTokAdd: {
+    inputs: { x: Tensor; addend?: Tensor | undefined; bias?: Tensor1D | undefined };
+    attributes: Record<string, never>;
+    outputs: [out: Tensor];
+  };
+  /** The sums over all axes but the last. */
+  readonly CoordTokColumnSums: {
+    inputs: { x: Tensor };
+    attributes: Record<string, never>;
+    outputs: [sums: Tensor1D];
+  };
+  /** `[P, C]`: for each point the sum over corners of `weights [corners, P]` times row `cells [corners, P]` (int32) of `table [R, C]`. */
+  readonly CoordTokWeightedRows: {
+    inputs: { table: Tensor2D; weights: Tensor2D; cells: Tensor2D };
+    attributes: Record<string, never>;
+    outputs: [out: Tensor2D];
+  };
+  /** Its gradient for the table, `[rows, C]`. */
+  readonly CoordTokWeightedRowsGradient: {
+    inputs: { dy: Tensor2D; weights: Tensor2D; cells: Tensor2D };
+    attributes: { rows: number };
+    outputs: [tableGradient: Tensor2D];
+  };
+  /**
+   * AdamW over lists of equal length. `settings`: beta1, beta2, epsilon, root correction, step size, decay, gradient scale. Gives new
+   * parameters, then first, then second moments.
+   */
+  readonly CoordTokAdamW: {
+    inputs: {
+      settings: Tensor1D;
+      lists: readonly [params: Tensor[], gradients: Tensor[], first: Tensor[], second: Tensor[]];
+    };
+    attributes: Record<string, never>;
+    outputs: Tensor[];
+  };
+  /** `a (1 - share) + b share` for two lists; `share [1]`. */
+  readonly CoordTokBlend: {
+    inputs: { share: Tensor1D; lists: readonly [a: Tensor[], b: Tensor[]] };
+    attributes: Record<string, never>;
+    outputs: Tensor[];
+  };
+  /** The sum of the squares of all numbers of a list. */
+  readonly CoordTokSumOfSquares: {
+    inputs: { lists: readonly [Tensor[]] };
+    attributes: Record<string, never>;
+    outputs: [Scalar];
+  };
+}
+
+/** The name of a fused operation. */
+export type FusedName = keyof FusedKernels;
+
+/** Whether the backend in use has a fused operation. */
+export function hasFused(name: FusedName): boolean {
+  const found: KernelConfig | undefined = getKernel(name, getBackend());
+  return found !== undefined;
+}
+
+/**
+ * Runs a fused operation of the backend in use, which must have it. No gradient of its own. The lists of an operation arrive at the
+ * kernel as inputs `list0_0`, `list0_1`, …, after the named ones.
+ */
+export function runFused<N extends FusedName>(
+  name: N,
+  inputs: FusedKernels[N]["inputs"],
+  attributes: FusedKernels[N]["attributes"],
+): FusedKernels[N]["outputs"] {
+  const named: NamedTensorMap = {};
+  for (const [key, value] of Object.entries(inputs as Record<string, Tensor | undefined | readonly Tensor[][]>)) {
+    if (value === undefined) continue;
+    if (!Array.isArray(value)) named[key] = value as Tensor;
+    else value.forEach((list, i) => (list as Tensor[]).forEach((tensor, j) => (named[`list${i}_${j}`] = tensor)));
+  }
+  const outputs: Tensor | Tensor[] = engine().runKernel(name, named, attributes);
+  return Array.isArray(outputs) ? outputs : [outputs];
+}
