@@ -18,7 +18,6 @@ export {
   paramShapes,
   type DecoderParams,
   type EncoderParams,
-  type PerPlane,
   type TokenizerParams,
   type VideoTransformerParams,
 } from "./params.js";

@@ -13,12 +13,9 @@ import {
   treeEntries,
   type TransformerBlockParams,
 } from "@coordtok/core";
-import { planeSize, type PlaneName } from "@coordtok/triplane";
+import { perPlane, planeSize, type PerPlane, type PlaneName } from "@coordtok/triplane";
 import type { Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs-core";
 import { cellSize, triplaneShapeOf, videoTokenCount, type TokenizerConfig } from "./config.js";
-
-/** One value for each plane. */
-export type PerPlane<T> = { readonly [plane in PlaneName]: T };
 
 /** The parameters of the video transformer. E is its width, V the number of video tokens. */
 export interface VideoTransformerParams {
@@ -89,10 +86,6 @@ export function paramShapes(config: TokenizerConfig): Map<string, readonly numbe
 
 function buildParams(config: TokenizerConfig, init: Initializer): TokenizerParams {
   return { encoder: createEncoder(config, init), decoder: createDecoder(config, init) };
-}
-
-function perPlane<T>(of: (plane: PlaneName) => T): PerPlane<T> {
-  return { xy: of("xy"), yt: of("yt"), xt: of("xt") };
 }
 
 function createEncoder(config: TokenizerConfig, init: Initializer): EncoderParams {

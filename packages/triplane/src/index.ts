@@ -2,11 +2,13 @@ export { axes, planeAxes, planeNames, type Axis, type PlaneName } from "./axes.j
 export {
   disposeTriplane,
   mapPlanes,
+  perPlane,
   planeShape,
   planeSize,
   sliceTriplane,
   stackTriplanes,
   triplaneShape,
+  type PerPlane,
   type Triplane,
   type TriplaneShape,
 } from "./triplane.js";

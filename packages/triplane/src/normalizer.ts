@@ -1,7 +1,7 @@
 import { checkKnownKeys, CoordTokError, throwIfAborted, type Json, type LongCallOptions } from "@coordtok/core";
 import { add, div, mul, sub, tensor1d, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
 import { planeNames, type PlaneName } from "./axes.js";
-import { mapPlanes, triplaneShape, type Triplane } from "./triplane.js";
+import { mapPlanes, perPlane, triplaneShape, type Triplane } from "./triplane.js";
 
 /** The distribution of each channel of one plane over clips and positions. */
 export interface PlaneStats {
@@ -62,7 +62,7 @@ async function planeStats(plane: Tensor4D): Promise<PlaneStats> {
  * @throws CoordTokError `shape` when their channels differ.
  */
 export function mergeStats(a: TriplaneStats, b: TriplaneStats): TriplaneStats {
-  return mapStats((plane) => {
+  return perPlane((plane) => {
     checkChannels(a[plane].mean.length, b[plane].mean.length, plane);
     const count = a[plane].count + b[plane].count;
     const share = b[plane].count / count;
@@ -85,7 +85,7 @@ export function mergeStats(a: TriplaneStats, b: TriplaneStats): TriplaneStats {
 export function averageStatsOfficially(parts: readonly TriplaneStats[]): TriplaneStats {
   const [first] = parts;
   if (!first) throw new CoordTokError("input", "Expected at least one set of statistics to average, got none.");
-  return mapStats((plane) => {
+  return perPlane((plane) => {
     for (const part of parts) checkChannels(first[plane].mean.length, part[plane].mean.length, plane);
     const count = parts.reduce((sum, part) => sum + part[plane].count, 0);
     const averageOf = (pick: (stats: PlaneStats, channel: number) => number): number[] =>
@@ -136,10 +136,6 @@ function perChannel(
   return mapPlanes((plane) => tidy(() => change(triplane[plane], [...stats[plane].mean], deviationOf(stats[plane]))));
 }
 
-function mapStats(make: (plane: PlaneName) => PlaneStats): TriplaneStats {
-  return { xy: make("xy"), yt: make("yt"), xt: make("xt") };
-}
-
 function checkChannels(expected: number, got: number, plane: PlaneName): void {
   if (expected !== got)
     throw new CoordTokError(
@@ -162,7 +158,7 @@ export function parseStats(stored: Json): TriplaneStats {
   };
   const root = record(stored);
   checkKnownKeys(root, planeNames, "the statistics of triplanes");
-  return mapStats((plane) => {
+  return perPlane((plane) => {
     const { count, mean, squares } = record(root[plane]);
     const fits = isNumbers(mean) && isNumbers(squares) && mean.length === squares.length && mean.length > 0;
     if (!fits || !isNumber(count) || count < 1 || squares.some((square) => square < 0))
