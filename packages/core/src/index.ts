@@ -22,6 +22,7 @@ export {
   type NamedBytes,
   type NamedTensor,
 } from "./checkpoint/safetensors-write.js";
+export { checkStateDict, fromStateDict, toStateDict, type StateDictLayout } from "./checkpoint/state-dict.js";
 export type { TensorFacts, TensorFile, TensorType } from "./checkpoint/tensor-file.js";
 export {
   byteFromModelRange,

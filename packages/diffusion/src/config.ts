@@ -106,6 +106,22 @@ export function tokenValues({ planes, patch, learnSigma }: SiTConfig): { input: 
 }
 
 /**
+ * Throws unless triplanes are of the model's size.
+ * @throws CoordTokError `shape`.
+ */
+export function checkPlanes(
+  { planes }: SiTConfig,
+  found: TriplaneShape & { readonly batch: number },
+  batch: number,
+): void {
+  const text = ({ t, x, y, channels }: TriplaneShape): string => `${t} x ${x} x ${y} cells of ${channels} channels`;
+  if (text(planes) !== text(found))
+    throw new CoordTokError("shape", `Expected triplanes of ${text(planes)} (t, x, y), got ${text(found)}.`);
+  if (found.batch !== batch)
+    throw new CoordTokError("shape", `Expected a time for each of ${found.batch} triplanes, got ${batch}.`);
+}
+
+/**
  * A configuration with single values replaced.
  * @param assignments such as `depth=4` or `planes.t=16`.
  * @throws CoordTokError `config`.

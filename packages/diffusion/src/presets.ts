@@ -22,6 +22,20 @@ export const presetNames: readonly string[] = Object.keys(sizes).flatMap((size) 
   patches.map((patch) => `${size}/${patch}`),
 );
 
+/**
+ * The heads of the size that has this width.
+ * @throws CoordTokError `config` when there is none.
+ */
+export function headsOfWidth(width: number): number {
+  const size = Object.values(sizes).find(([ofSize]) => ofSize === width);
+  if (size === undefined)
+    throw new CoordTokError(
+      "config",
+      `No known size has the width ${width}; say how many attention heads the model has.`,
+    );
+  return size[2];
+}
+
 /** What a preset leaves open. */
 export interface PresetOptions {
   /** The triplanes it is made for (default: those of the paper, 32 x 16 x 16 cells of 8 channels). */

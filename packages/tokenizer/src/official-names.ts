@@ -1,16 +1,19 @@
-import { CoordTokError, formatShape, nestTensors, renameStrictly, type RenameRule, treeEntries } from "@coordtok/core";
+import {
+  checkStateDict,
+  fromStateDict,
+  nestTensors,
+  renameStrictly,
+  type RenameRule,
+  type StateDictLayout,
+  toStateDict,
+  treeEntries,
+} from "@coordtok/core";
 import { planeNames, type PlaneName } from "@coordtok/triplane";
-import { concat, dispose, reshape, slice, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
+import { concat, dispose, slice, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "./config.js";
 import { paramShapes, type TokenizerParams } from "./params.js";
 
-/**
- * How the numbers of an official tensor are laid out against ours. `transpose`: a Linear weight `[out, in]`.
- * `convolution`: `[out, channels, …kernel]` against `[kernel * channels, out]`. `flat`: the same numbers in another shape.
- */
-type Layout = "transpose" | "convolution" | "flat";
-
-type Rule = RenameRule<Layout>;
+type Rule = RenameRule<StateDictLayout>;
 
 /** The official cross-attention keeps one weight for query, key and value; these suffixes name its two parts. */
 const queryPart = ".query";
@@ -108,7 +111,7 @@ export function officialShapes(config: TokenizerConfig): Map<string, readonly nu
 function officialShape(
   name: string,
   shape: readonly number[],
-  layout: Layout | undefined,
+  layout: StateDictLayout | undefined,
   config: TokenizerConfig,
 ): readonly number[] {
   const { clip, encoder, planes, decoder } = config;
@@ -133,7 +136,7 @@ function officialShape(
  */
 export function paramsFromOfficial(config: TokenizerConfig, tensors: ReadonlyMap<string, Tensor>): TokenizerParams {
   const expected = officialShapes(config);
-  checkTensors(expected, tensors);
+  checkStateDict(expected, tensors);
   const parts = new Map([...tensors].flatMap(([name, tensor]) => splitCross(name, tensor)));
   const renamed = renameStrictly(rules, parts.keys(), "ours");
   const shapes = paramShapes(config);
@@ -142,7 +145,7 @@ export function paramsFromOfficial(config: TokenizerConfig, tensors: ReadonlyMap
   );
   const leaves = [...shapes].map(([path, shape]): [string, Tensor] => {
     const { tensor, layout } = theirs.get(path)!;
-    return [path, fromOfficial(tensor, layout, shape)];
+    return [path, fromStateDict(tensor, layout, shape)];
   });
   dispose([...parts].filter(([name]) => !tensors.has(name)).map(([, tensor]) => tensor));
   return nestTensors(leaves) as TokenizerParams;
@@ -150,6 +153,7 @@ export function paramsFromOfficial(config: TokenizerConfig, tensors: ReadonlyMap
 
 /**
  * A state dict with the official names from our parameters, the inverse of {@link paramsFromOfficial}.
+ * Gradients and optimizer moments have the form of the parameters, so it takes them too.
  * @returns new tensors, owned by the caller.
  */
 export function officialFromParams(config: TokenizerConfig, params: TokenizerParams): Map<string, Tensor> {
@@ -164,26 +168,9 @@ export function officialFromParams(config: TokenizerConfig, params: TokenizerPar
         return [name, tidy(() => transpose(concat([query, keyValue], 1)))];
       }
       const { tensor, layout } = byName.get(name)!;
-      return [name, toOfficial(tensor, layout, shape)];
+      return [name, toStateDict(tensor, layout, shape)];
     }),
   );
-}
-
-/** Gradients and optimizer moments have the form of the parameters, so {@link officialFromParams} takes them too. */
-function checkTensors(expected: ReadonlyMap<string, readonly number[]>, tensors: ReadonlyMap<string, Tensor>): void {
-  for (const name of tensors.keys())
-    if (!expected.has(name))
-      throw new CoordTokError("checkpoint", `Unexpected tensor "${name}" in the state dict; nothing was loaded.`);
-  for (const [name, shape] of expected) {
-    const tensor = tensors.get(name);
-    if (tensor === undefined)
-      throw new CoordTokError("checkpoint", `The tensor "${name}" is missing in the state dict; nothing was loaded.`);
-    if (formatShape(tensor.shape) !== formatShape(shape))
-      throw new CoordTokError(
-        "checkpoint",
-        `Expected tensor "${name}" of shape ${formatShape(shape)}, got ${formatShape(tensor.shape)}; nothing was loaded.`,
-      );
-  }
 }
 
 function splitCross(name: string, tensor: Tensor): [string, Tensor][] {
@@ -193,22 +180,4 @@ function splitCross(name: string, tensor: Tensor): [string, Tensor][] {
     [name + queryPart, slice(tensor, [0, 0], [width, width])],
     [name + keyValuePart, slice(tensor, [width, 0], [2 * width, width])],
   ];
-}
-
-function fromOfficial(tensor: Tensor, layout: Layout | undefined, shape: readonly number[]): Tensor {
-  return tidy(() => {
-    if (layout === "transpose") return transpose(tensor);
-    if (layout !== "convolution") return reshape(tensor, [...shape]);
-    const [outputs, channels] = tensor.shape as [number, number];
-    return reshape(transpose(reshape(tensor, [outputs, channels, -1]), [2, 1, 0]), [...shape]);
-  });
-}
-
-function toOfficial(tensor: Tensor, layout: Layout | undefined, shape: readonly number[]): Tensor {
-  return tidy(() => {
-    if (layout === "transpose") return transpose(tensor);
-    if (layout !== "convolution") return reshape(tensor, [...shape]);
-    const [outputs, channels] = shape as [number, number];
-    return reshape(transpose(reshape(tensor, [-1, channels, outputs]), [2, 1, 0]), [...shape]);
-  });
 }

@@ -8,17 +8,22 @@ const firstStep = /^(.+)\.after_step\.(.+)$/;
 /** The tolerance of a first AdamW step where its gradient is certain: it moves by about lr·sign(gradient) (fixture README, section 3). */
 const certainStep = 2e-6;
 
-/** The stored results that a run names; a `*` in a name stands for any text. */
+/** The stored results that a run names; a `*` in a name stands for any text, but not for the results of a run with a longer name. */
 function expectedNames(parityCase: ParityCase, run: ParityRun): string[] {
   const names = [...parityCase.expected.entries.keys()];
   return run.outputs.flatMap((pattern) => {
     const parts = pattern.split("*").map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, "\\$&"));
     const expression = new RegExp(`^${parts.join(".*")}$`);
-    const matching = names.filter((name) => expression.test(name));
+    const matching = names.filter((name) => expression.test(name) && !belongsToLonger(parityCase, run, name));
     if (matching.length === 0)
       throw new CoordTokError("file-format", `${parityCase.id} stores no result "${pattern}" for its run ${run.name}.`);
     return matching;
   });
+}
+
+/** Whether a result carries the name of another run that begins like this one: `decay_0.9.a` is not one of run `decay_0`. */
+function belongsToLonger({ runs }: ParityCase, run: ParityRun, name: string): boolean {
+  return runs.some((other) => other.name.startsWith(`${run.name}.`) && `${name}.`.startsWith(`${other.name}.`));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ParityHandler } from "../types.js";
+import { diffusionModelHandlers } from "./diffusion-model.js";
 import { metricsHandlers } from "./metrics.js";
 import { tokenizerHandlers } from "./tokenizer.js";
 import { trainingHandlers } from "./training.js";
@@ -10,4 +11,5 @@ export const handlers: { readonly [kind: string]: ParityHandler } = {
   ...tokenizerHandlers,
   ...trainingHandlers,
   ...metricsHandlers,
+  ...diffusionModelHandlers,
 };

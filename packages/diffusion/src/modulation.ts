@@ -1,0 +1,105 @@
+import { layerNorm } from "@coordtok/core";
+import {
+  add,
+  clone,
+  concat,
+  customGrad,
+  matMul,
+  mul,
+  ones,
+  reshape,
+  slice,
+  tidy,
+  zeros,
+  type Rank,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+} from "@tensorflow/tfjs-core";
+
+/** Of every norm of the model (fixture README 5.6). */
+const epsilon = 1e-6;
+
+/**
+ * A layer norm without parameters of its own, `norm(x) * (1 + scale) + shift`.
+ * @param x `[B, N, E]`
+ * @param shift `[B, E]`
+ * @param scale `[B, E]`
+ */
+export function modulatedNorm(x: Tensor3D, shift: Tensor2D, scale: Tensor2D): Tensor3D {
+  const [clips, , width] = x.shape;
+  return tidy(() => {
+    const raised = add<Tensor2D>(scale, 1);
+    // One clip is a plain layer norm with these parameters, which backends may have fused.
+    if (clips === 1) return layerNorm({ scale: reshape(raised, [width]), shift: reshape(shift, [width]) }, x, epsilon);
+    return perClipAffine(layerNorm({ scale: ones([width]), shift: zeros([width]) }, x, epsilon), raised, shift);
+  });
+}
+
+/**
+ * `x + gate * y`.
+ * @param x `[B, N, E]`
+ * @param y `[B, N, E]`
+ * @param gate `[B, E]`
+ */
+export function gatedAdd(x: Tensor3D, y: Tensor3D, gate: Tensor2D): Tensor3D {
+  return withGradient([x, y, gate], (save) => {
+    save([y, gate]);
+    return {
+      value: add(x, mul(y, perToken(gate))),
+      gradients: (dy, [savedY, savedGate]) => [
+        clone(dy),
+        mul(dy, perToken(savedGate as Tensor2D)),
+        tokenSums(mul(dy, savedY!)),
+      ],
+    };
+  });
+}
+
+/** `x * factor + term`, each a vector per clip. */
+function perClipAffine(x: Tensor3D, factor: Tensor2D, term: Tensor2D): Tensor3D {
+  return withGradient([x, factor, term], (save) => {
+    save([x, factor]);
+    return {
+      value: add(mul(x, perToken(factor)), perToken(term)),
+      gradients: (dy, [savedX, savedFactor]) => [
+        mul(dy, perToken(savedFactor as Tensor2D)),
+        tokenSums(mul(dy, savedX!)),
+        tokenSums(dy),
+      ],
+    };
+  });
+}
+
+interface ValueWithGradients {
+  readonly value: Tensor3D;
+  readonly gradients: (dy: Tensor3D, saved: readonly Tensor[]) => Tensor[];
+}
+
+/** The gradients of the general broadcasting operations sum over leading axes, which is slow and inexact on wasm. */
+function withGradient(
+  inputs: readonly Tensor[],
+  compute: (save: (tensors: Tensor[]) => void) => ValueWithGradients,
+): Tensor3D {
+  const run = customGrad((...args) => {
+    const { value, gradients } = compute(args[args.length - 1] as unknown as (tensors: Tensor[]) => void);
+    return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => tidy(() => gradients(dy as Tensor3D, saved)) };
+  });
+  return run(...inputs) as Tensor3D;
+}
+
+function perToken(vectors: Tensor2D): Tensor3D {
+  const [clips, width] = vectors.shape;
+  return reshape(vectors, [clips, 1, width]);
+}
+
+/** The sum over the tokens of each clip, `[B, N, E]` to `[B, E]`, as products with ones. */
+function tokenSums(x: Tensor3D): Tensor2D {
+  const [clips, tokens, width] = x.shape;
+  const row = ones<Rank.R2>([1, tokens]);
+  const sums = Array.from({ length: clips }, (_, clip): Tensor2D => {
+    const own: Tensor3D = clips === 1 ? x : slice(x, [clip, 0, 0], [1, tokens, width]);
+    return matMul(row, reshape(own, [tokens, width]));
+  });
+  return sums.length === 1 ? sums[0]! : concat(sums, 0);
+}

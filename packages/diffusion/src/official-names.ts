@@ -1,0 +1,132 @@
+import {
+  checkStateDict,
+  CoordTokError,
+  fromStateDict,
+  nestTensors,
+  renameStrictly,
+  type RenameRule,
+  type StateDictLayout,
+  toStateDict,
+  treeEntries,
+} from "@coordtok/core";
+import { planeNames, type PlaneName } from "@coordtok/triplane";
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { tokenGrid, type SiTConfig } from "./config.js";
+import { paramShapes, type SiTParams } from "./params.js";
+import { sinCosPositions } from "./position.js";
+
+type Rule = RenameRule<StateDictLayout>;
+
+function affine(ours: string, theirs: string): Rule[] {
+  return [
+    [`${ours}.kernel`, `${theirs}.weight`, "transpose"],
+    [`${ours}.bias`, `${theirs}.bias`],
+  ];
+}
+
+function planeRules(plane: PlaneName): Rule[] {
+  return [
+    [`patches.${plane}.kernel`, `x_embedder_${plane}.proj.weight`, "convolution"],
+    [`patches.${plane}.bias`, `x_embedder_${plane}.proj.bias`],
+    ...affine(`outputs.${plane}.modulation`, `final_layer_${plane}.adaLN_modulation.1`),
+    ...affine(`outputs.${plane}.cells`, `final_layer_${plane}.linear`),
+  ];
+}
+
+/** The table of fixture README 6, ours against theirs. */
+const rules: readonly Rule[] = [
+  ...planeNames.flatMap(planeRules),
+  ["timePositions", "pos_embed_t", "flat"],
+  ["planeTypes", "type_embed", "flat"],
+  ...affine("conditioning.timeExpand", "t_embedder.mlp.0"),
+  ...affine("conditioning.timeContract", "t_embedder.mlp.2"),
+  ["conditioning.classes", "y_embedder.embedding_table.weight"],
+  ...affine("blocks.{i}.attention.queryKeyValue", "blocks.{i}.attn.qkv"),
+  ...affine("blocks.{i}.attention.output", "blocks.{i}.attn.proj"),
+  ...affine("blocks.{i}.mlp.expand", "blocks.{i}.mlp.fc1"),
+  ...affine("blocks.{i}.mlp.contract", "blocks.{i}.mlp.fc2"),
+  ...affine("blocks.{i}.modulation", "blocks.{i}.adaLN_modulation.1"),
+];
+
+/** The published model keeps its fixed positions as a parameter; ours computes them. */
+const fixedPositions = "pos_embed_xy";
+
+/** Stored fixed positions are rounded to float32, half or bfloat; what is farther off is another table. */
+const fixedTolerance = 5e-3;
+
+/**
+ * The official shapes by official name, for a configuration (fixture README 6).
+ * @throws CoordTokError `config` when the planes have more rows than columns or fewer, which the published model cannot have.
+ */
+export function officialShapes(config: SiTConfig): Map<string, readonly number[]> {
+  const { planes, patch, width } = config;
+  if (planes.x !== planes.y)
+    throw new CoordTokError(
+      "config",
+      `Expected planes with as many rows as columns, as official models have them, got ${planes.x} and ${planes.y}.`,
+    );
+  const [outer, inner] = tokenGrid(config, "xy");
+  const shapes = paramShapes(config);
+  const official = new Map<string, readonly number[]>([[fixedPositions, [1, outer * inner, width]]]);
+  for (const [ours, { name, layout }] of renameStrictly(rules, shapes.keys(), "theirs")) {
+    const shape = shapes.get(ours)!;
+    if (layout === "transpose") official.set(name, [shape[1]!, shape[0]!]);
+    else if (layout === "convolution") official.set(name, [width, planes.channels, patch, patch]);
+    else official.set(name, layout === "flat" ? [1, ...shape] : shape);
+  }
+  return official;
+}
+
+/**
+ * Parameters from a state dict with the official names.
+ * @param tensors exactly the tensors of `officialShapes(config)`; they stay the caller's.
+ * @returns our tree, owned by the caller.
+ * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor, or fixed positions that are not the usual ones.
+ */
+export async function paramsFromOfficial(config: SiTConfig, tensors: ReadonlyMap<string, Tensor>): Promise<SiTParams> {
+  checkStateDict(officialShapes(config), tensors);
+  await checkFixedPositions(config, tensors.get(fixedPositions)!);
+  const names = [...tensors.keys()].filter((name) => name !== fixedPositions);
+  const theirs = new Map(
+    [...renameStrictly(rules, names, "ours")].map(([name, { name: ours, layout }]) => [
+      ours,
+      { tensor: tensors.get(name)!, layout },
+    ]),
+  );
+  const leaves = [...paramShapes(config)].map(([path, shape]): [string, Tensor] => {
+    const { tensor: found, layout } = theirs.get(path)!;
+    return [path, fromStateDict(found, layout, shape)];
+  });
+  return nestTensors(leaves) as SiTParams;
+}
+
+/**
+ * A state dict with the official names from our parameters, the inverse of {@link paramsFromOfficial}. Gradients and optimizer moments
+ * have the form of the parameters, so it takes them too.
+ * @returns new tensors, owned by the caller.
+ */
+export function officialFromParams(config: SiTConfig, params: SiTParams): Map<string, Tensor> {
+  const leaves = new Map(treeEntries(params));
+  const renamed = renameStrictly(rules, leaves.keys(), "theirs");
+  const byName = new Map([...renamed].map(([ours, { name, layout }]) => [name, { leaf: leaves.get(ours)!, layout }]));
+  const [outer, inner] = tokenGrid(config, "xy");
+  return new Map(
+    [...officialShapes(config)].map(([name, shape]) => {
+      if (name === fixedPositions)
+        return [name, tensor(Float32Array.from(sinCosPositions(outer, inner, config.width)), [...shape])];
+      const { leaf, layout } = byName.get(name)!;
+      return [name, toStateDict(leaf, layout, shape)];
+    }),
+  );
+}
+
+async function checkFixedPositions(config: SiTConfig, stored: Tensor): Promise<void> {
+  const [outer, inner] = tokenGrid(config, "xy");
+  const expected = sinCosPositions(outer, inner, config.width);
+  const values = await stored.data();
+  if (!expected.every((value, i) => Math.abs(values[i]! - value) <= fixedTolerance))
+    throw new CoordTokError(
+      "checkpoint",
+      `The tensor "${fixedPositions}" is not the fixed table of sines and cosines, so this is another model; nothing was loaded.`,
+    );
+}
