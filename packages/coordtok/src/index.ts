@@ -7,6 +7,9 @@ export {
   type ReconstructVideoOptions,
 } from "./reconstruct-video.js";
 export { trainOnVideos, type TrainOnVideosOptions, type TrainReport } from "./train-on-videos.js";
+export { encodeDataset, type EncodeDatasetOptions, type EncodeDatasetReport } from "./encode-dataset.js";
+export { openLatents, type Latents, type ReadLatentsOptions } from "./latents/open-latents.js";
+export type { LatentIndex } from "./latents/index-file.js";
 export { runDemo, type DemoOptions, type DemoSummary } from "./demo.js";
 export { describeFile, type FileDescription, type ModelFacts } from "./describe-file.js";
 export { examine, type Examination } from "./doctor.js";

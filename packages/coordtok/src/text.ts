@@ -25,8 +25,8 @@ function joined(large: number, largeUnit: string, small: number, smallUnit: stri
 }
 
 /** A count with its noun: `1 clip`, `3 clips`. */
-export function countText(count: number, noun: string): string {
-  return `${groupedText(count)} ${count === 1 ? noun : `${noun}s`}`;
+export function countText(count: number, noun: string, plural = `${noun}s`): string {
+  return `${groupedText(count)} ${count === 1 ? noun : plural}`;
 }
 
 /** A whole number with thin groups of three digits: `1 572 864`. */

@@ -3,6 +3,7 @@ import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { doctorCommand } from "./doctor.js";
 import { encodeCommand } from "./encode.js";
+import { encodeDatasetCommand } from "./encode-dataset.js";
 import { infoCommand } from "./info.js";
 import { parityCommand } from "./parity.js";
 import { reconstructCommand } from "./reconstruct.js";
@@ -19,5 +20,6 @@ export const commands: readonly AnyCommand[] = [
   encodeCommand,
   decodeCommand,
   reconstructCommand,
+  encodeDatasetCommand,
   parityCommand,
 ];

@@ -1,0 +1,117 @@
+import { CoordTokError } from "@coordtok/core";
+import { planeNames, deviationOf, type TriplaneStats } from "@coordtok/triplane";
+import type { EncodeDatasetReport } from "../../encode-dataset.js";
+import { countText, groupedText, tableText } from "../../text.js";
+import { defineCommand, type AnyCommand } from "../command.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag } from "../common-flags.js";
+import { choice, integer, text, texts, toggle } from "../flags.js";
+import { required } from "./encode.js";
+
+export const encodeDatasetCommand: AnyCommand = defineCommand({
+  name: "encode-dataset",
+  summary: "a folder of videos into latents to train a generator on; resumable",
+  description:
+    "Encodes all videos of a folder (mp4 avi mkv webm mov gif, searched through) into latents: shard-N.safetensors and index.json with classes and statistics. A video in a folder belongs to the class of that name, as in UCF-101. Broken videos are skipped and listed at the end. Ctrl-C saves what was encoded; the same command goes on, and later adds videos that are new.",
+  args: [{ name: "DIR", help: "the folder of videos" }],
+  flags: {
+    checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
+      value: "file",
+    }),
+    out: text("the folder to fill", { value: "folder", defaultText: "DIR-latents in the working folder" }),
+    labels: choice(
+      "where classes come from; auto takes folders if every video lies in one",
+      ["auto", "folders", "none"],
+      {
+        initial: "auto",
+      },
+    ),
+    list: texts("a file that names the videos to take, one a line, such as trainlist01.txt of UCF-101", {
+      value: "file",
+    }),
+    start: integer("index of the first frame taken of each video", { minimum: 0, initial: 0 }),
+    stride: integer("distance between frames; 2 takes every other", { minimum: 1, initial: 1 }),
+    hop: integer("taken frames between the starts of two clips of a video; fewer than the model's length overlap", {
+      minimum: 1,
+      defaultText: "the model's length",
+    }),
+    stretches: integer("at most so many clips along a video", { minimum: 1, defaultText: "all" }),
+    crops: integer("crops of each, evenly spread along the longer side; 1 is the middle", { minimum: 1, initial: 1 }),
+    flip: toggle("take each clip mirrored left to right as well"),
+    short: choice("what becomes of videos that are shorter than the model's clips", ["skip", "pad"], {
+      initial: "skip",
+    }),
+    dtype: choice("how numbers are stored; F16 halves the files", ["F32", "F16"], { initial: "F32" }),
+    shardSize: integer("clips per file", { minimum: 1, initial: 256 }),
+    part: text(
+      "encode one part of the videos, for processes or machines that share a folder; run once without it at the end",
+      {
+        value: "k/n",
+      },
+    ),
+    backend: backendFlag,
+    ffmpeg: ffmpegFlag,
+    overwrite: overwriteFlag,
+  },
+  examples: [
+    "encode-dataset UCF-101/ --checkpoint runs/first --list trainlist01.txt --flip",
+    "encode-dataset videos/ --checkpoint runs/first --hop 64 --crops 3 --out latents",
+    "encode-dataset videos/ --checkpoint runs/first --part 2/4",
+  ],
+  computes: true,
+  run: async (context) => {
+    const { flags } = context;
+    const { encodeDataset } = await import("../../encode-dataset.js");
+    const { list, part, ...choices } = flags;
+    const report = await encodeDataset(context.args[0]!, {
+      ...commonOptions(context),
+      ...choices,
+      lists: list,
+      checkpoint: required(flags.checkpoint, "--checkpoint"),
+      part: part === undefined ? undefined : parsePart(part),
+    });
+    return { lines: linesOf(report), data: report };
+  },
+});
+
+/** `2/4` as the second of four parts. @throws CoordTokError `usage`. */
+function parsePart(part: string): { number: number; of: number } {
+  const [, number, of] = (/^(\d+)\/(\d+)$/.exec(part) ?? []).map(Number);
+  if (number === undefined || of === undefined || number < 1 || number > of)
+    throw new CoordTokError("usage", `Expected --part as k/n with k from 1 to n, such as 2/4, got "${part}".`);
+  return { number, of };
+}
+
+function linesOf(report: EncodeDatasetReport): string[] {
+  const { latents, clips, encoded, videos, classes, shards, tokens, statistics, skipped, complete } = report;
+  const lines = [
+    tableText([
+      ["latents", `${latents} (${countText(shards, "file")})`],
+      ["clips", `${groupedText(clips)} of ${groupedText(tokens)} tokens, ${encoded} of them new`],
+      ["videos", `${groupedText(videos)}${complete ? "" : "; some are left, run again without --part"}`],
+      ["classes", classes.length === 0 ? "none" : `${classes.length} (${firstOf(classes, 5)})`],
+      ...planeNames.map((plane): [string, string] => [`plane ${plane}`, planeText(statistics, plane)]),
+    ]),
+  ];
+  if (skipped.length > 0)
+    lines.push(
+      `Skipped ${countText(skipped.length, "video")}:`,
+      ...skipped.slice(0, longestList).map(({ reason }) => `  ${reason}`),
+    );
+  if (skipped.length > longestList)
+    lines.push(`  … and ${skipped.length - longestList} more: see index.json in ${latents}`);
+  return lines;
+}
+
+const longestList = 20;
+
+function firstOf(names: readonly string[], count: number): string {
+  return names.slice(0, count).join(", ") + (names.length > count ? ", …" : "");
+}
+
+/** `mean -0.31 to 0.42, deviation 0.81 to 1.2 over 8 channels`. */
+function planeText(statistics: TriplaneStats, plane: (typeof planeNames)[number]): string {
+  const range = (values: readonly number[]): string =>
+    `${Math.min(...values).toPrecision(2)} to ${Math.max(...values).toPrecision(2)}`;
+  const { mean } = statistics[plane];
+  return `mean ${range(mean)}, deviation ${range(deviationOf(statistics[plane]))} over ${countText(mean.length, "channel")}`;
+}

@@ -1,0 +1,139 @@
+import { CoordTokError, type LongCallOptions, type RgbClip, type RgbFrame } from "@coordtok/core";
+import type { ClipSize } from "@coordtok/tokenizer";
+import { centreCrop, resizeSize, type CropWindow, type FrameSize, type VideoInfo } from "@coordtok/video";
+import { probe, readFrames, type FfmpegOptions } from "@coordtok/video/node";
+
+/** Which clips are taken out of each video. */
+export interface ClipChoice {
+  /** Index of the first frame, from 0. */
+  readonly start: number;
+  /** Distance between frames; 1 takes every frame. */
+  readonly stride: number;
+  /** How many taken frames lie between the starts of two clips; the model's length leaves no overlap. */
+  readonly hop: number;
+  /** At most so many stretches of each video; infinite for all. */
+  readonly stretches: number;
+  /** Crops along the longer side, evenly spread from end to end; 1 is the middle. */
+  readonly crops: number;
+  /** Take each clip mirrored left to right as well. */
+  readonly flip: boolean;
+  /** What becomes of a video that is shorter than the model's clips. */
+  readonly short: "skip" | "pad";
+}
+
+/** Which part of a video a clip is. */
+export interface ClipPlace {
+  /** Index of its first frame in the video. */
+  readonly start: number;
+  /** Number of its crop, from 0 at the top or left; 0 where there is one only. */
+  readonly crop: number;
+  /** Whether it is mirrored left to right. */
+  readonly flipped: boolean;
+  /** How many of its frames are real. */
+  readonly frames: number;
+}
+
+/** A clip out of a video. `read` cuts it; nothing is copied for clips that nobody reads. */
+export interface PlacedClip extends ClipPlace {
+  readonly read: () => RgbClip;
+}
+
+/** How {@link clipsOfVideo} reads, and where its remarks about the video go. */
+export interface ClipsOfVideoOptions extends Pick<LongCallOptions, "signal">, FfmpegOptions {
+  readonly onWarning?: ((warning: string) => void) | undefined;
+}
+
+/**
+ * The clips of a video: stretches of the model's length, each with its crops, each as it is and mirrored. Frames are resized as the papers
+ * do and read once, in order; memory holds one stretch, however long the video is.
+ * @throws CoordTokError as `readFrames`; `input` for a video that is too short, unless such are padded.
+ */
+export async function* clipsOfVideo(
+  path: string,
+  model: ClipSize,
+  choice: ClipChoice,
+  options: ClipsOfVideoOptions = {},
+): AsyncGenerator<PlacedClip, void, undefined> {
+  const info = await probe(path, options);
+  for (const warning of info.warnings) options.onWarning?.(warning);
+  const covering = resizeSize(info, model);
+  const crops = cropWindows(covering, model, choice.crops);
+  for await (const { first, frames } of stretchesOf(path, info, covering, model, choice, options)) {
+    if (frames.length < model.frames && choice.short === "skip")
+      throw new CoordTokError(
+        "input",
+        `"${path}" has ${frames.length} frames to take, fewer than the model's ${model.frames}.`,
+      );
+    const start = choice.start + first * choice.stride;
+    for (const [crop, window] of crops.entries())
+      for (const flipped of choice.flip ? [false, true] : [false])
+        yield { start, crop, flipped, frames: frames.length, read: () => cutClip(frames, window, flipped) };
+  }
+}
+
+interface Stretch {
+  /** Number of its first frame among those taken. */
+  readonly first: number;
+  readonly frames: readonly RgbFrame[];
+}
+
+/** Stretches of the model's length; a shorter one only where there is no other. */
+async function* stretchesOf(
+  path: string,
+  info: VideoInfo,
+  size: FrameSize,
+  { frames: length }: ClipSize,
+  choice: ClipChoice,
+  options: ClipsOfVideoOptions,
+): AsyncGenerator<Stretch, void, undefined> {
+  const { start, stride, hop, stretches } = choice;
+  const wanted = stretches === Infinity ? {} : { length: length + (stretches - 1) * hop };
+  let first = 0;
+  let taken = 0;
+  let kept: RgbFrame[] = [];
+  for await (const frame of readFrames(path, { start, stride, ...wanted }, { ...options, info, size })) {
+    // With a hop beyond the length, frames between two stretches belong to none.
+    if (taken++ >= first) kept.push(frame);
+    if (kept.length < length) continue;
+    yield { first, frames: kept };
+    first += hop;
+    kept = kept.slice(hop);
+  }
+  if (first === 0) yield { first, frames: kept };
+}
+
+/** `count` windows of the target's size, evenly spread along the side that has more than the target; equal ones once. */
+export function cropWindows(covering: FrameSize, target: FrameSize, count: number): CropWindow[] {
+  const middle = centreCrop(covering, target);
+  if (count === 1) return [middle];
+  const spread = (free: number, index: number): number => Math.round((free * index) / (count - 1));
+  const windows = Array.from({ length: count }, (_, index) => ({
+    ...middle,
+    top: spread(covering.height - target.height, index),
+    left: spread(covering.width - target.width, index),
+  }));
+  return windows.filter(({ top, left }, index) => {
+    const before = windows[index - 1];
+    return before?.top !== top || before.left !== left;
+  });
+}
+
+function cutClip(frames: readonly RgbFrame[], window: CropWindow, flipped: boolean): RgbClip {
+  const { top, left, height, width } = window;
+  const data = new Uint8Array(frames.length * height * width * 3);
+  let at = 0;
+  for (const frame of frames)
+    for (let row = top; row < top + height; row++) {
+      const begin = (row * frame.width + left) * 3;
+      const pixels = frame.data.subarray(begin, begin + width * 3);
+      if (flipped) setMirrored(data, at, pixels);
+      else data.set(pixels, at);
+      at += pixels.length;
+    }
+  return { data, frameCount: frames.length, height, width };
+}
+
+function setMirrored(data: Uint8Array, at: number, pixels: Uint8Array): void {
+  for (let i = 0; i < pixels.length; i += 3)
+    for (let channel = 0; channel < 3; channel++) data[at + i + channel] = pixels[pixels.length - 3 - i + channel]!;
+}

@@ -1,0 +1,211 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { CoordTokError, type Json } from "@coordtok/core";
+import { fileWriteError } from "@coordtok/core/node";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import {
+  disposeTriplane,
+  mergeStats,
+  type CheckpointReference,
+  type Triplane,
+  type TriplaneStats,
+} from "@coordtok/triplane";
+import { ownVersion } from "../versions.js";
+import type { ClipPlace } from "./clips-of-video.js";
+import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";
+import {
+  isShardName,
+  openShard,
+  shardPath,
+  writeShard,
+  type DatasetSettings,
+  type FinishedVideo,
+  type LatentClip,
+  type ShardFacts,
+} from "./shard.js";
+
+/** What a latent dataset is made with. */
+export interface DatasetPlan {
+  readonly config: TokenizerConfig;
+  readonly checkpoint: CheckpointReference;
+  readonly settings: DatasetSettings;
+  /** The names of all classes. */
+  readonly classes: readonly string[];
+  readonly dtype: "F32" | "F16";
+  /** Clips per shard, at least 1. */
+  readonly shardSize: number;
+  /** `2/4` where this is the second of four parts. */
+  readonly part?: string | undefined;
+}
+
+/**
+ * Fills the folder of a latent dataset. The shards are the truth: each says which clips it holds and which videos it finishes. The index
+ * is made from them, and anew after each.
+ */
+export class DatasetWriter {
+  readonly #folder: string;
+  readonly #plan: DatasetPlan;
+  readonly #classes: readonly string[];
+  readonly #shards: { file: string; clips: number }[] = [];
+  /** Clips of videos that are not finished. */
+  readonly #known = new Set<string>();
+  readonly #finished = new Set<string>();
+  readonly #skipped: { video: string; reason: string }[] = [];
+  readonly #skippedNames = new Set<string>();
+  #statistics: TriplaneStats | undefined;
+  #clips = 0;
+  #pending: { readonly triplane: Triplane; readonly clip: LatentClip }[] = [];
+  #pendingFinished: FinishedVideo[] = [];
+
+  private constructor(folder: string, plan: DatasetPlan, classes: readonly string[]) {
+    this.#folder = folder;
+    this.#plan = plan;
+    this.#classes = classes;
+  }
+
+  /**
+   * Makes the folder, or goes on with the dataset in it; with `overwrite` that is removed first.
+   * @throws CoordTokError `file-exists` for a dataset that was made otherwise, `file-write`, `file-format` for a damaged shard.
+   */
+  static async open(folder: string, plan: DatasetPlan, { overwrite }: { overwrite: boolean }): Promise<DatasetWriter> {
+    const names = await mkdir(folder, { recursive: true })
+      .then(() => readdir(folder))
+      .catch((thrown: unknown) => {
+        throw fileWriteError(thrown, folder);
+      });
+    const shards = names.filter(isShardName).sort();
+    if (overwrite) {
+      await rm(indexPath(folder), { force: true });
+      for (const name of shards) await rm(join(folder, name));
+      return new DatasetWriter(folder, plan, plan.classes);
+    }
+    // The order of the classes is kept, because trained models know them by number.
+    const before = names.includes(basename(indexPath(folder))) ? (await readIndex(folder)).classes : [];
+    const added = plan.classes.filter((name) => !before.includes(name));
+    const writer = new DatasetWriter(folder, plan, [...before, ...added]);
+    for (const name of shards) await writer.#takeOver(name);
+    return writer;
+  }
+
+  async #takeOver(name: string): Promise<void> {
+    const shard = await openShard(join(this.#folder, name));
+    checkAlike(this.#folder, shard.settings, this.#plan.settings);
+    this.#count(name, shard);
+    for (const clip of shard.clips) this.#known.add(keyOf(clip.video, clip));
+  }
+
+  #count(file: string, { clips, finished, statistics }: ShardFacts): void {
+    this.#shards.push({ file, clips: clips.length });
+    this.#clips += clips.length;
+    this.#statistics = this.#statistics ? mergeStats(this.#statistics, statistics) : statistics;
+    for (const { video } of finished) this.#finished.add(video);
+  }
+
+  /** How many clips there are, those not written yet included. */
+  get clips(): number {
+    return this.#clips + this.#pending.length;
+  }
+
+  /** Videos that could not be read, or not to their end, and why. */
+  get skipped(): readonly { readonly video: string; readonly reason: string }[] {
+    return this.#skipped;
+  }
+
+  /** Whether a video is finished or was skipped. */
+  isSettled(video: string): boolean {
+    return this.isFinished(video) || this.#skippedNames.has(video);
+  }
+
+  /** Whether all clips of a video are there. */
+  isFinished(video: string): boolean {
+    return this.#finished.has(video);
+  }
+
+  /** Whether a clip is there. */
+  has(video: string, place: ClipPlace): boolean {
+    return this.#known.has(keyOf(video, place));
+  }
+
+  /** Takes a triplane over. A full shard is written before, never after it, so that the video's end can be noted in the same shard. */
+  async add(triplane: Triplane, clip: LatentClip): Promise<void> {
+    if (this.#pending.length >= this.#plan.shardSize) await this.flush({ complete: false });
+    this.#pending.push({ triplane, clip });
+  }
+
+  /** Notes that a video has been read to its end. */
+  finish(video: FinishedVideo): void {
+    this.#finished.add(video.video);
+    this.#pendingFinished.push(video);
+  }
+
+  /** Notes that a video cannot be read, or not to its end. */
+  skip(video: string, reason: string): void {
+    this.#skipped.push({ video, reason });
+    this.#skippedNames.add(video);
+  }
+
+  /** Writes what is waiting, and the index. Gives the index; `undefined` as long as there is no clip. */
+  async flush({ complete }: { complete: boolean }): Promise<LatentIndex | undefined> {
+    if (this.#pending.length > 0) await this.#writePending();
+    if (!this.#statistics) return undefined;
+    const { config, checkpoint, settings } = this.#plan;
+    const index: LatentIndex = {
+      creator: `coordtok ${ownVersion}`,
+      config,
+      checkpoint,
+      settings,
+      complete,
+      clips: this.#clips,
+      classes: this.#classes,
+      shards: this.#shards,
+      skipped: this.#skipped,
+      statistics: this.#statistics,
+    };
+    await writeIndex(this.#folder, index);
+    return index;
+  }
+
+  async #writePending(): Promise<void> {
+    const { config, settings, dtype, part } = this.#plan;
+    const path = shardPath(this.#folder, this.#shards.length, part);
+    const facts = await writeShard(
+      path,
+      this.#pending.map(({ triplane }) => triplane),
+      config,
+      { settings, clips: this.#pending.map(({ clip }) => clip), finished: this.#pendingFinished },
+      dtype,
+    );
+    this.#count(basename(path), facts);
+    this.dispose();
+    this.#pendingFinished = [];
+  }
+
+  /** Frees the triplanes that wait. */
+  dispose(): void {
+    for (const { triplane } of this.#pending) disposeTriplane(triplane);
+    this.#pending = [];
+  }
+}
+
+function keyOf(video: string, { start, crop, flipped }: ClipPlace): string {
+  return JSON.stringify([video, start, crop, flipped]);
+}
+
+function checkAlike(folder: string, there: DatasetSettings, wanted: DatasetSettings): void {
+  const names = [...new Set([...Object.keys(there), ...Object.keys(wanted)])];
+  const differing = names.filter((name) => JSON.stringify(there[name]) !== JSON.stringify(wanted[name]));
+  if (differing.length === 0) return;
+  const differences = differing.map((name) => `${name} ${text(there[name])} instead of ${text(wanted[name])}`);
+  throw new CoordTokError(
+    "file-exists",
+    `"${folder}" holds latents that were made otherwise: ${differences.join(", ")}; choose another folder (--out) or allow to replace them (--overwrite).`,
+  );
+}
+
+function text(value: Json | undefined): string {
+  return value === undefined || value === null
+    ? "none"
+    : typeof value === "string"
+      ? value.slice(0, 12)
+      : JSON.stringify(value);
+}

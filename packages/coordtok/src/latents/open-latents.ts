@@ -1,0 +1,135 @@
+import { join } from "node:path";
+import { CoordTokError, Random, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import { openFileSource, type FileSource } from "@coordtok/core/node";
+import type { LabelledTriplane } from "@coordtok/triplane";
+import { readIndex, type LatentIndex } from "./index-file.js";
+import { openShard, type Shard } from "./shard.js";
+
+/** In which order clips are read, and how many. */
+export interface ReadLatentsOptions extends Pick<LongCallOptions, "signal"> {
+  /** Of the order (default 0). */
+  readonly seed?: number | undefined;
+  /** Each pass in a random order of its own (default true), else in the order of the files. */
+  readonly shuffle?: boolean | undefined;
+  /** How many times all clips are given (default: without end). */
+  readonly passes?: number | undefined;
+  /** How many clips of this order to leave out at its beginning, because they have been used (default 0). */
+  readonly start?: number | undefined;
+}
+
+/** A latent dataset that is open for reading. Close it when done. */
+export interface Latents extends AsyncDisposable {
+  /** What the index says: the tokenizer, the classes, the statistics. */
+  readonly index: LatentIndex;
+  /** How many clips there are. */
+  readonly length: number;
+  /**
+   * Reads one clip, B = 1, the caller's.
+   * @param index 0 to length-1, in the order of the files.
+   */
+  get(index: number): Promise<LabelledTriplane>;
+  /**
+   * Clips one by one, B = 1, each the caller's. The order follows from the seed alone, so that a training goes on at `start` as if it had
+   * never stopped; every clip comes once in each pass. One clip is in memory at a time, besides 4 bytes for each in the order.
+   */
+  read(options?: ReadLatentsOptions): AsyncGenerator<LabelledTriplane, never>;
+  read(options: ReadLatentsOptions & { readonly passes: number }): AsyncGenerator<LabelledTriplane, void>;
+  /** Closes the files. */
+  close(): Promise<void>;
+}
+
+/** So many files are open at a time. */
+const mostOpenFiles = 16;
+
+/**
+ * Opens a folder that `encodeDataset` has filled. All shards are looked at; planes are read when asked for.
+ * @throws CoordTokError `file-not-found`, `file-format` for a folder of another kind or a damaged one.
+ */
+export async function openLatents(folder: string): Promise<Latents> {
+  const index = await readIndex(folder);
+  const numbers = new Map(index.classes.map((name, number) => [name, number]));
+  const shards: Shard[] = [];
+  const labels: number[] = [];
+  for (const { file, clips } of index.shards) {
+    const shard = await openShard(join(folder, file));
+    if (shard.clips.length !== clips || JSON.stringify(shard.config) !== JSON.stringify(index.config))
+      throw new CoordTokError(
+        "file-format",
+        `The index of "${folder}" does not fit ${file}; run encode-dataset again, it puts the index right.`,
+      );
+    shards.push({ ...shard, clips: [], finished: [] });
+    for (const clip of shard.clips) labels.push(clip.class === undefined ? 0 : (numbers.get(clip.class) ?? 0));
+  }
+  return new OpenLatents(index, shards, Int32Array.from(labels));
+}
+
+class OpenLatents implements Latents {
+  readonly index: LatentIndex;
+  readonly length: number;
+  readonly #shards: readonly Shard[];
+  readonly #labels: Int32Array;
+  /** Number of the first clip of each shard. */
+  readonly #first: number[] = [];
+  /** The one used last is at the end. */
+  readonly #open = new Map<Shard, FileSource>();
+
+  constructor(index: LatentIndex, shards: readonly Shard[], labels: Int32Array) {
+    this.index = index;
+    this.length = labels.length;
+    this.#shards = shards;
+    this.#labels = labels;
+    let first = 0;
+    for (const { clips } of index.shards) {
+      this.#first.push(first);
+      first += clips;
+    }
+  }
+
+  async get(index: number): Promise<LabelledTriplane> {
+    const label = this.#labels[index];
+    if (label === undefined)
+      throw new CoordTokError("input", `Expected a clip number of 0 to ${this.length - 1}, got ${index}.`);
+    const after = this.#first.findIndex((first) => first > index);
+    const at = (after === -1 ? this.#first.length : after) - 1;
+    const shard = this.#shards[at]!;
+    const triplane = await shard.readClip(await this.#sourceOf(shard), index - this.#first[at]!);
+    return { triplane, labels: [label] };
+  }
+
+  async *read(options: ReadLatentsOptions = {}): AsyncGenerator<LabelledTriplane, never> {
+    const { seed = 0, shuffle = true, passes = Infinity, start = 0, signal } = options;
+    const random = new Random(seed);
+    for (let pass = 0; pass < passes; pass++) {
+      const own = random.fork();
+      const from = start - pass * this.length;
+      if (from >= this.length) continue;
+      const order = shuffle ? own.permutation(this.length) : undefined;
+      for (let i = Math.max(0, from); i < this.length; i++) {
+        throwIfAborted(signal);
+        yield await this.get(order?.[i] ?? i);
+      }
+    }
+    return undefined as never;
+  }
+
+  async #sourceOf(shard: Shard): Promise<FileSource> {
+    const source = this.#open.get(shard) ?? (await openFileSource(shard.path));
+    this.#open.delete(shard);
+    this.#open.set(shard, source);
+    const [oldest] = this.#open;
+    if (oldest && this.#open.size > mostOpenFiles) {
+      this.#open.delete(oldest[0]);
+      await oldest[1].close();
+    }
+    return source;
+  }
+
+  async close(): Promise<void> {
+    for (const source of this.#open.values()) await source.close();
+    this.#open.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
