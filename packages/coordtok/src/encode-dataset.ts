@@ -225,6 +225,7 @@ async function encodeOne(
     onWarning: (remark) => remarks.push(remark),
   });
   for await (const { read, ...place } of clips) {
+    throwIfAborted(signal);
     if (writer.has(name, place)) continue;
     const { frames, validFrames } = clipFromRgb([read()]);
     const triplane = model.encode({ frames, validFrames });

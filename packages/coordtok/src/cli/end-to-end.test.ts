@@ -1,4 +1,4 @@
-import { readdir, readFile, mkdtemp, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { framesFromClip } from "@coordtok/video";
@@ -101,7 +101,6 @@ describe("from a video to a triplane and back", () => {
     const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--dtype", "F16", ...common];
     await run(...encode, "--out", "alone.triplane.safetensors", "--embed-decoder");
     await rm(join(folder, "moved"), { recursive: true, force: true });
-    const { mkdir, copyFile } = await import("node:fs/promises");
     await mkdir(join(folder, "moved", "far"), { recursive: true });
     for (const name of ["a", "alone"])
       await copyFile(
@@ -169,6 +168,51 @@ describe("Ctrl-C during training", () => {
       .split("\n")
       .map((line) => (JSON.parse(line) as { step: number }).step);
     expect(steps).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+  });
+});
+
+describe("encode-dataset", () => {
+  const encode = ["encode-dataset", "films", "--checkpoint", "run", "--crops", "2", "--flip", "--hop", "1", ...common];
+
+  beforeAll(async () => {
+    for (const name of ["walking", "juggling"]) {
+      await mkdir(join(folder, "films", name), { recursive: true });
+      await copyFile(join(folder, "wide clip.mp4"), join(folder, "films", name, "a.mp4"));
+    }
+    await writeFile(join(folder, "films", "walking", "broken.avi"), "no video");
+  });
+
+  it("Ctrl-C saves what was encoded and ends with 130; the same command goes on and lists what it skipped", async () => {
+    let asked = false;
+    const stopped = await runCli([...encode, "--part", "1/1", "--shard-size", "4"], {
+      cwd: folder,
+      onStderr: (text, child) => {
+        if (asked || !text.includes("Load weights")) return;
+        asked = true;
+        setTimeout(() => child.kill("SIGINT"), 100);
+      },
+    });
+    expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining("Go on with the same command")]);
+    const whole = await run(...encode);
+    expect(whole.code).toBe(0);
+    expect(whole.stdout).toContain("2 (juggling, walking)");
+    expect(whole.stdout).toMatch(/Skipped 1 video:\n.*broken\.avi" is not a video/);
+    const again = await run(...encode, "--json");
+    expect(JSON.parse(again.stdout)).toMatchObject({ clips: 2 * 5 * 2 * 2, encoded: 0, complete: true });
+    const index = JSON.parse((await bytesOf("films-latents/index.json")).toString()) as { clips: number };
+    expect(index.clips).toBe(40);
+  });
+
+  it("names what is wrong with its flags and what to do about a folder of other latents", async () => {
+    for (const [args, code, part] of [
+      [["--part", "3/2"], 2, "k/n"],
+      [["--stride", "2"], 1, "stride 1 instead of 2"],
+    ] as const) {
+      const end = await run(...encode, ...args);
+      expect([end.code, end.stderr]).toEqual([code, expect.stringContaining(part)]);
+    }
+    const { code, stderr } = await run("encode-dataset", "films", ...common);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--checkpoint is needed")]);
   });
 });
 
