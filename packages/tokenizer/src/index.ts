@@ -14,6 +14,8 @@ export {
 } from "./config.js";
 export { preset, presetNames } from "./presets.js";
 export {
+  createDecoderParams,
+  createEncoderParams,
   createParams,
   paramShapes,
   type DecoderParams,

@@ -85,10 +85,11 @@ export function paramShapes(config: TokenizerConfig): Map<string, readonly numbe
 }
 
 function buildParams(config: TokenizerConfig, init: Initializer): TokenizerParams {
-  return { encoder: createEncoder(config, init), decoder: createDecoder(config, init) };
+  return { encoder: createEncoderParams(config, init), decoder: createDecoderParams(config, init) };
 }
 
-function createEncoder(config: TokenizerConfig, init: Initializer): EncoderParams {
+/** The parameters of the encoder alone, drawn from `init`. */
+export function createEncoderParams(config: TokenizerConfig, init: Initializer): EncoderParams {
   const { encoder, planes } = config;
   const { width, patch } = encoder;
   const tokens = videoTokenCount(config);
@@ -110,7 +111,8 @@ function createEncoder(config: TokenizerConfig, init: Initializer): EncoderParam
   };
 }
 
-function createDecoder({ clip, planes, decoder }: TokenizerConfig, init: Initializer): DecoderParams {
+/** The parameters of the decoder alone, drawn from `init`. */
+export function createDecoderParams({ clip, planes, decoder }: TokenizerConfig, init: Initializer): DecoderParams {
   const { width, patch } = decoder;
   const patches = (clip.frames / patch.time) * (clip.height / patch.space) * (clip.width / patch.space);
   return {

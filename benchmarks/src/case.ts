@@ -1,0 +1,66 @@
+import { CoordTokError, suggest } from "@coordtok/core";
+import { preset, presetNames } from "@coordtok/tokenizer";
+
+/** What is timed and compared with PyTorch. */
+export const tasks = ["encode", "decode-slice", "decode-clip", "train-step"] as const;
+
+/** The name of a task; training on every patch is there to be compared with training on sampled ones. */
+export type Task = (typeof tasks)[number] | "train-step-every-patch";
+
+/** The backends that are measured without being asked for; `cpu` would take hours. */
+const usualBackends = ["tensorflow", "wasm"] as const;
+
+/** One measurement: everything that its processes need to know. */
+export interface Case {
+  readonly task: Task;
+  readonly preset: string;
+  readonly backend: string;
+  readonly precision: "fp32";
+  /** Frames of the clip. */
+  readonly frames: number;
+  /** N, patches decoded together. */
+  readonly points: number;
+}
+
+/** The cases that are measured when nothing is picked: L is not trained. */
+export function usualCases(): Case[] {
+  const picked: [task: Task, preset: string][] = [
+    ...["small", "S"].flatMap((name) => tasks.map((task): [Task, string] => [task, name])),
+    ...tasks.slice(0, 3).map((task): [Task, string] => [task, "L"]),
+  ];
+  return usualBackends.flatMap((backend) => picked.map(([task, name]) => caseOf(task, name, backend)));
+}
+
+/** A case at the length that its preset is made for. */
+export function caseOf(task: Task, name: string, backend: string): Case {
+  return { task, preset: name, backend, precision: "fp32", frames: preset(name).clip.frames, points: 1024 };
+}
+
+/**
+ * The cases that `--only TASK,PRESET,BACKEND` picks; parts left out at the end, or `*`, stand for all usual ones.
+ * @throws CoordTokError `usage` for a name that does not exist.
+ */
+export function pickCases(picks: readonly string[]): Case[] {
+  const found = new Map<string, Case>();
+  for (const pick of picks) {
+    const [task = "*", name = "*", backend = "*", ...rest] = pick.split(",");
+    if (rest.length > 0) throw new CoordTokError("usage", `--only: expected TASK,PRESET,BACKEND, got "${pick}".`);
+    checkName(task, tasks, "task");
+    checkName(name, presetNames, "preset");
+    checkName(backend, [...usualBackends, "cpu"], "backend");
+    const usual = usualCases();
+    const choices = <T extends string>(given: string, of: (one: Case) => T): T[] =>
+      given === "*" ? [...new Set(usual.map(of))] : [given as T];
+    for (const one of choices(backend, (row) => row.backend))
+      for (const size of choices(name, (row) => row.preset))
+        for (const what of choices(task, (row) => row.task))
+          if (task !== "*" || size !== "L" || what !== "train-step")
+            found.set([what, size, one].join(), caseOf(what, size, one));
+  }
+  return [...found.values()];
+}
+
+function checkName(given: string, names: readonly string[], kind: string): void {
+  if (given !== "*" && !names.includes(given))
+    throw new CoordTokError("usage", `--only: unknown ${kind} "${given}"${suggest(given, names)}`);
+}

@@ -1,0 +1,70 @@
+// One measurement in a process of its own, so that it starts with the right environment and its peak of memory is its own.
+// Takes a request as JSON in its argument and prints one line of JSON.
+import { isCoordTokError, messageOf } from "@coordtok/core";
+import { loadBackend } from "@coordtok/backend";
+import { profile } from "@tensorflow/tfjs-core";
+import type { Case } from "./case.js";
+import { operationTimes, type OperationTime } from "./operations.js";
+import { timedRuns } from "./timing.js";
+import { createWorkload } from "./workload.js";
+
+/** What a measuring process is asked for. */
+export type Request =
+  | {
+      readonly kind: "case";
+      readonly case: Case;
+      /** Timed runs; absent: as many as fit into a few seconds, at most 3. */
+      readonly runs?: number | undefined;
+      /** Also the largest sum of bytes of live tensors in a run. */
+      readonly tensorBytes?: boolean | undefined;
+    }
+  | { readonly kind: "operations"; readonly backend: Case["backend"] };
+
+/** What it says. */
+export interface Measured {
+  /** Of each timed run, in their order. */
+  readonly seconds: readonly number[];
+  /** The largest resident memory of the process. */
+  readonly peakBytes: number;
+  readonly peakTensorBytes?: number | undefined;
+  readonly operations?: readonly OperationTime[] | undefined;
+  /** What computed, in a few words. */
+  readonly device: string;
+}
+
+/** Where it cannot measure: one sentence. */
+export interface Failed {
+  readonly failed: string;
+}
+
+async function measure(request: Request): Promise<Measured> {
+  const name = request.kind === "case" ? request.case.backend : request.backend;
+  const loaded = await loadBackend(name as "auto", { purpose: "training" });
+  const device = `${loaded.device}; ${Object.entries(loaded.versions)
+    .map(([part, version]) => `${part} ${version}`)
+    .join(", ")}`;
+  if (request.kind === "operations") return { seconds: [], peakBytes: 0, device, operations: await operationTimes() };
+  const workload = createWorkload(request.case);
+  const seconds = await timedRuns(workload.run, { warmUp: workload.warmUp, runs: request.runs });
+  // Before the tensors are counted, which takes memory of its own.
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  const counted = request.tensorBytes === true ? await peakTensorBytes(workload.run) : undefined;
+  workload.dispose();
+  return { seconds, peakBytes, peakTensorBytes: counted, device };
+}
+
+async function peakTensorBytes(run: () => Promise<void>): Promise<number> {
+  const { peakBytes } = await profile(async () => {
+    await run();
+    return [];
+  });
+  return peakBytes;
+}
+
+try {
+  const measured = await measure(JSON.parse(process.argv[2] ?? "") as Request);
+  process.stdout.write(`${JSON.stringify(measured)}\n`);
+} catch (thrown) {
+  if (!isCoordTokError(thrown)) throw thrown;
+  process.stdout.write(`${JSON.stringify({ failed: messageOf(thrown) } satisfies Failed)}\n`);
+}

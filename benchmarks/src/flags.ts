@@ -1,0 +1,125 @@
+import { parseArgs } from "node:util";
+import { CoordTokError, messageOf } from "@coordtok/core";
+import { pickCases, tasks, usualCases, type Case } from "./case.js";
+
+/** What the command line asks for. */
+export interface BenchFlags {
+  readonly what: "cases" | "lengths" | "operations";
+  readonly cases: readonly Case[];
+  /** Processes of each side and case. */
+  readonly rounds: number | undefined;
+  readonly preset: string;
+  readonly backend: string;
+  /** Lengths of the clip in frames. */
+  readonly frames: readonly number[];
+  readonly points: number;
+  readonly json: string | undefined;
+  readonly picture: string | undefined;
+  readonly help: boolean;
+}
+
+/** The text of `--help`. */
+export const help: string = `Usage: pnpm bench [cases] [options]
+       pnpm bench lengths [options]
+       pnpm bench operations [options]
+
+cases (default): seconds and peak memory of encode, decode-slice (1024 patches), decode-clip (every patch of the clip) and train-step (loss,
+gradients and AdamW for one clip and 1024 patches) for presets small, S and L (L is not trained) on the backends tensorflow and wasm.
+lengths: the same against the length of the clip, from 16 to 256 frames, and training on every patch instead of 1024 sampled ones.
+operations: single operations, with their gradients.
+
+With PEER_PYTHON=/path/to/python (PyTorch 2 or newer, numpy) the same network in PyTorch runs in turn with ours, and the ratio is ours over
+PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py). Every measurement is a process of its own; it gives the
+best of 1 to 3 runs after a warm-up, and what is reported is the median over 5 processes of each side (3 where a run takes more than half a
+minute, 1 where it takes more than two; a row says how many). Both sides get the same allocator settings and no OPENBLAS_CORETYPE or OPENBLAS_L2_SIZE.
+
+Options of cases:
+  --only TASK,PRESET,BACKEND  measure only this; may be repeated; * or a part left out stands for all
+                              tasks: ${tasks.join(", ")}
+                              presets: tiny, small, S, B, L and the other presets; backends: tensorflow, wasm, cpu
+  --rounds N                  processes of each side, at least 1 (default: 5, fewer for long runs)
+Options of lengths:
+  --preset NAME               tokenizer (default: tiny)
+  --frames LIST               lengths of the clip in frames, multiples of 8 (default: 16,32,64,128,256)
+  --points N                  patches decoded together (default: 1024)
+  --picture FILE              draw the curves into an SVG file; an existing file is replaced
+Options of lengths and operations:
+  --backend NAME              tensorflow, wasm or cpu (default: tensorflow)
+Options of all:
+  --json FILE                 write the rows as JSON as they come; an existing file is replaced
+  -h, --help                  print this help`;
+
+/** Reads the command line. @throws CoordTokError `usage`. */
+export function parseFlags(argv: readonly string[]): BenchFlags {
+  const { values, positionals } = parsed(argv);
+  const [what = "cases", ...rest] = positionals;
+  if (what !== "cases" && what !== "lengths" && what !== "operations")
+    throw new CoordTokError("usage", `Expected cases, lengths or operations, got "${what}"; see --help.`);
+  if (rest.length > 0) throw new CoordTokError("usage", `Unexpected "${rest[0]!}"; see --help.`);
+  const only = values.only ?? [];
+  const stray = strayFlag(what, values);
+  if (stray !== undefined) throw new CoordTokError("usage", `--${stray} does not belong to ${what}; see --help.`);
+  return {
+    what,
+    cases: only.length === 0 ? usualCases() : pickCases(only),
+    rounds: values.rounds === undefined ? undefined : wholeNumber(values.rounds, "--rounds"),
+    preset: values.preset ?? "tiny",
+    backend: values.backend ?? "tensorflow",
+    frames: (values.frames ?? "16,32,64,128,256").split(",").map((part) => wholeNumber(part, "--frames")),
+    points: wholeNumber(values.points ?? "1024", "--points"),
+    json: values.json,
+    picture: values.picture,
+    help: values.help,
+  };
+}
+
+interface Values {
+  readonly only?: string[];
+  readonly rounds?: string;
+  readonly preset?: string;
+  readonly frames?: string;
+  readonly points?: string;
+  readonly backend?: string;
+  readonly json?: string;
+  readonly picture?: string;
+  readonly help: boolean;
+}
+
+function parsed(argv: readonly string[]): { values: Values; positionals: string[] } {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        only: { type: "string", multiple: true },
+        rounds: { type: "string" },
+        preset: { type: "string" },
+        frames: { type: "string" },
+        points: { type: "string" },
+        backend: { type: "string" },
+        json: { type: "string" },
+        picture: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (thrown) {
+    throw new CoordTokError("usage", `${messageOf(thrown)} See --help.`, { cause: thrown });
+  }
+}
+
+const flagsOf: { readonly [what in BenchFlags["what"]]: readonly (keyof Values)[] } = {
+  cases: ["only", "rounds"],
+  lengths: ["preset", "frames", "points", "picture", "backend"],
+  operations: ["backend"],
+};
+
+function strayFlag(what: BenchFlags["what"], values: Values): string | undefined {
+  const known: readonly string[] = [...flagsOf[what], "json", "help"];
+  return Object.keys(values).find((name) => !known.includes(name));
+}
+
+function wholeNumber(text: string, flag: string): number {
+  if (!/^[1-9][0-9]*$/.test(text))
+    throw new CoordTokError("usage", `${flag}: expected a whole number of at least 1, got "${text}".`);
+  return Number(text);
+}

@@ -1,0 +1,80 @@
+import { stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { CoordTokError } from "@coordtok/core";
+import type { Case, Task } from "./case.js";
+import { lastJson, output } from "./spawn.js";
+
+/** PyTorch beside us: a Python that has it, and the script with the same network. */
+export interface Peer {
+  readonly python: string;
+  readonly script: string;
+  /** Such as `PyTorch 2.9.1`. */
+  readonly version: string;
+}
+
+/** One measurement of the peer. */
+export interface PeerMeasured {
+  /** The best of its timed runs. */
+  readonly seconds: number;
+  readonly peakBytes: number;
+}
+
+const usualScript = fileURLToPath(new URL("../../../shared/peer/coordtok_torch.py", import.meta.url));
+
+/**
+ * The peer that `PEER_PYTHON` names, or `undefined` without it. `PEER_SCRIPT` names another script than
+ * `../shared/peer/coordtok_torch.py`.
+ * @throws CoordTokError `config` when it is named and does not work.
+ */
+export async function findPeer(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Peer | undefined> {
+  const python = env["PEER_PYTHON"];
+  if (python === undefined || python === "") return undefined;
+  const script = env["PEER_SCRIPT"] ?? usualScript;
+  const isThere = await stat(script).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere)
+    throw new CoordTokError("config", `PEER_PYTHON is set, but there is no "${script}"; name it with PEER_SCRIPT.`);
+  const asked = await output(python, ["-c", "import torch; print(torch.__version__)"], signal).catch(() => undefined);
+  const version = asked?.code === 0 ? asked.stdout.trim() : "";
+  if (!/^[2-9]/.test(version))
+    throw new CoordTokError(
+      "config",
+      `Expected PEER_PYTHON to name a Python with PyTorch 2 or newer, but "${python}" has ${version === "" ? "none" : version}.`,
+    );
+  return { python, script, version: `PyTorch ${version}` };
+}
+
+const questions: { readonly [task in Task]?: readonly [what: string, answer: string] } = {
+  encode: ["encode", "encode_s"],
+  "decode-slice": ["decode", "decode_chunk_s"],
+  "decode-clip": ["decode", "decode_clip_s"],
+  "train-step": ["train", "train_step_s"],
+};
+
+/** Whether the peer has this case: it knows the presets of the paper's geometry. */
+export function peerKnows({ task, preset }: Case): boolean {
+  return task in questions && ["tiny", "small", "S", "B", "L"].includes(preset);
+}
+
+/** One process of the peer on a case. @throws CoordTokError `backend` with the tail of what it wrote when it fails. */
+export async function measurePeer(peer: Peer, one: Case, runs: number, signal: AbortSignal): Promise<PeerMeasured> {
+  const [what, answer] = questions[one.task]!;
+  const options = {
+    size: one.preset,
+    frames: one.frames,
+    points: one.points,
+    threads: availableParallelism(),
+    runs,
+    what,
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const { stdout, stderr } = await output(peer.python, [peer.script, "bench", ...args], signal);
+  const said = lastJson(stdout) as Record<string, number> | undefined;
+  const seconds = said?.[answer];
+  if (said === undefined || seconds === undefined)
+    throw new CoordTokError("backend", "The PyTorch peer failed.", { details: stderr.trim().split("\n").slice(-10) });
+  return { seconds, peakBytes: said["peak_rss_mb"]! * 2 ** 20 };
+}

@@ -1,0 +1,70 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { CoordTokError, throwIfAborted } from "@coordtok/core";
+import { nativeEnvironment } from "@coordtok/backend";
+import type { Failed, Measured, Request } from "./child.js";
+
+/**
+ * The environment of both sides: the allocator keeps its memory, and nothing tells OpenBLAS, which PyTorch may use, to take the
+ * machine for another one.
+ */
+export function fairEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const fair = nativeEnvironment(env);
+  for (const name of ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]) Reflect.deleteProperty(fair, name);
+  return fair;
+}
+
+/** Runs a program to its end and gives what it wrote. @throws CoordTokError `aborted`. */
+export async function output(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  throwIfAborted(signal);
+  const child = spawn(program, args, { env: fairEnvironment(process.env), stdio: ["ignore", "pipe", "pipe"] });
+  const stop = (): void => void child.kill("SIGKILL");
+  signal.addEventListener("abort", stop);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  try {
+    const code = await new Promise<number | null>((done, fail) => {
+      child.once("error", fail);
+      child.once("close", done);
+    });
+    throwIfAborted(signal);
+    return { code, stdout, stderr };
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** The last line of JSON that a program printed. */
+export function lastJson(stdout: string): unknown {
+  const line = stdout.trim().split("\n").at(-1) ?? "";
+  try {
+    return JSON.parse(line) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const child = fileURLToPath(new URL("child.ts", import.meta.url));
+
+/** Measures in a process of its own. @throws CoordTokError `backend` with the reason when it cannot. */
+export async function measureInChild(request: Request, signal: AbortSignal): Promise<Measured> {
+  const args = [...process.execArgv, child, JSON.stringify(request)];
+  const { code, stdout, stderr } = await output(process.execPath, args, signal);
+  const said = lastJson(stdout) as Measured | Failed | undefined;
+  if (said === undefined || code !== 0)
+    throw new CoordTokError(
+      "backend",
+      `The measuring process ended with ${code ?? "a signal, perhaps for lack of memory"}.`,
+      {
+        details: stderr.trim().split("\n").slice(-20),
+      },
+    );
+  if ("failed" in said) throw new CoordTokError("backend", said.failed);
+  return said;
+}

@@ -1,0 +1,196 @@
+import {
+  clipFromRgb,
+  disposeTree,
+  meanSquaredErrorSum,
+  Random,
+  type Clip,
+  type RgbClip,
+  type TensorTree,
+} from "@coordtok/core";
+import { adamw, lossAndGradients } from "@coordtok/core/train";
+import {
+  createDecoderParams,
+  createEncoderParams,
+  decode,
+  decodePatches,
+  encode,
+  latticeOf,
+  overrideConfig,
+  preset,
+  triplaneShapeOf,
+  type TokenizerConfig,
+  type TokenizerParams,
+} from "@coordtok/tokenizer";
+import { patchTargets, randomCells, tokenizerLoss } from "@coordtok/tokenizer/train";
+import { disposeTriplane, mapPlanes, planeShape, type PatchSlice, type Triplane } from "@coordtok/triplane";
+import { addN, tensor3d, tensor4d, type Scalar } from "@tensorflow/tfjs-core";
+import type { Case, Task } from "./case.js";
+import { noise, repeatingInitializer } from "./weights.js";
+
+/** Something that can be timed: its weights and data are in memory. */
+export interface Workload {
+  /** What one time is measured of; it ends when the numbers are there. */
+  readonly run: () => Promise<void>;
+  /** A shorter run before the measured ones (default: `run`). */
+  readonly warmUp?: (() => Promise<void>) | undefined;
+  /** Frees everything. */
+  readonly dispose: () => void;
+}
+
+type Maker = (config: TokenizerConfig, points: number) => Workload;
+
+/** Loads what a case needs: the encoder alone, the decoder alone, or both to train. */
+export function createWorkload({ task, preset: name, frames, points }: Case): Workload {
+  return makers[task](overrideConfig(preset(name), [`clip.frames=${frames}`]), points);
+}
+
+const makers: { readonly [task in Task]: Maker } = {
+  encode: encoding,
+  "decode-slice": decodingSlice,
+  "decode-clip": decodingClip,
+  "train-step": (config, points) => training(config, points, sampledLoss),
+  "train-step-every-patch": (config, points) => training(config, points, everyPatchLoss),
+};
+
+function encoding(config: TokenizerConfig): Workload {
+  const params = createEncoderParams(config, repeatingInitializer);
+  const clip = clipFromRgb([noiseClip(config)]);
+  return {
+    run: async () => {
+      const triplane = encode(params, config, clip);
+      await triplane.xt.data();
+      disposeTriplane(triplane);
+    },
+    dispose: () => {
+      disposeTree(params);
+      clip.frames.dispose();
+    },
+  };
+}
+
+function decodingSlice(config: TokenizerConfig, points: number): Workload {
+  const params = createDecoderParams(config, repeatingInitializer);
+  const triplane = noiseTriplane(config);
+  const lattice = latticeOf(config);
+  return {
+    run: async () => {
+      const [slice] = lattice.slices(points) as unknown as [PatchSlice];
+      const pixels = decodePatches(params, config, triplane, lattice.points(slice), lattice, slice.indices);
+      await pixels.data();
+      pixels.dispose();
+    },
+    dispose: () => {
+      disposeTree(params);
+      disposeTriplane(triplane);
+    },
+  };
+}
+
+function decodingClip(config: TokenizerConfig, points: number): Workload {
+  const params = createDecoderParams(config, repeatingInitializer);
+  const triplane = noiseTriplane(config);
+  const decodeFrames = async (times?: readonly number[]): Promise<void> => {
+    const clip = await decode(params, config, triplane, { sliceSize: points, times });
+    await clip.frames.data();
+    clip.frames.dispose();
+  };
+  const lattice = latticeOf(config);
+  const perSlice = Math.max(1, Math.floor(points / (lattice.rows * lattice.columns))) * config.decoder.patch.time;
+  return {
+    run: () => decodeFrames(),
+    warmUp: () => decodeFrames(Array.from({ length: Math.min(perSlice, config.clip.frames) }, (_, time) => time)),
+    dispose: () => {
+      disposeTree(params);
+      disposeTriplane(triplane);
+    },
+  };
+}
+
+/** Loss, gradients and AdamW of one clip that is in memory, as the PyTorch peer counts a step: no clipping, no moving average. */
+function training(
+  config: TokenizerConfig,
+  points: number,
+  lossOf: (params: TokenizerParams, config: TokenizerConfig, clip: Clip, drawn: Drawn) => Scalar,
+): Workload {
+  let params: TokenizerParams = {
+    encoder: createEncoderParams(config, repeatingInitializer),
+    decoder: createDecoderParams(config, repeatingInitializer),
+  };
+  const optimizer = adamw<TokenizerParams>();
+  let state = optimizer.init(params);
+  const source = noiseClip(config);
+  const clip = clipFromRgb([source]);
+  const random = new Random(2);
+  return {
+    run: async () => {
+      const { loss, gradients } = lossAndGradients(params, (leaves) =>
+        lossOf(leaves, config, clip, { source, points, random }),
+      );
+      const updated = optimizer.update(gradients, state, params, 1e-4);
+      const old: TensorTree[] = [gradients, params, state.firstMoment, state.secondMoment];
+      old.forEach(disposeTree);
+      ({ params, state } = updated);
+      await loss.data();
+      loss.dispose();
+    },
+    dispose: () => {
+      [params, state.firstMoment, state.secondMoment].forEach(disposeTree);
+      clip.frames.dispose();
+    },
+  };
+}
+
+/** What the patches of a step are drawn from. */
+interface Drawn {
+  readonly source: RgbClip;
+  readonly points: number;
+  readonly random: Random;
+}
+
+function sampledLoss(params: TokenizerParams, config: TokenizerConfig, clip: Clip, drawn: Drawn): Scalar {
+  const lattice = latticeOf(config);
+  const cells = randomCells(drawn.source, lattice, drawn.points, drawn.random);
+  const targets = targetsOf(drawn.source, cells, config);
+  const points = lattice.points({ count: drawn.points, indices: cells });
+  return tokenizerLoss(params, config, { clip, points, cells, targets }, lattice);
+}
+
+/** Every patch of the clip in slices, all of them in memory for the gradient: what training on whole frames would take. */
+function everyPatchLoss(params: TokenizerParams, config: TokenizerConfig, clip: Clip, drawn: Drawn): Scalar {
+  const lattice = latticeOf(config);
+  const triplane = encode(params.encoder, config, clip);
+  const losses = [...lattice.slices(drawn.points)].map((slice) =>
+    meanSquaredErrorSum(
+      decodePatches(params.decoder, config, triplane, lattice.points(slice), lattice, slice.indices),
+      targetsOf(drawn.source, slice.indices, config),
+    ),
+  );
+  return addN(losses);
+}
+
+function targetsOf(
+  source: RgbClip,
+  cells: Int32Array,
+  { decoder: { patch } }: TokenizerConfig,
+): ReturnType<typeof tensor3d> {
+  return tensor3d(patchTargets(source, cells, patch), [1, cells.length / 3, patch.time * patch.space ** 2 * 3]);
+}
+
+function noiseClip({ clip }: TokenizerConfig): RgbClip {
+  const random = new Random(1);
+  const data = Uint8Array.from({ length: clip.frames * clip.height * clip.width * 3 }, () => random.uniform() * 256);
+  return { data, frameCount: clip.frames, height: clip.height, width: clip.width };
+}
+
+function noiseTriplane(config: TokenizerConfig): Triplane {
+  return mapPlanes((plane) => {
+    const shape = planeShape(triplaneShapeOf(config), plane, 1);
+    return tensor4d(
+      noise(
+        shape.reduce((a, b) => a * b),
+        4,
+      ),
+      shape,
+    );
+  });
+}
