@@ -13,6 +13,7 @@ const block: Float32Array = noise(2 ** 20, 3);
 /** Weights of ordinary size for timing: numbers that repeat, kernels with the variance of a fresh model's. */
 export const repeatingInitializer: Initializer = {
   kernel: (inputs, outputs) => repeated<Rank.R2>([inputs, outputs], Math.sqrt(2 / (inputs + outputs))),
+  zeroKernel: (inputs, outputs) => repeated<Rank.R2>([inputs, outputs], 0),
   normal: repeated,
   zeros: (size) => repeated<Rank.R1>([size], 0),
   ones: (size) => repeated<Rank.R1>([size], 0, 1),
