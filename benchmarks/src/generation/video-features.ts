@@ -1,0 +1,58 @@
+import { Random } from "@coordtok/core";
+import { lpipsFeatures, type LpipsParams } from "@coordtok/metrics";
+import {
+  abs,
+  clipByValue,
+  concat,
+  matMul,
+  mean,
+  reshape,
+  slice,
+  sub,
+  tidy,
+  type Tensor2D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
+
+/** Frames of a clip that are looked at: `windows` stretches of `framesPerWindow`. */
+export const windows = 8;
+const framesPerWindow = 4;
+
+/** Numbers per row of {@link videoFeatures}; few, because 16 samples give 128 rows. */
+export const featureCount = 64;
+
+/** The frames that are looked at, evenly spread over a clip, each stretch at the rate of the clip. */
+export function framesLookedAt(frames: number): number[] {
+  const span = Math.floor(frames / windows);
+  return Array.from({ length: windows * framesPerWindow }, (_, i) => {
+    const [window, frame] = [Math.floor(i / framesPerWindow), i % framesPerWindow];
+    return window * span + Math.floor((frame * span) / framesPerWindow);
+  });
+}
+
+/** Projects the pooled features to fewer; the same at every call. */
+export function featureProjection(): Tensor2D {
+  return new Random(0).normalTensor<2>([2 * 512, featureCount], 1 / 32);
+}
+
+/**
+ * What stands in for the features of I3D: for each window of a clip, the last layer of SqueezeNet averaged over positions and frames, and how
+ * much it changes from frame to frame, projected at random.
+ * @param frames `[32, H, W, 3]` of {@link framesLookedAt}, about [-1, 1].
+ * @returns `[windows, featureCount]` row by row.
+ */
+export async function videoFeatures(params: LpipsParams, projection: Tensor2D, frames: Tensor4D): Promise<Float32Array> {
+  const rows = tidy(() => {
+    const last = lpipsFeatures(params, clipByValue(frames, -1, 1)).at(-1)!;
+    const pooled = reshape(mean(last, [1, 2]), [windows, framesPerWindow, -1]);
+    const width = pooled.shape[2]!;
+    const later = slice(pooled, [0, 1, 0], [windows, framesPerWindow - 1, width]);
+    const earlier = slice(pooled, [0, 0, 0], [windows, framesPerWindow - 1, width]);
+    return matMul(concat([mean(pooled, 1), mean(abs(sub(later, earlier)), 1)], 1), projection);
+  });
+  try {
+    return (await rows.data()) as Float32Array;
+  } finally {
+    rows.dispose();
+  }
+}
