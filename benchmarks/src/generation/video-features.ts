@@ -41,7 +41,11 @@ export function featureProjection(): Tensor2D {
  * @param frames `[32, H, W, 3]` of {@link framesLookedAt}, about [-1, 1].
  * @returns `[windows, featureCount]` row by row.
  */
-export async function videoFeatures(params: LpipsParams, projection: Tensor2D, frames: Tensor4D): Promise<Float32Array> {
+export async function videoFeatures(
+  params: LpipsParams,
+  projection: Tensor2D,
+  frames: Tensor4D,
+): Promise<Float32Array> {
   const rows = tidy(() => {
     const last = lpipsFeatures(params, clipByValue(frames, -1, 1)).at(-1)!;
     const pooled = reshape(mean(last, [1, 2]), [windows, framesPerWindow, -1]);

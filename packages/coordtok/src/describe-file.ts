@@ -1,3 +1,5 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import {
   checkpointKind as kindOf,
   CoordTokError,
@@ -17,7 +19,8 @@ import {
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { probe, type FfmpegOptions } from "@coordtok/video/node";
-import { bytesText, durationText, groupedText, tableText } from "./text.js";
+import { readIndex, type LatentIndex } from "./latents/index-file.js";
+import { bytesText, countText, durationText, groupedText, tableText } from "./text.js";
 
 /** The facts about a tokenizer's form that files of both kinds carry. */
 export interface ModelFacts {
@@ -42,16 +45,19 @@ export type FileDescription =
       readonly checkpoint: CheckpointReference | undefined;
       readonly embeddedDecoder: boolean;
     } & ModelFacts)
-  | ({ readonly what: "checkpoint"; readonly parameters: number; readonly step: number | undefined } & ModelFacts);
+  | ({ readonly what: "checkpoint"; readonly parameters: number; readonly step: number | undefined } & ModelFacts)
+  | ({ readonly what: "latents"; readonly index: LatentIndex } & ModelFacts);
 
 /**
- * Finds out what a file is: a video, a triplane or a checkpoint of a tokenizer.
+ * Finds out what a file is: a video, a triplane or a checkpoint of a tokenizer; or that a folder holds latents.
  * @throws CoordTokError for a file that is none of them or is damaged.
  */
 export async function describeFile(
   path: string,
   options: FfmpegOptions & Pick<LongCallOptions, "signal"> = {},
 ): Promise<FileDescription> {
+  const facts = await stat(path).catch(() => undefined);
+  if (facts?.isDirectory()) return describeLatents(path);
   if (!/\.safetensors$/i.test(path)) return { what: "video", ...(await probe(path, options)) };
   const source = await openFileSource(path);
   try {
@@ -67,6 +73,13 @@ export async function describeFile(
 async function describeTriplane(path: string, file: FileSource): Promise<FileDescription> {
   const { config, source, checkpoint, hasDecoder } = await readTriplaneFile(file, checkConfig);
   return { what: "triplane", ...modelFacts(path, file.size, config), source, checkpoint, embeddedDecoder: hasDecoder };
+}
+
+async function describeLatents(folder: string): Promise<FileDescription> {
+  const index = await readIndex(folder);
+  const sizes = await Promise.all(index.shards.map(({ file }) => stat(join(folder, file)).then(({ size }) => size)));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return { what: "latents", ...modelFacts(folder, bytes, index.config), index };
 }
 
 function describeCheckpoint(path: string, bytes: number, file: SafetensorsFile): FileDescription {
@@ -126,6 +139,7 @@ export function descriptionText(description: FileDescription): string {
       ...shared,
     ]);
   }
+  if (description.what === "latents") return tableText([...latentRows(description.index, path, bytes), ...shared]);
   const step = description.step === undefined ? "weights alone" : `after step ${description.step}, can be resumed`;
   return tableText([
     ["file", `tokenizer checkpoint, ${path} (${bytesText(bytes)})`],
@@ -133,6 +147,17 @@ export function descriptionText(description: FileDescription): string {
     ["parameters", groupedText(description.parameters)],
     ...shared,
   ]);
+}
+
+function latentRows(index: LatentIndex, path: string, bytes: number): [string, string][] {
+  const { clips, shards, classes, skipped, complete, checkpoint } = index;
+  return [
+    ["folder", `latents, ${path} (${countText(shards.length, "file")}, ${bytesText(bytes)})`],
+    ["clips", `${groupedText(clips)}${complete ? "" : ", not complete: run encode-dataset again"}`],
+    ["classes", classes.length === 0 ? "none" : `${classes.length}: ${classes.join(", ")}`],
+    ["skipped", countText(skipped.length, "video")],
+    ["made by", `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`],
+  ];
 }
 
 function videoText(info: VideoInfo): string {

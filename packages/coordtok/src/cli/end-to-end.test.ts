@@ -201,6 +201,7 @@ describe("encode-dataset", () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ clips: 2 * 5 * 2 * 2, encoded: 0, complete: true });
     const index = JSON.parse((await bytesOf("films-latents/index.json")).toString()) as { clips: number };
     expect(index.clips).toBe(40);
+    expect((await run("info", "films-latents")).stdout).toMatch(/40\n.*2: juggling, walking\n.*1 video/);
   });
 
   it("names what is wrong with its flags and what to do about a folder of other latents", async () => {

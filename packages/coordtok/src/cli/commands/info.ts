@@ -3,10 +3,10 @@ import { ffmpegFlag } from "../common-flags.js";
 
 export const infoCommand: AnyCommand = defineCommand({
   name: "info",
-  summary: "what a file is: a video, a triplane or a checkpoint",
+  summary: "what a file is: a video, a triplane, a checkpoint or a folder of latents",
   description:
-    "Says what a file is and the facts about it: a video, a .triplane.safetensors file, or a checkpoint of a tokenizer.",
-  args: [{ name: "FILE", help: "the file" }],
+    "Says what a file is and the facts about it: a video, a .triplane.safetensors file, a checkpoint of a tokenizer, or a folder of latents.",
+  args: [{ name: "FILE", help: "the file, or the folder of latents" }],
   flags: { ffmpeg: ffmpegFlag },
   examples: [
     "info clip.mp4",
