@@ -2,6 +2,7 @@ import type { TensorFacts } from "../checkpoint/tensor-file.js";
 
 /** A class or function that a checkpoint names. It is never loaded or called; it stands for its name. */
 export interface TorchName {
+  /** Tells it from other values. */
   readonly kind: "name";
   /** Module and name, such as `torch.float32`. */
   readonly name: string;
@@ -9,6 +10,7 @@ export interface TorchName {
 
 /** An object of a class that this reader does not know, as the parts it was stored in. Nothing of its class runs. */
 export interface TorchRecord {
+  /** Tells it from other values. */
   readonly kind: "record";
   /** Module and name of its class, such as `argparse.Namespace`. */
   readonly className: string;
@@ -24,6 +26,7 @@ export interface TorchRecord {
 
 /** The memory behind one or more tensors. */
 export interface TorchStorage {
+  /** Tells it from other values. */
   readonly kind: "storage";
   /** Its name in the file. */
   readonly key: string;
@@ -37,7 +40,9 @@ export interface TorchStorage {
 
 /** A tensor as PyTorch stores it: a view of a storage. Its numbers are read when asked for. */
 export interface TorchTensor extends TensorFacts {
+  /** Tells it from other values. */
   readonly kind: "tensor";
+  /** Where its numbers are; several tensors may share one. */
   readonly storage: TorchStorage;
   /** Where it begins in the storage, in numbers. */
   readonly offset: number;
