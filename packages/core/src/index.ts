@@ -1,6 +1,13 @@
-export { assignStrict, nestTensors, type AssignOptions, type ExpectedShapes } from "./checkpoint/assign.js";
+export {
+  assignStrict,
+  checkTensorNames,
+  nestTensors,
+  type AssignOptions,
+  type ExpectedShapes,
+} from "./checkpoint/assign.js";
 export {
   checkpointKind,
+  checkpointMetadata,
   loadCheckpoint,
   openCheckpoint,
   saveCheckpoint,
@@ -13,9 +20,16 @@ export {
 export { bfloatFromFloat, floatFromBfloat, floatFromHalf, halfFromFloat } from "./checkpoint/half.js";
 export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
 export { renameStrictly, type Renamed, type RenameRule } from "./checkpoint/renames.js";
-export type { SafetensorsEntry, SafetensorsHeader, SafetensorsType } from "./checkpoint/safetensors-header.js";
-export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
 export {
+  bytesPerElement,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+  type SafetensorsType,
+} from "./checkpoint/safetensors-header.js";
+export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
+export { floatsOf } from "./checkpoint/numbers.js";
+export {
+  bytesOfFloats,
   encodeSafetensors,
   type EncodeOptions,
   type FloatStorage,
@@ -24,6 +38,7 @@ export {
 } from "./checkpoint/safetensors-write.js";
 export { checkStateDict, fromStateDict, toStateDict, type StateDictLayout } from "./checkpoint/state-dict.js";
 export type { TensorFacts, TensorFile, TensorType } from "./checkpoint/tensor-file.js";
+export { oursFromTheirs, theirsFromOurs, type TransferLayout, type TransferRow } from "./checkpoint/transfer.js";
 export {
   byteFromModelRange,
   checkRgbClip,

@@ -1,9 +1,12 @@
 import {
+  checkpointMetadata,
+  encodeSafetensors,
   loadCheckpoint,
   nestTensors,
   saveCheckpoint,
   type Json,
   type LongCallOptions,
+  type NamedBytes,
   type RangeSource,
 } from "@coordtok/core";
 import { checkConfig, type TokenizerConfig } from "./config.js";
@@ -58,6 +61,22 @@ export async function loadTokenizer(
  */
 export function encodeTokenizer(config: TokenizerConfig, params: TokenizerParams): AsyncGenerator<Uint8Array, void> {
   return saveCheckpoint({ kind: checkpointKind, config: config as unknown as Json, tensors: { average: params } });
+}
+
+/**
+ * As {@link encodeTokenizer} for weights that come as bytes, one after the other, so that a model of any size can be written.
+ * @param tensors our parameters by path (`paramShapes`), all of them or those of one part of the model.
+ */
+export function encodeTokenizerBytes(
+  config: TokenizerConfig,
+  tensors: Iterable<NamedBytes>,
+  metadata: Readonly<Record<string, string>> = {},
+): AsyncGenerator<Uint8Array, void> {
+  const stored = Array.from(tensors, (tensor) => ({ ...tensor, name: `average.${tensor.name}` }));
+  return encodeSafetensors(
+    stored,
+    checkpointMetadata({ kind: checkpointKind, config: config as unknown as Json, metadata }),
+  );
 }
 
 /** The names and shapes of the decoder's parameters alone, for files that carry a decoder. */

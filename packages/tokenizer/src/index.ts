@@ -30,11 +30,14 @@ export {
   checkpointKind,
   decoderShapes,
   encodeTokenizer,
+  encodeTokenizerBytes,
   loadTokenizer,
   type LoadedTokenizer,
   type LoadTokenizerOptions,
   type WeightsChoice,
 } from "./checkpoint.js";
-export { configFromOfficial, type OfficialArguments } from "./official-config.js";
+export { configFromOfficial, officialFromConfig, type OfficialArguments } from "./official-config.js";
 export { decodeOfficial, type OfficialDecodeOptions } from "./official-decode.js";
+export { officialRows } from "./official-rows.js";
+export { configFromOfficialShapes, isOfficialLoss, isOfficialTokenizer, type InferOptions } from "./official-shapes.js";
 export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";

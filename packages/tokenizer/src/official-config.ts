@@ -1,4 +1,4 @@
-import { checkInteger } from "@coordtok/core";
+import { checkInteger, CoordTokError } from "@coordtok/core";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 
 /** The arguments of the published model that fix its form, by their official names (fixture README 6). */
@@ -74,4 +74,36 @@ export function configFromOfficial(official: OfficialArguments): TokenizerConfig
     padding: "official",
     compat: "official",
   });
+}
+
+/**
+ * The official arguments of a configuration, the inverse of {@link configFromOfficial}; padding and positions have no argument.
+ * @throws CoordTokError `config` when the planes have not as many rows as columns, which the published model cannot have.
+ */
+export function officialFromConfig(config: TokenizerConfig): OfficialArguments {
+  const { clip, encoder, planes, decoder } = config;
+  if (planes.rows !== planes.columns)
+    throw new CoordTokError(
+      "config",
+      `Expected planes with as many rows as columns, as the published model has them, got ${planes.rows} and ${planes.columns}.`,
+    );
+  return {
+    video_shape: [clip.frames, clip.height, clip.width],
+    enc_embed_dim: encoder.width,
+    enc_num_layers: encoder.latentLayers,
+    enc_num_heads: encoder.heads,
+    enc_patch_size_xy: encoder.patch.space,
+    enc_patch_size_t: encoder.patch.time,
+    enc_patch_num_layers: encoder.videoLayers,
+    latent_resolution_xy: planes.rows,
+    latent_resolution_t: planes.time,
+    latent_n_features: planes.channels,
+    latent_patch_size_xy: planes.cell.space,
+    latent_patch_size_t: planes.cell.time,
+    dec_embed_dim: decoder.width,
+    dec_num_layers: decoder.layers,
+    dec_num_heads: decoder.heads,
+    dec_patch_size_xy: decoder.patch.space,
+    dec_patch_size_t: decoder.patch.time,
+  };
 }

@@ -181,3 +181,5 @@ function splitCross(name: string, tensor: Tensor): [string, Tensor][] {
     [name + keyValuePart, slice(tensor, [width, 0], [2 * width, width])],
   ];
 }
+
+export { keyValuePart, queryPart, rules as officialRules };

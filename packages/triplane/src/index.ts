@@ -36,6 +36,7 @@ export {
   mergeStats,
   normalize,
   parseStats,
+  statsFromOfficialLog,
   type NormalizedTriplane,
   type PlaneStats,
   type TriplaneStats,

@@ -144,6 +144,31 @@ function checkChannels(expected: number, got: number, plane: PlaneName): void {
     );
 }
 
+/** What the official trainer writes: `xy_mean: tensor([ 0.1,  0.2])`, over several lines when there are many channels. */
+const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
+
+/**
+ * Statistics out of the text log of the official trainer, which is where the official sampler reads them, with the 4 decimals that
+ * PyTorch prints (fixture README 5.8). Where the log has them several times, the last ones count.
+ * @returns statistics of one sample; how many there were the log does not say, so do not merge them with others.
+ * @throws CoordTokError `file-format` when a plane is missing, a number is none, or a deviation is negative.
+ */
+export function statsFromOfficialLog(log: string): TriplaneStats {
+  const found = new Map<string, number[]>();
+  for (const [, plane, what, list] of log.matchAll(loggedNumbers))
+    found.set(`${plane!}_${what!}`, list!.split(",").map(Number));
+  return mapStats((plane) => {
+    const [mean, deviation] = [found.get(`${plane}_mean`), found.get(`${plane}_std`)];
+    const isComplete = mean !== undefined && mean.length === deviation?.length;
+    if (!isComplete || ![...mean, ...deviation].every(Number.isFinite) || deviation.some((value) => value < 0))
+      throw new CoordTokError(
+        "file-format",
+        `Expected a log with the mean and the deviation of plane ${plane}, "${plane}_mean: tensor([…])" and "${plane}_std: tensor([…])", found ${mean || deviation ? "others" : "none"}.`,
+      );
+    return { count: 1, mean, squares: deviation.map((value) => value ** 2) };
+  });
+}
+
 /**
  * Statistics that were read from JSON.
  * @throws CoordTokError `file-format` for anything else.

@@ -33,7 +33,7 @@ export async function assignStrict(
       .filter(([name]) => name.startsWith(prefix))
       .map(([name, entry]) => [name.slice(prefix.length), entry]),
   );
-  checkMatch(expected, found, file.name);
+  checkTensorNames(expected, found, file.name);
   return readTensors(file, [...expected.keys()], prefix, options);
 }
 
@@ -58,7 +58,16 @@ export async function readTensors(
   }
 }
 
-function checkMatch(expected: ExpectedShapes, found: ReadonlyMap<string, TensorFacts>, source: string): void {
+/**
+ * Throws unless named tensors match what is expected in count, name and shape and are floating-point numbers.
+ * @param source how to call the file in the message.
+ * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors.
+ */
+export function checkTensorNames(
+  expected: ExpectedShapes,
+  found: ReadonlyMap<string, TensorFacts>,
+  source: string,
+): void {
   const missing = [...expected.keys()].filter((name) => !found.has(name));
   const unexpected = [...found.keys()].filter((name) => !expected.has(name));
   const misshapen = [...found].flatMap(([name, entry]) => {

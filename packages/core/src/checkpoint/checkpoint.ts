@@ -69,7 +69,7 @@ export async function openCheckpoint<Config>(
   if (kind === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `Expected a file of kind ${expected.kind}, but ${file.name} is a safetensors file that CoordTok.ts did not write.`,
+      `Expected a file of kind ${expected.kind}, but ${file.name} is a safetensors file that CoordTok.ts did not write; if it holds weights of the published model, "coordtok convert" makes one of ours of it.`,
     );
   if (kind !== expected.kind)
     throw new CoordTokError(
@@ -140,15 +140,29 @@ export function saveCheckpoint(
   content: CheckpointContent,
   options: EncodeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
-  const { kind, config, tensors, metadata = {} } = content;
+  const { tensors } = content;
+  const leaves = tensors instanceof Map ? [...(tensors as Map<string, Tensor>)] : treeEntries(tensors);
+  return encodeSafetensors(
+    leaves.map(([name, tensor]) => ({ name, tensor })),
+    checkpointMetadata(content),
+    options,
+  );
+}
+
+/**
+ * What the metadata of a checkpoint's safetensors file say: for writers that bring their tensors as bytes.
+ * @throws CoordTokError `checkpoint` for metadata keys that are taken.
+ */
+export function checkpointMetadata(content: Omit<CheckpointContent, "tensors">): Map<string, string> {
+  const { kind, config, metadata = {} } = content;
   const own = new Map(metadata instanceof Map ? (metadata as Map<string, string>) : Object.entries(metadata));
   for (const key of own.keys())
     if (key.startsWith("coordtok."))
       throw new CoordTokError("checkpoint", `The metadata key "${key}" is taken; choose one without "coordtok.".`);
-  const leaves = tensors instanceof Map ? [...(tensors as Map<string, Tensor>)] : treeEntries(tensors);
-  return encodeSafetensors(
-    leaves.map(([name, tensor]) => ({ name, tensor })),
-    new Map([[keys.kind, kind], [keys.format, String(formatVersion)], [keys.config, JSON.stringify(config)], ...own]),
-    options,
-  );
+  return new Map([
+    [keys.kind, kind],
+    [keys.format, String(formatVersion)],
+    [keys.config, JSON.stringify(config)],
+    ...own,
+  ]);
 }

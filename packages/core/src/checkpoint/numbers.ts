@@ -54,6 +54,21 @@ function numbersOf(name: string, entry: TensorFacts, bytes: Uint8Array): Numbers
   }
 }
 
+/**
+ * The bytes of a tensor of floating-point numbers as float32: F16 and BF16 exactly, F64 rounded. F32 may share the memory.
+ * @param name how messages call the tensor.
+ * @throws CoordTokError `checkpoint` for whole numbers, `unsupported` for 8-bit floats and complex numbers.
+ */
+export function floatsOf(name: string, entry: TensorFacts, bytes: Uint8Array): Float32Array {
+  const numbers = numbersOf(name, entry, bytes);
+  if (numbers instanceof Float32Array) return numbers;
+  if (numbers instanceof Float64Array) return Float32Array.from(numbers);
+  throw new CoordTokError(
+    "checkpoint",
+    `Expected floating-point numbers in tensor "${name}", but it is of type ${entry.dtype}.`,
+  );
+}
+
 /** The numbers of a tensor in double precision; see `TensorFile.readNumbers`. */
 export function doublesOf(name: string, entry: TensorFacts, bytes: Uint8Array): Float64Array {
   const numbers = numbersOf(name, entry, bytes);

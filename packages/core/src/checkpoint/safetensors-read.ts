@@ -10,6 +10,8 @@ export interface SafetensorsFile extends SafetensorsHeader, TensorFile {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
 }
 
+const longestPiece = 2 ** 24;
+
 /**
  * Opens a safetensors file. Only the header is read; it is checked as a whole before anything else is done, so that a broken or
  * hostile file ends in one sentence.
@@ -36,6 +38,10 @@ export async function openSafetensors(source: RangeSource | Uint8Array | Blob): 
     ...header,
     name,
     readBytes,
+    readPieces: async function* (tensorName) {
+      const { begin, end } = entryOf(tensorName);
+      for (let at = begin; at < end; at += longestPiece) yield await range.read(at, Math.min(longestPiece, end - at));
+    },
     read: async (tensorName) => tensorOf(tensorName, entryOf(tensorName), await readBytes(tensorName)),
     readNumbers: async (tensorName) => doublesOf(tensorName, entryOf(tensorName), await readBytes(tensorName)),
   };

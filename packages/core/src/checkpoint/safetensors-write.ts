@@ -20,8 +20,11 @@ export interface NamedBytes {
   readonly dtype: SafetensorsType;
   /** The sizes, outermost axis first; none for a single number. */
   readonly shape: readonly number[];
-  /** Little-endian, row by row; a function is called when their turn comes, so that not all must be in memory at once. */
-  readonly bytes: Uint8Array | (() => Promise<Uint8Array>);
+  /**
+   * Little-endian, row by row; a function is called when their turn comes, so that not all must be in memory at once, and may give
+   * them piece by piece.
+   */
+  readonly bytes: Uint8Array | (() => Promise<Uint8Array> | AsyncIterable<Uint8Array>);
 }
 
 /** How float32 tensors are stored: exactly, or rounded to nearest even in half the space. */
@@ -40,7 +43,7 @@ interface Part {
   readonly dtype: SafetensorsType;
   readonly shape: readonly number[];
   readonly size: number;
-  readonly bytes: () => Promise<Uint8Array>;
+  readonly bytes: () => Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -61,15 +64,21 @@ export async function* encodeSafetensors(
   const parts = Array.from(tensors, (item) => partOf(item, storageOf(item.name)));
   parts.sort((a, b) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype]);
   yield encodeHeader(parts, metadata);
-  for (const part of parts) {
-    const bytes = await part.bytes();
-    if (bytes.byteLength !== part.size)
-      throw new CoordTokError(
-        "checkpoint",
-        `Expected ${part.size} bytes for "${part.name}", ${part.dtype} of shape ${formatShape(part.shape)}, got ${bytes.byteLength}.`,
-      );
-    if (bytes.byteLength > 0) yield bytes;
+  for (const part of parts) yield* piecesOf(part);
+}
+
+async function* piecesOf({ name, dtype, shape, size, bytes }: Part): AsyncGenerator<Uint8Array, void> {
+  const given = bytes();
+  let done = 0;
+  for await (const piece of Symbol.asyncIterator in given ? given : [given]) {
+    done += piece.byteLength;
+    if (piece.byteLength > 0 && done <= size) yield piece;
   }
+  if (done !== size)
+    throw new CoordTokError(
+      "checkpoint",
+      `Expected ${size} bytes for "${name}", ${dtype} of shape ${formatShape(shape)}, got ${done}.`,
+    );
 }
 
 function partOf(item: NamedTensor | NamedBytes, storage: FloatStorage): Part {
@@ -92,12 +101,13 @@ function storedType(dtype: keyof DataTypeMap, storage: FloatStorage, name: strin
 }
 
 function bytesOf(values: Float32Array | Int32Array | Uint8Array, dtype: SafetensorsType): Uint8Array {
-  const stored =
-    dtype === "F16"
-      ? halfFromFloat(values as Float32Array)
-      : dtype === "BF16"
-        ? bfloatFromFloat(values as Float32Array)
-        : values;
+  if (dtype === "F16" || dtype === "BF16") return bytesOfFloats(values as Float32Array, dtype);
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** float32 numbers as the bytes of a storage type, rounded to nearest even; F32 shares the memory. */
+export function bytesOfFloats(values: Float32Array, dtype: FloatStorage): Uint8Array {
+  const stored = dtype === "F16" ? halfFromFloat(values) : dtype === "BF16" ? bfloatFromFloat(values) : values;
   return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
 }
 

@@ -34,4 +34,9 @@ export interface TensorFile {
    * @throws CoordTokError `checkpoint` for an unknown name.
    */
   readBytes(name: string): Promise<Uint8Array>;
+  /**
+   * The bytes of one tensor as `readBytes` gives them, in pieces, so that a tensor of any size can be copied.
+   * @throws CoordTokError `checkpoint` for an unknown name.
+   */
+  readPieces(name: string): AsyncIterable<Uint8Array>;
 }

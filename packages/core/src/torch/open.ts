@@ -7,7 +7,7 @@ import { readArchive, type TorchContent } from "./archive.js";
 import { tensorsWithin } from "./content.js";
 import { failureOf } from "./failure.js";
 import { readLegacy } from "./legacy.js";
-import { readTensorBytes } from "./read-tensor.js";
+import { readTensorBytes, readTensorPieces } from "./read-tensor.js";
 import type { TorchTensor, TorchValue } from "./values.js";
 
 /** An open PyTorch checkpoint. What it holds is known, the numbers of its tensors are read when asked for. */
@@ -86,6 +86,10 @@ function tensorFile(
     name,
     entries: tensors,
     readBytes,
+    readPieces: async function* (wanted) {
+      const tensor = tensorNamed(wanted);
+      yield* readTensorPieces(source, await content.begin(tensor.storage), tensor);
+    },
     read: async (wanted) => tensorOf(wanted, tensorNamed(wanted), await readBytes(wanted)),
     readNumbers: async (wanted) => doublesOf(wanted, tensorNamed(wanted), await readBytes(wanted)),
   };

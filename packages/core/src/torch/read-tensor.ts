@@ -5,6 +5,8 @@ import { extentOf } from "./calls.js";
 import { bytesOfType } from "./dtypes.js";
 import type { TorchTensor } from "./values.js";
 
+const longestPiece = 2 ** 24;
+
 /**
  * The bytes of a tensor, row by row, from the part of the file that it uses.
  * @param begin where its storage begins in the file.
@@ -21,6 +23,19 @@ export async function readTensorBytes(source: RangeSource, begin: number, tensor
     );
   const bytes = await source.read(begin + tensor.offset * width, extent * width);
   return isRowByRow(tensor) ? bytes : gather(bytes, tensor, width, count);
+}
+
+/** As {@link readTensorBytes}, in pieces of 16 MiB where the numbers lie row by row. */
+export async function* readTensorPieces(
+  source: RangeSource,
+  begin: number,
+  tensor: TorchTensor,
+): AsyncGenerator<Uint8Array, void> {
+  const width = bytesOfType(tensor.dtype);
+  const size = extentOf(tensor).count * width;
+  if (!isRowByRow(tensor) || size <= longestPiece) return yield await readTensorBytes(source, begin, tensor);
+  for (let done = 0; done < size; done += longestPiece)
+    yield await source.read(begin + tensor.offset * width + done, Math.min(longestPiece, size - done));
 }
 
 /** Whether the numbers lie in the file as they are wanted: each axis as far apart as the ones behind it take. */

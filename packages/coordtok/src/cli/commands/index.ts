@@ -1,4 +1,5 @@
 import type { AnyCommand } from "../command.js";
+import { convertCommand } from "./convert.js";
 import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { doctorCommand } from "./doctor.js";
@@ -20,6 +21,7 @@ export const commands: readonly AnyCommand[] = [
   encodeCommand,
   decodeCommand,
   reconstructCommand,
+  convertCommand,
   encodeDatasetCommand,
   parityCommand,
 ];

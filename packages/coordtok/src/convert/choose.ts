@@ -1,0 +1,102 @@
+import { CoordTokError, suggest, type TensorFacts } from "@coordtok/core";
+import type { OfficialModel } from "./official-model.js";
+import { tokenizerModel } from "./tokenizer-model.js";
+import type { WeightsChoice } from "./weights-file.js";
+
+/** The published kinds of models. */
+export const officialModels: readonly OfficialModel[] = [tokenizerModel];
+
+/** The weights of a training, or their moving average. */
+export type WeightsKind = "ema" | "model";
+
+/** Weights of a known kind that were found in a foreign file. */
+export interface Chosen {
+  readonly model: OfficialModel;
+  readonly choice: WeightsChoice;
+  /** Its tensors by official name, without what belongs to the training. */
+  readonly tensors: ReadonlyMap<string, TensorFacts>;
+  /** Names that were left behind. */
+  readonly dropped: readonly string[];
+  /** Other weights of the same kind in the file. */
+  readonly others: readonly string[];
+}
+
+/**
+ * The weights to convert: those of the wanted kind of model, and of several the moving average unless asked otherwise.
+ * @throws CoordTokError `checkpoint` when there are none, or none of the wanted weights.
+ */
+export function chooseWeights(
+  choices: readonly WeightsChoice[],
+  source: string,
+  wanted: { readonly kind?: OfficialModel["kind"] | undefined; readonly weights?: WeightsKind | undefined },
+): Chosen {
+  const models = officialModels.filter(({ kind }) => wanted.kind === undefined || kind === wanted.kind);
+  const found = models.flatMap((model) =>
+    choices.filter((choice) => model.isOurs(choice)).map((choice) => ({ model, choice })),
+  );
+  if (found.length === 0) throw nothingFound(choices, source, models);
+  const best = pick(found, source, wanted.weights);
+  const tensors = new Map<string, TensorFacts>();
+  const dropped: string[] = [];
+  for (const name of best.choice.names)
+    if (best.model.isDropped(name)) dropped.push(name);
+    else tensors.set(name, best.choice.file.entries.get(best.choice.inFile(name))!);
+  const others = found.filter((one) => one !== best).map(({ choice }) => placeText(choice.place));
+  return { ...best, tensors, dropped, others };
+}
+
+function isAverage({ choice }: { choice: WeightsChoice }): boolean {
+  return /(^|[._])(ema|average)([._]|$)|ema$/i.test(choice.place);
+}
+
+function pick<T extends { readonly choice: WeightsChoice }>(
+  found: readonly T[],
+  source: string,
+  weights: WeightsKind | undefined,
+): T {
+  const averages = found.filter(isAverage);
+  const models = found.filter((one) => !isAverage(one));
+  const fitting = weights === "model" ? models : weights === "ema" ? averages : [...averages, ...models];
+  const [chosen] = fitting;
+  if (chosen) return chosen;
+  // A file with one set of weights does not say what they are.
+  if (found.length === 1 && weights === "model") return found[0]!;
+  throw new CoordTokError(
+    "checkpoint",
+    `There is no ${weights === "ema" ? "moving average" : "set of weights beside the moving average"} in ${source}; it has weights at ${found.map(({ choice }) => placeText(choice.place)).join(", ")}.`,
+  );
+}
+
+function placeText(place: string): string {
+  return place === "" ? "the top" : `"${place}"`;
+}
+
+function nothingFound(
+  choices: readonly WeightsChoice[],
+  source: string,
+  models: readonly OfficialModel[],
+): CoordTokError {
+  const kinds = models.map(({ kind }) => kind).join(" or a ");
+  const all = choices.flatMap(({ names }) => names);
+  const seen =
+    all.length === 0
+      ? "it holds no state dict"
+      : `its tensors are called ${all.slice(0, 3).join(", ")}${all.length > 3 ? ", …" : ""}`;
+  return new CoordTokError(
+    "checkpoint",
+    `Expected the official weights of a ${kinds} in ${source}, but ${seen}; --as raw copies any tensors as they are.`,
+  );
+}
+
+/** The kind of model by name. @throws CoordTokError `usage`. */
+export function modelOfKind(kind: string): OfficialModel {
+  const model = officialModels.find((one) => one.kind === kind);
+  if (model) return model;
+  throw new CoordTokError(
+    "checkpoint",
+    `No published model corresponds to a checkpoint of kind "${kind}"${suggest(
+      kind,
+      officialModels.map((one) => one.kind),
+    )}.`,
+  );
+}

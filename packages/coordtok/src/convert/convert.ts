@@ -1,0 +1,148 @@
+import { realpath } from "node:fs/promises";
+import {
+  bytesPerElement,
+  CoordTokError,
+  type FloatStorage,
+  type Json,
+  type LongCallOptions,
+  type NamedBytes,
+} from "@coordtok/core";
+import {
+  checkOutput,
+  openFileSource,
+  writeAtomically,
+  type FileSource,
+  type OverwriteOption,
+} from "@coordtok/core/node";
+import { planeNames, statsFromOfficialLog } from "@coordtok/triplane";
+import type { WeightsKind } from "./choose.js";
+import type { ModelPart, OfficialModel } from "./official-model.js";
+import { planFor } from "./plan.js";
+import { isTorchName, openWeights } from "./weights-file.js";
+
+/** What a file is converted as. */
+export type ConvertKind = OfficialModel["kind"] | "raw" | "statistics";
+
+/** Options of {@link convertFile}. */
+export interface ConvertOptions extends LongCallOptions, OverwriteOption {
+  /** What the file is (default: found out; `raw` only when asked for). */
+  readonly as?: ConvertKind | undefined;
+  /** Which weights of a training (default: the moving average where there is one). */
+  readonly weights?: WeightsKind | undefined;
+  /** How numbers are stored (default: as they are; F64 as F32). */
+  readonly dtype?: FloatStorage | undefined;
+  /** Only this part of a tokenizer (default: all of it). */
+  readonly part?: ModelPart | undefined;
+  /** A JSON file with the configuration, ours or official arguments (default: found out from the shapes). */
+  readonly config?: string | undefined;
+  /** Attention heads, which shapes do not show (default: those of the published model of the same width). */
+  readonly heads?: number | undefined;
+  /** As `heads`, for the encoder of a tokenizer alone. */
+  readonly encoderHeads?: number | undefined;
+  /** As `heads`, for the decoder of a tokenizer alone. */
+  readonly decoderHeads?: number | undefined;
+}
+
+/** What was found and written. */
+export interface ConvertReport {
+  readonly input: string;
+  readonly output: string;
+  readonly as: ConvertKind;
+  /** `import` to a checkpoint of ours, `export` to official names, `copy` for `raw`. */
+  readonly direction: "import" | "export" | "copy";
+  /** What was found, and what was made of it, for people. */
+  readonly facts: readonly (readonly [string, string])[];
+  readonly tensors: number;
+  readonly parameters: number;
+  /** Names that were left behind. */
+  readonly dropped: readonly string[];
+  /** The configuration of the model; `null` for `raw` and for statistics. */
+  readonly config: Json;
+  /** The size of the file that was written, in bytes. */
+  readonly bytes: number;
+}
+
+const longestLog = 2 ** 26;
+
+/**
+ * Converts official weights (a file of `torch.save` of any version, or safetensors) to a checkpoint of ours, a checkpoint of ours to
+ * official names in safetensors, any tensors to safetensors (`raw`), or the statistics in an official log to JSON. One tensor at a
+ * time is in memory; the file appears when it is complete.
+ * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`, `config`, `file-exists`, `file-write`, `aborted`.
+ */
+export async function convertFile(input: string, output: string, options: ConvertOptions = {}): Promise<ConvertReport> {
+  await checkPaths(input, output, options);
+  const source = await openFileSource(input);
+  try {
+    const log = await readLog(source, options.as);
+    if (log !== undefined) return await convertLog(input, output, log, options);
+    const plan = await planFor(await openWeights(source), options);
+    const total = plan.list.reduce((sum, tensor) => sum + sizeOf(tensor), 0);
+    let bytes = 0;
+    let header: number | undefined;
+    const counted = async function* (): AsyncGenerator<Uint8Array, void> {
+      for await (const piece of plan.encode(plan.list)) {
+        yield piece;
+        header ??= piece.byteLength;
+        bytes += piece.byteLength;
+        options.onProgress?.({ task: "convert", done: bytes - header, total, unit: "bytes" });
+      }
+    };
+    await writeAtomically(output, counted(), options);
+    return { input, output, bytes, ...plan.report };
+  } finally {
+    await source.close();
+  }
+}
+
+function sizeOf({ dtype, shape }: NamedBytes): number {
+  return shape.reduce((product, size) => product * size, bytesPerElement[dtype]);
+}
+
+/** Checks before anything is read that the output can be written, and that it is not the input. */
+async function checkPaths(input: string, output: string, options: ConvertOptions): Promise<void> {
+  if (isTorchName(output))
+    throw new CoordTokError(
+      "usage",
+      `Expected an output that ends in .safetensors, got "${output}"; PyTorch reads safetensors with the package of that name (safetensors.torch.load_file).`,
+    );
+  await checkOutput(output, options);
+  const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => undefined)));
+  if (from !== undefined && from === to)
+    throw new CoordTokError("usage", `Input and output are the same file, "${output}"; choose another output.`);
+}
+
+/** The text of a log, if that is what the file is. */
+async function readLog(source: FileSource, as: ConvertKind | undefined): Promise<string | undefined> {
+  if (as !== undefined && as !== "statistics") return undefined;
+  if (source.size > longestLog) {
+    if (as === undefined) return undefined;
+    throw new CoordTokError("file-format", `Expected a text log of at most ${longestLog} bytes in "${source.path}".`);
+  }
+  const start = await source.read(0, Math.min(source.size, 512));
+  if (as === undefined && start.some((byte) => byte === 0)) return undefined;
+  const text = new TextDecoder().decode(await source.read(0, source.size));
+  return as === "statistics" || text.includes("xy_mean: tensor(") ? text : undefined;
+}
+
+async function convertLog(input: string, output: string, log: string, options: ConvertOptions): Promise<ConvertReport> {
+  const stats = statsFromOfficialLog(log);
+  const text = `${JSON.stringify(stats, undefined, 2)}\n`;
+  await writeAtomically(output, text, options);
+  const channels = planeNames.map((plane) => `${plane} ${stats[plane].mean.length}`).join(", ");
+  return {
+    input,
+    output,
+    as: "statistics",
+    direction: "import",
+    facts: [
+      ["input", `log of the official trainer, ${input}`],
+      ["channels", channels],
+    ],
+    tensors: 0,
+    parameters: 0,
+    dropped: [],
+    config: null,
+    bytes: Buffer.byteLength(text),
+  };
+}

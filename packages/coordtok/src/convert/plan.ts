@@ -1,0 +1,190 @@
+import { readFile } from "node:fs/promises";
+import {
+  CoordTokError,
+  encodeSafetensors,
+  type Json,
+  type NamedBytes,
+  type SafetensorsFile,
+  type SafetensorsType,
+} from "@coordtok/core";
+import { fileReadError } from "@coordtok/core/node";
+import type { TorchFile, TorchValue } from "@coordtok/core/torch";
+import { countText, groupedText } from "../text.js";
+import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
+import type { ConvertOptions, ConvertReport } from "./convert.js";
+import { exportTensors } from "./export.js";
+import { importTensors } from "./import.js";
+import type { ModelHints, OfficialForm } from "./official-model.js";
+import { choicesOf, type WeightsFile } from "./weights-file.js";
+
+/** What will be written, known before anything is. */
+export interface ConvertPlan {
+  readonly list: readonly NamedBytes[];
+  readonly encode: (list: readonly NamedBytes[]) => AsyncGenerator<Uint8Array, void>;
+  readonly report: Omit<ConvertReport, "input" | "output" | "bytes">;
+}
+
+/** The metadata key under which official files that we write keep the official arguments. */
+const argumentsKey = "coordtok.official";
+
+/** Finds out what is in a file and what becomes of it. Every name and shape has been checked when this returns. */
+export async function planFor(weights: WeightsFile, options: ConvertOptions): Promise<ConvertPlan> {
+  if (options.as === "raw") return planCopy(weights, options);
+  if (weights.format === "ours") return planExport(weights.kind, weights.file, options);
+  return planImport(weights, options);
+}
+
+/** Every tensor as it is: name, type, shape and bytes. */
+function planCopy(weights: WeightsFile, options: ConvertOptions): ConvertPlan {
+  const given = (["weights", "dtype", "part", "config"] as const).find((name) => options[name] !== undefined);
+  if (given !== undefined)
+    throw new CoordTokError("usage", `--as raw copies every tensor unchanged, so --${given} cannot be given with it.`);
+  const file = weights.format === "torch" ? weights.torch.tensors() : weights.file;
+  const list = [...file.entries].map(([name, { dtype, shape }]): NamedBytes => {
+    if (dtype === "C128")
+      throw new CoordTokError(
+        "unsupported",
+        `Tensor "${name}" holds complex numbers in double precision, which safetensors cannot store.`,
+      );
+    return { name, dtype, shape, bytes: () => file.readPieces(name) };
+  });
+  if (list.length === 0) throw new CoordTokError("checkpoint", `There is no tensor in ${file.name}.`);
+  const metadata = weights.format === "torch" ? { format: "pt" } : weights.file.metadata;
+  return {
+    list,
+    encode: (tensors) => encodeSafetensors(tensors, metadata),
+    report: {
+      as: "raw",
+      direction: "copy",
+      facts: [["input", formatText(weights)]],
+      ...countsOf(list),
+      dropped: [],
+      config: null,
+    },
+  };
+}
+
+async function planImport(
+  weights: Exclude<WeightsFile, { format: "ours" }>,
+  options: ConvertOptions,
+): Promise<ConvertPlan> {
+  const kind = options.as === "statistics" || options.as === "raw" ? undefined : options.as;
+  const source = weights.format === "torch" ? weights.torch.name : weights.file.name;
+  const chosen = chooseWeights(choicesOf(weights), source, { kind, weights: options.weights });
+  const form = chosen.model.infer(chosen.tensors, await hintsFor(weights, options));
+  const list = importTensors(chosen, form, options);
+  return {
+    list,
+    encode: (tensors) => form.encode(tensors, options.part === undefined ? {} : { part: options.part }),
+    report: {
+      as: chosen.model.kind,
+      direction: "import",
+      facts: [["input", formatText(weights)], ...foundFacts(chosen), ...form.description],
+      ...countsOf(list),
+      dropped: chosen.dropped,
+      config: form.config,
+    },
+  };
+}
+
+function foundFacts({ choice, dropped, others, tensors }: Chosen): [string, string][] {
+  const place = choice.place === "" ? "at the top" : `under "${choice.place}"`;
+  const more = others.length === 0 ? "" : `; left behind: ${others.join(", ")}`;
+  const loss =
+    dropped.length === 0 ? "" : ` and ${countText(dropped.length, "tensor")} of the training loss, left behind`;
+  return [["weights", `${countText(tensors.size, "tensor")} ${place}${loss}${more}`]];
+}
+
+function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions): ConvertPlan {
+  if (options.config !== undefined)
+    throw new CoordTokError(
+      "usage",
+      "A checkpoint of ours knows its configuration, so --config cannot be given with it.",
+    );
+  const model = modelOfKind(kind);
+  if (options.as !== undefined && options.as !== model.kind)
+    throw new CoordTokError("checkpoint", `Expected a ${options.as} in ${file.name}, but it is a ${model.kind}.`);
+  const form = model.formOf(JSON.parse(file.metadata.get("coordtok.config") ?? "null") as Json);
+  const list = exportTensors(file, model, form, options);
+  const metadata = { format: "pt", [argumentsKey]: JSON.stringify(form.official) };
+  return {
+    list,
+    encode: (tensors) => encodeSafetensors(tensors, metadata),
+    report: {
+      as: model.kind,
+      direction: "export",
+      facts: [["input", `checkpoint of CoordTok.ts, its ${options.weights ?? "ema"} weights`], ...form.description],
+      ...countsOf(list),
+      dropped: [],
+      config: form.official,
+    },
+  };
+}
+
+async function hintsFor(
+  weights: Exclude<WeightsFile, { format: "ours" }>,
+  options: ConvertOptions,
+): Promise<ModelHints> {
+  const { heads, encoderHeads, decoderHeads } = options;
+  if (options.config !== undefined && (heads ?? encoderHeads ?? decoderHeads) !== undefined)
+    throw new CoordTokError(
+      "usage",
+      "A configuration says how many heads there are; give --config or heads, not both.",
+    );
+  const stored = weights.format === "safetensors" ? weights.file.metadata.get(argumentsKey) : undefined;
+  const config =
+    options.config !== undefined
+      ? await readConfig(options.config)
+      : stored === undefined
+        ? undefined
+        : parseJson(stored, weights.format === "safetensors" ? weights.file.name : "");
+  return {
+    config,
+    heads,
+    encoderHeads,
+    decoderHeads,
+    trainedWith: weights.format === "torch" ? argumentsOf(weights.torch) : undefined,
+  };
+}
+
+/** A configuration file: a configuration alone, or the `config.json` of a run. */
+async function readConfig(path: string): Promise<Json> {
+  const text = await readFile(path, "utf8").catch((thrown: unknown) => {
+    throw fileReadError(thrown, path);
+  });
+  const json = parseJson(text, `"${path}"`);
+  const isRun = typeof json === "object" && json !== null && "config" in json;
+  return isRun ? (json["config"] as Json) : json;
+}
+
+function parseJson(text: string, name: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (thrown) {
+    throw new CoordTokError("file-format", `Expected JSON in ${name}, but it is not valid.`, { cause: thrown });
+  }
+}
+
+/** The arguments that a training script saved beside the weights, under `args` or `config`, a namespace or a dictionary. */
+function argumentsOf({ root }: TorchFile): ReadonlyMap<string, unknown> | undefined {
+  if (!(root instanceof Map)) return undefined;
+  const top = root as ReadonlyMap<TorchValue, TorchValue>;
+  for (const key of ["args", "config", "hparams"]) {
+    const value = top.get(key);
+    const isRecord = typeof value === "object" && value !== null && "kind" in value && value.kind === "record";
+    const named = isRecord ? value.state : value;
+    if (named instanceof Map) return named as ReadonlyMap<string, unknown>;
+  }
+  return undefined;
+}
+
+function formatText(weights: WeightsFile): string {
+  if (weights.format === "ours") return `checkpoint of CoordTok.ts of kind ${weights.kind}`;
+  if (weights.format === "safetensors") return "safetensors";
+  return weights.torch.format === "zip" ? "PyTorch checkpoint" : "PyTorch checkpoint of the format before 1.6";
+}
+
+function countsOf(list: readonly NamedBytes[]): { tensors: number; parameters: number } {
+  const parameters = list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  return { tensors: list.length, parameters };
+}
