@@ -1,12 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  checkpointKind as kindOf,
-  CoordTokError,
-  openSafetensors,
-  type LongCallOptions,
-  type SafetensorsFile,
-} from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type SafetensorsFile } from "@coordtok/core";
 import { openFileSource, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
@@ -19,6 +13,9 @@ import {
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { probe, type FfmpegOptions } from "@coordtok/video/node";
+import { describeWeights, foreignWeightsRows, type ForeignWeights } from "./convert/describe.js";
+import { tokenizerFacts } from "./convert/tokenizer-model.js";
+import { isTorchName, looksLikeTorch, openWeights } from "./convert/weights-file.js";
 import { readIndex, type LatentIndex } from "./latents/index-file.js";
 import { bytesText, countText, durationText, groupedText, tableText } from "./text.js";
 
@@ -45,11 +42,13 @@ export type FileDescription =
       readonly checkpoint: CheckpointReference | undefined;
       readonly embeddedDecoder: boolean;
     } & ModelFacts)
+  | ({ readonly what: "weights" } & ForeignWeights)
   | ({ readonly what: "checkpoint"; readonly parameters: number; readonly step: number | undefined } & ModelFacts)
   | ({ readonly what: "latents"; readonly index: LatentIndex } & ModelFacts);
 
 /**
- * Finds out what a file is: a video, a triplane or a checkpoint of a tokenizer; or that a folder holds latents.
+ * Finds out what a file is: a video, a triplane, a checkpoint of a tokenizer, or weights of another program; or that a folder holds
+ * latents.
  * @throws CoordTokError for a file that is none of them or is damaged.
  */
 export async function describeFile(
@@ -58,15 +57,27 @@ export async function describeFile(
 ): Promise<FileDescription> {
   const facts = await stat(path).catch(() => undefined);
   if (facts?.isDirectory()) return describeLatents(path);
-  if (!/\.safetensors$/i.test(path)) return { what: "video", ...(await probe(path, options)) };
+  if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };
   const source = await openFileSource(path);
   try {
-    const file = await openSafetensors(source);
-    return await (kindOf(file) === triplaneKind
+    const weights = await openWeights(source);
+    if (weights.format !== "ours") return { what: "weights", ...describeWeights(weights, source) };
+    return await (weights.kind === triplaneKind
       ? describeTriplane(path, source)
-      : describeCheckpoint(path, source.size, file));
+      : describeCheckpoint(path, source.size, weights));
   } finally {
     await source.close();
+  }
+}
+
+/** Whether a file is none for ffmpeg: by its name, or because it begins like a checkpoint of PyTorch. */
+async function isOfWeights(path: string): Promise<boolean> {
+  if (/\.safetensors$/i.test(path) || isTorchName(path)) return true;
+  const source = await openFileSource(path).catch(() => undefined);
+  try {
+    return source !== undefined && (await looksLikeTorch(source));
+  } finally {
+    await source?.close();
   }
 }
 
@@ -82,12 +93,15 @@ async function describeLatents(folder: string): Promise<FileDescription> {
   return { what: "latents", ...modelFacts(folder, bytes, index.config), index };
 }
 
-function describeCheckpoint(path: string, bytes: number, file: SafetensorsFile): FileDescription {
-  const kind = kindOf(file);
+function describeCheckpoint(
+  path: string,
+  bytes: number,
+  { kind, file }: { readonly kind: string; readonly file: SafetensorsFile },
+): FileDescription {
   if (kind !== checkpointKind)
     throw new CoordTokError(
       "checkpoint",
-      `"${path}" is a safetensors file${kind === undefined ? " of another program" : ` of kind ${kind}`}, neither a triplane nor a tokenizer checkpoint.`,
+      `"${path}" is a safetensors file of kind ${kind}, neither a triplane nor a tokenizer checkpoint.`,
     );
   const config = checkConfig(JSON.parse(file.metadata.get("coordtok.config") ?? "null"));
   const parameters = [...file.entries]
@@ -112,21 +126,9 @@ function decoderPlace(embedded: boolean, checkpoint: CheckpointReference | undef
 /** A description for people. */
 export function descriptionText(description: FileDescription): string {
   if (description.what === "video") return videoText(description);
-  const { config, tokens, floats, path, bytes } = description;
-  const { clip, encoder, decoder, planes } = config;
-  const shared: [string, string][] = [
-    ["model", `${clip.frames} frames of ${clip.width}x${clip.height}`],
-    [
-      "encoder",
-      `width ${encoder.width}, ${encoder.heads} heads, ${encoder.videoLayers} + ${encoder.latentLayers} blocks`,
-    ],
-    ["decoder", `width ${decoder.width}, ${decoder.heads} heads, ${decoder.layers} blocks`],
-    [
-      "planes",
-      `${planes.rows} x ${planes.columns} x ${planes.time} (rows, columns, time), ${planes.channels} channels`,
-    ],
-    ["tokens", `${groupedText(tokens)} (${groupedText(floats)} numbers)`],
-  ];
+  if (description.what === "weights") return tableText(foreignWeightsRows(description));
+  const { config, path, bytes } = description;
+  const shared = tokenizerFacts(config);
   if (description.what === "triplane") {
     const { source, checkpoint, embeddedDecoder } = description;
     return tableText([

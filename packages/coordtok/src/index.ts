@@ -11,6 +11,8 @@ export { encodeDataset, type EncodeDatasetOptions, type EncodeDatasetReport } fr
 export { openLatents, type Latents, type ReadLatentsOptions } from "./latents/open-latents.js";
 export type { LatentIndex } from "./latents/index-file.js";
 export { runDemo, type DemoOptions, type DemoSummary } from "./demo.js";
+export { convertFile, type ConvertKind, type ConvertOptions, type ConvertReport } from "./convert/convert.js";
+export type { ForeignWeights, WeightsFacts } from "./convert/describe.js";
 export { describeFile, type FileDescription, type ModelFacts } from "./describe-file.js";
 export { examine, type Examination } from "./doctor.js";
 export { syntheticClip, type SyntheticClipOptions } from "./synthetic-clip.js";

@@ -1,9 +1,11 @@
 import { stat } from "node:fs/promises";
+import { basename, extname } from "node:path";
 import { loadBackend, type BackendName, type LoadedBackend, type Purpose } from "@coordtok/backend";
-import type { LongCallOptions } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { CoordTok } from "@coordtok/tokenizer";
 import type { FfmpegOptions } from "@coordtok/video/node";
+import { looksLikeTorch } from "./convert/weights-file.js";
 import { newestCheckpoint } from "./run-folder.js";
 
 /** Where to compute: a backend by name, or the best there is. */
@@ -40,13 +42,29 @@ export async function prepareBackend(purpose: Purpose, options: CommonOptions): 
   return loaded;
 }
 
-/** The path of a checkpoint file; a run folder stands for its newest checkpoint. */
+/**
+ * The path of a checkpoint file; a run folder stands for its newest checkpoint.
+ * @throws CoordTokError `checkpoint` for a checkpoint of PyTorch, saying how to convert it.
+ */
 export async function resolveCheckpoint(path: string): Promise<string> {
-  const isFolder = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return newestCheckpoint(path);
+  if (found?.isFile()) await refuseTorch(path);
+  return path;
+}
+
+async function refuseTorch(path: string): Promise<void> {
+  const source = await openFileSource(path);
+  try {
+    if (!(await looksLikeTorch(source))) return;
+  } finally {
+    await source.close();
+  }
+  const converted = `${basename(path, extname(path))}.safetensors`;
+  throw new CoordTokError(
+    "checkpoint",
+    `"${path}" is a checkpoint of PyTorch; convert it once with "coordtok convert ${path} ${converted}" and give the result.`,
   );
-  return isFolder ? newestCheckpoint(path) : path;
 }
 
 /** Loads the tokenizer of a checkpoint file. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */

@@ -38,7 +38,7 @@ export {
 } from "./checkpoint/safetensors-write.js";
 export { checkStateDict, fromStateDict, toStateDict, type StateDictLayout } from "./checkpoint/state-dict.js";
 export type { TensorFacts, TensorFile, TensorType } from "./checkpoint/tensor-file.js";
-export { oursFromTheirs, theirsFromOurs, type TransferLayout, type TransferRow } from "./checkpoint/transfer.js";
+export { oursFromTheirs, theirsFromOurs, type TransferRow } from "./checkpoint/transfer.js";
 export {
   byteFromModelRange,
   checkRgbClip,

@@ -1,6 +1,6 @@
 import { disposeTree, Random, type Json } from "@coordtok/core";
 import { describeEachBackend, expectNoLeak, expectOutput, readFixture, type Fixture } from "@coordtok/tools";
-import { tensor4d, transpose, zeros } from "@tensorflow/tfjs-core";
+import { tensor, tensor4d, transpose, zeros, type Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import {
   averageStatsOfficially,
@@ -14,6 +14,7 @@ import {
   planeNames,
   sliceTriplane,
   stackTriplanes,
+  statsFromOfficialLog,
   type NormalizedTriplane,
   type Triplane,
   type TriplaneStats,
@@ -73,6 +74,19 @@ describeEachBackend("normalizer", () => {
     const whole = stackTriplanes(parts);
     expectStats(fixture, "one", await collectStats([whole]));
     disposeTree([...parts, whole]);
+  });
+
+  it("the log of the official trainer gives its statistics, and they restore planes as the official sampler does", async () => {
+    const fixture = await readFixture("diffusion/latent-statistics");
+    const stats = statsFromOfficialLog(fixture.facts.config["log_txt"] as string);
+    expectStats(fixture, "log", stats);
+    const normal = mapPlanes((plane) => {
+      const { shape, data } = fixture.outputs.get(`one.normalized_${plane}`);
+      return transpose(tensor(data, [...shape]), [0, 2, 3, 1]) as Tensor4D;
+    }) as NormalizedTriplane;
+    const restored = denormalize(normal, stats);
+    for (const plane of planeNames) expectOutput(fixture, `log.restored_${plane}`, await restored[plane].data());
+    disposeTree([normal, restored]);
   });
 
   it("leaves no tensor behind", async () => {

@@ -157,7 +157,7 @@ export function statsFromOfficialLog(log: string): TriplaneStats {
   const found = new Map<string, number[]>();
   for (const [, plane, what, list] of log.matchAll(loggedNumbers))
     found.set(`${plane!}_${what!}`, list!.split(",").map(Number));
-  return mapStats((plane) => {
+  return perPlane((plane) => {
     const [mean, deviation] = [found.get(`${plane}_mean`), found.get(`${plane}_std`)];
     const isComplete = mean !== undefined && mean.length === deviation?.length;
     if (!isComplete || ![...mean, ...deviation].every(Number.isFinite) || deviation.some((value) => value < 0))

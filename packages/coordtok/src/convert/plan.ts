@@ -5,16 +5,15 @@ import {
   type Json,
   type NamedBytes,
   type SafetensorsFile,
-  type SafetensorsType,
 } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
-import { countText, groupedText } from "../text.js";
+import { countText } from "../text.js";
 import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 import { exportTensors } from "./export.js";
 import { importTensors } from "./import.js";
-import type { ModelHints, OfficialForm } from "./official-model.js";
+import type { ModelHints } from "./official-model.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
 
 /** What will be written, known before anything is. */

@@ -155,11 +155,13 @@ export function saveCheckpoint(
  */
 export function checkpointMetadata(content: Omit<CheckpointContent, "tensors">): Map<string, string> {
   const { kind, config, metadata = {} } = content;
-  const own = new Map(metadata instanceof Map ? (metadata as Map<string, string>) : Object.entries(metadata));
+  const own = new Map<string, string>(
+    metadata instanceof Map ? (metadata as Map<string, string>) : Object.entries(metadata),
+  );
   for (const key of own.keys())
     if (key.startsWith("coordtok."))
       throw new CoordTokError("checkpoint", `The metadata key "${key}" is taken; choose one without "coordtok.".`);
-  return new Map([
+  return new Map<string, string>([
     [keys.kind, kind],
     [keys.format, String(formatVersion)],
     [keys.config, JSON.stringify(config)],

@@ -1,10 +1,5 @@
 import { CoordTokError } from "../errors.js";
-
-/**
- * How the numbers of a tensor of a PyTorch state dict are laid out against ours. `transpose`: a Linear weight `[out, in]`.
- * `convolution`: `[out, channels, …kernel]` against `[kernel * channels, out]`. `flat`: the same numbers in another shape.
- */
-export type TransferLayout = "transpose" | "convolution" | "flat";
+import type { StateDictLayout } from "./state-dict.js";
 
 /** One of our tensors and the tensor of a state dict, or the rows of it, that holds the same numbers. */
 export interface TransferRow {
@@ -17,7 +12,7 @@ export interface TransferRow {
   /** Its shape, all rows included. */
   readonly theirShape: readonly number[];
   /** `undefined` where the numbers and the shape are the same. */
-  readonly layout: TransferLayout | undefined;
+  readonly layout: StateDictLayout | undefined;
   /** The first row of theirs that belongs to ours, where several of ours share one of theirs (default: all are ours). */
   readonly firstRow?: number | undefined;
 }

@@ -5,12 +5,13 @@ export const infoCommand: AnyCommand = defineCommand({
   name: "info",
   summary: "what a file is: a video, a triplane, a checkpoint or a folder of latents",
   description:
-    "Says what a file is and the facts about it: a video, a .triplane.safetensors file, a checkpoint of a tokenizer, or a folder of latents.",
+    "Says what a file is and the facts about it: a video, a .triplane.safetensors file, a checkpoint of a tokenizer, weights of PyTorch (.pth, .pt) and other programs, or a folder of latents.",
   args: [{ name: "FILE", help: "the file, or the folder of latents" }],
   flags: { ffmpeg: ffmpegFlag },
   examples: [
     "info clip.mp4",
     "info clip.triplane.safetensors",
+    "info CoordTok_UCF101_1M_50K.pth",
     "info runs/first/checkpoints/step-001000.safetensors --json",
   ],
   run: async ({ args, flags, signal, warn }) => {

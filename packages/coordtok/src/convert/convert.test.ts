@@ -1,0 +1,209 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { loadCheckpoint, openSafetensors, treeEntries, disposeTree, type TensorFile } from "@coordtok/core";
+import { loadTokenizer, officialFromParams, paramsFromOfficial, type TokenizerConfig } from "@coordtok/tokenizer";
+import { parseStats } from "@coordtok/triplane";
+import { memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { readFileSync } from "node:fs";
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { runCli } from "../testing/run-cli.js";
+import { convertFile, type ConvertOptions } from "./convert.js";
+
+const fixtures = fileURLToPath(new URL("../../../../fixtures/torch/", import.meta.url));
+const { tokenizer_config: official } = JSON.parse(readFileSync(`${fixtures}cases.json`, "utf8")) as {
+  tokenizer_config: object;
+};
+const heads = 4;
+
+let root = "";
+let folder = "";
+let count = 0;
+
+beforeAll(async () => {
+  await setBackend("cpu");
+  root = await mkdtemp(join(tmpdir(), "coordtok-convert-"));
+});
+beforeEach(async () => {
+  folder = join(root, String(count++));
+  await (await import("node:fs/promises")).mkdir(folder);
+});
+afterAll(async () => {
+  await rm(root, { recursive: true });
+});
+
+const open = (path: string): Promise<TensorFile> => openSafetensors(readFileSync(path));
+
+async function expectSameTensors(found: TensorFile, expected: TensorFile): Promise<void> {
+  expect([...found.entries.keys()].sort()).toEqual([...expected.entries.keys()].sort());
+  for (const [name, { dtype, shape }] of expected.entries) {
+    expect(found.entries.get(name)).toMatchObject({ dtype, shape });
+    expect(Buffer.compare(await found.readBytes(name), await expected.readBytes(name)), name).toBe(0);
+  }
+}
+
+async function convert(file: string, options: ConvertOptions = {}): Promise<string> {
+  const output = join(folder, `${count}-${(await readdir(folder)).length}.safetensors`);
+  await convertFile(file.includes("/") ? file : fixtures + file, output, options);
+  return output;
+}
+
+describe("official tokenizers", () => {
+  it.each([
+    ["tokenizer-nested.pth", "tokenizer-state-dict.safetensors"],
+    ["tokenizer-with-lpips.pth", "tokenizer-state-dict.safetensors"],
+    ["tokenizer-half.pth", "tokenizer-half.safetensors"],
+    ["tokenizer-state-dict.safetensors", "tokenizer-state-dict.safetensors"],
+  ])("%s becomes a checkpoint, and that the official tensors again, bit for bit", async (file, expected) => {
+    const ours = await convert(file, { heads });
+    const theirs = await convert(ours);
+    await expectSameTensors(await open(theirs), await open(fixtures + expected));
+    // Official files that we write carry the arguments, so the heads need not be given again.
+    const again = await convert(theirs);
+    expect(Buffer.compare(await readFile(again), await readFile(ours))).toBe(0);
+  });
+
+  it("the checkpoint holds what loading the official tensors gives", async () => {
+    const ours = await convert("tokenizer-with-lpips.pth", { heads });
+    const before = memory().numTensors;
+    const { config, params } = await loadTokenizer(readFileSync(ours));
+    const stored = await open(`${fixtures}tokenizer-state-dict.safetensors`);
+    const tensors = new Map<string, Tensor>();
+    for (const name of stored.entries.keys()) tensors.set(name, await stored.read(name));
+    const expected = paramsFromOfficial(config, tensors);
+    const found = new Map(treeEntries(params));
+    for (const [path, leaf] of treeEntries(expected)) {
+      expect(found.get(path)!.shape).toEqual(leaf.shape);
+      expect(
+        Buffer.compare(Buffer.from((await found.get(path)!.data()).buffer), Buffer.from((await leaf.data()).buffer)),
+        path,
+      ).toBe(0);
+    }
+    disposeTree([params, expected, [...tensors.values()]]);
+    expect(memory().numTensors).toBe(before);
+    expect(config).toMatchObject({
+      padding: "official",
+      compat: "official",
+      encoder: { heads: 4 },
+      clip: { frames: 16 },
+    });
+  });
+
+  it("a configuration file gives the form, as official arguments or as ours", async () => {
+    const path = join(folder, "config.json");
+    await writeFile(path, JSON.stringify(official));
+    const one = await convert("tokenizer-nested.pth", { config: path });
+    const { config } = (await open(one)) as unknown as { config: TokenizerConfig };
+    expect(config).toBeUndefined();
+    const stored = await loadCheckpoint(readFileSync(one), { kind: "tokenizer", parseConfig: (json) => json });
+    disposeTree([...stored.tensors.values()]);
+    await writeFile(path, JSON.stringify(stored.config), { flag: "w" });
+    const two = await convert("tokenizer-nested.pth", { config: path });
+    expect(Buffer.compare(await readFile(one), await readFile(two))).toBe(0);
+    await expect(convert("tokenizer-nested.pth", { config: path, heads: 2 })).rejects.toThrow("not both");
+  });
+
+  it("numbers are rounded to the storage asked for, and the average or one part can be chosen", async () => {
+    const whole = await convert("tokenizer-nested.pth", { heads });
+    const { params } = await loadTokenizer(readFileSync(whole));
+    const exact = new Map(treeEntries(params));
+    for (const [dtype, bits] of [
+      ["F16", 11],
+      ["BF16", 8],
+    ] as const) {
+      const file = await open(await convert("tokenizer-nested.pth", { heads, dtype }));
+      for (const [path, leaf] of exact) {
+        const rounded = await file.readNumbers(`average.${path}`);
+        const values = await leaf.data();
+        const isNear = values.every(
+          (value, i) => Math.abs(value - rounded[i]!) <= Math.abs(value) * 2 ** -bits + 2 ** -25,
+        );
+        expect([path, isNear]).toEqual([path, true]);
+      }
+      expect([...file.entries.values()].every((entry) => entry.dtype === dtype)).toBe(true);
+    }
+    disposeTree(params);
+    const decoder = await open(await convert("tokenizer-nested.pth", { heads, part: "decoder" }));
+    const names = [...decoder.entries.keys()];
+    expect(names).toEqual(
+      [...exact.keys()].filter((path) => path.startsWith("decoder.")).map((path) => `average.${path}`),
+    );
+    const official = await open(await convert(whole, { part: "encoder" }));
+    expect([...official.entries.keys()].filter((name) => name.startsWith("decoder."))).toEqual([]);
+    expect(official.entries.has("weight_tokens_xy")).toBe(true);
+    await expect(convert(whole, { weights: "model" })).rejects.toThrow("no weights beside the moving average");
+  });
+
+  it("what does not fit is refused by name, and nothing is written", async () => {
+    await expect(convert("tokenizer-wrong-shape.pth", { heads })).rejects.toThrow("decoder.projector.weight");
+    await expect(convert("tokenizer-nested.pth")).rejects.toThrow("give --encoder-heads or a configuration");
+    await expect(convert("layouts.pth")).rejects.toThrow("--as raw copies any tensors");
+    await expect(convert("hostile-os-system.pth")).rejects.toThrow("posix.system");
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe("any tensors", () => {
+  it("raw writes names, types, shapes and bytes unchanged", async () => {
+    await expectSameTensors(
+      await open(await convert("layouts.pth", { as: "raw" })),
+      await open(`${fixtures}layouts.safetensors`),
+    );
+    const nested = await open(await convert("sit-training.pth", { as: "raw" }));
+    const model = await open(`${fixtures}sit-training.model.safetensors`);
+    for (const name of model.entries.keys())
+      expect(Buffer.compare(await nested.readBytes(`model.${name}`), await model.readBytes(name))).toBe(0);
+    await expect(convert("layouts.pth", { as: "raw", dtype: "F16" })).rejects.toThrow("--dtype cannot be given");
+  });
+
+  it("stopped half-way it leaves nothing behind", async () => {
+    const stop = new AbortController();
+    const options = { heads, signal: stop.signal, onProgress: () => stop.abort() };
+    await expect(convert("tokenizer-nested.pth", options)).rejects.toMatchObject({ code: "aborted" });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("does not write over its input, over a file that is there, or what looks like a file of PyTorch", async () => {
+    const copy = join(folder, "copy.safetensors");
+    await copyFile(`${fixtures}layouts.safetensors`, copy);
+    await expect(convertFile(copy, copy, { as: "raw", overwrite: true })).rejects.toThrow("the same file");
+    await expect(convertFile(`${fixtures}layouts.pth`, copy, { as: "raw" })).rejects.toMatchObject({
+      code: "file-exists",
+    });
+    await expect(convertFile(copy, join(folder, "x.pth"))).rejects.toThrow("ends in .safetensors");
+  });
+});
+
+it("the log of the official trainer becomes statistics", async () => {
+  const { config } = JSON.parse(
+    readFileSync(fileURLToPath(new URL("../diffusion/latent-statistics/case.json", `file://${fixtures}`)), "utf8"),
+  ) as { config: { log_txt: string } };
+  await writeFile(join(folder, "log.txt"), config.log_txt);
+  const { as } = await convertFile(join(folder, "log.txt"), join(folder, "stats.json"));
+  expect(as).toBe("statistics");
+  const stats = parseStats(JSON.parse(await readFile(join(folder, "stats.json"), "utf8")));
+  expect(stats.xt.mean[1]).toBe(-0.7082);
+  expect(Math.sqrt(stats.yt.squares[7]!)).toBeCloseTo(1.1978, 12);
+  await writeFile(join(folder, "other.txt"), "xy_mean: tensor([0.1])");
+  await expect(convertFile(join(folder, "other.txt"), join(folder, "s.json"))).rejects.toThrow("plane xy");
+});
+
+describe("the command line", () => {
+  it("says what a PyTorch file is and that it has to be converted", async () => {
+    const [info, encode] = await Promise.all([
+      runCli(["info", `${fixtures}sit-training.pth`, "--json"]),
+      runCli(["encode", "clip.mp4", "--checkpoint", `${fixtures}tokenizer-half.pth`, "--backend", "wasm"]),
+    ]);
+    const { weights } = JSON.parse(info.stdout) as { weights: { place: string; tensors: number }[] };
+    expect(weights.map(({ place, tensors }) => [place, tensors])).toEqual([
+      ["model", 36],
+      ["ema", 36],
+    ]);
+    expect([encode.code, encode.stderr]).toEqual([
+      1,
+      expect.stringContaining('convert it once with "coordtok convert'),
+    ]);
+  });
+});
