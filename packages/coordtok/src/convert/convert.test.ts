@@ -1,10 +1,10 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { loadCheckpoint, openSafetensors, treeEntries, disposeTree, type TensorFile } from "@coordtok/core";
-import { loadTokenizer, officialFromParams, paramsFromOfficial, type TokenizerConfig } from "@coordtok/tokenizer";
+import { loadBackend } from "@coordtok/backend";
+import { disposeTree, loadCheckpoint, openSafetensors, treeEntries, type TensorFile } from "@coordtok/core";
+import { loadTokenizer, paramsFromOfficial } from "@coordtok/tokenizer";
 import { parseStats } from "@coordtok/triplane";
-import { memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { memory, type Tensor } from "@tensorflow/tfjs-core";
 import { readFileSync } from "node:fs";
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,12 +23,12 @@ let folder = "";
 let count = 0;
 
 beforeAll(async () => {
-  await setBackend("cpu");
+  await loadBackend("cpu");
   root = await mkdtemp(join(tmpdir(), "coordtok-convert-"));
 });
 beforeEach(async () => {
   folder = join(root, String(count++));
-  await (await import("node:fs/promises")).mkdir(folder);
+  await mkdir(folder);
 });
 afterAll(async () => {
   await rm(root, { recursive: true });
@@ -95,11 +95,9 @@ describe("official tokenizers", () => {
     const path = join(folder, "config.json");
     await writeFile(path, JSON.stringify(official));
     const one = await convert("tokenizer-nested.pth", { config: path });
-    const { config } = (await open(one)) as unknown as { config: TokenizerConfig };
-    expect(config).toBeUndefined();
     const stored = await loadCheckpoint(readFileSync(one), { kind: "tokenizer", parseConfig: (json) => json });
     disposeTree([...stored.tensors.values()]);
-    await writeFile(path, JSON.stringify(stored.config), { flag: "w" });
+    await writeFile(path, JSON.stringify({ config: stored.config }));
     const two = await convert("tokenizer-nested.pth", { config: path });
     expect(Buffer.compare(await readFile(one), await readFile(two))).toBe(0);
     await expect(convert("tokenizer-nested.pth", { config: path, heads: 2 })).rejects.toThrow("not both");
