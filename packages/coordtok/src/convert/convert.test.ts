@@ -1,5 +1,5 @@
 import { loadBackend } from "@coordtok/backend";
-import { disposeTree, loadCheckpoint, openSafetensors, treeEntries, type TensorFile } from "@coordtok/core";
+import { disposeTree, loadCheckpoint, openSafetensors, treeEntries, type Json, type TensorFile } from "@coordtok/core";
 import { loadTokenizer, paramsFromOfficial } from "@coordtok/tokenizer";
 import { parseStats } from "@coordtok/triplane";
 import { memory, type Tensor } from "@tensorflow/tfjs-core";
@@ -181,7 +181,7 @@ it("the log of the official trainer becomes statistics", async () => {
   await writeFile(join(folder, "log.txt"), config.log_txt);
   const { as } = await convertFile(join(folder, "log.txt"), join(folder, "stats.json"));
   expect(as).toBe("statistics");
-  const stats = parseStats(JSON.parse(await readFile(join(folder, "stats.json"), "utf8")));
+  const stats = parseStats(JSON.parse(await readFile(join(folder, "stats.json"), "utf8")) as Json);
   expect(stats.xt.mean[1]).toBe(-0.7082);
   expect(Math.sqrt(stats.yt.squares[7]!)).toBeCloseTo(1.1978, 12);
   await writeFile(join(folder, "other.txt"), "xy_mean: tensor([0.1])");

@@ -1,11 +1,5 @@
 import { readFile } from "node:fs/promises";
-import {
-  CoordTokError,
-  encodeSafetensors,
-  type Json,
-  type NamedBytes,
-  type SafetensorsFile,
-} from "@coordtok/core";
+import { CoordTokError, encodeSafetensors, type Json, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
 import { countText } from "../text.js";
