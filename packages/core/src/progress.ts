@@ -22,3 +22,8 @@ export interface LongCallOptions {
   /** Called with the progress of the call. */
   readonly onProgress?: OnProgress | undefined;
 }
+
+/** Lets the event loop run once, so that signals and timers come through a long computation. */
+export function macrotask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

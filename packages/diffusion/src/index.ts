@@ -18,3 +18,50 @@ export {
   type OfficialArguments,
 } from "./official-config.js";
 export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";
+export { statsFromOfficialLog } from "./official-log.js";
+export { interpolant, pathNames, type Interpolant, type PathName } from "./interpolant.js";
+export {
+  checkFlow,
+  defaultFlow,
+  derivedField,
+  noiseWeights,
+  predictionNames,
+  scoreWeights,
+  velocityField,
+  velocityWeights,
+  type Field,
+  type Flow,
+  type PredictionName,
+  type Weights,
+} from "./prediction.js";
+export {
+  interval,
+  officialEpsilon,
+  samplingInterval,
+  trainingInterval,
+  type Interval,
+  type StochasticUse,
+} from "./interval.js";
+export {
+  drawTimes,
+  flowLoss,
+  noisyData,
+  timeDistributions,
+  weightings,
+  type TimeDistribution,
+  type Weighting,
+} from "./objective.js";
+export { guidedField, type GuidanceOptions } from "./guidance.js";
+export { diffusionCoefficient, diffusionForms, type DiffusionForm } from "./sample/diffusion-form.js";
+export { odeSolverNames, type OdeSolverName } from "./sample/tableau.js";
+export { odeTrajectory, solveOde, timeGrid, type OdeOptions, type TimedState } from "./sample/ode.js";
+export {
+  lastSteps,
+  sdeSolverNames,
+  sdeTrajectory,
+  solveSde,
+  type LastStep,
+  type SdeOptions,
+  type SdeSolverName,
+} from "./sample/sde.js";
+export { normalLike, randomLike, weightedSum, type Term } from "./tree-math.js";

@@ -8,6 +8,9 @@ const firstStep = /^(.+)\.after_step\.(.+)$/;
 /** The tolerance of a first AdamW step where its gradient is certain: it moves by about lr·sign(gradient) (fixture README, section 3). */
 const certainStep = 2e-6;
 
+/** Bytes that come from truncating: at most this share of them may differ at all (fixture README, section 3). */
+const differingShares: ReadonlyMap<string, number> = new Map([["sde.video_u8", 0.005]]);
+
 /** The stored results that a run names; a `*` in a name stands for any text, but not for the results of a run with a longer name. */
 function expectedNames(parityCase: ParityCase, run: ParityRun): string[] {
   const names = [...parityCase.expected.entries.keys()];
@@ -63,6 +66,7 @@ async function compareOutput(parityCase: ParityCase, name: string, computed: Arr
   if (computed.length !== stored.length)
     throw new CoordTokError("shape", `Expected ${stored.length} numbers for "${name}", got ${computed.length}.`);
   const { atol, rtol } = parityCase.tolerances.get(name) ?? { atol: 0, rtol: 0 };
+  checkDifferingShare(name, computed, stored);
   const certain = await certainElements(parityCase, name);
   let worst: WorstError = { output: name, maxError: 0, allowed: atol };
   for (let i = 0; i < stored.length; i++) {
@@ -75,6 +79,14 @@ async function compareOutput(parityCase: ParityCase, name: string, computed: Arr
     if (roomOf(one) < roomOf(worst)) worst = one;
   }
   return worst;
+}
+
+function checkDifferingShare(name: string, computed: ArrayLike<number>, stored: ArrayLike<number>): void {
+  const allowed = differingShares.get(name);
+  if (allowed === undefined) return;
+  const share = Array.from(stored).filter((value, i) => value !== computed[i]).length / stored.length;
+  if (!(share <= allowed))
+    throw new CoordTokError("shape", `${share * 100} % of "${name}" differ, ${allowed * 100} % may.`);
 }
 
 /** For the first optimizer step: the elements whose stored gradient is over 100 times its own tolerance. */

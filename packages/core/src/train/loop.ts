@@ -1,5 +1,6 @@
 import { add, clone, dispose, mul, scalar, tidy, type Scalar } from "@tensorflow/tfjs-core";
 import { checkInteger, checkNumber } from "../config.js";
+import { macrotask } from "../progress.js";
 import { Random, type RandomState } from "../random.js";
 import { disposeTree, treeFromLeaves, treeLeaves, treeMap, type TensorTree } from "../tree.js";
 import { adamw, type AdamWSettings, type AdamWState } from "./adamw.js";
@@ -169,8 +170,4 @@ async function accumulate<P extends TensorTree, Batch>(
     }
   }
   return total!;
-}
-
-function macrotask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

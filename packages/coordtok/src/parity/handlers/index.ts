@@ -1,5 +1,7 @@
 import type { ParityHandler } from "../types.js";
+import { diffusionFlowHandlers } from "./diffusion-flow.js";
 import { diffusionModelHandlers } from "./diffusion-model.js";
+import { diffusionSamplingHandlers } from "./diffusion-sampling.js";
 import { metricsHandlers } from "./metrics.js";
 import { tokenizerHandlers } from "./tokenizer.js";
 import { trainingHandlers } from "./training.js";
@@ -12,4 +14,6 @@ export const handlers: { readonly [kind: string]: ParityHandler } = {
   ...trainingHandlers,
   ...metricsHandlers,
   ...diffusionModelHandlers,
+  ...diffusionFlowHandlers,
+  ...diffusionSamplingHandlers,
 };

@@ -1,0 +1,100 @@
+import { treeLeaves, type Random, type TensorTree } from "@coordtok/core";
+import { addN, mean, mul, reshape, square, tensor1d, tidy, type Tensor1D } from "@tensorflow/tfjs-core";
+import { interpolant } from "./interpolant.js";
+import type { Interval } from "./interval.js";
+import type { Flow } from "./prediction.js";
+import { tidyTree, scaledClips, weightedSum } from "./tree-math.js";
+
+/** How a noise or score loss is weighted over time. */
+export const weightings = ["none", "velocity", "likelihood"] as const;
+
+/** `none`: 1; `velocity`: `(variance / sigma)²`; `likelihood`: `variance / sigma²`. A velocity loss is never weighted. */
+export type Weighting = (typeof weightings)[number];
+
+/** `x_t` of each clip at its own time (fixture README 5.7). A new tree, the caller's. */
+export function noisyData<T extends TensorTree>(flow: Flow, data: T, noise: T, times: ArrayLike<number>): T {
+  const { alpha, sigma } = interpolant(flow.path);
+  return mixed(data, Array.from(times, alpha), noise, Array.from(times, sigma));
+}
+
+/** What the model should predict: the velocity of `x_t`, the noise, or the score times `-sigma`, which is the noise, too. */
+function target<T extends TensorTree>(flow: Flow, data: T, noise: T, times: ArrayLike<number>): T {
+  const { alphaRate, sigmaRate } = interpolant(flow.path);
+  if (flow.prediction !== "velocity") return weightedSum([[1, noise]]);
+  return mixed(data, Array.from(times, alphaRate), noise, Array.from(times, sigmaRate));
+}
+
+function mixed<T extends TensorTree>(a: T, ofA: number[], b: T, ofB: number[]): T {
+  return tidyTree(() =>
+    weightedSum([
+      [1, scaledClips(a, ofA)],
+      [1, scaledClips(b, ofB)],
+    ]),
+  );
+}
+
+/**
+ * The loss of each clip: the mean over the leaves of a tree of their mean squared errors (fixture README 5.7).
+ * @param model what it predicts for noisy clips at their times.
+ * @param data clean clips; the first axis of every leaf counts them.
+ * @param noise standard normal, of the same form.
+ * @param times a time per clip.
+ * @returns `[B]`, the caller's.
+ */
+export function flowLoss<T extends TensorTree>(
+  model: (noisy: T, times: ArrayLike<number>) => T,
+  flow: Flow,
+  { data, noise, times }: { readonly data: T; readonly noise: T; readonly times: ArrayLike<number> },
+  weighting: Weighting = "none",
+): Tensor1D {
+  return tidy(() => {
+    const output = model(noisyData(flow, data, noise, times), times);
+    const wanted = target(flow, data, noise, times);
+    const { sigma } = interpolant(flow.path);
+    const error =
+      flow.prediction === "score"
+        ? weightedSum([
+            [1, scaledClips(output, Array.from(times, sigma))],
+            [1, wanted],
+          ])
+        : weightedSum([
+            [1, output],
+            [-1, wanted],
+          ]);
+    const leaves = treeLeaves(error).map((leaf): Tensor1D => mean(reshape(square(leaf), [times.length, -1]), 1));
+    const loss = mul<Tensor1D>(leaves.length === 1 ? leaves[0]! : addN(leaves), 1 / leaves.length);
+    if (flow.prediction === "velocity" || weighting === "none") return loss;
+    return mul(loss, tensor1d(Array.from(times, (t) => lossWeight(flow, weighting, t))));
+  });
+}
+
+function lossWeight({ path }: Flow, weighting: Exclude<Weighting, "none">, t: number): number {
+  const { sigma, variance } = interpolant(path);
+  return weighting === "velocity" ? (variance(t) / sigma(t)) ** 2 : variance(t) / sigma(t) ** 2;
+}
+
+/** How training times are drawn: `uniform`, or the logistic function of a normal number (arXiv 2403.03206, section 3.1). */
+export const timeDistributions = ["uniform", "logit-normal"] as const;
+
+/** One of {@link timeDistributions}. */
+export type TimeDistribution = (typeof timeDistributions)[number];
+
+/**
+ * Times for training.
+ * @param options.mean of the normal number (default 0); more is nearer to data.
+ * @param options.deviation of the normal number (default 1).
+ */
+export function drawTimes(
+  count: number,
+  distribution: TimeDistribution,
+  { from, to }: Interval,
+  random: Random,
+  { mean: centre = 0, deviation = 1 }: { readonly mean?: number; readonly deviation?: number } = {},
+): Float32Array {
+  const draw = (): number => {
+    if (distribution === "uniform") return random.uniform();
+    const [normal] = random.normals(1);
+    return 1 / (1 + Math.exp(-(centre + deviation * normal!)));
+  };
+  return Float32Array.from({ length: count }, () => from + (to - from) * draw());
+}

@@ -1,0 +1,92 @@
+import { checkChoice, checkKnownKeys, CoordTokError, type TensorTree } from "@coordtok/core";
+import { interpolant, pathNames, type PathName } from "./interpolant.js";
+import { tidyTree, weightedSum } from "./tree-math.js";
+
+/** What a model can predict. */
+export const predictionNames = ["velocity", "noise", "score"] as const;
+
+/** What a model predicts: the velocity of `x_t`, the noise in it, or the score of its density. */
+export type PredictionName = (typeof predictionNames)[number];
+
+/** The path from noise to data and what the model predicts along it. Plain data. */
+export interface Flow {
+  /** The path. */
+  readonly path: PathName;
+  /** What the model predicts. */
+  readonly prediction: PredictionName;
+}
+
+/** The published choice: the straight path, and its velocity. */
+export const defaultFlow: Flow = { path: "linear", prediction: "velocity" };
+
+/**
+ * Checks a flow, wherever it came from.
+ * @throws CoordTokError `config`.
+ */
+export function checkFlow(value: unknown): Flow {
+  if (typeof value !== "object" || value === null)
+    throw new CoordTokError("config", `Expected a flow of path and prediction, got ${JSON.stringify(value)}.`);
+  checkKnownKeys(value, ["path", "prediction"], "the flow");
+  const { path, prediction } = value as Record<string, unknown>;
+  return {
+    path: checkChoice(path, "path", pathNames),
+    prediction: checkChoice(prediction, "prediction", predictionNames),
+  };
+}
+
+/** Something of `x_t` and a time: the output of a model, a velocity, a drift. The result is the caller's, `x` stays as it is. */
+export type Field<T extends TensorTree> = (x: T, t: number) => T;
+
+/** A quantity as a sum of what is known, `x` times one number and the model's output times another. */
+export interface Weights {
+  /** What multiplies `x_t`. */
+  readonly x: number;
+  /** What multiplies the output of the model. */
+  readonly output: number;
+}
+
+/** The velocity from a model's output: `variance score + b x` for a noise or score model (fixture README 5.7 and 5.8). */
+export function velocityWeights({ path, prediction }: Flow, t: number): Weights {
+  const { drift, variance, sigma } = interpolant(path);
+  if (prediction === "velocity") return { x: 0, output: 1 };
+  return { x: drift(t), output: prediction === "score" ? variance(t) : -variance(t) / sigma(t) };
+}
+
+/** The score from a model's output: `(r v - x) / (sigma² - r sigma' sigma)` with `r = alpha / alpha'` for a velocity model. */
+export function scoreWeights({ path, prediction }: Flow, t: number): Weights {
+  const { alpha, alphaRate, sigma, sigmaRate } = interpolant(path);
+  if (prediction === "score") return { x: 0, output: 1 };
+  if (prediction === "noise") return { x: 0, output: -1 / sigma(t) };
+  const ratio = alpha(t) / alphaRate(t);
+  const divisor = sigma(t) ** 2 - ratio * sigmaRate(t) * sigma(t);
+  return { x: -1 / divisor, output: ratio / divisor };
+}
+
+/** The noise in `x_t` from a model's output: `(r v - x) / (r sigma' - sigma)` with `r = alpha / alpha'` for a velocity model. */
+export function noiseWeights({ path, prediction }: Flow, t: number): Weights {
+  const { alpha, alphaRate, sigma, sigmaRate } = interpolant(path);
+  if (prediction === "noise") return { x: 0, output: 1 };
+  if (prediction === "score") return { x: 0, output: -sigma(t) };
+  const ratio = alpha(t) / alphaRate(t);
+  const divisor = ratio * sigmaRate(t) - sigma(t);
+  return { x: -1 / divisor, output: ratio / divisor };
+}
+
+/** What a model's output says about some quantity, as a field. */
+export function derivedField<T extends TensorTree>(model: Field<T>, weights: (t: number) => Weights): Field<T> {
+  return (x, t) => {
+    const { x: ofX, output } = weights(t);
+    if (ofX === 0 && output === 1) return model(x, t);
+    return tidyTree(() =>
+      weightedSum([
+        [output, model(x, t)],
+        [ofX, x],
+      ]),
+    );
+  };
+}
+
+/** The velocity of the probability flow that a model describes. */
+export function velocityField<T extends TensorTree>(model: Field<T>, flow: Flow): Field<T> {
+  return derivedField(model, (t) => velocityWeights(flow, t));
+}
