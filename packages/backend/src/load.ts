@@ -12,6 +12,7 @@ import { backendCatalogue, backendRow, type BackendName, type BackendRow } from 
 import type { FusedState } from "./fused/state.js";
 import type { Platform } from "./platform.js";
 import { missingKernels, type Purpose } from "./requirements.js";
+import { guardHeap, type WasmHeap } from "./wasm-heap.js";
 
 export interface LoadBackendOptions extends LongCallOptions {
   /** What the backend must be able to do (default `inference`). */
@@ -40,6 +41,8 @@ export interface LoadedBackend {
   readonly device: string;
   /** Whether its fused operations are in use, and which build or why not. */
   readonly fused: FusedState;
+  /** Bytes of tensors that it has room for just now; `undefined` where nobody knows, as on a GPU. */
+  readonly freeBytes: () => number | undefined;
   /** Backends that `auto` tried before, each with the reason why it was passed over. */
   readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
   /** Sentences worth showing, such as a version that has not been tested; usually none. */
@@ -102,6 +105,7 @@ async function load(
       tfName: row.tfName,
       versions,
       device: facts.device,
+      freeBytes: facts.freeBytes ?? (() => undefined),
       fused: facts.fused ?? { active: false, text: "none for this backend" },
       passedOver: [...passedOver],
       notes: [...versionNotes(versions), ...fusedNotes(facts.fused)],
@@ -116,6 +120,7 @@ interface LoadedFacts {
   readonly versions: Readonly<Record<string, string>>;
   readonly device: string;
   readonly fused?: FusedState;
+  readonly freeBytes?: () => number | undefined;
 }
 
 const loaders: Readonly<
@@ -125,7 +130,9 @@ const loaders: Readonly<
     await platform.loadNative();
     await select("tensorflow");
     const fused = platform.useNativeFused(options.fused ?? platform.fusedAllowed());
-    return { versions: platform.nativeVersions(), device: platform.nativeDevices().devices.join("; "), fused };
+    const { devices } = platform.nativeDevices();
+    const freeBytes = devices.length > 1 ? undefined : () => platform.availableBytes();
+    return { versions: platform.nativeVersions(), device: devices.join("; "), fused, ...(freeBytes && { freeBytes }) };
   },
   webgpu: async () => {
     const device = await webgpuAdapter();
@@ -144,14 +151,16 @@ const loaders: Readonly<
     const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");
     const threads = wasm.getThreadsCount();
     const device = `WebAssembly ${simd === true ? "with" : "without"} SIMD, ${String(threads)} ${threads === 1 ? "thread" : "threads"}`;
-    return { versions: { "@tensorflow/tfjs-backend-wasm": wasm.version_wasm }, device };
+    const freeBytes = guardHeap((backend() as unknown as { wasm: WasmHeap }).wasm);
+    return { versions: { "@tensorflow/tfjs-backend-wasm": wasm.version_wasm }, device, freeBytes };
   },
-  cpu: async () => {
+  cpu: async (platform) => {
     const cpu = await import("@tensorflow/tfjs-backend-cpu");
     await select("cpu");
     // The backend advertises tfjs-node on its first use.
     (backend() as unknown as { firstUse?: boolean }).firstUse = false;
-    return { versions: { "@tensorflow/tfjs-backend-cpu": cpu.version_cpu }, device: "plain JavaScript, 1 thread" };
+    const versions = { "@tensorflow/tfjs-backend-cpu": cpu.version_cpu };
+    return { versions, device: "plain JavaScript, 1 thread", freeBytes: () => platform.availableBytes() };
   },
 };
 

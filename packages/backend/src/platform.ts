@@ -14,6 +14,8 @@ export interface Platform {
   useNativeFused(wanted: boolean): FusedState;
   /** Whether the environment allows fused operations: `COORDTOK_FUSED` is not `0`. */
   fusedAllowed(): boolean;
+  /** Bytes of memory that this process may still take; absent where nobody knows. */
+  availableBytes(): number | undefined;
   /** Versions of what the native backend is made of. */
   nativeVersions(): Readonly<Record<string, string>>;
   /** The folder with the files of tfjs-backend-wasm, ending in a separator; absent where only the page knows. */

@@ -1,10 +1,10 @@
 import { CoordTokError, disposeTree } from "@coordtok/core";
-import { decode, type TokenizerConfig } from "@coordtok/tokenizer";
+import { decode, defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
 import { disposeTriplane, type PixelRectangle } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
 import { checkVideoOutput } from "./outputs.js";
-import { prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkMemory, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { findDecoder, readTriplane } from "./triplane-file.js";
 import type { TriplaneSource } from "@coordtok/triplane";
 
@@ -52,6 +52,8 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   try {
     const fps = options.fps ?? source.fps;
     const times = decodeTimes(source, config, options);
+    const work = { task: "decode", sliceSize: sliceSize ?? defaultSliceSize, frames: new Set(times).size } as const;
+    checkMemory(config, work, backend);
     const given = options.checkpoint === undefined ? undefined : await resolveCheckpoint(options.checkpoint);
     const decoder =
       given === undefined && own !== undefined

@@ -15,7 +15,7 @@ import { clipsOfVideo, type ClipChoice } from "./latents/clips-of-video.js";
 import { datasetVideos, type DatasetVideo, type Labels } from "./latents/dataset-videos.js";
 import { DatasetWriter, type DatasetPlan } from "./latents/dataset-writer.js";
 import { indexPath } from "./latents/index-file.js";
-import { loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { countText } from "./text.js";
 import { referenceTo } from "./triplane-file.js";
 
@@ -86,7 +86,13 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
   const file = await resolveCheckpoint(options.checkpoint);
   const checkpoint = await referenceTo(file, indexPath(out), { signal });
   const backend = await prepareBackend("inference", options);
-  using model = await loadModel(file, options);
+  using model = await loadModel(file, {
+    ...options,
+    part: "encoder",
+    onConfig: (config) => {
+      checkMemory(config, { task: "encode" }, backend);
+    },
+  });
   const choice = checkedChoice(options, model.config.clip.frames);
   const plan: DatasetPlan = {
     config: model.config,

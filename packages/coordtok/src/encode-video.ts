@@ -3,7 +3,7 @@ import { clipFromRgb } from "@coordtok/core";
 import { checkOutput } from "@coordtok/core/node";
 import { triplaneShapeOf } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
-import { loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { readSourceClip, type WindowOptions } from "./source-clip.js";
 import { referenceTo, writeTriplane } from "./triplane-file.js";
 import type { TriplaneSource } from "@coordtok/triplane";
@@ -47,7 +47,13 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   await checkOutput(out, options);
   const checkpoint = await resolveCheckpoint(options.checkpoint);
   const backend = await prepareBackend("inference", options);
-  using model = await loadModel(checkpoint, options);
+  using model = await loadModel(checkpoint, {
+    ...options,
+    part: options.embedDecoder === true ? undefined : "encoder",
+    onConfig: (config) => {
+      checkMemory(config, { task: "encode" }, backend);
+    },
+  });
   const { clip, source, warnings } = await readSourceClip(path, model.config, options);
   for (const warning of warnings) options.onWarning?.(warning);
   const tensors = clipFromRgb([clip]);

@@ -3,10 +3,17 @@ import { basename, extname } from "node:path";
 import { loadBackend, type BackendName, type LoadedBackend, type Purpose } from "@coordtok/backend";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
-import { CoordTok } from "@coordtok/tokenizer";
+import {
+  CoordTok,
+  estimateMemory,
+  type LoadTokenizerOptions,
+  type MemoryWork,
+  type TokenizerConfig,
+} from "@coordtok/tokenizer";
 import type { FfmpegOptions } from "@coordtok/video/node";
 import { looksLikeTorch } from "./convert/weights-file.js";
 import { newestCheckpoint } from "./run-folder.js";
+import { bytesText } from "./text.js";
 
 /** Where to compute: a backend by name, or the best there is. */
 export type BackendChoice = "auto" | BackendName;
@@ -67,8 +74,35 @@ async function refuseTorch(path: string): Promise<void> {
   );
 }
 
+/**
+ * Refuses work that does not fit into the memory that the backend has left.
+ * @throws CoordTokError `memory` with the figures and what would fit.
+ */
+export function checkMemory(config: TokenizerConfig, work: MemoryWork, { name, freeBytes }: LoadedBackend): void {
+  const free = freeBytes();
+  const need = estimateMemory(config, work);
+  if (free === undefined || need.totalBytes <= free) return;
+  const parts = [
+    `weights ${bytesText(need.weightBytes)}`,
+    `activations ${bytesText(need.activationBytes)}`,
+    ...(need.optimizerBytes > 0 ? [`optimizer and gradients ${bytesText(need.optimizerBytes)}`] : []),
+  ];
+  const doing = { encode: "Encoding", decode: "Decoding", train: "Training" }[work.task];
+  const elsewhere = name === "tensorflow" ? "a machine with more memory" : "the backend tensorflow";
+  throw new CoordTokError(
+    "memory",
+    `${doing} needs about ${bytesText(need.totalBytes)} (${parts.join(", ")}), but the backend ${name} has ${bytesText(free)} left; use ${waysOut[work.task]}, a smaller model or ${elsewhere}.`,
+  );
+}
+
+const waysOut: { readonly [task in MemoryWork["task"]]: string } = {
+  encode: "fewer clips at once",
+  decode: "smaller slices or fewer frames",
+  train: "a smaller batch or fewer points",
+};
+
 /** Loads the tokenizer of a checkpoint file. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
-export async function loadModel(path: string, options: LongCallOptions = {}): Promise<CoordTok> {
+export async function loadModel(path: string, options: LoadTokenizerOptions = {}): Promise<CoordTok> {
   const source = await openFileSource(path);
   try {
     return await CoordTok.load(source, options);

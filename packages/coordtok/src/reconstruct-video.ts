@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { clipFromRgb, rgbFromClip, type RgbClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
-import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
+import { defaultSliceSize, triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount, tokenCount, type Triplane } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
-import { loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { prepareFolder } from "./outputs.js";
 import { planesPicture } from "./pictures/planes.js";
 import { encodePng } from "./pictures/raster.js";
@@ -70,7 +70,13 @@ export async function reconstructVideo(path: string, options: ReconstructVideoOp
   await prepareFolder(options.out, Object.values(files), options);
   const checkpoint = await resolveCheckpoint(options.checkpoint);
   const backend = await prepareBackend("inference", options);
-  using model = await loadModel(checkpoint, options);
+  using model = await loadModel(checkpoint, {
+    ...options,
+    onConfig: (config) => {
+      checkMemory(config, { task: "encode" }, backend);
+      checkMemory(config, { task: "decode", sliceSize: options.sliceSize ?? defaultSliceSize }, backend);
+    },
+  });
   const source = await readSourceClip(path, model.config, options);
   for (const warning of source.warnings) options.onWarning?.(warning);
   const tensors = clipFromRgb([source.clip]);

@@ -9,7 +9,7 @@ import {
   type SavedTraining,
   type TokenizerTrainSettings,
 } from "@coordtok/tokenizer/train";
-import { prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkMemory, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { createRunFolder, readRunConfig, reopenRunFolder, runFolderOf, type RunConfig } from "./run-folder.js";
 import { readSourceClip } from "./source-clip.js";
 import { countText } from "./text.js";
@@ -67,6 +67,9 @@ export async function trainOnVideos(paths: readonly string[], options: TrainOnVi
   const backend = await prepareBackend("training", options);
   options.onNote?.(`${countText(videos.length, "video")} found`);
   const plan = resumed ? await resumePlan(resumed, options) : newPlan(options);
+  const { batchSize, pointsPerClip } = plan.settings;
+  if (plan.state === undefined)
+    checkMemory(plan.config, { task: "train", clips: batchSize, points: pointsPerClip }, backend);
   const { clips, videos: used, skipped } = await readTrainingClips(videos, plan.config, options);
   const validation: Awaited<ReturnType<typeof readSourceClip>>[] = [];
   for (const path of plan.validation)

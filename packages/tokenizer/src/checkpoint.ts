@@ -23,18 +23,25 @@ export function parseStoredConfig(stored: Json): TokenizerConfig {
 /** Which weights of a checkpoint: the moving average of the training, or the parameters themselves. */
 export type WeightsChoice = "average" | "model";
 
+/** Which half of a tokenizer: encoding needs the encoder alone, decoding the decoder. */
+export type TokenizerPart = "encoder" | "decoder";
+
 /** Options of {@link loadTokenizer}. */
 export interface LoadTokenizerOptions extends LongCallOptions {
   /** Default `average`. */
   readonly weights?: WeightsChoice | undefined;
+  /** Only this half is read (default: both). */
+  readonly part?: TokenizerPart | undefined;
+  /** Called with the configuration before any weight is read; what it throws ends the loading. */
+  readonly onConfig?: ((config: TokenizerConfig) => void) | undefined;
 }
 
 /** A tokenizer out of a file; its tensors are the caller's. */
 export interface LoadedTokenizer {
   /** The form of the model. */
   readonly config: TokenizerConfig;
-  /** Its weights. */
-  readonly params: TokenizerParams;
+  /** Its weights; with `part` only that half. */
+  readonly params: Partial<TokenizerParams>;
 }
 
 /**
@@ -45,14 +52,20 @@ export async function loadTokenizer(
   source: RangeSource | Uint8Array | Blob,
   options: LoadTokenizerOptions = {},
 ): Promise<LoadedTokenizer> {
+  const { part, onConfig } = options;
+  const prefix = `${options.weights ?? "average"}.`;
   const { config, tensors } = await loadCheckpoint(source, {
     ...options,
     kind: checkpointKind,
     parseConfig: parseStoredConfig,
-    shapes: paramShapes,
-    prefix: `${options.weights ?? "average"}.`,
+    shapes: (stored) => {
+      onConfig?.(stored);
+      return part === undefined ? paramShapes(stored) : partShapes(stored, part);
+    },
+    prefix: part === undefined ? prefix : `${prefix}${part}.`,
   });
-  return { config, params: nestTensors(tensors) as TokenizerParams };
+  const tree = nestTensors(tensors);
+  return { config, params: part === undefined ? (tree as TokenizerParams) : { [part]: tree } };
 }
 
 /**
@@ -81,7 +94,11 @@ export function encodeTokenizerBytes(
 
 /** The names and shapes of the decoder's parameters alone, for files that carry a decoder. */
 export function decoderShapes(config: TokenizerConfig): Map<string, readonly number[]> {
-  const prefix = "decoder.";
+  return partShapes(config, "decoder");
+}
+
+function partShapes(config: TokenizerConfig, part: TokenizerPart): Map<string, readonly number[]> {
+  const prefix = `${part}.`;
   return new Map(
     [...paramShapes(config)]
       .filter(([path]) => path.startsWith(prefix))

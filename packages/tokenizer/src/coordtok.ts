@@ -1,7 +1,7 @@
-import { disposeTree, type Clip, type RangeSource } from "@coordtok/core";
+import { CoordTokError, disposeTree, type Clip, type RangeSource, type TensorTree } from "@coordtok/core";
 import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
-import { loadTokenizer, type LoadTokenizerOptions } from "./checkpoint.js";
+import { loadTokenizer, type LoadTokenizerOptions, type TokenizerPart } from "./checkpoint.js";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";
 import { decode, latticeOf, type DecodeOptions } from "./decode.js";
@@ -12,9 +12,9 @@ import { createParams, type TokenizerParams } from "./params.js";
 export class CoordTok implements Disposable {
   /** The form of the model. */
   readonly config: TokenizerConfig;
-  readonly #params: TokenizerParams;
+  readonly #params: Partial<TokenizerParams>;
 
-  private constructor(config: TokenizerConfig, params: TokenizerParams) {
+  private constructor(config: TokenizerConfig, params: Partial<TokenizerParams>) {
     this.config = config;
     this.#params = params;
   }
@@ -24,13 +24,13 @@ export class CoordTok implements Disposable {
     return new CoordTok(checkConfig(config), createParams(config, seed));
   }
 
-  /** A tokenizer that takes weights over; they are freed with it. */
-  static from(config: TokenizerConfig, params: TokenizerParams): CoordTok {
+  /** A tokenizer that takes weights over; they are freed with it. One half alone can only encode, or only decode. */
+  static from(config: TokenizerConfig, params: Partial<TokenizerParams>): CoordTok {
     return new CoordTok(checkConfig(config), params);
   }
 
   /**
-   * A tokenizer from a checkpoint file.
+   * A tokenizer from a checkpoint file; with `part` only its encoder or decoder, which takes that much less memory.
    * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
    * @throws CoordTokError `checkpoint` when the file does not hold a tokenizer or its tensors do not fit.
    */
@@ -39,19 +39,22 @@ export class CoordTok implements Disposable {
     return new CoordTok(config, params);
   }
 
-  /** The weights, a tree of tensors; they stay this handle's. */
+  /**
+   * The weights, a tree of tensors; they stay this handle's.
+   * @throws CoordTokError `input` when only one half was loaded.
+   */
   get params(): TokenizerParams {
-    return this.#params;
+    return { encoder: this.#half("encoder"), decoder: this.#half("decoder") };
   }
 
   /** Clips to triplanes; see `encode`. The result is the caller's. */
   encode(clip: Clip): Triplane {
-    return encode(this.#params.encoder, this.config, clip);
+    return encode(this.#half("encoder"), this.config, clip);
   }
 
   /** A triplane to frames; see `decode`. The result is the caller's. */
-  decode(triplane: Triplane, options: DecodeOptions = {}): Promise<Clip> {
-    return decode(this.#params.decoder, this.config, triplane, options);
+  async decode(triplane: Triplane, options: DecodeOptions = {}): Promise<Clip> {
+    return decode(this.#half("decoder"), this.config, triplane, options);
   }
 
   /**
@@ -59,7 +62,16 @@ export class CoordTok implements Disposable {
    * @returns `[B, N, time * space * space * 3]`, the caller's.
    */
   decodeAt(triplane: Triplane, points: PointSet): Tensor3D {
-    return decodePatches(this.#params.decoder, this.config, triplane, points, latticeOf(this.config));
+    return decodePatches(this.#half("decoder"), this.config, triplane, points, latticeOf(this.config));
+  }
+
+  #half<P extends TokenizerPart>(part: P): TokenizerParams[P] {
+    const half = this.#params[part];
+    if (half !== undefined) return half;
+    throw new CoordTokError(
+      "input",
+      `This tokenizer was loaded without its ${part}; load it without the option "part".`,
+    );
   }
 
   /** Frees the weights. */

@@ -23,6 +23,7 @@ export {
   type TokenizerParams,
   type VideoTransformerParams,
 } from "./params.js";
+export { estimateMemory, type MemoryEstimate, type MemoryWork } from "./memory.js";
 export { encode } from "./encoder.js";
 export { decodePatches } from "./coordinate-decoder.js";
 export { decode, defaultSliceSize, latticeOf, type DecodeOptions } from "./decode.js";
@@ -34,6 +35,7 @@ export {
   loadTokenizer,
   type LoadedTokenizer,
   type LoadTokenizerOptions,
+  type TokenizerPart,
   type WeightsChoice,
 } from "./checkpoint.js";
 export { configFromOfficial, officialFromConfig, type OfficialArguments } from "./official-config.js";

@@ -13,5 +13,6 @@ export const platform: Platform = {
   nativeVersions: unavailable,
   useNativeFused: unavailable,
   fusedAllowed: () => true,
+  availableBytes: () => undefined,
   wasmFolder: () => undefined,
 };

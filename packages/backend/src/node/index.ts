@@ -13,6 +13,7 @@ export const platform: Platform = {
   nativeVersions,
   useNativeFused,
   fusedAllowed: () => process.env["COORDTOK_FUSED"] !== "0",
+  availableBytes: () => process.availableMemory(),
   wasmFolder: () => {
     const manifest = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm/package.json");
     return join(dirname(manifest), "wasm-out") + sep;

@@ -1,0 +1,144 @@
+import { hasFused, type PatchSize } from "@coordtok/core";
+import { planeNames } from "@coordtok/triplane";
+import { cellGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
+import { paramShapes } from "./params.js";
+
+/** What is to be computed, for {@link estimateMemory}. */
+export type MemoryWork =
+  | {
+      /** Clips to triplanes, with the encoder alone. */
+      readonly task: "encode";
+      /** Clips encoded together (default 1). */
+      readonly clips?: number | undefined;
+    }
+  | {
+      /** A triplane to frames, with the decoder alone. */
+      readonly task: "decode";
+      /** Clips decoded together (default 1). */
+      readonly clips?: number | undefined;
+      /** Patches decoded together. */
+      readonly sliceSize: number;
+      /** Frames decoded (default: all of the model). */
+      readonly frames?: number | undefined;
+    }
+  | {
+      /** One step of training after the other. */
+      readonly task: "train";
+      /** Clips per micro-batch. */
+      readonly clips: number;
+      /** Patches decoded per clip. */
+      readonly points: number;
+    };
+
+/** The memory of some work at its peak, in bytes of tensors. What the program and the backend take beside them is not in it. */
+export interface MemoryEstimate {
+  /** The weights that the work reads. */
+  readonly weightBytes: number;
+  /** What is computed on the way, clips and frames included. */
+  readonly activationBytes: number;
+  /** What training holds beside the weights: moments, moving average, gradients. */
+  readonly optimizerBytes: number;
+  /** All of it together. */
+  readonly totalBytes: number;
+}
+
+const bytesPerNumber = 4;
+/** What the formulas below leave out: small tensors, and those that live a little longer than they must. */
+const margin = 1.25;
+/** Attention takes at most this many logits at once (`core/nn/attention.ts`). */
+const mostLogits = 2 ** 26;
+
+/**
+ * Estimates the memory that some work takes, before it starts, from the configuration alone. It follows the layers: what a block holds
+ * at its peak, and in training what each keeps for its gradient. Fused operations of the backend in use are taken into account.
+ */
+export function estimateMemory(config: TokenizerConfig, work: MemoryWork): MemoryEstimate {
+  const encoder = bytesOfWeights(config, "encoder.");
+  const decoder = bytesOfWeights(config, "decoder.");
+  const clips = work.clips ?? 1;
+  if (work.task === "encode") return sumOf(encoder, clips * margin * bytesPerNumber * encodeNumbers(config));
+  if (work.task === "decode") {
+    const frames = work.frames ?? config.clip.frames;
+    return sumOf(decoder, clips * margin * bytesPerNumber * decodeNumbers(config, work.sliceSize, frames));
+  }
+  const weights = encoder + decoder;
+  const activations = clips * margin * bytesPerNumber * trainNumbers(config, work.points);
+  // Moving average and two moments stay. Gradients grow while activations go; the update then makes a second set of everything.
+  const kept = 3 * weights;
+  const update = 5 * weights;
+  return sumOf(weights, activations, kept + Math.max(weights, update - activations));
+}
+
+function sumOf(weightBytes: number, activationBytes: number, optimizerBytes = 0): MemoryEstimate {
+  return { weightBytes, activationBytes, optimizerBytes, totalBytes: weightBytes + activationBytes + optimizerBytes };
+}
+
+function bytesOfWeights(config: TokenizerConfig, prefix: string): number {
+  let numbers = 0;
+  for (const [path, shape] of paramShapes(config))
+    if (path.startsWith(prefix)) numbers += shape.reduce((product, dim) => product * dim, 1);
+  return numbers * bytesPerNumber;
+}
+
+/**
+ * Numbers alive at the end of a block over `rows` tokens that attend to `keys` tokens: its input, norms, queries, keys and values, hidden
+ * values and results. Composite norms and GELUs leave a few more of each size, and composite attention its logits.
+ */
+function blockNumbers(rows: number, keys: number, width: number, heads: number): number {
+  const fused = hasFused("CoordTokSelfAttention");
+  const logits = fused ? 0 : 3 * Math.min(heads * rows * keys, mostLogits);
+  return rows * width * (fused ? 20 : 32) + logits;
+}
+
+interface Counts {
+  readonly pixels: number;
+  readonly videoTokens: number;
+  readonly cells: number;
+}
+
+function countsOf(config: TokenizerConfig): Counts {
+  const { frames, height, width } = config.clip;
+  const cells = planeNames
+    .map((plane) => cellGrid(config.planes, plane))
+    .reduce((sum, [rows, columns]) => sum + rows * columns, 0);
+  return { pixels: frames * height * width * 3, videoTokens: videoTokenCount(config), cells };
+}
+
+function encodeNumbers(config: TokenizerConfig): number {
+  const { width, heads, videoLayers, latentLayers } = config.encoder;
+  const { pixels, videoTokens, cells } = countsOf(config);
+  const video = blockNumbers(videoTokens + 1, videoTokens + 1, width, heads);
+  const latent =
+    8 * cells * width + 2 * videoTokens * width + blockNumbers(cells, Math.max(cells, videoTokens), width, heads);
+  // The clip, padded and as patches; the results of all blocks.
+  const results = (videoLayers + 4) * videoTokens * width + latentLayers * cells * width;
+  return 4 * pixels + results + Math.max(video, latent);
+}
+
+function patchNumbers({ time, space }: PatchSize): number {
+  return time * space * space * 3;
+}
+
+function decodeNumbers(config: TokenizerConfig, sliceSize: number, frames: number): number {
+  const { width, heads, layers, patch } = config.decoder;
+  const perFrame = config.clip.height * config.clip.width * 3;
+  const whole = frames * perFrame;
+  const slice = Math.min(sliceSize, whole / patchNumbers(patch));
+  // The decoded patches stay; at the end they are put together, and the frames are made from them.
+  return whole + Math.max(3 * whole, (layers + 4) * slice * width + blockNumbers(slice, slice, width, heads));
+}
+
+function trainNumbers(config: TokenizerConfig, points: number): number {
+  const { encoder, decoder } = config;
+  const { pixels, videoTokens, cells } = countsOf(config);
+  // A block keeps its input, its norms, queries, keys and values, the attention's result and the hidden values of the MLP.
+  const video = encoder.videoLayers * (videoTokens + 1) * 13 * encoder.width;
+  const latent = encoder.latentLayers * (17 * cells + 2 * videoTokens) * encoder.width;
+  const decoded = decoder.layers * points * 13 * decoder.width;
+  const largest = Math.max(
+    blockNumbers(videoTokens + 1, videoTokens + 1, encoder.width, encoder.heads),
+    blockNumbers(cells, Math.max(cells, videoTokens), encoder.width, encoder.heads),
+    blockNumbers(points, points, decoder.width, decoder.heads),
+  );
+  return 3 * pixels + 2 * points * patchNumbers(decoder.patch) + video + latent + decoded + 2 * largest;
+}
