@@ -14,9 +14,12 @@ export { sit } from "./sit.js";
 export {
   configFromOfficial,
   configFromOfficialShapes,
+  officialFromConfig,
   type InferOptions,
   type OfficialArguments,
 } from "./official-config.js";
+export { checkOfficialPositions, officialPositions } from "./official-positions.js";
+export { isOfficialSiT, officialRows } from "./official-rows.js";
 export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";
 export { statsFromOfficialLog } from "./official-log.js";
 export { interpolant, pathNames, type Interpolant, type PathName } from "./interpolant.js";

@@ -46,6 +46,31 @@ export function configFromOfficial(official: OfficialArguments): SiTConfig {
   });
 }
 
+/**
+ * The official arguments of a configuration, the inverse of {@link configFromOfficial}.
+ * @throws CoordTokError `config` when the planes have not as many rows as columns, which the published model cannot have.
+ */
+export function officialFromConfig(config: SiTConfig): OfficialArguments {
+  const { planes } = config;
+  if (planes.x !== planes.y)
+    throw new CoordTokError(
+      "config",
+      `Expected planes with as many rows as columns, as official models have them, got ${planes.x} and ${planes.y}.`,
+    );
+  return {
+    input_size: [planes.t, planes.x],
+    patch_size: config.patch,
+    in_channels: planes.channels,
+    hidden_size: config.width,
+    depth: config.depth,
+    num_heads: config.heads,
+    mlp_ratio: config.mlpRatio,
+    class_dropout_prob: config.labelDropout,
+    num_classes: config.classes,
+    learn_sigma: config.learnSigma,
+  };
+}
+
 /** What the shapes of a state dict leave open. */
 export interface InferOptions {
   /** Attention heads (default: those of the published size of this width). */

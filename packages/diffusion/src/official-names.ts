@@ -11,9 +11,9 @@ import {
 } from "@coordtok/core";
 import { planeNames, type PlaneName } from "@coordtok/triplane";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { tokenGrid, type SiTConfig } from "./config.js";
+import type { SiTConfig } from "./config.js";
+import { checkOfficialPositions, fixedPositions, officialPositions } from "./official-positions.js";
 import { paramShapes, type SiTParams } from "./params.js";
-import { sinCosPositions } from "./position.js";
 
 type Rule = RenameRule<StateDictLayout>;
 
@@ -48,12 +48,6 @@ const rules: readonly Rule[] = [
   ...affine("blocks.{i}.modulation", "blocks.{i}.adaLN_modulation.1"),
 ];
 
-/** The published model keeps its fixed positions as a parameter; ours computes them. */
-const fixedPositions = "pos_embed_xy";
-
-/** Stored fixed positions are rounded to float32, half or bfloat; what is farther off is another table. */
-const fixedTolerance = 5e-3;
-
 /**
  * The official shapes by official name, for a configuration (fixture README 6).
  * @throws CoordTokError `config` when the planes have more rows than columns or fewer, which the published model cannot have.
@@ -65,9 +59,8 @@ export function officialShapes(config: SiTConfig): Map<string, readonly number[]
       "config",
       `Expected planes with as many rows as columns, as official models have them, got ${planes.x} and ${planes.y}.`,
     );
-  const [outer, inner] = tokenGrid(config, "xy");
   const shapes = paramShapes(config);
-  const official = new Map<string, readonly number[]>([[fixedPositions, [1, outer * inner, width]]]);
+  const official = new Map<string, readonly number[]>([[fixedPositions, officialPositions(config).shape]]);
   for (const [ours, { name, layout }] of renameStrictly(rules, shapes.keys(), "theirs")) {
     const shape = shapes.get(ours)!;
     if (layout === "transpose") official.set(name, [shape[1]!, shape[0]!]);
@@ -85,7 +78,7 @@ export function officialShapes(config: SiTConfig): Map<string, readonly number[]
  */
 export async function paramsFromOfficial(config: SiTConfig, tensors: ReadonlyMap<string, Tensor>): Promise<SiTParams> {
   checkStateDict(officialShapes(config), tensors);
-  await checkFixedPositions(config, tensors.get(fixedPositions)!);
+  checkOfficialPositions(config, await tensors.get(fixedPositions)!.data());
   const names = [...tensors.keys()].filter((name) => name !== fixedPositions);
   const theirs = new Map(
     [...renameStrictly(rules, names, "ours")].map(([name, { name: ours, layout }]) => [
@@ -109,24 +102,13 @@ export function officialFromParams(config: SiTConfig, params: SiTParams): Map<st
   const leaves = new Map(treeEntries(params));
   const renamed = renameStrictly(rules, leaves.keys(), "theirs");
   const byName = new Map([...renamed].map(([ours, { name, layout }]) => [name, { leaf: leaves.get(ours)!, layout }]));
-  const [outer, inner] = tokenGrid(config, "xy");
   return new Map(
     [...officialShapes(config)].map(([name, shape]) => {
-      if (name === fixedPositions)
-        return [name, tensor(Float32Array.from(sinCosPositions(outer, inner, config.width)), [...shape])];
+      if (name === fixedPositions) return [name, tensor(officialPositions(config).values(), [...shape])];
       const { leaf, layout } = byName.get(name)!;
       return [name, toStateDict(leaf, layout, shape)];
     }),
   );
 }
 
-async function checkFixedPositions(config: SiTConfig, stored: Tensor): Promise<void> {
-  const [outer, inner] = tokenGrid(config, "xy");
-  const expected = sinCosPositions(outer, inner, config.width);
-  const values = await stored.data();
-  if (!expected.every((value, i) => Math.abs(values[i]! - value) <= fixedTolerance))
-    throw new CoordTokError(
-      "checkpoint",
-      `The tensor "${fixedPositions}" is not the fixed table of sines and cosines, so this is another model; nothing was loaded.`,
-    );
-}
+export { rules as officialRules };

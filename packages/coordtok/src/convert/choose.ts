@@ -1,10 +1,11 @@
 import { CoordTokError, suggest, type TensorFacts } from "@coordtok/core";
+import { diffusionModel } from "./diffusion-model.js";
 import type { OfficialModel } from "./official-model.js";
 import { tokenizerModel } from "./tokenizer-model.js";
 import type { WeightsChoice } from "./weights-file.js";
 
 /** The published kinds of models. */
-export const officialModels: readonly OfficialModel[] = [tokenizerModel];
+export const officialModels: readonly OfficialModel[] = [tokenizerModel, diffusionModel];
 
 /** The weights of a training, or their moving average. */
 export type WeightsKind = "ema" | "model";

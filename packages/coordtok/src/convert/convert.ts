@@ -35,6 +35,10 @@ export interface ConvertOptions extends LongCallOptions, OverwriteOption {
   readonly part?: ModelPart | undefined;
   /** A JSON file with the configuration, ours or official arguments (default: found out from the shapes). */
   readonly config?: string | undefined;
+  /** Called with what may be wrong, one sentence each. */
+  readonly onWarning?: ((sentence: string) => void) | undefined;
+  /** For a diffusion model: its latent statistics, a JSON file or the text log of the official trainer (default: none). */
+  readonly statistics?: string | undefined;
   /** Attention heads, which shapes do not show (default: those of the published model of the same width). */
   readonly heads?: number | undefined;
   /** As `heads`, for the encoder of a tokenizer alone. */

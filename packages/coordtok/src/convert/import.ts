@@ -61,3 +61,15 @@ function lastRead<T>(read: (name: string) => Promise<T>): (name: string) => Prom
     return last.value;
   };
 }
+
+/** What is wrong with the numbers of a state dict that ours does not store but computes, one sentence each. */
+export async function fixedProblems({ choice, tensors }: Chosen, form: OfficialForm): Promise<string[]> {
+  const problems: string[] = [];
+  for (const [name, { problemOf }] of form.fixed) {
+    const facts = tensors.get(name);
+    if (!facts) continue;
+    const problem = problemOf(floatsOf(name, facts, await choice.file.readBytes(choice.inFile(name))));
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
+}

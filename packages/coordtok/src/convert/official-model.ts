@@ -19,6 +19,8 @@ export type ModelPart = "encoder" | "decoder";
 export interface FixedTensor {
   readonly shape: readonly number[];
   readonly values: () => Float32Array;
+  /** What is wrong with stored numbers, one sentence; nothing when they are these. */
+  readonly problemOf: (stored: Float32Array) => string | undefined;
 }
 
 /** A configuration of a model with all that converting needs of it. */

@@ -2,12 +2,14 @@ import { readFile } from "node:fs/promises";
 import { CoordTokError, encodeSafetensors, type Json, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
+import { parseStats, statsFromOfficialLog, type TriplaneStats } from "@coordtok/triplane";
 import { countText } from "../text.js";
 import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 import { exportTensors } from "./export.js";
-import { importTensors } from "./import.js";
-import type { ModelHints } from "./official-model.js";
+import { fixedProblems, importTensors } from "./import.js";
+import { statisticsKey } from "./diffusion-model.js";
+import type { ModelHints, OfficialModel } from "./official-model.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
 
 /** What will be written, known before anything is. */
@@ -29,7 +31,9 @@ export async function planFor(weights: WeightsFile, options: ConvertOptions): Pr
 
 /** Every tensor as it is: name, type, shape and bytes. */
 function planCopy(weights: WeightsFile, options: ConvertOptions): ConvertPlan {
-  const given = (["weights", "dtype", "part", "config"] as const).find((name) => options[name] !== undefined);
+  const given = (["weights", "dtype", "part", "config", "statistics"] as const).find(
+    (name) => options[name] !== undefined,
+  );
   if (given !== undefined)
     throw new CoordTokError("usage", `--as raw copies every tensor unchanged, so --${given} cannot be given with it.`);
   const file = weights.format === "torch" ? weights.torch.tensors() : weights.file;
@@ -65,10 +69,13 @@ async function planImport(
   const source = weights.format === "torch" ? weights.torch.name : weights.file.name;
   const chosen = chooseWeights(choicesOf(weights), source, { kind, weights: options.weights });
   const form = chosen.model.infer(chosen.tensors, await hintsFor(weights, options));
+  checkPart(chosen.model, options);
   const list = importTensors(chosen, form, options);
+  for (const problem of await fixedProblems(chosen, form)) options.onWarning?.(problem);
+  const metadata = await metadataFor(chosen.model, options);
   return {
     list,
-    encode: (tensors) => form.encode(tensors, options.part === undefined ? {} : { part: options.part }),
+    encode: (tensors) => form.encode(tensors, metadata),
     report: {
       as: chosen.model.kind,
       direction: "import",
@@ -78,6 +85,37 @@ async function planImport(
       config: form.config,
     },
   };
+}
+
+function checkPart({ kind }: OfficialModel, { part }: ConvertOptions): void {
+  if (part !== undefined && kind !== "tokenizer")
+    throw new CoordTokError("usage", `A ${kind} model has no parts, so --part cannot be given with it.`);
+}
+
+/** What is stored beside the tensors of a checkpoint of ours. */
+async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Promise<Record<string, string>> {
+  const { part, statistics } = options;
+  if (statistics !== undefined && kind !== "diffusion")
+    throw new CoordTokError(
+      "usage",
+      "Statistics belong to a diffusion model, so --statistics cannot be given with a tokenizer.",
+    );
+  return {
+    ...(part === undefined ? {} : { part }),
+    ...(statistics === undefined ? {} : { [statisticsKey]: JSON.stringify(await readStatistics(statistics)) }),
+  };
+}
+
+/** Latent statistics out of a JSON file or the log of the official trainer. */
+async function readStatistics(path: string): Promise<TriplaneStats> {
+  const text = await readText(path);
+  return text.trimStart().startsWith("{") ? parseStats(parseJson(text, `"${path}"`)) : statsFromOfficialLog(text);
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((thrown: unknown) => {
+    throw fileReadError(thrown, path);
+  });
 }
 
 function foundFacts({ choice, dropped, others, tensors }: Chosen): [string, string][] {
@@ -97,6 +135,7 @@ function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions
   const model = modelOfKind(kind);
   if (options.as !== undefined && options.as !== model.kind)
     throw new CoordTokError("checkpoint", `Expected a ${options.as} in ${file.name}, but it is a ${model.kind}.`);
+  checkPart(model, options);
   const form = model.formOf(JSON.parse(file.metadata.get("coordtok.config") ?? "null") as Json);
   const list = exportTensors(file, model, form, options);
   const metadata = { format: "pt", [argumentsKey]: JSON.stringify(form.official) };
@@ -142,10 +181,7 @@ async function hintsFor(
 
 /** A configuration file: a configuration alone, or the `config.json` of a run. */
 async function readConfig(path: string): Promise<Json> {
-  const text = await readFile(path, "utf8").catch((thrown: unknown) => {
-    throw fileReadError(thrown, path);
-  });
-  const json = parseJson(text, `"${path}"`);
+  const json = parseJson(await readText(path), `"${path}"`);
   const isRun = typeof json === "object" && json !== null && "config" in json;
   return isRun ? (json["config"] as Json) : json;
 }

@@ -27,6 +27,10 @@ export const convertCommand: AnyCommand = defineCommand({
       value: "file",
       defaultText: "from the shapes",
     }),
+    statistics: text("latent statistics to go with a diffusion model: JSON, or the text log of the official trainer", {
+      value: "file",
+      defaultText: "none",
+    }),
     heads: integer("attention heads, which shapes do not show", {
       minimum: 1,
       defaultText: "those of the published model of the same width",
@@ -37,7 +41,7 @@ export const convertCommand: AnyCommand = defineCommand({
   },
   examples: [
     "convert CoordTok_UCF101_1M_50K.pth tokenizer.safetensors",
-    "convert sit.pth sit.safetensors --weights model --dtype bf16",
+    "convert sit.pth sit.safetensors --statistics log.txt",
     "convert runs/first/checkpoints/step-001000.safetensors official.safetensors",
     "convert anything.pth anything.safetensors --as raw",
     "convert log.txt statistics.json",
@@ -51,6 +55,7 @@ export const convertCommand: AnyCommand = defineCommand({
       dtype: dtype === undefined ? undefined : storages[dtype],
       signal,
       onProgress,
+      onWarning: context.warn,
     });
     const counts: [string, string][] =
       report.tensors === 0

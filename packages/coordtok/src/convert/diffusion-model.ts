@@ -1,0 +1,82 @@
+import { checkpointMetadata, encodeSafetensors, isCoordTokError, type Json } from "@coordtok/core";
+import {
+  checkConfig,
+  checkOfficialPositions,
+  configFromOfficial,
+  configFromOfficialShapes,
+  isOfficialSiT,
+  officialFromConfig,
+  officialPositions,
+  officialRows,
+  tokensOf,
+  type OfficialArguments,
+  type SiTConfig,
+} from "@coordtok/diffusion";
+import type { OfficialForm, OfficialModel } from "./official-model.js";
+
+/** The metadata key of a diffusion checkpoint under which the statistics of its latents are. */
+export const statisticsKey = "statistics";
+
+function formOf(config: SiTConfig): OfficialForm {
+  const { name, shape, values } = officialPositions(config);
+  return {
+    config: config as unknown as Json,
+    official: officialFromConfig(config) as unknown as Json,
+    rows: officialRows(config),
+    fixed: new Map([[name, { shape, values, problemOf: (stored) => positionProblem(config, stored) }]]),
+    description: sitFacts(config),
+    encode: (tensors, metadata) =>
+      encodeSafetensors(
+        Array.from(tensors, (tensor) => ({ ...tensor, name: `average.${tensor.name}` })),
+        checkpointMetadata({ kind: "diffusion", config: config as unknown as Json, metadata }),
+      ),
+  };
+}
+
+/** Our model computes the fixed positions, so that a file with others becomes another model. */
+function positionProblem(config: SiTConfig, stored: Float32Array): string | undefined {
+  try {
+    checkOfficialPositions(config, stored);
+    return undefined;
+  } catch (thrown) {
+    if (!isCoordTokError(thrown)) throw thrown;
+    return `The tensor "${officialPositions(config).name}" is not the fixed table of sines and cosines, which is used in its place; the model will give other results than its file.`;
+  }
+}
+
+/** A configuration of ours, or official arguments by their names. */
+function configFrom(json: Json): SiTConfig {
+  const isOfficial = typeof json === "object" && json !== null && "input_size" in json;
+  return isOfficial ? configFromOfficial(json as unknown as OfficialArguments) : checkConfig(json);
+}
+
+function sitFacts(config: SiTConfig): [string, string][] {
+  const { width, depth, heads, patch, planes, classes } = config;
+  return [
+    ["model", `SiT of width ${width}, ${heads} heads, ${depth} blocks, patches of ${patch}x${patch}`],
+    ["planes", `${planes.x} x ${planes.y} x ${planes.t} (rows, columns, time), ${planes.channels} channels`],
+    ["tokens", String(tokensOf(config))],
+    ["classes", classes === 1 ? "1, no labels" : String(classes)],
+  ];
+}
+
+/** The published SiT over triplanes. */
+export const diffusionModel: OfficialModel = {
+  kind: "diffusion",
+  isOurs: ({ names }) => isOfficialSiT(names),
+  isDropped: () => false,
+  partOf: () => undefined,
+  infer: (tensors, hints) => {
+    if (hints.config !== undefined) return formOf(configFrom(hints.config));
+    const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+    const classes = hints.trainedWith?.get("num_classes");
+    return formOf(
+      configFromOfficialShapes(shapes, {
+        heads: hints.heads,
+        classes: typeof classes === "number" ? classes : undefined,
+      }),
+    );
+  },
+  formOf: (config) => formOf(checkConfig(config)),
+  prefixOf: (weights) => (weights === "ema" ? "average." : "model."),
+};
