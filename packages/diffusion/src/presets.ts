@@ -17,21 +17,24 @@ const patches: readonly number[] = [2, 4, 8];
 /** The triplanes of the paper's tokenizers: 16x16 and twice 32x16 cells of 8 channels. */
 const paperPlanes: TriplaneShape = { t: 32, x: 16, y: 16, channels: 8 };
 
+/** The sizes of published models; the others are ours and tell nothing about a foreign checkpoint. */
+const publishedSizes: readonly string[] = ["XL", "L", "B", "S"];
+
 /** The names of the presets, the largest first: every size with every patch size, such as `L/2`. */
 export const presetNames: readonly string[] = Object.keys(sizes).flatMap((size) =>
   patches.map((patch) => `${size}/${patch}`),
 );
 
 /**
- * The heads of the size that has this width.
+ * The heads of the published size that has this width.
  * @throws CoordTokError `config` when there is none.
  */
 export function headsOfWidth(width: number): number {
-  const size = Object.values(sizes).find(([ofSize]) => ofSize === width);
+  const size = publishedSizes.map((name) => sizes[name]!).find(([ofSize]) => ofSize === width);
   if (size === undefined)
     throw new CoordTokError(
       "config",
-      `No known size has the width ${width}; say how many attention heads the model has.`,
+      `No published SiT has the width ${width}; say how many attention heads the model has (--heads) or give its configuration (--config).`,
     );
   return size[2];
 }

@@ -1,6 +1,7 @@
 import { loadBackend } from "@coordtok/backend";
 import { disposeTree, loadCheckpoint, openSafetensors, treeEntries, type Json, type TensorFile } from "@coordtok/core";
 import { loadTokenizer, paramsFromOfficial } from "@coordtok/tokenizer";
+import { paramsFromOfficial as sitFromOfficial, type SiTConfig } from "@coordtok/diffusion";
 import { parseStats } from "@coordtok/triplane";
 import { memory, type Tensor } from "@tensorflow/tfjs-core";
 import { readFileSync } from "node:fs";
@@ -140,6 +141,59 @@ describe("official tokenizers", () => {
     await expect(convert("layouts.pth")).rejects.toThrow("--as raw copies any tensors");
     await expect(convert("hostile-os-system.pth")).rejects.toThrow("posix.system");
     expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe("official diffusion models", () => {
+  it.each([
+    ["ema", "sit-training.safetensors"],
+    ["model", "sit-training.model.safetensors"],
+    [undefined, "sit-training.safetensors"],
+  ] as const)("the %s weights become a checkpoint, and that the official tensors again", async (weights, expected) => {
+    const warnings: string[] = [];
+    const ours = await convert("sit-training.pth", { heads, weights, onWarning: (line) => warnings.push(line) });
+    // The fixed positions of this file are random numbers, and ours are computed.
+    expect(warnings).toEqual([expect.stringContaining("pos_embed_xy")]);
+    const theirs = await open(await convert(ours));
+    const stored = await open(fixtures + expected);
+    expect([...theirs.entries.keys()].sort()).toEqual([...stored.entries.keys()].sort());
+    for (const name of stored.entries.keys())
+      if (name !== "pos_embed_xy")
+        expect(Buffer.compare(await theirs.readBytes(name), await stored.readBytes(name)), name).toBe(0);
+  });
+
+  it("the checkpoint holds what loading the official tensors gives", async () => {
+    const path = await convert("sit-training.pth", { heads });
+    const ours = await open(path);
+    const theirs = await open(await convert(path));
+    const { config, tensors: own } = await loadCheckpoint(await readFile(path), {
+      kind: "diffusion",
+      parseConfig: (json) => json,
+    });
+    disposeTree([...own.values()]);
+    const { model } = config as unknown as { model: SiTConfig };
+    const tensors = new Map<string, Tensor>();
+    for (const name of theirs.entries.keys()) tensors.set(name, await theirs.read(name));
+    const expected = await sitFromOfficial(model, tensors);
+    for (const [leafPath, leaf] of treeEntries(expected)) {
+      const bytes = await ours.readBytes(`average.${leafPath}`);
+      expect(Buffer.compare(bytes, Buffer.from((await leaf.data()).buffer)), leafPath).toBe(0);
+    }
+    expect(model).toMatchObject({ heads: 4, classes: 1, learnSigma: true, planes: { t: 8, x: 8, y: 8, channels: 4 } });
+    disposeTree([expected, [...tensors.values()]]);
+  });
+
+  it("asks for the heads, takes statistics along, and has no parts", async () => {
+    await expect(convert("sit-training.pth")).rejects.toThrow("--heads");
+    await expect(convert("sit-training.pth", { heads, part: "encoder" })).rejects.toThrow("has no parts");
+    const statistics = join(folder, "stats.json");
+    const plane = { count: 2, mean: [1, 2, 3, 4], squares: [1, 1, 1, 1] };
+    await writeFile(statistics, JSON.stringify({ xy: plane, yt: plane, xt: plane }));
+    const { metadata } = await openSafetensors(
+      await readFile(await convert("sit-training.pth", { heads, statistics })),
+    );
+    expect(JSON.parse(metadata.get("latents")!)).toMatchObject({ statistics: { xt: plane }, classes: [] });
+    await expect(convert("tokenizer-half.pth", { heads, statistics })).rejects.toThrow("--statistics");
   });
 });
 

@@ -4,6 +4,7 @@ import {
   checkOfficialPositions,
   configFromOfficial,
   configFromOfficialShapes,
+  defaultFlow,
   isOfficialSiT,
   officialFromConfig,
   officialPositions,
@@ -12,15 +13,18 @@ import {
   type OfficialArguments,
   type SiTConfig,
 } from "@coordtok/diffusion";
+import type { TriplaneStats } from "@coordtok/triplane";
 import type { OfficialForm, OfficialModel } from "./official-model.js";
 
-/** The metadata key of a diffusion checkpoint under which the statistics of its latents are. */
-export const statisticsKey = "statistics";
+/** The metadata of a checkpoint of a generator that say what its latents are: their statistics, and no names of classes. */
+export function latentMetadata(statistics: TriplaneStats): Record<string, string> {
+  return { latents: JSON.stringify({ statistics, classes: [] }) };
+}
 
 function formOf(config: SiTConfig): OfficialForm {
   const { name, shape, values } = officialPositions(config);
   return {
-    config: config as unknown as Json,
+    config: generatorConfig(config),
     official: officialFromConfig(config) as unknown as Json,
     rows: officialRows(config),
     fixed: new Map([[name, { shape, values, problemOf: (stored) => positionProblem(config, stored) }]]),
@@ -28,9 +32,14 @@ function formOf(config: SiTConfig): OfficialForm {
     encode: (tensors, metadata) =>
       encodeSafetensors(
         Array.from(tensors, (tensor) => ({ ...tensor, name: `average.${tensor.name}` })),
-        checkpointMetadata({ kind: "diffusion", config: config as unknown as Json, metadata }),
+        checkpointMetadata({ kind: "diffusion", config: generatorConfig(config), metadata }),
       ),
   };
+}
+
+/** The configuration of a generator's checkpoint: the form of the model, and the flow that the published model was trained with. */
+function generatorConfig(model: SiTConfig): Json {
+  return { model, flow: defaultFlow } as unknown as Json;
 }
 
 /** Our model computes the fixed positions, so that a file with others becomes another model. */
@@ -47,7 +56,9 @@ function positionProblem(config: SiTConfig, stored: Float32Array): string | unde
 /** A configuration of ours, or official arguments by their names. */
 function configFrom(json: Json): SiTConfig {
   const isOfficial = typeof json === "object" && json !== null && "input_size" in json;
-  return isOfficial ? configFromOfficial(json as unknown as OfficialArguments) : checkConfig(json);
+  if (isOfficial) return configFromOfficial(json as unknown as OfficialArguments);
+  const isGenerator = typeof json === "object" && json !== null && "model" in json;
+  return checkConfig(isGenerator ? json["model"] : json);
 }
 
 function sitFacts(config: SiTConfig): [string, string][] {
@@ -77,6 +88,6 @@ export const diffusionModel: OfficialModel = {
       }),
     );
   },
-  formOf: (config) => formOf(checkConfig(config)),
+  formOf: (config) => formOf(configFrom(config)),
   prefixOf: (weights) => (weights === "ema" ? "average." : "model."),
 };

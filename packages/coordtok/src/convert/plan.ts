@@ -8,7 +8,7 @@ import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 import { exportTensors } from "./export.js";
 import { fixedProblems, importTensors } from "./import.js";
-import { statisticsKey } from "./diffusion-model.js";
+import { latentMetadata } from "./diffusion-model.js";
 import type { ModelHints, OfficialModel } from "./official-model.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
 
@@ -102,7 +102,7 @@ async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Pr
     );
   return {
     ...(part === undefined ? {} : { part }),
-    ...(statistics === undefined ? {} : { [statisticsKey]: JSON.stringify(await readStatistics(statistics)) }),
+    ...(statistics === undefined ? {} : latentMetadata(await readStatistics(statistics))),
   };
 }
 
