@@ -1,3 +1,3 @@
 import { buildPackage } from "../../tsup.base.js";
 
-export default buildPackage({ index: "src/index.ts" });
+export default buildPackage({ index: "src/index.ts", "train/index": "src/train/index.ts" });

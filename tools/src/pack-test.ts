@@ -121,6 +121,7 @@ const browserEntries = [
   "@coordtok/tokenizer",
   "@coordtok/tokenizer/train",
   "@coordtok/diffusion",
+  "@coordtok/diffusion/train",
   "@coordtok/metrics",
   "@coordtok/video",
   "@coordtok/backend",

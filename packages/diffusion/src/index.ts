@@ -21,7 +21,6 @@ export {
 export { checkOfficialPositions, officialPositions } from "./official-positions.js";
 export { isOfficialSiT, officialRows } from "./official-rows.js";
 export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";
-export { statsFromOfficialLog } from "./official-log.js";
 export { interpolant, pathNames, type Interpolant, type PathName } from "./interpolant.js";
 export {
   checkFlow,
@@ -68,3 +67,14 @@ export {
   type SdeSolverName,
 } from "./sample/sde.js";
 export { normalLike, randomLike, weightedSum, type Term } from "./tree-math.js";
+export {
+  checkpointKind,
+  encodeGenerator,
+  loadGenerator,
+  parseGeneratorConfig,
+  type GeneratorConfig,
+  type LatentFacts,
+  type LoadedGenerator,
+  type LoadGeneratorOptions,
+} from "./checkpoint.js";
+export { samplerNames, SiT, type Sample, type SampleOptions, type SamplerName } from "./generator.js";

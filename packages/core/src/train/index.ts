@@ -1,4 +1,5 @@
 export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Optimizer } from "./adamw.js";
+export { encodeTrainState, readTrainState, type ExpectedTraining, type StoredTraining } from "./checkpoint.js";
 export { emaDecayAt, emaUpdate } from "./ema.js";
 export { clipFactor, globalNorm } from "./gradient-norm.js";
 export { lossAndGradients, type LossAndGradients } from "./gradients.js";

@@ -1,0 +1,126 @@
+import {
+  checkKnownKeys,
+  CoordTokError,
+  loadCheckpoint,
+  nestTensors,
+  saveCheckpoint,
+  type Json,
+  type LongCallOptions,
+  type RangeSource,
+} from "@coordtok/core";
+import { parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
+import { checkConfig, type SiTConfig } from "./config.js";
+import { paramShapes, type SiTParams } from "./params.js";
+import { checkFlow, type Flow } from "./prediction.js";
+
+/** The kind of a checkpoint of a generator. */
+export const checkpointKind = "diffusion";
+
+/** Everything that fixes a generator but its weights. Plain data, the configuration of its checkpoint. */
+export interface GeneratorConfig {
+  /** The form of the model. */
+  readonly model: SiTConfig;
+  /** The path from noise to data and what the model predicts. */
+  readonly flow: Flow;
+}
+
+/** What has to be known of the latents to make videos of samples. Plain data. */
+export interface LatentFacts {
+  /** The statistics that latents were normalised with. */
+  readonly statistics: TriplaneStats;
+  /** The names of the classes in the order of their numbers; none without classes. */
+  readonly classes: readonly string[];
+  /** The tokenizer whose decoder makes videos of them; a relative path starts at the folder of the checkpoint. */
+  readonly tokenizer?: CheckpointReference | undefined;
+}
+
+/** Checks the configuration that a checkpoint holds. @throws CoordTokError `config`. */
+export function parseGeneratorConfig(stored: Json): GeneratorConfig {
+  if (typeof stored !== "object" || stored === null || Array.isArray(stored))
+    throw new CoordTokError("config", `Expected a configuration of model and flow, got ${JSON.stringify(stored)}.`);
+  checkKnownKeys(stored, ["model", "flow"], "the configuration of a generator");
+  const { model, flow } = stored as Record<string, unknown>;
+  return { model: checkConfig(model), flow: checkFlow(flow) };
+}
+
+/** The names and shapes of the parameters of a generator. */
+export function generatorShapes({ model }: GeneratorConfig): Map<string, readonly number[]> {
+  return paramShapes(model);
+}
+
+const latentsKey = "latents";
+
+/** The texts that store what is known of the latents in the metadata of a checkpoint. */
+export function latentMetadata(latents: LatentFacts | undefined): Readonly<Record<string, string>> {
+  return latents === undefined ? {} : { [latentsKey]: JSON.stringify(latents) };
+}
+
+/** What is known of the latents, out of the metadata of a checkpoint. @throws CoordTokError `checkpoint` for a damaged record. */
+export function parseLatentMetadata(metadata: ReadonlyMap<string, string>): LatentFacts | undefined {
+  const text = metadata.get(latentsKey);
+  if (text === undefined) return undefined;
+  try {
+    const { statistics, classes, tokenizer } = JSON.parse(text) as { [name in keyof LatentFacts]: Json };
+    return {
+      statistics: parseStats(statistics),
+      classes: (classes as readonly Json[]).map(String),
+      tokenizer: tokenizer as unknown as CheckpointReference | undefined,
+    };
+  } catch (thrown) {
+    throw new CoordTokError("checkpoint", "The checkpoint's record of its latents is damaged.", { cause: thrown });
+  }
+}
+
+/** A generator out of a file; its tensors are the caller's. */
+export interface LoadedGenerator extends GeneratorConfig {
+  /** Its weights. */
+  readonly params: SiTParams;
+  /** What is known of the latents it makes; absent in converted checkpoints. */
+  readonly latents: LatentFacts | undefined;
+}
+
+/** Options of {@link loadGenerator}. */
+export interface LoadGeneratorOptions extends LongCallOptions {
+  /** The moving average of the training (default), or the parameters themselves. */
+  readonly weights?: "average" | "model" | undefined;
+}
+
+/**
+ * Loads the weights of a generator; what else the file holds (moments, the other weights) is not read.
+ * @throws CoordTokError `checkpoint` when the file is no generator or its tensors do not fit its configuration.
+ */
+export async function loadGenerator(
+  source: RangeSource | Uint8Array | Blob,
+  options: LoadGeneratorOptions = {},
+): Promise<LoadedGenerator> {
+  const { config, metadata, tensors } = await loadCheckpoint(source, {
+    ...options,
+    kind: checkpointKind,
+    parseConfig: parseGeneratorConfig,
+    shapes: generatorShapes,
+    prefix: `${options.weights ?? "average"}.`,
+  });
+  const params = nestTensors(tensors) as SiTParams;
+  return { ...config, params, latents: parseLatentMetadata(metadata) };
+}
+
+/**
+ * The bytes of a checkpoint with weights alone, for `writeAtomically` of `@coordtok/core/node`. They are stored as the `average`,
+ * which is what {@link loadGenerator} reads.
+ */
+export function encodeGenerator({
+  model,
+  flow,
+  params,
+  latents,
+}: Omit<LoadedGenerator, "latents"> & { readonly latents?: LatentFacts | undefined }): AsyncGenerator<
+  Uint8Array,
+  void
+> {
+  return saveCheckpoint({
+    kind: checkpointKind,
+    config: { model, flow } as unknown as Json,
+    tensors: { average: params },
+    metadata: latentMetadata(latents),
+  });
+}

@@ -1,0 +1,240 @@
+import {
+  checkChoice,
+  checkInteger,
+  CoordTokError,
+  disposeTree,
+  Random,
+  type LongCallOptions,
+  type RangeSource,
+} from "@coordtok/core";
+import { mapPlanes, planeShape, sliceTriplane, type NormalizedTriplane } from "@coordtok/triplane";
+import { fill, type Tensor4D } from "@tensorflow/tfjs-core";
+import { loadGenerator, type LatentFacts, type LoadGeneratorOptions } from "./checkpoint.js";
+import { noClass } from "./conditioning.js";
+import { checkConfig, type SiTConfig } from "./config.js";
+import { guidedField, type GuidanceOptions } from "./guidance.js";
+import { createParams, type SiTParams } from "./params.js";
+import { checkFlow, defaultFlow, velocityField, type Field, type Flow } from "./prediction.js";
+import { samplingInterval } from "./interval.js";
+import { solveOde, type OdeOptions } from "./sample/ode.js";
+import { solveSde, type SdeOptions } from "./sample/sde.js";
+import { odeSolverNames, tableauOf, type OdeSolverName } from "./sample/tableau.js";
+import { sit } from "./sit.js";
+import { normalLike } from "./tree-math.js";
+
+/** Solvers by name: those of ODEs, and `sde-euler` and `sde-heun`, which add noise on the way. */
+export const samplerNames: readonly SamplerName[] = [...odeSolverNames, "sde-euler", "sde-heun"];
+
+/** One of {@link samplerNames}. */
+export type SamplerName = OdeSolverName | "sde-euler" | "sde-heun";
+
+/** Options of {@link SiT.sample}. */
+export interface SampleOptions extends LongCallOptions {
+  /** How many clips (default 1). */
+  readonly count?: number | undefined;
+  /** Number of the first one (default 0): clips 4 and 5 are the same whether sampled alone or with others. */
+  readonly first?: number | undefined;
+  /** Of all randomness (default 0). */
+  readonly seed?: number | undefined;
+  /** The class of every clip, or one class for each (default 0). */
+  readonly labels?: number | readonly number[] | undefined;
+  /** Default none. */
+  readonly guidance?: GuidanceOptions | undefined;
+  /** Default `heun2`. */
+  readonly solver?: SamplerName | undefined;
+  /** Steps of a solver with steps of one size (default 50). */
+  readonly steps?: number | undefined;
+  /** Clips that are computed together, at most (default 4). Solvers that choose their steps take clip by clip. */
+  readonly batchSize?: number | undefined;
+  /** What else an ODE solver is told. */
+  readonly ode?: Pick<OdeOptions, "relativeTolerance" | "absoluteTolerance" | "maxSteps"> | undefined;
+  /** What else an SDE solver is told. */
+  readonly sde?: Pick<SdeOptions<NormalizedTriplane>, "form" | "norm" | "last" | "lastStepSize"> | undefined;
+}
+
+/** A sampled clip. */
+export interface Sample {
+  /** Its number. */
+  readonly index: number;
+  /** Its class. */
+  readonly label: number;
+  /** Its planes, B = 1, normalised; `denormalize` with the statistics of the latents, then decode. They are the caller's. */
+  readonly planes: NormalizedTriplane;
+}
+
+/** A SiT with its weights in memory: the handle that most programs need. Free it with `dispose()` or `using`. */
+export class SiT implements Disposable {
+  /** The form of the model. */
+  readonly config: SiTConfig;
+  /** The path from noise to data and what the model predicts. */
+  readonly flow: Flow;
+  /** The weights, a tree of tensors; they stay this handle's. */
+  readonly params: SiTParams;
+  /** What is known of the latents that it makes. */
+  readonly latents: LatentFacts | undefined;
+
+  private constructor(config: SiTConfig, flow: Flow, params: SiTParams, latents: LatentFacts | undefined) {
+    this.config = config;
+    this.flow = flow;
+    this.params = params;
+    this.latents = latents;
+  }
+
+  /** A model with fresh, untrained weights of a seed. */
+  static create(config: SiTConfig, { seed = 0, flow = defaultFlow }: { seed?: number; flow?: Flow } = {}): SiT {
+    return new SiT(checkConfig(config), checkFlow(flow), createParams(config, seed), undefined);
+  }
+
+  /** A model that takes weights over; they are freed with it. */
+  static from(
+    config: SiTConfig,
+    params: SiTParams,
+    { flow = defaultFlow, latents }: { flow?: Flow; latents?: LatentFacts } = {},
+  ): SiT {
+    return new SiT(checkConfig(config), checkFlow(flow), params, latents);
+  }
+
+  /**
+   * A model from a checkpoint file.
+   * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
+   * @throws CoordTokError `checkpoint` when the file does not hold a generator or its tensors do not fit.
+   */
+  static async load(source: RangeSource | Uint8Array | Blob, options: LoadGeneratorOptions = {}): Promise<SiT> {
+    const { model, flow, params, latents } = await loadGenerator(source, options);
+    return new SiT(model, flow, params, latents);
+  }
+
+  /** What the model predicts for B clips of given classes, under guidance, as a field over normalised triplanes. */
+  field(labels: readonly number[], guidance?: GuidanceOptions): Field<NormalizedTriplane> {
+    const ofLabels =
+      (own: readonly number[]): Field<NormalizedTriplane> =>
+      (planes, t) =>
+        sit(
+          this.params,
+          this.config,
+          planes,
+          own.map(() => t),
+          own,
+        );
+    if (guidance === undefined || guidance.scale === 1) return ofLabels(labels);
+    const none = noClass(this.config);
+    return guidedField(ofLabels(labels), ofLabels(labels.map(() => none)), guidance);
+  }
+
+  /**
+   * Samples clips one after the other. What a clip becomes follows from the seed and its number alone, up to rounding: not from the batch
+   * it is computed in.
+   * @throws CoordTokError `config`, `input` for options out of range, `aborted`.
+   */
+  async *sample(options: SampleOptions = {}): AsyncGenerator<Sample, void, void> {
+    const plan = planOf(options, this.config);
+    const forks = new Random(options.seed ?? 0);
+    for (let i = 0; i < plan.first; i++) forks.fork();
+    for (let done = 0; done < plan.count; done += plan.batchSize) {
+      const labels = plan.labels.slice(done, done + plan.batchSize);
+      const randoms = labels.map(() => forks.fork());
+      const batch = await this.#sampleBatch(labels, randoms, plan, {
+        ...options,
+        onProgress: (event) => options.onProgress?.({ ...event, ...shareOf(event, done, labels.length, plan) }),
+      });
+      try {
+        for (const [i, label] of labels.entries())
+          yield { index: plan.first + done + i, label, planes: sliceTriplane(batch, i) as NormalizedTriplane };
+      } finally {
+        disposeTree(batch);
+      }
+    }
+  }
+
+  async #sampleBatch(
+    labels: readonly number[],
+    randoms: readonly Random[],
+    { solver, steps }: Plan,
+    options: SampleOptions,
+  ): Promise<NormalizedTriplane> {
+    const { signal, onProgress, guidance, ode, sde } = options;
+    const like = shapeLike(this.config, labels.length);
+    const init = normalLike(like, randoms);
+    const model = this.field(labels, guidance);
+    try {
+      if (solver === "sde-euler" || solver === "sde-heun")
+        return await solveSde(model, this.flow, init, {
+          ...sde,
+          solver: solver === "sde-heun" ? "heun" : "euler",
+          steps,
+          noise: () => normalLike(like, randoms),
+          signal,
+          onProgress,
+        });
+      const way = samplingInterval(this.flow);
+      return await solveOde(velocityField(model, this.flow), init, {
+        ...ode,
+        ...way,
+        solver,
+        steps,
+        signal,
+        onProgress,
+      });
+    } finally {
+      disposeTree([init, like]);
+    }
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    disposeTree(this.params);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+interface Plan {
+  readonly count: number;
+  readonly first: number;
+  readonly labels: readonly number[];
+  readonly solver: SamplerName;
+  readonly steps: number;
+  readonly batchSize: number;
+}
+
+function planOf(options: SampleOptions, config: SiTConfig): Plan {
+  const count = checkInteger(options.count ?? 1, "count", 1);
+  const solver = checkChoice(options.solver ?? "heun2", "solver", samplerNames);
+  const { labels = 0 } = options;
+  const perClip = typeof labels === "number" ? new Array<number>(count).fill(labels) : labels;
+  if (perClip.length !== count)
+    throw new CoordTokError("input", `Expected a class for each of ${count} clips, got ${perClip.length}.`);
+  for (const label of perClip)
+    if (!Number.isInteger(label) || label < 0 || label > config.classes)
+      throw new CoordTokError("input", `Expected classes of 0 to ${config.classes - 1}, got ${label}.`);
+  const ownSteps = solver.startsWith("sde-") ? undefined : tableauOf(solver as OdeSolverName).adaptive;
+  const batchSize = checkInteger(options.batchSize ?? 4, "batchSize", 1);
+  return {
+    count,
+    solver,
+    labels: perClip,
+    first: checkInteger(options.first ?? 0, "first", 0),
+    steps: checkInteger(options.steps ?? 50, "steps", 1),
+    // The steps of one clip must not depend on the others.
+    batchSize: ownSteps === undefined ? batchSize : 1,
+  };
+}
+
+/** The progress of a batch as progress of the whole. */
+function shareOf(
+  { done, total }: { readonly done: number; readonly total?: number },
+  clipsBefore: number,
+  clips: number,
+  { count, batchSize }: Plan,
+): { readonly done: number; readonly total?: number; readonly detail: string } {
+  const last = clipsBefore + clips;
+  const detail = `clip${clips === 1 ? "" : "s"} ${clipsBefore + 1}${clips === 1 ? "" : ` to ${last}`} of ${count}`;
+  if (total === undefined) return { done, detail };
+  return { done: (clipsBefore / batchSize) * total + done, total: Math.ceil(count / batchSize) * total, detail };
+}
+
+function shapeLike({ planes }: SiTConfig, batch: number): NormalizedTriplane {
+  return mapPlanes((plane): Tensor4D => fill(planeShape(planes, plane, batch), 0)) as NormalizedTriplane;
+}

@@ -1,0 +1,43 @@
+import type { Json, LongCallOptions, RangeSource } from "@coordtok/core";
+import { encodeTrainState, readTrainState, type StoredTraining } from "@coordtok/core/train";
+import {
+  checkpointKind,
+  generatorShapes,
+  latentMetadata,
+  parseGeneratorConfig,
+  parseLatentMetadata,
+  type GeneratorConfig,
+  type LatentFacts,
+} from "../checkpoint.js";
+import type { SiTParams } from "../params.js";
+import type { DiffusionTrainSettings } from "./train.js";
+
+/** A training as it stands in a checkpoint: enough to go on bit for bit on the same backend with the same latents. */
+export interface SavedTraining extends StoredTraining<GeneratorConfig, DiffusionTrainSettings, SiTParams> {
+  /** What it is trained on. */
+  readonly latents: LatentFacts | undefined;
+}
+
+/** The bytes of a checkpoint of a training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
+export function encodeTraining({ config, latents, ...training }: SavedTraining): AsyncGenerator<Uint8Array, void> {
+  const stored = { config: config as unknown as Json, ...training };
+  return encodeTrainState(checkpointKind, stored, latentMetadata(latents));
+}
+
+/**
+ * Reads a training to go on with.
+ * @param source a checkpoint that {@link encodeTraining} made.
+ * @throws CoordTokError `checkpoint` when the file is no generator, holds no training, or does not fit its configuration.
+ */
+export async function readTraining(
+  source: RangeSource | Uint8Array | Blob,
+  options: LongCallOptions = {},
+): Promise<SavedTraining> {
+  const { metadata, ...training } = await readTrainState<GeneratorConfig, DiffusionTrainSettings, SiTParams>(source, {
+    ...options,
+    kind: checkpointKind,
+    parseConfig: parseGeneratorConfig,
+    paramShapes: generatorShapes,
+  });
+  return { ...training, latents: parseLatentMetadata(metadata) };
+}

@@ -1,0 +1,10 @@
+export { encodeTraining, readTraining, type SavedTraining } from "./checkpoint.js";
+export { logLikelihood, type LikelihoodOptions } from "../likelihood.js";
+export {
+  clipsTaken,
+  trainDefaults,
+  trainDiffusion,
+  type DiffusionTrainSettings,
+  type TrainDiffusionOptions,
+  type TrainDiffusionStep,
+} from "./train.js";
