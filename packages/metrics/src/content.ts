@@ -21,18 +21,37 @@ export interface ContentScores {
  * @throws CoordTokError `input` for no frame, `shape` for frames that are too small or of different sizes, `aborted`.
  */
 export async function contentOf(frames: FrameSource, options: LongCallOptions = {}): Promise<ContentScores> {
-  let previous: RgbFrame | undefined;
-  let [motion, detail, frameCount] = [0, 0, 0];
+  const meter = new ContentMeter();
+  let done = 0;
   for await (const frame of framesOf(frames)) {
     throwIfAborted(options.signal);
-    if (previous) motion += meanAbsoluteDifference(previous.data, frame.data);
-    detail += meanGradient(frame);
-    previous = frame;
-    frameCount++;
-    options.onProgress?.({ task: "motion and detail", done: frameCount, unit: "frames" });
+    meter.take(frame);
+    options.onProgress?.({ task: "motion and detail", done: ++done, unit: "frames" });
   }
-  if (frameCount === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
-  return { motion: frameCount > 1 ? motion / (frameCount - 1) : 0, detail: detail / frameCount, frameCount };
+  return meter.scores();
+}
+
+/** {@link contentOf} for frames that are handed over one by one, so that one pass over a clip serves several measures. */
+export class ContentMeter {
+  #previous: RgbFrame | undefined;
+  #motion = 0;
+  #detail = 0;
+  #frameCount = 0;
+
+  /** Takes the next frame, which must stay as it is until the one after it. @throws CoordTokError `shape` for a frame that is too small. */
+  take(frame: RgbFrame): void {
+    if (this.#previous) this.#motion += meanAbsoluteDifference(this.#previous.data, frame.data);
+    this.#detail += meanGradient(frame);
+    this.#previous = frame;
+    this.#frameCount++;
+  }
+
+  /** The scores of the frames so far. @throws CoordTokError `input` for no frame. */
+  scores(): ContentScores {
+    const count = this.#frameCount;
+    if (count === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
+    return { motion: count > 1 ? this.#motion / (count - 1) : 0, detail: this.#detail / count, frameCount: count };
+  }
 }
 
 function meanAbsoluteDifference(a: Uint8Array, b: Uint8Array): number {

@@ -13,8 +13,8 @@ export type { LpipsNetworkName } from "./lpips/networks.js";
 export { psnr, psnrOfRgb, psnrPerFrame, type PsnrOptions, type RgbPsnr } from "./psnr.js";
 export { truncatedBytes, unitFromByte, unitFromModelRange } from "./eight-bit.js";
 export { msSsimPerFrame, ssimPerFrame, type SsimOptions } from "./ssim.js";
-export { framesOf, type FrameSource } from "./frames.js";
-export { collectStatistics, fvdFeatures, type FvdFeatureOptions } from "./fvd/features.js";
+export { framePairs, framesOf, type FrameSource } from "./frames.js";
+export { collectStatistics, FeatureWindows, fvdFeatures, type FvdFeatureOptions } from "./fvd/features.js";
 export { frechetDistance, type FrechetDistance } from "./fvd/frechet.js";
 export { i3d, i3dEndPoints, type I3dOutput } from "./fvd/i3d.js";
 export { disposeI3dParams, i3dParamsFromStateDict, i3dWeightShapes, type I3dParams } from "./fvd/i3d-params.js";
@@ -30,7 +30,7 @@ export {
   type PooledStatistics,
   type StatisticsFacts,
 } from "./fvd/statistics.js";
-export { contentOf, type ContentScores } from "./content.js";
+export { ContentMeter, contentOf, type ContentScores } from "./content.js";
 export { pearson, spearman } from "./correlation.js";
-export { seamScore, type SeamOptions, type SeamScore } from "./seam.js";
-export { scoreClip, type ClipScores, type FrameScores, type ScoreOptions } from "./score.js";
+export { SeamMeter, seamScore, type SeamOptions, type SeamScore } from "./seam.js";
+export { ClipScorer, scoreClip, type ClipScores, type FrameScores, type ScoreOptions } from "./score.js";

@@ -1,4 +1,11 @@
-import { checkInteger, modelRangeOfBytes, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import {
+  checkInteger,
+  CoordTokError,
+  modelRangeOfBytes,
+  throwIfAborted,
+  type LongCallOptions,
+  type RgbFrame,
+} from "@coordtok/core";
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import { unitFromByte } from "./eight-bit.js";
 import { framePairs, tensorOfFrames, type FrameSource } from "./frames.js";
@@ -68,35 +75,67 @@ export async function scoreClip(
   other: FrameSource,
   options: ScoreOptions = {},
 ): Promise<ClipScores> {
-  const { signal, onProgress, batchFrames = 4 } = options;
-  checkInteger(batchFrames, "the number of frames at once", 1);
-  const measures = wantedMeasures(options);
-  const values = new Map(measures.map(({ name }) => [name, [] as number[]]));
-  const errors: number[] = [];
-  let batch: (readonly [RgbFrame, RgbFrame])[] = [];
-  let size = { width: 0, height: 0 };
-  const score = async (): Promise<void> => {
-    for (const measure of measures) values.get(measure.name)!.push(...(await scoresOf(measure, batch)));
-    batch = [];
-    onProgress?.({ task: "score", done: errors.length, unit: "frames" });
-  };
-  for await (const pair of framePairs(reference, other)) {
-    throwIfAborted(signal);
-    const [{ data, width, height }, { data: otherData }] = pair;
-    size = { width, height };
-    errors.push(squaredErrorSum(data, otherData, 0, data.length));
-    batch.push(pair);
-    if (batch.length >= batchFrames) await score();
+  const scorer = new ClipScorer(options);
+  let done = 0;
+  for await (const [frame, otherFrame] of framePairs(reference, other)) {
+    throwIfAborted(options.signal);
+    await scorer.take(frame, otherFrame);
+    options.onProgress?.({ task: "score", done: ++done, unit: "frames" });
   }
-  if (batch.length > 0) await score();
-  const scores = Object.fromEntries([...values].map(([name, frames]) => [name, { mean: mean(frames), frames }]));
-  return {
-    frameCount: errors.length,
-    ...size,
-    psnr: psnrOfErrors(errors, size.width * size.height * 3),
-    ...scores,
-    made: { psnr: psnrMade, ...Object.fromEntries(measures.map(({ name, made }) => [name, made])) },
-  };
+  return scorer.scores();
+}
+
+/** {@link scoreClip} for frames that are handed over pair by pair, so that one pass over a clip serves several measures. */
+export class ClipScorer {
+  readonly #measures: readonly Measure[];
+  readonly #batchFrames: number;
+  readonly #values: Map<string, number[]>;
+  readonly #errors: number[] = [];
+  #batch: (readonly [RgbFrame, RgbFrame])[] = [];
+  #size = { width: 0, height: 0 };
+
+  /** @throws CoordTokError `config`. */
+  constructor(options: ScoreOptions = {}) {
+    this.#batchFrames = checkInteger(options.batchFrames ?? 4, "the number of frames at once", 1);
+    this.#measures = wantedMeasures(options);
+    this.#values = new Map(this.#measures.map(({ name }) => [name, []]));
+  }
+
+  /**
+   * Takes the next frame of both clips, which must stay as they are.
+   * @param reference of the original.
+   * @param other of the reconstruction, of the same size.
+   * @throws CoordTokError `shape` for frames that are too small for a measure.
+   */
+  async take(reference: RgbFrame, other: RgbFrame): Promise<void> {
+    this.#size = { width: reference.width, height: reference.height };
+    this.#errors.push(squaredErrorSum(reference.data, other.data, 0, reference.data.length));
+    this.#batch.push([reference, other]);
+    if (this.#batch.length >= this.#batchFrames) await this.#score();
+  }
+
+  /** The scores of all frames. Nothing can be taken afterwards. @throws CoordTokError `input` for no frames. */
+  async scores(): Promise<ClipScores> {
+    const { width, height } = this.#size;
+    if (this.#errors.length === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
+    if (this.#batch.length > 0) await this.#score();
+    const scores = [...this.#values].map(([name, frames]) => [name, { mean: mean(frames), frames }]);
+    const made = this.#measures.map(({ name, made }) => [name, made]);
+    return {
+      frameCount: this.#errors.length,
+      width,
+      height,
+      psnr: psnrOfErrors(this.#errors, width * height * 3),
+      ...Object.fromEntries(scores),
+      made: { psnr: psnrMade, ...Object.fromEntries(made) },
+    };
+  }
+
+  async #score(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    for (const measure of this.#measures) this.#values.get(measure.name)!.push(...(await scoresOf(measure, batch)));
+  }
 }
 
 const psnrMade =

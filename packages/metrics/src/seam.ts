@@ -31,37 +31,54 @@ export interface SeamOptions extends LongCallOptions {
  */
 export async function seamScore(frames: FrameSource, options: SeamOptions): Promise<SeamScore> {
   const { segmentLength, reference, signal, onProgress } = options;
-  checkInteger(segmentLength, "the segment length", 2);
-  let previous: Int16Array | undefined;
-  let [border, inside, borders, insides, done] = [0, 0, 0, 0, 0];
-  for await (const values of reference === undefined ? valuesOf(frames) : errorsOf(reference, frames)) {
+  const meter = new SeamMeter(segmentLength);
+  let done = 0;
+  const take = (frame: RgbFrame, wanted?: RgbFrame): void => {
     throwIfAborted(signal);
-    if (previous) {
-      const jump = meanAbsoluteChange(previous, values);
-      if (done % segmentLength === 0) {
-        border += jump;
-        borders++;
-      } else {
-        inside += jump;
-        insides++;
-      }
-    }
-    previous = values;
-    done++;
-    onProgress?.({ task: "seams", done, unit: "frames" });
+    meter.take(frame, wanted);
+    onProgress?.({ task: "seams", done: ++done, unit: "frames" });
+  };
+  if (reference === undefined) for await (const frame of framesOf(frames)) take(frame);
+  else for await (const [wanted, frame] of framePairs(reference, frames)) take(frame, wanted);
+  return meter.score();
+}
+
+/** {@link seamScore} for frames that are handed over one by one, so that one pass over a clip serves several measures. */
+export class SeamMeter {
+  readonly #segmentLength: number;
+  #previous: Int16Array | undefined;
+  #border = { sum: 0, count: 0 };
+  #inside = { sum: 0, count: 0 };
+  #frames = 0;
+
+  /** @param segmentLength how many frames a segment has, at least 2. @throws CoordTokError `config`. */
+  constructor(segmentLength: number) {
+    this.#segmentLength = checkInteger(segmentLength, "the segment length", 2);
   }
-  if (borders === 0)
-    throw new CoordTokError("input", `Expected more frames than one segment of ${segmentLength}, got ${done}.`);
-  const [borderJump, insideJump] = [border / borders, inside / insides];
-  return { ratio: borderJump === insideJump ? 1 : borderJump / insideJump, borderJump, insideJump, borders };
-}
 
-async function* valuesOf(frames: FrameSource): AsyncGenerator<Int16Array, void> {
-  for await (const { data } of framesOf(frames)) yield Int16Array.from(data);
-}
+  /** Takes the next frame; with the one that it was made from, the changes are those of the error. */
+  take(frame: RgbFrame, reference?: RgbFrame): void {
+    const values = reference === undefined ? Int16Array.from(frame.data) : errorOf(reference, frame);
+    if (this.#previous) {
+      const jumps = this.#frames % this.#segmentLength === 0 ? this.#border : this.#inside;
+      jumps.sum += meanAbsoluteChange(this.#previous, values);
+      jumps.count++;
+    }
+    this.#previous = values;
+    this.#frames++;
+  }
 
-async function* errorsOf(reference: FrameSource, frames: FrameSource): AsyncGenerator<Int16Array, void> {
-  for await (const [wanted, found] of framePairs(reference, frames)) yield errorOf(wanted, found);
+  /** The score of the frames so far. @throws CoordTokError `input` for a single segment. */
+  score(): SeamScore {
+    const borders = this.#border.count;
+    if (borders === 0)
+      throw new CoordTokError(
+        "input",
+        `Expected more frames than one segment of ${this.#segmentLength}, got ${this.#frames}.`,
+      );
+    const [borderJump, insideJump] = [this.#border.sum / borders, this.#inside.sum / this.#inside.count];
+    return { ratio: borderJump === insideJump ? 1 : borderJump / insideJump, borderJump, insideJump, borders };
+  }
 }
 
 function errorOf(wanted: RgbFrame, found: RgbFrame): Int16Array {

@@ -26,27 +26,47 @@ export async function* fvdFeatures(
   frames: FrameSource,
   options: FvdFeatureOptions = {},
 ): AsyncGenerator<Float32Array, void> {
-  const { output = "logits", windowLength = 16, signal, onProgress } = options;
-  checkInteger(windowLength, "the frames of a window", 9);
-  let window: RgbFrame[] = [];
+  const { signal, onProgress } = options;
+  const windows = new FeatureWindows(params, options);
   let done = 0;
   for await (const frame of framesOf(frames)) {
     throwIfAborted(signal);
-    window.push(frame);
-    if (window.length < windowLength) continue;
-    const batch = window;
-    window = [];
+    const vector = await windows.take(frame);
+    if (vector === undefined) continue;
+    yield vector;
+    onProgress?.({ task: "I3D features", done: ++done, unit: "windows" });
+  }
+}
+
+/** {@link fvdFeatures} for frames that are handed over one by one, so that one pass over a clip serves several measures. */
+export class FeatureWindows {
+  readonly #params: I3dParams;
+  readonly #output: I3dOutput;
+  readonly #length: number;
+  #window: RgbFrame[] = [];
+
+  /** @param params must live as long as frames are taken. @throws CoordTokError `config` for a window that is too short. */
+  constructor(params: I3dParams, options: FvdFeatureOptions = {}) {
+    this.#params = params;
+    this.#output = options.output ?? "logits";
+    this.#length = checkInteger(options.windowLength ?? 16, "the frames of a window", 9);
+  }
+
+  /** Takes the next frame, which must stay as it is. @returns the window's features when this was its last frame. */
+  async take(frame: RgbFrame): Promise<Float32Array | undefined> {
+    this.#window.push(frame);
+    if (this.#window.length < this.#length) return undefined;
+    const batch = this.#window;
+    this.#window = [];
     const features = tidy(() => {
       const bytes = tensorOfFrames(batch, byteValues);
-      return i3d(params, fvdPreprocess(reshape(bytes, [1, ...bytes.shape]) as Tensor5D), output);
+      return i3d(this.#params, fvdPreprocess(reshape(bytes, [1, ...bytes.shape]) as Tensor5D), this.#output);
     });
     try {
-      yield (await features.data()) as Float32Array;
+      return (await features.data()) as Float32Array;
     } finally {
       features.dispose();
     }
-    done++;
-    onProgress?.({ task: "I3D features", done, unit: "windows" });
   }
 }
 

@@ -25,7 +25,7 @@ export interface Encoder {
  * Limited-range bt709 4:2:0 and tags that say so: what every player shows in the right colours. Newer versions of ffmpeg take the tags
  * from the frames, older ones from the options.
  */
-const yuv420 = [
+export const yuv420: readonly string[] = [
   ...[
     "-vf",
     `scale=out_color_matrix=bt709:out_range=tv:${accurateScaling},format=yuv420p,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709`,
@@ -102,7 +102,8 @@ export async function chooseEncoder(ffmpeg: string, format: VideoFormat): Promis
   );
 }
 
-function encoderNames(ffmpeg: string): Promise<ReadonlySet<string>> {
+/** The names of all video encoders that an ffmpeg has. */
+export function encoderNames(ffmpeg: string): Promise<ReadonlySet<string>> {
   let names = known.get(ffmpeg);
   if (!names) {
     names = runProgram(ffmpeg, ["-hide_banner", "-encoders"]).then(

@@ -258,11 +258,16 @@ function checkFrame(frame: RgbFrame, first: RgbFrame, index: number, path: strin
 }
 
 function writtenSize({ width, height }: FrameSize, { evenSides }: Encoder): FrameSize {
-  return evenSides === true ? { width: width + (width % 2), height: height + (height % 2) } : { width, height };
+  return evenSides === true ? evenSize({ width, height }) : { width, height };
+}
+
+/** A size whose odd sides are a pixel larger. */
+export function evenSize({ width, height }: FrameSize): FrameSize {
+  return { width: width + (width % 2), height: height + (height % 2) };
 }
 
 /** A frame with its last column and row repeated where the written size is larger. */
-function withEvenSides(frame: RgbFrame, written: FrameSize): Uint8Array {
+export function withEvenSides(frame: RgbFrame, written: FrameSize): Uint8Array {
   const { width, height, data } = frame;
   if (width === written.width && height === written.height) return data;
   const result = new Uint8Array(written.width * written.height * 3);

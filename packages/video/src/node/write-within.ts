@@ -1,0 +1,100 @@
+import { stat } from "node:fs/promises";
+import { checkInteger, CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import { temporaryPathFor } from "@coordtok/core/node";
+import type { RgbFrames } from "../clip.js";
+import { encoderNames, yuv420 } from "./encoders.js";
+import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { fileOutput, writeFailure } from "./output.js";
+import { runProgram } from "./program.js";
+import { Scratch } from "./scratch.js";
+import { evenSize, withEvenSides, writeVideo } from "./write-video.js";
+
+/** Options of {@link writeH264Within}. */
+export interface WriteWithinOptions extends LongCallOptions, FfmpegOptions {
+  /** How many bytes the stream may have, at least 1. */
+  readonly bytes: number;
+  /** Frames per second, above 0. */
+  readonly fps: number;
+  /** Replace what is there (default false: it is an error). */
+  readonly overwrite?: boolean | undefined;
+}
+
+/** What {@link writeH264Within} wrote. */
+export interface WrittenWithin {
+  /** The size of the stream; above what was asked for when even the lowest quality needs more. */
+  readonly bytes: number;
+  /** x264's constant rate factor, 0 (best) to 51 (worst), in steps of a quarter. */
+  readonly crf: number;
+  /** How it was made, in words for a report. */
+  readonly made: string;
+}
+
+const worstCrf = 51;
+const steps = 4;
+
+/**
+ * Writes frames as a bare H.264 stream (no container, no text of the encoder) of at most so many bytes, as near to them as x264's rate
+ * factor comes: what an ordinary codec makes of a clip in the space that another representation takes. Colour is 4:2:0; an odd last column or
+ * row is repeated. `readFrames` reads it back.
+ * @param frames at least one, all of one size; they go through a lossless file once, since several qualities are tried.
+ * @throws CoordTokError `unsupported` when ffmpeg has no libx264; otherwise as `writeVideo`.
+ */
+export async function writeH264Within(
+  path: string,
+  frames: RgbFrames,
+  options: WriteWithinOptions,
+): Promise<WrittenWithin> {
+  const { fps, signal, overwrite = false } = options;
+  const limit = checkInteger(options.bytes, "bytes", 1);
+  const ffmpeg = (await findFfmpeg(options)).path;
+  if (!(await encoderNames(ffmpeg)).has("libx264"))
+    throw new CoordTokError("unsupported", `The ffmpeg at "${ffmpeg}" has no libx264; install a full build.`);
+  const scratch = new Scratch();
+  try {
+    const output = await fileOutput(path, overwrite, scratch);
+    const lossless = scratch.add(temporaryPathFor(`${path}.mkv`));
+    await writeVideo(lossless, evenFrames(frames), { ...options, fps, format: "mkv", onProgress: undefined });
+    const encode = async (crf: number): Promise<number> => {
+      throwIfAborted(signal);
+      const args = h264Arguments(lossless, crf, output.temporary);
+      const end = await runProgram(ffmpeg, args, { signal });
+      const failure = writeFailure(path, end, [...end.lines]);
+      if (failure) throw failure;
+      return (await stat(output.temporary)).size;
+    };
+    const crf = await bestCrf(encode, limit);
+    const bytes = await encode(crf);
+    await output.finish();
+    return { bytes, crf, made: `H.264 (libx264, preset medium, rate factor ${crf}, 4:2:0), bare stream` };
+  } finally {
+    await scratch.remove();
+  }
+}
+
+async function* evenFrames(frames: RgbFrames): AsyncGenerator<RgbFrame, void> {
+  for await (const frame of frames) {
+    const size = evenSize(frame);
+    yield { ...frame, ...size, data: withEvenSides(frame, size) };
+  }
+}
+
+function h264Arguments(source: string, crf: number, target: string): string[] {
+  return [
+    ..."-hide_banner -nostdin -nostats -loglevel level+error -y".split(" "),
+    ...["-i", `file:${source}`, "-an", ...yuv420],
+    ...["-c:v", "libx264", "-preset", "medium", "-crf", String(crf), "-g", "100000"],
+    // Without x264's text about its own settings, some 700 bytes.
+    ...["-bsf:v", "filter_units=remove_types=6", "-f", "h264", `file:${target}`],
+  ];
+}
+
+/** The lowest rate factor whose stream fits, to a quarter; the highest one when none does. Sizes fall as it rises. */
+async function bestCrf(encode: (crf: number) => Promise<number>, limit: number): Promise<number> {
+  let [fits, tooLarge] = [worstCrf * steps, -1];
+  while (fits - tooLarge > 1) {
+    const middle = Math.floor((fits + tooLarge) / 2);
+    if ((await encode(middle / steps)) <= limit) fits = middle;
+    else tooLarge = middle;
+  }
+  return fits / steps;
+}
