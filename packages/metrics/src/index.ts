@@ -34,3 +34,12 @@ export { ContentMeter, contentOf, type ContentScores } from "./content.js";
 export { pearson, spearman } from "./correlation.js";
 export { SeamMeter, seamScore, type SeamOptions, type SeamScore } from "./seam.js";
 export { ClipScorer, scoreClip, type ClipScores, type FrameScores, type ScoreOptions } from "./score.js";
+export { summarize, type Summary } from "./summary.js";
+export { squeezenetFromNcnn } from "./lpips/squeezenet-ncnn.js";
+export {
+  i3dWeightFile,
+  lpipsWeightFiles,
+  lpipsWeightsNames,
+  type LpipsWeightsName,
+  type WeightFile,
+} from "./weights.js";

@@ -101,6 +101,11 @@ export class ClipScorer {
     this.#values = new Map(this.#measures.map(({ name }) => [name, []]));
   }
 
+  /** How each of the numbers comes about, by its name in the scores, in words for a report. */
+  get made(): Readonly<Record<string, string>> {
+    return { psnr: psnrMade, ...Object.fromEntries(this.#measures.map(({ name, made }) => [name, made])) };
+  }
+
   /**
    * Takes the next frame of both clips, which must stay as they are.
    * @param reference of the original.
@@ -120,14 +125,13 @@ export class ClipScorer {
     if (this.#errors.length === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
     if (this.#batch.length > 0) await this.#score();
     const scores = [...this.#values].map(([name, frames]) => [name, { mean: mean(frames), frames }]);
-    const made = this.#measures.map(({ name, made }) => [name, made]);
     return {
       frameCount: this.#errors.length,
       width,
       height,
       psnr: psnrOfErrors(this.#errors, width * height * 3),
       ...Object.fromEntries(scores),
-      made: { psnr: psnrMade, ...Object.fromEntries(made) },
+      made: this.made,
     };
   }
 

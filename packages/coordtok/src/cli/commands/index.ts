@@ -5,6 +5,7 @@ import { demoCommand } from "./demo.js";
 import { doctorCommand } from "./doctor.js";
 import { encodeCommand } from "./encode.js";
 import { encodeDatasetCommand } from "./encode-dataset.js";
+import { evaluateCommand } from "./evaluate.js";
 import { infoCommand } from "./info.js";
 import { parityCommand } from "./parity.js";
 import { reconstructCommand } from "./reconstruct.js";
@@ -23,5 +24,6 @@ export const commands: readonly AnyCommand[] = [
   reconstructCommand,
   convertCommand,
   encodeDatasetCommand,
+  evaluateCommand,
   parityCommand,
 ];

@@ -1,0 +1,180 @@
+import { CoordTokError } from "@coordtok/core";
+import { lpipsWeightsNames } from "@coordtok/metrics";
+import type { FrameSize } from "@coordtok/video";
+import type { Shard, WrittenEvaluation } from "../../evaluate/index.js";
+import { protocolNames, protocolOf, type NamedProtocol } from "../../evaluate/protocol.js";
+import { reportText } from "../../evaluate/report-text.js";
+import { defineCommand, type AnyCommand, type CommandContext } from "../command.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, seedFlag } from "../common-flags.js";
+import { choice, integer, text, toggle, type FlagValues } from "../flags.js";
+
+const flags = {
+  checkpoint: text("measure the videos through this tokenizer: a checkpoint file or a run folder", { value: "file" }),
+  against: text("measure the videos against these reconstructions: a video, or a folder with the same names", {
+    value: "path",
+  }),
+  generated: text("measure how near generated videos are to the given ones: a folder, or a file of statistics", {
+    value: "path",
+  }),
+  statistics: toggle("only make the feature statistics of the videos, to be compared later"),
+  merge: toggle("put the folders of parts together that were made with --shard"),
+  out: text("folder for the report; the same command goes on where it was stopped", {
+    value: "folder",
+    initial: "evaluation",
+  }),
+  protocol: choice("which clips", protocolNames, {
+    defaultText: "whole-videos; stylegan-v-fvd2048-128f for --generated and --statistics",
+  }),
+  clips: integer("instead of the protocol's number: how many clips", { minimum: 1 }),
+  length: integer("instead of the protocol's: frames of a clip", { minimum: 1 }),
+  slice: integer("instead of the protocol's: patches decoded together", { minimum: 1 }),
+  fvdWindow: integer("instead of the protocol's: frames of one feature vector", { minimum: 9 }),
+  size: text("resize and crop frames as the papers do, such as 128x128", { value: "WxH", defaultText: "as they are" }),
+  lpips: choice("measure LPIPS with this network", lpipsWeightsNames),
+  msSsim: toggle("measure MS-SSIM too; frames of at least 176x176"),
+  fvd: choice("measure the Fréchet video distance, by this output of I3D", ["logits", "pooled"], {
+    defaultText: "logits for --generated, none for reconstructions",
+  }),
+  weights: text("folder of weights by their published names", { value: "folder", initial: "weights" }),
+  i3d: text("file of I3D weights", { value: "file", defaultText: "rgb_imagenet.pt in --weights" }),
+  sanity: integer("how many clips are also made by downsampling and H.264 in the same space", {
+    minimum: 0,
+    initial: 16,
+  }),
+  values: integer("values that the evaluated form stores of a clip", { minimum: 3, defaultText: "the model's" }),
+  bytes: integer("bytes that the evaluated form takes for a clip", { minimum: 1, defaultText: "4 for each value" }),
+  shard: text("measure only part i of n, such as 1/4", { value: "i/n" }),
+  seed: seedFlag,
+  backend: backendFlag,
+  ffmpeg: ffmpegFlag,
+  overwrite: overwriteFlag,
+};
+
+export const evaluateCommand: AnyCommand = defineCommand({
+  name: "evaluate",
+  summary: "measure reconstructions or generated videos, with a report",
+  description:
+    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (one file, nothing loaded from elsewhere) and a line for each clip. Stopped, the same command goes on; --shard and --merge share the work. Weights are never downloaded: where a file is missing, the command that gets it is printed.",
+  args: [
+    { name: "PATH", help: "the original or real videos: files and folders; with --merge the parts", several: true },
+  ],
+  flags,
+  examples: [
+    "evaluate videos/ --checkpoint runs/first --lpips squeeze --weights weights",
+    "evaluate original.mp4 --against reconstruction.mp4 --size 128x128",
+    "evaluate test-videos/ --checkpoint runs/first --protocol coordtok-paper --fvd logits --shard 1/4 --out part-1",
+    "evaluate part-1 part-2 part-3 part-4 --merge --out whole",
+    "evaluate real/ --generated samples/ --protocol stylegan-v-fvd2048-128f",
+    "evaluate real/ --statistics --out real-statistics",
+  ],
+  computes: true,
+  run: async (context) => {
+    const task = taskOf(context.flags);
+    const common = { ...commonOptions(context), out: context.flags.out };
+    const { evaluateGeneration, evaluateReconstruction, mergeEvaluations } = await import("../../evaluate/index.js");
+    if (task === "merge") return result(await mergeEvaluations(context.args, common));
+    const { weights, i3d, fvd, seed } = context.flags;
+    const shard = shardOf(context.flags.shard);
+    const options = {
+      ...common,
+      weights,
+      i3d,
+      fvd,
+      seed,
+      shard,
+      protocol: protocol(context.flags),
+      size: size(context),
+    };
+    const written = await goingOn(context, () =>
+      task === "reconstruction"
+        ? evaluateReconstruction(context.args, { ...options, ...reconstructionOptions(context.flags) })
+        : evaluateGeneration(
+            context.args,
+            context.flags.generated === undefined ? [] : [context.flags.generated],
+            options,
+          ),
+    );
+    return result(written);
+  },
+});
+
+type Values = FlagValues<typeof flags>;
+
+function taskOf(values: Values): "reconstruction" | "generation" | "merge" {
+  const { checkpoint, against, generated, statistics, merge } = values;
+  const chosen = [
+    ...(checkpoint === undefined ? [] : ["--checkpoint"]),
+    ...(against === undefined ? [] : ["--against"]),
+    ...(generated === undefined ? [] : ["--generated"]),
+    ...(statistics ? ["--statistics"] : []),
+    ...(merge ? ["--merge"] : []),
+  ];
+  if (chosen.length === 0)
+    refuse(
+      "Say what to measure: --checkpoint (through a tokenizer), --against (reconstructions), --generated (generated videos), --statistics or --merge.",
+    );
+  if (chosen.length > 1) refuse(`${chosen.join(" and ")} exclude each other.`);
+  const isGeneration = generated !== undefined || statistics;
+  if (isGeneration && (values.lpips !== undefined || values.msSsim))
+    refuse("--lpips and --ms-ssim compare a clip with its reconstruction; they do not go with generated videos.");
+  return merge ? "merge" : isGeneration ? "generation" : "reconstruction";
+}
+
+function refuse(message: string): never {
+  throw new CoordTokError("usage", message);
+}
+
+function protocol(values: Values): NamedProtocol {
+  const isGeneration = values.generated !== undefined || values.statistics;
+  const name = values.protocol ?? (isGeneration ? "stylegan-v-fvd2048-128f" : "whole-videos");
+  const { clips, length, slice, fvdWindow } = values;
+  return protocolOf(name, { clips, length, slice, fvdWindow });
+}
+
+function reconstructionOptions(values: Values): Pick<
+  Values,
+  "checkpoint" | "against" | "lpips" | "msSsim" | "values" | "bytes"
+> & {
+  readonly sanityClips: number;
+} {
+  const { checkpoint, against, lpips, msSsim, sanity, bytes } = values;
+  return { checkpoint, against, lpips, msSsim, sanityClips: sanity, values: values.values, bytes };
+}
+
+function size({ flags: values }: { readonly flags: Values }): FrameSize | undefined {
+  if (values.size === undefined) return undefined;
+  const match = /^(\d+)x(\d+)$/i.exec(values.size);
+  const [width, height] = [Number(match?.[1]), Number(match?.[2])];
+  if (!match || width < 1 || height < 1) refuse(`--size takes columns x rows, such as 128x128; got "${values.size}".`);
+  if (values.checkpoint !== undefined) refuse("--size does not go with --checkpoint: frames get the model's size.");
+  return { width, height };
+}
+
+function shardOf(given: string | undefined): Shard | undefined {
+  if (given === undefined) return undefined;
+  const match = /^(\d+)\/(\d+)$/.exec(given);
+  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+  if (!match || index < 1 || index > count)
+    refuse(`--shard takes a part and the number of parts, such as 1/4; got "${given}".`);
+  return { index, count };
+}
+
+/** Says how to go on when it is stopped. */
+async function goingOn<T>({ flags: values, signal }: CommandContext<typeof flags>, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+    throw new CoordTokError(
+      "aborted",
+      `Stopped; what is measured is in "${values.out}". The same command goes on from there.`,
+      { cause: thrown },
+    );
+  }
+}
+
+function result({ report, files }: WrittenEvaluation): { lines: string[]; data: unknown } {
+  const places = [`report  ${files.page}`, ...files.statistics.map((path) => `        ${path}`)];
+  const warnings = report.warnings.map((sentence) => `Note: ${sentence}`);
+  return { lines: [reportText(report), ...warnings, ...places], data: { ...report, files } };
+}

@@ -1,0 +1,104 @@
+import {
+  areaY,
+  axisX,
+  axisY,
+  binX,
+  dot,
+  gridX,
+  gridY,
+  line,
+  plot,
+  rectY,
+  ruleX,
+  type Markish,
+} from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import type { FrameCurve } from "./report.js";
+
+const width = 430;
+const height = 240;
+const colour = "#1f6fb4";
+const second = "#d1570c";
+
+interface Axes {
+  readonly x: { readonly label: string };
+  readonly y: { readonly label: string };
+}
+
+/** An SVG element of a chart, as text: no script, no style sheet, no link. */
+function chart({ x, y }: Axes, marks: Markish[]): string {
+  const { document } = parseHTML("<html><body></body></html>");
+  const drawn = plot({
+    document,
+    width,
+    height,
+    marginLeft: 62,
+    marginRight: 16,
+    marginTop: 30,
+    marginBottom: 40,
+    style: { fontSize: "12px", background: "white" },
+    x: { ...x, nice: true },
+    y: { ...y, nice: true },
+    marks: [gridY({ ticks: 5 }), axisX({ ticks: 6 }), axisY({ ticks: 5 }), ...marks],
+  });
+  drawn.setAttribute("font-size", "12");
+  drawn.setAttribute("font-family", "system-ui, sans-serif");
+  drawn.setAttribute("role", "img");
+  drawn.setAttribute("aria-label", `${y.label} against ${x.label}`);
+  for (const style of [...drawn.querySelectorAll("style")]) style.remove();
+  return drawn.outerHTML;
+}
+
+/** How many clips have which value; the mean as a line. Infinite values are left out. */
+export function histogram(values: readonly number[], label: string): string {
+  const finite = values.filter(Number.isFinite);
+  const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
+  return chart({ x: { label: `${label} →` }, y: { label: "↑ clips" } }, [
+    rectY(finite, binX({ y: "count" }, { x: (value: number) => value, thresholds: 24, fill: colour, inset: 0.5 })),
+    ...(finite.length > 0 ? [ruleX([mean], { stroke: second, strokeWidth: 2 })] : []),
+  ]);
+}
+
+/** Two sets over the same axis, as outlines. */
+export function twoHistograms(first: readonly number[], other: readonly number[], label: string): string {
+  const bars = (values: readonly number[], fill: string): Markish =>
+    rectY(
+      values,
+      binX({ y: "proportion" }, { x: (value: number) => value, thresholds: 24, fill, fillOpacity: 0.5, inset: 0.5 }),
+    );
+  return chart({ x: { label: `${label} →` }, y: { label: "↑ share of clips" } }, [
+    bars(first, colour),
+    bars(other, second),
+  ]);
+}
+
+/** More points than this are thinned evenly. */
+const mostPoints = 2000;
+
+/** One point for each clip. */
+export function scatter(points: readonly (readonly [x: number, y: number])[], x: string, y: string): string {
+  const step = Math.max(1, Math.ceil(points.length / mostPoints));
+  const shown = points.filter(([a, b], index) => index % step === 0 && Number.isFinite(a) && Number.isFinite(b));
+  return chart({ x: { label: `${x} →` }, y: { label: `↑ ${y}` } }, [
+    gridX({ ticks: 6 }),
+    dot(shown, {
+      x: (point: readonly number[]) => point[0]!,
+      y: (point: readonly number[]) => point[1]!,
+      r: shown.length > 300 ? 1.5 : 3,
+      fill: colour,
+      fillOpacity: 0.6,
+    }),
+  ]);
+}
+
+/** The mean over the clips for each frame, and the middle eight tenths of the clips as a band. @param frames of the longest clip. */
+export function frameCurveChart(curve: FrameCurve, frames: number, label: string): string {
+  const step = frames / curve.mean.length;
+  const rows = curve.mean
+    .map((mean, i) => ({ frame: i * step, mean, low: curve.lowTenth[i]!, high: curve.highTenth[i]! }))
+    .filter(({ mean }) => Number.isFinite(mean));
+  return chart({ x: { label: "frame →" }, y: { label: `↑ ${label}` } }, [
+    areaY(rows, { x: "frame", y1: "low", y2: "high", fill: colour, fillOpacity: 0.2 }),
+    line(rows, { x: "frame", y: "mean", stroke: colour, strokeWidth: 1.6 }),
+  ]);
+}

@@ -1,0 +1,123 @@
+import type { RgbFrame } from "@coordtok/core";
+
+/** The size of a clip that was made smaller along all three axes. */
+export interface SmallSize {
+  readonly frames: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The largest size with about equal factors along all axes that takes at most so many values (three for each pixel). */
+export function smallSizeFor(size: SmallSize, values: number): SmallSize {
+  const pixels = Math.max(1, Math.floor(values / 3));
+  const factor = Math.min(1, Math.cbrt(pixels / (size.frames * size.height * size.width)));
+  const frames = clamp(Math.round(size.frames * factor), Math.min(size.frames, pixels));
+  const inPlane = Math.sqrt(pixels / frames / (size.height * size.width));
+  const height = clamp(Math.round(size.height * inPlane), Math.min(size.height, Math.floor(pixels / frames)));
+  const width = clamp(Math.floor(pixels / (frames * height)), size.width);
+  return { frames, height, width };
+}
+
+function clamp(value: number, highest: number): number {
+  return Math.max(1, Math.min(value, highest));
+}
+
+/**
+ * Plain downsampling of a stream of frames, and back: each stored value is the mean over its box of the clip, and between the boxes' centres
+ * values are interpolated linearly. Only the small clip is in memory.
+ */
+export class Downsampler {
+  readonly #size: SmallSize;
+  readonly #small: SmallSize;
+  readonly #values: Float64Array;
+  readonly #rows: readonly Share[][];
+  readonly #columns: readonly Share[][];
+  readonly #times: readonly Share[][];
+  #taken = 0;
+
+  constructor(size: SmallSize, small: SmallSize) {
+    this.#size = size;
+    this.#small = small;
+    this.#values = new Float64Array(small.frames * small.height * small.width * 3);
+    this.#times = boxShares(size.frames, small.frames);
+    this.#rows = boxShares(size.height, small.height);
+    this.#columns = boxShares(size.width, small.width);
+  }
+
+  /** Takes the next frame into the means. */
+  take({ data }: RgbFrame): void {
+    const { width } = this.#size;
+    const small = this.#small;
+    const plane = new Float64Array(small.height * small.width * 3);
+    for (const [y, rows] of this.#rows.entries())
+      for (const [x, columns] of this.#columns.entries())
+        for (const row of rows)
+          for (const column of columns)
+            for (let c = 0; c < 3; c++)
+              plane[(row.at * small.width + column.at) * 3 + c]! +=
+                row.share * column.share * data[(y * width + x) * 3 + c]!;
+    for (const time of this.#times[this.#taken++]!)
+      for (let i = 0; i < plane.length; i++) this.#values[time.at * plane.length + i]! += time.share * plane[i]!;
+  }
+
+  /** The frames that come back, once all have been taken. */
+  *frames(): Generator<RgbFrame, void> {
+    const { frames, height, width } = this.#size;
+    const [times, rows, columns] = [
+      linearShares(frames, this.#small.frames),
+      linearShares(height, this.#small.height),
+      linearShares(width, this.#small.width),
+    ];
+    const length = this.#small.height * this.#small.width * 3;
+    for (const [t, shares] of times.entries()) {
+      const plane = new Float64Array(length);
+      for (const { at, share } of shares)
+        for (let i = 0; i < length; i++) plane[i]! += share * this.#values[at * length + i]!;
+      const data = new Uint8Array(height * width * 3);
+      let next = 0;
+      for (const across of rows)
+        for (const along of columns) {
+          for (let c = 0; c < 3; c++) {
+            let sum = 0;
+            for (const row of across)
+              for (const column of along)
+                sum += row.share * column.share * plane[(row.at * this.#small.width + column.at) * 3 + c]!;
+            data[next++] = Math.round(Math.min(255, Math.max(0, sum)));
+          }
+        }
+      yield { width, height, data, timestampSeconds: t };
+    }
+  }
+}
+
+/** A place on the small axis and how much of it counts. */
+interface Share {
+  readonly at: number;
+  readonly share: number;
+}
+
+/** For each place of a long axis the boxes of the short one that it lies in, with its share of their mean. */
+function boxShares(long: number, short: number): Share[][] {
+  return Array.from({ length: long }, (_, i) => {
+    const [begin, end] = [(i * short) / long, ((i + 1) * short) / long];
+    const shares: Share[] = [];
+    for (let at = Math.floor(begin); at < Math.min(short, Math.ceil(end - 1e-9)); at++)
+      shares.push({ at, share: Math.min(end, at + 1) - Math.max(begin, at) });
+    return shares;
+  });
+}
+
+/** For each place of a long axis the two places of the short one around it, with their weights. */
+function linearShares(long: number, short: number): Share[][] {
+  return Array.from({ length: long }, (_, i) => {
+    const position = Math.min(short - 1, Math.max(0, ((i + 0.5) * short) / long - 0.5));
+    const at = Math.min(short - 1, Math.floor(position));
+    const share = position - at;
+    return share === 0
+      ? [{ at, share: 1 }]
+      : [
+          { at, share: 1 - share },
+          { at: at + 1, share },
+        ];
+  });
+}

@@ -1,0 +1,129 @@
+import {
+  clipFromRgb,
+  rgbFromClip,
+  throwIfAborted,
+  type LongCallOptions,
+  type RgbClip,
+  type RgbFrame,
+} from "@coordtok/core";
+import { framePairs } from "@coordtok/metrics";
+import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
+import { disposeTriplane, floatCount } from "@coordtok/triplane";
+import { rgbClipFromFrames, type FrameSize } from "@coordtok/video";
+import { readFrames, type FfmpegOptions } from "@coordtok/video/node";
+import type { PlannedClip } from "./clip-plan.js";
+
+/** A frame and what became of it. */
+export type FramePair = readonly [reference: RgbFrame, other: RgbFrame];
+
+/** What a clip takes in the form that is evaluated. */
+export interface StoredSize {
+  readonly values: number;
+  readonly bytes: number;
+}
+
+type ReadingOptions = Pick<LongCallOptions, "signal"> & FfmpegOptions;
+
+/** Where the frames of an evaluation come from. Streams: a clip is never in memory as a whole unless the model takes it so. */
+export interface PairSource {
+  /** The frames of a clip with what became of them. */
+  pairs(clip: PlannedClip): AsyncIterable<FramePair>;
+  /** The original frames alone. */
+  reference(clip: PlannedClip): AsyncIterable<RgbFrame>;
+  /** Frames after which the model began anew; `undefined` where nobody knows. */
+  readonly segmentLength: number | undefined;
+  /** What a clip of so many frames takes. */
+  stored(frames: number): StoredSize;
+  /** The same in words. */
+  readonly storedText: string;
+}
+
+/** Triplanes are stored in float32. */
+const bytesPerValue = 4;
+/** The paper's triplane: 16x16, 32x16 and 32x16 cells of 8 channels for 128 frames. */
+const paperValues = 10_240;
+const paperFrames = 128;
+
+/** Pairs of videos, compared at a size (default: their own). */
+export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptions): PairSource {
+  const read = (path: string, { start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
+    readFrames(path, { start, length }, { size, signal: options.signal, ffmpeg: options.ffmpeg });
+  return {
+    pairs: (clip) => framePairs(read(clip.video.path, clip), read(clip.video.other!, clip)),
+    reference: (clip) => read(clip.video.path, clip),
+    segmentLength: undefined,
+    stored: (frames) => {
+      const values = paperValues * Math.ceil(frames / paperFrames);
+      return { values, bytes: values * bytesPerValue };
+    },
+    storedText: `the paper's ${paperValues} values (float32) for each ${paperFrames} frames, since a pair of videos does not say what was stored`,
+  };
+}
+
+/** Videos through a model: segments of as many frames as it takes, each encoded and decoded alone. */
+export function pairsThroughModel(model: CoordTok, slice: number | "all", options: ReadingOptions): PairSource {
+  const { frames: segmentLength, height, width } = model.config.clip;
+  const { time, space } = model.config.decoder.patch;
+  const patches = (segmentLength / time) * (height / space) * (width / space);
+  const sliceSize = slice === "all" ? patches : slice;
+  const reference = ({ video, start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
+    readFrames(
+      video.path,
+      { start, length },
+      { size: { height, width }, signal: options.signal, ffmpeg: options.ffmpeg },
+    );
+  const values = floatCount(triplaneShapeOf(model.config));
+  return {
+    pairs: (clip) => reconstructedPairs(model, reference(clip), { sliceSize, signal: options.signal }),
+    reference,
+    segmentLength,
+    stored: (frames) => {
+      const all = values * Math.ceil(frames / segmentLength);
+      return { values: all, bytes: all * bytesPerValue };
+    },
+    storedText: `the model's triplane of ${values} values (float32) for each ${segmentLength} frames`,
+  };
+}
+
+async function* reconstructedPairs(
+  model: CoordTok,
+  frames: AsyncIterable<RgbFrame>,
+  options: { readonly sliceSize: number; readonly signal: AbortSignal | undefined },
+): AsyncGenerator<FramePair, void> {
+  let segment: RgbFrame[] = [];
+  const flush = async function* (): AsyncGenerator<FramePair, void> {
+    const original = segment;
+    segment = [];
+    const decoded = await reconstruct(model, await rgbClipFromFrames(original), options);
+    const bytes = decoded.height * decoded.width * 3;
+    for (const [t, frame] of original.entries())
+      yield [frame, { ...frame, data: decoded.data.subarray(t * bytes, (t + 1) * bytes) }];
+  };
+  for await (const frame of frames) {
+    segment.push(frame);
+    if (segment.length === model.config.clip.frames) yield* flush();
+  }
+  if (segment.length > 0) yield* flush();
+}
+
+async function reconstruct(
+  model: CoordTok,
+  clip: RgbClip,
+  { sliceSize, signal }: { readonly sliceSize: number; readonly signal: AbortSignal | undefined },
+): Promise<RgbClip> {
+  throwIfAborted(signal);
+  const tensors = clipFromRgb([clip]);
+  const triplane = model.encode(tensors);
+  tensors.frames.dispose();
+  try {
+    const times = Array.from({ length: clip.frameCount }, (_, i) => i);
+    const decoded = await model.decode(triplane, { times, sliceSize, signal });
+    try {
+      return await rgbFromClip(decoded);
+    } finally {
+      decoded.frames.dispose();
+    }
+  } finally {
+    disposeTriplane(triplane);
+  }
+}

@@ -1,0 +1,61 @@
+/** The measures that have one value per frame, by name. */
+export type FrameMeasureName = "psnrDb" | "ssim" | "msSsim" | "lpips";
+
+/** The scores of one clip: PSNR of the clip as a whole, the others as means over its frames. */
+export type Scores = { readonly [name in FrameMeasureName]?: number };
+
+/** What a measured clip says in `clips.jsonl`. */
+export interface ClipRecord extends Scores {
+  /** The number of the clip, from 0. */
+  readonly index: number;
+  /** The video. */
+  readonly name: string;
+  /** Index of its first frame in the video. */
+  readonly start: number;
+  /** How many frames it has. */
+  readonly frames: number;
+  readonly width: number;
+  readonly height: number;
+  /** Means over the frames, in [0, 1]. */
+  readonly motion: number;
+  readonly detail: number;
+  /** The jump at borders of segments against the jumps inside, of the error; for clips of several segments. */
+  readonly seamRatio?: number | undefined;
+  /** The values of each frame. */
+  readonly perFrame: { readonly [name in FrameMeasureName]?: readonly number[] };
+  /** Feature vectors that it gave, of the original and of the reconstruction each. */
+  readonly windows: number;
+  /** What simple means make of the clip in the same space; only some clips have it. */
+  readonly sanity?: SanityRecord | undefined;
+}
+
+/** The clip by simple means. */
+export interface SanityRecord {
+  readonly downsampled: Scores & { readonly values: number; readonly size: string };
+  readonly h264?: (Scores & { readonly bytes: number; readonly wanted: number; readonly crf: number }) | undefined;
+  /** Why there is no H.264. */
+  readonly h264Missing?: string | undefined;
+}
+
+/** What a clip of one set says in the file of its set, where two sets are compared. */
+export interface SetRecord {
+  readonly index: number;
+  readonly name: string;
+  readonly start: number;
+  readonly frames: number;
+  readonly motion: number;
+  readonly detail: number;
+  readonly windows: number;
+}
+
+/** A clip that could not be measured. */
+export interface FailedRecord {
+  readonly index: number;
+  readonly name: string;
+  readonly failed: string;
+}
+
+/** Whether a line stands for a clip that was measured. */
+export function isMeasured<R extends { readonly index: number }>(record: R | FailedRecord): record is R {
+  return !("failed" in record);
+}

@@ -1,0 +1,106 @@
+import { readFile } from "node:fs/promises";
+import { CoordTokError } from "@coordtok/core";
+import { openFileSource } from "@coordtok/core/node";
+import {
+  collectStatistics,
+  decodeStatistics,
+  emptyStatistics,
+  encodeStatistics,
+  type PooledStatistics,
+  type StatisticsFacts,
+} from "@coordtok/metrics";
+import type { EvaluationFolder, Journal } from "./evaluation-folder.js";
+import { isMeasured, type FailedRecord } from "./record.js";
+import type { EvaluationSettings } from "./settings.js";
+
+/** The sides of an evaluation that have feature vectors. */
+export type Side = "reference" | "other";
+
+/** Names of the files of statistics. */
+export function statisticsName(side: Side): string {
+  return `${side}.statistics.safetensors`;
+}
+
+/** What a file of statistics says about how its vectors were made; two sets are compared only when this is equal. */
+export function statisticsFacts(settings: EvaluationSettings): StatisticsFacts {
+  const { i3d, protocol } = settings;
+  return {
+    network: i3d!.files.map(({ sha256 }) => sha256).join(" "),
+    output: i3d!.output,
+    windowLength: String(protocol.fvdWindow),
+  };
+}
+
+/** Facts of {@link statisticsFacts} and what may differ between two sets. */
+export function storedFacts(settings: EvaluationSettings, clips: number): StatisticsFacts {
+  const { protocol, size } = settings;
+  return {
+    ...statisticsFacts(settings),
+    protocol: protocol.name,
+    clipLength: String(protocol.length),
+    clips: String(clips),
+    seed: String(settings.seed),
+    size: size === undefined ? "as in the files" : `${size.width}x${size.height}`,
+  };
+}
+
+/** Reads a file of statistics. @throws CoordTokError `file-not-found`, `file-format`. */
+export async function readStatistics(path: string): Promise<{ statistics: PooledStatistics; facts: StatisticsFacts }> {
+  await using source = await openFileSource(path);
+  return decodeStatistics(source);
+}
+
+/** Throws `input` unless two sets of statistics were made alike. */
+export function checkAlike(path: string, facts: StatisticsFacts, expected: StatisticsFacts): void {
+  for (const [name, value] of Object.entries(expected))
+    if (facts[name] !== value)
+      throw new CoordTokError(
+        "input",
+        `Expected statistics made alike, but "${path}" has ${name} ${facts[name] ?? "unknown"} instead of ${value}; make them with the same I3D file, output and protocol.`,
+      );
+}
+
+/**
+ * Pools the feature vectors of a side once all clips are measured, writes them as a file and removes the vectors. A file that is there
+ * already is read.
+ */
+export async function poolStatistics(
+  folder: EvaluationFolder,
+  journal: Journal<{ readonly index: number; readonly windows: number } | FailedRecord>,
+  side: Side,
+  settings: EvaluationSettings,
+): Promise<PooledStatistics> {
+  const name = statisticsName(side);
+  if (await exists(folder.at(name))) return (await readStatistics(folder.at(name))).statistics;
+  const measured = journal.records.filter((record) => isMeasured(record));
+  const dimension = dimensionOf(settings);
+  const vectors = measured.reduce((sum, { windows }) => sum + windows, 0);
+  const statistics =
+    vectors === 0 ? emptyStatistics(dimension) : await collectStatistics(journal.features(side, dimension));
+  await folder.write(name, await encodeStatistics(statistics, storedFacts(settings, measured.length)));
+  await journal.removeFeatures(side);
+  return statistics;
+}
+
+/** Cuts what a crash left behind the vectors that the lines count; nothing when they are pooled already. */
+export async function trimFeatures(
+  folder: EvaluationFolder,
+  journal: Journal<{ readonly index: number; readonly windows: number } | FailedRecord>,
+  side: Side,
+  settings: EvaluationSettings,
+): Promise<void> {
+  if (await exists(folder.at(statisticsName(side)))) return;
+  const vectors = journal.records.reduce((sum, record) => sum + (isMeasured(record) ? record.windows : 0), 0);
+  await journal.trimFeatures(side, vectors, dimensionOf(settings));
+}
+
+function dimensionOf(settings: EvaluationSettings): number {
+  return settings.i3d!.output === "logits" ? 400 : 1024;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return readFile(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,105 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { CoordTokError, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import { fileReadError, openFileSource, sha256OfFile } from "@coordtok/core/node";
+import { findStateDicts, openTorch } from "@coordtok/core/torch";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { i3dParamsFromStateDict, i3dWeightShapes, type I3dParams } from "../fvd/i3d-params.js";
+import { lpipsParamsFromStateDict, type LpipsParams } from "../lpips/params.js";
+import { squeezenetFromNcnn } from "../lpips/squeezenet-ncnn.js";
+import { i3dWeightFile, lpipsWeightFiles, type LpipsWeightsName } from "../weights.js";
+import { downloadCommand, findWeights, type FoundWeights } from "./find-weights.js";
+
+/** A network with its weights, and the files they came from. */
+export interface LoadedWeights<P> {
+  /** The caller's; free it with `disposeLpipsParams` or `disposeI3dParams`. */
+  readonly params: P;
+  readonly files: readonly FoundWeights[];
+}
+
+/**
+ * The weights of LPIPS v0.1 from the published files in a folder; {@link lpipsWeightFiles} says which. Each file's SHA-256 is compared.
+ * @param folder where the files lie, or the folders that they lie in.
+ * @throws CoordTokError `file-not-found` with the command that gets what is missing; `checkpoint` for another content; `aborted`.
+ */
+export async function loadLpips(
+  network: LpipsWeightsName,
+  folder: string,
+  options: LongCallOptions = {},
+): Promise<LoadedWeights<LpipsParams>> {
+  const files = await findWeights(lpipsWeightFiles(network), folder, options);
+  const tensors = new Map<string, Tensor>();
+  try {
+    for (const { path, file } of files) {
+      throwIfAborted(options.signal);
+      const part =
+        file?.format === "ncnn"
+          ? squeezenetFromNcnn(await readFile(path))
+          : await readTorch(path, (name) => name.startsWith("features.") || /^lins?\.?\d+\./.test(name));
+      for (const [name, tensor] of part) tensors.set(name, tensor);
+    }
+    return { params: lpipsParamsFromStateDict(tensors), files };
+  } finally {
+    for (const tensor of tensors.values()) tensor.dispose();
+  }
+}
+
+/**
+ * The weights of I3D from a PyTorch file: the published one ({@link i3dWeightFile}), or another with tensors of the same names, whose
+ * SHA-256 then stands in the result without being known.
+ * @throws CoordTokError `file-not-found` with the command that gets the published file; `checkpoint` when the tensors do not fit, or when a
+ * file of the published name has another content; `file-format`; `aborted`.
+ */
+export async function loadI3d(path: string, options: LongCallOptions = {}): Promise<LoadedWeights<I3dParams>> {
+  const sha256 = await sha256OfFile(path, options).catch((thrown: unknown) => {
+    const error = fileReadError(thrown, path);
+    if (error.code !== "file-not-found") throw error;
+    throw new CoordTokError(
+      "file-not-found",
+      `There is no file "${path}"; get the weights of I3D with: ${downloadCommand(i3dWeightFile, ".")}`,
+      { cause: thrown },
+    );
+  });
+  const known = sha256 === i3dWeightFile.sha256;
+  if (!known && basename(path) === i3dWeightFile.name)
+    throw new CoordTokError(
+      "checkpoint",
+      `"${path}" is not the published ${i3dWeightFile.name}: its SHA-256 is ${sha256}, expected ${i3dWeightFile.sha256}; rename it if it is meant to be another port.`,
+    );
+  const expected = i3dWeightShapes();
+  const tensors = await readTorch(path, (name) => !name.endsWith(".num_batches_tracked"));
+  try {
+    if (![...tensors.keys()].some((name) => expected.has(name))) throw notI3d(path, tensors);
+    return {
+      params: i3dParamsFromStateDict(tensors),
+      files: [{ path, sha256, file: known ? i3dWeightFile : undefined }],
+    };
+  } finally {
+    for (const tensor of tensors.values()) tensor.dispose();
+  }
+}
+
+function notI3d(path: string, tensors: ReadonlyMap<string, Tensor>): CoordTokError {
+  const [first = "nothing"] = tensors.keys();
+  return new CoordTokError(
+    "checkpoint",
+    `Expected the weights of I3D as in ${i3dWeightFile.name}, but "${path}" holds other tensors, such as "${first}"; get the published file with: ${downloadCommand(i3dWeightFile, ".")}`,
+  );
+}
+
+/** The tensors of a PyTorch file whose names are wanted. */
+async function readTorch(path: string, isWanted: (name: string) => boolean): Promise<Map<string, Tensor>> {
+  await using source = await openFileSource(path);
+  const file = await openTorch(source);
+  const [dict] = findStateDicts(file.root);
+  if (!dict) throw new CoordTokError("checkpoint", `Expected a state dict in "${path}", found none.`);
+  const reader = file.tensors(dict.tensors);
+  const tensors = new Map<string, Tensor>();
+  try {
+    for (const name of dict.tensors.keys()) if (isWanted(name)) tensors.set(name, await reader.read(name));
+    return tensors;
+  } catch (thrown) {
+    for (const tensor of tensors.values()) tensor.dispose();
+    throw thrown;
+  }
+}
