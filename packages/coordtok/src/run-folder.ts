@@ -2,10 +2,19 @@ import { appendFile, mkdir, readdir, readFile, rm, stat } from "node:fs/promises
 import { basename, dirname, join, resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { fileReadError, fileWriteError, writeAtomically, type FileContent } from "@coordtok/core/node";
+import type { LpipsWeightsName } from "@coordtok/metrics";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { curvePicture, curveSvg, type CurvePoint } from "./pictures/curve.js";
 import { encodePng } from "./pictures/raster.js";
+
+/** Which perceptual loss stage 2 takes. */
+export interface PerceptualChoice {
+  /** LPIPS with this network. */
+  readonly lpips: LpipsWeightsName;
+  /** Where its files lie. */
+  readonly weights: string;
+}
 
 /** What `config.json` of a run folder says: all that is needed to do the same training again. */
 export interface RunConfig {
@@ -15,6 +24,10 @@ export interface RunConfig {
   /** Absolute paths of the videos, in the order in which clips are numbered. */
   readonly videos: readonly string[];
   readonly validation: readonly string[];
+  /** The network of the perceptual loss of stage 2, and the folder of its weights. */
+  readonly perceptual?: PerceptualChoice | undefined;
+  /** The checkpoint whose weights the training began with. */
+  readonly from?: string | undefined;
   /** How the number of steps came about, when a time budget was given. */
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }

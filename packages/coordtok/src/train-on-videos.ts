@@ -1,8 +1,11 @@
-import { resolve } from "node:path";
-import { CoordTokError } from "@coordtok/core";
+import { basename, resolve } from "node:path";
+import { CoordTokError, type PerceptualLoss } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import type { LoadedBackend } from "@coordtok/backend";
-import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { initialTrainState } from "@coordtok/core/train";
+import { disposeLpipsParams, perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
+import { loadLpips } from "@coordtok/metrics/node";
+import { loadTokenizer, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   readTraining,
   trainDefaults,
@@ -10,11 +13,19 @@ import {
   type TokenizerTrainSettings,
 } from "@coordtok/tokenizer/train";
 import { checkMemory, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
-import { createRunFolder, readRunConfig, reopenRunFolder, runFolderOf, type RunConfig } from "./run-folder.js";
+import {
+  createRunFolder,
+  readRunConfig,
+  reopenRunFolder,
+  runFolderOf,
+  type PerceptualChoice,
+  type RunConfig,
+} from "./run-folder.js";
 import { readSourceClip } from "./source-clip.js";
 import { countText } from "./text.js";
 import { budgetText, runTraining, type TrainingResult } from "./training-run.js";
 import { findVideos, readTrainingClips } from "./training-videos.js";
+import { defaultWeightsFolder } from "./weights-folder.js";
 import { ownVersion } from "./versions.js";
 
 /** Options of {@link trainOnVideos}. */
@@ -37,6 +48,12 @@ export interface TrainOnVideosOptions extends CommonOptions {
   readonly saveEvery?: number | undefined;
   /** How many checkpoints are kept (default 3). */
   readonly keep?: number | undefined;
+  /** Begin with the weights of this checkpoint or run folder, whose configuration counts. Not with `config` or `resume`. */
+  readonly from?: string | undefined;
+  /** The network of LPIPS in stage 2, which needs one (default with `resume`: the run's). */
+  readonly lpips?: LpipsWeightsName | undefined;
+  /** Where the files of LPIPS lie, by their published names (default: the run's, else `weights`). */
+  readonly weights?: string | undefined;
   /** A run folder, or a checkpoint in one, to go on with. */
   readonly resume?: string | undefined;
 }
@@ -66,10 +83,11 @@ export async function trainOnVideos(paths: readonly string[], options: TrainOnVi
   const videos = resumed && paths.length === 0 ? resumed.run.videos : await findVideos(paths);
   const backend = await prepareBackend("training", options);
   options.onNote?.(`${countText(videos.length, "video")} found`);
-  const plan = resumed ? await resumePlan(resumed, options) : newPlan(options);
+  const plan = resumed ? await resumePlan(resumed, options) : await newPlan(options);
   const { batchSize, pointsPerClip } = plan.settings;
   if (plan.state === undefined)
     checkMemory(plan.config, { task: "train", clips: batchSize, points: pointsPerClip }, backend);
+  using perceptual = await loadPerceptual(plan.record.perceptual, options);
   const { clips, videos: used, skipped } = await readTrainingClips(videos, plan.config, options);
   const validation: Awaited<ReturnType<typeof readSourceClip>>[] = [];
   for (const path of plan.validation)
@@ -84,6 +102,7 @@ export async function trainOnVideos(paths: readonly string[], options: TrainOnVi
   const result = await runTraining(
     {
       ...plan,
+      perceptual: perceptual?.loss,
       clips,
       validation: validation.map(({ clip }) => clip),
       folder,
@@ -122,12 +141,52 @@ interface Plan {
   readonly record: Omit<RunConfig, "videos">;
 }
 
-function newPlan(options: TrainOnVideosOptions): Plan {
-  const { config, seed = 0 } = options;
-  if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
+async function newPlan(options: TrainOnVideosOptions): Promise<Plan> {
+  const { seed = 0 } = options;
   const settings = { ...trainDefaults, ...options.settings };
+  const perceptual = perceptualChoice(settings, undefined, options);
   const validation = (options.validation ?? []).map((path) => resolve(path));
-  return { config, settings, seed, validation, record: { config, settings, seed, validation } };
+  const begun = options.from === undefined ? undefined : await startingWeights(options.from, seed, options);
+  const config = begun?.config ?? options.config;
+  if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
+  const record = { config, settings, seed, validation, perceptual, from: begun?.checkpoint };
+  return { config, settings, seed, validation, record, ...(begun ? { state: begun.state } : {}) };
+}
+
+/** The weights of a checkpoint, the moving average, as a training that has taken no step. */
+async function startingWeights(
+  path: string,
+  seed: number,
+  { signal }: TrainOnVideosOptions,
+): Promise<{ checkpoint: string; config: TokenizerConfig; state: SavedTraining["state"] }> {
+  const checkpoint = resolve(await resolveCheckpoint(path));
+  await using source = await openFileSource(checkpoint);
+  const { config, params } = await loadTokenizer(source, { signal });
+  return { checkpoint, config, state: initialTrainState(params, seed) };
+}
+
+/** Which perceptual loss a training takes. @throws CoordTokError `config` for stage 2 without one. */
+function perceptualChoice(
+  { stage }: TokenizerTrainSettings,
+  before: PerceptualChoice | undefined,
+  options: TrainOnVideosOptions,
+): PerceptualChoice | undefined {
+  if (stage === 1) return undefined;
+  const lpips = options.lpips ?? before?.lpips;
+  if (lpips === undefined)
+    throw new CoordTokError("config", "Stage 2 needs a perceptual loss: choose its network with --lpips.");
+  const weights = options.weights === undefined ? before?.weights : resolve(options.weights);
+  return { lpips, weights: weights ?? resolve(defaultWeightsFolder) };
+}
+
+async function loadPerceptual(
+  choice: PerceptualChoice | undefined,
+  { signal, onNote }: TrainOnVideosOptions,
+): Promise<(Disposable & { readonly loss: PerceptualLoss }) | undefined> {
+  if (choice === undefined) return undefined;
+  const { params, files } = await loadLpips(choice.lpips, choice.weights, { signal });
+  onNote?.(`LPIPS of ${files.map(({ path }) => basename(path)).join(" and ")}`);
+  return { loss: perceptualLoss(params), [Symbol.dispose]: () => disposeLpipsParams(params) };
 }
 
 interface Resumed {
@@ -151,7 +210,8 @@ async function resumePlan({ checkpoint, run }: Resumed, options: TrainOnVideosOp
     options.onNote?.(`Going on after step ${saved.state.step} of ${settings.totalSteps}`);
     const { config, state } = saved;
     const { seed } = run;
-    return { config, settings, seed, validation, state, record: { ...run, settings, validation } };
+    const perceptual = perceptualChoice(settings, run.perceptual, options);
+    return { config, settings, seed, validation, state, record: { ...run, settings, validation, perceptual } };
   } finally {
     await source.close();
   }

@@ -1,4 +1,11 @@
-import { clipFromRgb, isCoordTokError, rgbFromClip, throwIfAborted, type RgbClip } from "@coordtok/core";
+import {
+  clipFromRgb,
+  isCoordTokError,
+  rgbFromClip,
+  throwIfAborted,
+  type PerceptualLoss,
+  type RgbClip,
+} from "@coordtok/core";
 import { disposeTrainState, type TrainState } from "@coordtok/core/train";
 import { psnrOfRgb } from "@coordtok/metrics";
 import { decode, encode, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
@@ -20,6 +27,8 @@ export interface TrainingRun {
   readonly clips: readonly RgbClip[];
   readonly validation: readonly RgbClip[];
   readonly seed: number;
+  /** What frames are compared by in stage 2. */
+  readonly perceptual?: PerceptualLoss | undefined;
   readonly state?: TrainState<TokenizerParams> | undefined;
   readonly folder: RunFolder;
   /** A checkpoint after every so many steps. */
@@ -102,8 +111,16 @@ function steps(
   state: TrainState<TokenizerParams> | undefined,
   { signal }: CommonOptions,
 ): AsyncGenerator<TrainTokenizerStep, void, void> {
-  const { config, clips, seed } = run;
-  return trainTokenizer({ config, clips, settings, seed, signal, ...(state === undefined ? {} : { state }) });
+  const { config, clips, seed, perceptual } = run;
+  return trainTokenizer({
+    config,
+    clips,
+    settings,
+    seed,
+    signal,
+    ...(state === undefined ? {} : { state }),
+    ...(perceptual === undefined ? {} : { perceptual }),
+  });
 }
 
 function stepsWithin(seconds: number, keeper: Keeper, started: number): number {

@@ -49,12 +49,14 @@ function chart({ x, y }: Axes, marks: Markish[]): string {
   return drawn.outerHTML;
 }
 
+const bins = { x: (value: number) => value, thresholds: 24 };
+
 /** How many clips have which value; the mean as a line. Infinite values are left out. */
 export function histogram(values: readonly number[], label: string): string {
   const finite = values.filter(Number.isFinite);
   const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
   return chart({ x: { label: `${label} →` }, y: { label: "↑ clips" } }, [
-    rectY(finite, binX({ y: "count" }, { x: (value: number) => value, thresholds: 24, fill: colour, inset: 0.5 })),
+    rectY(finite, { ...binX({ y: "count" }, bins), fill: colour, inset: 0.5 }),
     ...(finite.length > 0 ? [ruleX([mean], { stroke: second, strokeWidth: 2 })] : []),
   ]);
 }
@@ -62,10 +64,7 @@ export function histogram(values: readonly number[], label: string): string {
 /** Two sets over the same axis, as outlines. */
 export function twoHistograms(first: readonly number[], other: readonly number[], label: string): string {
   const bars = (values: readonly number[], fill: string): Markish =>
-    rectY(
-      values,
-      binX({ y: "proportion" }, { x: (value: number) => value, thresholds: 24, fill, fillOpacity: 0.5, inset: 0.5 }),
-    );
+    rectY(values, { ...binX({ y: "proportion" }, bins), fill, fillOpacity: 0.5, inset: 0.5 });
   return chart({ x: { label: `${label} →` }, y: { label: "↑ share of clips" } }, [
     bars(first, colour),
     bars(other, second),

@@ -91,7 +91,7 @@ function randomClips(
 }
 
 function consecutiveClips(videos: readonly MeasuredVideo[], length: number | "whole"): UnnumberedClip[] {
-  return videos.flatMap((video) =>
+  return videos.flatMap((video): UnnumberedClip[] =>
     length === "whole"
       ? [{ video, start: 0, length: undefined, expected: video.frames }]
       : Array.from({ length: Math.floor(video.frames! / length) }, (_, i) => ({

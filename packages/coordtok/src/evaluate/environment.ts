@@ -4,14 +4,12 @@ import { disposeI3dParams, i3dWeightFile, type I3dOutput } from "@coordtok/metri
 import { loadI3d, type FoundWeights } from "@coordtok/metrics/node";
 import { join } from "node:path";
 import { ownVersion } from "../versions.js";
+import { defaultWeightsFolder } from "../weights-folder.js";
 import type { LeftOut } from "./clip-plan.js";
 import type { FeatureNetwork } from "./measure-clip.js";
 import type { EvaluateOptions } from "./options.js";
 import type { NamedProtocol } from "./protocol.js";
 import type { EvaluationEnvironment, UsedFile } from "./settings.js";
-
-/** Where weights lie unless told otherwise. */
-export const defaultWeightsFolder = "weights";
 
 /** What a run computes with, for the report. */
 export function environmentOf(

@@ -5,7 +5,6 @@ import type { CoordTok } from "@coordtok/tokenizer";
 import { loadModel, prepareBackend, resolveCheckpoint } from "../model.js";
 import { measureVideos, planClips, clipsOfShard, type EvaluatedVideo, type PlannedClip } from "./clip-plan.js";
 import {
-  defaultWeightsFolder,
   environmentOf,
   featuresMade,
   loadFeatures,
@@ -27,6 +26,7 @@ import { shownClips } from "./shown-clips.js";
 import { trimFeatures } from "./statistics-file.js";
 import type { WrittenEvaluation } from "./finish.js";
 import { listVideos, pairVideos } from "./video-list.js";
+import { defaultWeightsFolder } from "../weights-folder.js";
 
 /**
  * Measures reconstructions: videos through a tokenizer, or pairs of videos. The folder receives `report.json`, `report.html`, a line for each
@@ -68,7 +68,7 @@ export async function evaluateReconstruction(
     environment: environmentOf(backend, [...measured.leftOut, ...leftOut]),
   };
   const folder = await EvaluationFolder.open(options.out, settings as never, options);
-  return measureAll({ folder, settings, source, tools, clips: clipsOfShard(clips, options.shard) }, options);
+  return await measureAll({ folder, settings, source, tools, clips: clipsOfShard(clips, options.shard) }, options);
 }
 
 interface Job {
@@ -100,7 +100,7 @@ async function measureAll(
       measure: async (clip, onFrame) => {
         const result = await measurePair(source, clip, measures, { signal: options.signal, onFrame });
         if (!withSanity.has(clip.index)) return result;
-        const stored = storedSize(source, result.record.frames, options);
+        const stored = storedSize(source, result.record, options);
         const sanity = await measureSanity(source, clip, result.record, stored, measures, {
           signal: options.signal,
           ffmpeg: options.ffmpeg,
@@ -202,10 +202,10 @@ function sanitySettings(
 
 function storedSize(
   source: PairSource,
-  frames: number,
+  clip: Parameters<PairSource["stored"]>[0],
   { values, bytes }: EvaluateReconstructionOptions,
 ): { values: number; bytes: number } {
-  const stored = source.stored(frames);
+  const stored = source.stored(clip);
   return { values: values ?? stored.values, bytes: bytes ?? stored.bytes };
 }
 

@@ -43,19 +43,22 @@ export class EvaluationFolder {
     const before = await folder.settings();
     if (before !== undefined) {
       const differing = differences(before, settings);
-      if (differing.length > 0)
+      if (differing.length === 0) return folder;
+      if ((await readdir(path)).some((name) => name !== fileNames.settings))
         throw new CoordTokError(
           "file-exists",
           `"${path}" holds another evaluation, with another ${differing.join(", ")}; choose another --out, or replace it with --overwrite.`,
         );
-      return folder;
     }
-    if ((await readdir(path)).some((name) => (Object.values(fileNames) as string[]).includes(name)))
+    if (
+      before === undefined &&
+      (await readdir(path)).some((name) => (Object.values(fileNames) as string[]).includes(name))
+    )
       throw new CoordTokError(
         "file-exists",
         `"${path}" holds a report already; choose another --out, or replace it with --overwrite.`,
       );
-    await writeAtomically(folder.at(fileNames.settings), `${jsonText(settings, 2)}\n`);
+    await folder.write(fileNames.settings, `${jsonText(settings, 2)}\n`);
     return folder;
   }
 

@@ -43,7 +43,7 @@ ${leftOutSection(report)}
 const style = `body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:940px;margin:2em auto;padding:0 1em}
 h1{font-size:1.6em;margin-bottom:.2em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid #ddd}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.2em .8em .2em 0;text-align:right;vertical-align:top}
-th:first-child,td:first-child,td.words{text-align:left}thead th{border-bottom:1px solid #999}tr.own td{font-weight:600}
+th{white-space:nowrap}th:first-child,td:first-child,.words{text-align:left}thead th{border-bottom:1px solid #999}tr.own td{font-weight:600}
 .facts,figcaption,.note{color:#555}.warnings{background:#fff4d6;padding:.6em 1em .6em 2em}.charts{display:flex;flex-wrap:wrap;gap:12px}
 figure{margin:0 0 1em}figure img{max-width:100%;display:block}.charts figure{width:430px}.scroll{overflow-x:auto;max-height:24em;overflow-y:auto}
 dt{font-weight:600;margin-top:.4em}dd{margin:0 0 0 1.5em;overflow-wrap:anywhere}svg{max-width:100%;height:auto}`;
@@ -91,7 +91,7 @@ function sanitySection({ sanity, settings }: EvaluationReport): string {
   );
   return `<h2>What simple means do in the same space</h2>
 <p class="note">The same clips, made smaller along all three axes and back, and as H.264 of at most as many bytes. Space: ${text(settings.sanity?.text ?? "")}.</p>
-<table><thead><tr><th></th>${names.map((name) => `<th>${text(measureLabels[name])}</th>`).join("")}<th>clips</th><th>takes</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+<table><thead><tr><th></th>${names.map((name) => `<th>${text(measureLabels[name])}</th>`).join("")}<th>clips</th><th class="words">takes</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 
 function chartsSection(report: EvaluationReport): string {
@@ -110,14 +110,15 @@ function reconstructionFigures({ clips, measures, curves, correlation }: Evaluat
   const records = clips.reference as readonly ClipRecord[];
   const frames = records.reduce((longest, record) => Math.max(longest, record.frames), 1);
   const scores = (["psnrDb", "ssim", "msSsim", "lpips"] as const).filter((name) => measures[name] !== undefined);
-  const figures: Figure[] = scores.map((name) => ({
+  const several = records.length > 1;
+  const figures: Figure[] = (several ? scores : []).map((name) => ({
     svg: histogram(
       records.map((record) => record[name]!),
       measureLabels[name],
     ),
     caption: `${measureLabels[name]} of the clips; the line is the mean.`,
   }));
-  for (const quantity of ["motion", "detail"] as const) {
+  for (const quantity of several ? (["motion", "detail"] as const) : []) {
     const found = correlation?.[quantity];
     const note = found
       ? ` Pearson ${found.pearson.toFixed(2)}, Spearman ${found.spearman.toFixed(2)} over ${found.count} clips.`

@@ -32,8 +32,8 @@ export interface PairSource {
   reference(clip: PlannedClip): AsyncIterable<RgbFrame>;
   /** Frames after which the model began anew; `undefined` where nobody knows. */
   readonly segmentLength: number | undefined;
-  /** What a clip of so many frames takes. */
-  stored(frames: number): StoredSize;
+  /** What a clip takes. */
+  stored(clip: { readonly frames: number; readonly height: number; readonly width: number }): StoredSize;
   /** The same in words. */
   readonly storedText: string;
 }
@@ -43,6 +43,7 @@ const bytesPerValue = 4;
 /** The paper's triplane: 16x16, 32x16 and 32x16 cells of 8 channels for 128 frames. */
 const paperValues = 10_240;
 const paperFrames = 128;
+const paperSide = 128;
 
 /** Pairs of videos, compared at a size (default: their own). */
 export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptions): PairSource {
@@ -52,11 +53,12 @@ export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptio
     pairs: (clip) => framePairs(read(clip.video.path, clip), read(clip.video.other!, clip)),
     reference: (clip) => read(clip.video.path, clip),
     segmentLength: undefined,
-    stored: (frames) => {
-      const values = paperValues * Math.ceil(frames / paperFrames);
+    stored: ({ frames, height, width }) => {
+      const clips = Math.ceil(frames / paperFrames) * Math.max(1, (height * width) / paperSide ** 2);
+      const values = Math.round(paperValues * clips);
       return { values, bytes: values * bytesPerValue };
     },
-    storedText: `the paper's ${paperValues} values (float32) for each ${paperFrames} frames, since a pair of videos does not say what was stored`,
+    storedText: `as the paper, ${paperValues} values (float32) for ${paperFrames} frames of ${paperSide}x${paperSide} and in proportion for larger ones, since a pair of videos does not say what was stored`,
   };
 }
 
@@ -77,7 +79,7 @@ export function pairsThroughModel(model: CoordTok, slice: number | "all", option
     pairs: (clip) => reconstructedPairs(model, reference(clip), { sliceSize, signal: options.signal }),
     reference,
     segmentLength,
-    stored: (frames) => {
+    stored: ({ frames }) => {
       const all = values * Math.ceil(frames / segmentLength);
       return { values: all, bytes: all * bytesPerValue };
     },

@@ -1,4 +1,4 @@
-import { tableText } from "../text.js";
+import { countText, tableText } from "../text.js";
 import type { EvaluationReport } from "./report.js";
 
 /** How measures are called. */
@@ -61,13 +61,15 @@ export function reportText(report: EvaluationReport): string {
   const fvd = fvdText(report);
   const rows = summaryRows(report).map(({ label, values }): [string, string] => [
     label,
-    `${values[0]!} ± ${values[1]!}   median ${values[5]!}   from ${values[3]!} to ${values[7]!}`,
+    counts.reference === 1 && settings.task === "reconstruction"
+      ? values[0]!
+      : `${values[0]!} ± ${values[1]!}   median ${values[5]!}   from ${values[3]!} to ${values[7]!}`,
   ]);
   const others = (sanity ?? []).map(({ name, scores, clips }): [string, string] => [
     name,
     `${Object.entries(scores)
       .map(([score, value]) => `${measureLabels[score as keyof typeof measureLabels]} ${scoreText(score, value)}`)
-      .join("   ")}   (${clips} clips)`,
+      .join("   ")}   (${countText(clips, "clip")})`,
   ]);
   const clips =
     settings.task === "generation" ? `${counts.reference} real, ${counts.other} generated` : counts.reference;

@@ -3,7 +3,8 @@ import { resizeRgb } from "@coordtok/video";
 import { paste, type RgbPicture } from "../pictures/raster.js";
 
 const shownFrames = 8;
-const shownHeight = 112;
+/** Pictures in a strip are at most this large. */
+const shown = { height: 112, width: 200 };
 const gap = 2;
 const errorGain = 4;
 
@@ -58,8 +59,10 @@ export class Strip {
 
 function thumbnail(frame: RgbFrame): RgbPicture {
   const { width, height, data } = frame;
-  if (height <= shownHeight) return { width, height, data: Uint8Array.from(data) };
-  const size = { height: shownHeight, width: Math.max(1, Math.round((width * shownHeight) / height)) };
+  const factor = Math.min(1, shown.height / height, shown.width / width);
+  if (factor === 1) return { width, height, data: Uint8Array.from(data) };
+  const side = (length: number): number => Math.max(1, Math.round(length * factor));
+  const size = { height: side(height), width: side(width) };
   return { ...size, data: resizeRgb(frame, size) };
 }
 

@@ -1,4 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
+import { lpipsWeightsNames } from "@coordtok/metrics";
 import { durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag } from "../common-flags.js";
@@ -28,7 +29,18 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     warmup: integer("steps of rising learning rate", { minimum: 0, defaultText: "50" }),
     clip: number("the gradient norm is clipped to this", { minimum: 0, defaultText: "1" }),
     ema: number("decay of the moving average of the weights", { minimum: 0, maximum: 1, defaultText: "0.999" }),
-    stage: choice("1 trains on random patches, 2 on whole frames with a perceptual loss", ["1", "2"], { initial: "1" }),
+    from: text("begin a new training with the weights of this checkpoint or run folder, in its form", {
+      value: "path",
+    }),
+    stage: choice("1 trains on random patches, 2 on whole frames with a perceptual loss", ["1", "2"], {
+      defaultText: "1, or the run's",
+    }),
+    lpips: choice("the perceptual loss of stage 2: LPIPS with this network", lpipsWeightsNames),
+    weights: text("folder of the files of LPIPS by their published names", { value: "folder", defaultText: "weights" }),
+    perceptualScale: number("weight of the perceptual loss against the squared error", {
+      minimum: 0,
+      defaultText: "1",
+    }),
     val: texts("a held-out video whose PSNR is measured on the way", { value: "video" }),
     valEvery: integer("steps between two such measurements", { minimum: 1, initial: 100 }),
     saveEvery: integer("steps between two checkpoints", { minimum: 1, initial: 500 }),
@@ -40,6 +52,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   examples: [
     "train-tokenizer videos/ --preset tiny --minutes 20 --out runs/first",
     "train-tokenizer --resume runs/first --steps 5000",
+    "train-tokenizer videos/ --from runs/first --stage 2 --lpips squeeze --weights weights --out runs/second",
     "train-tokenizer a.mp4 b.avi --set decoder.layers=6 --learning-rate 5e-4 --val c.mp4",
   ],
   computes: true,
@@ -49,9 +62,12 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     const { trainOnVideos } = await import("../../train-on-videos.js");
     const report = await trainOnVideos(args, {
       ...commonOptions(context),
-      config: flags.resume === undefined ? configOf(flags) : undefined,
+      config: flags.resume === undefined && flags.from === undefined ? configOf(flags) : undefined,
       out: flags.out,
       resume: flags.resume,
+      from: flags.from,
+      lpips: flags.lpips,
+      weights: flags.weights,
       minutes: flags.minutes,
       seed: flags.seed,
       validation: flags.val.length === 0 ? undefined : flags.val,
@@ -59,6 +75,8 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       saveEvery: flags.saveEvery,
       keep: flags.keep,
       settings: given({
+        stage: flags.stage === undefined ? undefined : (Number(flags.stage) as 1 | 2),
+        perceptualScale: flags.perceptualScale,
         totalSteps: flags.steps,
         batchSize: flags.batch,
         pointsPerClip: flags.points,
@@ -88,18 +106,22 @@ function checkCombination(
     out: string | undefined;
     steps: number | undefined;
     minutes: number | undefined;
-    stage: string;
+    from: string | undefined;
+    stage: string | undefined;
+    lpips: string | undefined;
   },
 ): void {
   const refuse = (message: string): never => {
     throw new CoordTokError("usage", message);
   };
-  if (flags.stage === "2")
-    refuse(
-      "--stage 2 needs the weights of a perceptual loss (LPIPS), which the command line cannot load yet; use trainTokenizer with `perceptual` of @coordtok/metrics.",
-    );
+  if (flags.stage === "2" && flags.lpips === undefined && flags.resume === undefined)
+    refuse("--stage 2 needs a perceptual loss: --lpips vgg, alex or squeeze, with its files in --weights.");
+  const stage = flags.stage ?? (flags.resume === undefined ? "1" : undefined);
+  if (stage === "1" && flags.lpips !== undefined) refuse("--lpips goes with --stage 2.");
   if (args.length === 0 && flags.resume === undefined)
     refuse("Expected a folder or videos to train on, or --resume with a run folder.");
+  if (flags.resume !== undefined && flags.from !== undefined)
+    refuse("--from and --resume exclude each other: one begins a training with given weights, the other goes on.");
   if (flags.resume !== undefined && flags.out !== undefined)
     refuse("--out and --resume exclude each other: a resumed training stays in its folder.");
   if (flags.steps !== undefined && flags.minutes !== undefined) refuse("--steps and --minutes exclude each other.");
