@@ -103,7 +103,10 @@ export class ClipScorer {
 
   /** How each of the numbers comes about, by its name in the scores, in words for a report. */
   get made(): Readonly<Record<string, string>> {
-    return { psnr: psnrMade, ...Object.fromEntries(this.#measures.map(({ name, made }) => [name, made])) };
+    return {
+      psnr: psnrMade,
+      ...Object.fromEntries(this.#measures.map(({ name, made }): [string, string] => [name, made])),
+    };
   }
 
   /**
@@ -124,7 +127,10 @@ export class ClipScorer {
     const { width, height } = this.#size;
     if (this.#errors.length === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
     if (this.#batch.length > 0) await this.#score();
-    const scores = [...this.#values].map(([name, frames]) => [name, { mean: mean(frames), frames }]);
+    const scores = [...this.#values].map(([name, frames]): [string, FrameScores] => [
+      name,
+      { mean: mean(frames), frames },
+    ]);
     return {
       frameCount: this.#errors.length,
       width,

@@ -1,4 +1,15 @@
-import { add, clipByValue, mul, tensor, type Tensor, type Tensor1D, type Tensor4D } from "@tensorflow/tfjs-core";
+import {
+  add,
+  avgPool,
+  clipByValue,
+  concat,
+  mul,
+  slice,
+  tensor,
+  type Tensor,
+  type Tensor1D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
 import { Random } from "@coordtok/core";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { expect, it } from "vitest";
@@ -82,6 +93,21 @@ describeEachBackend("structural similarity", (backend) => {
       }
       expect(before[0]).toBeLessThan(0.9);
     });
+
+    it.skipIf(backend === "cpu")(
+      `${name} falls the stronger a blur and the farther a shift${backend === "cpu" ? " (skipped: plain JavaScript takes half a minute)" : ""}`,
+      async () => {
+        const a = picture(height, width);
+        const moved = (pixels: number): Tensor4D =>
+          concat([slice(a, [0, 0, pixels, 0], [-1, -1, -1, -1]), slice(a, [0, 0, 0, 0], [-1, -1, pixels, -1])], 2);
+        const blurred = (size: number): Tensor4D => avgPool(a, size, 1, "same");
+        for (const ladder of [[1, 2, 4].map(moved), [3, 5, 9].map(blurred)]) {
+          const scores = [1, ...(await Promise.all(ladder.map(async (b) => (await read(measure(a, b)))[0]!)))];
+          expect(scores).toEqual([...scores].sort((x, y) => y - x));
+          expect(scores.at(-1)).toBeLessThan(0.98);
+        }
+      },
+    );
 
     it.skipIf(slow)(`${name} is the same in both directions and in every range of values${note}`, async () => {
       const [a, b] = [picture(height, width), picture(height, width, 1, 3)];

@@ -1,4 +1,5 @@
 import { CoordTokError, isCoordTokError, Random, throwIfAborted } from "@coordtok/core";
+import type { FrameSize, VideoInfo } from "@coordtok/video";
 import { probe, readFrames } from "@coordtok/video/node";
 import type { CommonOptions } from "../model.js";
 import type { Protocol } from "./protocol.js";
@@ -123,16 +124,19 @@ export function clipsOfShard(clips: readonly PlannedClip[], shard: Shard | undef
 export async function measureVideos(
   videos: readonly EvaluatedVideo[],
   protocol: Protocol,
-  options: CommonOptions,
+  options: CommonOptions & { readonly size?: FrameSize | undefined },
 ): Promise<{ videos: MeasuredVideo[]; leftOut: LeftOut[] }> {
   const measured: MeasuredVideo[] = [];
   const leftOut: LeftOut[] = [];
   const total = videos.length;
+  const { size } = options;
   for (const [done, video] of videos.entries()) {
     throwIfAborted(options.signal);
     options.onProgress?.({ task: "look at the videos", done, total, unit: "videos" });
     try {
-      const stated = (await probe(video.path, options)).frameCount;
+      const info = await probe(video.path, options);
+      if (video.other !== undefined && size === undefined) checkSizes(info, await probe(video.other, options));
+      const stated = info.frameCount;
       const needed = protocol.length !== "whole" && stated === undefined;
       measured.push({ ...video, frames: needed ? await countFrames(video.path, options) : stated });
     } catch (thrown) {
@@ -143,6 +147,16 @@ export async function measureVideos(
   if (measured.length === 0)
     throw new CoordTokError("input", `None of the ${total} videos can be read; the first: ${leftOut[0]!.reason}`);
   return { videos: measured, leftOut };
+}
+
+/** Throws `config` for a pair of different sizes: that is a matter of the whole evaluation. */
+function checkSizes(original: VideoInfo, other: VideoInfo): void {
+  if (original.width === other.width && original.height === other.height) return;
+  const [wanted, found] = [original, other].map(({ width, height }) => `${width}x${height}`);
+  throw new CoordTokError(
+    "config",
+    `Expected an original and a reconstruction of one size, but "${original.path}" is ${wanted!} and "${other.path}" ${found!}; bring both to one with --size ${found!}, which resizes and crops as the papers do.`,
+  );
 }
 
 const ofOneVideo = new Set([

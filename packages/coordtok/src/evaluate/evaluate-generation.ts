@@ -1,5 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
-import type { PooledStatistics } from "@coordtok/metrics";
+import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
 import { readFrames } from "@coordtok/video/node";
 import { prepareBackend } from "../model.js";
 import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
@@ -14,6 +14,8 @@ import { runClips } from "./run-clips.js";
 import { sideSettings, type EvaluationSettings, type SideSettings } from "./settings.js";
 import {
   checkAlike,
+  comparedFacts,
+  factsText,
   poolStatistics,
   readStatistics,
   statisticsFacts,
@@ -37,13 +39,13 @@ export async function evaluateGeneration(
   const protocol = options.protocol ?? protocolOf("stylegan-v-fvd2048-128f");
   const output = options.fvd ?? "logits";
   const backend = await prepareBackend("inference", options);
-  const features = await loadFeatures(output, protocol, options);
+  // Statistics that are made already need no network.
+  const needed = [...real, ...generated].some((path) => !isStatistics(path));
+  const features = needed ? await loadFeatures(output, protocol, options) : undefined;
   try {
-    const sides = {
-      reference: await planSide(real, protocol, options),
-      other: generated.length === 0 ? undefined : await planSide(generated, protocol, options),
-    };
-    const { reference, other } = sides;
+    const reference = await planSide(real, protocol, options);
+    const other = generated.length === 0 ? undefined : await planSide(generated, protocol, options);
+    const stored = reference.stored ?? other?.stored;
     const settings: EvaluationSettings = {
       task: other === undefined ? "statistics" : "generation",
       protocol,
@@ -51,17 +53,30 @@ export async function evaluateGeneration(
       size: options.size,
       reference: reference.settings,
       other: other?.settings,
-      i3d: { output, files: features.files },
-      made: { fvd: featuresMade(output, protocol.fvdWindow, features) },
+      ...(features
+        ? {
+            i3d: { output, files: features.files },
+            made: { fvd: featuresMade(output, protocol.fvdWindow, features) },
+          }
+        : { made: { fvd: `statistics made earlier: ${factsText(stored!.facts)}` } }),
       planned: { reference: reference.clips.length, other: other?.clips.length ?? 0 },
       shard: options.shard,
       environment: environmentOf(backend, [...reference.leftOut, ...(other?.leftOut ?? [])]),
     };
+    const expected = features ? statisticsFacts(settings) : comparedFacts(stored!.facts);
+    for (const side of [reference, other]) if (side?.stored) checkAlike(side.stored.path, side.stored.facts, expected);
     const folder = await EvaluationFolder.open(options.out, settings as never, options);
-    return await measureSides(folder, settings, sides, features, options);
+    return await measureSides({ folder, settings, features, options }, reference, other);
   } finally {
-    features.dispose();
+    features?.dispose();
   }
+}
+
+interface Job {
+  readonly folder: EvaluationFolder;
+  readonly settings: EvaluationSettings;
+  readonly features: LoadedFeatures | undefined;
+  readonly options: EvaluateOptions;
 }
 
 /** One side: clips to measure, or a file of statistics. */
@@ -69,7 +84,12 @@ interface PlannedSide {
   readonly settings: SideSettings;
   readonly clips: readonly PlannedClip[];
   readonly leftOut: readonly LeftOut[];
-  readonly file?: string | undefined;
+  readonly stored?:
+    { readonly path: string; readonly statistics: PooledStatistics; readonly facts: StatisticsFacts } | undefined;
+}
+
+function isStatistics(path: string): boolean {
+  return path.endsWith(".safetensors");
 }
 
 async function planSide(
@@ -78,9 +98,14 @@ async function planSide(
   options: EvaluateOptions,
 ): Promise<PlannedSide> {
   const [file] = given;
-  if (given.length === 1 && file!.endsWith(".safetensors"))
-    return { settings: sideSettings(given, []), clips: [], leftOut: [], file };
-  if (given.some((path) => path.endsWith(".safetensors")))
+  if (given.length === 1 && isStatistics(file!))
+    return {
+      settings: sideSettings(given, []),
+      clips: [],
+      leftOut: [],
+      stored: { path: file!, ...(await readStatistics(file!)) },
+    };
+  if (given.some(isStatistics))
     throw new CoordTokError("input", "Expected videos or one file of statistics for each side, not both.");
   const videos = await listVideos(given);
   const measured = await measureVideos(videos, protocol, options);
@@ -90,53 +115,24 @@ async function planSide(
 }
 
 async function measureSides(
-  folder: EvaluationFolder,
-  settings: EvaluationSettings,
-  sides: { readonly reference: PlannedSide; readonly other: PlannedSide | undefined },
-  features: LoadedFeatures,
-  options: EvaluateOptions,
+  job: Job,
+  reference: PlannedSide,
+  other: PlannedSide | undefined,
 ): Promise<WrittenEvaluation> {
-  // A file that does not fit is to be found before hours of work.
-  const stored = {
-    reference: await storedStatistics(sides.reference, settings),
-    other: sides.other && (await storedStatistics(sides.other, settings)),
-  };
-  const reference = await measureSide(folder, settings, "reference", sides.reference, features, options);
-  const other = sides.other && (await measureSide(folder, settings, "other", sides.other, features, options));
-  const statistics = {
-    reference: (stored.reference ?? reference.statistics)!,
-    ...(sides.other ? { other: (stored.other ?? other?.statistics)! } : {}),
-  };
-  const nothing: Measured<SetRecord> = { records: [], failed: [] };
-  return writeGeneration(
-    folder,
-    settings,
-    { reference: reference.measured, other: other?.measured ?? nothing },
-    [folder],
-    statistics,
-  );
-}
-
-async function storedStatistics(
-  { file }: PlannedSide,
-  settings: EvaluationSettings,
-): Promise<PooledStatistics | undefined> {
-  if (file === undefined) return undefined;
-  const { statistics, facts } = await readStatistics(file);
-  checkAlike(file, facts, statisticsFacts(settings));
-  return statistics;
+  const first = await measureSide(job, "reference", reference);
+  const second = other && (await measureSide(job, "other", other));
+  const sets = { reference: first.measured, other: second?.measured ?? { records: [], failed: [] } };
+  const statistics = { reference: first.statistics, ...(second ? { other: second.statistics } : {}) };
+  return writeGeneration(job.folder, job.settings, sets, [job.folder], statistics);
 }
 
 async function measureSide(
-  folder: EvaluationFolder,
-  settings: EvaluationSettings,
+  { folder, settings, features, options }: Job,
   side: Side,
   planned: PlannedSide,
-  { network }: LoadedFeatures,
-  options: EvaluateOptions,
-): Promise<{ measured: Measured<SetRecord>; statistics: PooledStatistics | undefined }> {
+): Promise<{ measured: Measured<SetRecord>; statistics: PooledStatistics }> {
+  if (planned.stored) return { measured: { records: [], failed: [] }, statistics: planned.stored.statistics };
   const journal = await folder.journal<SetRecord | FailedRecord>(side);
-  if (planned.file !== undefined) return { measured: measuredOf(journal.records), statistics: undefined };
   await trimFeatures(folder, journal, side, settings);
   const { signal, ffmpeg, size, shard } = options;
   await runClips<SetRecord>(
@@ -150,7 +146,7 @@ async function measureSide(
       measure: (clip, onFrame) => {
         const { video, start, length } = clip;
         const frames = readFrames(video.path, { start, length }, { size, signal, ffmpeg });
-        return measureOne(frames, clip, network, side, { signal, onFrame });
+        return measureOne(frames, clip, features!.network, side, { signal, onFrame });
       },
     },
     options,

@@ -130,7 +130,7 @@ async function loadTools(protocol: NamedProtocol, options: EvaluateReconstructio
   };
   try {
     const features = options.fvd === undefined ? undefined : await loadFeatures(options.fvd, protocol, options);
-    if (features) made.push(features.dispose);
+    if (features) made.push(() => features.dispose());
     let lpips: LpipsParams | undefined;
     let lpipsFiles: readonly UsedFile[] = [];
     if (options.lpips !== undefined) {

@@ -8,10 +8,22 @@ import type { EvaluationSettings } from "./settings.js";
 import { bestAndWorst } from "./shown-clips.js";
 import { poolStatistics, type Side } from "./statistics-file.js";
 
+/** The files of an evaluation. */
+export interface EvaluationFiles {
+  /** The report as JSON. */
+  readonly report: string;
+  /** The report as one HTML file. */
+  readonly page: string;
+  /** Pooled feature vectors, one file for each side that has some. */
+  readonly statistics: readonly string[];
+}
+
 /** A report and where it was written. */
 export interface WrittenEvaluation {
+  /** The numbers, and how each of them was made. */
   readonly report: EvaluationReport;
-  readonly files: { readonly report: string; readonly page: string; readonly statistics: readonly string[] };
+  /** Where it was written. */
+  readonly files: EvaluationFiles;
 }
 
 /** Clips, and statistics where there are feature vectors, of a folder or of several. */
@@ -99,7 +111,9 @@ function partsOf(
   const left = failed.map(({ name, failed: reason }) => ({ name, reason }));
   const leftOut = [...settings.environment.leftOut, ...left];
   const warnings =
-    leftOut.length === 0 ? [] : [`${leftOut.length} videos or clips were left out; they are listed below.`];
+    leftOut.length === 0
+      ? []
+      : [`Left out: ${leftOut.length} of the videos and clips; report.json and the page list them.`];
   return { settings, leftOut, warnings, statistics };
 }
 

@@ -3,7 +3,7 @@ export { evaluateReconstruction } from "./evaluate-reconstruction.js";
 export { mergeEvaluations } from "./merge-evaluations.js";
 export { protocolNames, protocolOf, type NamedProtocol, type Protocol, type ProtocolName } from "./protocol.js";
 export type { LeftOut, Shard } from "./clip-plan.js";
-export type { WrittenEvaluation } from "./finish.js";
+export type { EvaluationFiles, WrittenEvaluation } from "./finish.js";
 export type { EvaluateOptions, EvaluateReconstructionOptions } from "./options.js";
 export type { ClipRecord, FrameMeasureName, SanityRecord, Scores, SetRecord } from "./record.js";
 export type { Correlation, EvaluationReport, FrameCurve, FvdReport, SanityRow, ShortRecord } from "./report.js";

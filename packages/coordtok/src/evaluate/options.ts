@@ -41,9 +41,3 @@ export interface EvaluateReconstructionOptions extends EvaluateOptions {
   /** Bytes that H.264 may take for a clip (default: four for each value that the model stores). */
   readonly bytes?: number | undefined;
 }
-
-/** What an evaluation wrote. */
-export interface EvaluationFiles {
-  readonly report: string;
-  readonly page: string;
-}

@@ -25,7 +25,7 @@ export async function runClips<R extends { readonly index: number; readonly fram
   run: ClipRun<R>,
   options: CommonOptions,
 ): Promise<R[]> {
-  const { journal, clips, folder } = run;
+  const { journal, clips } = run;
   const done = new Set(journal.records.map(({ index }) => index));
   const left = clips.filter(({ index }) => !done.has(index));
   if (left.length < clips.length && left.length > 0)

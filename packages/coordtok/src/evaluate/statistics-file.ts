@@ -31,6 +31,20 @@ export function statisticsFacts(settings: EvaluationSettings): StatisticsFacts {
   };
 }
 
+const comparedNames = ["network", "output", "windowLength"] as const;
+
+/** Of what a file says, that in which two sets must agree. */
+export function comparedFacts(facts: StatisticsFacts): StatisticsFacts {
+  return Object.fromEntries(comparedNames.map((name) => [name, facts[name] ?? "unknown"]));
+}
+
+/** What a file says, in words. */
+export function factsText(facts: StatisticsFacts): string {
+  return Object.entries(facts)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
+}
+
 /** Facts of {@link statisticsFacts} and what may differ between two sets. */
 export function storedFacts(settings: EvaluationSettings, clips: number): StatisticsFacts {
   const { protocol, size } = settings;
@@ -47,7 +61,7 @@ export function storedFacts(settings: EvaluationSettings, clips: number): Statis
 /** Reads a file of statistics. @throws CoordTokError `file-not-found`, `file-format`. */
 export async function readStatistics(path: string): Promise<{ statistics: PooledStatistics; facts: StatisticsFacts }> {
   await using source = await openFileSource(path);
-  return decodeStatistics(source);
+  return await decodeStatistics(source);
 }
 
 /** Throws `input` unless two sets of statistics were made alike. */

@@ -1,85 +1,17 @@
-import { floatFromHalf } from "@coordtok/core";
+import "@coordtok/core/train";
 import { describeEachBackend } from "@coordtok/tools";
-import { mean, tensor, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { fill, grad, mean, mul, slice, sub, tensor, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { lpips } from "./lpips.js";
-import { disposeLpipsParams, lpipsParamsFromStateDict, type LpipsParams } from "./params.js";
+import { loadLpips } from "../node/load-weights.js";
+import { lpips, perceptualLoss } from "./lpips.js";
+import { disposeLpipsParams, type LpipsParams } from "./params.js";
 
 const folder = fileURLToPath(new URL("../../../../../shared/data/weights/", import.meta.url));
 const present = existsSync(`${folder}MANIFEST.json`);
 const reason = "the weights of LPIPS with SqueezeNet are not beside the repository";
 if (!present) process.stdout.write(`skipped: ${reason}\n`);
-
-/** A listed file, after its SHA-256 has been compared. */
-function readListed(name: string): Uint8Array {
-  const manifest = JSON.parse(readFileSync(`${folder}MANIFEST.json`, "utf8")) as {
-    files: { file: string; sha256: string }[];
-  };
-  const bytes = new Uint8Array(readFileSync(folder + name));
-  const { sha256 } = manifest.files.find(({ file }) => file === name)!;
-  expect(createHash("sha256").update(bytes).digest("hex")).toBe(sha256);
-  return bytes;
-}
-
-/** The convolutions of an ncnn file in the order of the manifest: a tag, weights in half precision padded to 4 bytes, then biases. */
-function squeezeNet(): Record<string, Tensor> {
-  const bytes = readListed("squeezenet1_1/squeezenet_v1.1.ncnn.bin");
-  const view = new DataView(bytes.buffer);
-  const tensors: Record<string, Tensor> = {};
-  let position = 0;
-  const read = (name: string, outputs: number, inputs: number, size: number): void => {
-    expect(view.getUint32(position, true)).toBe(0x01306b47);
-    const count = outputs * inputs * size * size;
-    const halves = new Uint16Array(bytes.buffer.slice(position + 4, position + 4 + 2 * count));
-    position += 4 + Math.ceil(count / 2) * 4;
-    const biases = new Float32Array(bytes.buffer.slice(position, position + 4 * outputs));
-    position += 4 * outputs;
-    tensors[`${name}.weight`] = tensor(floatFromHalf(halves), [outputs, inputs, size, size]);
-    tensors[`${name}.bias`] = tensor(biases);
-  };
-  read("features.0", 64, 3, 3);
-  let inputs = 64;
-  for (const [index, squeezed, expanded] of fires) {
-    read(`features.${index}.squeeze`, squeezed, inputs, 1);
-    read(`features.${index}.expand1x1`, expanded, squeezed, 1);
-    read(`features.${index}.expand3x3`, expanded, squeezed, 3);
-    inputs = 2 * expanded;
-  }
-  read("classifier.1", 1000, inputs, 1);
-  expect(position).toBe(bytes.length);
-  return tensors;
-}
-
-/** The fire modules of SqueezeNet 1.1: index, squeezed and expanded widths. */
-// prettier-ignore
-const fires = [
-  [3, 16, 64], [4, 16, 64], [6, 32, 128], [7, 32, 128], [9, 48, 192], [10, 48, 192], [11, 64, 256], [12, 64, 256],
-] as const;
-
-/**
- * The heads of a PyTorch file from before its zip format. Its pickle names the storage of each tensor by a number of ten digits, then
- * lists these numbers in the order in which the storages follow, each behind its length.
- */
-function heads(widths: readonly number[]): Record<string, Tensor> {
-  const bytes = readListed("lpips_v0.1/squeeze.pth");
-  const keys = Buffer.from(bytes)
-    .toString("latin1")
-    .match(/(?<=U\n)\d{10}/g)!;
-  const [owners, stored] = [keys.slice(0, widths.length), keys.slice(widths.length, 2 * widths.length)];
-  const tensors: Record<string, Tensor> = {};
-  let position = bytes.length - widths.reduce((total, width) => total + 8 + 4 * width, 0);
-  for (const key of stored) {
-    const layer = owners.indexOf(key);
-    expect(Number(new DataView(bytes.buffer).getBigUint64(position, true))).toBe(widths[layer]);
-    const values = new Float32Array(bytes.buffer.slice(position + 8, position + 8 + 4 * widths[layer]!));
-    position += 8 + 4 * values.length;
-    tensors[`lin${layer}.model.1.weight`] = tensor(values, [1, values.length, 1, 1]);
-  }
-  return tensors;
-}
 
 /** PyTorch's uniform numbers after `manual_seed`: 24 bits of each number of the Mersenne twister MT19937. */
 function torchRand(seed: number): () => number {
@@ -119,8 +51,8 @@ if (!present)
 else
   describeEachBackend("LPIPS with the weights of SqueezeNet 1.1", () => {
     let params: LpipsParams;
-    beforeAll(() => {
-      params = lpipsParamsFromStateDict({ ...squeezeNet(), ...heads([64, 128, 256, 384, 384, 512, 512]) });
+    beforeAll(async () => {
+      ({ params } = await loadLpips("squeeze", folder));
     });
     afterAll(() => disposeLpipsParams(params));
 
@@ -131,6 +63,21 @@ else
       expect(value.toFixed(4)).toBe("0.1008");
       // What a second implementation measured with the same files.
       expect(Math.abs(value - 0.1007910817861557)).toBeLessThan(1e-6);
+    });
+
+    it("its gradient is finite, also where features are all zero, and points from a wrong frame to the right one", async () => {
+      const rand = torchRand(5);
+      const target = tidy(() => slice(randomImages(rand), [0, 0, 0, 0], [1, 64, 64, 3]) as Tensor4D);
+      const loss = perceptualLoss(params);
+      for (const shade of [-1, 0, 1]) {
+        const start = fill([1, 64, 64, 3], shade) as Tensor4D;
+        const gradient = grad((x) => loss(x as Tensor4D, target))(start);
+        const values = Array.from(await gradient.data());
+        expect(values.every(Number.isFinite)).toBe(true);
+        const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        const better = sub(start, mul(gradient, 1e-3 / largest)) as Tensor4D;
+        expect((await loss(better, target).data())[0]).toBeLessThan((await loss(start, target).data())[0]!);
+      }
     });
 
     it("grows with noise, blur and shift of a picture", async () => {

@@ -67,9 +67,11 @@ export async function loadI3d(path: string, options: LongCallOptions = {}): Prom
       `"${path}" is not the published ${i3dWeightFile.name}: its SHA-256 is ${sha256}, expected ${i3dWeightFile.sha256}; rename it if it is meant to be another port.`,
     );
   const expected = i3dWeightShapes();
-  const tensors = await readTorch(path, (name) => !name.endsWith(".num_batches_tracked"));
+  const checkNames = (names: readonly string[]): void => {
+    if (!names.some((name) => expected.has(name))) throw notI3d(path, names);
+  };
+  const tensors = await readTorch(path, (name) => !name.endsWith(".num_batches_tracked"), checkNames);
   try {
-    if (![...tensors.keys()].some((name) => expected.has(name))) throw notI3d(path, tensors);
     return {
       params: i3dParamsFromStateDict(tensors),
       files: [{ path, sha256, file: known ? i3dWeightFile : undefined }],
@@ -79,20 +81,24 @@ export async function loadI3d(path: string, options: LongCallOptions = {}): Prom
   }
 }
 
-function notI3d(path: string, tensors: ReadonlyMap<string, Tensor>): CoordTokError {
-  const [first = "nothing"] = tensors.keys();
+function notI3d(path: string, [first = "nothing"]: readonly string[]): CoordTokError {
   return new CoordTokError(
     "checkpoint",
     `Expected the weights of I3D as in ${i3dWeightFile.name}, but "${path}" holds other tensors, such as "${first}"; get the published file with: ${downloadCommand(i3dWeightFile, ".")}`,
   );
 }
 
-/** The tensors of a PyTorch file whose names are wanted. */
-async function readTorch(path: string, isWanted: (name: string) => boolean): Promise<Map<string, Tensor>> {
+/** The tensors of a PyTorch file whose names are wanted; `checkNames` is called with all of them before anything is read. */
+async function readTorch(
+  path: string,
+  isWanted: (name: string) => boolean,
+  checkNames: (names: readonly string[]) => void = () => undefined,
+): Promise<Map<string, Tensor>> {
   await using source = await openFileSource(path);
   const file = await openTorch(source);
   const [dict] = findStateDicts(file.root);
   if (!dict) throw new CoordTokError("checkpoint", `Expected a state dict in "${path}", found none.`);
+  checkNames([...dict.tensors.keys()]);
   const reader = file.tensors(dict.tensors);
   const tensors = new Map<string, Tensor>();
   try {
