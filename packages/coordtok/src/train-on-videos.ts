@@ -5,14 +5,14 @@ import type { LoadedBackend } from "@coordtok/backend";
 import { initialTrainState } from "@coordtok/core/train";
 import { disposeLpipsParams, perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
 import { loadLpips } from "@coordtok/metrics/node";
-import { loadTokenizer, type TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
 import {
   readTraining,
   trainDefaults,
   type SavedTraining,
   type TokenizerTrainSettings,
 } from "@coordtok/tokenizer/train";
-import { checkMemory, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import {
   createRunFolder,
   readRunConfig,
@@ -160,8 +160,8 @@ async function startingWeights(
   { signal }: TrainOnVideosOptions,
 ): Promise<{ checkpoint: string; config: TokenizerConfig; state: SavedTraining["state"] }> {
   const checkpoint = resolve(await resolveCheckpoint(path));
-  await using source = await openFileSource(checkpoint);
-  const { config, params } = await loadTokenizer(source, { signal });
+  // The training takes the weights over.
+  const { config, params } = await loadModel(checkpoint, { signal });
   return { checkpoint, config, state: initialTrainState(params, seed) };
 }
 
