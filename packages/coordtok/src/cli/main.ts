@@ -1,4 +1,11 @@
 #!/usr/bin/env node
 import { runProgram } from "./run-program.js";
 
+// A reader that has seen enough (`coordtok … | head`) closes the pipe: no bug, and nobody is left to print to.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    throw error;
+  });
+
 process.exitCode = await runProgram(process.argv.slice(2));

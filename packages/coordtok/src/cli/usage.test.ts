@@ -102,6 +102,11 @@ describe("the command line", () => {
       expect([examples.length > 0, description.length > 40]).toEqual([true, true]);
   });
 
+  it("ends quietly when its reader closes the pipe, as head does", async () => {
+    const { stderr, code } = await runCli(["evaluate", "--help"], { onStart: (child) => child.stdout?.destroy() });
+    expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  });
+
   it("takes a literal -- that a package manager hands on, and keeps one that protects a name", async () => {
     expect((await runHere(["--", "info", "gone.mp4"])).stderr).toContain('"gone.mp4"');
     expect((await runHere(["info", "--", "--json", "gone.mp4"])).stdout).toContain('"file-not-found"');

@@ -12,16 +12,21 @@ export interface CliEnd {
   readonly stderr: string;
 }
 
-/** Runs the command line from source, as a user would, in a folder. `onStart` may send it signals. */
+/** Runs the command line from source, as a user would, in a folder. `onStart` and `onStderr` may act on it. */
 export async function runCli(
   args: readonly string[],
-  options: { readonly cwd?: string; readonly onStderr?: (text: string, child: ChildProcess) => void } = {},
+  options: {
+    readonly cwd?: string;
+    readonly onStart?: (child: ChildProcess) => void;
+    readonly onStderr?: (text: string, child: ChildProcess) => void;
+  } = {},
 ): Promise<CliEnd> {
   const child = spawn(process.execPath, ["--import", tsx, "--conditions=@coordtok/source", main, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  options.onStart?.(child);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
