@@ -7,9 +7,25 @@ import { writeAtomically } from "@coordtok/core/node";
 import { frechetDistance, statisticsOf, type LpipsParams } from "@coordtok/metrics";
 import { loadLpips } from "@coordtok/metrics/node";
 import type { CoordTok } from "@coordtok/tokenizer";
-import { denormalize, disposeTriplane, mapPlanes, normalize, planeNames, type Triplane } from "@coordtok/triplane";
+import {
+  denormalize,
+  disposeTriplane,
+  mapPlanes,
+  planeNames,
+  type NormalizedTriplane,
+  type Triplane,
+} from "@coordtok/triplane";
 import { readClip } from "@coordtok/video/node";
-import { gather, reshape, squeeze, tensor1d, tidy, type Tensor2D, type Tensor4D } from "@tensorflow/tfjs-core";
+import {
+  gather,
+  reshape,
+  squeeze,
+  tensor1d,
+  tidy,
+  type Rank,
+  type Tensor2D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
 import { loadModel, openLatents, type Latents } from "coordtok";
 import { energyDistance } from "./energy-distance.js";
 import { featureCount, featureProjection, framesLookedAt, videoFeatures } from "./video-features.js";
@@ -78,7 +94,7 @@ async function changedRows(
 
 /** Noise with the mean and deviation of every channel. */
 function noiseLike({ latents }: Tools, like: Triplane, random: Random): Triplane {
-  const noise = mapPlanes((plane) => random.normalTensor<4>(like[plane].shape)) as ReturnType<typeof normalize>;
+  const noise = mapPlanes((plane) => random.normalTensor<Rank.R4>(like[plane].shape)) as NormalizedTriplane;
   const scaled = denormalize(noise, latents.index.statistics);
   disposeTriplane(noise);
   return scaled;
@@ -114,11 +130,18 @@ function compare(reference: Rows, set: Rows): Record<string, number> {
   const joined = (rows: Rows): Float64Array => Float64Array.from(rows.flatMap((row) => [...row]));
   const split = (rows: Rows): Float32Array[] =>
     rows.flatMap((row) =>
-      Array.from({ length: row.length / featureCount }, (_, i) => row.subarray(i * featureCount, (i + 1) * featureCount)),
+      Array.from({ length: row.length / featureCount }, (_, i) =>
+        row.subarray(i * featureCount, (i + 1) * featureCount),
+      ),
     );
   const [a, b] = [statisticsOf(joined(reference), featureCount), statisticsOf(joined(set), featureCount)];
   const { distance, meanTerm } = frechetDistance(a, b);
-  return { clips: set.length, frechet: distance, means: meanTerm, energy: energyDistance(split(reference), split(set)) };
+  return {
+    clips: set.length,
+    frechet: distance,
+    means: meanTerm,
+    energy: energyDistance(split(reference), split(set)),
+  };
 }
 
 async function judge(tools: Tools, samples: string): Promise<Record<string, Record<string, number>>> {

@@ -10,6 +10,7 @@ import {
   slice,
   sub,
   tidy,
+  type Rank,
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
@@ -32,7 +33,7 @@ export function framesLookedAt(frames: number): number[] {
 
 /** Projects the pooled features to fewer; the same at every call. */
 export function featureProjection(): Tensor2D {
-  return new Random(0).normalTensor<2>([2 * 512, featureCount], 1 / 32);
+  return new Random(0).normalTensor<Rank.R2>([2 * 512, featureCount], 1 / 32);
 }
 
 /**
