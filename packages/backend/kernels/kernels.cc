@@ -66,20 +66,21 @@ void parallel(const Host& host, Size tasks, const Body& body) {
   host.run(host.self, tasks, call, const_cast<Body*>(&body));
 }
 
-// exp(x) for x <= 0 (Cephes' polynomial); exactly 0 below the smallest normal number, NaN stays.
-inline V expNegative(V x) {
+constexpr float log2e = 1.44269504f;
+
+// 2^x for x <= 0, to 1.6e-7; exactly 0 below the smallest normal number, NaN stays.
+inline V powerOf2(V x) {
   const float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
-  const V t = x * 1.44269504f + magic;
-  const V n = t - magic;
-  const V r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  V p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.f;
-  const U power = ((U)t << 23) + (127u << 23);
-  return x < -87.33f ? V{} : p * (V)power;
+  const V floor = splat(-127.f);
+  x = floor > x ? floor : x;
+  const V t = x + magic;
+  const V r = x - (t - magic);
+  V p = r * 0.00132647075f + 0.00967151392f;
+  p = p * r + 0.0555073395f;
+  p = p * r + 0.240222424f;
+  p = p * r + 0.693147004f;
+  p = p * r + 1.f;
+  return p * (V)(((U)t << 23) + (127u << 23));  // the exponent -127 makes 0
 }
 
 // The normal distribution's Φ(x) and exp(-x²/2). Φ(-a) exp(a²/2) is a polynomial of 1 / (1 + 0.4 a), fitted to 7e-8.
@@ -94,7 +95,7 @@ inline V normalCdf(V x, V* bell) {
   p = p * t + 0.155605584f;
   p = p * t + 0.159925163f;
   p = p * t + -1.29929549e-05f;
-  *bell = expNegative(-0.5f * x * x);
+  *bell = powerOf2(-0.5f * log2e * x * x);
   const V tail = p * *bell;
   return x < 0.f ? tail : 1.f - tail;
 }
@@ -192,21 +193,21 @@ Head headOf(const Attention& a, Size index) {
 }
 float scaleOf(const Attention& a) { return 1.f / __builtin_sqrtf(static_cast<float>(a.width)); }
 
-// Weights of a block of keys from their logits [count, Q], with a running maximum and sum; out [width, Q] is rescaled.
+// Weights of a block of keys from their logits [count, Q] in powers of 2, with a running maximum and sum; out [width, Q] is rescaled.
 void softmaxBlock(Size count, const float* bias, float* logits, float* top, float* sum, float* out, Size width) {
   for (Size j = 0; j < Q; j += L) {
     const V before = load(top + j);
     V most = before;
     for (Size k = 0; k < count; k++) {
       V x = load(logits + k * Q + j);
-      if (bias != nullptr) store(logits + k * Q + j, x = x + bias[k]);
+      if (bias != nullptr) store(logits + k * Q + j, x = x + log2e * bias[k]);
       most = larger(most, x);
     }
     const V safe = most == -__builtin_inff() ? V{} : most;
-    const V shrink = expNegative(before - safe);
+    const V shrink = powerOf2(before - safe);
     V weights = load(sum + j) * shrink;
     for (Size k = 0; k < count; k++) {
-      const V weight = expNegative(load(logits + k * Q + j) - safe);
+      const V weight = powerOf2(load(logits + k * Q + j) - safe);
       store(logits + k * Q + j, weight);
       weights += weight;
     }
@@ -219,7 +220,7 @@ void softmaxBlock(Size count, const float* bias, float* logits, float* top, floa
 void attendBlock(const Attention& a, const Head& h, Size first, float* scratch, float* out, float* statistics) {
   const Size width = a.width, count = least(Q, a.queries - first);
   float *query = scratch, *result = query + width * Q, *weights = result + width * Q, *top = weights + K * Q, *sum = top + Q;
-  transposeIn(h.query + first * a.queryRow, a.queryRow, count, width, scaleOf(a), query);
+  transposeIn(h.query + first * a.queryRow, a.queryRow, count, width, scaleOf(a) * log2e, query);
   fill(result, width * Q, 0);
   fill(top, Q, -__builtin_inff());
   fill(sum, Q, 0);
@@ -242,7 +243,7 @@ void attendBlock(const Attention& a, const Head& h, Size first, float* scratch, 
 
 // What the backward pass of a block of queries works on, in a worker's scratch memory.
 struct Backward {
-  float *query, *gradient;          // [width, Q], scaled and transposed
+  float *query, *gradient;          // [width, Q], transposed; the logits are in powers of 2
   float *queryRows, *gradientRows;  // [Q, pitch]
   float* queryGradient;             // [width, Q]
   float *weights, *logitGradients;  // [K, Q]
@@ -263,7 +264,7 @@ void loadBlock(const Attention& a, const Head& h, Size first, Size count, const 
   const Size width = a.width, all = a.heads * width, row = (h.clip * a.queries + first) * all + h.column;
   const float scale = scaleOf(a);
   const float *query = h.query + first * a.queryRow, *gradient = outGradient + row, *result = out + row;
-  transposeIn(query, a.queryRow, count, width, scale, w.query);
+  transposeIn(query, a.queryRow, count, width, scale * log2e, w.query);
   transposeIn(gradient, all, count, width, 1, w.gradient);
   copyRows(query, a.queryRow, count, width, scale, w.queryRows, w.pitch);
   copyRows(gradient, all, count, width, 1, w.gradientRows, w.pitch);
@@ -285,8 +286,8 @@ void softmaxBackward(Size count, const float* bias, const Backward& w) {
     const V top = load(w.top + j), inverse = load(w.inverse + j), along = load(w.along + j);
     for (Size k = 0; k < count; k++) {
       V x = load(w.weights + k * Q + j);
-      if (bias != nullptr) x = x + bias[k];
-      const V weight = expNegative(x - top) * inverse;
+      if (bias != nullptr) x = x + log2e * bias[k];
+      const V weight = powerOf2(x - top) * inverse;
       store(w.weights + k * Q + j, weight);
       store(w.logitGradients + k * Q + j, weight * (load(w.logitGradients + k * Q + j) - along));
     }
@@ -538,7 +539,7 @@ bool softmaxRows(const Host& host, Size rows, Size columns, const float* x, floa
       for (Size i = 0; i < columns; i++) top = row[i] > top ? row[i] : top;
       for (Size i = 0; i < columns; i += L) {
         const Size n = columns - i;
-        V weight = expNegative(load(row + i, n) - top);
+        V weight = powerOf2((load(row + i, n) - top) * log2e);
         store(weights + i, weight, n);
         for (Size k = n; k < L; k++) weight[k] = 0;
         sum += total(weight);

@@ -28,7 +28,7 @@ struct Attention {
   Size queryRow, keyRow;             // floats from one row to the next
   const float* bias;
 };
-// out [clips, queries, heads * width]; statistics, if any, [clips, heads, 2, queries]: largest logit, 1 / sum of weights.
+// out [clips, queries, heads * width]; statistics, if any, [clips, heads, 2, queries]: largest logit / ln 2, 1 / sum of weights.
 bool attention(const Host&, const Attention&, float* out, float* statistics);
 // The three gradients have the layout of query, key and value.
 bool attentionBackward(const Host&, const Attention&, const float* out, const float* statistics, const float* outGradient,

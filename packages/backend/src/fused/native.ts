@@ -29,8 +29,7 @@ const backendName = "tensorflow";
  */
 export function registerNativeFused(operations: readonly string[], wanted: boolean): void {
   for (const name of Object.keys(signatures) as FusedName[]) {
-    const found: KernelConfig | undefined = getKernel(name, backendName);
-    const present = found !== undefined;
+    const present = (getKernel(name, backendName) as KernelConfig | undefined) !== undefined;
     if (present && !wanted) unregisterKernel(name, backendName);
     if (!present && wanted && operations.includes(name)) registerKernel(kernelOf(name, signatures[name]));
   }
@@ -49,7 +48,8 @@ function kernelOf(name: FusedName, signature: Signature): KernelConfig {
       const listed = lists === 0 ? [] : Object.keys(all).filter((input) => input.startsWith("list"));
       const floats = [...named, ...listed.map((input) => all[input]!)];
       const hasExtra = extra !== undefined && attrs[extra.attribute] === true;
-      const count = (lists === 0 ? outputs : listOutputs(outputs, listed.length, lists)) + (hasExtra ? 1 : 0);
+      const more = hasExtra || (signature.extraWithOptional === true && present.length > 0);
+      const count = (lists === 0 ? outputs : listOutputs(outputs, listed.length, lists)) + (more ? 1 : 0);
       const flags = optional.reduce((bits, input, bit) => (all[input] === undefined ? bits : bits | (1 << bit)), 0);
       const { TF_ATTR_INT: int, TF_ATTR_FLOAT: float } = native.binding;
       const attributes = [

@@ -12,6 +12,8 @@ export interface Signature {
   readonly lists?: number;
   /** An attribute that says whether there is one more output, and its flag. */
   readonly extra?: { readonly attribute: string; readonly bit: number };
+  /** There is one more output where any optional input is there. */
+  readonly extraWithOptional?: boolean;
   /** The attribute that the library knows as `heads`. */
   readonly heads?: string;
   /** Outputs without the extra one; for lists, lists that come back. */
@@ -42,7 +44,12 @@ export const signatures: { readonly [name in FusedName]: Signature } = {
     heads: "heads",
     outputs: 2,
   },
-  CoordTokLayerNorm: { inputs: ["x", "scale", "shift"], optional: ["addend", "bias"], outputs: 1 },
+  CoordTokLayerNorm: {
+    inputs: ["x", "scale", "shift"],
+    optional: ["addend", "bias"],
+    extraWithOptional: true,
+    outputs: 1,
+  },
   CoordTokLayerNormGradient: {
     inputs: ["x", "scale", "dy"],
     optional: ["upstream"],

@@ -3,7 +3,6 @@ import {
   getBackend,
   getKernel,
   type KernelConfig,
-  type NamedAttrMap,
   type NamedTensorMap,
   type Scalar,
   type Tensor,
@@ -135,8 +134,8 @@ export type FusedName = keyof FusedKernels;
 
 /** Whether the backend in use has a fused operation. */
 export function hasFused(name: FusedName): boolean {
-  const found: KernelConfig | undefined = getKernel(name, getBackend());
-  return found !== undefined;
+  // Its type promises a kernel, but there may be none.
+  return (getKernel(name, getBackend()) as KernelConfig | undefined) !== undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { add, tidy, type Tensor3D } from "@tensorflow/tfjs-core";
 import { crossAttention, selfAttention, type KeyBias } from "./attention.js";
+import { fusedMemoryAttention, fusedTransformerBlock, hasFusedBlocks } from "./fused-block.js";
 import type { Initializer } from "./init.js";
 import { createLayerNorm, layerNorm, type LayerNormParams } from "./layer-norm.js";
 import { createLinear, linear, type LinearParams } from "./linear.js";
@@ -99,6 +100,7 @@ export function createMemoryBlock(init: Initializer, width: number): MemoryBlock
 
 /** `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`. */
 export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
+  if (hasFusedBlocks()) return fusedTransformerBlock(params, x, options);
   return tidy(() => {
     const attended = add<Tensor3D>(x, attendSelf(params, x, options));
     return add(attended, mlp(params.mlp, layerNorm(params.mlpNorm, attended, options.epsilon)));
@@ -109,6 +111,8 @@ export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, op
 export function memoryBlock(params: MemoryBlockParams, x: Tensor3D, memory: Tensor3D, options: BlockOptions): Tensor3D {
   const { heads, epsilon, keyBias } = options;
   const { query, keyValue, output } = params.memoryAttention;
+  if (hasFusedBlocks())
+    return tidy(() => transformerBlock(params, fusedMemoryAttention(params, x, memory, options), { heads, epsilon }));
   return tidy(() => {
     const fromMemory = crossAttention(
       linear(query, layerNorm(params.memoryNorm, x, epsilon)),
