@@ -177,7 +177,7 @@ static void checkLists(Pool& pool) {
       if (k == 3) for (float& value : parts[k][i]) value *= value;
       pointers[k][i] = parts[k][i].data();
     }
-  const AdamW settings{0.9f, 0.99f, 1e-8f, 0.3f, 0.01f, 0.999f, 0.5f};
+  const AdamW settings{0.9f, 0.1f, 0.99f, 0.01f, 1e-8f, 0.3f, 0.01f, 0.999f, 0.5f};
   adamw(pool.host(), settings, 5, sizes.data(), pointers[0], pointers[1], pointers[2], pointers[3], pointers[4], pointers[5], pointers[6]);
   Doubles expected;
   Floats got;

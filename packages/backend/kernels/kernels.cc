@@ -621,7 +621,7 @@ bool adamw(const Host& host, const AdamW& a, Size count, const Size* sizes, cons
     const float inverse = 1.f / a.rootCorrection;
     for (Size i = begin; i < end; i++) {
       const float g = gradient[i] * a.gradientScale;
-      const float m = first[i] * a.beta1 + g * (1.f - a.beta1), v = second[i] * a.beta2 + g * g * (1.f - a.beta2);
+      const float m = first[i] * a.beta1 + g * a.rest1, v = second[i] * a.beta2 + g * g * a.rest2;
       newFirst[i] = m;
       newSecond[i] = v;
       newParam[i] = param[i] * a.decay - m / (__builtin_sqrtf(v) * inverse + a.epsilon) * a.stepSize;

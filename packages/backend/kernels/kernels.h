@@ -64,7 +64,9 @@ bool weightedRowsBackward(const Host&, Size points, Size corners, Size columns, 
 
 // Lists of `count` tensors of sizes[i] numbers.
 struct AdamW {
-  float beta1, beta2, epsilon, rootCorrection, stepSize, decay;  // decay = 1 - learning rate * weight decay
+  float beta1, rest1, beta2, rest2;  // rest = 1 - beta, which float32 would not know exactly
+  float epsilon, rootCorrection, stepSize;
+  float decay;  // 1 - learning rate * weight decay
   float gradientScale;
 };
 bool adamw(const Host&, const AdamW&, Size count, const Size* sizes, const float* const* params, const float* const* gradients,

@@ -223,13 +223,13 @@ std::vector<float*> outputLists(Call& c, int skip, int length, int lists) {
   return outputs;
 }
 
-bool adamwCall(Call& c) {  // settings [7], then params, gradients, first and second moments → params, first, second
+bool adamwCall(Call& c) {  // settings [9], then params, gradients, first and second moments → params, first, second
   const Lists in(c, 1, 4);
-  require(c.size(0) == 7, "AdamW takes seven settings");
+  require(c.size(0) == 9, "AdamW takes nine settings");
   const float* s = c.in(0);
   const std::vector<float*> out = outputLists(c, 1, in.length, 3);
   float* const* to = out.data();
-  return adamw(c.host, {s[0], s[1], s[2], s[3], s[4], s[5], s[6]}, in.length, in.sizes.data(), in.list(0), in.list(1), in.list(2), in.list(3),
+  return adamw(c.host, {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8]}, in.length, in.sizes.data(), in.list(0), in.list(1), in.list(2), in.list(3),
                to, to + in.length, to + 2 * in.length);
 }
 

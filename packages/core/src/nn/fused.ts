@@ -104,7 +104,8 @@ export interface FusedKernels {
     outputs: [tableGradient: Tensor2D];
   };
   /**
-   * AdamW over lists of equal length. `settings`: beta1, beta2, epsilon, root correction, step size, decay, gradient scale. Gives new
+   * AdamW over lists of equal length. `settings`: beta1, 1 - beta1, beta2, 1 - beta2, epsilon, root correction,
+   * step size, decay, gradient scale. Gives new
    * parameters, then first, then second moments.
    */
   readonly CoordTokAdamW: {

@@ -101,7 +101,17 @@ function compositeUpdate([params, gradients, firsts, seconds]: Lists, numbers: S
 
 function fusedUpdate(lists: Lists, numbers: StepNumbers): Updated {
   const { beta1, beta2, epsilon, rootCorrection, stepSize, decay, gradientScale } = numbers;
-  const settings = tensor1d([beta1, beta2, epsilon, rootCorrection, stepSize, decay, gradientScale]);
+  const settings = tensor1d([
+    beta1,
+    1 - beta1,
+    beta2,
+    1 - beta2,
+    epsilon,
+    rootCorrection,
+    stepSize,
+    decay,
+    gradientScale,
+  ]);
   const updated = runFused("CoordTokAdamW", { settings, lists }, {});
   settings.dispose();
   const count = lists[0].length;
