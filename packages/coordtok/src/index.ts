@@ -10,6 +10,9 @@ export { trainOnVideos, type TrainOnVideosOptions, type TrainReport } from "./tr
 export { encodeDataset, type EncodeDatasetOptions, type EncodeDatasetReport } from "./encode-dataset.js";
 export { openLatents, type Latents, type ReadLatentsOptions } from "./latents/open-latents.js";
 export type { LatentIndex } from "./latents/index-file.js";
+export { trainOnLatents, type TrainLatentsReport, type TrainOnLatentsOptions } from "./train-on-latents.js";
+export { sampleVideos, type SampleReport, type SampleVideosOptions } from "./sample-videos.js";
+export { stripPicture } from "./pictures/strip.js";
 export { runDemo, type DemoOptions, type DemoSummary } from "./demo.js";
 export { convertFile, type ConvertKind, type ConvertOptions, type ConvertReport } from "./convert/convert.js";
 export type { ForeignWeights, WeightsFacts } from "./convert/describe.js";

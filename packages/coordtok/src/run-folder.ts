@@ -51,7 +51,7 @@ const checkpointName = /^step-(\d+)\.safetensors$/;
 /** The folder of one training. */
 export interface RunFolder {
   readonly path: string;
-  writeConfig(config: RunConfig, versions: unknown): Promise<void>;
+  writeConfig(config: object, versions: unknown): Promise<void>;
   appendMetrics(lines: readonly MetricsLine[]): Promise<void>;
   /** Writes a checkpoint and removes older ones beyond `keep`. Gives its path. */
   writeCheckpoint(step: number, content: FileContent, keep: number): Promise<string>;
@@ -179,10 +179,10 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
 }
 
 /** Reads `config.json` of a run folder. @throws CoordTokError `checkpoint`. */
-export async function readRunConfig(path: string): Promise<RunConfig> {
+export async function readRunConfig<Config extends object>(path: string): Promise<Config> {
   try {
     const text = await readFile(join(path, names.config), "utf8");
-    return JSON.parse(text, (_, part: unknown) => (part === "Infinity" ? Infinity : part)) as RunConfig;
+    return JSON.parse(text, (_, part: unknown) => (part === "Infinity" ? Infinity : part)) as Config;
   } catch (thrown) {
     throw new CoordTokError(
       "checkpoint",

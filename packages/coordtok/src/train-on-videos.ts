@@ -1,17 +1,21 @@
 import { basename, resolve } from "node:path";
-import { CoordTokError, type PerceptualLoss } from "@coordtok/core";
+import { CoordTokError, type PerceptualLoss, type RgbClip } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import type { LoadedBackend } from "@coordtok/backend";
 import { initialTrainState } from "@coordtok/core/train";
 import { disposeLpipsParams, perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
 import { loadLpips } from "@coordtok/metrics/node";
-import type { TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerConfig, TokenizerParams } from "@coordtok/tokenizer";
 import {
+  encodeTraining,
+  psnrOfError,
   readTraining,
   trainDefaults,
+  trainTokenizer,
   type SavedTraining,
   type TokenizerTrainSettings,
 } from "@coordtok/tokenizer/train";
+import { heldOutPsnr } from "./held-out.js";
 import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import {
   createRunFolder,
@@ -23,7 +27,7 @@ import {
 } from "./run-folder.js";
 import { readSourceClip } from "./source-clip.js";
 import { countText } from "./text.js";
-import { budgetText, runTraining, type TrainingResult } from "./training-run.js";
+import { budgetText, runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
 import { findVideos, readTrainingClips } from "./training-videos.js";
 import { defaultWeightsFolder } from "./weights-folder.js";
 import { ownVersion } from "./versions.js";
@@ -101,15 +105,24 @@ export async function trainOnVideos(paths: readonly string[], options: TrainOnVi
   const seconds = options.minutes === undefined ? undefined : options.minutes * 60;
   const result = await runTraining(
     {
-      ...plan,
-      perceptual: perceptual?.loss,
-      clips,
-      validation: validation.map(({ clip }) => clip),
+      ...tokenizerRun(plan, clips, perceptual?.loss, options.signal),
+      measure:
+        validation.length === 0
+          ? undefined
+          : {
+              every: options.validateEvery ?? 100,
+              of: ({ average }) =>
+                heldOutPsnr(
+                  average,
+                  plan.config,
+                  validation.map(({ clip }) => clip),
+                  options.signal,
+                ),
+            },
       folder,
       seconds,
       saveEvery: options.saveEvery ?? 500,
       keep: options.keep ?? 3,
-      validateEvery: options.validateEvery ?? 100,
       onBudget: async (fixed, secondsPerStep) => {
         settings = fixed;
         options.onNote?.(budgetText(fixed, secondsPerStep, seconds!));
@@ -123,6 +136,31 @@ export async function trainOnVideos(paths: readonly string[], options: TrainOnVi
   const { stopped, ...rest } = result;
   const totalSteps = settings.totalSteps;
   return { run: folder.path, clips: clips.length, skipped, totalSteps, backend: backend.name, ...rest };
+}
+
+/** What a run needs to know of the training of a tokenizer. */
+function tokenizerRun(
+  { config, settings, state, seed }: Plan,
+  clips: readonly RgbClip[],
+  perceptual: PerceptualLoss | undefined,
+  signal: AbortSignal | undefined,
+): Pick<TrainingRun<TokenizerParams, TokenizerTrainSettings>, "settings" | "state" | "steps" | "encode" | "psnrOf"> {
+  return {
+    settings,
+    state,
+    steps: (current, from) =>
+      trainTokenizer({
+        config,
+        clips,
+        settings: current,
+        seed,
+        signal,
+        ...(from === undefined ? {} : { state: from }),
+        ...(perceptual === undefined ? {} : { perceptual }),
+      }),
+    encode: (current, at) => encodeTraining({ config, settings: current, state: at }),
+    psnrOf: settings.stage === 1 ? psnrOfError : undefined,
+  };
 }
 
 function stoppedError(run: string, { step, checkpoint }: TrainingResult): CoordTokError {
@@ -198,7 +236,7 @@ interface Resumed {
 async function openResumed(path: string): Promise<Resumed> {
   const checkpoint = await resolveCheckpoint(path);
   const folder = checkpoint === path ? await runFolderOf(checkpoint) : path;
-  return { folder, checkpoint, run: await readRunConfig(folder) };
+  return { folder, checkpoint, run: await readRunConfig<RunConfig>(folder) };
 }
 
 async function resumePlan({ checkpoint, run }: Resumed, options: TrainOnVideosOptions): Promise<Plan> {
@@ -218,11 +256,11 @@ async function resumePlan({ checkpoint, run }: Resumed, options: TrainOnVideosOp
 }
 
 /** `runs/2026-11-24-10-15-30`. */
-function defaultRunName(): string {
+export function defaultRunName(): string {
   return `runs/${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}`;
 }
 
-function versionsOf(backend: LoadedBackend): Readonly<Record<string, unknown>> {
+export function versionsOf(backend: LoadedBackend): Readonly<Record<string, unknown>> {
   return {
     coordtok: ownVersion,
     node: process.version,

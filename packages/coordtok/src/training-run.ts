@@ -1,46 +1,39 @@
-import {
-  clipFromRgb,
-  isCoordTokError,
-  rgbFromClip,
-  throwIfAborted,
-  type PerceptualLoss,
-  type RgbClip,
-} from "@coordtok/core";
-import { disposeTrainState, type TrainState } from "@coordtok/core/train";
-import { psnrOfRgb } from "@coordtok/metrics";
-import { decode, encode, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
-import {
-  encodeTraining,
-  trainTokenizer,
-  type TokenizerTrainSettings,
-  type TrainTokenizerStep,
-} from "@coordtok/tokenizer/train";
-import { disposeTriplane } from "@coordtok/triplane";
+import { throwIfAborted, type TensorTree } from "@coordtok/core";
+import { disposeTrainState, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
 import type { CommonOptions } from "./model.js";
 import type { MetricsLine, RunFolder } from "./run-folder.js";
 import { durationText } from "./text.js";
 
-/** What a training run is given; see `trainOnVideos`. */
-export interface TrainingRun {
-  readonly config: TokenizerConfig;
-  readonly settings: TokenizerTrainSettings;
-  readonly clips: readonly RgbClip[];
-  readonly validation: readonly RgbClip[];
-  readonly seed: number;
-  /** What frames are compared by in stage 2. */
-  readonly perceptual?: PerceptualLoss | undefined;
-  readonly state?: TrainState<TokenizerParams> | undefined;
+/** One step of any training. */
+export interface AnyStep<P extends TensorTree> {
+  readonly state: TrainState<P>;
+  readonly report: TrainStep & { readonly psnrDb?: number | undefined };
+}
+
+/** What a training run is given, whatever it trains. */
+export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
+  readonly settings: S;
+  readonly state?: TrainState<P> | undefined;
   readonly folder: RunFolder;
+  /** The steps with some settings from some state on; it ends after a step once the signal is aborted. */
+  readonly steps: (settings: S, state: TrainState<P> | undefined) => AsyncGenerator<AnyStep<P>, void, void>;
+  /** The bytes of a checkpoint. */
+  readonly encode: (settings: S, state: TrainState<P>) => AsyncGenerator<Uint8Array, void>;
   /** A checkpoint after every so many steps. */
   readonly saveEvery: number;
   /** How many checkpoints are kept. */
   readonly keep: number;
-  /** Held-out PSNR after every so many steps. */
-  readonly validateEvery: number;
+  /** What is measured on the way: a PSNR in dB, or nothing when it was stopped. */
+  readonly measure?:
+    { readonly every: number; readonly of: (state: TrainState<P>) => Promise<number | undefined> } | undefined;
+  /** What is shown on the way. */
+  readonly preview?: { readonly every: number; readonly of: (state: TrainState<P>) => Promise<void> } | undefined;
+  /** PSNR in dB of a loss, where that means something. */
+  readonly psnrOf?: ((loss: number) => number) | undefined;
   /** Fixes the number of steps from the speed of the first ones. */
   readonly seconds?: number | undefined;
   /** Called once the number of steps is known to differ from the settings. */
-  readonly onBudget?: (settings: TokenizerTrainSettings, secondsPerStep: number) => Promise<void>;
+  readonly onBudget?: (settings: S, secondsPerStep: number) => Promise<void>;
 }
 
 /** How a training run ended. */
@@ -70,7 +63,10 @@ const flushSeconds = 5;
 /**
  * Trains, and keeps the run folder up to date: metrics, checkpoints, curve. On abort it saves and returns with `stopped`.
  */
-export async function runTraining(run: TrainingRun, options: CommonOptions): Promise<TrainingResult> {
+export async function runTraining<P extends TensorTree, S extends LoopSettings>(
+  run: TrainingRun<P, S>,
+  options: CommonOptions,
+): Promise<TrainingResult> {
   const keeper = new Keeper(run, options);
   const started = performance.now();
   let { settings } = run;
@@ -86,7 +82,7 @@ export async function runTraining(run: TrainingRun, options: CommonOptions): Pro
       const enough = (step: number): boolean =>
         step - from >= measuredSteps ||
         (step - from >= 3 && performance.now() - started > measuredShare * run.seconds! * 1000);
-      for await (const one of steps(run, provisional, state, options)) {
+      for await (const one of run.steps(provisional, state)) {
         state = one.state;
         await keeper.take(one, undefined);
         if (enough(one.report.step)) break;
@@ -95,7 +91,7 @@ export async function runTraining(run: TrainingRun, options: CommonOptions): Pro
       await run.onBudget?.(settings, keeper.secondsPerStep());
     }
     if (options.signal?.aborted !== true)
-      for await (const one of steps(run, settings, state, options)) {
+      for await (const one of run.steps(settings, state)) {
         state = one.state;
         await keeper.take(one, settings);
       }
@@ -105,33 +101,15 @@ export async function runTraining(run: TrainingRun, options: CommonOptions): Pro
   }
 }
 
-function steps(
-  run: TrainingRun,
-  settings: TokenizerTrainSettings,
-  state: TrainState<TokenizerParams> | undefined,
-  { signal }: CommonOptions,
-): AsyncGenerator<TrainTokenizerStep, void, void> {
-  const { config, clips, seed, perceptual } = run;
-  return trainTokenizer({
-    config,
-    clips,
-    settings,
-    seed,
-    signal,
-    ...(state === undefined ? {} : { state }),
-    ...(perceptual === undefined ? {} : { perceptual }),
-  });
-}
-
-function stepsWithin(seconds: number, keeper: Keeper, started: number): number {
+function stepsWithin(seconds: number, keeper: { step: number; secondsPerStep: () => number }, started: number): number {
   const left = seconds - (performance.now() - started) / 1000;
   return keeper.step + Math.max(1, Math.floor(left / keeper.secondsPerStep()));
 }
 
 /** Writes down what a training does. */
-class Keeper {
+class Keeper<P extends TensorTree, S extends LoopSettings> {
   step = 0;
-  readonly #run: TrainingRun;
+  readonly #run: TrainingRun<P, S>;
   readonly #options: CommonOptions;
   #pending: MetricsLine[] = [];
   readonly #recent: MetricsLine[] = [];
@@ -140,7 +118,7 @@ class Keeper {
   #savedStep = -1;
   #savedAs = "";
 
-  constructor(run: TrainingRun, options: CommonOptions) {
+  constructor(run: TrainingRun<P, S>, options: CommonOptions) {
     this.#run = run;
     this.#options = options;
   }
@@ -151,12 +129,12 @@ class Keeper {
     return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 1;
   }
 
-  async take({ state, report }: TrainTokenizerStep, settings: TokenizerTrainSettings | undefined): Promise<void> {
-    const { saveEvery, validateEvery } = this.#run;
+  async take({ state, report }: AnyStep<P>, settings: S | undefined): Promise<void> {
+    const { saveEvery, measure, preview } = this.#run;
     this.step = report.step;
     const last = report.step === settings?.totalSteps;
-    const measured = this.#run.validation.length > 0 && (last || report.step % validateEvery === 0);
-    if (measured) this.#validationPsnrDb = await this.#validate(state);
+    const measured = measure !== undefined && (last || report.step % measure.every === 0);
+    if (measured) this.#validationPsnrDb = (await measure.of(state)) ?? this.#validationPsnrDb;
     const line: MetricsLine = { ...report, validationPsnrDb: measured ? this.#validationPsnrDb : undefined };
     this.#pending.push(line);
     this.#recent.push(line);
@@ -173,13 +151,10 @@ class Keeper {
       await this.#save(state, settings);
       await this.#run.folder.writeCurve();
     }
+    if (preview !== undefined && (last || report.step % preview.every === 0)) await preview.of(state);
   }
 
-  async finish(
-    state: TrainState<TokenizerParams> | undefined,
-    settings: TokenizerTrainSettings,
-    seconds: number,
-  ): Promise<TrainingResult> {
+  async finish(state: TrainState<P> | undefined, settings: S, seconds: number): Promise<TrainingResult> {
     if (state === undefined) throwIfAborted(this.#options.signal);
     const { loss, psnrDb } = this.#means();
     await this.#flush();
@@ -192,7 +167,7 @@ class Keeper {
 
   #means(): { loss: number; psnrDb: number | undefined } {
     const loss = this.#recent.reduce((sum, line) => sum + line.loss, 0) / Math.max(1, this.#recent.length);
-    return { loss, psnrDb: this.#run.settings.stage === 1 ? 10 * Math.log10(4 / loss) : undefined };
+    return { loss, psnrDb: this.#run.psnrOf?.(loss) };
   }
 
   #detail(): string {
@@ -208,49 +183,16 @@ class Keeper {
     if (lines.length > 0) await this.#run.folder.appendMetrics(lines);
   }
 
-  async #save(state: TrainState<TokenizerParams>, settings: TokenizerTrainSettings): Promise<void> {
+  async #save(state: TrainState<P>, settings: S): Promise<void> {
     if (state.step === this.#savedStep) return;
     await this.#flush();
-    const content = encodeTraining({ config: this.#run.config, settings, state });
+    const content = this.#run.encode(settings, state);
     this.#savedAs = await this.#run.folder.writeCheckpoint(state.step, content, this.#run.keep);
     this.#savedStep = state.step;
-  }
-
-  /** PSNR of the held-out clips with the moving average, their mean. A stop during it keeps the last figure. */
-  async #validate(state: TrainState<TokenizerParams>): Promise<number | undefined> {
-    const { config, validation } = this.#run;
-    const figures: number[] = [];
-    try {
-      for (const clip of validation) figures.push(await heldOutPsnr(state.average, config, clip, this.#options.signal));
-    } catch (thrown) {
-      if (isCoordTokError(thrown) && thrown.code === "aborted") return this.#validationPsnrDb;
-      throw thrown;
-    }
-    return figures.reduce((sum, figure) => sum + figure, 0) / figures.length;
-  }
-}
-
-async function heldOutPsnr(
-  params: TokenizerParams,
-  config: TokenizerConfig,
-  clip: RgbClip,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  const tensors = clipFromRgb([clip]);
-  const triplane = encode(params.encoder, config, tensors);
-  tensors.frames.dispose();
-  try {
-    const times = Array.from({ length: clip.frameCount }, (_, i) => i);
-    const decoded = await decode(params.decoder, config, triplane, { times, signal });
-    const frames = await rgbFromClip(decoded);
-    decoded.frames.dispose();
-    return psnrOfRgb(clip, frames).clipDb;
-  } finally {
-    disposeTriplane(triplane);
   }
 }
 
 /** How a budget is announced. */
-export function budgetText(settings: TokenizerTrainSettings, secondsPerStep: number, seconds: number): string {
+export function budgetText(settings: LoopSettings, secondsPerStep: number, seconds: number): string {
   return `${secondsPerStep.toPrecision(2)} s a step: ${settings.totalSteps} steps fit into ${durationText(seconds)}`;
 }

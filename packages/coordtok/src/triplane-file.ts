@@ -149,8 +149,23 @@ export async function findDecoder(
       "checkpoint",
       `"${triplanePath}" does not say which checkpoint made it; give it with --checkpoint.`,
     );
-  const folder = dirname(resolve(triplanePath));
-  const recorded = facts.checkpoint.path;
+  const place = await findCheckpoint(triplanePath, facts.checkpoint, "was made with", options);
+  return readDecoder(place, facts.config, options);
+}
+
+/**
+ * The checkpoint that a file refers to: at the recorded place, else beside the file, with the same SHA-256.
+ * @param relation how the file depends on it, for the message: `was made with`.
+ * @throws CoordTokError `checkpoint` when it is not there any more.
+ */
+export async function findCheckpoint(
+  file: string,
+  reference: CheckpointReference,
+  relation: string,
+  options: LongCallOptions & { readonly flag?: string | undefined } = {},
+): Promise<string> {
+  const folder = dirname(resolve(file));
+  const recorded = reference.path;
   const name = recorded.split("/").at(-1) ?? recorded;
   const places = [isAbsolute(recorded) ? recorded : join(folder, recorded), join(folder, name)];
   for (const place of new Set(places)) {
@@ -158,12 +173,11 @@ export async function findDecoder(
       (found) => found.isFile(),
       () => false,
     );
-    if (isThere && (await sha256OfFile(place, options)) === facts.checkpoint.sha256)
-      return readDecoder(place, facts.config, options);
+    if (isThere && (await sha256OfFile(place, options)) === reference.sha256) return place;
   }
   throw new CoordTokError(
     "checkpoint",
-    `"${triplanePath}" was made with the checkpoint "${recorded}" (SHA-256 ${facts.checkpoint.sha256.slice(0, 12)}…), which is not there any more or has changed; give it with --checkpoint.`,
+    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is not there any more or has changed; give it with ${options.flag ?? "--checkpoint"}.`,
   );
 }
 

@@ -41,7 +41,7 @@ export function configOf(flags: { readonly preset: string; readonly set: readonl
 }
 
 /** Runs a reading of flags, so that what it complains about counts as wrong usage. */
-function asUsage<T>(flag: string, read: () => T): T {
+export function asUsage<T>(flag: string, read: () => T): T {
   try {
     return read();
   } catch (thrown) {
@@ -70,5 +70,12 @@ export function commonOptions(
     onProgress,
     onNote: context.note,
     onWarning: context.warn,
+  };
+}
+
+/** The entries that were given. */
+export function given<T extends object>(values: T): { [name in keyof T]?: NonNullable<T[name]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [name in keyof T]?: NonNullable<T[name]>;
   };
 }

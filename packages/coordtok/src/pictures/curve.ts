@@ -20,7 +20,7 @@ const panelHeight = 260;
 /** More points than this are drawn as means over neighbouring steps. */
 const drawnPoints = 400;
 
-/** The curve of a training, loss above and PSNR below, as an SVG document with text in the reader's font. */
+/** The curve of a training, loss above and PSNR below where there is one, as an SVG document with text in the reader's font. */
 export function curveSvg(points: readonly CurvePoint[]): string {
   return drawCurve(points).outerHTML;
 }
@@ -34,18 +34,20 @@ export function curvePicture(points: readonly CurvePoint[]): RgbPicture {
 
 function drawCurve(points: readonly CurvePoint[]): Element {
   const { document } = parseHTML("<html><body></body></html>");
-  const root = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const sheet = { xmlns: "http://www.w3.org/2000/svg", width, height: 2 * panelHeight };
-  for (const [name, value] of Object.entries(sheet)) root.setAttribute(name, String(value));
-  root.setAttribute("viewBox", `0 0 ${width} ${2 * panelHeight}`);
-  root.setAttribute("font-family", "system-ui, sans-serif");
-  root.setAttribute("color", "#222");
-  root.innerHTML = `<rect width="${width}" height="${2 * panelHeight}" fill="white"/>`;
   const means = thinned(points);
   const rate = means.flatMap(({ step, psnrDb }) => (psnrDb === undefined ? [] : [{ step, value: psnrDb }]));
   const held = points.flatMap(({ step, validationPsnrDb: value }) => (value === undefined ? [] : [{ step, value }]));
   const losses = means.map(({ step, loss }) => ({ step, value: loss }));
-  const panels = [panel(document, losses, [], "loss (log)", "log"), panel(document, rate, held, "PSNR (dB)", "linear")];
+  const panels = [panel(document, losses, [], "loss (log)", "log")];
+  if (rate.length + held.length > 0) panels.push(panel(document, rate, held, "PSNR (dB)", "linear"));
+  const height = panels.length * panelHeight;
+  const root = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const sheet = { xmlns: "http://www.w3.org/2000/svg", width, height };
+  for (const [name, value] of Object.entries(sheet)) root.setAttribute(name, String(value));
+  root.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  root.setAttribute("font-family", "system-ui, sans-serif");
+  root.setAttribute("color", "#222");
+  root.innerHTML = `<rect width="${width}" height="${height}" fill="white"/>`;
   panels.forEach((drawn, index) => {
     drawn.setAttribute("y", String(index * panelHeight));
     root.append(drawn);

@@ -9,7 +9,9 @@ import { evaluateCommand } from "./evaluate.js";
 import { infoCommand } from "./info.js";
 import { parityCommand } from "./parity.js";
 import { reconstructCommand } from "./reconstruct.js";
+import { sampleCommand } from "./sample.js";
 import { setupCommand } from "./setup.js";
+import { trainDiffusionCommand } from "./train-diffusion.js";
 import { trainTokenizerCommand } from "./train-tokenizer.js";
 
 /** All commands, in the order of the help. */
@@ -24,6 +26,8 @@ export const commands: readonly AnyCommand[] = [
   reconstructCommand,
   convertCommand,
   encodeDatasetCommand,
+  trainDiffusionCommand,
+  sampleCommand,
   evaluateCommand,
   parityCommand,
 ];

@@ -2,7 +2,7 @@ import { CoordTokError } from "@coordtok/core";
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import { durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, given, seedFlag } from "../common-flags.js";
 import { choice, integer, number, text, texts } from "../flags.js";
 
 export const trainTokenizerCommand: AnyCommand = defineCommand({
@@ -125,11 +125,4 @@ function checkCombination(
   if (flags.resume !== undefined && flags.out !== undefined)
     refuse("--out and --resume exclude each other: a resumed training stays in its folder.");
   if (flags.steps !== undefined && flags.minutes !== undefined) refuse("--steps and --minutes exclude each other.");
-}
-
-/** The entries that were given. */
-function given<T extends object>(values: T): { [name in keyof T]?: NonNullable<T[name]> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [name in keyof T]?: NonNullable<T[name]>;
-  };
 }
