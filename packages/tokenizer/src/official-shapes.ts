@@ -36,7 +36,10 @@ export function isOfficialLoss(name: string): boolean {
  * @param shapes of its tensors by official name; further names are ignored.
  * @throws CoordTokError `checkpoint` when they are not the shapes of a tokenizer, `config` when heads have to be given.
  */
-export function configFromOfficialShapes(shapes: Shapes, options: InferOptions = {}): TokenizerConfig {
+export function configFromOfficialShapes(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  options: InferOptions = {},
+): TokenizerConfig {
   const sizes = (name: string, axes: number): readonly number[] => {
     const shape = shapes.get(name);
     if (shape?.length === axes) return shape;

@@ -23,7 +23,7 @@ export interface FuzzReport {
 const longestMs = 2000;
 
 /** The files that changes start from: those of `torch.save` and of safetensors in a folder, small ones more often. */
-export function seedsOf(folder: string): readonly Uint8Array[] {
+function seedsOf(folder: string): readonly Uint8Array[] {
   const files = readdirSync(folder)
     .filter((name) => /\.(pth|safetensors)$/.test(name))
     .map((name) => new Uint8Array(readFileSync(join(folder, name))));

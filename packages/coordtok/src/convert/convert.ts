@@ -15,24 +15,22 @@ import {
   type OverwriteOption,
 } from "@coordtok/core/node";
 import { planeNames, statsFromOfficialLog } from "@coordtok/triplane";
-import type { WeightsKind } from "./choose.js";
-import type { ModelPart, OfficialModel } from "./official-model.js";
 import { planFor } from "./plan.js";
 import { isTorchName, openWeights } from "./weights-file.js";
 
 /** What a file is converted as. */
-export type ConvertKind = OfficialModel["kind"] | "raw" | "statistics";
+export type ConvertKind = "tokenizer" | "diffusion" | "raw" | "statistics";
 
 /** Options of {@link convertFile}. */
 export interface ConvertOptions extends LongCallOptions, OverwriteOption {
   /** What the file is (default: found out; `raw` only when asked for). */
   readonly as?: ConvertKind | undefined;
   /** Which weights of a training (default: the moving average where there is one). */
-  readonly weights?: WeightsKind | undefined;
+  readonly weights?: "ema" | "model" | undefined;
   /** How numbers are stored (default: as they are; F64 as F32). */
   readonly dtype?: FloatStorage | undefined;
   /** Only this part of a tokenizer (default: all of it). */
-  readonly part?: ModelPart | undefined;
+  readonly part?: "encoder" | "decoder" | undefined;
   /** A JSON file with the configuration, ours or official arguments (default: found out from the shapes). */
   readonly config?: string | undefined;
   /** Called with what may be wrong, one sentence each. */
@@ -49,14 +47,19 @@ export interface ConvertOptions extends LongCallOptions, OverwriteOption {
 
 /** What was found and written. */
 export interface ConvertReport {
+  /** The file that was read. */
   readonly input: string;
+  /** The file that was written. */
   readonly output: string;
+  /** What the file was taken for. */
   readonly as: ConvertKind;
   /** `import` to a checkpoint of ours, `export` to official names, `copy` for `raw`. */
   readonly direction: "import" | "export" | "copy";
   /** What was found, and what was made of it, for people. */
   readonly facts: readonly (readonly [string, string])[];
+  /** How many tensors were written. */
   readonly tensors: number;
+  /** How many numbers they have together. */
   readonly parameters: number;
   /** Names that were left behind. */
   readonly dropped: readonly string[];

@@ -2,7 +2,6 @@ import type { TensorFacts } from "@coordtok/core";
 import type { FileSource } from "@coordtok/core/node";
 import { bytesText, countText, groupedText } from "../text.js";
 import { officialModels } from "./choose.js";
-import type { OfficialModel } from "./official-model.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
 
 /** One set of weights in a file of another program. */
@@ -10,8 +9,10 @@ export interface WeightsFacts {
   /** Where it is in the file; empty when it is the whole file. */
   readonly place: string;
   /** The published model it belongs to, if any. */
-  readonly model: OfficialModel["kind"] | undefined;
+  readonly model: "tokenizer" | "diffusion" | undefined;
+  /** How many tensors it has. */
   readonly tensors: number;
+  /** How many numbers they have together. */
   readonly parameters: number;
   /** The types of its numbers, the most frequent first. */
   readonly dtypes: readonly string[];
@@ -19,9 +20,13 @@ export interface WeightsFacts {
 
 /** The facts about a file of another program with weights. */
 export interface ForeignWeights {
+  /** The file. */
   readonly path: string;
+  /** Its size. */
   readonly bytes: number;
+  /** Which program writes such files. */
   readonly format: "PyTorch" | "PyTorch before 1.6" | "safetensors";
+  /** Everything in it that looks like the weights of a model. */
   readonly weights: readonly WeightsFacts[];
 }
 

@@ -1,5 +1,5 @@
 import { checkpointKind, openSafetensors, type SafetensorsFile, type TensorFile } from "@coordtok/core";
-import { openFileSource, type FileSource } from "@coordtok/core/node";
+import type { FileSource } from "@coordtok/core/node";
 import { findStateDicts, openTorch, type TorchFile } from "@coordtok/core/torch";
 
 /** A file with weights whose tensors have not been read. */
@@ -33,19 +33,6 @@ export async function openWeights(source: FileSource): Promise<WeightsFile> {
 
 async function startsLikeSafetensors(source: FileSource): Promise<boolean> {
   return source.size > 8 && (await source.read(8, 1))[0] === 0x7b;
-}
-
-/** Opens a file of weights for the time of some work. */
-export async function withWeights<T>(
-  path: string,
-  work: (weights: WeightsFile, source: FileSource) => Promise<T>,
-): Promise<T> {
-  const source = await openFileSource(path);
-  try {
-    return await work(await openWeights(source), source);
-  } finally {
-    await source.close();
-  }
 }
 
 /** One set of weights in a file, without the prefixes that wrappers of PyTorch put before every name. */

@@ -18,7 +18,7 @@ export interface TransferRow {
 }
 
 /** How many numbers a tensor of a shape has. */
-export function countOf(shape: readonly number[]): number {
+function countOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 

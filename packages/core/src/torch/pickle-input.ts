@@ -103,7 +103,7 @@ export function narrowed(value: bigint): number | bigint {
 }
 
 /** Bytes as text of one byte per character. */
-export function latinText(bytes: Uint8Array): string {
+function latinText(bytes: Uint8Array): string {
   const pieces: string[] = [];
   for (let at = 0; at < bytes.length; at += 4096) pieces.push(String.fromCharCode(...bytes.subarray(at, at + 4096)));
   return pieces.join("");

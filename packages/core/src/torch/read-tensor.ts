@@ -33,13 +33,16 @@ export async function* readTensorPieces(
 ): AsyncGenerator<Uint8Array, void> {
   const width = bytesOfType(tensor.dtype);
   const size = extentOf(tensor).count * width;
-  if (!isRowByRow(tensor) || size <= longestPiece) return yield await readTensorBytes(source, begin, tensor);
+  if (!isRowByRow(tensor) || size <= longestPiece) {
+    yield await readTensorBytes(source, begin, tensor);
+    return;
+  }
   for (let done = 0; done < size; done += longestPiece)
     yield await source.read(begin + tensor.offset * width + done, Math.min(longestPiece, size - done));
 }
 
 /** Whether the numbers lie in the file as they are wanted: each axis as far apart as the ones behind it take. */
-export function isRowByRow({ shape, strides }: Pick<TorchTensor, "shape" | "strides">): boolean {
+function isRowByRow({ shape, strides }: Pick<TorchTensor, "shape" | "strides">): boolean {
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     if (shape[axis] === 1) continue;
