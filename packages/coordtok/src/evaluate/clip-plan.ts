@@ -33,13 +33,17 @@ export interface PlannedClip {
 
 /** A part of an evaluation: number `index` of `count`, from 1. */
 export interface Shard {
+  /** Which part, from 1. */
   readonly index: number;
+  /** How many parts there are. */
   readonly count: number;
 }
 
 /** What was not evaluated, and why. */
 export interface LeftOut {
+  /** The video. */
   readonly name: string;
+  /** Why, in a sentence. */
   readonly reason: string;
 }
 

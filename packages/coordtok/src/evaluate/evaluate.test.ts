@@ -81,7 +81,11 @@ describe("pairs of videos", () => {
   });
 
   it("stopped half-way, also in the middle of a line, it goes on and ends with the same numbers", async () => {
-    const options = { ...common, against: at("made"), protocol: protocolOf("16-frame-windows", { length: 9, clips: 5 }) };
+    const options = {
+      ...common,
+      against: at("made"),
+      protocol: protocolOf("16-frame-windows", { length: 9, clips: 5 }),
+    };
     const whole = await evaluateReconstruction([at("originals")], { ...options, out: at("uninterrupted") });
     const stop = new AbortController();
     const run = evaluateReconstruction([at("originals")], {

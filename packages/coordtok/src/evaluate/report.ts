@@ -7,13 +7,19 @@ import type { EvaluationSettings } from "./settings.js";
 
 /** The Fréchet video distance of two sets, and what it is made of. */
 export interface FvdReport {
+  /** The distance: the next two terms minus twice the last. */
   readonly distance: number;
+  /** Squared distance of the means. */
   readonly meanTerm: number;
+  /** Sum of the traces of both covariances. */
   readonly traceTerm: number;
+  /** Trace of the root of their product. */
   readonly rootTerm: number;
   /** Feature vectors of each side. */
   readonly referenceVectors: number;
+  /** Feature vectors of the other side. */
   readonly otherVectors: number;
+  /** Numbers in a feature vector. */
   readonly dimension: number;
 }
 
@@ -21,14 +27,19 @@ export interface FvdReport {
 export interface FrameCurve {
   /** One value per frame index, over all clips that have it. */
   readonly mean: readonly number[];
+  /** The value that a tenth of the clips is below. */
   readonly lowTenth: readonly number[];
+  /** The value that a tenth of the clips is above. */
   readonly highTenth: readonly number[];
+  /** How many values each point is of. */
   readonly count: readonly number[];
 }
 
 /** How the PSNR of clips goes with a quantity of them. */
 export interface Correlation {
+  /** Linear correlation, -1 to 1. */
   readonly pearson: number;
+  /** Correlation of the ranks, -1 to 1. */
   readonly spearman: number;
   /** Clips that count: those with a finite PSNR. */
   readonly count: number;
@@ -36,6 +47,7 @@ export interface Correlation {
 
 /** One row for orientation, and the evaluated form on the same clips. */
 export interface SanityRow {
+  /** What the row is of. */
   readonly name: string;
   /** How many clips it is over. */
   readonly clips: number;
@@ -47,11 +59,15 @@ export interface SanityRow {
 
 /** One evaluation: numbers, and how each of them was made. */
 export interface EvaluationReport {
+  /** What the file is. */
   readonly kind: "coordtok/evaluation";
+  /** The version of its form. */
   readonly format: 1;
   /** When it was put together, in ISO 8601. */
   readonly created: string;
+  /** Which clips, in words. */
   readonly protocol: string;
+  /** All that decided the numbers. */
   readonly settings: EvaluationSettings;
   /** How each number came about, by its name. */
   readonly made: Readonly<Record<string, string>>;
@@ -59,12 +75,17 @@ export interface EvaluationReport {
   readonly counts: { readonly reference: number; readonly other: number };
   /** Each measure over the clips. */
   readonly measures: Readonly<Record<string, Summary>>;
+  /** The Fréchet video distance, where features were made. */
   readonly fvd?: FvdReport | undefined;
+  /** Each measure over the frames. */
   readonly curves: Readonly<Record<string, FrameCurve>>;
+  /** How PSNR goes with motion and detail; for at least three clips. */
   readonly correlation?: Readonly<Record<"motion" | "detail", Correlation>> | undefined;
+  /** The rows for orientation. */
   readonly sanity?: readonly SanityRow[] | undefined;
   /** Clips without their per-frame values, which are in the `jsonl` files. */
   readonly clips: { readonly reference: readonly ShortRecord[]; readonly other?: readonly SetRecord[] };
+  /** What was not evaluated. */
   readonly leftOut: readonly LeftOut[];
   /** Sentences that a reader of the numbers should see. */
   readonly warnings: readonly string[];

@@ -9,7 +9,9 @@ export type EvaluationTask = "reconstruction" | "generation" | "statistics";
 
 /** A file of weights that was used. */
 export interface UsedFile {
+  /** Its published name, or its path. */
   readonly file: string;
+  /** Of the whole file. */
   readonly sha256: string;
 }
 
@@ -25,16 +27,25 @@ export interface SideSettings {
 
 /** All that decides the numbers of an evaluation, as `settings.json` holds it. */
 export interface EvaluationSettings {
+  /** What is evaluated. */
   readonly task: EvaluationTask;
+  /** Which clips. */
   readonly protocol: NamedProtocol;
+  /** Of the choice of clips. */
   readonly seed: number;
   /** The frames' size; absent when videos keep their own. */
   readonly size?: FrameSize | undefined;
+  /** The originals, or the real videos. */
   readonly reference: SideSettings;
+  /** The reconstructions, or the generated videos. */
   readonly other?: SideSettings | undefined;
+  /** The tokenizer. */
   readonly checkpoint?: UsedFile | undefined;
+  /** The network of LPIPS. */
   readonly lpips?: { readonly network: LpipsWeightsName; readonly files: readonly UsedFile[] } | undefined;
+  /** The network of the Fréchet distance. */
   readonly i3d?: { readonly output: I3dOutput; readonly files: readonly UsedFile[] } | undefined;
+  /** Whether MS-SSIM is measured. */
   readonly msSsim?: boolean | undefined;
   /** The rows for orientation: how many clips have them, and what they may take. */
   readonly sanity?:
@@ -49,6 +60,7 @@ export interface EvaluationSettings {
   readonly made: Readonly<Record<string, string>>;
   /** How many clips the whole evaluation has, all shards together; of both sides where there are two. */
   readonly planned: { readonly reference: number; readonly other: number };
+  /** The part, when it is not the whole. */
   readonly shard?: Shard | undefined;
   /** What may differ between two runs that are one evaluation. */
   readonly environment: EvaluationEnvironment;
@@ -56,11 +68,17 @@ export interface EvaluationSettings {
 
 /** What an evaluation ran on, and what its plan left out. */
 export interface EvaluationEnvironment {
+  /** Version of this package. */
   readonly coordtok: string;
+  /** Version of Node. */
   readonly node: string;
+  /** The backend that computed. */
   readonly backend: string;
+  /** What it computed on. */
   readonly device: string;
+  /** Versions of the backend. */
   readonly versions: Readonly<Record<string, string>>;
+  /** Videos that the plan left out. */
   readonly leftOut: readonly LeftOut[];
 }
 

@@ -3,6 +3,7 @@ import {
   concat,
   customGrad,
   div,
+  engine,
   mul,
   reshape,
   slice,
@@ -124,7 +125,7 @@ function layerDistances(
   checkFrames(params, prediction);
   checkShape(target, prediction.shape, "the target frames");
   const { dropoutKeep } = options;
-  const goals = constantFeatures(params, target);
+  const goals = engine().isTapeOn() ? constantFeatures(params, target) : featuresOf(params, target);
   const found = featuresOf(params, prediction);
   if (dropoutKeep && dropoutKeep.length !== found.length)
     throw new CoordTokError("shape", `Expected ${found.length} dropout masks, got ${dropoutKeep.length}.`);

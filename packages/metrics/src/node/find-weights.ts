@@ -6,7 +6,9 @@ import type { WeightFile } from "../weights.js";
 
 /** A file of weights that was found and is the one. */
 export interface FoundWeights {
+  /** Where it lies. */
   readonly path: string;
+  /** Of the whole file. */
   readonly sha256: string;
   /** What it is; `undefined` for a file that is not known. */
   readonly file: WeightFile | undefined;

@@ -14,6 +14,7 @@ import { downloadCommand, findWeights, type FoundWeights } from "./find-weights.
 export interface LoadedWeights<P> {
   /** The caller's; free it with `disposeLpipsParams` or `disposeI3dParams`. */
   readonly params: P;
+  /** What was read. */
   readonly files: readonly FoundWeights[];
 }
 
