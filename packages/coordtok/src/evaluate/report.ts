@@ -154,13 +154,18 @@ function common(
     kind: "coordtok/evaluation",
     format: 1,
     created: new Date().toISOString(),
-    protocol: protocolText(settings.protocol),
+    protocol: isStored(settings) ? "as the statistics were made (see fvd)" : protocolText(settings.protocol),
     settings,
     made: { ...settings.made, ...contentMade, ...rows },
     ...(fvd?.report ? { fvd: fvd.report } : {}),
     leftOut,
     warnings: [...part, ...warnings, ...more, ...(fvd?.warnings ?? [])],
   };
+}
+
+/** Whether both sides are statistics of earlier evaluations, so that no clip was chosen here. */
+function isStored({ task, reference, other }: EvaluationSettings): boolean {
+  return task !== "reconstruction" && reference.videos === 0 && (other?.videos ?? 0) === 0;
 }
 
 const contentMade = {
