@@ -1,0 +1,99 @@
+import { Random, treeEntries } from "@coordtok/core";
+import { disposeTrainState, type TrainState } from "@coordtok/core/train";
+import { describeEachBackend } from "@coordtok/tools";
+import { collectStats, disposeTriplane, mapPlanes, planeShape, type LabelledTriplane } from "@coordtok/triplane";
+import { memory, mul, tidy, type Tensor1D, tensor1d } from "@tensorflow/tfjs-core";
+import { expect, it } from "vitest";
+import { preset, SiT, type SiTParams } from "../index.js";
+import { clipsTaken, encodeTraining, logLikelihood, readTraining, trainDefaults, trainDiffusion } from "./index.js";
+
+const planes = { t: 4, x: 4, y: 4, channels: 2 };
+const model = preset("test/2", { planes, classes: 3 });
+const settings = { ...trainDefaults, totalSteps: 4, warmupSteps: 2, batchSize: 2 };
+
+/** Clips whose numbers follow from their place. */
+async function* latents(start = 0): AsyncGenerator<LabelledTriplane, never> {
+  for (let i = start; ; i++) {
+    const random = new Random(i);
+    const triplane = mapPlanes((plane) => random.normalTensor(planeShape(planes, plane, 1)));
+    yield await Promise.resolve({ triplane, labels: [i % 3] });
+  }
+}
+
+async function train(
+  steps: number,
+  state?: TrainState<SiTParams>,
+): Promise<{ state: TrainState<SiTParams>; losses: number[] }> {
+  const one = (await latents().next()).value.triplane;
+  const statistics = await collectStats([one]);
+  disposeTriplane(one);
+  const losses: number[] = [];
+  let last = state;
+  const source = latents(clipsTaken(state?.step ?? 0, settings));
+  const options = {
+    config: model,
+    latents: source,
+    statistics,
+    settings,
+    seed: 5,
+    ...(state === undefined ? {} : { state }),
+  };
+  for await (const step of trainDiffusion(options)) {
+    losses.push(step.report.loss);
+    last = step.state;
+    if (losses.length === steps) break;
+  }
+  return { state: last!, losses };
+}
+
+async function numbers(params: SiTParams): Promise<number[]> {
+  const leaves = await Promise.all(treeEntries(params).map(([, leaf]) => leaf.data()));
+  return leaves.flatMap((leaf) => [...leaf]);
+}
+
+describeEachBackend("training a generator", () => {
+  it("resumed from a file it ends with the same bits, and keeps only the state", { timeout: 60_000 }, async () => {
+    const before = memory().numTensors;
+    const whole = await train(4);
+    const half = await train(2);
+    const parts: Uint8Array[] = [];
+    const config = { model, flow: { path: "linear", prediction: "velocity" } as const };
+    for await (const chunk of encodeTraining({ config, settings, state: half.state, latents: undefined }))
+      parts.push(chunk);
+    disposeTrainState(half.state);
+    const saved = await readTraining(new Blob(parts as BlobPart[]));
+    const resumed = await train(2, saved.state);
+    expect(resumed.losses).toEqual(whole.losses.slice(2));
+    expect(await numbers(resumed.state.average)).toEqual(await numbers(whole.state.average));
+    disposeTrainState(resumed.state);
+    disposeTrainState(whole.state);
+    expect(memory().numTensors).toBe(before);
+  });
+
+  it("a sample does not depend on the size of its batch", { timeout: 60_000 }, async () => {
+    const { state } = await train(2);
+    const generator = SiT.from(model, state.average);
+    const sampled = async (batchSize: number): Promise<number[]> => {
+      const all: number[] = [];
+      for await (const { planes: own } of generator.sample({ count: 3, steps: 4, batchSize, guidance: { scale: 2 } })) {
+        all.push(...(await own.xy.data()));
+        disposeTriplane(own);
+      }
+      return all;
+    };
+    const [one, two] = [await sampled(1), await sampled(2)];
+    expect(Math.max(...one.map((value, i) => Math.abs(value - two[i]!)))).toBeLessThan(1e-5);
+    disposeTrainState(state);
+  });
+
+  it("the likelihood of a linear flow is that of its change of variables", async () => {
+    const data: Tensor1D = tensor1d([0.7]);
+    const [value] = await logLikelihood((x: Tensor1D) => tidy(() => mul(x, 0.5)), data, {
+      randoms: [new Random(1)],
+      steps: 20,
+    });
+    const noise = 0.7 * Math.exp(-0.5);
+    expect(value).toBeCloseTo(-0.5 * noise ** 2 - 0.5 * Math.log(2 * Math.PI) - 0.5, 4);
+    data.dispose();
+  });
+});
