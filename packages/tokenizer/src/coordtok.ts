@@ -1,4 +1,4 @@
-import { CoordTokError, disposeTree, type Clip, type RangeSource, type TensorTree } from "@coordtok/core";
+import { CoordTokError, disposeTree, type Clip, type RangeSource } from "@coordtok/core";
 import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
 import { loadTokenizer, type LoadTokenizerOptions, type TokenizerPart } from "./checkpoint.js";
