@@ -91,7 +91,7 @@ function products(a: TensorTree, b: TensorTree): Tensor[] {
 }
 
 function total(leaves: readonly Tensor[]): Scalar {
-  return addN(leaves.map((leaf): Scalar => sum(sum(reshape(leaf, [leaf.shape[0]!, -1]), 1))));
+  return addN(leaves.map((leaf): Scalar => sum(sum(reshape(leaf, [leaf.shape[0], -1]), 1))));
 }
 
 /** The sum of each clip over all leaves, `[B]`. */
