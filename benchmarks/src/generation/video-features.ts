@@ -16,7 +16,7 @@ import {
 } from "@tensorflow/tfjs-core";
 
 /** Frames of a clip that are looked at: `windows` stretches of `framesPerWindow`. */
-export const windows = 8;
+const windows = 8;
 const framesPerWindow = 4;
 
 /** Numbers per row of {@link videoFeatures}; few, because 16 samples give 128 rows. */

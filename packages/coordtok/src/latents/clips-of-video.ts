@@ -103,7 +103,7 @@ async function* stretchesOf(
 }
 
 /** `count` windows of the target's size, evenly spread along the side that has more than the target; equal ones once. */
-export function cropWindows(covering: FrameSize, target: FrameSize, count: number): CropWindow[] {
+function cropWindows(covering: FrameSize, target: FrameSize, count: number): CropWindow[] {
   const middle = centreCrop(covering, target);
   if (count === 1) return [middle];
   const spread = (free: number, index: number): number => Math.round((free * index) / (count - 1));

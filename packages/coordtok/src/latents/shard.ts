@@ -25,7 +25,7 @@ import { tensor4d } from "@tensorflow/tfjs-core";
 import type { ClipPlace } from "./clips-of-video.js";
 
 /** The kind under which a file of latents says what it is. */
-export const latentsKind = "latents";
+const latentsKind = "latents";
 
 /** One clip of a latent dataset: where it came from. */
 export interface LatentClip extends ClipPlace {
