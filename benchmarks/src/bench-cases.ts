@@ -1,5 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
-import { compare, type Row } from "./compare.js";
+import { compare, sampleSteps, type Row } from "./compare.js";
 import type { BenchFlags } from "./flags.js";
 import { findPeer, type Peer } from "./peer.js";
 import { checkFiles, createBusyWatch, isSkippable, machineLine, note, writeRows } from "./report.js";
@@ -48,5 +48,15 @@ function printRows(rows: readonly Row[], peer: Peer | undefined, notes: readonly
     ratioText(row.ratio),
     String(row.runs),
   ]);
-  console.log([...tableLines([head, ...cells]), "", ...notes, machineLine(peer)].join("\n"));
+  console.log(
+    [...tableLines([head, ...cells]), "", ...rows.flatMap(sampleLine), ...notes, machineLine(peer)].join("\n"),
+  );
+}
+
+function sampleLine({ preset, backend, sampleSeconds }: Row): string[] {
+  if (sampleSeconds === undefined) return [];
+  const costs = sampleSteps.map((steps) => `${secondsText(sampleSeconds[steps])} for ${steps} steps`);
+  return [
+    `A sample of 128 frames with SiT-${preset} on ${backend}, one evaluation a step, without decoding: ${costs.join(", ")}.`,
+  ];
 }

@@ -60,6 +60,8 @@ describe("the benchmark", () => {
   it("refuses what it does not know in one sentence", async () => {
     for (const [args, part] of [
       [["--only", "encode,tinny"], /did you mean "tiny"/],
+      [["--only", "sit,S"], /unknown preset "S"/],
+      [["--only", "encode,S/2"], /unknown preset "S\/2"/],
       [["--rounds", "0"], /whole number of at least 1/],
       [["lengths", "--only", "encode"], /does not belong to lengths/],
       [["--speed"], /Unknown option '--speed'/],
@@ -72,11 +74,13 @@ describe("the benchmark", () => {
 
   it("measures all but the training of L, and picks by task, preset and backend", () => {
     const usual = usualCases().map(({ task, preset, backend }) => [task, preset, backend].join());
-    expect(usual).toHaveLength(22);
+    expect(usual).toHaveLength(26);
     expect(usual).not.toContain("train-step,L,tensorflow");
     expect(pickCases(["*,L,wasm"]).map(({ task }) => task)).toEqual(["encode", "decode-slice", "decode-clip"]);
     expect(pickCases(["train-step,tiny,cpu"])).toHaveLength(1);
     expect(pickCases(["encode", "encode,S"])).toHaveLength(6);
+    expect(pickCases(["sit"]).map((one) => one.preset)).toEqual(["S/2", "L/2", "S/2", "L/2"]);
+    expect(pickCases(["*,S/2,wasm"]).map(({ task }) => task)).toEqual(["sit"]);
   });
 
   it("gives both sides the allocator's settings and hides the machine's hints to OpenBLAS", () => {

@@ -1,11 +1,14 @@
 import { CoordTokError, suggest } from "@coordtok/core";
+import { presetNames as sitPresetNames } from "@coordtok/diffusion";
 import { preset, presetNames } from "@coordtok/tokenizer";
 
 /** What is timed and compared with PyTorch. */
-export const tasks = ["encode", "decode-slice", "decode-clip", "train-step"] as const;
+export const tasks = ["encode", "decode-slice", "decode-clip", "train-step", "sit"] as const;
 
 /** The name of a task; training on every patch is there to be compared with training on sampled ones. */
 export type Task = (typeof tasks)[number] | "train-step-every-patch";
+
+const tokenizerTasks = tasks.filter((task) => task !== "sit");
 
 /** The backends that are measured without being asked for; `cpu` would take hours. */
 const usualBackends = ["tensorflow", "wasm"] as const;
@@ -25,15 +28,20 @@ export interface Case {
 /** The cases that are measured when nothing is picked: L is not trained. */
 export function usualCases(): Case[] {
   const picked: [task: Task, preset: string][] = [
-    ...["small", "S"].flatMap((name) => tasks.map((task): [Task, string] => [task, name])),
-    ...tasks.slice(0, 3).map((task): [Task, string] => [task, "L"]),
+    ...["small", "S"].flatMap((name) => tokenizerTasks.map((task): [Task, string] => [task, name])),
+    ...tokenizerTasks.slice(0, 3).map((task): [Task, string] => [task, "L"]),
+    ...["S/2", "L/2"].map((name): [Task, string] => ["sit", name]),
   ];
   return usualBackends.flatMap((backend) => picked.map(([task, name]) => caseOf(task, name, backend)));
 }
 
+/** The clips of the paper's generator. */
+const sitFrames = 128;
+
 /** A case at the length that its preset is made for. */
 export function caseOf(task: Task, name: string, backend: string): Case {
-  return { task, preset: name, backend, precision: "fp32", frames: preset(name).clip.frames, points: 1024 };
+  const frames = task === "sit" ? sitFrames : preset(name).clip.frames;
+  return { task, preset: name, backend, precision: "fp32", frames, points: 1024 };
 }
 
 /**
@@ -46,7 +54,8 @@ export function pickCases(picks: readonly string[]): Case[] {
     const [task = "*", name = "*", backend = "*", ...rest] = pick.split(",");
     if (rest.length > 0) throw new CoordTokError("usage", `--only: expected TASK,PRESET,BACKEND, got "${pick}".`);
     checkName(task, tasks, "task");
-    checkName(name, presetNames, "preset");
+    const belongs = (given: string): readonly string[] => (given === "sit" ? sitPresetNames : presetNames);
+    checkName(name, task === "*" ? [...presetNames, ...sitPresetNames] : belongs(task), "preset");
     checkName(backend, [...usualBackends, "cpu"], "backend");
     const usual = usualCases();
     const choices = <T extends string>(given: string, of: (one: Case) => T): T[] =>
@@ -54,7 +63,7 @@ export function pickCases(picks: readonly string[]): Case[] {
     for (const one of choices(backend, (row) => row.backend))
       for (const size of choices(name, (row) => row.preset))
         for (const what of choices(task, (row) => row.task))
-          if (task !== "*" || size !== "L" || what !== "train-step")
+          if (belongs(what).includes(size) && (task !== "*" || size !== "L" || what !== "train-step"))
             found.set([what, size, one].join(), caseOf(what, size, one));
   }
   return [...found.values()];

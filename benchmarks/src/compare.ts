@@ -21,9 +21,16 @@ export interface Row {
   /** How many processes the medians are of. */
   readonly runs: number;
   readonly peerPeakBytes: number | null;
+  /** Of `sit`: what 50 and 250 evaluations take, a sample without its decoding by a solver with one evaluation a step. */
+  readonly sampleSeconds?: { readonly [steps in SampleSteps]: number } | undefined;
   /** Whether other programs kept the machine busy meanwhile. */
   readonly busy: boolean;
 }
+
+/** For how many steps the cost of a sample is given. */
+export const sampleSteps = [50, 250] as const;
+
+type SampleSteps = (typeof sampleSteps)[number];
 
 /** How a case is measured. */
 export interface CompareOptions {
@@ -69,6 +76,7 @@ export async function compare(one: Case, options: CompareOptions): Promise<{ row
       runs: ours.length,
       peerPeakBytes: theirs.length === 0 ? null : Math.max(...theirs.map(({ peakBytes }) => peakBytes)),
       busy,
+      ...(task === "sit" ? { sampleSeconds: { 50: 50 * medianSeconds, 250: 250 * medianSeconds } } : {}),
     },
   };
 }

@@ -24,19 +24,21 @@ export const help: string = `Usage: pnpm bench [cases] [options]
        pnpm bench operations [options]
 
 cases (default): seconds and peak memory of encode, decode-slice (1024 patches), decode-clip (every patch of the clip) and train-step (loss,
-gradients and AdamW for one clip and 1024 patches) for presets small, S and L (L is not trained) on the backends tensorflow and wasm.
+gradients and AdamW for one clip and 1024 patches) for presets small, S and L (L is not trained), and sit (one evaluation of the diffusion
+transformer for one clip of 128 frames) for presets S/2 and L/2, on the backends tensorflow and wasm.
 lengths: the same against the length of the clip, from 16 to 256 frames, and training on every patch instead of 1024 sampled ones.
 operations: single operations, with their gradients.
 
 With PEER_PYTHON=/path/to/python (PyTorch 2 or newer, numpy) the same network in PyTorch runs in turn with ours, and the ratio is ours over
-PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py). Every measurement is a process of its own; it gives the
+PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py, with sit_torch.py beside it). Every measurement is a process of its own; it gives the
 best of 1 to 3 runs after a warm-up, and what is reported is the median over 5 processes of each side (3 where a run takes more than half a
 minute, 1 where it takes more than two; a row says how many). Both sides get the same allocator settings and no OPENBLAS_CORETYPE or OPENBLAS_L2_SIZE.
 
 Options of cases:
   --only TASK,PRESET,BACKEND  measure only this; may be repeated; * or a part left out stands for all
                               tasks: ${tasks.join(", ")}
-                              presets: tiny, small, S, B, L and the other presets; backends: tensorflow, wasm, cpu
+                              presets: tiny, small, S, B, L and the other presets, of sit S/2, L/2 and the others
+                              backends: tensorflow, wasm, cpu
   --rounds N                  processes of each side, at least 1 (default: 5, fewer for long runs)
 Options of lengths:
   --preset NAME               tokenizer (default: tiny)

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CoordTokError } from "@coordtok/core";
 import type { Case, Task } from "./case.js";
@@ -9,6 +10,8 @@ import { lastJson, output } from "./spawn.js";
 export interface Peer {
   readonly python: string;
   readonly script: string;
+  /** The script with the diffusion transformer. */
+  readonly sitScript: string;
   /** Such as `PyTorch 2.9.1`. */
   readonly version: string;
 }
@@ -44,7 +47,7 @@ export async function findPeer(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
       "config",
       `Expected PEER_PYTHON to name a Python with PyTorch 2 or newer, but "${python}" has ${version === "" ? "none" : version}.`,
     );
-  return { python, script, version: `PyTorch ${version}` };
+  return { python, script, sitScript: join(dirname(script), "sit_torch.py"), version: `PyTorch ${version}` };
 }
 
 const questions: { readonly [task in Task]?: readonly [what: string, answer: string] } = {
@@ -56,25 +59,35 @@ const questions: { readonly [task in Task]?: readonly [what: string, answer: str
 
 /** Whether the peer has this case: it knows the presets of the paper's geometry. */
 export function peerKnows({ task, preset }: Case): boolean {
+  if (task === "sit") return ["S", "B", "L", "XL"].includes(preset.split("/")[0]!);
   return task in questions && ["tiny", "small", "S", "B", "L"].includes(preset);
 }
 
 /** One process of the peer on a case. @throws CoordTokError `backend` with the tail of what it wrote when it fails. */
 export async function measurePeer(peer: Peer, one: Case, runs: number, signal: AbortSignal): Promise<PeerMeasured> {
-  const [what, answer] = questions[one.task]!;
-  const options = {
-    size: one.preset,
-    frames: one.frames,
-    points: one.points,
-    threads: availableParallelism(),
-    runs,
-    what,
-  };
-  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const { stdout, stderr } = await output(peer.python, [peer.script, "bench", ...args], signal);
+  const { script, answer, options } = questionOf(peer, one);
+  const all = { ...options, threads: availableParallelism(), runs };
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const { stdout, stderr } = await output(peer.python, [script, "bench", ...args], signal);
   const said = lastJson(stdout) as Record<string, number> | undefined;
   const seconds = said?.[answer];
   if (said === undefined || seconds === undefined)
     throw new CoordTokError("backend", "The PyTorch peer failed.", { details: stderr.trim().split("\n").slice(-10) });
   return { seconds, peakBytes: said["peak_rss_mb"]! * 2 ** 20 };
+}
+
+interface Question {
+  readonly script: string;
+  /** The key of the seconds in what it says. */
+  readonly answer: string;
+  readonly options: Readonly<Record<string, string | number>>;
+}
+
+function questionOf({ script, sitScript }: Peer, { task, preset, frames, points }: Case): Question {
+  if (task === "sit") {
+    const [size, patch] = preset.split("/") as [string, string];
+    return { script: sitScript, answer: "evaluation_s", options: { size, patch } };
+  }
+  const [what, answer] = questions[task]!;
+  return { script, answer, options: { size: preset, frames, points, what } };
 }

@@ -1,4 +1,5 @@
-import { Random, type Initializer } from "@coordtok/core";
+import { nestTensors, Random, type Initializer } from "@coordtok/core";
+import { paramShapes, type SiTConfig, type SiTParams } from "@coordtok/diffusion";
 import { tensor, type Rank, type ShapeMap, type Tensor } from "@tensorflow/tfjs-core";
 
 /** Numbers of mean 0 and variance 1. */
@@ -24,4 +25,11 @@ function repeated<R extends Rank>(shape: ShapeMap[R], deviation: number, mean = 
   const values = new Float32Array(size);
   for (let i = 0; i < size; i++) values[i] = mean + deviation * block[i & (block.length - 1)]!;
   return tensor(values, shape);
+}
+
+/** Weights of a SiT for timing: all of deviation 0.02, modulations and output maps included, so that no block is the identity. */
+export function repeatingSiTParams(config: SiTConfig): SiTParams {
+  return nestTensors(
+    [...paramShapes(config)].map(([path, shape]) => [path, repeated(shape as ShapeMap[Rank], 0.02)]),
+  ) as SiTParams;
 }

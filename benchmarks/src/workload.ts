@@ -8,6 +8,7 @@ import {
   type TensorTree,
 } from "@coordtok/core";
 import { adamw, lossAndGradients } from "@coordtok/core/train";
+import { preset as sitPreset, sit } from "@coordtok/diffusion";
 import {
   createDecoderParams,
   createEncoderParams,
@@ -22,10 +23,18 @@ import {
   type TokenizerParams,
 } from "@coordtok/tokenizer";
 import { patchTargets, randomCells, tokenizerLoss } from "@coordtok/tokenizer/train";
-import { disposeTriplane, mapPlanes, planeShape, type PatchSlice, type Triplane } from "@coordtok/triplane";
+import {
+  disposeTriplane,
+  mapPlanes,
+  planeShape,
+  type NormalizedTriplane,
+  type PatchSlice,
+  type Triplane,
+  type TriplaneShape,
+} from "@coordtok/triplane";
 import { addN, tensor3d, tensor4d, type Scalar } from "@tensorflow/tfjs-core";
 import type { Case, Task } from "./case.js";
-import { noise, repeatingInitializer } from "./weights.js";
+import { noise, repeatingInitializer, repeatingSiTParams } from "./weights.js";
 
 /** Something that can be timed: its weights and data are in memory. */
 export interface Workload {
@@ -39,18 +48,37 @@ export interface Workload {
 
 type Maker = (config: TokenizerConfig, points: number) => Workload;
 
-/** Loads what a case needs: the encoder alone, the decoder alone, or both to train. */
+/** Loads what a case needs: the encoder alone, the decoder alone, both to train, or the diffusion transformer. */
 export function createWorkload({ task, preset: name, frames, points }: Case): Workload {
+  if (task === "sit") return evaluating(name);
   return makers[task](overrideConfig(preset(name), [`clip.frames=${frames}`]), points);
 }
 
-const makers: { readonly [task in Task]: Maker } = {
+const makers: { readonly [task in Exclude<Task, "sit">]: Maker } = {
   encode: encoding,
   "decode-slice": decodingSlice,
   "decode-clip": decodingClip,
   "train-step": (config, points) => training(config, points, sampledLoss),
   "train-step-every-patch": (config, points) => training(config, points, everyPatchLoss),
 };
+
+/** One evaluation for one clip at one time, as a solver asks for. */
+function evaluating(name: string): Workload {
+  const config = sitPreset(name);
+  const params = repeatingSiTParams(config);
+  const planes = noiseTriplane(config.planes) as NormalizedTriplane;
+  return {
+    run: async () => {
+      const velocity = sit(params, config, planes, [0.5], [0]);
+      await velocity.xt.data();
+      disposeTriplane(velocity);
+    },
+    dispose: () => {
+      disposeTree(params);
+      disposeTriplane(planes);
+    },
+  };
+}
 
 function encoding(config: TokenizerConfig): Workload {
   const params = createEncoderParams(config, repeatingInitializer);
@@ -70,7 +98,7 @@ function encoding(config: TokenizerConfig): Workload {
 
 function decodingSlice(config: TokenizerConfig, points: number): Workload {
   const params = createDecoderParams(config, repeatingInitializer);
-  const triplane = noiseTriplane(config);
+  const triplane = noiseTriplane(triplaneShapeOf(config));
   const lattice = latticeOf(config);
   return {
     run: async () => {
@@ -88,7 +116,7 @@ function decodingSlice(config: TokenizerConfig, points: number): Workload {
 
 function decodingClip(config: TokenizerConfig, points: number): Workload {
   const params = createDecoderParams(config, repeatingInitializer);
-  const triplane = noiseTriplane(config);
+  const triplane = noiseTriplane(triplaneShapeOf(config));
   const decodeFrames = async (times?: readonly number[]): Promise<void> => {
     const clip = await decode(params, config, triplane, { sliceSize: points, times });
     await clip.frames.data();
@@ -182,9 +210,9 @@ function noiseClip({ clip }: TokenizerConfig): RgbClip {
   return { data, frameCount: clip.frames, height: clip.height, width: clip.width };
 }
 
-function noiseTriplane(config: TokenizerConfig): Triplane {
+function noiseTriplane(planes: TriplaneShape): Triplane {
   return mapPlanes((plane) => {
-    const shape = planeShape(triplaneShapeOf(config), plane, 1);
+    const shape = planeShape(planes, plane, 1);
     return tensor4d(
       noise(
         shape.reduce((a, b) => a * b),
