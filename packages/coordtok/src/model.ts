@@ -1,8 +1,13 @@
 import { stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { loadBackend, type BackendName, type LoadedBackend, type Purpose } from "@coordtok/backend";
-import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type MemoryEstimate } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
+import {
+  estimateMemory as estimateGeneratorMemory,
+  type MemoryWork as GeneratorWork,
+  type SiTConfig,
+} from "@coordtok/diffusion";
 import {
   CoordTok,
   estimateMemory,
@@ -75,31 +80,41 @@ async function refuseTorch(path: string): Promise<void> {
 }
 
 /**
- * Refuses work that does not fit into the memory that the backend has left.
+ * Refuses work of a tokenizer that does not fit into the memory that the backend has left.
  * @throws CoordTokError `memory` with the figures and what would fit.
  */
-export function checkMemory(config: TokenizerConfig, work: MemoryWork, { name, freeBytes }: LoadedBackend): void {
+export function checkMemory(config: TokenizerConfig, work: MemoryWork, backend: LoadedBackend): void {
+  refuseTooMuch(estimateMemory(config, work), work.task, backend);
+}
+
+/** {@link checkMemory} for a generator. */
+export function checkGeneratorMemory(config: SiTConfig, work: GeneratorWork, backend: LoadedBackend): void {
+  refuseTooMuch(estimateGeneratorMemory(config, work), work.task === "train" ? "train-generator" : work.task, backend);
+}
+
+function refuseTooMuch(need: MemoryEstimate, task: keyof typeof sentences, { name, freeBytes }: LoadedBackend): void {
   const free = freeBytes();
-  const need = estimateMemory(config, work);
   if (free === undefined || need.totalBytes <= free) return;
   const parts = [
     `weights ${bytesText(need.weightBytes)}`,
     `activations ${bytesText(need.activationBytes)}`,
     ...(need.optimizerBytes > 0 ? [`optimizer and gradients ${bytesText(need.optimizerBytes)}`] : []),
   ];
-  const doing = { encode: "Encoding", decode: "Decoding", train: "Training" }[work.task];
+  const [doing, wayOut] = sentences[task];
   const elsewhere = name === "tensorflow" ? "a machine with more memory" : "the backend tensorflow";
   throw new CoordTokError(
     "memory",
-    `${doing} needs about ${bytesText(need.totalBytes)} (${parts.join(", ")}), but the backend ${name} has ${bytesText(free)} left; use ${waysOut[work.task]}, a smaller model or ${elsewhere}.`,
+    `${doing} needs about ${bytesText(need.totalBytes)} (${parts.join(", ")}), but the backend ${name} has ${bytesText(free)} left; use ${wayOut}, a smaller model or ${elsewhere}.`,
   );
 }
 
-const waysOut: { readonly [task in MemoryWork["task"]]: string } = {
-  encode: "fewer clips at once",
-  decode: "smaller slices or fewer frames",
-  train: "a smaller batch or fewer points",
-};
+const sentences = {
+  encode: ["Encoding", "fewer clips at once"],
+  decode: ["Decoding", "smaller slices or fewer frames"],
+  train: ["Training", "a smaller batch or fewer points"],
+  "train-generator": ["Training", "a smaller batch"],
+  sample: ["Sampling", "a smaller batch"],
+} as const;
 
 /** Loads the tokenizer of a checkpoint file. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
 export async function loadModel(path: string, options: LoadTokenizerOptions = {}): Promise<CoordTok> {

@@ -2,12 +2,19 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CoordTokError, disposeTree, messageOf, suggest, type Json, type RgbClip } from "@coordtok/core";
 import { fileReadError, openFileSource, writeAtomically } from "@coordtok/core/node";
-import { SiT, type GuidanceOptions, type LatentFacts, type SampleOptions, type SamplerName } from "@coordtok/diffusion";
+import {
+  SiT,
+  type GuidanceOptions,
+  type LatentFacts,
+  type LoadGeneratorOptions,
+  type SampleOptions,
+  type SamplerName,
+} from "@coordtok/diffusion";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
-import { parseStats, type TriplaneStats } from "@coordtok/triplane";
+import { parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
 import { writeVideo } from "@coordtok/video/node";
 import { clipOfSample } from "./decode-samples.js";
-import { loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkGeneratorMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { prepareFolder } from "./outputs.js";
 import { encodePng } from "./pictures/raster.js";
 import { stripPicture } from "./pictures/strip.js";
@@ -64,9 +71,16 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
   const strip = join(out, "strip.png");
   const file = await resolveCheckpoint(checkpoint);
   const backend = await prepareBackend("inference", options);
-  using generator = await openGenerator(file, { signal });
+  const clips = Math.min(count, options.batchSize ?? 4);
+  using generator = await openGenerator(file, {
+    signal,
+    onConfig: ({ model }) => {
+      checkGeneratorMemory(model, { task: "sample", clips }, backend);
+    },
+  });
   const labels = labelsOf(generator, options, count, first);
   const statistics = await statisticsOf(generator.latents, file, options.statistics);
+  checkChannels(statistics, generator.config.planes.channels);
   using tokenizer = await openDecoder(generator, file, options);
   await prepareFolder(out, [...videos, strip], options);
   const shown: RgbClip[] = [];
@@ -104,7 +118,7 @@ function* framesOf(
     yield { width, height, data: data.subarray(t * bytes, (t + 1) * bytes), timestampSeconds: t / fps };
 }
 
-async function openGenerator(path: string, options: Pick<CommonOptions, "signal">): Promise<SiT> {
+async function openGenerator(path: string, options: LoadGeneratorOptions): Promise<SiT> {
   const source = await openFileSource(path);
   try {
     return await SiT.load(source, options);
@@ -156,6 +170,15 @@ async function statisticsOf(
       cause: thrown,
     });
   }
+}
+
+function checkChannels(statistics: TriplaneStats, channels: number): void {
+  for (const plane of planeNames)
+    if (statistics[plane].mean.length !== channels)
+      throw new CoordTokError(
+        "input",
+        `Expected statistics of the generator's ${channels} channels, got ${statistics[plane].mean.length} in plane ${plane}; give those of the latents that it was trained on.`,
+      );
 }
 
 async function openDecoder(generator: SiT, file: string, options: SampleVideosOptions): Promise<CoordTok> {

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
+import { disposeTrainState } from "@coordtok/core/train";
 import {
   defaultFlow,
   type Flow,
@@ -22,12 +23,12 @@ import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import type { TriplaneShape } from "@coordtok/triplane";
 import { indexPath } from "./latents/index-file.js";
 import { openLatents, type Latents } from "./latents/open-latents.js";
-import { loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import { checkGeneratorMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { writePreview } from "./previews.js";
 import { createRunFolder, readRunConfig, reopenRunFolder, runFolderOf, type RunFolder } from "./run-folder.js";
 import { countText } from "./text.js";
 import { defaultRunName, versionsOf } from "./train-on-videos.js";
-import { budgetText, runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
+import { budgetText, checkStepsLeft, runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
 import { findCheckpoint, referenceTo } from "./triplane-file.js";
 
 /** Options of {@link trainOnLatents}. */
@@ -111,6 +112,8 @@ export async function trainOnLatents(
       ? await findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { flag: "--tokenizer" })
       : await resolveCheckpoint(given);
   const plan = resumed ? await resumePlan(resumed, options) : newPlan(latents, options);
+  if (plan.state === undefined)
+    checkGeneratorMemory(plan.config.model, { task: "train", clips: plan.settings.batchSize }, backend);
   using tokenizer = await loadModel(tokenizerFile, { signal: options.signal, part: "decoder" });
   const run = resumed
     ? await reopenRunFolder(resumed.folder, plan.state!.step)
@@ -220,9 +223,29 @@ async function resumePlan({ checkpoint, record }: Resumed, options: TrainOnLaten
   try {
     const { config, settings: saved, state } = await readTraining(source, { signal: options.signal });
     const settings = { ...saved, ...options.settings };
+    try {
+      checkSameClips(saved, settings);
+      checkStepsLeft(state.step, settings, options.minutes);
+    } catch (thrown) {
+      disposeTrainState(state);
+      throw thrown;
+    }
     options.onNote?.(`Going on after step ${state.step} of ${settings.totalSteps}`);
     return { config, settings, seed: record.seed, state };
   } finally {
     await source.close();
   }
+}
+
+/** How many clips a step takes decides which clips come next: a training goes on with the numbers that it began with. */
+function checkSameClips(saved: DiffusionTrainSettings, asked: DiffusionTrainSettings): void {
+  for (const [key, flag] of [
+    ["batchSize", "--batch"],
+    ["accumulate", "--accumulate"],
+  ] as const)
+    if (asked[key] !== saved[key])
+      throw new CoordTokError(
+        "usage",
+        `The training takes its clips with ${flag} ${saved[key]} and cannot go on with ${asked[key]}; leave ${flag} out, or begin a new training.`,
+      );
 }

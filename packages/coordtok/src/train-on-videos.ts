@@ -2,7 +2,7 @@ import { basename, resolve } from "node:path";
 import { CoordTokError, type PerceptualLoss, type RgbClip } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import type { LoadedBackend } from "@coordtok/backend";
-import { initialTrainState } from "@coordtok/core/train";
+import { disposeTrainState, initialTrainState } from "@coordtok/core/train";
 import { disposeLpipsParams, perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
 import { loadLpips } from "@coordtok/metrics/node";
 import type { TokenizerConfig, TokenizerParams } from "@coordtok/tokenizer";
@@ -27,7 +27,7 @@ import {
 } from "./run-folder.js";
 import { readSourceClip } from "./source-clip.js";
 import { countText } from "./text.js";
-import { budgetText, runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
+import { budgetText, checkStepsLeft, runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
 import { findVideos, readTrainingClips } from "./training-videos.js";
 import { defaultWeightsFolder } from "./weights-folder.js";
 import { ownVersion } from "./versions.js";
@@ -244,6 +244,12 @@ async function resumePlan({ checkpoint, run }: Resumed, options: TrainOnVideosOp
   try {
     const saved = await readTraining(source, { signal: options.signal });
     const settings = { ...saved.settings, ...options.settings };
+    try {
+      checkStepsLeft(saved.state.step, settings, options.minutes);
+    } catch (thrown) {
+      disposeTrainState(saved.state);
+      throw thrown;
+    }
     const validation = options.validation?.map((path) => resolve(path)) ?? run.validation;
     options.onNote?.(`Going on after step ${saved.state.step} of ${settings.totalSteps}`);
     const { config, state } = saved;

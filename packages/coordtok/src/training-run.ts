@@ -1,4 +1,4 @@
-import { throwIfAborted, type TensorTree } from "@coordtok/core";
+import { CoordTokError, throwIfAborted, type TensorTree } from "@coordtok/core";
 import { disposeTrainState, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
 import type { CommonOptions } from "./model.js";
 import type { MetricsLine, RunFolder } from "./run-folder.js";
@@ -190,6 +190,19 @@ class Keeper<P extends TensorTree, S extends LoopSettings> {
     this.#savedAs = await this.#run.folder.writeCheckpoint(state.step, content, this.#run.keep);
     this.#savedStep = state.step;
   }
+}
+
+/**
+ * Refuses to go on with a training that has taken all its steps.
+ * @param minutes a budget, which decides the number of steps anew.
+ * @throws CoordTokError `usage`.
+ */
+export function checkStepsLeft(step: number, { totalSteps }: LoopSettings, minutes: number | undefined): void {
+  if (minutes === undefined && step >= totalSteps)
+    throw new CoordTokError(
+      "usage",
+      `The training has taken ${step} steps, which is all of ${totalSteps}; go on with more by --steps, or by --minutes.`,
+    );
 }
 
 /** How a budget is announced. */

@@ -83,6 +83,8 @@ export interface LoadedGenerator extends GeneratorConfig {
 export interface LoadGeneratorOptions extends LongCallOptions {
   /** The moving average of the training (default), or the parameters themselves. */
   readonly weights?: "average" | "model" | undefined;
+  /** Called with the configuration before any weight is read; what it throws ends the loading. */
+  readonly onConfig?: ((config: GeneratorConfig) => void) | undefined;
 }
 
 /**
@@ -97,7 +99,10 @@ export async function loadGenerator(
     ...options,
     kind: checkpointKind,
     parseConfig: parseGeneratorConfig,
-    shapes: generatorShapes,
+    shapes: (stored) => {
+      options.onConfig?.(stored);
+      return generatorShapes(stored);
+    },
     prefix: `${options.weights ?? "average"}.`,
   });
   const params = nestTensors(tensors) as SiTParams;

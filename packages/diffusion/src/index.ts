@@ -1,4 +1,5 @@
 export { checkConfig, classRows, overrideConfig, tokenGrid, tokensOf, type SiTConfig } from "./config.js";
+export { estimateMemory, type MemoryWork } from "./memory.js";
 export { preset, presetNames, type PresetOptions } from "./presets.js";
 export {
   createParams,

@@ -23,7 +23,7 @@ export {
   type TokenizerParams,
   type VideoTransformerParams,
 } from "./params.js";
-export { estimateMemory, type MemoryEstimate, type MemoryWork } from "./memory.js";
+export { estimateMemory, type MemoryWork } from "./memory.js";
 export { encode } from "./encoder.js";
 export { decodePatches } from "./coordinate-decoder.js";
 export { decode, defaultSliceSize, latticeOf, type DecodeOptions } from "./decode.js";

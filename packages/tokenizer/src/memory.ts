@@ -1,4 +1,4 @@
-import { hasFused, type PatchSize } from "@coordtok/core";
+import { hasFused, inferenceMemory, trainingMemory, type MemoryEstimate, type PatchSize } from "@coordtok/core";
 import { planeNames } from "@coordtok/triplane";
 import { cellGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
 import { paramShapes } from "./params.js";
@@ -30,18 +30,6 @@ export type MemoryWork =
       readonly points: number;
     };
 
-/** The memory of some work at its peak, in bytes of tensors. What the program and the backend take beside them is not in it. */
-export interface MemoryEstimate {
-  /** The weights that the work reads. */
-  readonly weightBytes: number;
-  /** What is computed on the way, clips and frames included. */
-  readonly activationBytes: number;
-  /** What training holds beside the weights: moments, moving average, gradients. */
-  readonly optimizerBytes: number;
-  /** All of it together. */
-  readonly totalBytes: number;
-}
-
 const bytesPerNumber = 4;
 /** What the formulas below leave out: small tensors, and those that live a little longer than they must. */
 const margin = 1.25;
@@ -56,21 +44,14 @@ export function estimateMemory(config: TokenizerConfig, work: MemoryWork): Memor
   const encoder = bytesOfWeights(config, "encoder.");
   const decoder = bytesOfWeights(config, "decoder.");
   const clips = work.clips ?? 1;
-  if (work.task === "encode") return sumOf(encoder, clips * margin * bytesPerNumber * encodeNumbers(config));
+  if (work.task === "encode") return inferenceMemory(encoder, clips * margin * bytesPerNumber * encodeNumbers(config));
   if (work.task === "decode") {
     const frames = work.frames ?? config.clip.frames;
-    return sumOf(decoder, clips * margin * bytesPerNumber * decodeNumbers(config, work.sliceSize, frames));
+    return inferenceMemory(decoder, clips * margin * bytesPerNumber * decodeNumbers(config, work.sliceSize, frames));
   }
   const weights = encoder + decoder;
   const activations = clips * margin * bytesPerNumber * trainNumbers(config, work.points);
-  // Moving average and two moments stay. Gradients grow while activations go; the update then makes a second set of everything.
-  const kept = 3 * weights;
-  const update = 5 * weights;
-  return sumOf(weights, activations, kept + Math.max(weights, update - activations));
-}
-
-function sumOf(weightBytes: number, activationBytes: number, optimizerBytes = 0): MemoryEstimate {
-  return { weightBytes, activationBytes, optimizerBytes, totalBytes: weightBytes + activationBytes + optimizerBytes };
+  return trainingMemory(weights, activations);
 }
 
 function bytesOfWeights(config: TokenizerConfig, prefix: string): number {

@@ -1,5 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
-import { overrideConfig, pathNames, predictionNames, preset, presetNames } from "@coordtok/diffusion";
+import { defaultFlow, overrideConfig, pathNames, predictionNames, preset, presetNames } from "@coordtok/diffusion";
 import { durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { asUsage, backendFlag, commonOptions, ffmpegFlag, given, seedFlag } from "../common-flags.js";
@@ -12,10 +12,10 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     "Trains a diffusion transformer on a folder that encode-dataset has made. A run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png, and every few steps previews/: samples as a video and as a strip of frames. Ctrl-C saves a checkpoint and prints how to go on.",
   args: [{ name: "LATENTS", help: "the folder of latents; not needed with --resume", optional: true }],
   flags: {
-    preset: choice("form and size of the model, size/patch", presetNames, { initial: "S/2", value: "name" }),
+    preset: choice("form and size of the model, size/patch", presetNames, { defaultText: "S/2", value: "name" }),
     set: texts("a single value of the configuration, such as depth=8", { value: "path=value" }),
-    path: choice("the way from noise to data", pathNames, { initial: "linear" }),
-    prediction: choice("what the model predicts", predictionNames, { initial: "velocity" }),
+    path: choice("the way from noise to data", pathNames, { defaultText: "linear" }),
+    prediction: choice("what the model predicts", predictionNames, { defaultText: "velocity" }),
     out: text("the run folder", { value: "folder", defaultText: "runs/ and the date and time" }),
     resume: text("go on with a run folder, or with a checkpoint in one", { value: "path" }),
     steps: integer("steps of the whole training", { minimum: 1, defaultText: "2000, or the run's" }),
@@ -58,8 +58,10 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     const report = await trainOnLatents(args[0], {
       ...commonOptions(context),
       config: (planes, classes) =>
-        asUsage("--preset and --set", () => overrideConfig(preset(flags.preset, { planes, classes }), flags.set)),
-      flow: { path: flags.path, prediction: flags.prediction },
+        asUsage("--preset and --set", () =>
+          overrideConfig(preset(flags.preset ?? "S/2", { planes, classes }), flags.set),
+        ),
+      flow: { ...defaultFlow, ...given({ path: flags.path, prediction: flags.prediction }) },
       out: flags.out,
       resume: flags.resume,
       minutes: flags.minutes,
@@ -91,6 +93,8 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
   },
 });
 
+const modelStays = "a resumed training keeps its model and flow.";
+
 function checkCombination(
   args: readonly string[],
   flags: {
@@ -98,6 +102,10 @@ function checkCombination(
     readonly out: string | undefined;
     readonly steps: number | undefined;
     readonly minutes: number | undefined;
+    readonly preset: string | undefined;
+    readonly set: readonly string[];
+    readonly path: string | undefined;
+    readonly prediction: string | undefined;
   },
 ): void {
   const refuse = (message: string): never => {
@@ -107,5 +115,10 @@ function checkCombination(
     refuse("Expected a folder of latents to train on, or --resume with a run folder.");
   if (flags.resume !== undefined && flags.out !== undefined)
     refuse("--out and --resume exclude each other: a resumed training stays in its folder.");
+  if (flags.resume !== undefined)
+    for (const name of ["preset", "path", "prediction"] as const)
+      if (flags[name] !== undefined) refuse(`--${name} and --resume exclude each other: ${modelStays}`);
+  if (flags.resume !== undefined && flags.set.length > 0)
+    refuse(`--set and --resume exclude each other: ${modelStays}`);
   if (flags.steps !== undefined && flags.minutes !== undefined) refuse("--steps and --minutes exclude each other.");
 }
