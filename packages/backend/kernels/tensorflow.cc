@@ -1,6 +1,7 @@
 // The fused operations as operations of TensorFlow, through its C interface alone (its C++ one does not survive another
 // version). Every operation has the same signature: lists of float32 and int32 tensors in, a list of float32 tensors out,
 // and three attributes. Loading this file as a Node add-on after TensorFlow's registers them.
+#include <dlfcn.h>
 #include <node_api.h>
 
 #include <initializer_list>
@@ -325,6 +326,12 @@ void registerFrom(TF_Status* status) {
 
 void set(napi_env env, napi_value object, const char* name, napi_value value) { napi_set_named_property(env, object, name, value); }
 
+// Node unloads an add-on when the last thread that loaded it ends, but TensorFlow keeps calling it and cannot be told twice.
+void stayLoaded() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void*>(&stayLoaded), &info) != 0) dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE);
+}
+
 }  // namespace
 
 // Called once in every thread of Node that loads the add-on; TensorFlow is told once in the process.
@@ -332,6 +339,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   static std::once_flag once;
   static std::string problem;
   std::call_once(once, [] {
+    stayLoaded();
     TF_Status* status = TF_NewStatus();
     registerFrom<0>(status);
     if (TF_GetCode(status) != TF_OK) problem = TF_Message(status);

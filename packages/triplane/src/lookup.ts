@@ -1,4 +1,4 @@
-import { CoordTokError } from "@coordtok/core";
+import { CoordTokError, hasFused } from "@coordtok/core";
 import {
   add,
   concat,
@@ -17,6 +17,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
+import { fusedLookup, fusedLookupGradient, type BatchShape } from "./lookup-fused.js";
 import { planLookup, scatterMatrix, type LookupPlan, type PlanePlan } from "./lookup-plan.js";
 import { checkPoints, type PointSet } from "./points.js";
 import { triplaneShape, type Triplane } from "./triplane.js";
@@ -37,10 +38,23 @@ export function lookup(triplane: Triplane, points: PointSet): Tensor3D {
       "input",
       `Expected one set of points or one for each of the ${shape.batch} clips, got ${points.batch} sets.`,
     );
-  return applyPlan(triplane, shape.batch, planLookup(shape, points));
+  const plan = planLookup(shape, points);
+  const fused = hasFused("CoordTokWeightedRows") && hasFused("CoordTokWeightedRowsGradient");
+  return fused ? applyFused(triplane, shape, plan) : applyPlan(triplane, plan);
 }
 
-function applyPlan({ xy, yt, xt }: Triplane, batch: number, plan: LookupPlan): Tensor3D {
+function applyFused({ xy, yt, xt }: Triplane, shape: BatchShape, plan: LookupPlan): Tensor3D {
+  const read = customGrad(() => ({
+    value: fusedLookup({ xy, yt, xt }, shape, plan),
+    gradFunc: (dy: Tensor) => {
+      const gradient = fusedLookupGradient(dy as Tensor3D, shape, plan);
+      return [gradient.xy, gradient.yt, gradient.xt];
+    },
+  }));
+  return read(xy, yt, xt) as Tensor3D;
+}
+
+function applyPlan({ xy, yt, xt }: Triplane, plan: LookupPlan): Tensor3D {
   const read = customGrad((...inputs) => {
     const planes = inputs.slice(0, 3) as Tensor4D[];
     const features = plan.planes.map((planePlan, k) => readPlane(planes[k]!, plan, planePlan));
