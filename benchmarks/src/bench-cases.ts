@@ -16,7 +16,7 @@ export async function benchCases(flags: BenchFlags, signal: AbortSignal): Promis
   const isBusy = createBusyWatch();
   try {
     for (const [index, one] of flags.cases.entries()) {
-      const name = `${one.task} ${one.preset} ${one.backend}`;
+      const name = `${one.task} ${one.preset} ${one.backend} ${one.precision}`;
       const onRound = (round: number, rounds: number): void =>
         note(`${index + 1}/${flags.cases.length} ${name}: round ${round} of ${rounds}`);
       try {

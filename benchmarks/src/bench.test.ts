@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LengthRow } from "./bench-lengths.js";
-import { pickCases, usualCases } from "./case.js";
+import { pickCases, usualCases, withPrecision } from "./case.js";
 import type { Row } from "./compare.js";
 import { parseFlags } from "./flags.js";
 import { lengthPicture } from "./length-picture.js";
@@ -81,6 +81,12 @@ describe("the benchmark", () => {
     expect(pickCases(["encode", "encode,S"])).toHaveLength(6);
     expect(pickCases(["sit"]).map((one) => one.preset)).toEqual(["S/2", "L/2", "S/2", "L/2"]);
     expect(pickCases(["*,S/2,wasm"]).map(({ task }) => task)).toEqual(["sit"]);
+    const low = withPrecision(usualCases(), "bf16");
+    expect(new Set(low.map(({ backend, precision }) => `${backend} ${precision}`))).toEqual(
+      new Set(["tensorflow bf16"]),
+    );
+    expect(low).toHaveLength(11);
+    expect(() => withPrecision(pickCases(["train-step,S,tensorflow"]), "bf16")).toThrow("--precision");
   });
 
   it("gives both sides the allocator's settings and hides the machine's hints to OpenBLAS", () => {

@@ -1,3 +1,4 @@
+import type { Precision } from "@coordtok/backend";
 import { CoordTokError, suggest } from "@coordtok/core";
 import { presetNames as sitPresetNames } from "@coordtok/diffusion";
 import { preset, presetNames } from "@coordtok/tokenizer";
@@ -18,7 +19,8 @@ export interface Case {
   readonly task: Task;
   readonly preset: string;
   readonly backend: string;
-  readonly precision: "fp32";
+  /** Of the native backend's matrix products. */
+  readonly precision: Precision;
   /** Frames of the clip. */
   readonly frames: number;
   /** N, patches decoded together. */
@@ -42,6 +44,16 @@ const sitFrames = 128;
 export function caseOf(task: Task, name: string, backend: string): Case {
   const frames = task === "sit" ? sitFrames : preset(name).clip.frames;
   return { task, preset: name, backend, precision: "fp32", frames, points: 1024 };
+}
+
+/** The cases that can be computed with a precision: bf16 is for inference on the native backend. */
+export function withPrecision(cases: readonly Case[], precision: Precision): Case[] {
+  const able = ({ task, backend }: Case): boolean =>
+    precision === "fp32" || (backend === "tensorflow" && !task.startsWith("train"));
+  const kept = cases.filter(able).map((one) => ({ ...one, precision }));
+  if (kept.length === 0)
+    throw new CoordTokError("usage", "--precision: bf16 is for encode, decode-slice and decode-clip on tensorflow.");
+  return kept;
 }
 
 /**

@@ -1,7 +1,7 @@
 // One measurement in a process of its own, so that it starts with the right environment and its peak of memory is its own.
 // Takes a request as JSON in its argument and prints one line of JSON.
 import { isCoordTokError, messageOf } from "@coordtok/core";
-import { loadBackend } from "@coordtok/backend";
+import { loadBackend, type LoadBackendOptions } from "@coordtok/backend";
 import { profile } from "@tensorflow/tfjs-core";
 import type { Case } from "./case.js";
 import { operationTimes, type OperationTime } from "./operations.js";
@@ -38,8 +38,10 @@ export interface Failed {
 }
 
 async function measure(request: Request): Promise<Measured> {
-  const name = request.kind === "case" ? request.case.backend : request.backend;
-  const loaded = await loadBackend(name as "auto", { purpose: "training" });
+  const loaded =
+    request.kind === "case"
+      ? await loadBackend(request.case.backend as "auto", loadOptionsOf(request.case))
+      : await loadBackend(request.backend as "auto", { purpose: "training" });
   const device = `${loaded.device}; ${Object.entries(loaded.versions)
     .map(([part, version]) => `${part} ${version}`)
     .join(", ")}`;
@@ -51,6 +53,10 @@ async function measure(request: Request): Promise<Measured> {
   const counted = request.tensorBytes === true ? await peakTensorBytes(workload.run) : undefined;
   workload.dispose();
   return { seconds, peakBytes, peakTensorBytes: counted, device };
+}
+
+function loadOptionsOf({ task, precision }: Case): LoadBackendOptions {
+  return task.startsWith("train") ? { purpose: "training" } : { precision };
 }
 
 async function peakTensorBytes(run: () => Promise<void>): Promise<number> {

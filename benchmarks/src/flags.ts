@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { CoordTokError, messageOf } from "@coordtok/core";
-import { pickCases, tasks, usualCases, type Case } from "./case.js";
+import { pickCases, tasks, withPrecision, usualCases, type Case } from "./case.js";
 
 /** What the command line asks for. */
 export interface BenchFlags {
@@ -39,6 +39,7 @@ Options of cases:
                               tasks: ${tasks.join(", ")}
                               presets: tiny, small, S, B, L and the other presets, of sit S/2, L/2 and the others
                               backends: tensorflow, wasm, cpu
+  --precision NAME            fp32 (default) or bf16, which is measured on tensorflow and without training
   --rounds N                  processes of each side, at least 1 (default: 5, fewer for long runs)
 Options of lengths:
   --preset NAME               tokenizer (default: tiny)
@@ -63,7 +64,7 @@ export function parseFlags(argv: readonly string[]): BenchFlags {
   if (stray !== undefined) throw new CoordTokError("usage", `--${stray} does not belong to ${what}; see --help.`);
   return {
     what,
-    cases: only.length === 0 ? usualCases() : pickCases(only),
+    cases: withPrecision(only.length === 0 ? usualCases() : pickCases(only), precisionOf(values.precision)),
     rounds: values.rounds === undefined ? undefined : wholeNumber(values.rounds, "--rounds"),
     preset: values.preset ?? "tiny",
     backend: values.backend ?? "tensorflow",
@@ -78,6 +79,7 @@ export function parseFlags(argv: readonly string[]): BenchFlags {
 interface Values {
   readonly only?: string[];
   readonly rounds?: string;
+  readonly precision?: string;
   readonly preset?: string;
   readonly frames?: string;
   readonly points?: string;
@@ -95,6 +97,7 @@ function parsed(argv: readonly string[]): { values: Values; positionals: string[
       options: {
         only: { type: "string", multiple: true },
         rounds: { type: "string" },
+        precision: { type: "string" },
         preset: { type: "string" },
         frames: { type: "string" },
         points: { type: "string" },
@@ -110,7 +113,7 @@ function parsed(argv: readonly string[]): { values: Values; positionals: string[
 }
 
 const flagsOf: { readonly [what in BenchFlags["what"]]: readonly (keyof Values)[] } = {
-  cases: ["only", "rounds"],
+  cases: ["only", "rounds", "precision"],
   lengths: ["preset", "frames", "points", "picture", "backend"],
   operations: ["backend"],
 };
@@ -118,6 +121,12 @@ const flagsOf: { readonly [what in BenchFlags["what"]]: readonly (keyof Values)[
 function strayFlag(what: BenchFlags["what"], values: Values): string | undefined {
   const known: readonly string[] = [...flagsOf[what], "json", "help"];
   return Object.keys(values).find((name) => !known.includes(name));
+}
+
+function precisionOf(text = "fp32"): Case["precision"] {
+  if (text !== "fp32" && text !== "bf16")
+    throw new CoordTokError("usage", `--precision: expected fp32 or bf16, got "${text}".`);
+  return text;
 }
 
 function wholeNumber(text: string, flag: string): number {

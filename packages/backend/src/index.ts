@@ -2,4 +2,5 @@ export { backendCatalogue, backendRow, type BackendName, type BackendRow } from 
 export { hasNativeEnvironment, nativeEnvironment, type Environment } from "./environment.js";
 export { loadBackend, type LoadBackendOptions, type LoadedBackend } from "./load.js";
 export type { FusedState } from "./fused/state.js";
+export type { Precision } from "./precision.js";
 export { missingKernels, requiredKernels, type Purpose } from "./requirements.js";

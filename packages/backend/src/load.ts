@@ -11,6 +11,7 @@ import {
 import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
 import type { FusedState } from "./fused/state.js";
 import type { Platform } from "./platform.js";
+import { precisionVariable, type Precision } from "./precision.js";
 import { missingKernels, type Purpose } from "./requirements.js";
 import { guardHeap, type WasmHeap } from "./wasm-heap.js";
 
@@ -22,6 +23,11 @@ export interface LoadBackendOptions extends LongCallOptions {
    * unless the environment variable `COORDTOK_FUSED` is `0`). It holds until the backend is loaded again.
    */
   readonly fused?: boolean | undefined;
+  /**
+   * The precision of the native backend's matrix products (default: `fp32`, or `bf16` where the environment variable
+   * `ONEDNN_DEFAULT_FPMATH_MODE` is `BF16`). `bf16` is for the purpose `inference` and must be asked for before TensorFlow is loaded.
+   */
+  readonly precision?: Precision | undefined;
   /**
    * Where the three `.wasm` files of tfjs-backend-wasm lie: a URL prefix ending in `/`, or one URL for each file name.
    * Default: in Node the installed package; in a browser the place of the script, which a bundler must copy them to.
@@ -39,6 +45,8 @@ export interface LoadedBackend {
   readonly versions: Readonly<Record<string, string>>;
   /** What it computes on, such as `CPU, 8 threads (…)`. */
   readonly device: string;
+  /** The precision of its matrix products; to be named in whatever is made with it. */
+  readonly precision: Precision;
   /** Whether its fused operations are in use, and which build or why not. */
   readonly fused: FusedState;
   /** Bytes of tensors that it has room for just now; `undefined` where nobody knows, as on a GPU. */
@@ -55,9 +63,9 @@ const testedVersion = "4.22.0";
  * Loads a TensorFlow.js backend, checks that it has the kernels needed, selects it in tfjs-core and tells the layers of core
  * what it is good at. Calling it again, also with another name, is fine: the selected backend changes.
  *
- * `auto` takes in Node `tensorflow` where it is set up, else `wasm`; in a browser `webgpu` where there is an adapter, else `wasm`.
+ * `auto` takes in Node `tensorflow` where it is set up, else `wasm`, but with `bf16` nothing else than `tensorflow`; in a browser `webgpu` where there is an adapter, else `wasm`.
  * @throws CoordTokError `config` for an unknown name; `backend` with the way out when the backend asked for does not load or lacks
- * kernels; `aborted`.
+ * kernels, or for a precision that it does not have; `aborted`.
  */
 export async function loadBackend(
   name: "auto" | BackendName = "auto",
@@ -65,7 +73,9 @@ export async function loadBackend(
 ): Promise<LoadedBackend> {
   checkChoice(name, "the backend", ["auto", ...backendCatalogue.map((row) => row.name)]);
   const { platform } = (await import("#platform")) as { platform: Platform };
+  checkPrecision(name, options);
   if (name !== "auto") return load(backendRow(name), platform, options, []);
+  if (options.precision === "bf16") return load(backendRow("tensorflow"), platform, options, []);
   const passedOver: { name: BackendName; reason: string }[] = [];
   for (const row of backendCatalogue) {
     if (row.name === "cpu" || !row.runsIn.includes(platform.kind)) continue;
@@ -79,6 +89,19 @@ export async function loadBackend(
   const reasons = passedOver.map((one) => `${one.name}: ${one.reason}`);
   const message = `No backend loads here; "cpu" (plain JavaScript, very slow) can be asked for by name. ${reasons.join(" ")}`;
   throw new CoordTokError("backend", message, { details: reasons });
+}
+
+function checkPrecision(name: "auto" | BackendName, { precision, purpose = "inference" }: LoadBackendOptions): void {
+  if (precision === undefined) return;
+  checkChoice(precision, "the precision", ["fp32", "bf16"]);
+  if (precision === "fp32") return;
+  if (purpose === "training")
+    throw new CoordTokError("backend", "Expected fp32 for training and parity, got bf16, which is for inference.");
+  if (name !== "auto" && name !== "tensorflow")
+    throw new CoordTokError(
+      "backend",
+      `The backend ${name} computes in fp32; bf16 is for the native backend, tensorflow.`,
+    );
 }
 
 async function load(
@@ -105,10 +128,11 @@ async function load(
       tfName: row.tfName,
       versions,
       device: facts.device,
+      precision: facts.precision ?? "fp32",
       freeBytes: facts.freeBytes ?? (() => undefined),
       fused: facts.fused ?? { active: false, text: "none for this backend" },
       passedOver: [...passedOver],
-      notes: [...versionNotes(versions), ...fusedNotes(facts.fused)],
+      notes: [...versionNotes(versions), ...fusedNotes(facts.fused), ...(facts.notes ?? [])],
     };
   } catch (thrown) {
     if (before !== undefined && getSelected() !== before) await setBackend(before);
@@ -120,6 +144,8 @@ interface LoadedFacts {
   readonly versions: Readonly<Record<string, string>>;
   readonly device: string;
   readonly fused?: FusedState;
+  readonly precision?: Precision;
+  readonly notes?: readonly string[];
   readonly freeBytes?: () => number | undefined;
 }
 
@@ -127,12 +153,16 @@ const loaders: Readonly<
   Record<BackendName, (platform: Platform, options: LoadBackendOptions) => Promise<LoadedFacts>>
 > = {
   tensorflow: async (platform, options) => {
-    await platform.loadNative();
+    const exact = options.purpose === "training";
+    const { precision, notes } = await platform.loadNative({ asked: options.precision, exact });
     await select("tensorflow");
     const fused = platform.useNativeFused(options.fused ?? platform.fusedAllowed());
     const { devices } = platform.nativeDevices();
+    if (devices.length > 1 && precision === "bf16")
+      throw new CoordTokError("backend", `A GPU computes in fp32; leave bf16 (${precisionVariable}) out.`);
     const freeBytes = devices.length > 1 ? undefined : () => platform.availableBytes();
-    return { versions: platform.nativeVersions(), device: devices.join("; "), fused, ...(freeBytes && { freeBytes }) };
+    const facts = { versions: platform.nativeVersions(), device: devices.join("; "), fused, precision, notes };
+    return { ...facts, ...(freeBytes && { freeBytes }) };
   },
   webgpu: async () => {
     const device = await webgpuAdapter();

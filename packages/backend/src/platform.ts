@@ -1,13 +1,15 @@
 import type { FusedState } from "./fused/state.js";
+import type { Precision, PrecisionRequest } from "./precision.js";
 
 /** What differs between Node and a browser; `src/node` and `src/browser` each supply one. */
 export interface Platform {
   readonly kind: "node" | "browser";
   /**
    * Loads the native backend and registers it with tfjs-core as `tensorflow`.
+   * @returns the precision in effect, and sentences worth showing about it.
    * @throws CoordTokError `backend` with the way out.
    */
-  loadNative(): Promise<void>;
+  loadNative(request: PrecisionRequest): Promise<{ readonly precision: Precision; readonly notes: readonly string[] }>;
   /** TensorFlow's version and devices, once the native backend is selected. */
   nativeDevices(): { readonly version: string; readonly devices: readonly string[] };
   /** Switches the fused operations of the native backend, once it is selected, on or off. */

@@ -1,3 +1,4 @@
+import type { Precision } from "@coordtok/backend";
 import { CoordTokError, disposeTree } from "@coordtok/core";
 import { decode, defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
 import { disposeTriplane, type PixelRectangle } from "@coordtok/triplane";
@@ -38,6 +39,8 @@ export interface DecodeReport {
   readonly fps: number;
   /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
 }
 
 /**
@@ -68,7 +71,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
       } finally {
         clip.frames.dispose();
       }
-      return { video: out, frames, width, height, fps, backend: backend.name };
+      return { video: out, frames, width, height, fps, backend: backend.name, precision: backend.precision };
     } finally {
       if (decoder !== own) disposeTree(decoder);
     }

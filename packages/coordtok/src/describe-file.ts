@@ -40,6 +40,8 @@ export type FileDescription =
       readonly what: "triplane";
       readonly source: TriplaneSource;
       readonly checkpoint: CheckpointReference | undefined;
+      /** The precision it was computed with, such as `bf16`; absent for fp32. */
+      readonly precision: string | undefined;
       readonly embeddedDecoder: boolean;
     } & ModelFacts)
   | ({ readonly what: "weights" } & ForeignWeights)
@@ -82,8 +84,15 @@ async function isOfWeights(path: string): Promise<boolean> {
 }
 
 async function describeTriplane(path: string, file: FileSource): Promise<FileDescription> {
-  const { config, source, checkpoint, hasDecoder } = await readTriplaneFile(file, checkConfig);
-  return { what: "triplane", ...modelFacts(path, file.size, config), source, checkpoint, embeddedDecoder: hasDecoder };
+  const { config, source, checkpoint, precision, hasDecoder } = await readTriplaneFile(file, checkConfig);
+  return {
+    what: "triplane",
+    ...modelFacts(path, file.size, config),
+    source,
+    checkpoint,
+    precision,
+    embeddedDecoder: hasDecoder,
+  };
 }
 
 async function describeLatents(folder: string): Promise<FileDescription> {
@@ -130,7 +139,7 @@ export function descriptionText(description: FileDescription): string {
   const { config, path, bytes } = description;
   const shared = tokenizerFacts(config);
   if (description.what === "triplane") {
-    const { source, checkpoint, embeddedDecoder } = description;
+    const { source, checkpoint, embeddedDecoder, precision } = description;
     return tableText([
       ["file", `triplane, ${path} (${bytesText(bytes)})`],
       [
@@ -138,6 +147,7 @@ export function descriptionText(description: FileDescription): string {
         `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second`,
       ],
       ["decoder at", decoderPlace(embeddedDecoder, checkpoint)],
+      ...(precision === undefined ? [] : [["precision", precision] as [string, string]]),
       ...shared,
     ]);
   }

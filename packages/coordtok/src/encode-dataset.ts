@@ -1,4 +1,5 @@
 import { basename, resolve } from "node:path";
+import type { Precision } from "@coordtok/backend";
 import {
   checkChoice,
   checkInteger,
@@ -15,7 +16,14 @@ import { clipsOfVideo, type ClipChoice } from "./latents/clips-of-video.js";
 import { datasetVideos, type DatasetVideo, type Labels } from "./latents/dataset-videos.js";
 import { DatasetWriter, type DatasetPlan } from "./latents/dataset-writer.js";
 import { indexPath } from "./latents/index-file.js";
-import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import {
+  checkMemory,
+  loadModel,
+  namedPrecision,
+  prepareBackend,
+  resolveCheckpoint,
+  type CommonOptions,
+} from "./model.js";
 import { countText } from "./text.js";
 import { referenceTo } from "./triplane-file.js";
 
@@ -64,6 +72,8 @@ export interface EncodeDatasetReport {
   readonly complete: boolean;
   /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
 }
 
 /**
@@ -102,6 +112,7 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
       stretches: choice.stretches === Infinity ? null : choice.stretches,
       dtype,
       checkpoint: checkpoint.sha256,
+      ...namedPrecision(backend),
     },
     classes,
     dtype,
@@ -128,6 +139,7 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
       skipped: index.skipped,
       complete: index.complete,
       backend: backend.name,
+      precision: backend.precision,
     };
   } finally {
     writer.dispose();

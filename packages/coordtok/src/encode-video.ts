@@ -1,9 +1,17 @@
 import { stat } from "node:fs/promises";
+import type { Precision } from "@coordtok/backend";
 import { clipFromRgb } from "@coordtok/core";
 import { checkOutput } from "@coordtok/core/node";
 import { triplaneShapeOf } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
-import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
+import {
+  checkMemory,
+  loadModel,
+  namedPrecision,
+  prepareBackend,
+  resolveCheckpoint,
+  type CommonOptions,
+} from "./model.js";
 import { readSourceClip, type WindowOptions } from "./source-clip.js";
 import { referenceTo, writeTriplane } from "./triplane-file.js";
 import type { TriplaneSource } from "@coordtok/triplane";
@@ -36,6 +44,8 @@ export interface EncodeReport {
   readonly checkpoint: string;
   /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
 }
 
 /**
@@ -60,7 +70,8 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   const triplane = model.encode(tensors);
   tensors.frames.dispose();
   try {
-    const facts = { config: model.config, source, checkpoint: await referenceTo(checkpoint, out, { signal }) };
+    const reference = await referenceTo(checkpoint, out, { signal });
+    const facts = { config: model.config, source, checkpoint: reference, ...namedPrecision(backend) };
     const decoder = options.embedDecoder === true ? model.params.decoder : undefined;
     await writeTriplane(out, triplane, facts, { dtype, decoder, overwrite, signal });
   } finally {
@@ -76,5 +87,6 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
     source,
     checkpoint,
     backend: backend.name,
+    precision: backend.precision,
   };
 }

@@ -1,7 +1,12 @@
 import { stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
+<<<<<<< HEAD
 import { loadBackend, type BackendName, type LoadedBackend, type Purpose } from "@coordtok/backend";
 import { CoordTokError, type LongCallOptions, type MemoryEstimate } from "@coordtok/core";
+=======
+import { loadBackend, type BackendName, type LoadedBackend, type Precision, type Purpose } from "@coordtok/backend";
+import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+>>>>>>> d0720bc (bf16 for inference on the native backend, named in every report and file; what it costs in dB is measured by rounding as AMX does)
 import { openFileSource } from "@coordtok/core/node";
 import {
   estimateMemory as estimateGeneratorMemory,
@@ -27,6 +32,8 @@ export type BackendChoice = "auto" | BackendName;
 export interface CommonOptions extends LongCallOptions, FfmpegOptions {
   /** Where to compute (default `auto`: native TensorFlow where it is set up, else wasm). */
   readonly backend?: BackendChoice | undefined;
+  /** Precision of the native backend's matrix products in inference (default `fp32`); it is named in all that is made with `bf16`. */
+  readonly precision?: Precision | undefined;
   /** Use the backend's fused operations (default: yes, unless the environment variable `COORDTOK_FUSED` is `0`). */
   readonly fused?: boolean | undefined;
   /** Replace files that exist (default false: they are an error). */
@@ -38,8 +45,13 @@ export interface CommonOptions extends LongCallOptions, FfmpegOptions {
 }
 
 /** A loaded backend in a line. */
-export function backendText({ name, device, fused }: LoadedBackend): string {
-  return `Backend ${name}: ${device}${fused.active ? `; fused operations (${fused.text})` : ""}`;
+export function backendText({ name, device, fused, precision }: LoadedBackend): string {
+  return `Backend ${name}: ${device}${fused.active ? `; fused operations (${fused.text})` : ""}${precision === "fp32" ? "" : `; ${precision}`}`;
+}
+
+/** The precision where it has to be named: nothing for fp32, so that files and settings made with it stay as they are. */
+export function namedPrecision({ precision }: LoadedBackend): { readonly precision?: Precision } {
+  return precision === "fp32" ? {} : { precision };
 }
 
 /** Loads the backend asked for and says which one it is. */
@@ -47,6 +59,7 @@ export async function prepareBackend(purpose: Purpose, options: CommonOptions): 
   const loaded = await loadBackend(options.backend ?? "auto", {
     purpose,
     fused: options.fused,
+    precision: options.precision,
     signal: options.signal,
   });
   options.onNote?.(backendText(loaded));

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Precision } from "@coordtok/backend";
 import { clipFromRgb, rgbFromClip, type RgbClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
@@ -42,6 +43,8 @@ export interface ReconstructReport {
   readonly framesPsnrDb: readonly number[];
   /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
   /** The checkpoint file that was used. */
   readonly checkpoint: string;
   /** What was written. */
@@ -83,7 +86,8 @@ export async function reconstructVideo(path: string, options: ReconstructVideoOp
   const triplane = model.encode(tensors);
   tensors.frames.dispose();
   try {
-    return await showReconstruction(model, triplane, source, { backend: backend.name, checkpoint, files }, options);
+    const facts = { backend: backend.name, precision: backend.precision, checkpoint, files };
+    return await showReconstruction(model, triplane, source, facts, options);
   } finally {
     disposeTriplane(triplane);
   }
@@ -104,7 +108,7 @@ async function showReconstruction(
   model: CoordTok,
   triplane: Triplane,
   { clip, source }: Pick<SourceClip, "clip" | "source">,
-  facts: Pick<ReconstructReport, "backend" | "checkpoint" | "files">,
+  facts: Pick<ReconstructReport, "backend" | "precision" | "checkpoint" | "files">,
   options: CommonOptions & { readonly sliceSize?: number | undefined },
 ): Promise<ReconstructReport> {
   const { files } = facts;

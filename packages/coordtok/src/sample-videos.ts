@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Precision } from "@coordtok/backend";
 import { CoordTokError, disposeTree, messageOf, suggest, type Json, type RgbClip } from "@coordtok/core";
 import { fileReadError, openFileSource, writeAtomically } from "@coordtok/core/node";
 import {
@@ -55,6 +56,8 @@ export interface SampleReport {
   readonly decodeSeconds: number;
   /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
 }
 
 /** At most this many clips are shown in the strip. */
@@ -101,7 +104,8 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
   }
   await writeAtomically(strip, encodePng(stripPicture(shown)), options);
   const classes = labels.map((label) => generator.latents?.classes[label] ?? String(label));
-  return { videos, strip, classes, frames, solver, sampleSeconds, decodeSeconds, backend: backend.name };
+  const { name, precision } = backend;
+  return { videos, strip, classes, frames, solver, sampleSeconds, decodeSeconds, backend: name, precision };
 }
 
 function* framesOf(

@@ -36,6 +36,8 @@ export interface TriplaneFacts {
   readonly source: TriplaneSource;
   /** The checkpoint that made it. */
   readonly checkpoint?: CheckpointReference | undefined;
+  /** The precision it was computed with, such as `bf16`; absent for fp32. */
+  readonly precision?: string | undefined;
 }
 
 /** A triplane out of a file; its tensors are the caller's. */
@@ -67,13 +69,14 @@ export async function writeTriplane(
   options: WriteTriplaneOptions = {},
 ): Promise<void> {
   const { decoder, dtype = "F32" } = options;
-  const { config, source, checkpoint } = facts;
+  const { config, source, checkpoint, precision } = facts;
   const bytes = encodeTriplaneFile(
     triplane,
     {
       config: config as unknown as Json,
       source,
       checkpoint,
+      precision,
       validFrames: [source.frames],
       creator: `coordtok ${ownVersion}`,
     },
@@ -90,7 +93,7 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
   const file = await openFileSource(path);
   try {
     const opened = await readTriplaneFile(file, checkConfig);
-    const { config, source, checkpoint } = opened;
+    const { config, source, checkpoint, precision } = opened;
     checkPlanes(path, opened.shape, config);
     const triplane = await opened.readTriplane(options);
     try {
@@ -99,6 +102,7 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
         config,
         source,
         checkpoint,
+        precision,
         triplane,
         decoder: decoder === undefined ? undefined : (nestTensors(decoder) as DecoderParams),
       };

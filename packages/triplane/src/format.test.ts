@@ -18,6 +18,7 @@ const facts: TriplaneFacts<{ width: number }> = {
   validFrames: [16],
   checkpoint: { path: "runs/first/last.safetensors", sha256: "0123456789abcdef".repeat(4) },
   creator: "CoordTok.ts 0.1.0",
+  precision: "bf16",
 };
 
 const parseConfig = (stored: unknown): { width: number } => stored as { width: number };

@@ -65,6 +65,8 @@ export interface TriplaneFacts<Config> {
   readonly checkpoint?: CheckpointReference | undefined;
   /** The program that wrote the file, with its version. */
   readonly creator?: string | undefined;
+  /** The precision it was computed with, such as `bf16`; absent for fp32. */
+  readonly precision?: string | undefined;
 }
 
 /** What {@link encodeTriplaneFile} writes besides the planes and their facts, and how. */
@@ -194,7 +196,7 @@ function storedShape(file: SafetensorsFile): TriplaneShape & { readonly batch: n
   return shape;
 }
 
-const factKeys = ["source", "validFrames", "checkpoint", "creator"] as const;
+const factKeys = ["source", "validFrames", "checkpoint", "creator", "precision"] as const;
 
 function storedFacts(
   metadata: ReadonlyMap<string, string>,
@@ -220,7 +222,7 @@ function storedFacts(
 
 /** Facts from anywhere, checked; a fact that this version does not know is left out. */
 function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit<TriplaneFacts<unknown>, "config"> {
-  const { validFrames, checkpoint, creator } = facts;
+  const { validFrames, checkpoint, creator, precision } = facts;
   const source = recordOf(facts.source, "source");
   if (!Array.isArray(validFrames) || validFrames.length !== batch)
     throw new CoordTokError("config", `Expected validFrames to be a list of ${batch}, one for each clip.`);
@@ -240,6 +242,7 @@ function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit
     validFrames: validFrames as readonly number[],
     ...(checkpoint === undefined ? {} : { checkpoint: parseReference(recordOf(checkpoint, "checkpoint")) }),
     ...textOf({ creator }, "creator"),
+    ...textOf({ precision }, "precision"),
   };
 }
 

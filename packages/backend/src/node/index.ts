@@ -6,8 +6,9 @@ import { loadNative, nativeDevices, nativeVersions, useNativeFused } from "./nat
 /** The platform of Node. */
 export const platform: Platform = {
   kind: "node",
-  loadNative: async () => {
-    await loadNative();
+  loadNative: async (request) => {
+    const { precision, notes } = await loadNative(request);
+    return { precision, notes };
   },
   nativeDevices,
   nativeVersions,

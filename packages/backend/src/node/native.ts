@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { backend } from "@tensorflow/tfjs-core";
 import { CoordTokError, messageOf } from "@coordtok/core";
@@ -7,12 +8,17 @@ import { cacheFolder } from "./cache-folder.js";
 import { findInstallation, type Installation } from "./installation.js";
 import { loadFusedLibrary, fusedText, type FusedLibrary } from "./fused-library.js";
 import { setupCommand } from "./setup-command.js";
+import { choosePrecision, precisionVariable, type Precision, type PrecisionRequest } from "../precision.js";
 import { findTfjsNode, requireTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
 
 /** What the native backend is, once loaded. */
 export interface NativeFacts {
   readonly tfjsNode: string;
   readonly installation: Installation;
+  /** For the whole process. */
+  readonly precision: Precision;
+  /** What is worth knowing about the precision. */
+  readonly notes: readonly string[];
 }
 
 let loaded: NativeFacts | undefined;
@@ -21,20 +27,40 @@ let loaded: NativeFacts | undefined;
 export const installCommand: string = `pnpm add ${tfjsNodePackage}@4.22.0 (or npm install --ignore-scripts ${tfjsNodePackage}@4.22.0)`;
 
 /**
- * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call does nothing.
+ * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call only checks the precision.
  * @throws CoordTokError `backend` with the way out when it is not installed, not set up or does not load.
  */
-export async function loadNative(): Promise<NativeFacts> {
+export async function loadNative(request: PrecisionRequest): Promise<NativeFacts> {
+  const mode = process.env[precisionVariable];
+  const precision = choosePrecision(request, mode, loaded?.precision);
   if (loaded !== undefined) return loaded;
   const { tfjsNode, installation } = await findNative();
   try {
-    requireTfjsNode(tfjsNode, installation);
+    requireTfjsNode(tfjsNode, installation, precision);
   } catch (thrown) {
     const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand} --force".`;
     throw new CoordTokError("backend", message, { cause: thrown });
   }
-  loaded = { tfjsNode: tfjsNode.version, installation };
+  const notes = precisionNotes(precision, mode);
+  loaded = { tfjsNode: tfjsNode.version, installation, precision, notes };
   return loaded;
+}
+
+function precisionNotes(precision: Precision, mode: string | undefined): string[] {
+  if (precision === "bf16" && lacksAmx())
+    return ["This processor has no AMX, so that bf16 changes neither results nor time here."];
+  if (precision === "bf16" || mode === undefined || mode === "" || mode.toUpperCase() === "STRICT") return [];
+  return [`${precisionVariable}=${mode} is left out: this computes in fp32.`];
+}
+
+/** Whether this is an x64 processor that is known to have no matrix unit for bfloat16. */
+function lacksAmx(): boolean {
+  if (process.arch !== "x64") return false;
+  try {
+    return !/\bamx_bf16\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  } catch {
+    return false;
+  }
 }
 
 /** Finds the package and its installation without loading either. */

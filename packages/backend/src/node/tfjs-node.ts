@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { messageOf } from "@coordtok/core";
+import { precisionVariable, type Precision } from "../precision.js";
 import { hasCuda, type Installation } from "./installation.js";
 
 /** The npm package that speaks to TensorFlow. */
@@ -47,8 +48,12 @@ export function findTfjsNode(
  * read-only, shared between projects or re-linked at any time.
  * Loading registers the backend `tensorflow` with tfjs-core and selects it.
  */
-export function requireTfjsNode(found: TfjsNodePackage, installation: Installation): TfjsNodeModule {
-  prepareProcess(installation);
+export function requireTfjsNode(
+  found: TfjsNodePackage,
+  installation: Installation,
+  precision: Precision,
+): TfjsNodeModule {
+  prepareProcess(installation, precision);
   const require = createRequire(found.main);
   const locator = require.resolve("@mapbox/node-pre-gyp");
   const before = require.cache[locator];
@@ -68,8 +73,9 @@ function firstLine(text: string): string {
   return (text.split("\n")[0] ?? text).trim();
 }
 
-/** What TensorFlow and tfjs-node must find in the process before they are loaded. What the user has set stays. */
-function prepareProcess(installation: Installation): void {
+/** What TensorFlow and tfjs-node must find in the process before they are loaded. What the user has set stays, but for the precision. */
+function prepareProcess(installation: Installation, precision: Precision): void {
+  process.env[precisionVariable] = precision === "bf16" ? "BF16" : "STRICT";
   const build = hasCuda(installation);
   // The build with CUDA reports a missing driver as an error at every start; `coordtok doctor` says it once, in words.
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= build ? "3" : "2";

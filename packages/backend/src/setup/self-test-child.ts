@@ -22,7 +22,7 @@ async function main(what: string, directory: string, tfjsNodeManifest: string): 
   const tfjsNode = findTfjsNode([tfjsNodeManifest]);
   if ("missing" in installation) throw new Error(installation.missing);
   if (tfjsNode === undefined) throw new Error(`${tfjsNodeManifest} is gone`);
-  requireTfjsNode(tfjsNode, installation);
+  requireTfjsNode(tfjsNode, installation, "fp32");
   const measured = what === "fused" ? { gigaflops: 0, maxError: await fusedError(directory) } : await measure();
   return { ok: true, ...measured, devices: nativeDevices().devices, tensorflow: nativeDevices().version };
 }

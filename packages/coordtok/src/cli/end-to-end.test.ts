@@ -1,6 +1,7 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testBackends } from "@coordtok/tools";
 import { framesFromClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +10,9 @@ import { runCli } from "../testing/run-cli.js";
 
 const common = ["--backend", "wasm"];
 const training = [...common, "--preset", "test", "--points", "64", "--seed", "3"];
+const native = (await testBackends()).find(({ name }) => name === "tensorflow");
+const hasNative = native?.available === true;
+if (!hasNative) console.log(`left out: files made with bf16 (${native?.reason ?? "no native backend"})`);
 let folder = "";
 
 const run = (...args: string[]): ReturnType<typeof runCli> => runCli(args, { cwd: folder });
@@ -133,6 +137,24 @@ describe("from a video to a triplane and back", () => {
       "report.json",
       "side-by-side.mp4",
     ]);
+  });
+
+  it("--precision bf16 stands in the triplane, the reports and the line of the backend; a backend without it is one sentence", async () => {
+    const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "low.triplane.safetensors"];
+    const refused = await run(...encode, ...common, "--precision", "bf16");
+    expect([refused.code, refused.stderr.trim()]).toEqual([
+      1,
+      "The backend wasm computes in fp32; bf16 is for the native backend, tensorflow.",
+    ]);
+    if (!hasNative) return;
+    const encoded = await run(...encode, "--precision", "bf16", "--json");
+    expect(encoded.stderr).toMatch(/Backend tensorflow: .*; bf16/);
+    expect(JSON.parse(encoded.stdout)).toMatchObject({ precision: "bf16" });
+    expect((await run("info", "low.triplane.safetensors")).stdout).toMatch(/precision +bf16/);
+    const shown = ["--checkpoint", "run", "--out", "low", "--precision", "bf16", "--quiet"];
+    expect((await run("reconstruct", "wide clip.mp4", ...shown)).code).toBe(0);
+    expect(JSON.parse((await bytesOf("low/report.json")).toString())).toMatchObject({ precision: "bf16" });
+    expect((await run("info", "a.triplane.safetensors")).stdout).not.toContain("precision");
   });
 
   it("info tells a video, a triplane and a checkpoint apart", async () => {

@@ -1,7 +1,7 @@
 import { CoordTokError } from "@coordtok/core";
 import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
 import { readFrames } from "@coordtok/video/node";
-import { prepareBackend } from "../model.js";
+import { namedPrecision, prepareBackend } from "../model.js";
 import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
 import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
@@ -61,6 +61,7 @@ export async function evaluateGeneration(
         : { made: { fvd: `statistics made earlier: ${factsText(stored!.facts)}` } }),
       planned: { reference: reference.clips.length, other: other?.clips.length ?? 0 },
       shard: options.shard,
+      ...namedPrecision(backend),
       environment: environmentOf(backend, [...reference.leftOut, ...(other?.leftOut ?? [])]),
     };
     const expected = features ? statisticsFacts(settings) : comparedFacts(stored!.facts);

@@ -2,7 +2,7 @@ import { CoordTokError } from "@coordtok/core";
 import { ClipScorer, disposeLpipsParams, type LpipsParams } from "@coordtok/metrics";
 import { loadLpips } from "@coordtok/metrics/node";
 import type { CoordTok } from "@coordtok/tokenizer";
-import { loadModel, prepareBackend, resolveCheckpoint } from "../model.js";
+import { loadModel, namedPrecision, prepareBackend, resolveCheckpoint } from "../model.js";
 import { measureVideos, planClips, clipsOfShard, type EvaluatedVideo, type PlannedClip } from "./clip-plan.js";
 import {
   environmentOf,
@@ -65,6 +65,7 @@ export async function evaluateReconstruction(
     made: madeText(tools, protocol, options),
     planned: { reference: clips.length, other: clips.length },
     shard: options.shard,
+    ...namedPrecision(backend),
     environment: environmentOf(backend, [...measured.leftOut, ...leftOut]),
   };
   const folder = await EvaluationFolder.open(options.out, settings as never, options);

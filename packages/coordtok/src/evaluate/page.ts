@@ -189,7 +189,7 @@ function madeSection({ made, settings }: EvaluationReport): string {
     ["originals", side(settings.reference)],
     ...(settings.other ? ([["compared with", side(settings.other)]] as [string, string][]) : []),
     ...files.map(({ file, sha256 }): [string, string] => [file, `SHA-256 ${sha256}`]),
-    ["computed on", `${environment.backend}, ${environment.device}`],
+    ["computed on", [environment.backend, environment.device, settings.precision ?? "fp32"].join(", ")],
     [
       "versions",
       [

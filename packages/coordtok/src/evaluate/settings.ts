@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { I3dOutput, LpipsWeightsName } from "@coordtok/metrics";
+import type { Precision } from "@coordtok/backend";
 import type { FrameSize } from "@coordtok/video";
 import type { LeftOut, Shard } from "./clip-plan.js";
 import type { NamedProtocol } from "./protocol.js";
@@ -62,6 +63,8 @@ export interface EvaluationSettings {
   readonly planned: { readonly reference: number; readonly other: number };
   /** The part, when it is not the whole. */
   readonly shard?: Shard | undefined;
+  /** The precision of the backend's matrix products; absent for fp32. */
+  readonly precision?: Precision | undefined;
   /** What may differ between two runs that are one evaluation. */
   readonly environment: EvaluationEnvironment;
 }

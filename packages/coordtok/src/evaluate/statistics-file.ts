@@ -54,6 +54,7 @@ export function storedFacts(settings: EvaluationSettings, clips: number): Statis
     clipLength: String(protocol.length),
     clips: String(clips),
     seed: String(settings.seed),
+    ...(settings.precision === undefined ? {} : { precision: settings.precision }),
     size: size === undefined ? "as in the files" : `${size.width}x${size.height}`,
   };
 }

@@ -1,7 +1,7 @@
 import { CoordTokError } from "@coordtok/core";
 import { tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { integer, number, text } from "../flags.js";
 import { required } from "./encode.js";
 
@@ -34,6 +34,7 @@ export const decodeCommand: AnyCommand = defineCommand({
     }),
     slice: integer("patches decoded together; as in training is best", { minimum: 1, initial: 1024 }),
     backend: backendFlag,
+    precision: precisionFlag,
     ffmpeg: ffmpegFlag,
     overwrite: overwriteFlag,
   },

@@ -3,7 +3,7 @@ import { planeNames, deviationOf, type TriplaneStats } from "@coordtok/triplane"
 import type { EncodeDatasetReport } from "../../encode-dataset.js";
 import { countText, groupedText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { choice, integer, text, texts, toggle } from "../flags.js";
 import { required } from "./encode.js";
 
@@ -49,6 +49,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
       },
     ),
     backend: backendFlag,
+    precision: precisionFlag,
     ffmpeg: ffmpegFlag,
     overwrite: overwriteFlag,
   },

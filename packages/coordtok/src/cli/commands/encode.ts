@@ -2,7 +2,7 @@ import { basename, extname } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { bytesText, groupedText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { choice, text, toggle } from "../flags.js";
 import { windowFlags } from "../window-flags.js";
 
@@ -21,6 +21,7 @@ export const encodeCommand: AnyCommand = defineCommand({
     dtype: choice("how numbers are stored; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
     embedDecoder: toggle("carry the decoder's weights along, so that the file can be decoded alone"),
     backend: backendFlag,
+    precision: precisionFlag,
     ffmpeg: ffmpegFlag,
     overwrite: overwriteFlag,
   },

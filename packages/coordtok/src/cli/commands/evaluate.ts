@@ -5,7 +5,7 @@ import type { Shard, WrittenEvaluation } from "../../evaluate/index.js";
 import { protocolNames, protocolOf, type NamedProtocol } from "../../evaluate/protocol.js";
 import { reportText } from "../../evaluate/report-text.js";
 import { defineCommand, type AnyCommand, type CommandContext } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, seedFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag, seedFlag } from "../common-flags.js";
 import { choice, integer, text, toggle, type FlagValues } from "../flags.js";
 
 const flags = {
@@ -46,6 +46,7 @@ const flags = {
   shard: text("measure only part i of n, such as 1/4", { value: "i/n" }),
   seed: seedFlag,
   backend: backendFlag,
+  precision: precisionFlag,
   ffmpeg: ffmpegFlag,
   overwrite: overwriteFlag,
 };

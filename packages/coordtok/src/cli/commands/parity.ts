@@ -25,13 +25,14 @@ export const parityCommand: AnyCommand = defineCommand({
   },
   examples: ["parity", "parity --kind tokenizer/encode --backend wasm", "parity --fixtures cases --json"],
   computes: true,
-  run: async ({ flags, signal, onProgress, note }) => {
+  run: async ({ flags, signal, onProgress, note, warn }) => {
     const { loadBackend } = await import("@coordtok/backend");
     const { backendText } = await import("../../model.js");
     const { runParity } = await import("../../parity/run-parity.js");
     const folders = foldersOf(flags.fixtures);
     const backend = await loadBackend(flags.backend, { purpose: "training", signal });
     note(backendText(backend));
+    backend.notes.forEach(warn);
     const lines: string[] = [];
     const report = await runParity({
       folders,

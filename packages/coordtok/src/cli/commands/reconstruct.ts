@@ -1,7 +1,7 @@
 import { groupedText, tableText } from "../../text.js";
 import type { ReconstructReport } from "../../reconstruct-video.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { integer, text } from "../flags.js";
 import { windowFlags } from "../window-flags.js";
 import { required } from "./encode.js";
@@ -20,6 +20,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
     ...windowFlags,
     slice: integer("patches decoded together; as in training is best", { minimum: 1, initial: 1024 }),
     backend: backendFlag,
+    precision: precisionFlag,
     ffmpeg: ffmpegFlag,
     overwrite: overwriteFlag,
   },

@@ -2,7 +2,7 @@ import { CoordTokError } from "@coordtok/core";
 import { diffusionForms, lastSteps, samplerNames } from "@coordtok/diffusion";
 import { countText, durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, seedFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag, seedFlag } from "../common-flags.js";
 import { choice, integer, number, text } from "../flags.js";
 
 export const sampleCommand: AnyCommand = defineCommand({
@@ -40,6 +40,7 @@ export const sampleCommand: AnyCommand = defineCommand({
     }),
     seed: seedFlag,
     backend: backendFlag,
+    precision: precisionFlag,
     overwrite: overwriteFlag,
     ffmpeg: ffmpegFlag,
   },
