@@ -11,7 +11,7 @@ export interface WasmHeap {
  * Bytes of tensors that wasm has room for. Its memory ends at 4 GiB, and its own code needs room beside them: near that limit
  * tfjs-backend-wasm 4.22 hands out null pointers without a word or ends the instance.
  */
-export const wasmBudgetBytes: number = 3.5 * 2 ** 30;
+const wasmBudgetBytes: number = 3.5 * 2 ** 30;
 
 const guarded = new WeakMap<WasmHeap, () => number>();
 

@@ -10,6 +10,7 @@ export { trainOnVideos, type TrainOnVideosOptions, type TrainReport } from "./tr
 export { encodeDataset, type EncodeDatasetOptions, type EncodeDatasetReport } from "./encode-dataset.js";
 export { openLatents, type Latents, type ReadLatentsOptions } from "./latents/open-latents.js";
 export type { LatentIndex } from "./latents/index-file.js";
+export type { Labels } from "./latents/dataset-videos.js";
 export { trainOnLatents, type TrainLatentsReport, type TrainOnLatentsOptions } from "./train-on-latents.js";
 export { sampleVideos, type SampleReport, type SampleVideosOptions } from "./sample-videos.js";
 export { stripPicture } from "./pictures/strip.js";

@@ -74,7 +74,7 @@ function group(value: unknown, where: string, known: readonly string[]): Record<
 }
 
 /** Hidden width of the MLPs. */
-export function hiddenWidth({ width, mlpRatio }: SiTConfig): number {
+function hiddenWidth({ width, mlpRatio }: SiTConfig): number {
   return width * mlpRatio;
 }
 

@@ -14,7 +14,7 @@ export interface GuidanceOptions {
 }
 
 /** Checks guidance. @throws CoordTokError `config`. */
-export function checkGuidance({ scale, interval = [0, 1], channels }: GuidanceOptions): void {
+function checkGuidance({ scale, interval = [0, 1], channels }: GuidanceOptions): void {
   checkNumber(scale, "guidance scale", 0);
   interval.forEach((time) => checkNumber(time, "guidance interval", 0, 1));
   if (interval[0] > interval[1])

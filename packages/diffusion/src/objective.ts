@@ -36,17 +36,17 @@ function mixed<T extends TensorTree>(a: T, ofA: number[], b: T, ofB: number[]): 
 /**
  * The loss of each clip: the mean over the leaves of a tree of their mean squared errors (fixture README 5.7).
  * @param model what it predicts for noisy clips at their times.
- * @param data clean clips; the first axis of every leaf counts them.
- * @param noise standard normal, of the same form.
- * @param times a time per clip.
+ * @param clips `data` are clean clips (the first axis of every leaf counts them), `noise` is standard normal and of the same form, and
+ * `times` has a time per clip.
  * @returns `[B]`, the caller's.
  */
 export function flowLoss<T extends TensorTree>(
   model: (noisy: T, times: ArrayLike<number>) => T,
   flow: Flow,
-  { data, noise, times }: { readonly data: T; readonly noise: T; readonly times: ArrayLike<number> },
+  clips: { readonly data: T; readonly noise: T; readonly times: ArrayLike<number> },
   weighting: Weighting = "none",
 ): Tensor1D {
+  const { data, noise, times } = clips;
   return tidy(() => {
     const output = model(noisyData(flow, data, noise, times), times);
     const wanted = target(flow, data, noise, times);

@@ -82,7 +82,7 @@ describeEachBackend("normalizer", () => {
     expectStats(fixture, "log", stats);
     const normal = mapPlanes((plane) => {
       const { shape, data } = fixture.outputs.get(`one.normalized_${plane}`);
-      return transpose(tensor(data, [...shape]), [0, 2, 3, 1]) as Tensor4D;
+      return transpose(tensor(data, [...shape] as Tensor4D["shape"]), [0, 2, 3, 1]);
     }) as NormalizedTriplane;
     const restored = denormalize(normal, stats);
     for (const plane of planeNames) expectOutput(fixture, `log.restored_${plane}`, await restored[plane].data());

@@ -59,7 +59,7 @@ export const everyCommandsFlags: { readonly json: Flag<boolean>; readonly quiet:
 };
 
 /** The flags that every command which computes has. */
-export const computingFlags: { readonly fused: Flag<boolean> } = {
+const computingFlags: { readonly fused: Flag<boolean> } = {
   fused: switchOff("compute with composite operations only (the environment variable COORDTOK_FUSED=0 says the same)"),
 };
 

@@ -32,8 +32,9 @@ export interface Latents extends AsyncDisposable {
    * Clips one by one, B = 1, each the caller's. The order follows from the seed alone, so that a training goes on at `start` as if it had
    * never stopped; every clip comes once in each pass. One clip is in memory at a time, besides 4 bytes for each in the order.
    */
-  read(options?: ReadLatentsOptions): AsyncGenerator<LabelledTriplane, never>;
   read(options: ReadLatentsOptions & { readonly passes: number }): AsyncGenerator<LabelledTriplane, void>;
+  /** Without `passes` the clips never end. */
+  read(options?: ReadLatentsOptions): AsyncGenerator<LabelledTriplane, never>;
   /** Closes the files. */
   close(): Promise<void>;
 }

@@ -1,16 +1,20 @@
-import { CoordTokError, disposeTree, treeLeaves, type TensorTree } from "@coordtok/core";
+import { CoordTokError, disposeTree, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
 import {
   abs,
   add,
+  addN,
   div,
   max,
   maximum,
   mean,
   mul,
+  onesLike,
+  relu,
   reshape,
   sqrt,
   square,
   stack,
+  sub,
   tidy,
   type Scalar,
   type Tensor,
@@ -101,25 +105,55 @@ function terms<T extends TensorTree>(weights: readonly number[], { slopes }: Ste
   return weights.map((weight, i): Term<T> => [weight * size, slopes[i]!]);
 }
 
-/** The error of a step over what is allowed: at most 1 is good enough. */
+/**
+ * How exact a slope is, relative to its root mean square: some sixteen roundings of float32. A first step is so short that its error lies
+ * below them, and backends that sum in different orders would then go on with steps of different sizes.
+ */
+const slopeResolution = 2 ** -20;
+
+/** The error of a step over what is allowed, beyond what comes from rounding: at most 1 is good enough. */
 async function errorOf<T extends TensorTree>(
   step: Step<T>,
   x: T,
   size: number,
-  tableau: AdaptiveTableau,
+  { error }: AdaptiveTableau,
   tolerance: Tolerance,
 ): Promise<number> {
-  return numberOf(tidy(() => scaledNorm(weightedSum(terms(tableau.error, step, size)), [x, step.next], tolerance)));
+  return numberOf(
+    tidy(() => {
+      const norms = scaledNorms(weightedSum(terms(error, step, size)), [x, step.next], tolerance);
+      const units = scaledNorms(
+        treeFromLeaves(
+          x,
+          treeLeaves(x).map((leaf) => onesLike(leaf)),
+        ),
+        [x, step.next],
+        tolerance,
+      );
+      const slopes = step.slopes.map((slope) => treeLeaves(slope));
+      const beyond = norms.map((norm, i) => {
+        const squares = error.map((weight, j) =>
+          mul(mean(square(slopes[j]![i]!)), (weight * size * slopeResolution) ** 2),
+        );
+        return relu(sub(square(norm), mul(square(units[i]!), addN(squares))));
+      });
+      return sqrt(max<Scalar>(stack(beyond)));
+    }),
+  );
 }
 
 /** The largest root mean square among the leaves of `tree / (absolute + relative max |states|)`. */
-function scaledNorm(tree: TensorTree, states: readonly TensorTree[], { relative, absolute }: Tolerance): Scalar {
+function scaledNorm(tree: TensorTree, states: readonly TensorTree[], tolerance: Tolerance): Scalar {
+  return max<Scalar>(stack(scaledNorms(tree, states, tolerance)));
+}
+
+/** The root mean square of each leaf. */
+function scaledNorms(tree: TensorTree, states: readonly TensorTree[], { relative, absolute }: Tolerance): Scalar[] {
   const sizes = states.map((state) => treeLeaves(state));
-  const norms = treeLeaves(tree).map((leaf, i) => {
+  return treeLeaves(tree).map((leaf, i) => {
     const largest = sizes.map((leaves) => abs(leaves[i]!)).reduce((a, b) => maximum(a, b));
     return rootMeanSquare(div(leaf, add(mul(largest, relative), absolute)));
   });
-  return max<Scalar>(stack(norms));
 }
 
 function rootMeanSquare(x: Tensor): Scalar {
