@@ -32,7 +32,9 @@ for (const [index, video] of videos.entries()) {
   sum += loss;
   console.log(`${exact[index]!.toFixed(3)} dB, loss ${loss.toFixed(4)} dB  ${video}`);
 }
-console.log(`mean loss ${(sum / videos.length).toFixed(4)} dB, largest ${worst.toFixed(4)} dB of ${videos.length} clips`);
+console.log(
+  `mean loss ${(sum / videos.length).toFixed(4)} dB, largest ${worst.toFixed(4)} dB of ${videos.length} clips`,
+);
 
 async function psnrOfAll(): Promise<number[]> {
   const found: number[] = [];

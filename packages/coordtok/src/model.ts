@@ -1,12 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
-<<<<<<< HEAD
-import { loadBackend, type BackendName, type LoadedBackend, type Purpose } from "@coordtok/backend";
-import { CoordTokError, type LongCallOptions, type MemoryEstimate } from "@coordtok/core";
-=======
 import { loadBackend, type BackendName, type LoadedBackend, type Precision, type Purpose } from "@coordtok/backend";
-import { CoordTokError, type LongCallOptions } from "@coordtok/core";
->>>>>>> d0720bc (bf16 for inference on the native backend, named in every report and file; what it costs in dB is measured by rounding as AMX does)
+import { CoordTokError, type LongCallOptions, type MemoryEstimate } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import {
   estimateMemory as estimateGeneratorMemory,

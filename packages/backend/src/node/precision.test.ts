@@ -11,7 +11,7 @@ const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const load = new URL("../load.ts", import.meta.url).href;
 const native = (await testBackends()).find(({ name }) => name === "tensorflow");
 const hasNative = native?.available === true;
-if (!hasNative) console.log(`skipped: bf16 in a process of its own (${native?.reason ?? "no native backend"})`);
+if (!hasNative) console.warn(`skipped: bf16 in a process of its own (${native?.reason ?? "no native backend"})`);
 
 interface Attempt {
   readonly precision?: string;

@@ -157,7 +157,7 @@ function scaledNorms(tree: TensorTree, states: readonly TensorTree[], { relative
 }
 
 function rootMeanSquare(x: Tensor): Scalar {
-  const rows: Tensor = reshape(square(x), x.rank === 0 ? [1, 1] : [x.shape[0]!, -1]);
+  const rows: Tensor = reshape(square(x), x.rank === 0 ? [1, 1] : [x.shape[0], -1]);
   return sqrt(mean<Scalar>(mean(rows, 1)));
 }
 
