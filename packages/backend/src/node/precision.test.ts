@@ -11,7 +11,7 @@ const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const load = new URL("../load.ts", import.meta.url).href;
 const native = (await testBackends()).find(({ name }) => name === "tensorflow");
 const hasNative = native?.available === true;
-if (!hasNative) console.warn(`skipped: bf16 in a process of its own (${native?.reason ?? "no native backend"})`);
+const title = hasNative ? "" : ` (skipped: ${native?.reason ?? "no native backend"})`;
 
 interface Attempt {
   readonly precision?: string;
@@ -63,7 +63,7 @@ describe("the precision", () => {
   });
 });
 
-describe.skipIf(!hasNative)("the precision of the native backend", () => {
+describe.skipIf(!hasNative)(`the precision of the native backend${title}`, () => {
   it("bf16 reaches oneDNN and holds for the whole process", async () => {
     const { results, mode } = await attempts("", [
       ["auto", { precision: "bf16" }],

@@ -1,13 +1,11 @@
 // Loads the native backend in worker threads alone, one after the other and two at once, and prints what each computed as a line of JSON.
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 
 if (isMainThread) {
   await inWorker();
   await Promise.all([inWorker(), inWorker()]);
 } else {
-  const { register } = await import(pathToFileURL(createRequire(import.meta.url).resolve("tsx/esm/api")).href);
+  const { register } = await import(import.meta.resolve("tsx/esm/api"));
   register();
   parentPort.postMessage(await compute());
 }
