@@ -15,6 +15,8 @@ const bytesPerNumber = 4;
 const margin = 1.25;
 /** Triplanes that a solver holds besides the state: its stages, noise and sums. */
 const solverStates = 12;
+/** Numbers per token and unit of width alive inside a block: its input, the modulated one, hidden values before and after the GELU, results. */
+const numbersOfBlock = 40;
 /** Numbers per token and unit of width that the gradient of a block needs: norms, queries, keys and values, hidden values, results. */
 const keptPerToken = 19;
 
@@ -33,7 +35,7 @@ export function estimateMemory(config: SiTConfig, { task, clips }: MemoryWork): 
 function blockNumbers({ width, heads, ...config }: SiTConfig, clips: number): number {
   const tokens = tokensOf({ width, heads, ...config });
   const logits = hasFused("CoordTokSelfAttention") ? 0 : 3 * heads * tokens * tokens;
-  return clips * (tokens * width * 24 + logits);
+  return clips * (tokens * width * numbersOfBlock + logits);
 }
 
 function planeNumbers(config: SiTConfig, clips: number): number {
