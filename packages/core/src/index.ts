@@ -36,7 +36,15 @@ export {
   type NamedBytes,
   type NamedTensor,
 } from "./checkpoint/safetensors-write.js";
-export { checkStateDict, fromStateDict, toStateDict, type StateDictLayout } from "./checkpoint/state-dict.js";
+export {
+  checkStateDict,
+  convolutionRules,
+  fromStateDict,
+  linearRules,
+  toStateDict,
+  type StateDictLayout,
+  type StateDictRule,
+} from "./checkpoint/state-dict.js";
 export type { TensorFacts, TensorFile, TensorType } from "./checkpoint/tensor-file.js";
 export { oursFromTheirs, theirsFromOurs, type TransferRow } from "./checkpoint/transfer.js";
 export {

@@ -1,11 +1,12 @@
 import {
   checkStateDict,
+  convolutionRules,
   CoordTokError,
   fromStateDict,
+  linearRules,
   nestTensors,
   renameStrictly,
-  type RenameRule,
-  type StateDictLayout,
+  type StateDictRule,
   toStateDict,
   treeEntries,
 } from "@coordtok/core";
@@ -15,37 +16,27 @@ import type { SiTConfig } from "./config.js";
 import { checkOfficialPositions, fixedPositions, officialPositions } from "./official-positions.js";
 import { paramShapes, type SiTParams } from "./params.js";
 
-type Rule = RenameRule<StateDictLayout>;
-
-function affine(ours: string, theirs: string): Rule[] {
+function planeRules(plane: PlaneName): StateDictRule[] {
   return [
-    [`${ours}.kernel`, `${theirs}.weight`, "transpose"],
-    [`${ours}.bias`, `${theirs}.bias`],
-  ];
-}
-
-function planeRules(plane: PlaneName): Rule[] {
-  return [
-    [`patches.${plane}.kernel`, `x_embedder_${plane}.proj.weight`, "convolution"],
-    [`patches.${plane}.bias`, `x_embedder_${plane}.proj.bias`],
-    ...affine(`outputs.${plane}.modulation`, `final_layer_${plane}.adaLN_modulation.1`),
-    ...affine(`outputs.${plane}.cells`, `final_layer_${plane}.linear`),
+    ...convolutionRules(`patches.${plane}`, `x_embedder_${plane}.proj`),
+    ...linearRules(`outputs.${plane}.modulation`, `final_layer_${plane}.adaLN_modulation.1`),
+    ...linearRules(`outputs.${plane}.cells`, `final_layer_${plane}.linear`),
   ];
 }
 
 /** The table of fixture README 6, ours against theirs. */
-const rules: readonly Rule[] = [
+const rules: readonly StateDictRule[] = [
   ...planeNames.flatMap(planeRules),
   ["timePositions", "pos_embed_t", "flat"],
   ["planeTypes", "type_embed", "flat"],
-  ...affine("conditioning.timeExpand", "t_embedder.mlp.0"),
-  ...affine("conditioning.timeContract", "t_embedder.mlp.2"),
+  ...linearRules("conditioning.timeExpand", "t_embedder.mlp.0"),
+  ...linearRules("conditioning.timeContract", "t_embedder.mlp.2"),
   ["conditioning.classes", "y_embedder.embedding_table.weight"],
-  ...affine("blocks.{i}.attention.queryKeyValue", "blocks.{i}.attn.qkv"),
-  ...affine("blocks.{i}.attention.output", "blocks.{i}.attn.proj"),
-  ...affine("blocks.{i}.mlp.expand", "blocks.{i}.mlp.fc1"),
-  ...affine("blocks.{i}.mlp.contract", "blocks.{i}.mlp.fc2"),
-  ...affine("blocks.{i}.modulation", "blocks.{i}.adaLN_modulation.1"),
+  ...linearRules("blocks.{i}.attention.queryKeyValue", "blocks.{i}.attn.qkv"),
+  ...linearRules("blocks.{i}.attention.output", "blocks.{i}.attn.proj"),
+  ...linearRules("blocks.{i}.mlp.expand", "blocks.{i}.mlp.fc1"),
+  ...linearRules("blocks.{i}.mlp.contract", "blocks.{i}.mlp.fc2"),
+  ...linearRules("blocks.{i}.modulation", "blocks.{i}.adaLN_modulation.1"),
 ];
 
 /**

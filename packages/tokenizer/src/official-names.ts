@@ -1,10 +1,12 @@
 import {
   checkStateDict,
+  convolutionRules,
   fromStateDict,
+  linearRules,
   nestTensors,
   renameStrictly,
-  type RenameRule,
   type StateDictLayout,
+  type StateDictRule,
   toStateDict,
   treeEntries,
 } from "@coordtok/core";
@@ -13,52 +15,36 @@ import { concat, dispose, slice, tidy, transpose, type Tensor, type Tensor2D } f
 import type { TokenizerConfig } from "./config.js";
 import { paramShapes, type TokenizerParams } from "./params.js";
 
-type Rule = RenameRule<StateDictLayout>;
-
 /** The official cross-attention keeps one weight for query, key and value; these suffixes name its two parts. */
 const queryPart = ".query";
 const keyValuePart = ".key_value";
 
-function norm(ours: string, theirs: string): Rule[] {
+function norm(ours: string, theirs: string): StateDictRule[] {
   return [
     [`${ours}.scale`, `${theirs}.weight`],
     [`${ours}.shift`, `${theirs}.bias`],
   ];
 }
 
-function affine(ours: string, theirs: string): Rule[] {
-  return [
-    [`${ours}.kernel`, `${theirs}.weight`, "transpose"],
-    [`${ours}.bias`, `${theirs}.bias`],
-  ];
-}
-
-function convolution(ours: string, theirs: string): Rule[] {
-  return [
-    [`${ours}.kernel`, `${theirs}.weight`, "convolution"],
-    [`${ours}.bias`, `${theirs}.bias`],
-  ];
-}
-
-function transformerBlock(ours: string, theirs: string): Rule[] {
+function transformerBlock(ours: string, theirs: string): StateDictRule[] {
   return [
     ...norm(`${ours}.attentionNorm`, `${theirs}.norm1`),
-    ...affine(`${ours}.attention.queryKeyValue`, `${theirs}.attn.qkv`),
-    ...affine(`${ours}.attention.output`, `${theirs}.attn.proj`),
+    ...linearRules(`${ours}.attention.queryKeyValue`, `${theirs}.attn.qkv`),
+    ...linearRules(`${ours}.attention.output`, `${theirs}.attn.proj`),
     ...norm(`${ours}.mlpNorm`, `${theirs}.norm2`),
-    ...affine(`${ours}.mlp.expand`, `${theirs}.mlp.fc1`),
-    ...affine(`${ours}.mlp.contract`, `${theirs}.mlp.fc2`),
+    ...linearRules(`${ours}.mlp.expand`, `${theirs}.mlp.fc1`),
+    ...linearRules(`${ours}.mlp.contract`, `${theirs}.mlp.fc2`),
   ];
 }
 
-function perPlane(rules: (plane: PlaneName) => Rule[]): Rule[] {
+function perPlane(rules: (plane: PlaneName) => StateDictRule[]): StateDictRule[] {
   return planeNames.flatMap(rules);
 }
 
 /** The tables of fixture README 6, ours against theirs. */
 const latent = "encoder.transformer.layers.{i}";
-const rules: readonly Rule[] = [
-  ...convolution("encoder.video.patch", "encoder.encoder.patch_embed.proj"),
+const rules: readonly StateDictRule[] = [
+  ...convolutionRules("encoder.video.patch", "encoder.encoder.patch_embed.proj"),
   ["encoder.video.positions", "encoder.encoder.pos_emb", "flat"],
   ["encoder.video.classToken", "encoder.encoder.cls_token", "flat"],
   ...transformerBlock("encoder.video.blocks.{i}", "encoder.encoder.layers.{i}"),
@@ -66,8 +52,8 @@ const rules: readonly Rule[] = [
   ["encoder.memoryPositions", "encoder.cross_pos_emb", "flat"],
   ...perPlane((plane) => [
     [`encoder.queryPlanes.${plane}`, `weight_tokens_${plane}`, "flat"],
-    ...convolution(`encoder.queries.${plane}`, `encoder.patch_embeds_${plane}.proj`),
-    ...affine(`encoder.projections.${plane}`, `encoder.projectors_${plane}`),
+    ...convolutionRules(`encoder.queries.${plane}`, `encoder.patch_embeds_${plane}.proj`),
+    ...linearRules(`encoder.projections.${plane}`, `encoder.projectors_${plane}`),
   ]),
   ...norm("encoder.blocks.{i}.memoryNorm", `${latent}.norm1`),
   ["encoder.blocks.{i}.memoryAttention.query.kernel", `${latent}.cross_attn.in_proj_weight${queryPart}`, "transpose"],
@@ -81,14 +67,14 @@ const rules: readonly Rule[] = [
   ["encoder.blocks.{i}.attention.queryKeyValue.kernel", `${latent}.self_attn.in_proj_weight`, "transpose"],
   ["encoder.blocks.{i}.attention.output.kernel", `${latent}.self_attn.out_proj.weight`, "transpose"],
   ...norm("encoder.blocks.{i}.mlpNorm", `${latent}.norm3`),
-  ...affine("encoder.blocks.{i}.mlp.expand", `${latent}.mlp.0`),
-  ...affine("encoder.blocks.{i}.mlp.contract", `${latent}.mlp.3`),
+  ...linearRules("encoder.blocks.{i}.mlp.expand", `${latent}.mlp.0`),
+  ...linearRules("encoder.blocks.{i}.mlp.contract", `${latent}.mlp.3`),
   ...norm("encoder.norm", "encoder.transformer.norm"),
   ["decoder.positions", "decoder.transformer.pos_embed", "flat"],
-  ...affine("decoder.features", "decoder.transformer.patch_embed"),
+  ...linearRules("decoder.features", "decoder.transformer.patch_embed"),
   ...transformerBlock("decoder.blocks.{i}", "decoder.transformer.layers.{i}"),
   ...norm("decoder.norm", "decoder.transformer.norm"),
-  ...affine("decoder.pixels", "decoder.projector"),
+  ...linearRules("decoder.pixels", "decoder.projector"),
 ];
 
 /**

@@ -2,6 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { trainDefaults as diffusionDefaults } from "@coordtok/diffusion/train";
+import { trainDefaults as tokenizerDefaults } from "@coordtok/tokenizer/train";
 import { runCli } from "../testing/run-cli.js";
 import { commands } from "./commands/index.js";
 import { runProgram } from "./run-program.js";
@@ -100,6 +102,21 @@ describe("the command line", () => {
       expect(stdout).toContain(part);
     for (const { examples, description } of commands)
       expect([examples.length > 0, description.length > 40]).toEqual([true, true]);
+  });
+
+  it.each([
+    ["train-tokenizer", { ...tokenizerDefaults, points: tokenizerDefaults.pointsPerClip }],
+    ["train-diffusion", diffusionDefaults],
+  ] as const)("%s --help tells the defaults of the training", async (command, defaults) => {
+    const help = (await runHere([command, "--help"])).stdout.replace(/\s+/g, " ");
+    const told = (flag: string): string | undefined =>
+      new RegExp(`--${flag} <n> [^(]*\\(default: ([^,)]*)`).exec(help)?.[1];
+    const { totalSteps, batchSize, accumulate, learningRate, warmupSteps, clipNorm, emaDecay } = defaults;
+    const names = { steps: totalSteps, batch: batchSize, accumulate, "learning-rate": learningRate };
+    const rest = { warmup: warmupSteps, clip: clipNorm, ema: emaDecay };
+    const own = "points" in defaults ? { points: defaults.points } : { "weight-decay": defaults.weightDecay };
+    for (const [flag, value] of Object.entries({ ...names, ...rest, ...own }))
+      expect([flag, told(flag)]).toEqual([flag, String(value)]);
   });
 
   it("ends quietly when its reader closes the pipe, as head does", async () => {

@@ -1,16 +1,8 @@
-import { describeEachBackend } from "@coordtok/tools";
-import { memory } from "@tensorflow/tfjs-core";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
-import { runParity } from "./run-parity.js";
+import { describeParity, hasShared } from "./testing.js";
 
-const own = fileURLToPath(new URL("../../../../fixtures", import.meta.url));
-const shared = fileURLToPath(new URL("../../../../../shared/fixtures", import.meta.url));
-const folders = [own, ...(existsSync(shared) ? [shared] : [])];
-
-describeEachBackend("parity of the diffusion model", () => {
-  for (const kind of [
+describeParity(
+  "parity of the diffusion model",
+  [
     "diffusion/ema",
     "diffusion/intervals",
     "diffusion/label-embedding",
@@ -26,19 +18,9 @@ describeEachBackend("parity of the diffusion model", () => {
     "diffusion/sit-forward",
     "diffusion/timestep-embedding",
     "diffusion/train-loss",
-  ]) {
-    const missing = kind === "diffusion/noise-to-video" && folders.length === 1;
-    const note = missing ? " (skipped: its case is not beside the repository)" : "";
-    it.skipIf(missing)(
-      `${kind} agrees with the stored results and leaves no tensor behind${note}`,
-      { timeout: 300_000 },
-      async () => {
-        const before = memory().numTensors;
-        const report = await runParity({ folders, kind });
-        expect(report.cases.filter(({ status }) => status !== "pass")).toEqual([]);
-        expect(report.passed).toBeGreaterThan(0);
-        expect(memory().numTensors).toBe(before);
-      },
-    );
-  }
-});
+  ],
+  {
+    reasonToSkip: (kind) =>
+      kind === "diffusion/noise-to-video" && !hasShared ? "its case is not beside the repository" : undefined,
+  },
+);

@@ -1,13 +1,8 @@
-import { describeEachBackend } from "@coordtok/tools";
-import { memory } from "@tensorflow/tfjs-core";
-import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
-import { runParity } from "./run-parity.js";
+import { describeParity } from "./testing.js";
 
-const fixtures = fileURLToPath(new URL("../../../../fixtures", import.meta.url));
-
-describeEachBackend("parity", () => {
-  for (const kind of [
+describeParity(
+  "parity",
+  [
     "triplane/lookup",
     "tokenizer/adamw",
     "tokenizer/coordinate-index",
@@ -17,12 +12,6 @@ describeEachBackend("parity", () => {
     "tokenizer/loss-stage1",
     "tokenizer/loss-stage2-lpips",
     "tokenizer/sampling",
-  ])
-    it(`${kind} agrees with the stored results and leaves no tensor behind`, { timeout: 300_000 }, async () => {
-      const before = memory().numTensors;
-      const report = await runParity({ folders: [fixtures], kind });
-      expect(report.cases.filter(({ status }) => status !== "pass")).toEqual([]);
-      expect(report.passed).toBeGreaterThan(0);
-      expect(memory().numTensors).toBe(before);
-    });
-});
+  ],
+  { ownOnly: true },
+);

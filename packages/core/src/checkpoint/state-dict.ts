@@ -2,12 +2,32 @@ import { reshape, tidy, transpose, type Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "../errors.js";
 import { formatShape } from "../shape.js";
 import type { ExpectedShapes } from "./assign.js";
+import type { RenameRule } from "./renames.js";
 
 /**
  * How the numbers of a tensor of a PyTorch state dict are laid out against ours. `transpose`: a Linear weight `[out, in]`.
  * `convolution`: `[out, channels, …kernel]` against `[kernel * channels, out]`. `flat`: the same numbers in another shape.
  */
 export type StateDictLayout = "transpose" | "convolution" | "flat";
+
+/** A row of a table of names that says how the numbers lie, ours first. */
+export type StateDictRule = RenameRule<StateDictLayout>;
+
+/** The rows of a linear layer, `nn.Linear` there. */
+export function linearRules(ours: string, theirs: string): StateDictRule[] {
+  return [
+    [`${ours}.kernel`, `${theirs}.weight`, "transpose"],
+    [`${ours}.bias`, `${theirs}.bias`],
+  ];
+}
+
+/** The rows of a convolution over patches. */
+export function convolutionRules(ours: string, theirs: string): StateDictRule[] {
+  return [
+    [`${ours}.kernel`, `${theirs}.weight`, "convolution"],
+    [`${ours}.bias`, `${theirs}.bias`],
+  ];
+}
 
 /**
  * Our tensor from one of a state dict.

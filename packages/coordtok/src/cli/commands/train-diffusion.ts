@@ -1,9 +1,8 @@
-import { CoordTokError } from "@coordtok/core";
 import { defaultFlow, overrideConfig, pathNames, predictionNames, preset, presetNames } from "@coordtok/diffusion";
-import { durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { asUsage, backendFlag, commonOptions, ffmpegFlag, given, seedFlag } from "../common-flags.js";
+import { asUsage, commonOptions, given } from "../common-flags.js";
 import { choice, integer, number, text, texts } from "../flags.js";
+import { checkTrainingFlags, refuseUsage, settingsOf, trainingFlags, trainingText } from "../training-flags.js";
 
 export const trainDiffusionCommand: AnyCommand = defineCommand({
   name: "train-diffusion",
@@ -16,20 +15,8 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     set: texts("a single value of the configuration, such as depth=8", { value: "path=value" }),
     path: choice("the way from noise to data", pathNames, { defaultText: "linear" }),
     prediction: choice("what the model predicts", predictionNames, { defaultText: "velocity" }),
-    out: text("the run folder", { value: "folder", defaultText: "runs/ and the date and time" }),
-    resume: text("go on with a run folder, or with a checkpoint in one", { value: "path" }),
-    steps: integer("steps of the whole training", { minimum: 1, defaultText: "2000, or the run's" }),
-    minutes: number(
-      "instead of steps: train for about so many minutes; the speed of the first steps decides the number",
-      { minimum: 0.05 },
-    ),
-    batch: integer("clips per micro-batch", { minimum: 1, defaultText: "8" }),
-    accumulate: integer("micro-batches per step", { minimum: 1, defaultText: "1" }),
-    learningRate: number("highest learning rate", { minimum: 0, defaultText: "0.0005" }),
-    warmup: integer("steps of rising learning rate", { minimum: 0, defaultText: "100" }),
+    ...trainingFlags({ steps: "2000", batch: "8", learningRate: "0.0005", warmup: "100" }),
     weightDecay: number("decay of the weights", { minimum: 0, defaultText: "0" }),
-    clip: number("the gradient norm is clipped to this", { minimum: 0, defaultText: "1" }),
-    ema: number("decay of the moving average of the weights", { minimum: 0, maximum: 1, defaultText: "0.999" }),
     times: choice("how training times are drawn", ["uniform", "logit-normal"], { defaultText: "logit-normal" }),
     weighting: choice("weight of a noise or score loss over time", ["none", "velocity", "likelihood"], {
       defaultText: "none",
@@ -39,11 +26,6 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
       defaultText: "the one that made the latents",
     }),
     previewEvery: integer("steps between two previews; 0 for none", { minimum: 0, initial: 500 }),
-    saveEvery: integer("steps between two checkpoints", { minimum: 1, initial: 500 }),
-    keep: integer("how many checkpoints are kept", { minimum: 1, initial: 3 }),
-    seed: seedFlag,
-    backend: backendFlag,
-    ffmpeg: ffmpegFlag,
   },
   examples: [
     "train-diffusion latents/ --minutes 30 --out runs/generator",
@@ -70,26 +52,12 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
       previewEvery: flags.previewEvery,
       saveEvery: flags.saveEvery,
       keep: flags.keep,
-      settings: given({
-        totalSteps: flags.steps,
-        batchSize: flags.batch,
-        accumulate: flags.accumulate,
-        learningRate: flags.learningRate,
-        warmupSteps: flags.warmup,
-        weightDecay: flags.weightDecay,
-        clipNorm: flags.clip,
-        emaDecay: flags.ema,
-        times: flags.times,
-        weighting: flags.weighting,
-      }),
+      settings: {
+        ...settingsOf(flags),
+        ...given({ weightDecay: flags.weightDecay, times: flags.times, weighting: flags.weighting }),
+      },
     });
-    const lines = tableText([
-      ["run", report.run],
-      ["steps", `${report.step} in ${durationText(report.seconds)}`],
-      ["loss", report.loss.toPrecision(4)],
-      ["checkpoint", report.checkpoint],
-    ]);
-    return { lines: [lines], data: report };
+    return { lines: [trainingText(report)], data: report };
   },
 });
 
@@ -108,17 +76,10 @@ function checkCombination(
     readonly prediction: string | undefined;
   },
 ): void {
-  const refuse = (message: string): never => {
-    throw new CoordTokError("usage", message);
-  };
-  if (args.length === 0 && flags.resume === undefined)
-    refuse("Expected a folder of latents to train on, or --resume with a run folder.");
-  if (flags.resume !== undefined && flags.out !== undefined)
-    refuse("--out and --resume exclude each other: a resumed training stays in its folder.");
+  checkTrainingFlags(args, "a folder of latents", flags);
   if (flags.resume !== undefined)
     for (const name of ["preset", "path", "prediction"] as const)
-      if (flags[name] !== undefined) refuse(`--${name} and --resume exclude each other: ${modelStays}`);
+      if (flags[name] !== undefined) refuseUsage(`--${name} and --resume exclude each other: ${modelStays}`);
   if (flags.resume !== undefined && flags.set.length > 0)
-    refuse(`--set and --resume exclude each other: ${modelStays}`);
-  if (flags.steps !== undefined && flags.minutes !== undefined) refuse("--steps and --minutes exclude each other.");
+    refuseUsage(`--set and --resume exclude each other: ${modelStays}`);
 }

@@ -1,9 +1,8 @@
-import { CoordTokError } from "@coordtok/core";
 import { lpipsWeightsNames } from "@coordtok/metrics";
-import { durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, given, seedFlag } from "../common-flags.js";
+import { commonOptions, configFlags, configOf, given } from "../common-flags.js";
 import { choice, integer, number, text, texts } from "../flags.js";
+import { checkTrainingFlags, refuseUsage, settingsOf, trainingFlags, trainingText } from "../training-flags.js";
 
 export const trainTokenizerCommand: AnyCommand = defineCommand({
   name: "train-tokenizer",
@@ -13,22 +12,8 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   args: [{ name: "PATH", help: "folders and video files; not needed with --resume", optional: true, several: true }],
   flags: {
     ...configFlags,
-    out: text("the run folder", { value: "folder", defaultText: "runs/ and the date and time" }),
-    resume: text("go on with a run folder, or with a checkpoint in one", { value: "path" }),
-    steps: integer("steps of the whole training", { minimum: 1, defaultText: "1000, or the run's" }),
-    minutes: number(
-      "instead of steps: train for about so many minutes; the speed of the first steps decides the number",
-      {
-        minimum: 0.05,
-      },
-    ),
-    batch: integer("clips per micro-batch", { minimum: 1, defaultText: "1" }),
-    points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "1024" }),
-    accumulate: integer("micro-batches per step", { minimum: 1, defaultText: "1" }),
-    learningRate: number("highest learning rate", { minimum: 0, defaultText: "0.001" }),
-    warmup: integer("steps of rising learning rate", { minimum: 0, defaultText: "50" }),
-    clip: number("the gradient norm is clipped to this", { minimum: 0, defaultText: "1" }),
-    ema: number("decay of the moving average of the weights", { minimum: 0, maximum: 1, defaultText: "0.999" }),
+    ...trainingFlags({ steps: "1000", batch: "4", learningRate: "0.001", warmup: "50" }),
+    points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "256" }),
     from: text("begin a new training with the weights of this checkpoint or run folder, in its form", {
       value: "path",
     }),
@@ -43,11 +28,6 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     }),
     val: texts("a held-out video whose PSNR is measured on the way", { value: "video" }),
     valEvery: integer("steps between two such measurements", { minimum: 1, initial: 100 }),
-    saveEvery: integer("steps between two checkpoints", { minimum: 1, initial: 500 }),
-    keep: integer("how many checkpoints are kept", { minimum: 1, initial: 3 }),
-    seed: seedFlag,
-    backend: backendFlag,
-    ffmpeg: ffmpegFlag,
   },
   examples: [
     "train-tokenizer videos/ --preset tiny --minutes 20 --out runs/first",
@@ -74,28 +54,18 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       validateEvery: flags.valEvery,
       saveEvery: flags.saveEvery,
       keep: flags.keep,
-      settings: given({
-        stage: flags.stage === undefined ? undefined : (Number(flags.stage) as 1 | 2),
-        perceptualScale: flags.perceptualScale,
-        totalSteps: flags.steps,
-        batchSize: flags.batch,
-        pointsPerClip: flags.points,
-        accumulate: flags.accumulate,
-        learningRate: flags.learningRate,
-        warmupSteps: flags.warmup,
-        clipNorm: flags.clip,
-        emaDecay: flags.ema,
-      }),
+      settings: {
+        ...settingsOf(flags),
+        ...given({
+          stage: flags.stage === undefined ? undefined : (Number(flags.stage) as 1 | 2),
+          perceptualScale: flags.perceptualScale,
+          pointsPerClip: flags.points,
+        }),
+      },
     });
     const held = report.validationPsnrDb === undefined ? "" : `, held out ${report.validationPsnrDb.toFixed(2)} dB`;
     const psnr = report.psnrDb === undefined ? "" : ` (PSNR ${report.psnrDb.toFixed(2)} dB${held})`;
-    const lines = tableText([
-      ["run", report.run],
-      ["steps", `${report.step} in ${durationText(report.seconds)}`],
-      ["loss", `${report.loss.toPrecision(4)}${psnr}`],
-      ["checkpoint", report.checkpoint],
-    ]);
-    return { lines: [lines], data: report };
+    return { lines: [trainingText(report, psnr)], data: report };
   },
 });
 
@@ -111,18 +81,11 @@ function checkCombination(
     lpips: string | undefined;
   },
 ): void {
-  const refuse = (message: string): never => {
-    throw new CoordTokError("usage", message);
-  };
+  checkTrainingFlags(args, "a folder or videos", flags);
   if (flags.stage === "2" && flags.lpips === undefined && flags.resume === undefined)
-    refuse("--stage 2 needs a perceptual loss: --lpips vgg, alex or squeeze, with its files in --weights.");
+    refuseUsage("--stage 2 needs a perceptual loss: --lpips vgg, alex or squeeze, with its files in --weights.");
   const stage = flags.stage ?? (flags.resume === undefined ? "1" : undefined);
-  if (stage === "1" && flags.lpips !== undefined) refuse("--lpips goes with --stage 2.");
-  if (args.length === 0 && flags.resume === undefined)
-    refuse("Expected a folder or videos to train on, or --resume with a run folder.");
+  if (stage === "1" && flags.lpips !== undefined) refuseUsage("--lpips goes with --stage 2.");
   if (flags.resume !== undefined && flags.from !== undefined)
-    refuse("--from and --resume exclude each other: one begins a training with given weights, the other goes on.");
-  if (flags.resume !== undefined && flags.out !== undefined)
-    refuse("--out and --resume exclude each other: a resumed training stays in its folder.");
-  if (flags.steps !== undefined && flags.minutes !== undefined) refuse("--steps and --minutes exclude each other.");
+    refuseUsage("--from and --resume exclude each other: one begins a training with given weights, the other goes on.");
 }

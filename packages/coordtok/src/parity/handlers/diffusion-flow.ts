@@ -21,7 +21,7 @@ import {
 } from "@coordtok/diffusion";
 import { add, mean, mul, tensor, tidy, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import { diffusionModelOf, inputNumbers, inputPlanes } from "./diffusion-model.js";
-import { stubModel } from "./diffusion-stub.js";
+import { analyticModel } from "./diffusion-analytic.js";
 import { inputName } from "./inputs.js";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 
@@ -107,7 +107,7 @@ const losses: ParityHandler = async (parityCase, run) => {
   const [noise, data] = await Promise.all(["x0", "x1"].map((role) => inputTensor(parityCase, run, role)));
   const model = (x: Tensor4D): Tensor4D => {
     const t: Tensor4D = tensor(Array.from(times), [times.length, 1, 1, 1]) as Tensor4D;
-    return stubModel("velocity", x, t);
+    return analyticModel("velocity", x, t);
   };
   const weighting = (run.args["loss_weight"] ?? "none") as Weighting;
   const loss = flowLoss(model, flow, { data: data!, noise: noise!, times }, weighting);

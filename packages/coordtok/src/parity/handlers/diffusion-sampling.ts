@@ -12,6 +12,7 @@ import {
   type LastStep,
   type OdeSolverName,
   type SdeSolverName,
+  type SiTParams,
 } from "@coordtok/diffusion";
 import {
   configFromOfficial,
@@ -43,7 +44,7 @@ import {
   inputPlanes,
   planeOutputs,
 } from "./diffusion-model.js";
-import { stubModel } from "./diffusion-stub.js";
+import { analyticModel } from "./diffusion-analytic.js";
 import { inputNames, inputTriplane } from "./inputs.js";
 import { readAll } from "./tokenizer.js";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
@@ -78,24 +79,30 @@ async function odeStates<T extends TensorTree>(run: ParityRun, model: Field<T>, 
 const odeOriginal: ParityHandler = async (parityCase, run) => {
   const { prediction } = flowOf(run.args);
   const init = await inputTensor(parityCase, run, "init");
-  const states = await odeStates<Tensor4D>(run, (x, t) => stubModel(prediction, x, t), init);
+  const states = await odeStates<Tensor4D>(run, (x, t) => analyticModel(prediction, x, t), init);
   const all = stack(states);
   disposeTree([init, states]);
   return new Map([[run.name, all]]);
 };
 
-const odeTriplane: ParityHandler = async (parityCase, run) => {
+/** The model of a case for the labels of a run, and where the run begins. */
+async function conditionedModel(
+  parityCase: ParityCase,
+  run: ParityRun,
+): Promise<{
+  readonly params: SiTParams;
+  readonly model: Field<NormalizedTriplane>;
+  readonly init: NormalizedTriplane;
+}> {
   const { config, params } = await diffusionModelOf(parityCase);
   const init = await inputPlanes(parityCase, run, "init");
   const labels = await inputNumbers(parityCase, run, "y");
-  const model: Field<NormalizedTriplane> = (x, t) =>
-    sit(
-      params,
-      config,
-      x,
-      Array.from(labels, () => t),
-      labels,
-    );
+  const times = (t: number): number[] => Array.from(labels, () => t);
+  return { params, model: (x, t) => sit(params, config, x, times(t), labels), init };
+}
+
+const odeTriplane: ParityHandler = async (parityCase, run) => {
+  const { params, model, init } = await conditionedModel(parityCase, run);
   const states = (await odeStates(run, model, init)).map(channelsFirst);
   const outputs = new Map(
     planeNames.map((plane) => [
@@ -157,7 +164,7 @@ const sdeOriginal: ParityHandler = async (parityCase, run) => {
   const [init, noise] = await Promise.all(["init", "noise"].map((role) => inputTensor(parityCase, run, role)));
   const states = await sdeStates<Tensor4D>(
     run,
-    (x, t) => stubModel(prediction, x, t),
+    (x, t) => analyticModel(prediction, x, t),
     init!,
     (step) => drawOf(noise!, step),
   );
@@ -181,18 +188,8 @@ async function planeDraws(
 }
 
 const sdeTriplane: ParityHandler = async (parityCase, run) => {
-  const { config, params } = await diffusionModelOf(parityCase);
-  const init = await inputPlanes(parityCase, run, "init");
-  const labels = await inputNumbers(parityCase, run, "y");
+  const { params, model, init } = await conditionedModel(parityCase, run);
   const { draw, stored } = await planeDraws(parityCase, run);
-  const model: Field<NormalizedTriplane> = (x, t) =>
-    sit(
-      params,
-      config,
-      x,
-      Array.from(labels, () => t),
-      labels,
-    );
   const states = (await sdeStates(run, model, init, draw)).map(channelsFirst);
   const outputs = new Map<string, Tensor>();
   for (const plane of planeNames) {

@@ -5,7 +5,7 @@ import { add, mul, neg, sin, sub, tidy, type Tensor, type Tensor4D } from "@tens
  * The functions that stand for a model in the cases of the single-tensor transport, as their `config.model` gives them.
  * @param t a number, or one for each clip in a shape that broadcasts against `x`.
  */
-export function stubModel(prediction: PredictionName, x: Tensor4D, t: number | Tensor4D): Tensor4D {
+export function analyticModel(prediction: PredictionName, x: Tensor4D, t: number | Tensor4D): Tensor4D {
   return tidy(() => {
     const wave = (factor: number, times: number): Tensor => sin(add(mul(x, factor), mul(t, times)));
     if (prediction === "velocity") return add(sub(mul(wave(1.3, 2), 0.5), mul(x, 0.3)), 0.1);

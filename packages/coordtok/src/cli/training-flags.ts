@@ -1,0 +1,124 @@
+import { CoordTokError } from "@coordtok/core";
+import { durationText, tableText } from "../text.js";
+import { backendFlag, ffmpegFlag, given, seedFlag } from "./common-flags.js";
+import { integer, number, text, type Flag } from "./flags.js";
+
+/** The defaults that `--help` tells; a test holds them to those of the training, whose import would slow every start. */
+interface TrainingDefaults {
+  readonly steps: string;
+  readonly batch: string;
+  readonly learningRate: string;
+  readonly warmup: string;
+}
+
+type Text = string | undefined;
+type Count = number | undefined;
+
+/** The values of the flags of {@link trainingFlags} that are settings of a training. */
+interface SettingFlags {
+  readonly steps: Count;
+  readonly batch: Count;
+  readonly accumulate: Count;
+  readonly learningRate: Count;
+  readonly warmup: Count;
+  readonly clip: Count;
+  readonly ema: Count;
+}
+
+/** The flags of every command that trains. */
+interface TrainingFlags {
+  readonly out: Flag<Text>;
+  readonly resume: Flag<Text>;
+  readonly steps: Flag<Count>;
+  readonly minutes: Flag<Count>;
+  readonly batch: Flag<Count>;
+  readonly accumulate: Flag<Count>;
+  readonly learningRate: Flag<Count>;
+  readonly warmup: Flag<Count>;
+  readonly clip: Flag<Count>;
+  readonly ema: Flag<Count>;
+  readonly saveEvery: Flag<number>;
+  readonly keep: Flag<number>;
+  readonly seed: Flag<number>;
+  readonly backend: typeof backendFlag;
+  readonly ffmpeg: typeof ffmpegFlag;
+}
+
+/** The flags of every command that trains, with what `--help` says of their defaults. */
+export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
+  return {
+    out: text("the run folder", { value: "folder", defaultText: "runs/ and the date and time" }),
+    resume: text("go on with a run folder, or with a checkpoint in one", { value: "path" }),
+    steps: integer("steps of the whole training", { minimum: 1, defaultText: `${defaults.steps}, or the run's` }),
+    minutes: number(
+      "instead of steps: train for about so many minutes; the speed of the first steps decides the number",
+      { minimum: 0.05 },
+    ),
+    batch: integer("clips per micro-batch", { minimum: 1, defaultText: defaults.batch }),
+    accumulate: integer("micro-batches per step", { minimum: 1, defaultText: "1" }),
+    learningRate: number("highest learning rate", { minimum: 0, defaultText: defaults.learningRate }),
+    warmup: integer("steps of rising learning rate", { minimum: 0, defaultText: defaults.warmup }),
+    clip: number("the gradient norm is clipped to this", { minimum: 0, defaultText: "1" }),
+    ema: number("decay of the moving average of the weights", { minimum: 0, maximum: 1, defaultText: "0.999" }),
+    saveEvery: integer("steps between two checkpoints", { minimum: 1, initial: 500 }),
+    keep: integer("how many checkpoints are kept", { minimum: 1, initial: 3 }),
+    seed: seedFlag,
+    backend: backendFlag,
+    ffmpeg: ffmpegFlag,
+  };
+}
+
+/** The settings that flags of {@link trainingFlags} were given for. */
+export function settingsOf(flags: SettingFlags): {
+  totalSteps?: number;
+  batchSize?: number;
+  accumulate?: number;
+  learningRate?: number;
+  warmupSteps?: number;
+  clipNorm?: number;
+  emaDecay?: number;
+} {
+  return given({
+    totalSteps: flags.steps,
+    batchSize: flags.batch,
+    accumulate: flags.accumulate,
+    learningRate: flags.learningRate,
+    warmupSteps: flags.warmup,
+    clipNorm: flags.clip,
+    emaDecay: flags.ema,
+  });
+}
+
+/** @throws CoordTokError `usage` for flags that exclude each other, or nothing to train on, which `what` names. */
+export function checkTrainingFlags(
+  args: readonly string[],
+  what: string,
+  flags: { readonly resume: Text; readonly out: Text; readonly steps: Count; readonly minutes: Count },
+): void {
+  if (args.length === 0 && flags.resume === undefined)
+    refuseUsage(`Expected ${what} to train on, or --resume with a run folder.`);
+  if (flags.resume !== undefined && flags.out !== undefined)
+    refuseUsage("--out and --resume exclude each other: a resumed training stays in its folder.");
+  if (flags.steps !== undefined && flags.minutes !== undefined)
+    refuseUsage("--steps and --minutes exclude each other.");
+}
+
+/** @throws CoordTokError `usage`, always. */
+export function refuseUsage(message: string): never {
+  throw new CoordTokError("usage", message);
+}
+
+/** What a training that has ended prints; `psnr` follows the loss. */
+export function trainingText(
+  report: { readonly run: string; readonly step: number; readonly seconds: number; readonly loss: number } & {
+    readonly checkpoint: string;
+  },
+  psnr = "",
+): string {
+  return tableText([
+    ["run", report.run],
+    ["steps", `${report.step} in ${durationText(report.seconds)}`],
+    ["loss", `${report.loss.toPrecision(4)}${psnr}`],
+    ["checkpoint", report.checkpoint],
+  ]);
+}
