@@ -33,16 +33,16 @@ export async function findWeights(
     if (sha256 !== file.sha256)
       throw new CoordTokError(
         "checkpoint",
-        `"${path}" is not the published ${file.name} (${file.what}): its SHA-256 is ${sha256}, expected ${file.sha256}; get it again with: ${downloadCommand(file, folder)}`,
+        `"${path}" is not the published ${file.name} (${file.what}): its SHA-256 is ${sha256}, expected ${file.sha256}; get it again with: ${downloadCommand(file, path)}`,
       );
     found.push({ path, sha256, file });
   }
   return found;
 }
 
-/** The command that puts a file into a folder. */
-export function downloadCommand({ name, url }: WeightFile, folder: string): string {
-  return `curl -fL --create-dirs -o ${quoted(join(folder, name))} ${url}`;
+/** The command that puts a published file where it is looked for. */
+export function downloadCommand({ url }: WeightFile, path: string): string {
+  return `curl -fL --create-dirs -o ${quoted(path)} ${url}`;
 }
 
 function quoted(path: string): string {
@@ -51,7 +51,7 @@ function quoted(path: string): string {
 
 function missingError(missing: readonly WeightFile[], folder: string): CoordTokError {
   const names = missing.map(({ name, what }) => `${name} (${what})`).join(" and ");
-  const commands = missing.map((file) => downloadCommand(file, folder)).join(" && ");
+  const commands = missing.map((file) => downloadCommand(file, join(folder, file.name))).join(" && ");
   return new CoordTokError("file-not-found", `There is no ${names} in "${folder}"; get it with: ${commands}`);
 }
 

@@ -57,7 +57,7 @@ export async function loadI3d(path: string, options: LongCallOptions = {}): Prom
     if (error.code !== "file-not-found") throw error;
     throw new CoordTokError(
       "file-not-found",
-      `There is no file "${path}"; get the weights of I3D with: ${downloadCommand(i3dWeightFile, ".")}`,
+      `There is no file "${path}"; get the weights of I3D with: ${downloadCommand(i3dWeightFile, path)}`,
       { cause: thrown },
     );
   });
@@ -85,7 +85,7 @@ export async function loadI3d(path: string, options: LongCallOptions = {}): Prom
 function notI3d(path: string, [first = "nothing"]: readonly string[]): CoordTokError {
   return new CoordTokError(
     "checkpoint",
-    `Expected the weights of I3D as in ${i3dWeightFile.name}, but "${path}" holds other tensors, such as "${first}"; get the published file with: ${downloadCommand(i3dWeightFile, ".")}`,
+    `Expected the weights of I3D as in ${i3dWeightFile.name}, but "${path}" holds other tensors, such as "${first}"; get the published file with: ${downloadCommand(i3dWeightFile, path)}`,
   );
 }
 

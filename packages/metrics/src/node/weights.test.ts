@@ -71,6 +71,8 @@ describe("files of weights", () => {
 describe("weights of I3D", () => {
   it("that are missing, of the published name with another content, or of another model, are one sentence each", async () => {
     expect((await failure(loadI3d(join(folder, "gone.pt")))).message).toMatch(/curl .*rgb_imagenet\.pt/);
+    const missing = await failure(loadI3d(join(folder, "gone", "rgb_imagenet.pt")));
+    expect(missing.message).toContain(`-o '${join(folder, "gone", "rgb_imagenet.pt")}' https://`);
     await writeFile(join(folder, "rgb_imagenet.pt"), "abc");
     expect((await failure(loadI3d(join(folder, "rgb_imagenet.pt")))).message).toContain(i3dWeightFile.sha256);
     const tokenizer = fileURLToPath(new URL("../../../../fixtures/torch/tokenizer-nested.pth", import.meta.url));
