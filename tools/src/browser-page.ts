@@ -4,7 +4,7 @@ import { decodeSmallTriplane } from "./browser-decode.js";
 
 async function main(): Promise<unknown> {
   const backend = await loadBackend("wasm", { wasmPaths: "/" });
-  return { backend: backend.tfName, clip: await decodeSmallTriplane() };
+  return { backend: backend.tfName, fused: backend.fused, clip: await decodeSmallTriplane() };
 }
 
 Object.assign(globalThis, { outcome: main() });

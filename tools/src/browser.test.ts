@@ -17,6 +17,7 @@ const flags =
 
 interface Outcome {
   readonly backend: string;
+  readonly fused: { readonly active: boolean; readonly text: string };
   readonly clip: DecodedClip;
 }
 
@@ -107,6 +108,7 @@ describe("the bundle for browsers", () => {
     const inNode = await decodeSmallTriplane();
 
     expect(inBrowser.backend).toBe("wasm");
+    expect(inBrowser.fused.active, inBrowser.fused.text).toBe(true);
     expect(inBrowser.clip.shape).toEqual(inNode.shape);
     expect(spread(inNode.values)).toBeGreaterThan(0.05);
     expect(largestDifference(inBrowser.clip.values, inNode.values)).toBeLessThanOrEqual(1e-4);

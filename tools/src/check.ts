@@ -11,13 +11,14 @@ import {
   type TrackedFile,
 } from "./check-repository.js";
 import { checkPackedPackages } from "./pack-test.js";
+import { wasmKernelProblems } from "./wasm-kernels.js";
 
 /** One thing that is held by a machine. */
 interface Check {
   readonly name: string;
   readonly what: string;
-  /** What is wrong, nothing when all is well. */
-  readonly run: () => Promise<string>;
+  /** What is wrong, nothing when all is well, or why it cannot be checked here. */
+  readonly run: () => Promise<string | { readonly skipped: string }>;
 }
 
 /** What is checked, in the order of the start. The first takes longest. */
@@ -38,6 +39,7 @@ const checks: readonly Check[] = [
   { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },
   { name: "lockfile", what: "one lock file without addresses", run: repository(lockfileProblems) },
   { name: "links", what: "links in documents lead to files", run: repository(linkProblems) },
+  { name: "kernels", what: "the committed wasm files come from their source", run: wasmKernelProblems },
   { name: "packed", what: "the packed packages in a project of their own", run: checkPackedPackages },
 ];
 
@@ -51,13 +53,13 @@ async function main(names: readonly string[]): Promise<number> {
     return 1;
   }
   const chosen = checks.filter(({ name }) => names.length === 0 || names.includes(name));
-  const failed = await runAll(chosen);
+  const { failed, skipped } = await runAll(chosen);
   failed.forEach(({ name, text }, index) => {
     const same = failed.slice(0, index).find((other) => other.text === text);
     console.log(`\n--- ${name}\n${same ? `As ${same.name} above.` : text}`);
   });
   if (failed.length > 0) console.log("");
-  console.log(closingLine(chosen.length - failed.length, failed.length, 0));
+  console.log(closingLine(chosen.length - failed.length - skipped, failed.length, skipped));
   return failed.length === 0 ? 0 : 1;
 }
 
@@ -67,22 +69,30 @@ interface Failure {
 }
 
 /** Runs the checks two at a time, to the end whatever fails. */
-async function runAll(chosen: readonly Check[]): Promise<readonly Failure[]> {
+async function runAll(chosen: readonly Check[]): Promise<{ failed: readonly Failure[]; skipped: number }> {
   const waiting = [...chosen];
   const failed: Failure[] = [];
+  let skipped = 0;
   const lane = async (): Promise<void> => {
     for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
       const start = performance.now();
-      const text = await check
+      const found = await check
         .run()
         .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      console.log(`${text === "" ? "ok  " : "FAIL"} ${check.name.padEnd(10)} ${seconds.padStart(6)} s  ${check.what}`);
+      const line = `${check.name.padEnd(10)} ${seconds.padStart(6)} s  ${check.what}`;
+      if (typeof found !== "string") {
+        skipped++;
+        console.log(`skip ${line}: ${found.skipped}`);
+        continue;
+      }
+      const text = found;
+      console.log(`${text === "" ? "ok  " : "FAIL"} ${line}`);
       if (text !== "") failed.push({ name: check.name, text });
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
-  return failed;
+  return { failed, skipped };
 }
 
 function tool(name: string, ...args: readonly string[]): () => Promise<string> {

@@ -34,17 +34,35 @@ typedef float Unaligned __attribute__((vector_size(4 * COORDTOK_LANES), aligned(
 inline V load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 inline void store(float* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
 inline V splat(float x) { return x - V{}; }  // x + 0 would turn -0 into 0
+// Lanes by number go through memory: indexed vectors came out wrong for wasm.
 inline V load(const float* p, Size count) {
   if (count >= L) return load(p);
-  V v{};
-  for (Size i = 0; i < count; i++) v[i] = p[i];
-  return v;
+  float part[L] = {};
+  for (Size i = 0; i < count; i++) part[i] = p[i];
+  return load(part);
 }
 inline void store(float* p, V v, Size count) {
   if (count >= L) return store(p, v);
-  for (Size i = 0; i < count; i++) p[i] = v[i];
+  float part[L];
+  store(part, v);
+  for (Size i = 0; i < count; i++) p[i] = part[i];
 }
-inline V larger(V a, V b) { return b > a ? b : a; }
+// A NaN in a stays. Compilers make of the choice an instruction of relaxed SIMD that may lose it.
+inline V larger(V a, V b) {
+#if defined(__wasm_relaxed_simd__)
+  return __builtin_wasm_pmax_f32x4(a, b);
+#else
+  return b > a ? b : a;
+#endif
+}
+// a * b + c, rounded once where the build has an instruction for it; compilers find the others themselves.
+inline V multiplyAdd(V a, V b, V c) {
+#if defined(__wasm_relaxed_simd__)
+  return __builtin_wasm_relaxed_madd_f32x4(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 inline float total(V v) {
   float part[L];
   store(part, v);
@@ -72,7 +90,7 @@ constexpr float log2e = 1.44269504f;
 inline V powerOf2(V x) {
   const float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
   const V floor = splat(-127.f);
-  x = floor > x ? floor : x;
+  x = larger(x, floor);
   const V t = x + magic;
   const V r = x - (t - magic);
   V p = r * 0.00132647075f + 0.00967151392f;
@@ -112,7 +130,7 @@ inline void tile(Size depth, const float* a, Size aRow, Size aStep, const float*
     UNROLL for (int j = 0; j < C; j++) row[j] = load(b + j * L);
     UNROLL for (int r = 0; r < R; r++) {
       const float x = a[r * aRow];
-      UNROLL for (int j = 0; j < C; j++) sum[r][j] += x * row[j];
+      UNROLL for (int j = 0; j < C; j++) sum[r][j] = multiplyAdd(splat(x), row[j], sum[r][j]);
     }
   }
   UNROLL for (int r = 0; r < R; r++) UNROLL for (int j = 0; j < C; j++) store(c + r * cRow + j * L, sum[r][j]);
@@ -539,10 +557,9 @@ bool softmaxRows(const Host& host, Size rows, Size columns, const float* x, floa
       for (Size i = 0; i < columns; i++) top = row[i] > top ? row[i] : top;
       for (Size i = 0; i < columns; i += L) {
         const Size n = columns - i;
-        V weight = powerOf2((load(row + i, n) - top) * log2e);
+        const V weight = powerOf2((load(row + i, n) - top) * log2e);
         store(weights + i, weight, n);
-        for (Size k = n; k < L; k++) weight[k] = 0;
-        sum += total(weight);
+        sum += total(n >= L ? weight : load(weights + i, n));
       }
       const float inverse = 1.f / sum;
       for (Size i = 0; i < columns; i++) weights[i] *= inverse;

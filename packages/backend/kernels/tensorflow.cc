@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <node_api.h>
 
-#include <initializer_list>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -14,8 +13,7 @@
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_tensor.h"
 
-using namespace coordtok;
-
+namespace coordtok {
 namespace {
 
 Pool& pool() {
@@ -70,7 +68,11 @@ class Call {
   }
   int rank(int i) const { return TF_NumDims(tensors_[i]); }
   Size size(int i) const { return TF_TensorElementCount(tensors_[i]); }
-  float* out(int i, std::initializer_list<int64_t> dims) { return allocate(i, dims.begin(), static_cast<int>(dims.size())); }
+  template <class... Dims>
+  float* out(int i, Dims... dims) {
+    const int64_t all[] = {static_cast<int64_t>(dims)..., 0};
+    return allocate(i, all, sizeof...(dims));
+  }
   float* outLike(int i, int input) {
     int64_t dims[8];
     const int rank = TF_NumDims(tensors_[input]);
@@ -99,154 +101,19 @@ class Call {
   std::vector<TF_Tensor*> tensors_;  // the inputs, then the outputs
 };
 
-// ---- The operations: the meaning of their inputs is described in packages/core/src/nn/fused.ts ---------------------------
-
-// Inputs: packed [B, N, 3E], or query [B, N, E] and keyValue [B, M, 2E].
-Attention attentionOf(const Call& c, int packed) {
-  const Size row = c.dim(0, 2), width = packed == 1 ? row / 3 : row, heads = c.attributes.heads, keys = packed == 1 ? 0 : 1;
-  require(heads > 0 && width % heads == 0 && c.dim(keys, 0) == c.dim(0, 0), "the heads do not divide the width");
-  require(packed == 1 ? row == 3 * width : c.dim(1, 2) == 2 * width, "queries and keys differ in width");
-  const float* keyValue = c.in(keys) + (packed == 1 ? width : 0);
-  return {c.dim(0, 0), heads, c.dim(0, 1), c.dim(keys, 1), width / heads, c.in(0), keyValue, keyValue + width, row, c.dim(keys, 2), nullptr};
-}
-void checkBias(const Call& c, const Attention& a, int input) {
-  require(a.bias == nullptr || c.size(input) == a.clips * a.keys, "the bias is not [clips, keys]");
-}
-
-template <int packed>  // inputs that hold queries, keys and values: 1 or 2
-bool attentionCall(Call& c) {
-  Attention a = attentionOf(c, packed);
-  int next = packed;
-  a.bias = c.optional(0, &next);
-  checkBias(c, a, packed);
-  float* out = c.out(0, {a.clips, a.queries, a.heads * a.width});
-  return attention(c.host, a, out, c.flag(1) ? c.out(1, {a.clips, a.heads, 2, a.queries}) : nullptr);
-}
-
-template <int packed>
-bool attentionGradientCall(Call& c) {  // then: out, statistics, dy, bias
-  Attention a = attentionOf(c, packed);
-  int next = packed + 3;
-  a.bias = c.optional(0, &next);
-  checkBias(c, a, packed + 3);
-  const Size size = a.clips * a.queries * a.heads * a.width;
-  require(c.size(packed) == size && c.size(packed + 2) == size && c.size(packed + 1) == a.clips * a.heads * 2 * a.queries,
-          "the gradient differs from the attention in shape");
-  float *query = c.outLike(0, 0), *key = packed == 1 ? query + a.heads * a.width : c.outLike(1, 1);
-  return attentionBackward(c.host, a, c.in(packed), c.in(packed + 1), c.in(packed + 2), query, key, key + a.heads * a.width);
-}
-
-Size rowsOf(const Call& c, int input, Size size) { return size == 0 ? 0 : c.size(input) / size; }
-
-bool layerNormCall(Call& c) {  // x, scale, shift, addend, bias → out, sum
-  const Size size = c.dim(1, 0);
-  require(c.size(2) == size && (size == 0 || c.size(0) % size == 0), "the sizes of a layer norm differ");
-  int next = 3;
-  const float *addend = c.optional(0, &next), *bias = c.optional(1, &next);
-  require((addend == nullptr || c.size(3) == c.size(0)) && (bias == nullptr || c.size(next - 1) == size), "the addends differ in size");
-  float *out = c.outLike(0, 0), *sum = addend == nullptr && bias == nullptr ? nullptr : c.outLike(1, 0);
-  return layerNorm(c.host, rowsOf(c, 0, size), size, c.attributes.epsilon, c.in(0), addend, bias, c.in(1), c.in(2), sum, out);
-}
-
-bool layerNormGradientCall(Call& c) {  // x, scale, dy, upstream → dx, dScale, dShift, dBias
-  const Size size = c.dim(1, 0);
-  int next = 3;
-  const float* upstream = c.optional(0, &next);
-  require(c.size(2) == c.size(0) && (upstream == nullptr || c.size(3) == c.size(0)), "the gradients differ from x in size");
-  float *dx = c.outLike(0, 0), *scale = c.out(1, {size}), *shift = c.out(2, {size});
-  return layerNormBackward(c.host, rowsOf(c, 0, size), size, c.attributes.epsilon, c.in(0), c.in(1), c.in(2), upstream, dx, scale, shift,
-                           c.flag(1) ? c.out(3, {size}) : nullptr);
-}
-
-Size lastDim(const Call& c, int input) { return c.dim(input, c.rank(input) - 1); }
-
-bool geluCall(Call& c) {  // x, bias
-  int next = 1;
-  const float* bias = c.optional(0, &next);
-  require(bias == nullptr || c.size(1) == lastDim(c, 0), "the bias differs from x in width");
-  return gelu(c.host, rowsOf(c, 0, lastDim(c, 0)), lastDim(c, 0), c.in(0), bias, c.outLike(0, 0));
-}
-
-bool geluGradientCall(Call& c) {  // x, dy, bias → dx, dBias, out
-  int next = 2;
-  const float* bias = c.optional(0, &next);
-  require(c.size(1) == c.size(0) && (bias == nullptr || c.size(2) == lastDim(c, 0)), "the gradient differs from x in size");
-  float *dx = c.outLike(0, 0), *sums = c.out(1, {lastDim(c, 0)});
-  return geluBackward(c.host, rowsOf(c, 0, lastDim(c, 0)), lastDim(c, 0), c.in(0), bias, c.in(1), c.outLike(2, 0), dx, sums);
-}
-
-bool addCall(Call& c) {  // x, addend, bias
-  int next = 1;
-  const float *addend = c.optional(0, &next), *bias = c.optional(1, &next);
-  require((addend == nullptr || c.size(1) == c.size(0)) && (bias == nullptr || c.size(next - 1) == lastDim(c, 0)), "the addends differ in size");
-  return add(c.host, rowsOf(c, 0, lastDim(c, 0)), lastDim(c, 0), c.in(0), addend, bias, c.outLike(0, 0));
-}
-
-bool columnSumsCall(Call& c) { return columnSums(c.host, rowsOf(c, 0, lastDim(c, 0)), lastDim(c, 0), c.in(0), c.out(0, {lastDim(c, 0)})); }
-
-void checkCells(const Call& c, int cells, int weights, Size tableRows) {
-  require(c.size(weights) == c.size(cells), "cells and weights differ in number");
-  const int* cell = c.in<int>(cells);
-  for (Size i = 0; i < c.size(cells); i++) require(cell[i] >= 0 && cell[i] < tableRows, "a cell lies outside the table");
-}
-
-bool weightedRowsCall(Call& c) {  // table [R, C], weights [corners, P]; cells [corners, P] → [P, C]
-  checkCells(c, 2, 1, c.dim(0, 0));
-  const Size columns = c.dim(0, 1), points = c.dim(2, 1);
-  return weightedRows(c.host, points, c.dim(2, 0), columns, c.in(0), c.in<int>(2), c.in(1), c.out(0, {points, columns}), columns);
-}
-
-bool weightedRowsGradientCall(Call& c) {  // dy [P, C], weights; cells → [R, C], R in the attribute heads
-  checkCells(c, 2, 1, c.attributes.heads);
-  const Size columns = c.dim(0, 1), rows = c.attributes.heads;
-  require(c.dim(0, 0) == c.dim(2, 1), "the gradient and the cells differ in points");
-  return weightedRowsBackward(c.host, c.dim(2, 1), c.dim(2, 0), columns, rows, c.in<int>(2), c.in(1), c.in(0), columns, c.out(0, {rows, columns}));
-}
-
-// Pointers to and sizes of `lists` lists of tensors of equal length, after `skip` other inputs.
-struct Lists {
-  Lists(const Call& c, int skip, int lists) : length((c.count - skip) / lists) {
-    require(length * lists + skip == c.count, "the lists differ in length");
-    for (int i = 0; i < length * lists; i++) {
-      pointers.push_back(c.in(skip + i));
-      if (i < length) sizes.push_back(c.size(skip + i));
-      require(c.size(skip + i) == sizes[i % length], "the tensors of the lists differ in size");
-    }
-  }
-  const float* const* list(int i) const { return pointers.data() + i * length; }
-  const int length;
-  std::vector<const float*> pointers;
-  std::vector<Size> sizes;
+template <class T>
+struct List : std::vector<T> {
+  explicit List(Size capacity) { this->reserve(capacity); }
 };
-std::vector<float*> outputLists(Call& c, int skip, int length, int lists) {
-  std::vector<float*> outputs;
-  for (int i = 0; i < length * lists; i++) outputs.push_back(c.outLike(i, skip + i % length));
-  return outputs;
-}
 
-bool adamwCall(Call& c) {  // settings [9], then params, gradients, first and second moments → params, first, second
-  const Lists in(c, 1, 4);
-  require(c.size(0) == 9, "AdamW takes nine settings");
-  const float* s = c.in(0);
-  const std::vector<float*> out = outputLists(c, 1, in.length, 3);
-  float* const* to = out.data();
-  return adamw(c.host, {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8]}, in.length, in.sizes.data(), in.list(0), in.list(1), in.list(2), in.list(3),
-               to, to + in.length, to + 2 * in.length);
-}
+}  // namespace
+}  // namespace coordtok
 
-bool blendCall(Call& c) {  // share [1], then two lists
-  const Lists in(c, 1, 2);
-  require(c.size(0) == 1, "a blend takes one share");
-  return blend(c.host, in.length, in.sizes.data(), c.in(0)[0], in.list(0), in.list(1), outputLists(c, 1, in.length, 1).data());
-}
+#include "operations.h"
 
-bool sumOfSquaresCall(Call& c) {
-  const Lists in(c, 0, 1);
-  double sum = 0;
-  if (!sumOfSquares(c.host, in.length, in.sizes.data(), in.list(0), &sum)) return false;
-  c.out(0, {})[0] = static_cast<float>(sum);
-  return true;
-}
+using namespace coordtok;
+
+namespace {
 
 // ---- Registration -----------------------------------------------------------------------------------------------------
 
@@ -254,23 +121,9 @@ struct Operation {
   const char* name;
   bool (*call)(Call&);
 };
-constexpr Operation operations[] = {
-    {"CoordTokSelfAttention", attentionCall<1>},
-    {"CoordTokSelfAttentionGradient", attentionGradientCall<1>},
-    {"CoordTokCrossAttention", attentionCall<2>},
-    {"CoordTokCrossAttentionGradient", attentionGradientCall<2>},
-    {"CoordTokLayerNorm", layerNormCall},
-    {"CoordTokLayerNormGradient", layerNormGradientCall},
-    {"CoordTokGelu", geluCall},
-    {"CoordTokGeluGradient", geluGradientCall},
-    {"CoordTokAdd", addCall},
-    {"CoordTokColumnSums", columnSumsCall},
-    {"CoordTokWeightedRows", weightedRowsCall},
-    {"CoordTokWeightedRowsGradient", weightedRowsGradientCall},
-    {"CoordTokAdamW", adamwCall},
-    {"CoordTokBlend", blendCall},
-    {"CoordTokSumOfSquares", sumOfSquaresCall},
-};
+#define OPERATION(name, call) {#name, call},
+constexpr Operation operations[] = {COORDTOK_OPERATIONS(OPERATION)};
+#undef OPERATION
 constexpr int operationCount = sizeof operations / sizeof *operations;
 
 void* createKernel(TF_OpKernelConstruction* construction) {

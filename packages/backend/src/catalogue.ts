@@ -15,6 +15,8 @@ export interface BackendRow {
   readonly runsIn: readonly ("node" | "browser")[];
   /** What the layers of core may rely on. */
   readonly traits: BackendTraits;
+  /** The same while its fused operations are in use. */
+  readonly fusedTraits: BackendTraits;
   /** What it computes on, in a few words. */
   readonly summary: string;
   /** How a user gets it. */
@@ -33,6 +35,7 @@ export const backendCatalogue: readonly BackendRow[] = [
     packageName: "@tensorflow/tfjs-node-gpu",
     runsIn: ["node"],
     traits: everyProduct,
+    fusedTraits: everyProduct,
     summary: "native TensorFlow on all processor cores or an NVIDIA GPU",
     howToGet:
       "pnpm add @tensorflow/tfjs-node-gpu (or npm install --ignore-scripts @tensorflow/tfjs-node-gpu), then npx coordtok setup",
@@ -43,6 +46,7 @@ export const backendCatalogue: readonly BackendRow[] = [
     packageName: "@tensorflow/tfjs-backend-webgpu",
     runsIn: ["browser"],
     traits: everyProduct,
+    fusedTraits: everyProduct,
     summary: "any GPU, through the browser",
     howToGet: "pnpm add @tensorflow/tfjs-backend-webgpu, and a browser with WebGPU",
   },
@@ -52,6 +56,7 @@ export const backendCatalogue: readonly BackendRow[] = [
     packageName: "@tensorflow/tfjs-backend-wasm",
     runsIn: ["node", "browser"],
     traits: plainProducts,
+    fusedTraits: everyProduct,
     summary: "WebAssembly with SIMD on one processor core, at most 4 GiB of tensors",
     howToGet: "nothing to do: it comes with @coordtok/backend",
   },
@@ -61,6 +66,7 @@ export const backendCatalogue: readonly BackendRow[] = [
     packageName: "@tensorflow/tfjs-backend-cpu",
     runsIn: ["node", "browser"],
     traits: everyProduct,
+    fusedTraits: everyProduct,
     summary: "plain JavaScript, about a hundred times slower than wasm; for checking results",
     howToGet: "nothing to do: it comes with @coordtok/backend",
   },

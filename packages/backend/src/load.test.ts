@@ -27,7 +27,7 @@ describeEachBackend("a loaded backend", (name) => {
   it("is selected, has its traits registered and says what it is", async () => {
     const loaded = await loadBackend(name, { purpose: "training" });
     expect(getBackend()).toBe(backendRow(name).tfName);
-    expect(backendTraits()).toEqual(backendRow(name).traits);
+    expect(backendTraits()).toEqual(backendRow(name)[loaded.fused.active ? "fusedTraits" : "traits"]);
     expect(loaded).toMatchObject({ name, tfName: backendRow(name).tfName, passedOver: [] });
     // Where the fused operations are not in use, that is said; nothing else is wrong.
     expect(loaded.notes.filter((note) => !note.startsWith("The fused operations"))).toEqual([]);

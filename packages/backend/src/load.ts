@@ -10,6 +10,8 @@ import {
 } from "@coordtok/core";
 import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
 import type { FusedState } from "./fused/state.js";
+import { useWasmFused } from "./fused/wasm.js";
+import type { WasmBackend } from "./fused/wasm-library.js";
 import type { Platform } from "./platform.js";
 import { precisionVariable, type Precision } from "./precision.js";
 import { missingKernels, type Purpose } from "./requirements.js";
@@ -120,7 +122,7 @@ async function load(
     const missing = missingKernels(row.tfName, purpose);
     if (missing.length > 0) throw lacksKernels(row, purpose, missing);
     throwIfAborted(signal);
-    registerBackendTraits(row.tfName, row.traits);
+    registerBackendTraits(row.tfName, facts.fused?.active === true ? row.fusedTraits : row.traits);
     onProgress?.({ ...progress, done: 1 });
     const versions = { "@tensorflow/tfjs-core": version_core, ...facts.versions };
     return {
@@ -174,15 +176,19 @@ const loaders: Readonly<
   },
   wasm: async (platform, options) => {
     const wasm = await import("@tensorflow/tfjs-backend-wasm");
+    const wanted = options.fused ?? platform.fusedAllowed();
     const paths = options.wasmPaths ?? platform.wasmFolder();
     if (paths !== undefined && !wasmReady) wasm.setWasmPaths(paths);
+    // The fused operations on one thread beat the stock kernels on the few threads that these take, and cannot share memory.
+    if (wanted && !wasmReady) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     await select("wasm");
     wasmReady = true;
     const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");
     const threads = wasm.getThreadsCount();
     const device = `WebAssembly ${simd === true ? "with" : "without"} SIMD, ${String(threads)} ${threads === 1 ? "thread" : "threads"}`;
     const freeBytes = guardHeap((backend() as unknown as { wasm: WasmHeap }).wasm);
-    return { versions: { "@tensorflow/tfjs-backend-wasm": wasm.version_wasm }, device, freeBytes };
+    const fused = await useWasmFused(backend() as unknown as WasmBackend, wasm.version_wasm, wanted);
+    return { versions: { "@tensorflow/tfjs-backend-wasm": wasm.version_wasm }, device, fused, freeBytes };
   },
   cpu: async (platform) => {
     const cpu = await import("@tensorflow/tfjs-backend-cpu");

@@ -1,0 +1,70 @@
+import type { FusedName } from "@coordtok/core";
+import { messageOf } from "@coordtok/core";
+import { getKernel, registerKernel, unregisterKernel, type KernelConfig, type TensorInfo } from "@tensorflow/tfjs-core";
+import { callOf } from "./call.js";
+import { signatures } from "./signatures.js";
+import type { FusedState } from "./state.js";
+import { linkWasmLibrary, type WasmBackend, type WasmLibrary } from "./wasm-library.js";
+import { overrideStockKernels } from "./wasm-overrides.js";
+
+const backendName = "wasm";
+const testedVersion = "4.22.0";
+
+interface Linked {
+  readonly library: WasmLibrary;
+  readonly build: string;
+}
+const linked = new WeakMap<object, Promise<Linked>>();
+
+/**
+ * Registers the fused operations with tfjs-core for the wasm backend and puts them before some stock kernels, or takes both away.
+ * @param version of tfjs-backend-wasm, whose internals they use.
+ */
+export async function useWasmFused(backend: WasmBackend, version: string, wanted: boolean): Promise<FusedState> {
+  register(undefined);
+  if (!wanted) return { active: false, text: "switched off" };
+  if (version !== testedVersion)
+    return {
+      active: false,
+      text: `they work inside tfjs-backend-wasm ${testedVersion}, not ${version}`,
+      problem: true,
+    };
+  try {
+    let linking = linked.get(backend.wasm);
+    if (linking === undefined) linked.set(backend.wasm, (linking = link(backend)));
+    const { library, build } = await linking;
+    register(library);
+    return { active: true, text: `${build}, 1 thread` };
+  } catch (thrown) {
+    linked.delete(backend.wasm);
+    return { active: false, text: messageOf(thrown).split("\n")[0] ?? "", problem: true };
+  }
+}
+
+async function link(backend: WasmBackend): Promise<Linked> {
+  const { wasmFiles } = await import("./wasm-files.js");
+  for (const [build, { deflated }] of Object.entries(wasmFiles)) {
+    const file = await inflate(deflated);
+    if (WebAssembly.validate(file)) return { library: await linkWasmLibrary(backend, file), build };
+  }
+  throw new Error("this engine has no SIMD in WebAssembly");
+}
+
+async function inflate(base64: string): Promise<ArrayBuffer> {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer();
+}
+
+function register(library: WasmLibrary | undefined): void {
+  overrideStockKernels(library);
+  for (const name of Object.keys(signatures) as FusedName[]) {
+    if ((getKernel(name, backendName) as KernelConfig | undefined) !== undefined) unregisterKernel(name, backendName);
+    if (library === undefined) continue;
+    registerKernel({
+      kernelName: name,
+      backendName,
+      kernelFunc: ({ inputs, attrs }) =>
+        library.call(name, callOf(signatures[name], inputs as Readonly<Record<string, TensorInfo>>, attrs)),
+    });
+  }
+}

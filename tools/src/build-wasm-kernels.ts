@@ -1,0 +1,3 @@
+import { writeWasmKernels } from "./wasm-kernels.js";
+
+console.log(await writeWasmKernels());
