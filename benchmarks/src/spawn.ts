@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { CoordTokError, throwIfAborted } from "@coordtok/core";
-import { nativeEnvironment } from "@coordtok/backend";
+import { nativeEnvironment } from "@coordtok/backend/environment";
 import type { Failed, Measured, Request } from "./child.js";
 
 /**

@@ -1,5 +1,4 @@
 export { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
-export { hasNativeEnvironment, nativeEnvironment, type Environment } from "./environment.js";
 export { loadBackend, type LoadBackendOptions, type LoadedBackend } from "./load.js";
 export type { FusedState } from "./fused/state.js";
 export type { Precision } from "./precision.js";

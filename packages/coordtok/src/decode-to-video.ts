@@ -3,7 +3,7 @@ import { CoordTokError, disposeTree } from "@coordtok/core";
 import { decode, defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
 import { disposeTriplane, type PixelRectangle } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
-import { writeVideo } from "@coordtok/video/node";
+import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";
 import { checkVideoOutput } from "./outputs.js";
 import { checkMemory, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { findDecoder, readTriplane } from "./triplane-file.js";
@@ -50,7 +50,9 @@ export interface DecodeReport {
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   const { out, rectangle, sliceSize, signal, onProgress } = options;
   await checkVideoOutput(out, options);
-  const backend = await prepareBackend("inference", options);
+  // Only reading needs ffprobe.
+  const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
+  const [backend] = await Promise.all([prepareBackend("inference", options), prepareWriteVideo(out, ffmpeg)]);
   const { triplane, config, source, checkpoint, decoder: own } = await readTriplane(path, { signal });
   try {
     const fps = options.fps ?? source.fps;
@@ -66,7 +68,12 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
       const clip = await decode(decoder, config, triplane, { times, rectangle, sliceSize, signal, onProgress });
       const [, frames, height, width] = clip.frames.shape;
       try {
-        const written = await writeVideo(out, framesFromClip(clip, fps), { ...options, fps, frameCount: frames });
+        const written = await writeVideo(out, framesFromClip(clip, fps), {
+          ...options,
+          ...ffmpeg,
+          fps,
+          frameCount: frames,
+        });
         for (const warning of written.warnings) options.onWarning?.(`${out}: ${warning}.`);
       } finally {
         clip.frames.dispose();

@@ -86,7 +86,10 @@ async function* framesOfTensor(clip: Clip, fps: number, index: number): AsyncGen
   for (let time = 0; time < frameCount; time++) {
     const one = tidy(() => slice(clip.frames, [index, time, 0, 0, 0], [1, 1, height, width, 3]));
     try {
-      const data = Uint8Array.from(await one.data(), byteFromModelRange);
+      const values = await one.data();
+      // A loop: `Uint8Array.from` takes six times as long.
+      const data = new Uint8Array(values.length);
+      for (let at = 0; at < data.length; at++) data[at] = byteFromModelRange(values[at]!);
       yield { width, height, data, timestampSeconds: time / fps };
     } finally {
       one.dispose();

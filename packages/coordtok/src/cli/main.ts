@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runProgram } from "./run-program.js";
+import { runInPreparedEnvironment } from "./prepared-environment.js";
 
 // A reader that has seen enough (`coordtok … | head`) closes the pipe: no bug, and nobody is left to print to.
 for (const stream of [process.stdout, process.stderr])
@@ -8,4 +8,6 @@ for (const stream of [process.stdout, process.stderr])
     throw error;
   });
 
-process.exitCode = await runProgram(process.argv.slice(2));
+const argv = process.argv.slice(2);
+process.exitCode =
+  (await runInPreparedEnvironment(argv)) ?? (await (await import("./run-program.js")).runProgram(argv));

@@ -2,8 +2,8 @@ import { isCoordTokError, messageOf } from "@coordtok/core";
 import { ownVersion } from "../versions.js";
 import { buildProgram, type CommandResult, type Invocation } from "./command.js";
 import { commands } from "./commands/index.js";
-import { endingOf, exitCodes, exitCodesHelp } from "./exit.js";
-import { runInPreparedEnvironment } from "./prepared-environment.js";
+import { exitCodes } from "./exit-codes.js";
+import { endingOf, exitCodesHelp } from "./exit.js";
 import { createProgressRenderer } from "./render-progress.js";
 
 const program = {
@@ -23,12 +23,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     return end(thrown, false, false);
   }
   if (!invocation) return exitCodes.usage;
-  if (invocation.command.computes === true) {
-    // The one place that every backend load of a command reads.
-    if ((invocation.flags as { fused?: boolean }).fused === false) process.env["COORDTOK_FUSED"] = "0";
-    const code = await runInPreparedEnvironment(invocation.flags);
-    if (code !== undefined) return code;
-  }
+  // The one place that every backend load of a command reads.
+  if ((invocation.flags as { fused?: boolean }).fused === false) process.env["COORDTOK_FUSED"] = "0";
   return runCommand(invocation);
 }
 

@@ -12,5 +12,5 @@ export { probe, type ProbeOptions } from "./probe.js";
 export { readClip, type ReadClip } from "./read-clip.js";
 export { readFrames, type ReadOptions } from "./read-frames.js";
 export type { VideoFormat, VideoQuality } from "./encoders.js";
-export { writeVideo, type WriteVideoOptions, type WrittenVideo } from "./write-video.js";
+export { prepareWriteVideo, writeVideo, type WriteVideoOptions, type WrittenVideo } from "./write-video.js";
 export { writeH264Within, type WriteWithinOptions, type WrittenWithin } from "./write-within.js";

@@ -80,6 +80,19 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   }
 }
 
+/**
+ * Looks for ffmpeg and the encoder that {@link writeVideo} will use, so that a missing one is known before long work and the search
+ * goes on beside it. What is found is kept.
+ * @throws CoordTokError as `writeVideo`: `input`, `unsupported`, `ffmpeg`.
+ */
+export async function prepareWriteVideo(
+  path: string,
+  options: Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe"> = {},
+): Promise<void> {
+  const format = formatOf(path, options.format);
+  await chooseEncoder((await findFfmpeg(options)).path, format);
+}
+
 interface Job {
   readonly path: string;
   readonly format: VideoFormat;
