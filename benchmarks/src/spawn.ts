@@ -1,15 +1,21 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { CoordTokError, throwIfAborted } from "@coordtok/core";
-import { nativeEnvironment } from "@coordtok/backend/environment";
 import type { Failed, Measured, Request } from "./child.js";
+
+/** What the native backend tells the allocator itself. */
+const keepsFreedMemory = {
+  MALLOC_MMAP_MAX_: "0",
+  MALLOC_TRIM_THRESHOLD_: "8000000000",
+  MALLOC_TOP_PAD_: "500000000",
+};
 
 /**
  * The environment of both sides: the allocator keeps its memory, and nothing tells OpenBLAS, which PyTorch may use, to take the
  * machine for another one.
  */
 export function fairEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const fair = nativeEnvironment(env);
+  const fair: NodeJS.ProcessEnv = { ...keepsFreedMemory, ...env };
   for (const name of ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]) Reflect.deleteProperty(fair, name);
   return fair;
 }

@@ -3,6 +3,9 @@
 // and three attributes. Loading this file as a Node add-on after TensorFlow's registers them.
 #include <dlfcn.h>
 #include <node_api.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <mutex>
 #include <stdexcept>
@@ -185,6 +188,19 @@ void stayLoaded() {
   if (dladdr(reinterpret_cast<void*>(&stayLoaded), &info) != 0) dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE);
 }
 
+// glibc gives the memory of large freed tensors back to the system and fetches it anew, page by page, for the next ones: up to
+// a third of a training step. What the user has set stays.
+void keepFreedMemory() {
+#if defined(__GLIBC__)
+  const struct {
+    const char* name;
+    int option, value;
+  } settings[] = {{"MALLOC_MMAP_MAX_", M_MMAP_MAX, 0}, {"MALLOC_TRIM_THRESHOLD_", M_TRIM_THRESHOLD, -1}, {"MALLOC_TOP_PAD_", M_TOP_PAD, 500'000'000}};
+  for (const auto& setting : settings)
+    if (std::getenv(setting.name) == nullptr) mallopt(setting.option, setting.value);
+#endif
+}
+
 }  // namespace
 
 // Called once in every thread of Node that loads the add-on; TensorFlow is told once in the process.
@@ -193,6 +209,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   static std::string problem;
   std::call_once(once, [] {
     stayLoaded();
+    keepFreedMemory();
     TF_Status* status = TF_NewStatus();
     registerFrom<0>(status);
     if (TF_GetCode(status) != TF_OK) problem = TF_Message(status);

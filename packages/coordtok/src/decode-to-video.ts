@@ -52,7 +52,9 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   await checkVideoOutput(out, options);
   // Only reading needs ffprobe.
   const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
-  const [backend] = await Promise.all([prepareBackend("inference", options), prepareWriteVideo(out, ffmpeg)]);
+  const writer = prepareWriteVideo(out, ffmpeg);
+  writer.catch(() => undefined);
+  const backend = await prepareBackend("inference", options);
   const { triplane, config, source, checkpoint, decoder: own } = await readTriplane(path, { signal });
   try {
     const fps = options.fps ?? source.fps;
@@ -65,6 +67,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
         ? own
         : await findDecoder(path, { config, source, checkpoint }, { signal, checkpoint: given });
     try {
+      await writer;
       const clip = await decode(decoder, config, triplane, { times, rectangle, sliceSize, signal, onProgress });
       const [, frames, height, width] = clip.frames.shape;
       try {

@@ -78,21 +78,25 @@ async function* framesOfBytes(clip: RgbClip, fps: number): AsyncGenerator<RgbFra
     yield { width, height, data: clip.data.slice(time * bytes, (time + 1) * bytes), timestampSeconds: time / fps };
 }
 
+/** Pixels are taken out of a tensor in pieces of up to 64 MB: wasm copies the whole tensor for every piece. */
+const floatsAtOnce = 2 ** 24;
+
 async function* framesOfTensor(clip: Clip, fps: number, index: number): AsyncGenerator<RgbFrame, void, undefined> {
   const [batch, , height, width] = clip.frames.shape;
   const frameCount = clip.validFrames[index];
   if (frameCount === undefined)
     throw new CoordTokError("input", `Expected a clip index of 0 to ${batch - 1}, got ${index}.`);
-  for (let time = 0; time < frameCount; time++) {
-    const one = tidy(() => slice(clip.frames, [index, time, 0, 0, 0], [1, 1, height, width, 3]));
-    try {
-      const values = await one.data();
+  const size = height * width * 3;
+  const together = Math.max(1, Math.floor(floatsAtOnce / size));
+  for (let start = 0; start < frameCount; start += together) {
+    const count = Math.min(together, frameCount - start);
+    const some = tidy(() => slice(clip.frames, [index, start, 0, 0, 0], [1, count, height, width, 3]));
+    const values = await some.data().finally(() => some.dispose());
+    for (let time = start; time < start + count; time++) {
       // A loop: `Uint8Array.from` takes six times as long.
-      const data = new Uint8Array(values.length);
-      for (let at = 0; at < data.length; at++) data[at] = byteFromModelRange(values[at]!);
+      const data = new Uint8Array(size);
+      for (let at = 0, from = (time - start) * size; at < size; at++) data[at] = byteFromModelRange(values[from + at]!);
       yield { width, height, data, timestampSeconds: time / fps };
-    } finally {
-      one.dispose();
     }
   }
 }

@@ -93,12 +93,14 @@ let fusedLibrary: FusedLibrary | { readonly problem: string } | undefined;
  */
 export function useNativeFused(wanted: boolean): FusedState {
   const native = backend() as unknown as { isUsingGpuDevice: boolean };
+  // Loaded even where its operations are not wanted: it also keeps glibc from giving freed tensors back to the system.
+  if (loaded !== undefined && !native.isUsingGpuDevice)
+    fusedLibrary ??= loadFusedLibrary(loaded.installation.directory);
   if (!wanted || loaded === undefined) {
     registerNativeFused([], false);
     return { active: false, text: "switched off" };
   }
-  if (native.isUsingGpuDevice) return { active: false, text: "not for a GPU" };
-  fusedLibrary ??= loadFusedLibrary(loaded.installation.directory);
+  if (fusedLibrary === undefined) return { active: false, text: "not for a GPU" };
   if ("problem" in fusedLibrary) return { active: false, text: fusedLibrary.problem, problem: true };
   registerNativeFused(fusedLibrary.operations, true);
   return { active: true, text: fusedText(fusedLibrary) };

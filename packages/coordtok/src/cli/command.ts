@@ -44,7 +44,7 @@ export interface CommandRow<F extends Flags> {
   readonly flags: F;
   /** Command lines that work, without the program's name. */
   readonly examples: readonly string[];
-  /** Whether it computes with tensors, so that the environment of native code matters. */
+  /** Whether it computes with tensors. */
   readonly computes?: boolean;
   readonly run: (context: CommandContext<F & typeof everyCommandsFlags>) => Promise<CommandResult>;
 }

@@ -1,6 +1,14 @@
 import { isCoordTokError } from "@coordtok/core";
 import { CommanderError } from "commander";
-import { exitCodes } from "./exit-codes.js";
+
+/** The exit codes and what they mean, as the help prints them. */
+export const exitCodes: Readonly<Record<"fine" | "failed" | "usage" | "bug" | "stopped", number>> = {
+  fine: 0,
+  failed: 1,
+  usage: 2,
+  bug: 70,
+  stopped: 130,
+};
 
 /** The table of exit codes at the end of `coordtok --help`. */
 export const exitCodesHelp = `Exit codes:

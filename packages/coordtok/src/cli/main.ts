@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runInPreparedEnvironment } from "./prepared-environment.js";
+import { runProgram } from "./run-program.js";
 
 // A reader that has seen enough (`coordtok … | head`) closes the pipe: no bug, and nobody is left to print to.
 for (const stream of [process.stdout, process.stderr])
@@ -8,6 +8,4 @@ for (const stream of [process.stdout, process.stderr])
     throw error;
   });
 
-const argv = process.argv.slice(2);
-process.exitCode =
-  (await runInPreparedEnvironment(argv)) ?? (await (await import("./run-program.js")).runProgram(argv));
+process.exitCode = await runProgram(process.argv.slice(2));

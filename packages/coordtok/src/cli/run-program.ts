@@ -2,8 +2,7 @@ import { isCoordTokError, messageOf } from "@coordtok/core";
 import { ownVersion } from "../versions.js";
 import { buildProgram, type CommandResult, type Invocation } from "./command.js";
 import { commands } from "./commands/index.js";
-import { exitCodes } from "./exit-codes.js";
-import { endingOf, exitCodesHelp } from "./exit.js";
+import { endingOf, exitCodes, exitCodesHelp } from "./exit.js";
 import { createProgressRenderer } from "./render-progress.js";
 
 const program = {

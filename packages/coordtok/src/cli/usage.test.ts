@@ -30,11 +30,8 @@ async function runHere(args: readonly string[]): Promise<{ code: number; stdout:
     }),
   );
   try {
-    // The environment of native code would have the command run in a process of its own.
-    vi.stubEnv("COORDTOK_CHILD", "1");
     return { code: await runProgram(args), ...written };
   } finally {
-    vi.unstubAllEnvs();
     for (const spy of spies) spy.mockRestore();
   }
 }
