@@ -4,7 +4,7 @@ import { pickCases, tasks, withPrecision, usualCases, type Case } from "./case.j
 
 /** What the command line asks for. */
 export interface BenchFlags {
-  readonly what: "cases" | "lengths" | "operations";
+  readonly what: "cases" | "lengths" | "operations" | "metrics";
   readonly cases: readonly Case[];
   /** Processes of each side and case. */
   readonly rounds: number | undefined;
@@ -22,12 +22,15 @@ export interface BenchFlags {
 export const help: string = `Usage: pnpm bench [cases] [options]
        pnpm bench lengths [options]
        pnpm bench operations [options]
+       pnpm bench metrics [options]
 
 cases (default): seconds and peak memory of encode, decode-slice (1024 patches), decode-clip (every patch of the clip) and train-step (loss,
 gradients and AdamW for one clip and 1024 patches) for presets small, S and L (L is not trained), and sit (one evaluation of the diffusion
 transformer for one clip of 128 frames) for presets S/2 and L/2, on the backends tensorflow and wasm.
 lengths: the same against the length of the clip, from 16 to 256 frames, and training on every patch instead of 1024 sampled ones.
 operations: single operations, with their gradients.
+metrics: frames per second of every measure of quality; the networks have random weights. With PEER_PYTHON ours and PyTorch's run in turn, and the
+medians are over rounds of at least 0.05 s of calls. The script with the same networks is benchmarks/src/metrics/metrics_torch.py.
 
 With PEER_PYTHON=/path/to/python (PyTorch 2 or newer, numpy) the same network in PyTorch runs in turn with ours, and the ratio is ours over
 PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py, with sit_torch.py beside it). Every measurement is a process of its own; it gives the
@@ -40,13 +43,14 @@ Options of cases:
                               presets: tiny, small, S, B, L and the other presets, of sit S/2, L/2 and the others
                               backends: tensorflow, wasm, cpu
   --precision NAME            fp32 (default) or bf16, which is measured on tensorflow and without training
-  --rounds N                  processes of each side, at least 1 (default: 5, fewer for long runs)
+Options of cases and metrics:
+  --rounds N                  processes (metrics: measurements) of each side, at least 1 (default: 5, fewer for long runs; metrics: 7)
 Options of lengths:
   --preset NAME               tokenizer (default: tiny)
   --frames LIST               lengths of the clip in frames, multiples of 8 (default: 16,32,64,128,256)
   --points N                  patches decoded together (default: 1024)
   --picture FILE              draw the curves into an SVG file; an existing file is replaced
-Options of lengths and operations:
+Options of lengths, operations and metrics:
   --backend NAME              tensorflow, wasm or cpu (default: tensorflow)
 Options of all:
   --json FILE                 write the rows as JSON as they come; an existing file is replaced
@@ -56,8 +60,8 @@ Options of all:
 export function parseFlags(argv: readonly string[]): BenchFlags {
   const { values, positionals } = parsed(argv);
   const [what = "cases", ...rest] = positionals;
-  if (what !== "cases" && what !== "lengths" && what !== "operations")
-    throw new CoordTokError("usage", `Expected cases, lengths or operations, got "${what}"; see --help.`);
+  if (!isOneOf(what, flagsOf))
+    throw new CoordTokError("usage", `Expected ${Object.keys(flagsOf).join(", ")}, got "${what}"; see --help.`);
   if (rest.length > 0) throw new CoordTokError("usage", `Unexpected "${rest[0]!}"; see --help.`);
   const only = values.only ?? [];
   const stray = strayFlag(what, values);
@@ -116,7 +120,12 @@ const flagsOf: { readonly [what in BenchFlags["what"]]: readonly (keyof Values)[
   cases: ["only", "rounds", "precision"],
   lengths: ["preset", "frames", "points", "picture", "backend"],
   operations: ["backend"],
+  metrics: ["backend", "rounds"],
 };
+
+function isOneOf<K extends string>(name: string, table: Readonly<Record<K, unknown>>): name is K {
+  return Object.hasOwn(table, name);
+}
 
 function strayFlag(what: BenchFlags["what"], values: Values): string | undefined {
   const known: readonly string[] = [...flagsOf[what], "json", "help"];

@@ -2,8 +2,10 @@ import { isCoordTokError, messageOf } from "@coordtok/core";
 import { parseFlags, help } from "./flags.js";
 import { benchCases } from "./bench-cases.js";
 import { benchLengths } from "./bench-lengths.js";
+import { benchMetrics } from "./bench-metrics.js";
 import { benchOperations } from "./bench-operations.js";
 
+const commands = { cases: benchCases, lengths: benchLengths, operations: benchOperations, metrics: benchMetrics };
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(signal));
 
@@ -13,8 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const flags = parseFlags(argv);
     if (flags.help) console.log(help);
-    else
-      await { cases: benchCases, lengths: benchLengths, operations: benchOperations }[flags.what](flags, stop.signal);
+    else await commands[flags.what](flags, stop.signal);
     return 0;
   } catch (thrown) {
     if (!isCoordTokError(thrown)) {

@@ -31,8 +31,7 @@ const usualScript = fileURLToPath(new URL("../../../shared/peer/coordtok_torch.p
  * @throws CoordTokError `config` when it is named and does not work.
  */
 export async function findPeer(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Peer | undefined> {
-  const python = env["PEER_PYTHON"];
-  if (python === undefined || python === "") return undefined;
+  if (!isNamed(env)) return undefined;
   const script = env["PEER_SCRIPT"] ?? usualScript;
   const isThere = await stat(script).then(
     () => true,
@@ -40,6 +39,17 @@ export async function findPeer(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
   );
   if (!isThere)
     throw new CoordTokError("config", `PEER_PYTHON is set, but there is no "${script}"; name it with PEER_SCRIPT.`);
+  const found = await findPython(env, signal);
+  return found && { ...found, script, sitScript: join(dirname(script), "sit_torch.py") };
+}
+
+/** The Python of the peer alone. @throws CoordTokError `config` when it is named and has no PyTorch. */
+export async function findPython(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<Pick<Peer, "python" | "version"> | undefined> {
+  if (!isNamed(env)) return undefined;
+  const python = env["PEER_PYTHON"]!;
   const asked = await output(python, ["-c", "import torch; print(torch.__version__)"], signal).catch(() => undefined);
   const version = asked?.code === 0 ? asked.stdout.trim() : "";
   if (!/^[2-9]/.test(version))
@@ -47,7 +57,11 @@ export async function findPeer(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
       "config",
       `Expected PEER_PYTHON to name a Python with PyTorch 2 or newer, but "${python}" has ${version === "" ? "none" : version}.`,
     );
-  return { python, script, sitScript: join(dirname(script), "sit_torch.py"), version: `PyTorch ${version}` };
+  return { python, version: `PyTorch ${version}` };
+}
+
+function isNamed(env: NodeJS.ProcessEnv): boolean {
+  return (env["PEER_PYTHON"] ?? "") !== "";
 }
 
 const questions: { readonly [task in Task]?: readonly [what: string, answer: string] } = {

@@ -10,7 +10,7 @@ export function note(text: string): void {
 }
 
 /** What the figures were measured on. */
-export function machineLine(peer: Peer | undefined): string {
+export function machineLine(peer: Pick<Peer, "version"> | undefined): string {
   const processor = `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${String(cpus().length)} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
   return `${processor}; Node ${process.version}; ${peer?.version ?? "PEER_PYTHON is not set, so PyTorch is not measured"}`;
 }

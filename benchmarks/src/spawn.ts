@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { CoordTokError, throwIfAborted } from "@coordtok/core";
 import type { Failed, Measured, Request } from "./child.js";
@@ -46,6 +48,35 @@ export async function output(
   }
 }
 
+/** Runs a program and gives the lines that it prints, as they come. @throws CoordTokError `aborted`, or `backend` when it fails. */
+export async function* eachLine(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<string, void> {
+  throwIfAborted(signal);
+  const child = spawn(program, args, { env: fairEnvironment(process.env), stdio: ["ignore", "pipe", "pipe"] });
+  const stop = (): void => void child.kill("SIGKILL");
+  signal.addEventListener("abort", stop);
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const closed = once(child, "close") as Promise<[code: number | null]>;
+  try {
+    yield* createInterface({ input: child.stdout });
+    const [code] = await closed;
+    throwIfAborted(signal);
+    if (code !== 0) throw endedEarly(code, stderr);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    stop();
+  }
+}
+
+function endedEarly(code: number | null, stderr: string): CoordTokError {
+  const message = `The measuring process ended with ${code ?? "a signal, perhaps for lack of memory"}.`;
+  return new CoordTokError("backend", message, { details: stderr.trim().split("\n").slice(-20) });
+}
+
 /** The last line of JSON that a program printed. */
 export function lastJson(stdout: string): unknown {
   const line = stdout.trim().split("\n").at(-1) ?? "";
@@ -63,14 +94,7 @@ export async function measureInChild(request: Request, signal: AbortSignal): Pro
   const args = [...process.execArgv, child, JSON.stringify(request)];
   const { code, stdout, stderr } = await output(process.execPath, args, signal);
   const said = lastJson(stdout) as Measured | Failed | undefined;
-  if (said === undefined || code !== 0)
-    throw new CoordTokError(
-      "backend",
-      `The measuring process ended with ${code ?? "a signal, perhaps for lack of memory"}.`,
-      {
-        details: stderr.trim().split("\n").slice(-20),
-      },
-    );
+  if (said === undefined || code !== 0) throw endedEarly(code, stderr);
   if ("failed" in said) throw new CoordTokError("backend", said.failed);
   return said;
 }

@@ -1,10 +1,10 @@
 """Times the measures of @coordtok/metrics in PyTorch: the same networks with random weights, the same sizes.
 
-    python metrics_torch.py NAME FRAMES HEIGHT WIDTH REPEATS
+    python metrics_torch.py NAME FRAMES HEIGHT WIDTH
 
-prints one JSON line with the median of the seconds of a call.
+prints "ready"; for every line with a number of calls that it then reads, it prints the seconds of a call: their mean.
 """
-import json, statistics, sys, time
+import sys, time
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -120,41 +120,62 @@ def i3d():
     return nn.Sequential(*rows)
 
 
-def ssim(a, b):
+def window():
     x = torch.arange(11.0) - 5
     g = torch.exp(-(x**2) / 4.5)
     g = g / g.sum()
-    rows, columns = g.view(1, 1, 11, 1).expand(3, 1, 11, 1), g.view(1, 1, 1, 11).expand(3, 1, 1, 11)
+    return g.view(1, 1, 11, 1).expand(3, 1, 11, 1).contiguous(), g.view(1, 1, 1, 11).expand(3, 1, 1, 11).contiguous()
+
+
+def ssim_terms(a, b):
+    rows, columns = window()
     blur = lambda v: F.conv2d(F.conv2d(v, rows, groups=3), columns, groups=3)
     ma, mb = blur(a), blur(b)
     va, vb, vab = blur(a * a) - ma * ma, blur(b * b) - mb * mb, blur(a * b) - ma * mb
-    c1, c2 = 0.01**2, 0.03**2
-    value = ((2 * ma * mb + c1) * (2 * vab + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
-    return value.mean((1, 2, 3))
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    contrast = (2 * vab + c2) / (va + vb + c2)
+    return (2 * ma * mb + c1) / (ma * ma + mb * mb + c1) * contrast, contrast
+
+
+def ssim(a, b):
+    return ssim_terms(a, b)[0].mean((1, 2, 3))
+
+
+def ms_ssim(a, b):
+    weights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
+    product = 1
+    for scale, weight in enumerate(weights):
+        if scale > 0:
+            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        whole, contrast = ssim_terms(a, b)
+        term = whole if scale == len(weights) - 1 else contrast
+        product = product * F.relu(term.mean((2, 3))) ** weight
+    return product.mean(1)
 
 
 def main():
-    name, frames, height, width, repeats = sys.argv[1], *map(int, sys.argv[2:])
+    name, frames, height, width = sys.argv[1], *map(int, sys.argv[2:])
     torch.manual_seed(0)
     shape = (1, 3, frames, height, width) if name == "i3d" else (frames, 3, height, width)
     a, b = torch.rand(shape) * 2 - 1, torch.rand(shape) * 2 - 1
     if name == "i3d":
         network = i3d()
         run = lambda: network(a).mean(2)
-    elif name == "ssim":
-        run = lambda: ssim(a, b)
     elif name == "psnr":
-        run = lambda: 10 * torch.log10(4 / ((a - b) ** 2).mean((1, 2, 3)))
+        run = lambda: 10 * torch.log10(4 / ((a - b) ** 2).mean())
+    elif name in ("ssim", "ms-ssim"):
+        run = lambda: (ssim if name == "ssim" else ms_ssim)(a, b)
     else:
         network = Lpips(name)
         run = lambda: network(a, b)
-    seconds = []
+    print("ready", flush=True)
     with torch.inference_mode():
-        for _ in range(repeats + 2):
+        for line in sys.stdin:
+            calls = int(line)
             begin = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - begin)
-    print(json.dumps({"seconds": statistics.median(seconds[2:]), "torch": torch.__version__, "threads": torch.get_num_threads()}))
+            for _ in range(calls):
+                run()
+            print((time.perf_counter() - begin) / calls, flush=True)
 
 
 main()

@@ -76,6 +76,29 @@ bool adamw(const Host&, const AdamW&, Size count, const Size* sizes, const float
 bool blend(const Host&, Size count, const Size* sizes, float share, const float* const* a, const float* const* b, float* const* out);
 bool sumOfSquares(const Host&, Size count, const Size* sizes, const float* const* x, double* result);
 
+// out [rows]: the mean of (a - b)^2 over each row of [rows, size].
+bool meanSquaredDifference(const Host&, Size rows, Size size, const float* a, const float* b, float* out);
+
+// out = max(x + bias, 0) over [rows, columns], and the same of `beside` in the columns after them, which may be 0 in number.
+bool biasRelu(const Host&, Size rows, Size columns, const float* x, const float* bias, Size besideColumns, const float* beside,
+              const float* besideBias, float* out);
+
+// out [pairs]: how far features a and b [pairs, positions, channels] are apart, each divided by its norm over the channels +
+// epsilon: squared differences, weighted by the head, summed over channels; the mean over positions.
+bool featureDistance(const Host&, Size pairs, Size positions, Size channels, float epsilon, const float* a, const float* b,
+                     const float* head, float* out);
+
+// SSIM of frames [frames, height, width, channels] under a separable window, at positions where it lies within the frame.
+constexpr int ssimTaps = 11;
+struct Ssim {
+  Size frames, height, width, channels;
+  const float *a, *b;
+  const float* window;        // [ssimTaps]
+  float luminance, contrast;  // twice the constants C1 and C2 that keep the two quotients apart from 0 / 0
+};
+// out [frames, 2, channels]: the means over positions of SSIM and of its contrast term.
+bool ssim(const Host&, const Ssim&, float* out);
+
 // out [batch, rows, columns] = a b; a [batch, rows, depth] or transposed [batch, depth, rows], b [batch, depth, columns] or
 // transposed; aBatch and bBatch: floats from one matrix to the next, 0 to use one for all.
 struct Gemm {

@@ -112,6 +112,41 @@ bool weightedRowsGradientCall(Call& c) {  // dy [P, C], weights; cells → [R, C
   return weightedRowsBackward(c.host, c.dim(2, 1), c.dim(2, 0), columns, rows, c.in<int>(2), c.in(1), c.in(0), columns, c.out(0, rows, columns));
 }
 
+bool meanSquaredDifferenceCall(Call& c) {  // a, b [rows, size] → [rows]
+  require(c.rank(0) == 2 && c.dim(0, 1) > 0 && c.size(1) == c.size(0), "the two differ in size");
+  return meanSquaredDifference(c.host, c.dim(0, 0), c.dim(0, 1), c.in(0), c.in(1), c.out(0, c.dim(0, 0)));
+}
+
+bool biasReluCall(Call& c) {  // x, bias, beside, besideBias → [rows, columns of both]
+  const Size columns = lastDim(c, 0), rows = rowsOf(c, 0, columns);
+  int next = 2;
+  const float *beside = c.optional(0, &next), *besideBias = c.optional(1, &next);
+  const Size more = beside == nullptr ? 0 : lastDim(c, 2);
+  require(c.size(1) == columns && (beside == nullptr) == (besideBias == nullptr), "the bias differs from x in width");
+  require(beside == nullptr || (c.size(2) == rows * more && c.size(3) == more), "the tensors beside each other differ in size");
+  return biasRelu(c.host, rows, columns, c.in(0), c.in(1), more, beside, besideBias, c.out(0, rows, columns + more));
+}
+
+bool featureDistanceCall(Call& c) {  // features, head, other; without the last, its half of features comes after the rest
+  const Size channels = lastDim(c, 0);
+  int next = 2;
+  const float* other = c.optional(0, &next);
+  const Size pairs = other == nullptr ? c.dim(0, 0) / 2 : c.dim(0, 0);
+  require(c.rank(0) == 4 && c.size(1) == channels && (other == nullptr ? c.dim(0, 0) == 2 * pairs : c.size(2) == c.size(0)),
+          "the features differ in size");
+  const Size positions = c.dim(0, 1) * c.dim(0, 2);
+  if (other == nullptr) other = c.in(0) + pairs * positions * channels;
+  return featureDistance(c.host, pairs, positions, channels, c.attributes.epsilon, c.in(0), other, c.in(1), c.out(0, pairs));
+}
+
+bool ssimCall(Call& c) {  // reference, other, window [11], constants [2] → [F, 2, C]
+  require(c.rank(0) == 4 && c.size(1) == c.size(0) && c.size(2) == ssimTaps && c.size(3) == 2, "the frames differ in size");
+  require(c.dim(0, 1) >= ssimTaps && c.dim(0, 2) >= ssimTaps, "the frames are smaller than the window");
+  const float* constants = c.in(3);
+  const Ssim one{c.dim(0, 0), c.dim(0, 1), c.dim(0, 2), c.dim(0, 3), c.in(0), c.in(1), c.in(2), constants[0], constants[1]};
+  return ssim(c.host, one, c.out(0, one.frames, 2, one.channels));
+}
+
 // Pointers to and sizes of `lists` lists of tensors of equal length, after `skip` other inputs.
 struct Lists {
   Lists(const Call& c, int skip, int lists) : length((c.count - skip) / lists), pointers(c.count), sizes(length) {
@@ -176,4 +211,8 @@ bool sumOfSquaresCall(Call& c) {
   X(CoordTokWeightedRowsGradient, weightedRowsGradientCall) \
   X(CoordTokAdamW, adamwCall) \
   X(CoordTokBlend, blendCall) \
-  X(CoordTokSumOfSquares, sumOfSquaresCall)
+  X(CoordTokSumOfSquares, sumOfSquaresCall) \
+  X(CoordTokMeanSquaredDifference, meanSquaredDifferenceCall) \
+  X(CoordTokBiasRelu, biasReluCall) \
+  X(CoordTokFeatureDistance, featureDistanceCall) \
+  X(CoordTokSsim, ssimCall)

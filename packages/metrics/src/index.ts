@@ -8,7 +8,8 @@ export {
   type LpipsOptions,
   type PerceptualLossOptions,
 } from "./lpips/lpips.js";
-export type { ConvolutionParams, Convolutions } from "./lpips/features.js";
+export type { ConvolutionParams } from "./convolution.js";
+export type { Convolutions } from "./lpips/features.js";
 export type { LpipsNetworkName } from "./lpips/networks.js";
 export { psnr, psnrOfRgb, psnrPerFrame, type PsnrOptions, type RgbPsnr } from "./psnr.js";
 export { truncatedBytes, unitFromByte, unitFromModelRange } from "./eight-bit.js";

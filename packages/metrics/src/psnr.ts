@@ -1,19 +1,21 @@
 import {
+  engine,
   fill,
   less,
   log,
   mean,
   mul,
-  square,
-  sub,
+  reshape,
+  squaredDifference,
   tidy,
   where,
   type Scalar,
   type Tensor,
   type Tensor1D,
+  type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkRgbClip, checkShape, CoordTokError, type RgbClip } from "@coordtok/core";
+import { checkRgbClip, checkShape, CoordTokError, hasFused, runFused, type RgbClip } from "@coordtok/core";
 
 /** Options of the tensor forms of PSNR. */
 export interface PsnrOptions {
@@ -119,11 +121,22 @@ function dataRangeOf({ dataRange = 1 }: PsnrOptions): number {
   return dataRange;
 }
 
-/** The mean over all axes from `axis` on, at data range 1; axis by axis, since wasm adds up in float32 one by one. */
+/** The mean over all axes from `axis` on, at data range 1. */
 function meanSquaredError(reference: Tensor, other: Tensor, axis: number, dataRange: number): Tensor {
-  let errors: Tensor = square(mul(sub(reference, other), 1 / dataRange));
-  while (errors.rank > axis) errors = mean(errors, -1);
-  return errors;
+  const kept = reference.shape.slice(0, axis);
+  const rows = kept.reduce((product, dim) => product * dim, 1);
+  const [a, b] = [reference, other].map((clip) => reshape(clip, [rows, -1])) as [Tensor2D, Tensor2D];
+  // The fused operation has no gradient.
+  const fused = hasFused("CoordTokMeanSquaredDifference") && !engine().isTapeOn();
+  const means = fused ? runFused("CoordTokMeanSquaredDifference", { a, b }, {})[0] : composedMeans(a, b, reference);
+  return mul(reshape(means, kept), 1 / dataRange ** 2);
+}
+
+/** Row by row of the frames first, then the rest: wasm adds up in float32 one by one, where one long sum would lose much. */
+function composedMeans(a: Tensor2D, b: Tensor2D, { shape }: Tensor): Tensor {
+  const line = shape.slice(-2).reduce((product, dim) => product * dim, 1);
+  const lines = mean(reshape(squaredDifference(a, b), [-1, line]), 1);
+  return mean(reshape(lines, [a.shape[0], -1]), 1);
 }
 
 function decibels<T extends Tensor>(errors: T): T {

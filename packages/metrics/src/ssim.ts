@@ -3,6 +3,7 @@ import {
   avgPool,
   concat,
   div,
+  engine,
   matMul,
   mean,
   mul,
@@ -16,15 +17,17 @@ import {
   stack,
   sub,
   tensor,
+  tensor1d,
   tidy,
   transpose,
+  unstack,
   type Tensor,
   type Tensor1D,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError } from "@coordtok/core";
+import { checkShape, CoordTokError, hasFused, runFused } from "@coordtok/core";
 
 /** Options of {@link ssimPerFrame} and {@link msSsimPerFrame}. */
 export interface SsimOptions {
@@ -51,10 +54,7 @@ const scaleWeights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333] as const;
  */
 export function ssimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
   checkPair(reference, other, taps, "SSIM");
-  return perFrame(reference, other, (a, b, filters) => {
-    const { luminance, contrast } = similarity(a, b, filters[0]!, options.dataRange ?? 1);
-    return mean(positionMean(mul(luminance, contrast)));
-  });
+  return tidy(() => mean<Tensor1D>(termMeans(reference, other, options).ssim, 1));
 }
 
 /**
@@ -69,22 +69,18 @@ export function ssimPerFrame(reference: Tensor4D, other: Tensor4D, options: Ssim
  */
 export function msSsimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
   checkPair(reference, other, taps * 2 ** (scaleWeights.length - 1), "MS-SSIM");
-  return perFrame(
-    reference,
-    other,
-    (a, b, filters) => {
-      const factors: Tensor[] = [];
-      let [fine, otherFine] = [a, b];
-      for (const [scale, weight] of scaleWeights.entries()) {
-        if (scale > 0) [fine, otherFine] = [halved(fine), halved(otherFine)];
-        const { luminance, contrast } = similarity(fine, otherFine, filters[scale]!, options.dataRange ?? 1);
-        const last = scale === scaleWeights.length - 1;
-        factors.push(pow(relu(positionMean(last ? mul(luminance, contrast) : contrast)), weight));
-      }
-      return mean(factors.reduce((product, factor) => mul(product, factor)));
-    },
-    scaleWeights.length,
-  );
+  return tidy(() => {
+    let [fine, otherFine] = [reference, other];
+    const factors = scaleWeights.map((weight, scale) => {
+      if (scale > 0) [fine, otherFine] = [halved(fine), halved(otherFine)];
+      const { ssim, contrast } = termMeans(fine, otherFine, options);
+      return pow(relu(scale === scaleWeights.length - 1 ? ssim : contrast), weight);
+    });
+    return mean<Tensor1D>(
+      factors.reduce((product, factor) => mul(product, factor)),
+      1,
+    );
+  });
 }
 
 function checkPair(reference: Tensor4D, other: Tensor4D, smallest: number, what: string): void {
@@ -98,7 +94,28 @@ function checkPair(reference: Tensor4D, other: Tensor4D, smallest: number, what:
     );
 }
 
-/** The windows of one scale, as matrices that filter along the rows' and the columns' axis. */
+/** Means over the positions of each frame, per colour. */
+interface TermMeans {
+  /** Of both terms' product, `[T, C]`. */
+  readonly ssim: Tensor2D;
+  /** Of the contrast term, `[T, C]`. */
+  readonly contrast: Tensor2D;
+}
+
+function termMeans(reference: Tensor4D, other: Tensor4D, { dataRange = 1 }: SsimOptions): TermMeans {
+  // The fused operation has no gradient.
+  if (hasFused("CoordTokSsim") && !engine().isTapeOn()) return fusedMeans(reference, other, dataRange);
+  return composedMeans(reference, other, dataRange);
+}
+
+function fusedMeans(reference: Tensor4D, other: Tensor4D, dataRange: number): TermMeans {
+  const constants = tensor1d([2 * (k1 * dataRange) ** 2, 2 * (k2 * dataRange) ** 2]);
+  const inputs = { reference, other, window: tensor1d(gaussian()), constants };
+  const [ssim, contrast] = unstack(runFused("CoordTokSsim", inputs, {})[0], 1) as [Tensor2D, Tensor2D];
+  return { ssim, contrast };
+}
+
+/** The windows as matrices that filter along the rows' and the columns' axis. */
 interface Filters {
   /** `[H-10, H]` */
   readonly rows: Tensor2D;
@@ -107,25 +124,19 @@ interface Filters {
 }
 
 /** Frame by frame, so that no more than one frame's intermediates are in memory. */
-function perFrame(
-  reference: Tensor4D,
-  other: Tensor4D,
-  score: (a: Tensor3D, b: Tensor3D, filters: readonly Filters[]) => Tensor,
-  scales = 1,
-): Tensor1D {
+function composedMeans(reference: Tensor4D, other: Tensor4D, dataRange: number): TermMeans {
   const [frames, height, width, channels] = reference.shape;
-  return tidy(() => {
-    const filters = Array.from({ length: scales }, (_, scale) => ({
-      rows: gaussianBand(Math.floor(height / 2 ** scale)),
-      columns: gaussianBand(Math.floor(width / 2 ** scale)),
-    }));
-    const frameOf = (clip: Tensor4D, t: number): Tensor3D =>
-      reshape(slice(clip, [t, 0, 0, 0], [1, height, width, channels]), [height, width, channels]);
-    const scores = Array.from({ length: frames }, (_, t) =>
-      tidy(() => score(frameOf(reference, t), frameOf(other, t), filters)),
-    );
-    return stack(scores) as Tensor1D;
-  });
+  const filters = { rows: gaussianBand(height), columns: gaussianBand(width) };
+  const frameOf = (clip: Tensor4D, t: number): Tensor3D =>
+    reshape(slice(clip, [t, 0, 0, 0], [1, height, width, channels]), [height, width, channels]);
+  const all = Array.from({ length: frames }, (_, t) =>
+    tidy(() => {
+      const { luminance, contrast } = similarity(frameOf(reference, t), frameOf(other, t), filters, dataRange);
+      return [positionMean(mul(luminance, contrast)), positionMean(contrast)] as const;
+    }),
+  );
+  const [ssim, contrast] = [stack(all.map(([one]) => one)), stack(all.map(([, one]) => one))];
+  return { ssim: ssim as Tensor2D, contrast: contrast as Tensor2D };
 }
 
 /**
@@ -177,17 +188,22 @@ function positionMean(map: Tensor): Tensor1D {
   return mean(mean(map, 0), 0);
 }
 
-function halved(frame: Tensor3D): Tensor3D {
-  return avgPool(frame, 2, 2, "valid");
+function halved(frames: Tensor4D): Tensor4D {
+  return avgPool(frames, 2, 2, "valid");
 }
 
-/** `[side-10, side]`: row i holds the normalised Gaussian from column i on. */
-function gaussianBand(side: number): Tensor2D {
+/** The window along one axis. */
+function gaussian(): number[] {
   const weights = Array.from({ length: taps }, (_, i) => Math.exp(-((i - (taps - 1) / 2) ** 2) / (2 * deviation ** 2)));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+/** `[side-10, side]`: row i holds the window from column i on. */
+function gaussianBand(side: number): Tensor2D {
+  const weights = gaussian();
   const rows = side - taps + 1;
   const values = new Float32Array(rows * side);
-  for (let row = 0; row < rows; row++)
-    weights.forEach((weight, tap) => (values[row * side + row + tap] = weight / total));
+  for (let row = 0; row < rows; row++) weights.forEach((weight, tap) => (values[row * side + row + tap] = weight));
   return tensor(values, [rows, side]);
 }

@@ -65,4 +65,8 @@ export const signatures: { readonly [name in FusedName]: Signature } = {
   CoordTokAdamW: { inputs: ["settings"], lists: 4, outputs: 3 },
   CoordTokBlend: { inputs: ["share"], lists: 2, outputs: 1 },
   CoordTokSumOfSquares: { inputs: [], lists: 1, outputs: 1 },
+  CoordTokMeanSquaredDifference: { inputs: ["a", "b"], outputs: 1 },
+  CoordTokBiasRelu: { inputs: ["x", "bias"], optional: ["beside", "besideBias"], outputs: 1 },
+  CoordTokFeatureDistance: { inputs: ["features", "head"], optional: ["other"], outputs: 1 },
+  CoordTokSsim: { inputs: ["reference", "other", "window", "constants"], outputs: 1 },
 };

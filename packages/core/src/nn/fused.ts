@@ -128,6 +128,36 @@ export interface FusedKernels {
     attributes: Record<string, never>;
     outputs: [Scalar];
   };
+  /** The mean of `(a - b)^2` over each row of `[rows, size]`, `[rows]`. */
+  readonly CoordTokMeanSquaredDifference: {
+    inputs: { a: Tensor2D; b: Tensor2D };
+    attributes: Record<string, never>;
+    outputs: [means: Tensor1D];
+  };
+  /** `max(x + bias, 0)` for `x [..., C]`, and the same of `beside [..., D]` in the columns after it: `[rows, C + D]`. */
+  readonly CoordTokBiasRelu: {
+    inputs: { x: Tensor; bias: Tensor1D; beside?: Tensor | undefined; besideBias?: Tensor1D | undefined };
+    attributes: Record<string, never>;
+    outputs: [out: Tensor2D];
+  };
+  /**
+   * How far features `[F, h, w, C]` are from others: both divided by (their norm over the channels + epsilon), squared differences weighted
+   * by `head [C]`, summed over channels, the mean over positions, `[F]`. Without `other`, `features [2F, h, w, C]` hold both, one after the other.
+   */
+  readonly CoordTokFeatureDistance: {
+    inputs: { features: Tensor4D; head: Tensor1D; other?: Tensor4D | undefined };
+    attributes: { epsilon: number };
+    outputs: [distances: Tensor1D];
+  };
+  /**
+   * SSIM of frames `[F, H, W, C]` under a separable `window [11]`; `constants` are 2 C1 and 2 C2. Per frame and channel the means over
+   * positions of SSIM and of its contrast term, `[F, 2, C]`.
+   */
+  readonly CoordTokSsim: {
+    inputs: { reference: Tensor4D; other: Tensor4D; window: Tensor1D; constants: Tensor1D };
+    attributes: Record<string, never>;
+    outputs: [means: Tensor3D];
+  };
 }
 
 /** The name of a fused operation. */

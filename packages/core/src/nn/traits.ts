@@ -8,6 +8,8 @@ export interface BackendTraits {
   readonly batchedProducts: boolean;
   /** Convolutions over time and space are about as fast as two-dimensional ones (default false); otherwise frames are stacked as channels. */
   readonly convolutions3d?: boolean;
+  /** A convolution's bias and ReLU are passes of their own over its result (default false); where there is a fused operation for both, the layers use it. */
+  readonly separateBias?: boolean;
 }
 
 const cautious: BackendTraits = { transposedProducts: false, batchedProducts: false };

@@ -1,12 +1,9 @@
 import {
-  add,
   concat,
   conv3d,
-  fused,
   maximum,
   maxPool,
   pad,
-  relu,
   reshape,
   slice,
   tidy,
@@ -16,6 +13,7 @@ import {
   type Tensor5D,
 } from "@tensorflow/tfjs-core";
 import { backendTraits } from "@coordtok/core";
+import { biasRelu, convolveRelu } from "../convolution.js";
 
 /** A frozen 3-D convolution. */
 export interface Convolution3dParams {
@@ -42,7 +40,7 @@ export function convolve3d({ kernel, bias }: Convolution3dParams, x: Tensor5D, s
   const { time, space } = stride;
   return tidy(() => {
     if (taps > 1 && backendTraits().convolutions3d)
-      return relu(add<Tensor5D>(conv3d(x, kernel, [time, space, space], "same"), bias));
+      return biasRelu(conv3d(x, kernel, [time, space, space], "same"), bias);
     const frames = framesUnderWindow(x, taps, time);
     // [taps, rows, columns, in, out] as [rows, columns, taps * in, out]
     const flat = taps === 1 ? [kernel] : Array.from({ length: taps }, (_, tap) => slice(kernel, tap, 1));
@@ -50,15 +48,8 @@ export function convolve3d({ kernel, bias }: Convolution3dParams, x: Tensor5D, s
       flat.map((one) => reshape(one, [rows, columns, inputs, outputs]) as Tensor4D),
       2,
     );
-    const value = fused.conv2d({
-      x: frames.length === 1 ? frames[0]! : concat(frames, 3),
-      filter,
-      strides: space,
-      pad: "same",
-      bias,
-      activation: "relu",
-    });
-    return withTime(value, x.shape[0]);
+    const value = frames.length === 1 ? frames[0]! : concat(frames, 3);
+    return withTime(convolveRelu({ kernel: filter, bias }, value, space, "same"), x.shape[0]);
   });
 }
 

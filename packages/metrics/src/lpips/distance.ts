@@ -19,6 +19,7 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
+import { hasFused, runFused } from "@coordtok/core";
 
 const epsilon = 1e-10;
 
@@ -47,7 +48,17 @@ export function sliceDistance(prediction: Tensor4D, target: Tensor4D, head: Tens
   return run(prediction) as Tensor1D;
 }
 
+/**
+ * {@link sliceDistance} without a gradient, on a backend that has it as a fused operation.
+ * @param both `[2F, h, w, C]`: the features of all predictions, then those of all targets.
+ */
+export function pairDistance(both: Tensor4D, head: Tensor1D): Tensor1D {
+  return runFused("CoordTokFeatureDistance", { features: both, head }, { epsilon })[0];
+}
+
 function distance(prediction: Tensor4D, target: Tensor4D, head: Tensor1D, keep: Tensor4D | undefined): Tensor1D {
+  if (keep === undefined && hasFused("CoordTokFeatureDistance"))
+    return runFused("CoordTokFeatureDistance", { features: prediction, head, other: target }, { epsilon })[0];
   const [frames, rows, columns, channels] = prediction.shape;
   const difference = square(sub(normalized(prediction), normalized(target)));
   const kept = keep === undefined ? difference : mul<Tensor4D>(difference, keep);

@@ -1,14 +1,7 @@
-import { concat, fused, maxPool, pad, type Tensor1D, type Tensor4D } from "@tensorflow/tfjs-core";
+import { concat, conv2d, maxPool, pad, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "@coordtok/core";
+import { biasReluBeside, convolveRelu, separateBiasRelu, type ConvolutionParams } from "../convolution.js";
 import type { FeatureLayer, FeatureNetwork } from "./networks.js";
-
-/** A frozen convolution. */
-export interface ConvolutionParams {
-  /** `[rows, columns, in, out]` */
-  readonly kernel: Tensor4D;
-  /** `[out]` */
-  readonly bias: Tensor1D;
-}
 
 /** Convolutions by torchvision's name below `features.`, such as `28` or `12.expand3x3`. */
 export type Convolutions = Readonly<Record<string, ConvolutionParams>>;
@@ -22,7 +15,9 @@ export function features(network: FeatureNetwork, convolutions: Convolutions, x:
   const ends: Tensor4D[] = [];
   let value = x;
   for (const slice of network.slices) {
-    for (const layer of slice) value = applyLayer(layer, convolutions, value);
+    const before = value;
+    // Freed slice by slice: memory that is used again at once is still in the cache.
+    value = tidy(() => slice.reduce((x, layer) => applyLayer(layer, convolutions, x), before));
     ends.push(value);
   }
   return ends;
@@ -37,17 +32,24 @@ function applyLayer(layer: FeatureLayer, convolutions: Convolutions, x: Tensor4D
     case "fire": {
       const part = (name: string): ConvolutionParams => convolutions[`${layer.name}.${name}`]!;
       const squeezed = convolve(part("squeeze"), x, 1, 0);
+      if (separateBiasRelu()) return expandBeside(part("expand1x1"), part("expand3x3"), squeezed);
       return concat([convolve(part("expand1x1"), squeezed, 1, 0), convolve(part("expand3x3"), squeezed, 1, 1)], 3);
     }
   }
 }
 
-function convolve({ kernel, bias }: ConvolutionParams, x: Tensor4D, stride: number, padding: number): Tensor4D {
-  const size = kernel.shape[0];
+function expandBeside(small: ConvolutionParams, large: ConvolutionParams, x: Tensor4D): Tensor4D {
+  return biasReluBeside(
+    [conv2d(x, small.kernel, 1, "same"), small.bias],
+    [conv2d(x, large.kernel, 1, "same"), large.bias],
+  );
+}
+
+function convolve(params: ConvolutionParams, x: Tensor4D, stride: number, padding: number): Tensor4D {
+  const size = params.kernel.shape[0];
   const same = stride === 1 && 2 * padding === size - 1;
   const input = same || padding === 0 ? x : padEdges(x, [padding, padding], [padding, padding]);
-  const mode = same ? "same" : "valid";
-  return fused.conv2d({ x: input, filter: kernel, strides: stride, pad: mode, bias, activation: "relu" });
+  return convolveRelu(params, input, stride, same ? "same" : "valid");
 }
 
 /** Zeros at the end, as a last window that sticks out needs them; after a ReLU a zero never wins against a value. */

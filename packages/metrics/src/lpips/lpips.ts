@@ -17,10 +17,10 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError, type PerceptualLoss, type Random } from "@coordtok/core";
-import { sliceDistance } from "./distance.js";
+import { checkShape, CoordTokError, hasFused, type PerceptualLoss, type Random } from "@coordtok/core";
+import { pairDistance, sliceDistance } from "./distance.js";
 import { checkFrameSize, features, featureSizes } from "./features.js";
-import { featureNetworks } from "./networks.js";
+import { convolutionNames, featureNetworks } from "./networks.js";
 import type { LpipsParams } from "./params.js";
 
 /** How likely the dropout before a head keeps a value, in training mode. */
@@ -125,6 +125,10 @@ function layerDistances(
   checkFrames(params, prediction);
   checkShape(target, prediction.shape, "the target frames");
   const { dropoutKeep } = options;
+  if (!engine().isTapeOn() && dropoutKeep === undefined && hasFused("CoordTokFeatureDistance"))
+    return featuresOf(params, concat([prediction, target])).map((both, layer) =>
+      pairDistance(both, params.heads[layer]!),
+    );
   const goals = engine().isTapeOn() ? constantFeatures(params, target) : featuresOf(params, target);
   const found = featuresOf(params, prediction);
   if (dropoutKeep && dropoutKeep.length !== found.length)
@@ -141,9 +145,13 @@ function checkFrames({ network }: LpipsParams, frames: Tensor4D): void {
   checkFrameSize(featureNetworks[network], frames.shape[1], frames.shape[2]);
 }
 
-function featuresOf(params: LpipsParams, frames: Tensor4D): Tensor4D[] {
-  const scaled = div(sub(frames, params.shift), params.scale);
-  return features(featureNetworks[params.network], params.convolutions, scaled as Tensor4D);
+/** Of the two steps of scaling the second is done on the first weights, which are fewer than the pixels. */
+function featuresOf({ network: name, shift, scale, convolutions }: LpipsParams, frames: Tensor4D): Tensor4D[] {
+  const network = featureNetworks[name];
+  const [first] = convolutionNames(network.slices[0]![0]!);
+  const { kernel, bias } = convolutions[first!]!;
+  const scaled = { ...convolutions, [first!]: { kernel: div<Tensor4D>(kernel, reshape(scale, [3, 1])), bias } };
+  return features(network, scaled, sub(frames, shift));
 }
 
 /** Features in one operation without a gradient, so that the tape of a training step keeps none of the layers between. */

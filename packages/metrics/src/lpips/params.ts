@@ -9,7 +9,8 @@ import {
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
 import { CoordTokError, formatShape } from "@coordtok/core";
-import type { ConvolutionParams, Convolutions } from "./features.js";
+import type { ConvolutionParams } from "../convolution.js";
+import type { Convolutions } from "./features.js";
 import { convolutionNames, featureNetworks, type FeatureNetwork, type LpipsNetworkName } from "./networks.js";
 
 /** The weights of LPIPS. They are constants: nothing here is ever trained. Free them with {@link disposeLpipsParams}. */

@@ -1,0 +1,79 @@
+import {
+  add,
+  conv2d,
+  customGrad,
+  fused,
+  mul,
+  relu,
+  reshape,
+  slice,
+  step,
+  tidy,
+  type Tensor,
+  type Tensor1D,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
+import { backendTraits, hasFused, runFused } from "@coordtok/core";
+
+/** A frozen convolution. */
+export interface ConvolutionParams {
+  /** `[rows, columns, in, out]` */
+  readonly kernel: Tensor4D;
+  /** `[out]` */
+  readonly bias: Tensor1D;
+}
+
+/** Whether bias and ReLU are better done by {@link biasRelu} than by TensorFlow.js's convolution with both. */
+export function separateBiasRelu(): boolean {
+  return backendTraits().separateBias === true && hasFused("CoordTokBiasRelu");
+}
+
+/** A 2-D convolution, its bias and a ReLU. Differentiable with respect to `x`; the weights are constants. */
+export function convolveRelu(
+  { kernel, bias }: ConvolutionParams,
+  x: Tensor4D,
+  stride: number,
+  padding: "same" | "valid",
+): Tensor4D {
+  if (!separateBiasRelu())
+    return fused.conv2d({ x, filter: kernel, strides: stride, pad: padding, bias, activation: "relu" });
+  return tidy(() => biasRelu(conv2d(x, kernel, stride, padding), bias));
+}
+
+/**
+ * `max(x + bias, 0)`, in one pass where the backend can. Differentiable with respect to `x`; the bias is a constant.
+ * @param x its last axis is as long as the bias.
+ */
+export function biasRelu<T extends Tensor>(x: T, bias: Tensor1D): T {
+  if (!hasFused("CoordTokBiasRelu")) return relu(add<T>(x, bias));
+  return customGrad((...args) => {
+    const save = args[1] as unknown as (tensors: Tensor[]) => void;
+    const value = reshape(runFused("CoordTokBiasRelu", { x, bias }, {})[0], x.shape);
+    save([value]);
+    return { value, gradFunc: (dy: Tensor, [y]: Tensor[]) => mul(dy, step(y!)) };
+  })(x) as T;
+}
+
+/**
+ * {@link biasRelu} of two tensors in one pass, where {@link separateBiasRelu} holds, one beside the other along the last axis.
+ * @param besides of the same shape but for the last axis.
+ */
+export function biasReluBeside(
+  [x, bias]: readonly [Tensor4D, Tensor1D],
+  [beside, besideBias]: readonly [Tensor4D, Tensor1D],
+): Tensor4D {
+  const [frames, rows, columns, width] = x.shape;
+  return customGrad((...args) => {
+    const save = args[2] as unknown as (tensors: Tensor[]) => void;
+    const [flat] = runFused("CoordTokBiasRelu", { x, bias, beside, besideBias }, {});
+    const value = reshape(flat, [frames, rows, columns, -1]);
+    save([value]);
+    const gradFunc = (dy: Tensor, [y]: Tensor[]): Tensor[] => {
+      const masked = mul(dy, step(y!));
+      const part = (from: number, size: number): Tensor =>
+        slice(masked, [0, 0, 0, from], [frames, rows, columns, size]);
+      return [part(0, width), part(width, beside.shape[3])];
+    };
+    return { value, gradFunc };
+  })(x, beside) as Tensor4D;
+}
