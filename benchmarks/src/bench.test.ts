@@ -64,6 +64,8 @@ describe("the benchmark", () => {
       [["--only", "encode,S/2"], /unknown preset "S\/2"/],
       [["--rounds", "0"], /whole number of at least 1/],
       [["lengths", "--only", "encode"], /does not belong to lengths/],
+      [["metrics", "--frames", "8"], /does not belong to metrics/],
+      [["metric"], /Expected cases, lengths, operations, metrics/],
       [["--speed"], /Unknown option '--speed'/],
     ] as const)
       expect(() => parseFlags(args)).toThrow(part);
