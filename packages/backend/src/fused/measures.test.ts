@@ -91,7 +91,7 @@ describeEachBackend("fused operations for measures", (backend) => {
     );
     fc.assert(
       fc.property(sizes, fc.constantFrom(0, 4), fc.nat(100), (shape, offset, seed) => {
-        const size = shape.reduce((product, dim) => product * dim, 1);
+        const size = shape.reduce<number>((product, dim) => product * dim, 1);
         const a = normal(seed, size).map((value) => value * 0.2 + offset);
         const noise = normal(seed + 1, size);
         const b = a.map((value, i) => value * 0.9 + noise[i]! * 0.1);
