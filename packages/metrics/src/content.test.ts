@@ -44,6 +44,36 @@ describe("motion and detail", () => {
     expect(frozen.motion).toBeGreaterThan(0);
   });
 
+  it("blur takes detail, a shift changes neither much, frames out of order move more", async () => {
+    const shade = (x: number, y: number, t: number): number =>
+      0.5 + 0.4 * Math.sin((x + t) / 1.5) * Math.cos(y / 2 - t / 5);
+    const blurred = (radius: number) => (x: number, y: number, t: number) => {
+      let sum = 0;
+      for (let i = -radius; i <= radius; i++) for (let j = -radius; j <= radius; j++) sum += shade(x + i, y + j, t);
+      return sum / (2 * radius + 1) ** 2;
+    };
+    const original = await contentOf(clip(8, shade));
+    let before = original.detail;
+    for (const radius of [1, 2, 3]) {
+      const { detail } = await contentOf(clip(8, blurred(radius)));
+      expect(detail).toBeLessThan(before);
+      before = detail;
+    }
+    const shifted = await contentOf(clip(8, (x, y, t) => shade(x + 5, y, t)));
+    for (const name of ["motion", "detail"] as const)
+      expect(Math.abs(shifted[name] / original[name] - 1)).toBeLessThan(0.1);
+    let motion = original.motion;
+    for (const order of [
+      [0, 1, 2, 3, 4, 6, 5, 7],
+      [0, 2, 1, 3, 4, 6, 5, 7],
+      [0, 4, 1, 5, 2, 6, 3, 7],
+    ]) {
+      const shuffled = await contentOf(clip(8, (x, y, t) => shade(x, y, order[t]!)));
+      expect(shuffled.motion).toBeGreaterThan(motion);
+      motion = shuffled.motion;
+    }
+  });
+
   it("noise adds to both", async () => {
     const random = new Random(1);
     const { motion, detail } = await contentOf(clip(4, () => 0.5 + 0.2 * (random.uniform() - 0.5)));

@@ -51,6 +51,32 @@ describe("seam score", () => {
     expect(ratios).toEqual([...ratios].sort((a, b) => a - b));
   });
 
+  it("grows with a shift or blur of every other segment and with the share of each that is frozen", async () => {
+    const wave = (x: number, y: number, t: number): number => 120 + 90 * Math.sin(x / 1.5 + t / 9) * Math.cos(y / 2);
+    const moving = (value: (x: number, y: number, t: number) => number): RgbClip =>
+      clip(16, (t, i) => value(Math.floor(i / 3) % 8, Math.floor(i / 24), t));
+    const odd = (t: number): number => Math.floor(t / 4) % 2;
+    const blurred = (x: number, y: number, t: number, radius: number): number => {
+      let sum = 0;
+      for (let i = -radius; i <= radius; i++) sum += wave(x + i, y, t);
+      return sum / (2 * radius + 1);
+    };
+    const damages: Record<string, (level: number) => RgbClip> = {
+      shift: (level) => moving((x, y, t) => wave(x + level * odd(t), y, t)),
+      blur: (level) => moving((x, y, t) => blurred(x, y, t, level * odd(t))),
+      "frozen frames": (level) => moving((x, y, t) => wave(x, y, t - Math.max(0, (t % 4) - 3 + level))),
+    };
+    for (const [name, damage] of Object.entries(damages)) {
+      let before = 0;
+      for (const level of [0, 1, 2]) {
+        const { ratio } = await seamScore(damage(level), { segmentLength: 4 });
+        if (level === 0) expect(Math.abs(ratio - 1)).toBeLessThan(0.2);
+        expect(ratio, `${name} at level ${level}`).toBeGreaterThan(before);
+        before = ratio;
+      }
+    }
+  });
+
   it("with the reference, cuts of the clip itself do not count", async () => {
     const reference = clip(12, (t) => (t < 4 ? 20 : 200));
     const reconstruction = clip(12, (t) => (t < 4 ? 20 : 200) + (t % 2));

@@ -5,43 +5,9 @@ import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { describe, expect, it } from "vitest";
 import { featureSizes } from "./features.js";
 import { lpips, lpipsDropoutMasks, lpipsFeatures, lpipsPerLayer, perceptualLoss } from "./lpips.js";
-import { convolutionNames, featureNetworks, type LpipsNetworkName } from "./networks.js";
-import { disposeLpipsParams, lpipsParamsFromStateDict, type LpipsParams } from "./params.js";
-
-const networkNames: readonly LpipsNetworkName[] = ["vgg16", "alexnet", "squeezenet1.1"];
-
-/** Random weights of a narrow network under torchvision's names, and random heads. */
-function randomStateDict(network: LpipsNetworkName, seed = 5): Record<string, Tensor> {
-  const random = new Random(seed);
-  const tensors: Record<string, Tensor> = {};
-  let channels = 3;
-  for (const [slice, layers] of featureNetworks[network].slices.entries()) {
-    for (const layer of layers) {
-      const widths: number[] = [];
-      for (const name of convolutionNames(layer)) {
-        const size = layer.kind === "convolution" ? layer.size : name.endsWith("3x3") ? 3 : 1;
-        const inputs = widths[0] ?? channels;
-        const width = 4 + slice;
-        tensors[`features.${name}.weight`] = random.normalTensor(
-          [width, inputs, size, size],
-          Math.sqrt(2 / inputs) / size,
-        );
-        tensors[`features.${name}.bias`] = random.normalTensor([width], 0.1);
-        widths.push(width);
-      }
-      if (layer.kind !== "max-pool") channels = layer.kind === "fire" ? widths[1]! + widths[2]! : widths[0]!;
-    }
-    tensors[`lin${slice}.model.1.weight`] = random.uniformTensor([1, channels, 1, 1], 0, 1);
-  }
-  return tensors;
-}
-
-function randomParams(network: LpipsNetworkName): LpipsParams {
-  const tensors = randomStateDict(network);
-  const params = lpipsParamsFromStateDict(tensors);
-  for (const tensor of Object.values(tensors)) tensor.dispose();
-  return params;
-}
+import { featureNetworks, type LpipsNetworkName } from "./networks.js";
+import { disposeLpipsParams, lpipsParamsFromStateDict } from "./params.js";
+import { networkNames, randomParams, randomStateDict } from "./testdata/random-lpips.js";
 
 async function read(tensor: Tensor): Promise<number[]> {
   const values = Array.from(await tensor.data());
