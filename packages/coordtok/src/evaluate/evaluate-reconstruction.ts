@@ -68,7 +68,7 @@ export async function evaluateReconstruction(
     ...namedPrecision(backend),
     environment: environmentOf(backend, [...measured.leftOut, ...leftOut]),
   };
-  const folder = await EvaluationFolder.open(options.out, settings as never, options);
+  await using folder = await EvaluationFolder.open(options.out, settings as never, options);
   return await measureAll({ folder, settings, source, tools, clips: clipsOfShard(clips, options.shard) }, options);
 }
 

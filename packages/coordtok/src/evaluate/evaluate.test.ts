@@ -1,5 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { isCoordTokError, Random, type RgbClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
@@ -103,6 +104,30 @@ describe("pairs of videos", () => {
     const resumed = await evaluateReconstruction([at("originals")], { ...options, out: at("stopped") });
     expect(numbersOf(resumed.report)).toEqual(numbersOf(whole.report));
     expect(whole.report.counts.reference).toBe(5);
+  });
+
+  it("a folder that another process writes into is refused, one whose process is gone is taken over", async () => {
+    const options = { ...common, against: at("made"), out: at("locked") };
+    let second: Promise<unknown> | undefined;
+    await evaluateReconstruction([at("originals")], {
+      ...options,
+      onProgress: ({ task }) => {
+        if (task === "evaluate")
+          second ??= evaluateReconstruction([at("originals")], { ...options, overwrite: true }).catch(
+            (thrown: unknown) => thrown,
+          );
+      },
+    });
+    expect(await second).toMatchObject({
+      code: "file-exists",
+      message: expect.stringContaining(`(number ${process.pid})`) as string,
+    });
+    const files = (await readdir(at("locked"))).sort();
+    expect(files).toEqual(["clips.jsonl", "report.html", "report.json", "settings.json", "strips"]);
+    const gone = spawnSync(process.execPath, ["-e", ""]).pid;
+    await writeFile(at("locked/evaluation.lock"), JSON.stringify({ pid: gone, host: hostname(), token: "old" }));
+    await evaluateReconstruction([at("originals")], { ...options, overwrite: true });
+    expect((await readdir(at("locked"))).sort()).toEqual(files);
   });
 
   it("parts put together are the whole, and missing or unfinished ones are named", async () => {

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, open, readdir, readFile, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { CoordTokError } from "@coordtok/core";
-import { fileReadError, fileWriteError, writeAtomically } from "@coordtok/core/node";
+import { CoordTokError, isCoordTokError } from "@coordtok/core";
+import { acquireLock, fileReadError, fileWriteError, writeAtomically } from "@coordtok/core/node";
 import { jsonText, parseJson } from "../json.js";
 import { encodePng, type RgbPicture } from "../pictures/raster.js";
 
@@ -14,21 +14,36 @@ export const fileNames = {
   strips: "strips",
 } as const;
 
+/** Is there while a process writes into the folder. */
+const lockName = "evaluation.lock";
+/** A process that decodes or measures without a pause gives no sign of life meanwhile. */
+const silentSeconds = 24 * 3600;
+
 /** One feature vector after the other, as they are appended. */
 export type FeatureRows = Readonly<Record<string, readonly Float32Array[]>>;
 
-/** The folder of an evaluation: its settings, a line for each clip that is done, strips of pictures. It can be gone on with at any time. */
-export class EvaluationFolder {
+/**
+ * The folder of an evaluation: its settings, a line for each clip that is done, strips of pictures. It can be gone on with at any time, by
+ * one process at a time, which disposes of it at its end.
+ */
+export class EvaluationFolder implements AsyncDisposable {
   readonly path: string;
+  /** Lets others write into it; absent where it was opened to be read from. */
+  readonly #unlock: (() => Promise<void>) | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, unlock?: () => Promise<void>) {
     this.path = path;
+    this.#unlock = unlock;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#unlock?.();
   }
 
   /**
-   * Makes the folder of an evaluation, or opens the one of the same settings to go on.
+   * Makes the folder of an evaluation, or opens the one of the same settings to go on. No other process can open it before it is disposed of.
    * @param settings plain data; `environment` below it may differ.
-   * @throws CoordTokError `file-exists` when it holds another evaluation, naming what differs; `file-write`.
+   * @throws CoordTokError `file-exists` when it holds another evaluation, naming what differs, or another process writes into it; `file-write`.
    */
   static async open(
     path: string,
@@ -38,28 +53,36 @@ export class EvaluationFolder {
     await mkdir(path, { recursive: true }).catch((thrown: unknown) => {
       throw fileWriteError(thrown, path);
     });
-    const folder = new EvaluationFolder(path);
-    if (options.overwrite === true) await folder.#clear();
-    const before = await folder.settings();
+    const folder = new EvaluationFolder(path, await lock(path));
+    try {
+      if (options.overwrite === true) await folder.#clear();
+      await folder.#begin(settings);
+      return folder;
+    } catch (thrown) {
+      await folder[Symbol.asyncDispose]();
+      throw thrown;
+    }
+  }
+
+  async #begin(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const { path } = this;
+    const before = await this.settings();
+    const names = (await readdir(path)).filter((name) => !name.startsWith(lockName));
     if (before !== undefined) {
       const differing = differences(before, settings);
-      if (differing.length === 0) return folder;
-      if ((await readdir(path)).some((name) => name !== fileNames.settings))
+      if (differing.length === 0) return;
+      if (names.some((name) => name !== fileNames.settings))
         throw new CoordTokError(
           "file-exists",
           `"${path}" holds another evaluation, with another ${differing.join(", ")}; choose another --out, or replace it with --overwrite.`,
         );
     }
-    if (
-      before === undefined &&
-      (await readdir(path)).some((name) => (Object.values(fileNames) as string[]).includes(name))
-    )
+    if (before === undefined && names.some((name) => (Object.values(fileNames) as string[]).includes(name)))
       throw new CoordTokError(
         "file-exists",
         `"${path}" holds a report already; choose another --out, or replace it with --overwrite.`,
       );
-    await folder.write(fileNames.settings, `${jsonText(settings, 2)}\n`);
-    return folder;
+    await this.write(fileNames.settings, `${jsonText(settings, 2)}\n`);
   }
 
   /** Opens a folder to read from. @throws CoordTokError `input` when it is none of an evaluation. */
@@ -95,7 +118,7 @@ export class EvaluationFolder {
 
   /** Opens the lines of one series of clips. */
   async journal<R extends { readonly index: number }>(name: string): Promise<Journal<R>> {
-    return Journal.open<R>(this, name);
+    return Journal.open<R>(this, name, this.#unlock !== undefined);
   }
 
   /** Writes a file, whole or not at all. */
@@ -134,6 +157,19 @@ export class EvaluationFolder {
   }
 }
 
+async function lock(path: string): Promise<() => Promise<void>> {
+  const onWait = (pid: number): never => {
+    throw new CoordTokError(
+      "file-exists",
+      `Another process (number ${pid}) is writing into "${path}"; wait until it ends, or choose another --out.`,
+      { details: [`When no such process runs any more, remove "${join(path, lockName)}".`] },
+    );
+  };
+  return acquireLock(join(path, lockName), { onWait, silentSeconds }).catch((thrown: unknown) => {
+    throw isCoordTokError(thrown) ? thrown : fileWriteError(thrown, path);
+  });
+}
+
 /** The first keys under which two settings differ, apart from the environment. */
 export function differences(
   a: Readonly<Record<string, unknown>>,
@@ -159,12 +195,17 @@ export class Journal<R extends { readonly index: number }> {
     this.records = records;
   }
 
-  static async open<R extends { readonly index: number }>(folder: EvaluationFolder, name: string): Promise<Journal<R>> {
+  /** @param mayRepair whether the file may be changed; another process may be writing otherwise. */
+  static async open<R extends { readonly index: number }>(
+    folder: EvaluationFolder,
+    name: string,
+    mayRepair: boolean,
+  ): Promise<Journal<R>> {
     const path = folder.at(`${name}.jsonl`);
     const text = await readFile(path, "utf8").catch(() => "");
     // What follows the last line break was cut off by a crash.
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
+    if (mayRepair && whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
     const lines = whole.split("\n").filter((line) => line !== "");
     return new Journal<R>(
       folder,

@@ -25,18 +25,18 @@ export async function mergeEvaluations(
     shard: undefined,
     environment: { ...first.environment, ...mergedEnvironment(parts) },
   };
-  const folder = await EvaluationFolder.open(out, settings as never, { overwrite });
+  await using folder = await EvaluationFolder.open(out, settings as never, { overwrite });
   if (settings.task === "reconstruction") {
     const records = await mergeJournals<ClipRecord>(folder, folders, "clips");
     const statistics = settings.i3d && (await mergeSides(folder, folders, settings, records.length));
-    return writeReconstruction(folder, settings, measuredOf<ClipRecord>(records), folders, statistics);
+    return await writeReconstruction(folder, settings, measuredOf<ClipRecord>(records), folders, statistics);
   }
   const sets = {
     reference: measuredOf<SetRecord>(await mergeJournals<SetRecord>(folder, folders, "reference")),
     other: measuredOf<SetRecord>(await mergeJournals<SetRecord>(folder, folders, "other")),
   };
   const statistics = await mergeSides(folder, folders, settings, sets.reference.records.length);
-  return writeGeneration(folder, settings, sets, folders, statistics);
+  return await writeGeneration(folder, settings, sets, folders, statistics);
 }
 
 interface Part {

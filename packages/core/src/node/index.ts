@@ -1,4 +1,5 @@
 export { fileReadError, fileWriteError } from "./file-error.js";
+export { acquireLock, type LockOptions } from "./lock.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
 export {
   checkOutput,

@@ -71,6 +71,20 @@ describe("a lock", () => {
     )();
   });
 
+  it("whose process lives but is silent is kept for as long as asked, and waiting can be refused", async () => {
+    writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname(), token: "old" }));
+    const longAgo = new Date(Date.now() - 700_000);
+    utimesSync(path, longAgo, longAgo);
+    const onWait = (pid: number): never => {
+      throw new Error(`held by ${pid}`);
+    };
+    await expect(acquireLock(path, { onWait, silentSeconds: 800 })).rejects.toThrow(`held by ${process.pid}`);
+    expect(readdirSync(folder)).toEqual(["lock"]);
+    await (
+      await acquireLock(path, { onWait })
+    )();
+  });
+
   it("that cannot be read is taken over when it is some seconds old", async () => {
     writeFileSync(path, "");
     const longAgo = new Date(Date.now() - 6000);

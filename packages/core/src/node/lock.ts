@@ -2,22 +2,30 @@ import { randomUUID } from "node:crypto";
 import { link, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
-import { throwIfAborted } from "@coordtok/core";
+import { throwIfAborted } from "../errors.js";
 
+/** What a lock file says. */
 interface Owner {
   readonly pid: number;
   readonly host: string;
   readonly token: string;
 }
 
+/** Options of {@link acquireLock}. */
 export interface LockOptions {
+  /** Ends the waiting. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once when another process holds the lock. */
+  /** Called once when another process holds the lock, with its number; what it throws ends the waiting. */
   readonly onWait?: ((pid: number) => void) | undefined;
+  /**
+   * After how many seconds without a sign of life a lock is taken over although its process may still run (default 600, and 60 for one of
+   * another machine). A process that computes or is suspended gives none meanwhile.
+   */
+  readonly silentSeconds?: number | undefined;
 }
 
 const heartbeatSeconds = 5;
-const silentSeconds = { sameHost: 600, otherHost: 60, unreadable: 5 } as const;
+const usualSilence = { sameHost: 600, otherHost: 60, unreadable: 5 } as const;
 
 /**
  * Takes a lock file that one process may hold, waiting for the process that has it. A lock whose process is gone is taken over.
@@ -29,7 +37,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   let told = false;
   while (!(await tryToTake(path, owner))) {
     throwIfAborted(options.signal);
-    const holder = await holderOf(path);
+    const holder = await holderOf(path, options.silentSeconds);
     if (holder.gone) {
       await removeStale(path, holder.token);
       continue;
@@ -74,13 +82,17 @@ async function readOwner(path: string): Promise<Owner | undefined> {
   }
 }
 
-async function holderOf(path: string): Promise<{ gone: boolean; pid: number; token: string | undefined }> {
+async function holderOf(
+  path: string,
+  patience: number | undefined,
+): Promise<{ gone: boolean; pid: number; token: string | undefined }> {
   const owner = await readOwner(path);
   const facts = await stat(path).catch(() => undefined);
   const silent = facts === undefined ? 0 : (Date.now() - facts.mtimeMs) / 1000;
-  if (owner === undefined) return { gone: silent > silentSeconds.unreadable, pid: 0, token: undefined };
+  if (owner === undefined) return { gone: silent > usualSilence.unreadable, pid: 0, token: undefined };
   const here = owner.host === hostname();
-  const gone = (here && !isAlive(owner.pid)) || silent > (here ? silentSeconds.sameHost : silentSeconds.otherHost);
+  const longest = patience ?? (here ? usualSilence.sameHost : usualSilence.otherHost);
+  const gone = (here && !isAlive(owner.pid)) || silent > longest;
   return { gone, pid: owner.pid, token: owner.token };
 }
 
