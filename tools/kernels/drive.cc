@@ -263,7 +263,7 @@ int main(int count, char** arguments) {
     checkLookup(pool, 133, 4, 8, 20);
     checkLookup(pool, 5, 1, 130, 7);
     checkLists(pool);
-    for (int mode = 0; mode < 4; mode++) checkGemm(pool, 2, 101, 67, 300, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 1, 1, 1, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 5, 3, 0, false, false);
+    for (int mode = 0; mode < 4; mode++) checkGemm(pool, 2, 101, 67, 300, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 1, 1, 1, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 5, 3, 0, false, false), checkGemm(pool, 2, 12, 96, 70, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 32, 272, 33, mode % 2 == 1, false);
   }
   if (failures > 0) std::printf("%d comparisons failed\n", failures);
   else if (!time) std::printf("all comparisons hold\n");

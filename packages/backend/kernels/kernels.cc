@@ -212,8 +212,8 @@ Head headOf(const Attention& a, Size index) {
 float scaleOf(const Attention& a) { return 1.f / __builtin_sqrtf(static_cast<float>(a.width)); }
 
 // Weights of a block of keys from their logits [count, Q] in powers of 2, with a running maximum and sum; out [width, Q] is rescaled.
-void softmaxBlock(Size count, const float* bias, float* logits, float* top, float* sum, float* out, Size width) {
-  for (Size j = 0; j < Q; j += L) {
+void softmaxBlock(Size lanes, Size count, const float* bias, float* logits, float* top, float* sum, float* out, Size width) {
+  for (Size j = 0; j < lanes; j += L) {
     const V before = load(top + j);
     V most = before;
     for (Size k = 0; k < count; k++) {
@@ -236,7 +236,7 @@ void softmaxBlock(Size count, const float* bias, float* logits, float* top, floa
 }
 
 void attendBlock(const Attention& a, const Head& h, Size first, float* scratch, float* out, float* statistics) {
-  const Size width = a.width, count = least(Q, a.queries - first);
+  const Size width = a.width, count = least(Q, a.queries - first), lanes = padded(count);
   float *query = scratch, *result = query + width * Q, *weights = result + width * Q, *top = weights + K * Q, *sum = top + Q;
   transposeIn(h.query + first * a.queryRow, a.queryRow, count, width, scaleOf(a) * log2e, query);
   fill(result, width * Q, 0);
@@ -244,9 +244,9 @@ void attendBlock(const Attention& a, const Head& h, Size first, float* scratch, 
   fill(sum, Q, 0);
   for (Size k = 0; h.kept && k < a.keys; k += K) {
     const Size keys = least(K, a.keys - k);
-    product(keys, Q, width, h.key + k * a.keyRow, a.keyRow, 1, query, Q, weights, Q, false);
-    softmaxBlock(keys, h.bias == nullptr ? nullptr : h.bias + k, weights, top, sum, result, width);
-    product(width, Q, keys, h.value + k * a.keyRow, 1, a.keyRow, weights, Q, result, Q, true);
+    product(keys, lanes, width, h.key + k * a.keyRow, a.keyRow, 1, query, Q, weights, Q, false);
+    softmaxBlock(lanes, keys, h.bias == nullptr ? nullptr : h.bias + k, weights, top, sum, result, width);
+    product(width, lanes, keys, h.value + k * a.keyRow, 1, a.keyRow, weights, Q, result, Q, true);
   }
   for (Size i = 0; i < Q; i++) {
     if (top[i] == -__builtin_inff()) top[i] = 0;
@@ -299,8 +299,8 @@ void loadBlock(const Attention& a, const Head& h, Size first, Size count, const 
 }
 
 // logits [count, Q] become weights, and the gradients of weights become those of logits.
-void softmaxBackward(Size count, const float* bias, const Backward& w) {
-  for (Size j = 0; j < Q; j += L) {
+void softmaxBackward(Size lanes, Size count, const float* bias, const Backward& w) {
+  for (Size j = 0; j < lanes; j += L) {
     const V top = load(w.top + j), inverse = load(w.inverse + j), along = load(w.along + j);
     for (Size k = 0; k < count; k++) {
       V x = load(w.weights + k * Q + j);
@@ -314,17 +314,17 @@ void softmaxBackward(Size count, const float* bias, const Backward& w) {
 
 void attendBlockBackward(const Attention& a, const Head& h, Size count, const Backward& w, float* keyGradient,
                          float* valueGradient) {
-  const Size width = a.width;
+  const Size width = a.width, lanes = padded(count);
   fill(w.queryGradient, width * Q, 0);
   for (Size k = 0; k < a.keys; k += K) {
     const Size keys = least(K, a.keys - k);
     const float *key = h.key + k * a.keyRow, *value = h.value + k * a.keyRow;
-    product(keys, Q, width, key, a.keyRow, 1, w.query, Q, w.weights, Q, false);
-    product(keys, Q, width, value, a.keyRow, 1, w.gradient, Q, w.logitGradients, Q, false);
-    softmaxBackward(keys, h.bias == nullptr ? nullptr : h.bias + k, w);
+    product(keys, lanes, width, key, a.keyRow, 1, w.query, Q, w.weights, Q, false);
+    product(keys, lanes, width, value, a.keyRow, 1, w.gradient, Q, w.logitGradients, Q, false);
+    softmaxBackward(lanes, keys, h.bias == nullptr ? nullptr : h.bias + k, w);
     product(keys, w.pitch, count, w.weights, Q, 1, w.gradientRows, w.pitch, valueGradient + k * w.pitch, w.pitch, true);
     product(keys, w.pitch, count, w.logitGradients, Q, 1, w.queryRows, w.pitch, keyGradient + k * w.pitch, w.pitch, true);
-    product(width, Q, keys, key, 1, a.keyRow, w.logitGradients, Q, w.queryGradient, Q, true);
+    product(width, lanes, keys, key, 1, a.keyRow, w.logitGradients, Q, w.queryGradient, Q, true);
   }
 }
 
@@ -921,9 +921,27 @@ void gemmRows(const Gemm& g, Size matrix, Size first, float* scratch, float* out
   }
 }
 
+// For few rows, where the time goes into reading b: it is read once, in place.
+void gemmColumns(const Gemm& g, Size matrix, Size first, Size columns, float* out) {
+  constexpr Size step = 32;
+  const Size aRow = g.transposeA ? 1 : g.depth, aStep = g.transposeA ? g.rows : 1;
+  const float *a = g.a + matrix * g.aBatch, *b = g.b + matrix * g.bBatch + first;
+  for (Size k = 0; k < g.depth; k += step)
+    product(g.rows, columns, least(step, g.depth - k), a + k * aStep, aRow, aStep, b + k * g.columns, g.columns,
+            out + matrix * g.rows * g.columns + first, g.columns, k > 0);
+}
+
 }  // namespace
 
 bool gemm(const Host& host, const Gemm& g, float* out) {
+  if (g.rows <= 32 && g.columns % L == 0 && g.depth > 0 && !g.transposeB) {
+    const Size width = 8 * L, parts = pieces(g.columns, width);
+    parallel(host, g.batch * parts, [&](Size task, int) {
+      const Size first = task % parts * width;
+      gemmColumns(g, task / parts, first, least(width, g.columns - first), out);
+    });
+    return true;
+  }
   const Size floats = rowBlock * depthBlock + depthBlock * strip + rowBlock * strip, blocks = pieces(g.rows, rowBlock);
   float* scratch = host.scratch(host.self, floats * host.threads);
   if (scratch == nullptr) return false;

@@ -93,6 +93,15 @@ bool addCall(Call& c) {  // x, addend, bias
 
 bool columnSumsCall(Call& c) { return columnSums(c.host, rowsOf(c, 0, lastDim(c, 0)), lastDim(c, 0), c.in(0), c.out(0, lastDim(c, 0))); }
 
+bool productCall(Call& c) {  // a, a batch of matrices unless it is transposed, b; the attribute heads: 1 where a is transposed, plus 2 where b is
+  const bool a = (c.attributes.heads & 1) != 0, b = (c.attributes.heads & 2) != 0, batch = c.rank(0) == 3;
+  require(c.rank(0) == 2 || (batch && !a), "a product takes matrices");
+  const Size depth = a ? c.dim(0, 0) : lastDim(c, 0), each = c.dim(0, a || batch ? 1 : 0), columns = c.dim(1, b ? 0 : 1);
+  require(c.dim(1, b ? 1 : 0) == depth, "the factors of a product do not fit");
+  float* out = batch ? c.out(0, c.dim(0, 0), each, columns) : c.out(0, each, columns);
+  return gemm(c.host, {1, batch ? c.dim(0, 0) * each : each, columns, depth, c.in(0), c.in(1), a, b, 0, 0}, out);
+}
+
 void checkCells(const Call& c, int cells, int weights, Size tableRows) {
   require(c.size(weights) == c.size(cells), "cells and weights differ in number");
   const int* cell = c.in<int>(cells);
@@ -207,6 +216,7 @@ bool sumOfSquaresCall(Call& c) {
   X(CoordTokGeluGradient, geluGradientCall) \
   X(CoordTokAdd, addCall) \
   X(CoordTokColumnSums, columnSumsCall) \
+  X(CoordTokProduct, productCall) \
   X(CoordTokWeightedRows, weightedRowsCall) \
   X(CoordTokWeightedRowsGradient, weightedRowsGradientCall) \
   X(CoordTokAdamW, adamwCall) \

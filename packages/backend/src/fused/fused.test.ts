@@ -20,6 +20,7 @@ import * as fc from "fast-check";
 import {
   dispose,
   mul,
+  reshape,
   sum,
   tensor,
   tidy,
@@ -297,6 +298,40 @@ describeEachBackend("fused operations", (backend) => {
     ).toThrow(/outside the table/);
   });
 
+  it("products are those of float64, whichever factor is read transposed, for few rows and many, empty axes and NaN", () => {
+    const many = fc.constantFrom(0, 1, 5, 12, 32, 33, 101);
+    fc.assert(
+      fc.property(many, many, many, fc.nat(3), fc.nat(1000), (rows, depth, columns, transposed, seed) => {
+        const [flipA, flipB] = [(transposed & 1) === 1, transposed > 1];
+        const [a, b] = [normal(seed, rows * depth), normal(seed + 1, depth * columns)];
+        if (seed % 5 === 0 && a.length > 0) a[a.length - 1] = NaN;
+        const expected = Array.from({ length: rows * columns }, (_, i) => {
+          const [row, column] = [Math.floor(i / columns), i % columns];
+          let total = 0;
+          for (let k = 0; k < depth; k++)
+            total +=
+              a[flipA ? k * rows + row : row * depth + k]! * b[flipB ? column * depth + k : k * columns + column]!;
+          return total;
+        });
+        const factors = {
+          a: tensor(a, flipA ? [depth, rows] : [rows, depth]) as Tensor2D,
+          b: tensor(b, flipB ? [columns, depth] : [depth, columns]) as Tensor2D,
+        };
+        const [product] = runFused("CoordTokProduct", factors, { transposed });
+        expect(product.shape).toEqual([rows, columns]);
+        expect(errorOf(numbersOf(product), expected, 1e-2)).toBeLessThan(allowed);
+        dispose([factors.a, factors.b, product]);
+      }),
+      { numRuns: 60 },
+    );
+    const batch = tensor(normal(1, 2 * 3 * 4), [2, 3, 4]) as Tensor3D;
+    const kernel = tensor(normal(2, 4 * 5), [4, 5]) as Tensor2D;
+    const [each] = runFused("CoordTokProduct", { a: batch, b: kernel }, { transposed: 0 });
+    const [flat] = runFused("CoordTokProduct", { a: reshape(batch, [6, 4]) as Tensor2D, b: kernel }, { transposed: 0 });
+    expect([each.shape, [...numbersOf(each)]]).toEqual([[2, 3, 5], [...numbersOf(flat)]]);
+    dispose([batch, kernel, each, flat]);
+  });
+
   it("AdamW, moving averages and norms over lists are their composite forms, zero gradients included, and write to no input", async () => {
     const shapes = [[3, 7], [1], [0, 4], [257, 129], [40_000]];
     const tree = (seed: number, scale = 1): Record<string, Tensor> =>
@@ -337,6 +372,8 @@ describeEachBackend("fused operations", (backend) => {
       ["CoordTokSelfAttention", { packed }, { heads: 3, statistics: false }, /heads do not divide/],
       ["CoordTokSelfAttention", { packed, bias: tensor([[1, 2]]) }, { heads: 2, statistics: false }, /bias is not/],
       ["CoordTokGelu", { x: tensor([[1, 2, 3]]), bias: tensor([1, 2]) }, {}, /differs from x/],
+      ["CoordTokProduct", { a: packed, b: tensor([[1, 2]]) }, { transposed: 0 }, /factors of a product/],
+      ["CoordTokProduct", { a: packed, b: tensor([[1, 2]]) }, { transposed: 1 }, /takes matrices/],
       [
         "CoordTokLayerNorm",
         { x: tensor([[1, 2, 3]]), scale: tensor([1, 2]), shift: tensor([1, 2]) },

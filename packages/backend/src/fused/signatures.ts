@@ -60,6 +60,7 @@ export const signatures: { readonly [name in FusedName]: Signature } = {
   CoordTokGeluGradient: { inputs: ["x", "dy"], optional: ["bias"], outputs: 3 },
   CoordTokAdd: { inputs: ["x"], optional: ["addend", "bias"], outputs: 1 },
   CoordTokColumnSums: { inputs: ["x"], outputs: 1 },
+  CoordTokProduct: { inputs: ["a", "b"], heads: "transposed", outputs: 1 },
   CoordTokWeightedRows: { inputs: ["table", "weights"], indices: ["cells"], outputs: 1 },
   CoordTokWeightedRowsGradient: { inputs: ["dy", "weights"], indices: ["cells"], heads: "rows", outputs: 1 },
   CoordTokAdamW: { inputs: ["settings"], lists: 4, outputs: 3 },

@@ -11,7 +11,7 @@ import {
 import { hasFused, runFused, type FusedName } from "./fused.js";
 import type { LayerNormParams } from "./layer-norm.js";
 import { operation } from "./operation.js";
-import { columnSums, product } from "./product.js";
+import { product, productOfEach } from "./product.js";
 import type { BlockOptions, MemoryBlockParams, TransformerBlockParams } from "./transformer-block.js";
 
 const needed: readonly FusedName[] = [
@@ -30,14 +30,14 @@ export function hasFusedBlocks(): boolean {
 
 /** The parts of a block that its gradient needs. */
 interface Kept {
-  readonly x: Tensor2D;
-  readonly normal: Tensor2D;
+  readonly x: Tensor3D;
+  readonly normal: Tensor3D;
   readonly packed: Tensor3D;
   readonly attended: Tensor3D;
   readonly statistics: Tensor4D;
-  readonly sum: Tensor2D;
-  readonly mlpNormal: Tensor2D;
-  readonly hidden: Tensor2D;
+  readonly sum: Tensor3D;
+  readonly mlpNormal: Tensor3D;
+  readonly hidden: Tensor3D;
 }
 const keptNames = ["x", "normal", "packed", "attended", "statistics", "sum", "mlpNormal", "hidden"] as const;
 
@@ -50,11 +50,11 @@ export function fusedTransformerBlock(params: TransformerBlockParams, x: Tensor3
   const weights = blockWeights(params);
   return operation<Rank.R3>(
     [x, ...weights.filter((tensor) => tensor !== undefined)],
-    (save) => {
-      const { out, kept } = blockForward(params, x, options);
+    (save, recorded) => {
+      const { out, kept } = blockForward(params, x, { ...options, recorded });
       const bias = options.keyBias === undefined ? [] : [options.keyBias];
-      save([...keptNames.map((name) => kept[name]), ...bias]);
-      return reshape(out, x.shape);
+      if (kept !== undefined) save([...keptNames.map((name) => kept[name]), ...bias]);
+      return out;
     },
     (dy, saved) => {
       const kept = Object.fromEntries(keptNames.map((name, i) => [name, saved[i]])) as unknown as Kept;
@@ -84,74 +84,85 @@ function blockWeights({ attentionNorm, attention, mlpNorm, mlp }: TransformerBlo
 
 function blockForward(
   { attentionNorm, attention, mlpNorm, mlp }: TransformerBlockParams,
-  x3d: Tensor3D,
-  { heads, epsilon, keyBias }: BlockOptions,
-): { out: Tensor2D; kept: Kept } {
-  const x = rowsOf(x3d);
+  x: Tensor3D,
+  { heads, epsilon, keyBias, recorded }: BlockOptions & { readonly recorded: boolean },
+): { out: Tensor3D; kept: Kept | undefined } {
+  /** Frees what only a gradient would need. */
+  const leave = (tensor: Tensor): void => {
+    if (!recorded) tensor.dispose();
+  };
   const normal = norm(attentionNorm, x, epsilon);
-  const packed = biased(product(normal, attention.queryKeyValue.kernel), attention.queryKeyValue.bias);
-  const packed3d: Tensor3D = reshape(packed, [x3d.shape[0], x3d.shape[1], packed.shape[1]]);
-  const inputs = { packed: packed3d, bias: keyBias };
-  const [attended, statistics] = runFused("CoordTokSelfAttention", inputs, { heads, statistics: true });
-  const added = { addend: product(rowsOf(attended), attention.output.kernel), bias: attention.output.bias };
+  const packed = biased(productOfEach(normal, attention.queryKeyValue.kernel), attention.queryKeyValue.bias);
+  leave(normal);
+  const inputs = { packed, bias: keyBias };
+  const [attended, statistics] = runFused("CoordTokSelfAttention", inputs, { heads, statistics: recorded });
+  leave(packed);
+  const added = { addend: productOfEach(attended, attention.output.kernel), bias: attention.output.bias };
+  leave(attended);
   const [mlpNormal, sum] = runFused("CoordTokLayerNorm", { x, ...mlpNorm, ...added }, { epsilon }) as [
-    Tensor2D,
-    Tensor2D,
+    Tensor3D,
+    Tensor3D,
   ];
-  const hidden = product(mlpNormal, mlp.expand.kernel);
-  const [active] = runFused("CoordTokGelu", { x: hidden, bias: mlp.expand.bias }, {});
-  const addend = product(active, mlp.contract.kernel);
-  const [out] = runFused("CoordTokAdd", { x: sum, addend, bias: mlp.contract.bias }, {}) as [Tensor2D];
-  return { out, kept: { x, normal, packed: packed3d, attended, statistics, sum, mlpNormal, hidden } };
+  added.addend.dispose();
+  const hidden = productOfEach(mlpNormal, mlp.expand.kernel);
+  leave(mlpNormal);
+  const [active] = runFused("CoordTokGelu", { x: hidden, bias: mlp.expand.bias }, {}) as [Tensor3D];
+  leave(hidden);
+  const addend = productOfEach(active, mlp.contract.kernel);
+  active.dispose();
+  const [out] = runFused("CoordTokAdd", { x: sum, addend, bias: mlp.contract.bias }, {}) as [Tensor3D];
+  addend.dispose();
+  leave(sum);
+  return { out, kept: recorded ? { x, normal, packed, attended, statistics, sum, mlpNormal, hidden } : undefined };
 }
 
-function blockGradient(params: TransformerBlockParams, kept: Kept, dy3d: Tensor3D, options: BlockOptions): Tensor[] {
+function blockGradient(params: TransformerBlockParams, kept: Kept, dy: Tensor3D, options: BlockOptions): Tensor[] {
   const { attentionNorm, attention, mlpNorm, mlp } = params;
   const { heads, epsilon, keyBias: bias } = options;
-  const dy = rowsOf(dy3d);
   const [normalGradient, ...mlpGradients] = tidy(() => {
-    const activeGradient = product(dy, mlp.contract.kernel, false, true);
+    const activeGradient = productOfEach(dy, mlp.contract.kernel, true);
     const inputs = { x: kept.hidden, dy: activeGradient, bias: mlp.expand.bias };
-    const [hiddenGradient, expandBias, active] = runFused("CoordTokGeluGradient", inputs, {});
+    const [hiddenGradient, expandBias, active] = runFused("CoordTokGeluGradient", inputs, {}) as [
+      Tensor3D,
+      Tensor1D,
+      Tensor3D,
+    ];
     return [
-      product(hiddenGradient, mlp.expand.kernel, false, true),
-      product(kept.mlpNormal, hiddenGradient, true, false),
+      productOfEach(hiddenGradient, mlp.expand.kernel, true),
+      kernelGradient(kept.mlpNormal, hiddenGradient),
       ...(mlp.expand.bias === undefined ? [] : [expandBias]),
-      product(active, dy, true, false),
+      kernelGradient(active, dy),
       ...biasGradient(mlp.contract.bias, dy),
     ];
-  }) as [Tensor2D, ...Tensor[]];
+  }) as [Tensor3D, ...Tensor[]];
   const outputBias = attention.output.bias !== undefined;
   const [sumGradient, mlpScale, mlpShift, ...outputBiasGradient] = runFused(
     "CoordTokLayerNormGradient",
     { x: kept.sum, scale: mlpNorm.scale, dy: normalGradient, upstream: dy },
     { epsilon, biasGradient: outputBias },
-  ) as [Tensor2D, Tensor1D, Tensor1D, ...Tensor1D[]];
+  ) as [Tensor3D, Tensor1D, Tensor1D, ...Tensor1D[]];
   normalGradient.dispose();
   const [packedGradient, outputKernel] = tidy(() => {
-    const attendedGradient: Tensor3D = reshape(
-      product(sumGradient, attention.output.kernel, false, true),
-      kept.attended.shape,
-    );
     const { packed, attended: out, statistics } = kept;
+    const attendedGradient = productOfEach(sumGradient, attention.output.kernel, true);
     const inputs = { packed, out, statistics, dy: attendedGradient, bias };
     const [gradient] = runFused("CoordTokSelfAttentionGradient", inputs, { heads });
-    return [rowsOf(gradient), product(rowsOf(out), sumGradient, true, false)] as [Tensor2D, Tensor2D];
+    return [gradient, kernelGradient(out, sumGradient)] as [Tensor3D, Tensor2D];
   });
   const [xGradient, scale, shift] = runFused(
     "CoordTokLayerNormGradient",
     {
       x: kept.x,
       scale: attentionNorm.scale,
-      dy: product(packedGradient, attention.queryKeyValue.kernel, false, true),
+      dy: productOfEach(packedGradient, attention.queryKeyValue.kernel, true),
       upstream: sumGradient,
     },
     { epsilon, biasGradient: false },
   );
-  const packedKernel = product(kept.normal, packedGradient, true, false);
+  const packedKernel = kernelGradient(kept.normal, packedGradient);
   const packedBias = biasGradient(attention.queryKeyValue.bias, packedGradient);
   const attentionGradients = [scale, shift, packedKernel, ...packedBias, outputKernel, ...outputBiasGradient];
-  return [reshape(xGradient, dy3d.shape), ...attentionGradients, mlpScale, mlpShift, ...mlpGradients];
+  return [xGradient, ...attentionGradients, mlpScale, mlpShift, ...mlpGradients];
 }
 
 /**
@@ -175,71 +186,78 @@ export function fusedMemoryAttention(
   ];
   return operation<Rank.R3>(
     [x, memory, ...weights],
-    (save) => {
-      const normal = norm(memoryNorm, rowsOf(x), epsilon);
-      const query: Tensor3D = reshape(biased(product(normal, toQuery.kernel), toQuery.bias), x.shape);
-      const packed = biased(product(rowsOf(memory), toKeyValue.kernel), toKeyValue.bias);
-      const keyValue: Tensor3D = reshape(packed, [memory.shape[0], memory.shape[1], packed.shape[1]]);
+    (save, recorded) => {
+      const normal = norm(memoryNorm, x, epsilon);
+      const query = biased(productOfEach(normal, toQuery.kernel), toQuery.bias);
+      const keyValue = biased(productOfEach(memory, toKeyValue.kernel), toKeyValue.bias);
       const inputs = { query, keyValue, bias: keyBias };
-      const [out, statistics] = runFused("CoordTokCrossAttention", inputs, { heads, statistics: true });
-      save([x, memory, normal, query, keyValue, out, statistics, ...(keyBias === undefined ? [] : [keyBias])]);
-      const addend = product(rowsOf(out), output.kernel);
-      return reshape(runFused("CoordTokAdd", { x: rowsOf(x), addend, bias: output.bias }, {})[0], x.shape) as Tensor3D;
+      const [out, statistics] = runFused("CoordTokCrossAttention", inputs, { heads, statistics: recorded });
+      if (recorded)
+        save([x, memory, normal, query, keyValue, out, statistics, ...(keyBias === undefined ? [] : [keyBias])]);
+      const addend = productOfEach(out, output.kernel);
+      return runFused("CoordTokAdd", { x, addend, bias: output.bias }, {})[0] as Tensor3D;
     },
-    (dy3d, saved) => {
-      const [x3d, source, normal, query, keyValue, out, statistics, bias] = saved as [
+    (dy, saved) => {
+      const [before, source, normal, query, keyValue, out, statistics, bias] = saved as [
         Tensor3D,
         Tensor3D,
-        Tensor2D,
+        Tensor3D,
         Tensor3D,
         Tensor3D,
         Tensor3D,
         Tensor4D,
         Tensor2D | undefined,
       ];
-      const dy = rowsOf(dy3d);
-      const outGradient: Tensor3D = reshape(product(dy, output.kernel, false, true), out.shape);
+      const outGradient = productOfEach(dy, output.kernel, true);
       const inputs = { query, keyValue, out, statistics, dy: outGradient, bias };
-      const gradients = runFused("CoordTokCrossAttentionGradient", inputs, { heads });
-      const [queryGradient, keyValueGradient] = gradients.map(rowsOf) as [Tensor2D, Tensor2D];
+      const [queryGradient, keyValueGradient] = runFused("CoordTokCrossAttentionGradient", inputs, { heads });
       const [xGradient, scale, shift] = runFused(
         "CoordTokLayerNormGradient",
         {
-          x: rowsOf(x3d),
+          x: before,
           scale: memoryNorm.scale,
-          dy: product(queryGradient, toQuery.kernel, false, true),
+          dy: productOfEach(queryGradient, toQuery.kernel, true),
           upstream: dy,
         },
         { epsilon, biasGradient: false },
       );
       return [
-        reshape(xGradient, x3d.shape),
-        reshape(product(keyValueGradient, toKeyValue.kernel, false, true), source.shape),
+        xGradient,
+        productOfEach(keyValueGradient, toKeyValue.kernel, true),
         scale,
         shift,
-        product(normal, queryGradient, true, false),
+        kernelGradient(normal, queryGradient),
         ...biasGradient(toQuery.bias, queryGradient),
-        product(rowsOf(source), keyValueGradient, true, false),
+        kernelGradient(source, keyValueGradient),
         ...biasGradient(toKeyValue.bias, keyValueGradient),
-        product(rowsOf(out), dy, true, false),
+        kernelGradient(out, dy),
         ...biasGradient(output.bias, dy),
       ];
     },
   );
 }
 
+function norm({ scale, shift }: LayerNormParams, x: Tensor3D, epsilon: number): Tensor3D {
+  return runFused("CoordTokLayerNorm", { x, scale, shift }, { epsilon })[0] as Tensor3D;
+}
+
+/** `x + bias`; it takes `x`. */
+function biased(x: Tensor3D, bias: Tensor1D | undefined): Tensor3D {
+  if (bias === undefined) return x;
+  const [sum] = runFused("CoordTokAdd", { x, bias }, {}) as [Tensor3D];
+  x.dispose();
+  return sum;
+}
+
+/** Of a kernel that maps `x [B, M, K]`, from the gradient `[B, M, N]` of what it gave. */
+function kernelGradient(x: Tensor3D, dy: Tensor3D): Tensor2D {
+  return product(rowsOf(x), rowsOf(dy), true, false);
+}
+
 function rowsOf(x: Tensor3D): Tensor2D {
   return reshape(x, [x.shape[0] * x.shape[1], x.shape[2]]);
 }
 
-function norm({ scale, shift }: LayerNormParams, x: Tensor2D, epsilon: number): Tensor2D {
-  return runFused("CoordTokLayerNorm", { x, scale, shift }, { epsilon })[0] as Tensor2D;
-}
-
-function biased(x: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
-  return bias === undefined ? x : (runFused("CoordTokAdd", { x, bias }, {})[0] as Tensor2D);
-}
-
-function biasGradient(bias: Tensor1D | undefined, dy: Tensor2D): Tensor1D[] {
-  return bias === undefined ? [] : [columnSums(dy)];
+function biasGradient(bias: Tensor1D | undefined, dy: Tensor3D): Tensor1D[] {
+  return bias === undefined ? [] : [runFused("CoordTokColumnSums", { x: dy }, {})[0]];
 }

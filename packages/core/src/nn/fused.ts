@@ -67,17 +67,17 @@ export interface FusedKernels {
     attributes: { epsilon: number; biasGradient: boolean };
     outputs: [sumGradient: Tensor, scaleGradient: Tensor1D, shiftGradient: Tensor1D, biasGradient: Tensor1D];
   };
-  /** The exact GELU of `x + bias` for `x [rows, columns]`. */
+  /** The exact GELU of `x + bias` for `x [..., columns]`. */
   readonly CoordTokGelu: {
-    inputs: { x: Tensor2D; bias?: Tensor1D | undefined };
+    inputs: { x: Tensor; bias?: Tensor1D | undefined };
     attributes: Record<string, never>;
-    outputs: [out: Tensor2D];
+    outputs: [out: Tensor];
   };
   /** Its gradient, the column sums of that, and its value again. */
   readonly CoordTokGeluGradient: {
-    inputs: { x: Tensor2D; dy: Tensor2D; bias?: Tensor1D | undefined };
+    inputs: { x: Tensor; dy: Tensor; bias?: Tensor1D | undefined };
     attributes: Record<string, never>;
-    outputs: [xGradient: Tensor2D, biasGradient: Tensor1D, out: Tensor2D];
+    outputs: [xGradient: Tensor, biasGradient: Tensor1D, out: Tensor];
   };
   /** `x + addend + bias` for `x` of any shape; `bias` runs along the last axis. */
   readonly CoordTokAdd: {
@@ -90,6 +90,12 @@ export interface FusedKernels {
     inputs: { x: Tensor };
     attributes: Record<string, never>;
     outputs: [sums: Tensor1D];
+  };
+  /** The product of two matrices; `transposed` is 1 where `a` is read transposed, plus 2 where `b` is. Else `a` may be `[B, M, K]`. */
+  readonly CoordTokProduct: {
+    inputs: { a: Tensor2D | Tensor3D; b: Tensor2D };
+    attributes: { transposed: number };
+    outputs: [out: Tensor];
   };
   /** `[P, C]`: for each point the sum over corners of `weights [corners, P]` times row `cells [corners, P]` (int32) of `table [R, C]`. */
   readonly CoordTokWeightedRows: {

@@ -107,7 +107,7 @@ function fusedMlp<R extends Rank>({ expand, contract }: MlpParams, x: Tensor<R>)
       const input = flat(x);
       const hidden = product(input, expand.kernel);
       save([input, hidden, expand.kernel, biases[0], contract.kernel]);
-      const [active] = runFused("CoordTokGelu", { x: hidden, bias: biases[0] }, {});
+      const [active] = runFused("CoordTokGelu", { x: hidden, bias: biases[0] }, {}) as [Tensor2D];
       return reshape(affine(active, contract.kernel, biases[1]), x.shape);
     },
     (dy, saved) => {
@@ -115,7 +115,7 @@ function fusedMlp<R extends Rank>({ expand, contract }: MlpParams, x: Tensor<R>)
       const flatDy = flat(dy);
       const activeGradient = product(flatDy, down, false, true);
       const gradient = runFused("CoordTokGeluGradient", { x: hidden, dy: activeGradient, bias }, {});
-      const [hiddenGradient, biasGradient, active] = gradient;
+      const [hiddenGradient, biasGradient, active] = gradient as [Tensor2D, Tensor1D, Tensor2D];
       return [
         reshape(product(hiddenGradient, up, false, true), x.shape),
         product(input, hiddenGradient, true, false),

@@ -1,4 +1,4 @@
-import { customGrad, dispose, tidy, type Rank, type Tensor } from "@tensorflow/tfjs-core";
+import { customGrad, dispose, engine, tidy, type Rank, type Tensor } from "@tensorflow/tfjs-core";
 
 /** Keeps tensors for the gradient. */
 export type Save = (tensors: readonly Tensor[]) => void;
@@ -7,18 +7,20 @@ export type Save = (tensors: readonly Tensor[]) => void;
  * An operation with a gradient of its own: the tape keeps only what `forward` saves, and frees that as well as the
  * gradient's intermediates as soon as the gradient is computed.
  * @param inputs the tensors that receive gradients.
- * @param forward computes the value and saves what the gradient needs.
+ * @param forward computes the value and saves what the gradient needs. Unless it is `recorded`, there will be no gradient, and it may
+ * free its intermediates at once: memory that is still in the processor's cache is then used again.
  * @param gradient gives one gradient per input, in their order, from that of the value and the saved tensors.
  */
 export function operation<R extends Rank>(
   inputs: readonly Tensor[],
-  forward: (save: Save) => Tensor<R>,
+  forward: (save: Save, recorded: boolean) => Tensor<R>,
   gradient: (dy: Tensor<R>, saved: readonly Tensor[]) => Tensor[],
 ): Tensor<R> {
+  const recorded = engine().state.gradientDepth > 0;
   const run = customGrad((...args) => {
     const save = args[args.length - 1] as unknown as Save;
     return {
-      value: forward(save),
+      value: forward(save, recorded),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
         const gradients = tidy(() => gradient(dy as Tensor<R>, saved));
         // The tape would keep them until the last gradient is known.

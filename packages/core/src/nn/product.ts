@@ -1,4 +1,14 @@
-import { fused, matMul, ones, reshape, transpose, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
+import {
+  fused,
+  matMul,
+  ones,
+  reshape,
+  transpose,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+} from "@tensorflow/tfjs-core";
 import { hasFused, runFused } from "./fused.js";
 import { backendTraits } from "./traits.js";
 
@@ -9,15 +19,47 @@ import { backendTraits } from "./traits.js";
  * @returns `[M, N]`
  */
 export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
+  const [depth, rows] = transposeA ? a.shape : [a.shape[1], a.shape[0]];
+  if (isSmall(rows, depth, b.shape[transposeB ? 0 : 1], transposeB))
+    return runFused(
+      "CoordTokProduct",
+      { a, b },
+      { transposed: (transposeA ? 1 : 0) + (transposeB ? 2 : 0) },
+    )[0] as Tensor2D;
   if (backendTraits().transposedProducts) return matMul(a, b, transposeA, transposeB);
   const left: Tensor2D = transposeA ? transpose(a) : a;
   const right: Tensor2D = transposeB ? transpose(b) : b;
   return matMul(left, right);
 }
 
+/**
+ * {@link product} of every matrix of a batch with one matrix, without a gradient of its own.
+ * @param x `[B, M, K]`
+ * @param kernel `[K, N]`, or `[N, K]` with `transposed`.
+ * @returns `[B, M, N]`
+ */
+export function productOfEach(x: Tensor3D, kernel: Tensor2D, transposed = false): Tensor3D {
+  const [clips, rows, depth] = x.shape;
+  if (isSmall(clips * rows, depth, kernel.shape[transposed ? 0 : 1], transposed))
+    return runFused("CoordTokProduct", { a: x, b: kernel }, { transposed: transposed ? 2 : 0 })[0] as Tensor3D;
+  return matMul(x as Tensor, kernel, false, transposed) as Tensor3D;
+}
+
+/** Up to so many rows, or multiplications, the fused product is faster than TensorFlow's, which takes 0.15 ms for the smallest one. */
+const fewRows = 32;
+const fewMultiplications = 2 ** 22;
+
+function isSmall(rows: number, depth: number, columns: number, transposeB: boolean): boolean {
+  const few = (rows <= fewRows && !transposeB) || rows * depth * columns <= fewMultiplications;
+  return few && hasFused("CoordTokProduct");
+}
+
 /** `x kernel + bias` for `x [M, K]`, `kernel [K, N]`, `bias [N]`. No gradient of its own. */
 export function affine(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
-  return bias === undefined ? matMul(x, kernel) : (fused.matMul({ a: x, b: kernel, bias }) as Tensor2D);
+  if (bias === undefined) return product(x, kernel);
+  if (isSmall(x.shape[0], ...kernel.shape, false))
+    return runFused("CoordTokAdd", { x: product(x, kernel), bias }, {})[0] as Tensor2D;
+  return fused.matMul({ a: x, b: kernel, bias }) as Tensor2D;
 }
 
 /**
