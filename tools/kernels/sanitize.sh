@@ -7,7 +7,7 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 for sanitizers in address,undefined thread; do
   "${CXX:-c++}" -O2 -g -march=native -std=c++17 -ffp-contract=fast -fno-math-errno -fno-omit-frame-pointer -pthread \
-    "-fsanitize=$sanitizers" -fno-sanitize-recover=all -I "$kernels" "$here/drive.cc" "$kernels/kernels.cc" -o "$build/drive"
+    "-fsanitize=$sanitizers" -fno-sanitize-recover=all -I "$kernels" "$here/drive.cc" "$kernels/kernels.cc" "$kernels/measures.cc" -o "$build/drive"
   echo "$sanitizers:"
   "$build/drive"
 done

@@ -8,7 +8,7 @@ import { root, run } from "./check-command.js";
 /** The compiler that gives the committed files byte by byte; another version may not. */
 const zigVersion = "0.17.1";
 
-const sources = ["kernels.cc", "wasm.cc"].map((name) => join(root, "packages/backend/kernels", name));
+const sources = ["kernels.cc", "measures.cc", "wasm.cc"].map((name) => join(root, "packages/backend/kernels", name));
 const target = join(root, "packages/backend/src/fused/wasm-files.ts");
 
 const features = "mvp+simd128+bulk_memory+sign_ext+nontrapping_fptoint+mutable_globals";

@@ -1,122 +1,8 @@
-#include "kernels.h"
-
-// Numbers per vector: the one parameter of the build. The compiler's vector extensions do the rest.
-#ifndef COORDTOK_LANES
-#if defined(__AVX512F__)
-#define COORDTOK_LANES 16
-#elif defined(__AVX__)
-#define COORDTOK_LANES 8
-#else
-#define COORDTOK_LANES 4
-#endif
-#endif
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+// The arithmetic of transformers: attention, norms, activations, look-ups, optimizer, products.
+#include "vectors.h"
 
 namespace coordtok {
 namespace {
-
-constexpr Size L = COORDTOK_LANES;
-// Vector registers decide the register tile.
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr bool manyRegisters = true;
-#else
-constexpr bool manyRegisters = false;
-#endif
-
-typedef float V __attribute__((vector_size(4 * COORDTOK_LANES)));
-typedef unsigned U __attribute__((vector_size(4 * COORDTOK_LANES)));
-typedef float Unaligned __attribute__((vector_size(4 * COORDTOK_LANES), aligned(4), may_alias));
-
-inline V load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
-inline void store(float* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
-inline V splat(float x) { return x - V{}; }  // x + 0 would turn -0 into 0
-// Lanes by number go through memory: indexed vectors came out wrong for wasm.
-inline V load(const float* p, Size count) {
-  if (count >= L) return load(p);
-  float part[L] = {};
-  for (Size i = 0; i < count; i++) part[i] = p[i];
-  return load(part);
-}
-inline void store(float* p, V v, Size count) {
-  if (count >= L) return store(p, v);
-  float part[L];
-  store(part, v);
-  for (Size i = 0; i < count; i++) p[i] = part[i];
-}
-// A NaN in a stays. Compilers make of the choice an instruction of relaxed SIMD that may lose it.
-inline V larger(V a, V b) {
-#if defined(__wasm_relaxed_simd__)
-  return __builtin_wasm_pmax_f32x4(a, b);
-#else
-  return b > a ? b : a;
-#endif
-}
-// a * b + c, rounded once where the build has an instruction for it; compilers find the others themselves.
-inline V multiplyAdd(V a, V b, V c) {
-#if defined(__wasm_relaxed_simd__)
-  return __builtin_wasm_relaxed_madd_f32x4(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-inline float total(V v) {
-  float part[L];
-  store(part, v);
-  for (Size half = L / 2; half > 0; half /= 2)
-    for (Size i = 0; i < half; i++) part[i] += part[i + half];
-  return part[0];
-}
-inline Size least(Size a, Size b) { return a < b ? a : b; }
-inline Size pieces(Size count, Size piece) { return (count + piece - 1) / piece; }
-inline Size padded(Size count) { return pieces(count, L) * L; }
-inline void fill(float* p, Size count, float x) {
-  for (Size i = 0; i < count; i++) p[i] = x;
-}
-
-template <class Body>
-void parallel(const Host& host, Size tasks, const Body& body) {
-  if (tasks <= 0) return;
-  auto call = [](void* argument, Size task, int worker) { (*static_cast<const Body*>(argument))(task, worker); };
-  host.run(host.self, tasks, call, const_cast<Body*>(&body));
-}
-
-constexpr float log2e = 1.44269504f;
-
-// 2^x for x <= 0, to 1.6e-7; exactly 0 below the smallest normal number, NaN stays.
-inline V powerOf2(V x) {
-  const float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
-  const V floor = splat(-127.f);
-  x = larger(x, floor);
-  const V t = x + magic;
-  const V r = x - (t - magic);
-  V p = r * 0.00132647075f + 0.00967151392f;
-  p = p * r + 0.0555073395f;
-  p = p * r + 0.240222424f;
-  p = p * r + 0.693147004f;
-  p = p * r + 1.f;
-  return p * (V)(((U)t << 23) + (127u << 23));  // the exponent -127 makes 0
-}
-
-// The normal distribution's Φ(x) and exp(-x²/2). Φ(-a) exp(a²/2) is a polynomial of 1 / (1 + 0.4 a), fitted to 7e-8.
-inline V normalCdf(V x, V* bell) {
-  const V a = x < 0.f ? -x : x;
-  const V t = 1.f / (1.f + 0.4f * a);
-  V p = t * -0.040099971f + 0.20276235f;
-  p = p * t + -0.377619773f;
-  p = p * t + 0.254897922f;
-  p = p * t + -0.0147192394f;
-  p = p * t + 0.159260914f;
-  p = p * t + 0.155605584f;
-  p = p * t + 0.159925163f;
-  p = p * t + -1.29929549e-05f;
-  *bell = powerOf2(-0.5f * log2e * x * x);
-  const V tail = p * *bell;
-  return x < 0.f ? tail : 1.f - tail;
-}
 
 // ---- Products of small matrices -------------------------------------------------------------------------------------
 
@@ -330,8 +216,6 @@ void attendBlockBackward(const Attention& a, const Head& h, Size count, const Ba
 
 // ---- Rows -----------------------------------------------------------------------------------------------------------
 
-constexpr Size chunk = 64;  // rows of a task; fixed, so that column sums do not depend on the number of threads
-
 // A row's mean and 1 / sqrt(variance + epsilon).
 inline void moments(const float* x, Size size, float epsilon, float* mean, float* inverse) {
   V sum{};
@@ -357,14 +241,6 @@ void finishSums(Size chunks, Size count, Size columns, const float* partial, flo
     for (Size c = 0; c < chunks; c++)
       for (Size i = 0; i < columns; i++) out[s][i] += partial[(c * count + s) * columns + i];
   }
-}
-
-// Calls body(first row, end row, task, worker) for chunks of rows.
-template <class Body>
-void rowChunks(const Host& host, Size rows, const Body& body) {
-  parallel(host, pieces(rows, chunk), [&](Size task, int worker) {
-    body(task * chunk, least(rows, (task + 1) * chunk), task, worker);
-  });
 }
 
 }  // namespace
@@ -613,8 +489,6 @@ bool weightedRowsBackward(const Host& host, Size points, Size corners, Size colu
 
 namespace {
 
-constexpr Size stretch = 1 << 15;
-
 // Calls body(tensor, begin, end, task) for stretches of all tensors, at most `stretch` numbers each.
 template <class Body>
 void stretches(const Host& host, Size count, const Size* sizes, const Body& body) {
@@ -673,208 +547,6 @@ bool sumOfSquares(const Host& host, Size count, const Size* sizes, const float* 
   });
   *result = 0;
   for (Size i = 0; i < tasks; i++) *result += static_cast<double>(partial[i]);
-  return true;
-}
-
-// ---- Measures of frames ----------------------------------------------------------------------------------------------
-
-bool meanSquaredDifference(const Host& host, Size rows, Size size, const float* a, const float* b, float* out) {
-  const Size part = pieces(size, stretch);
-  float* partial = host.scratch(host.self, rows * part);
-  if (partial == nullptr) return false;
-  parallel(host, rows * part, [&](Size task, int) {
-    const Size row = task / part * size, begin = row + task % part * stretch, end = least(row + size, begin + stretch);
-    V sums[4] = {};
-    Size i = begin;
-    for (; i + 4 * L <= end; i += 4 * L) {
-      UNROLL for (int j = 0; j < 4; j++) {
-        const V away = load(a + i + j * L) - load(b + i + j * L);
-        sums[j] += away * away;
-      }
-    }
-    for (; i < end; i += L) {
-      const V away = load(a + i, end - i) - load(b + i, end - i);
-      sums[0] += away * away;
-    }
-    partial[task] = total((sums[0] + sums[1]) + (sums[2] + sums[3]));
-  });
-  for (Size row = 0; row < rows; row++) {
-    double sum = 0;
-    for (Size i = 0; i < part; i++) sum += static_cast<double>(partial[row * part + i]);
-    out[row] = static_cast<float>(sum / static_cast<double>(size));
-  }
-  return true;
-}
-
-bool biasRelu(const Host& host, Size rows, Size columns, const float* x, const float* bias, Size besideColumns,
-              const float* beside, const float* besideBias, float* out) {
-  const Size outColumns = columns + besideColumns;
-  auto rectify = [](Size count, const float* from, const float* shift, float* to) {
-    for (Size i = 0; i < count; i += L)
-      store(to + i, larger(load(from + i, count - i) + load(shift + i, count - i), V{}), count - i);
-  };
-  rowChunks(host, rows, [&](Size first, Size end, Size, int) {
-    for (Size r = first; r < end; r++) {
-      rectify(columns, x + r * columns, bias, out + r * outColumns);
-      rectify(besideColumns, beside + r * besideColumns, besideBias, out + r * outColumns + columns);
-    }
-  });
-  return true;
-}
-
-namespace {
-
-inline float norm(Size size, const float* x) {
-  V squares{};
-  for (Size i = 0; i < size; i += L) {
-    const V v = load(x + i, size - i);
-    squares += v * v;
-  }
-  return __builtin_sqrtf(total(squares));
-}
-
-}  // namespace
-
-bool featureDistance(const Host& host, Size pairs, Size positions, Size channels, float epsilon, const float* a, const float* b,
-                     const float* head, float* out) {
-  const Size chunks = pieces(positions, chunk);
-  float* partial = host.scratch(host.self, pairs * chunks);
-  if (partial == nullptr) return false;
-  parallel(host, pairs * chunks, [&](Size task, int) {
-    const Size begin = task / chunks * positions + task % chunks * chunk, end = least((task / chunks + 1) * positions, begin + chunk);
-    float sum = 0;
-    for (Size p = begin; p < end; p++) {
-      const float *x = a + p * channels, *y = b + p * channels;
-      // In units of x, so that nothing is left of equal features, wherever it is rounded.
-      const float unit = norm(channels, x) + epsilon, inverse = 1.f / unit, ratio = unit / (norm(channels, y) + epsilon);
-      V weighted{};
-      for (Size i = 0; i < channels; i += L) {
-        const V away = load(x + i, channels - i) - load(y + i, channels - i) * ratio;
-        weighted += load(head + i, channels - i) * (away * inverse) * (away * inverse);
-      }
-      sum += total(weighted);
-    }
-    partial[task] = sum;
-  });
-  for (Size pair = 0; pair < pairs; pair++) {
-    double sum = 0;
-    for (Size i = 0; i < chunks; i++) sum += static_cast<double>(partial[pair * chunks + i]);
-    out[pair] = static_cast<float>(sum / static_cast<double>(positions));
-  }
-  return true;
-}
-
-namespace {
-
-constexpr Size band = 32;  // rows of results of a task
-constexpr int maps = 4;    // sum, difference and their squares
-
-// One band of one frame; scratch is what ssimScratch says.
-class SsimBand {
- public:
-  SsimBand(const Ssim& given, Size frame, Size first, float* scratch)
-      : s_(given), columns_(given.width * given.channels), outColumns_((given.width - ssimTaps + 1) * given.channels),
-        pitch_(pitchOf(given)), rows_(least(band, given.height - ssimTaps + 1 - first)),
-        a_(given.a + (frame * given.height + first) * columns_), b_(given.b + (frame * given.height + first) * columns_),
-        centre_(scratch), row_(centre_ + pitch_), ring_(row_ + maps * pitch_), sums_(ring_ + ssimTaps * maps * pitch_) {}
-
-  static Size pitchOf(const Ssim& s) { return padded(s.width * s.channels) + padded(ssimTaps * s.channels); }
-  static Size floats(const Ssim& s) { return (1 + maps + ssimTaps * maps + 2) * pitchOf(s); }
-
-  // sums [2, channels]: of SSIM and of its contrast term.
-  void run(float* sums) {
-    fill(centre_, (1 + maps) * pitch_, 0);
-    fill(sums_, 2 * pitch_, 0);
-    findCentre();
-    for (Size r = 0; r < rows_ + ssimTaps - 1; r++) {
-      readRow(r);
-      smoothRow(r);
-      if (r >= ssimTaps - 1) compareRow(r);
-    }
-    for (Size term = 0; term < 2; term++)
-      for (Size c = 0; c < s_.channels; c++) sums[term * s_.channels + c] = channelSum(sums_ + term * pitch_, outColumns_, c);
-  }
-
- private:
-  float channelSum(const float* x, Size count, Size channel) const {
-    double sum = 0;
-    for (Size i = channel; i < count; i += s_.channels) sum += static_cast<double>(x[i]);
-    return static_cast<float>(sum);
-  }
-  // The mean of the sum: variances do not depend on it, and without it their squares lose less.
-  void findCentre() {
-    const Size rows = rows_ + ssimTaps - 1;
-    for (Size r = 0; r < rows; r++)
-      for (Size i = 0; i < columns_; i++) centre_[i] += a_[r * columns_ + i] + b_[r * columns_ + i];
-    for (Size c = 0; c < s_.channels; c++) {
-      const float mean = channelSum(centre_, columns_, c) / static_cast<float>(rows * s_.width);
-      for (Size i = c; i < columns_; i += s_.channels) centre_[i] = mean;
-    }
-  }
-  void readRow(Size r) {
-    for (Size i = 0; i < columns_; i += L) {
-      const V x = load(a_ + r * columns_ + i, columns_ - i), y = load(b_ + r * columns_ + i, columns_ - i);
-      const V sum = x + y - load(centre_ + i), difference = x - y;
-      store(row_ + i, sum);
-      store(row_ + pitch_ + i, difference);
-      store(row_ + 2 * pitch_ + i, sum * sum);
-      store(row_ + 3 * pitch_ + i, difference * difference);
-    }
-  }
-  float* line(Size r) const { return ring_ + r % ssimTaps * maps * pitch_; }
-  void smoothRow(Size r) {
-    for (int map = 0; map < maps; map++) {
-      const float* from = row_ + map * pitch_;
-      float* to = line(r) + map * pitch_;
-      for (Size i = 0; i < outColumns_; i += L) {
-        V sum{};
-        UNROLL for (int tap = 0; tap < ssimTaps; tap++) sum = multiplyAdd(load(from + i + tap * s_.channels), splat(s_.window[tap]), sum);
-        store(to + i, sum);
-      }
-    }
-  }
-  void compareRow(Size last) {
-    const float* lines[ssimTaps];
-    UNROLL for (int tap = 0; tap < ssimTaps; tap++) lines[tap] = line(last + 1 + tap);
-    for (Size i = 0; i < outColumns_; i += L) {
-      V smooth[maps] = {};
-      UNROLL for (int tap = 0; tap < ssimTaps; tap++) {
-        UNROLL for (int map = 0; map < maps; map++)
-          smooth[map] = multiplyAdd(load(lines[tap] + map * pitch_ + i), splat(s_.window[tap]), smooth[map]);
-      }
-      const V brightness = smooth[0] + load(centre_ + i);
-      const V shift = smooth[1] * smooth[1], variance = smooth[2] - smooth[0] * smooth[0], noise = smooth[3] - shift;
-      const V luminance = 1.f - 2.f * shift / (brightness * brightness + shift + s_.luminance);
-      const V contrast = 1.f - 2.f * noise / (variance + noise + s_.contrast);
-      store(sums_ + i, load(sums_ + i) + luminance * contrast);
-      store(sums_ + pitch_ + i, load(sums_ + pitch_ + i) + contrast);
-    }
-  }
-
-  const Ssim& s_;
-  const Size columns_, outColumns_, pitch_, rows_;
-  const float *const a_, *const b_;
-  float *const centre_, *const row_, *const ring_, *const sums_;
-};
-
-}  // namespace
-
-bool ssim(const Host& host, const Ssim& s, float* out) {
-  const Size rows = s.height - ssimTaps + 1, bands = pieces(rows, band), terms = 2 * s.channels;
-  const Size floats = SsimBand::floats(s);
-  float* scratch = host.scratch(host.self, floats * host.threads + s.frames * bands * terms);
-  if (scratch == nullptr) return false;
-  float* partial = scratch + floats * host.threads;
-  parallel(host, s.frames * bands, [&](Size task, int worker) {
-    SsimBand(s, task / bands, task % bands * band, scratch + worker * floats).run(partial + task * terms);
-  });
-  const double positions = static_cast<double>(rows * (s.width - ssimTaps + 1));
-  for (Size frame = 0; frame < s.frames; frame++)
-    for (Size term = 0; term < terms; term++) {
-      double sum = 0;
-      for (Size i = 0; i < bands; i++) sum += static_cast<double>(partial[(frame * bands + i) * terms + term]);
-      out[frame * terms + term] = static_cast<float>(sum / positions);
-    }
   return true;
 }
 
