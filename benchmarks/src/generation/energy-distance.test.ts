@@ -1,23 +1,57 @@
 import { Random } from "@coordtok/core";
 import { describe, expect, it } from "vitest";
-import { energyDistance } from "./energy-distance.js";
-import { framesLookedAt } from "./video-features.js";
+import { chooseClips, twoHalves } from "./class-mix.js";
+import { compareSets } from "./compare-sets.js";
+import { EnergyDistance, type FeaturedClip } from "./energy-distance.js";
+import { featureCount, framesLookedAt } from "./video-features.js";
 
 const random = new Random(3);
-const normals = (count: number, centre = 0): Float32Array[] =>
-  Array.from({ length: count }, () => random.normals(8).map((value) => value + centre));
+const clips = (count: number, centre = 0, label = 0): FeaturedClip[] =>
+  Array.from({ length: count }, () => ({
+    label,
+    windows: [0, 1].map(() => random.normals(featureCount).map((value) => value + centre)),
+  }));
+const pointAt = (value: number): FeaturedClip => ({ label: 0, windows: [Float32Array.of(value)] });
 
-describe("energyDistance", () => {
+describe("EnergyDistance", () => {
   it("is near 0 for sets of one distribution whatever their sizes, and grows with the distance of their means", () => {
-    const reference = normals(200);
-    expect(Math.abs(energyDistance(reference, normals(16)))).toBeLessThan(0.15);
-    const [near, far] = [energyDistance(reference, normals(16, 0.5)), energyDistance(reference, normals(16, 2))];
-    expect([near > 0.15, far > 4 * near]).toEqual([true, true]);
+    const reference = clips(100);
+    const energy = new EnergyDistance();
+    expect(Math.abs(energy.between(reference, clips(8)))).toBeLessThan(0.3);
+    const [near, far] = [energy.between(reference, clips(8, 0.3)), energy.between(reference, clips(8, 1.2))];
+    expect([near > 0.3, far > 4 * near]).toEqual([true, true]);
   });
 
-  it("is 2 for two single points at distance 1 beside their copies", () => {
-    const [a, b] = [Float32Array.of(0), Float32Array.of(1)];
-    expect(energyDistance([a, a], [b, b])).toBe(2);
+  it("is 2 for two single points at distance 1 beside their copies, and compares no clip with itself", () => {
+    const [a, b, c] = [pointAt(0), pointAt(1), pointAt(3)];
+    expect(new EnergyDistance().between([a, pointAt(0)], [b, pointAt(1)])).toBe(2);
+    expect(new EnergyDistance().between([a, c, c], [b, pointAt(1)])).toBeCloseTo((2 * 5) / 3 - 3, 6);
+  });
+});
+
+describe("compareSets", () => {
+  it("sees which class of a set is wrong, and how much chance there is in the distance", () => {
+    const reference = [...clips(24), ...clips(24, 0, 1)];
+    const set = [...clips(24), ...clips(24, 1, 1)];
+    const scores = compareSets(reference, set, ["right", "wrong"]);
+    expect(Math.abs(scores.energyOfClasses["right"]!)).toBeLessThan(0.3);
+    expect(scores.energyOfClasses["wrong"]).toBeGreaterThan(2);
+    const same = compareSets(reference, [...clips(24), ...clips(24, 0, 1)], ["right", "wrong"]);
+    expect(scores.frechet).toBeGreaterThan(same.frechet + 3 * same.frechetSpread);
+    expect(scores.frechetSpread).toBeGreaterThan(0);
+  });
+});
+
+describe("the classes of a set", () => {
+  const labels = Array.from({ length: 100 }, (_, clip) => (clip < 6 ? 0 : 1));
+
+  it("are as often as the others in turn, or as often as in the dataset; no clip is in both halves", () => {
+    const [ours, theirs] = twoHalves(labels, random);
+    expect(ours.flat().filter((clip) => theirs.flat().includes(clip))).toEqual([]);
+    expect(ours.map(({ length }) => length)).toEqual([3, 47]);
+    const count = (chosen: readonly number[]): number => chosen.filter((clip) => labels[clip] === 0).length;
+    expect(count(chooseClips(ours, 20, "turn", random))).toBe(10);
+    expect(count(chooseClips(ours, 50, "dataset", random))).toBe(3);
   });
 });
 

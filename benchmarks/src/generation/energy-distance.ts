@@ -1,21 +1,51 @@
+/** A clip as its features: a vector for each of its windows. */
+export interface FeaturedClip {
+  /** Its class. */
+  readonly label: number;
+  readonly windows: readonly Float32Array[];
+}
+
 /**
- * The energy distance of two sets of vectors: `2 E|a - b| - E|a - a'| - E|b - b'|`, means over different vectors. It is 0 on average for two
- * sets from one distribution, whatever their sizes, and needs no covariance, so that a few vectors of many numbers will do.
+ * The energy distance of two sets of clips: `2 E|a - b| - E|a - a'| - E|b - b'|`, means over the windows of different clips. It is 0 on
+ * average for two sets from one distribution, whatever their sizes, and needs no covariance, so that a few clips of many numbers will do.
+ * Distances are remembered, so that sets drawn from the same clips cost little.
  */
-export function energyDistance(a: readonly Float32Array[], b: readonly Float32Array[]): number {
-  return 2 * meanDistance(a, b) - meanDistance(a, a) - meanDistance(b, b);
+export class EnergyDistance {
+  readonly #known = new Map<FeaturedClip, Map<FeaturedClip, number>>();
+
+  /** The distance of two sets; a clip that is in a set more than once is not compared with itself. */
+  between(a: readonly FeaturedClip[], b: readonly FeaturedClip[]): number {
+    return 2 * this.#mean(a, b) - this.#mean(a, a) - this.#mean(b, b);
+  }
+
+  #mean(a: readonly FeaturedClip[], b: readonly FeaturedClip[]): number {
+    let sum = 0;
+    let count = 0;
+    for (const first of a)
+      for (const second of b) {
+        if (first === second) continue;
+        sum += this.#ofClips(first, second);
+        count++;
+      }
+    return sum / count;
+  }
+
+  #ofClips(a: FeaturedClip, b: FeaturedClip): number {
+    const known = this.#known.get(a) ?? new Map<FeaturedClip, number>();
+    this.#known.set(a, known);
+    let distance = known.get(b);
+    if (distance === undefined) {
+      distance = this.#known.get(b)?.get(a) ?? meanDistance(a.windows, b.windows);
+      known.set(b, distance);
+    }
+    return distance;
+  }
 }
 
 function meanDistance(a: readonly Float32Array[], b: readonly Float32Array[]): number {
   let sum = 0;
-  let count = 0;
-  for (const [i, first] of a.entries())
-    for (const [j, second] of b.entries()) {
-      if (a === b && i === j) continue;
-      sum += distance(first, second);
-      count++;
-    }
-  return sum / count;
+  for (const first of a) for (const second of b) sum += distance(first, second);
+  return sum / (a.length * b.length);
 }
 
 function distance(a: Float32Array, b: Float32Array): number {

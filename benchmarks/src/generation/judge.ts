@@ -1,182 +1,150 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { loadBackend } from "@coordtok/backend";
-import { clipFromRgb, Random, type RgbClip } from "@coordtok/core";
+import { Random } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
-import { frechetDistance, statisticsOf, type LpipsParams } from "@coordtok/metrics";
 import { loadLpips } from "@coordtok/metrics/node";
-import type { CoordTok } from "@coordtok/tokenizer";
-import {
-  denormalize,
-  disposeTriplane,
-  mapPlanes,
-  planeNames,
-  type NormalizedTriplane,
-  type Triplane,
-} from "@coordtok/triplane";
-import { readClip } from "@coordtok/video/node";
-import {
-  gather,
-  reshape,
-  squeeze,
-  tensor1d,
-  tidy,
-  type Rank,
-  type Tensor2D,
-  type Tensor4D,
-} from "@tensorflow/tfjs-core";
+import { disposeTriplane } from "@coordtok/triplane";
 import { loadModel, openLatents, type Latents } from "coordtok";
-import { energyDistance } from "./energy-distance.js";
-import { featureCount, featureProjection, framesLookedAt, videoFeatures } from "./video-features.js";
+import { chooseClips, classMixes, twoHalves, type ClassMix } from "./class-mix.js";
+import {
+  changedClips,
+  mixed,
+  noiseLike,
+  sampledByGenerator,
+  sampledVideos,
+  shuffled,
+  type Tools,
+} from "./clip-sets.js";
+import { compareSets, type Scores } from "./compare-sets.js";
+import type { FeaturedClip } from "./energy-distance.js";
+import { featureProjection } from "./video-features.js";
 
-const help = `Usage: judge.ts --latents FOLDER --checkpoint FILE --samples FOLDER [--weights FOLDER] [--json FILE]
+const help = `Usage: judge.ts --latents FOLDER --checkpoint FILE [--samples FOLDER]... [--generator FILE]... [options]
 
-How near sampled videos are to a latent dataset, beside noise and shuffled latents: the Fréchet distance of pooled SqueezeNet features
-and the energy distance of the same features. Each set has as many clips as there are samples.`;
+How near generated clips are to a latent dataset, beside noise and shuffled latents: the Fréchet distance of pooled SqueezeNet features and
+the energy distance of the same features, both with the standard deviation over sets drawn anew from their clips, and the energy distance of
+each class alone. One half of the clips of each class is the reference, the other half the row "data".
 
-/** What the sets are made with. */
-interface Tools {
-  readonly latents: Latents;
-  readonly model: CoordTok;
-  readonly lpips: LpipsParams;
-  readonly projection: Tensor2D;
+  --latents FOLDER      of encode-dataset
+  --checkpoint FILE     the tokenizer, a checkpoint file
+  --samples FOLDER      videos of "coordtok sample" without --class: their classes come in turn; may be repeated
+  --generator FILE      a checkpoint of train-diffusion, which is sampled here; may be repeated
+  --count N             clips of every set but the samples of a folder (default 64), the classes in turn
+  --reference N         clips of the reference (default 64)
+  --steps N             heun2 steps for --generator (default 12)
+  --seed N              of samples, and of which clips are drawn (default 1)
+  --class-mix MIX       classes of the reference: turn (default), as samples have them, or dataset; may be repeated
+  --weights FOLDER      SqueezeNet's (default ../shared/data/weights)
+  --json FILE           write the report there as well`;
+
+interface Settings {
+  readonly samples: readonly string[];
+  readonly generators: readonly string[];
+  readonly count: number;
+  readonly reference: number;
+  readonly steps: number;
+  readonly seed: number;
+  readonly mixes: readonly ClassMix[];
 }
 
-/** The features of a set of clips, one after the other. */
-type Rows = readonly Float32Array[];
+type Report = Partial<Record<ClassMix, Record<string, Scores>>>;
 
-/** Clips that stand for the data; as many as are decoded in a few minutes. */
-const referenceCount = 64;
-
-async function decodedRows({ model, lpips, projection }: Tools, triplane: Triplane): Promise<Float32Array> {
-  const times = framesLookedAt(model.config.clip.frames);
-  const { frames } = await model.decode(triplane, { times });
-  const flat = squeeze<Tensor4D>(frames, [0]);
-  try {
-    return await videoFeatures(lpips, projection, flat);
-  } finally {
-    flat.dispose();
-    frames.dispose();
-  }
-}
-
-async function videoRows({ lpips, projection }: Tools, clip: RgbClip): Promise<Float32Array> {
-  const { frames } = clipFromRgb([clip]);
-  const [, , height, width] = frames.shape;
-  const chosen = tidy(() =>
-    gather(reshape(frames, [-1, height, width, 3]), tensor1d(framesLookedAt(clip.frameCount), "int32")),
-  );
-  try {
-    return await videoFeatures(lpips, projection, chosen as Tensor4D);
-  } finally {
-    frames.dispose();
-    chosen.dispose();
-  }
-}
-
-/** The features of triplanes of the dataset, each changed on the way, and freed. */
-async function changedRows(
-  tools: Tools,
-  clips: readonly number[],
-  change: (triplane: Triplane) => Triplane | Promise<Triplane>,
-): Promise<Rows> {
-  const rows: Float32Array[] = [];
-  for (const clip of clips) {
-    const { triplane } = await tools.latents.get(clip);
-    const changed = await change(triplane);
-    rows.push(await decodedRows(tools, changed));
+async function labelsOf(latents: Latents): Promise<number[]> {
+  const all: number[] = [];
+  for await (const { triplane, labels } of latents.read({ shuffle: false, passes: 1 })) {
     disposeTriplane(triplane);
-    if (changed !== triplane) disposeTriplane(changed);
+    all.push(...labels);
   }
-  return rows;
+  return all;
 }
 
-/** Noise with the mean and deviation of every channel. */
-function noiseLike({ latents }: Tools, like: Triplane, random: Random): Triplane {
-  const noise = mapPlanes((plane) => random.normalTensor<Rank.R4>(like[plane].shape)) as NormalizedTriplane;
-  const scaled = denormalize(noise, latents.index.statistics);
-  disposeTriplane(noise);
-  return scaled;
-}
-
-/** The cells of each plane in random order: every number is real, where it lies is not. */
-function shuffled(triplane: Triplane, random: Random): Triplane {
-  return mapPlanes((plane) =>
-    tidy(() => {
-      const { shape } = triplane[plane];
-      const cells = reshape(triplane[plane], [shape[1] * shape[2], shape[3]]);
-      return reshape(gather(cells, tensor1d(random.permutation(shape[1] * shape[2]), "int32")), shape) as Tensor4D;
-    }),
+async function judge(tools: Tools, settings: Settings): Promise<Report> {
+  const { count, seed } = settings;
+  const random = new Random(seed);
+  const [ours, theirs] = twoHalves(await labelsOf(tools.latents), random);
+  const own = chooseClips(ours, count, "turn", random);
+  const sets = new Map<string, FeaturedClip[]>();
+  sets.set("data", await changedClips(tools, own));
+  for (const folder of settings.samples) sets.set(basename(folder), await sampledVideos(tools, folder));
+  for (const file of settings.generators) {
+    const name = `${basename(dirname(dirname(file)))} ${basename(file, ".safetensors")}`;
+    sets.set(name, await sampledByGenerator(tools, file, settings));
+  }
+  sets.set(
+    "planes of different clips",
+    await changedClips(tools, own, (_, label) => mixed(tools, ours[label]!, random)),
   );
-}
-
-/** Each plane from another clip. */
-async function mixed({ latents }: Tools, random: Random): Promise<Triplane> {
-  const parts = await Promise.all(planeNames.map(() => latents.get(random.integer(latents.length))));
-  const made = mapPlanes((plane) => parts[planeNames.indexOf(plane)]!.triplane[plane].clone());
-  for (const { triplane } of parts) disposeTriplane(triplane);
-  return made;
-}
-
-async function sampledRows(tools: Tools, folder: string): Promise<Rows> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".mp4")).sort();
-  const rows: Float32Array[] = [];
-  for (const name of names) rows.push(await videoRows(tools, (await readClip(join(folder, name))).clip));
-  return rows;
-}
-
-function compare(reference: Rows, set: Rows): Record<string, number> {
-  const joined = (rows: Rows): Float64Array => Float64Array.from(rows.flatMap((row) => [...row]));
-  const split = (rows: Rows): Float32Array[] =>
-    rows.flatMap((row) =>
-      Array.from({ length: row.length / featureCount }, (_, i) =>
-        row.subarray(i * featureCount, (i + 1) * featureCount),
-      ),
+  sets.set("shuffled cells", await changedClips(tools, own, (triplane) => shuffled(triplane, random)));
+  sets.set("noise", await changedClips(tools, own, (triplane) => noiseLike(tools, triplane, random)));
+  const report: Report = {};
+  for (const mix of settings.mixes) {
+    const reference = await changedClips(tools, chooseClips(theirs, settings.reference, mix, random));
+    report[mix] = Object.fromEntries(
+      [...sets].map(([name, set]) => [name, compareSets(reference, set, tools.latents.index.classes)]),
     );
-  const [a, b] = [statisticsOf(joined(reference), featureCount), statisticsOf(joined(set), featureCount)];
-  const { distance, meanTerm } = frechetDistance(a, b);
-  return {
-    clips: set.length,
-    frechet: distance,
-    means: meanTerm,
-    energy: energyDistance(split(reference), split(set)),
-  };
+  }
+  return report;
 }
 
-async function judge(tools: Tools, samples: string): Promise<Record<string, Record<string, number>>> {
-  const sampled = await sampledRows(tools, samples);
-  const count = sampled.length;
-  const random = new Random(1);
-  const order = [...random.permutation(tools.latents.length)];
-  const [own, others] = [order.slice(0, count), order.slice(count, count + referenceCount)];
-  const keep = (triplane: Triplane): Triplane => triplane;
-  const reference = await changedRows(tools, others, keep);
-  const sets: Record<string, Rows> = {
-    data: await changedRows(tools, own, keep),
-    samples: sampled,
-    "planes of different clips": await changedRows(tools, own, () => mixed(tools, random)),
-    "shuffled cells": await changedRows(tools, own, (triplane) => shuffled(triplane, random)),
-    noise: await changedRows(tools, own, (triplane) => noiseLike(tools, triplane, random)),
-  };
-  return Object.fromEntries(Object.entries(sets).map(([name, rows]) => [name, compare(reference, rows)]));
+function printReport(report: Report): void {
+  for (const [mix, scores] of Object.entries(report)) {
+    console.log(`Reference with classes ${mix === "turn" ? "in turn" : "as in the dataset"}`);
+    const rows = Object.entries(scores).map(([name, one]) => {
+      const shown: Record<string, number | string> = {
+        clips: one.clips,
+        frechet: `${one.frechet.toFixed(1)} ± ${one.frechetSpread.toFixed(1)}`,
+        means: Number(one.means.toFixed(1)),
+        energy: `${one.energy.toFixed(2)} ± ${one.energySpread.toFixed(2)}`,
+      };
+      for (const [label, energy] of Object.entries(one.energyOfClasses)) shown[label] = Number(energy.toFixed(2));
+      return [name, shown];
+    });
+    console.table(Object.fromEntries(rows));
+  }
+}
+
+function wholeNumber(text: string | undefined, flag: string, initial: number): number {
+  const value = text === undefined ? initial : Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`Expected --${flag} as a whole number from 1 on.\n${help}`);
+  return value;
 }
 
 const { values } = parseArgs({
   options: {
     latents: { type: "string" },
     checkpoint: { type: "string" },
-    samples: { type: "string" },
+    samples: { type: "string", multiple: true, default: [] },
+    generator: { type: "string", multiple: true, default: [] },
+    count: { type: "string" },
+    reference: { type: "string" },
+    steps: { type: "string" },
+    seed: { type: "string" },
+    "class-mix": { type: "string", multiple: true, default: ["turn"] },
     weights: { type: "string", default: "../shared/data/weights" },
     json: { type: "string" },
   },
 });
-const { latents: folder, checkpoint, samples, weights, json } = values;
-if (folder === undefined || checkpoint === undefined || samples === undefined) throw new Error(help);
+const mixes = classMixes.filter((mix) => values["class-mix"].includes(mix));
+if (values.latents === undefined || values.checkpoint === undefined || mixes.length < values["class-mix"].length)
+  throw new Error(help);
 await loadBackend("auto", { purpose: "inference" });
-await using latents = await openLatents(folder);
-using model = await loadModel(checkpoint);
-const { params: lpips } = await loadLpips("squeeze", weights);
-const report = await judge({ latents, model, lpips, projection: featureProjection() }, samples);
-console.table(report);
-if (json !== undefined) await writeAtomically(json, `${JSON.stringify(report, undefined, 2)}\n`, { overwrite: true });
+await using latents = await openLatents(values.latents);
+using model = await loadModel(values.checkpoint);
+const { params: lpips } = await loadLpips("squeeze", values.weights);
+const report = await judge(
+  { latents, model, lpips, projection: featureProjection() },
+  {
+    samples: values.samples,
+    generators: values.generator,
+    count: wholeNumber(values.count, "count", 64),
+    reference: wholeNumber(values.reference, "reference", 64),
+    steps: wholeNumber(values.steps, "steps", 12),
+    seed: wholeNumber(values.seed, "seed", 1),
+    mixes,
+  },
+);
+printReport(report);
+if (values.json !== undefined)
+  await writeAtomically(values.json, `${JSON.stringify(report, undefined, 2)}\n`, { overwrite: true });
