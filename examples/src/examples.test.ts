@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +43,15 @@ describe("the examples, one after the other in one folder", () => {
       /frame 5 of 32x32/,
     );
     expect(existsSync(join(folder, "frame.png"))).toBe(true);
+  });
+
+  it("05 generates clips", { timeout: 60_000 }, async () => {
+    await mkdir(join(folder, "videos/class"), { recursive: true });
+    await copyFile(join(folder, "synthetic.mp4"), join(folder, "videos/class/a.mp4"));
+    const output = await run("05-generate-clips.ts", "videos", "runs/first", "10");
+    expect(output).toMatch(/2 clips of class\nstep 10 of 10: loss/);
+    expect(output).toContain("2 videos of 16 frames");
+    expect(await readdir(join(folder, "samples"))).toEqual(["sample-0000.mp4", "sample-0001.mp4", "strip.png"]);
   });
 
   it("04 uses the core without files and leaves no tensor", async () => {

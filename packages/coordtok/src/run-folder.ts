@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { fileReadError, fileWriteError, writeAtomically, type FileContent } from "@coordtok/core/node";
@@ -76,15 +76,43 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
   return runFolder(path);
 }
 
-/** Opens the folder of a training to go on after `step`; later lines of its metrics are dropped. */
-export async function reopenRunFolder(path: string, step: number): Promise<RunFolder> {
+/**
+ * Opens the folder of a training to go on after `step`; later lines of its metrics are dropped. Where there are checkpoints of later steps,
+ * which the training leaves behind, they and the metrics go into a run folder of their own first, NAME-abandoned-N beside this one.
+ * @returns the folder, and where later checkpoints are now.
+ * @throws CoordTokError `file-write`.
+ */
+export async function reopenRunFolder(
+  path: string,
+  step: number,
+): Promise<{ readonly folder: RunFolder; readonly abandoned: string | undefined }> {
+  const later = (await listCheckpoints(path)).filter((checkpoint) => checkpoint.step > step);
+  const abandoned = later.length === 0 ? undefined : await setAside(path, later);
   const kept = (await readMetrics(path)).filter((line) => line.step <= step);
   await writeAtomically(
     join(path, names.metrics),
     kept.map((line) => `${JSON.stringify(line)}\n`),
     { overwrite: true },
   );
-  return runFolder(path);
+  return { folder: runFolder(path), abandoned };
+}
+
+/** Moves checkpoints into a run folder beside this one, so that what they refer to is found from there as well. */
+async function setAside(path: string, checkpoints: readonly { readonly path: string }[]): Promise<string> {
+  const own = new Set(await readdir(path));
+  const siblings = new Set(await readdir(dirname(resolve(path))));
+  let number = 1;
+  while (siblings.has(`${basename(resolve(path))}-abandoned-${number}`)) number++;
+  const aside = join(dirname(resolve(path)), `${basename(resolve(path))}-abandoned-${number}`);
+  try {
+    await mkdir(join(aside, names.checkpoints), { recursive: true });
+    for (const name of [names.config, names.versions, names.metrics])
+      if (own.has(name)) await copyFile(join(path, name), join(aside, name));
+    for (const { path: file } of checkpoints) await rename(file, join(aside, names.checkpoints, basename(file)));
+  } catch (thrown) {
+    throw fileWriteError(thrown, aside);
+  }
+  return aside;
 }
 
 function runFolder(path: string): RunFolder {

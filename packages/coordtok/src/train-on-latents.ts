@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { LoadedBackend } from "@coordtok/backend";
 import { CoordTokError } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { disposeTrainState } from "@coordtok/core/train";
@@ -25,10 +26,18 @@ import { indexPath } from "./latents/index-file.js";
 import { openLatents, type Latents } from "./latents/open-latents.js";
 import { checkGeneratorMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
 import { writePreview } from "./previews.js";
-import { createRunFolder, readRunConfig, reopenRunFolder, runFolderOf, type RunFolder } from "./run-folder.js";
+import { createRunFolder, readRunConfig, runFolderOf, type RunFolder } from "./run-folder.js";
 import { countText } from "./text.js";
 import { defaultRunName, versionsOf } from "./train-on-videos.js";
-import { budgetText, checkStepsLeft, runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
+import {
+  budgetText,
+  checkSeed,
+  checkStepsLeft,
+  reopenRun,
+  runTraining,
+  type TrainingResult,
+  type TrainingRun,
+} from "./training-run.js";
 import { findCheckpoint, referenceTo } from "./triplane-file.js";
 
 /** Options of {@link trainOnLatents}. */
@@ -43,7 +52,7 @@ export interface TrainOnLatentsOptions extends CommonOptions {
   readonly settings?: Partial<DiffusionTrainSettings> | undefined;
   /** Instead of a number of steps a time: the speed of the first steps decides how many there will be. */
   readonly minutes?: number | undefined;
-  /** Of the parameters and all draws (default 0). */
+  /** Of the parameters and all draws (default 0). Not with `resume`. */
   readonly seed?: number | undefined;
   /** The checkpoint of the tokenizer (default: the one that made the latents). Previews and samples are decoded with it. */
   readonly tokenizer?: string | undefined;
@@ -96,6 +105,7 @@ export async function trainOnLatents(
   folder: string | undefined,
   options: TrainOnLatentsOptions,
 ): Promise<TrainLatentsReport> {
+  checkSeed(options);
   const resumed = options.resume === undefined ? undefined : await openResumed(options.resume);
   const path = folder ?? resumed?.record.latents;
   if (path === undefined) throw new CoordTokError("input", "Expected a folder of latents to train on.");
@@ -111,12 +121,10 @@ export async function trainOnLatents(
     given === undefined
       ? await findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { flag: "--tokenizer" })
       : await resolveCheckpoint(given);
-  const plan = resumed ? await resumePlan(resumed, options) : newPlan(latents, options);
-  if (plan.state === undefined)
-    checkGeneratorMemory(plan.config.model, { task: "train", clips: plan.settings.batchSize }, backend);
+  const plan = resumed ? await resumePlan(resumed, options, backend) : newPlan(latents, options, backend);
   using tokenizer = await loadModel(tokenizerFile, { signal: options.signal, part: "decoder" });
   const run = resumed
-    ? await reopenRunFolder(resumed.folder, plan.state!.step)
+    ? await reopenRun(resumed.folder, plan.state!.step, options)
     : await createRunFolder(options.out ?? defaultRunName());
   const facts = await latentFacts(latents, tokenizerFile, run);
   const record: RunRecord = {
@@ -199,11 +207,13 @@ async function latentFacts(latents: Latents, tokenizer: string, run: RunFolder):
   return { statistics, classes, tokenizer: reference };
 }
 
-function newPlan(latents: Latents, options: TrainOnLatentsOptions): Plan {
+function newPlan(latents: Latents, options: TrainOnLatentsOptions, backend: LoadedBackend): Plan {
   const { config, flow = defaultFlow, seed = 0 } = options;
   if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
   const model = config(triplaneShapeOf(latents.index.config), Math.max(1, latents.index.classes.length));
-  return { config: { model, flow }, settings: { ...trainDefaults, ...options.settings }, seed };
+  const settings = { ...trainDefaults, ...options.settings };
+  checkGeneratorMemory(model, { task: "train", clips: settings.batchSize }, backend);
+  return { config: { model, flow }, settings, seed };
 }
 
 interface Resumed {
@@ -218,7 +228,13 @@ async function openResumed(path: string): Promise<Resumed> {
   return { folder, checkpoint, record: await readRunConfig<RunRecord>(folder) };
 }
 
-async function resumePlan({ checkpoint, record }: Resumed, options: TrainOnLatentsOptions): Promise<Plan> {
+async function resumePlan(
+  { checkpoint, record }: Resumed,
+  options: TrainOnLatentsOptions,
+  backend: LoadedBackend,
+): Promise<Plan> {
+  const clips = options.settings?.batchSize ?? record.settings.batchSize;
+  checkGeneratorMemory(record.model, { task: "train", clips }, backend);
   const source = await openFileSource(checkpoint);
   try {
     const { config, settings: saved, state } = await readTraining(source, { signal: options.signal });

@@ -17,17 +17,18 @@ import {
 } from "@coordtok/tokenizer/train";
 import { heldOutPsnr } from "./held-out.js";
 import { checkMemory, loadModel, prepareBackend, resolveCheckpoint, type CommonOptions } from "./model.js";
-import {
-  createRunFolder,
-  readRunConfig,
-  reopenRunFolder,
-  runFolderOf,
-  type PerceptualChoice,
-  type RunConfig,
-} from "./run-folder.js";
+import { createRunFolder, readRunConfig, runFolderOf, type PerceptualChoice, type RunConfig } from "./run-folder.js";
 import { readSourceClip } from "./source-clip.js";
 import { countText } from "./text.js";
-import { budgetText, checkStepsLeft, runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
+import {
+  budgetText,
+  checkSeed,
+  checkStepsLeft,
+  reopenRun,
+  runTraining,
+  type TrainingResult,
+  type TrainingRun,
+} from "./training-run.js";
 import { findVideos, readTrainingClips } from "./training-videos.js";
 import { defaultWeightsFolder } from "./weights-folder.js";
 import { ownVersion } from "./versions.js";
@@ -42,7 +43,7 @@ export interface TrainOnVideosOptions extends CommonOptions {
   readonly settings?: Partial<TokenizerTrainSettings> | undefined;
   /** Instead of a number of steps a time: the speed of the first steps decides how many there will be. */
   readonly minutes?: number | undefined;
-  /** Of the parameters and all draws (default 0). */
+  /** Of the parameters and all draws (default 0). Not with `resume`. */
   readonly seed?: number | undefined;
   /** Held-out videos whose PSNR is measured on the way. */
   readonly validation?: readonly string[] | undefined;
@@ -83,21 +84,19 @@ export interface TrainReport extends Omit<TrainingResult, "stopped"> {
  * @throws CoordTokError `aborted` with how to go on; and for videos, settings or folders that cannot be used.
  */
 export async function trainOnVideos(paths: readonly string[], options: TrainOnVideosOptions): Promise<TrainReport> {
+  checkSeed(options);
   const resumed = options.resume === undefined ? undefined : await openResumed(options.resume);
   const videos = resumed && paths.length === 0 ? resumed.run.videos : await findVideos(paths);
   const backend = await prepareBackend("training", options);
   options.onNote?.(`${countText(videos.length, "video")} found`);
-  const plan = resumed ? await resumePlan(resumed, options) : await newPlan(options);
-  const { batchSize, pointsPerClip } = plan.settings;
-  if (plan.state === undefined)
-    checkMemory(plan.config, { task: "train", clips: batchSize, points: pointsPerClip }, backend);
+  const plan = resumed ? await resumePlan(resumed, options, backend) : await newPlan(options, backend);
   using perceptual = await loadPerceptual(plan.record.perceptual, options);
   const { clips, videos: used, skipped } = await readTrainingClips(videos, plan.config, options);
   const validation: Awaited<ReturnType<typeof readSourceClip>>[] = [];
   for (const path of plan.validation)
     validation.push(await readSourceClip(path, plan.config, { ...options, onProgress: undefined }));
   const folder = resumed
-    ? await reopenRunFolder(resumed.folder, plan.state!.step)
+    ? await reopenRun(resumed.folder, plan.state!.step, options)
     : await createRunFolder(options.out ?? defaultRunName());
   const record: RunConfig = { ...plan.record, videos: used };
   await folder.writeConfig(record, versionsOf(backend));
@@ -179,14 +178,27 @@ interface Plan {
   readonly record: Omit<RunConfig, "videos">;
 }
 
-async function newPlan(options: TrainOnVideosOptions): Promise<Plan> {
+/** Before any weights are there. */
+function checkTrainingMemory(
+  config: TokenizerConfig,
+  { batchSize, pointsPerClip }: TokenizerTrainSettings,
+  backend: LoadedBackend,
+): void {
+  checkMemory(config, { task: "train", clips: batchSize, points: pointsPerClip }, backend);
+}
+
+async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): Promise<Plan> {
   const { seed = 0 } = options;
   const settings = { ...trainDefaults, ...options.settings };
   const perceptual = perceptualChoice(settings, undefined, options);
   const validation = (options.validation ?? []).map((path) => resolve(path));
-  const begun = options.from === undefined ? undefined : await startingWeights(options.from, seed, options);
+  const check = (config: TokenizerConfig): void => {
+    checkTrainingMemory(config, settings, backend);
+  };
+  const begun = options.from === undefined ? undefined : await startingWeights(options.from, seed, check, options);
   const config = begun?.config ?? options.config;
   if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
+  if (begun === undefined) check(config);
   const record = { config, settings, seed, validation, perceptual, from: begun?.checkpoint };
   return { config, settings, seed, validation, record, ...(begun ? { state: begun.state } : {}) };
 }
@@ -195,11 +207,12 @@ async function newPlan(options: TrainOnVideosOptions): Promise<Plan> {
 async function startingWeights(
   path: string,
   seed: number,
+  onConfig: (config: TokenizerConfig) => void,
   { signal }: TrainOnVideosOptions,
 ): Promise<{ checkpoint: string; config: TokenizerConfig; state: SavedTraining["state"] }> {
   const checkpoint = resolve(await resolveCheckpoint(path));
   // The training takes the weights over.
-  const { config, params } = await loadModel(checkpoint, { signal });
+  const { config, params } = await loadModel(checkpoint, { signal, onConfig });
   return { checkpoint, config, state: initialTrainState(params, seed) };
 }
 
@@ -239,7 +252,12 @@ async function openResumed(path: string): Promise<Resumed> {
   return { folder, checkpoint, run: await readRunConfig<RunConfig>(folder) };
 }
 
-async function resumePlan({ checkpoint, run }: Resumed, options: TrainOnVideosOptions): Promise<Plan> {
+async function resumePlan(
+  { checkpoint, run }: Resumed,
+  options: TrainOnVideosOptions,
+  backend: LoadedBackend,
+): Promise<Plan> {
+  checkTrainingMemory(run.config, { ...run.settings, ...options.settings }, backend);
   const source = await openFileSource(checkpoint);
   try {
     const saved = await readTraining(source, { signal: options.signal });

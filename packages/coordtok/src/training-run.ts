@@ -1,7 +1,7 @@
 import { CoordTokError, throwIfAborted, type TensorTree } from "@coordtok/core";
 import { disposeTrainState, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
 import type { CommonOptions } from "./model.js";
-import type { MetricsLine, RunFolder } from "./run-folder.js";
+import { reopenRunFolder, type MetricsLine, type RunFolder } from "./run-folder.js";
 import { durationText } from "./text.js";
 
 /** One step of any training. */
@@ -203,6 +203,32 @@ export function checkStepsLeft(step: number, { totalSteps }: LoopSettings, minut
       "usage",
       `The training has taken ${step} steps, which is all of ${totalSteps}; go on with more by --steps, or by --minutes.`,
     );
+}
+
+/** Refuses a seed for a training that goes on: its draws do. @throws CoordTokError `usage`. */
+export function checkSeed({
+  resume,
+  seed,
+}: {
+  readonly resume?: string | undefined;
+  readonly seed?: number | undefined;
+}): void {
+  if (resume !== undefined && seed !== undefined)
+    throw new CoordTokError(
+      "usage",
+      "--seed and --resume exclude each other: a resumed training goes on with its own random numbers.",
+    );
+}
+
+/**
+ * Opens the folder of a training that goes on after `step`, and says where checkpoints of later steps have gone.
+ * @throws CoordTokError `file-write`.
+ */
+export async function reopenRun(path: string, step: number, { onNote }: CommonOptions): Promise<RunFolder> {
+  const { folder, abandoned } = await reopenRunFolder(path, step);
+  if (abandoned !== undefined)
+    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; go on with them with --resume ${abandoned}`);
+  return folder;
 }
 
 /** How a budget is announced. */

@@ -191,6 +191,28 @@ describe("Ctrl-C during training", () => {
       .map((line) => (JSON.parse(line) as { step: number }).step);
     expect(steps).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
   });
+
+  it("going on from an older checkpoint sets the later ones aside as a run of their own", async () => {
+    const older = "whole/checkpoints/step-000032.safetensors";
+    const seeded = await run("train-tokenizer", "--resume", older, "--seed", "1", ...common);
+    expect([seeded.code, seeded.stderr]).toEqual([
+      2,
+      expect.stringContaining("--seed and --resume exclude each other"),
+    ]);
+    const resumed = await run("train-tokenizer", "--resume", older, "--steps", "34", ...common);
+    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining("--resume ")]);
+    const checkpoints = (name: string): Promise<string[]> => readdir(join(folder, name, "checkpoints"));
+    const named = (...steps: number[]): string[] => steps.map((step) => `step-0000${step}.safetensors`);
+    expect([await checkpoints("whole"), await checkpoints("whole-abandoned-1")]).toEqual([
+      named(32, 34),
+      named(36, 40),
+    ]);
+    const lines = async (name: string): Promise<number> =>
+      (await bytesOf(`${name}/metrics.jsonl`)).toString().split("\n").length;
+    expect([await lines("whole"), await lines("whole-abandoned-1")]).toEqual([35, 41]);
+    const back = await run("train-tokenizer", "--resume", "whole-abandoned-1", "--steps", "41", ...common);
+    expect([back.code, back.stderr]).toEqual([0, expect.stringContaining("Going on after step 40 of 41")]);
+  });
 });
 
 describe("encode-dataset", () => {

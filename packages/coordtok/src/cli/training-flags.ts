@@ -1,6 +1,6 @@
 import { CoordTokError } from "@coordtok/core";
 import { durationText, tableText } from "../text.js";
-import { backendFlag, ffmpegFlag, given, seedFlag } from "./common-flags.js";
+import { backendFlag, ffmpegFlag, given } from "./common-flags.js";
 import { integer, number, text, type Flag } from "./flags.js";
 
 /** The defaults that `--help` tells; a test holds them to those of the training, whose import would slow every start. */
@@ -39,7 +39,7 @@ interface TrainingFlags {
   readonly ema: Flag<Count>;
   readonly saveEvery: Flag<number>;
   readonly keep: Flag<number>;
-  readonly seed: Flag<number>;
+  readonly seed: Flag<Count>;
   readonly backend: typeof backendFlag;
   readonly ffmpeg: typeof ffmpegFlag;
 }
@@ -62,7 +62,7 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
     ema: number("decay of the moving average of the weights", { minimum: 0, maximum: 1, defaultText: "0.999" }),
     saveEvery: integer("steps between two checkpoints", { minimum: 1, initial: 500 }),
     keep: integer("how many checkpoints are kept", { minimum: 1, initial: 3 }),
-    seed: seedFlag,
+    seed: integer("seed of everything random; not with --resume", { defaultText: "0" }),
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
   };

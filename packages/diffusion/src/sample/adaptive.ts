@@ -106,8 +106,11 @@ function terms<T extends TensorTree>(weights: readonly number[], { slopes }: Ste
 }
 
 /**
- * How exact a slope is, relative to its root mean square: some sixteen roundings of float32. A first step is so short that its error lies
- * below them, and backends that sum in different orders would then go on with steps of different sizes.
+ * How exact a slope is, relative to its root mean square: some sixteen roundings of float32. What is measured as the error of a step is the
+ * method's own error and what the roundings of its slopes add up to, `h · weight · slope · 2⁻²⁰` from each stage, in squares. The second
+ * part says nothing about the size of the step: it is taken off the measured square before it is compared with what is allowed. Without
+ * that the next step after a first one, whose own error lies below the roundings, would follow from chance, and backends that sum in
+ * different orders would go on with steps of different sizes. A step's error can be larger than was asked for by the roundings, not more.
  */
 const slopeResolution = 2 ** -20;
 

@@ -2,6 +2,7 @@ import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { mul, tensor1d, tidy, zeros, type Tensor1D } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
 import type { Field, Flow } from "../prediction.js";
+import { adaptiveSegments } from "./adaptive.js";
 import { odeTrajectory, solveOde } from "./ode.js";
 import { solveSde } from "./sde.js";
 import { rungeKuttaStep } from "./step.js";
@@ -61,6 +62,33 @@ describeEachBackend("solvers", () => {
     },
   );
 
+  it("dopri5, whose first steps err less than float32 rounds, takes the same steps where slopes differ by roundings", async () => {
+    const endsOf = async (rounding: number): Promise<number[]> => {
+      let call = 0;
+      // As another backend would sum.
+      const field: Field<Tensor1D> = (x, t) => tidy(() => mul(wave(x, t), 1 + rounding * [1, -1, 0.5][call++ % 3]!));
+      const tableau = tableauOf("dopri5");
+      const tolerance = { relative: 1e-5, absolute: 1e-8, maxSteps: 200, overshoot: false };
+      const init = tensor1d([start]);
+      const ends: number[] = [];
+      for await (const { end } of adaptiveSegments(
+        field,
+        init,
+        { ...tableau, ...tableau.adaptive! },
+        0,
+        way,
+        tolerance,
+      ))
+        ends.push(end);
+      init.dispose();
+      return ends;
+    };
+    const [plain, rounded] = [await endsOf(0), await endsOf(2 ** -22)];
+    expect(plain.length).toBeGreaterThan(3);
+    expect(rounded).toHaveLength(plain.length);
+    expect(Math.max(...plain.map((end, i) => Math.abs(end / rounded[i]! - 1)))).toBeLessThan(1e-3);
+  });
+
   it.each([
     ["euler", 1],
     ["heun", 2],
@@ -86,4 +114,56 @@ describeEachBackend("solvers", () => {
     };
     expect(Math.log2((await error(24)) / (await error(48)))).toBeGreaterThan(order - 0.4);
   });
+
+  // Noise that does not depend on the state gives Euler and Maruyama's method the strong order 1 instead of 1/2.
+  it.each(["euler", "heun"] as const)(
+    "with noise the SDE solver %s has the strong and the weak order 1",
+    async (solver) => {
+      const [coarse, middle, fine] = [
+        await responses(solver, 16),
+        await responses(solver, 32),
+        await responses(solver, 64),
+      ];
+      const exactVariance = varianceAt(sdeWay.to);
+      const weak = (one: Responses): number => Math.abs(varianceOf(one) - exactVariance);
+      expect(weak(fine) / exactVariance).toBeLessThan(0.05);
+      const strong = Math.log2(strongDistance(coarse, middle) / strongDistance(middle, fine));
+      const weakOrder = Math.log2(weak(middle) / weak(fine));
+      expect([strong > 0.8 && strong < 1.3, weakOrder > 0.8]).toEqual([true, true]);
+    },
+  );
 });
+
+/** Data of this deviation on the straight path: the velocity, and the variance of the state at each time, are known. */
+const dataDeviation = 0.4;
+const varianceAt = (t: number): number => (t * dataDeviation) ** 2 + (1 - t) ** 2;
+const gaussian: Field<Tensor1D> = (x, t) => tidy(() => mul(x, (t * dataDeviation ** 2 - (1 - t)) / varianceAt(t)));
+const sdeWay = { from: 0.1, to: 0.9 };
+
+/** What the end is of a start at 1 without noise, and of each step's noise alone: a linear equation is the sum of these. */
+interface Responses {
+  readonly start: number;
+  readonly noise: readonly number[];
+}
+
+async function responses(solver: "euler" | "heun", steps: number): Promise<Responses> {
+  const alone = (at: number): Tensor1D => tensor1d(Array.from({ length: steps + 1 }, (_, i) => (i === at ? 1 : 0)));
+  const init = alone(0);
+  const flow: Flow = { path: "linear", prediction: "velocity" };
+  const noise = (step: number): Tensor1D => alone(step + 1);
+  const end = await solveSde(gaussian, flow, init, { ...sdeWay, noise, form: "sigma", last: "none", solver, steps });
+  const [first, ...others] = await end.data();
+  for (const one of [init, end]) one.dispose();
+  return { start: first!, noise: others };
+}
+
+function varianceOf({ start, noise }: Responses): number {
+  return start ** 2 * varianceAt(sdeWay.from) + noise.reduce((sum, one) => sum + one ** 2, 0);
+}
+
+/** The root of the mean squared distance of two solutions along the same noise, of which the second has twice the steps. */
+function strongDistance(coarse: Responses, fine: Responses): number {
+  const squares = fine.noise.map((one, i) => (one - coarse.noise[i >> 1]! * Math.SQRT1_2) ** 2);
+  const start = (coarse.start - fine.start) ** 2 * varianceAt(sdeWay.from);
+  return Math.sqrt(squares.reduce((a, b) => a + b, start));
+}
