@@ -11,7 +11,7 @@ import type { EvaluateOptions } from "./options.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { FailedRecord, SetRecord } from "./record.js";
 import { runClips } from "./run-clips.js";
-import { sideSettings, type EvaluationSettings, type SideSettings } from "./settings.js";
+import { sideSettings, sizeText, type EvaluationSettings, type SideSettings } from "./settings.js";
 import {
   checkAlike,
   comparedFacts,
@@ -56,7 +56,7 @@ export async function evaluateGeneration(
       ...(features
         ? {
             i3d: { output, files: features.files },
-            made: { fvd: featuresMade(output, protocol.fvdWindow, features) },
+            made: { frames: sizeText(options.size), fvd: featuresMade(output, protocol.fvdWindow, features) },
           }
         : { made: { fvd: `statistics made earlier: ${factsText(stored!.facts)}` } }),
       planned: { reference: reference.clips.length, other: other?.clips.length ?? 0 },

@@ -21,7 +21,7 @@ import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { ClipRecord, FailedRecord } from "./record.js";
 import { runClips } from "./run-clips.js";
 import { measureSanity } from "./sanity.js";
-import { sideSettings, type EvaluationSettings, type UsedFile } from "./settings.js";
+import { sideSettings, sizeText, type EvaluationSettings, type UsedFile } from "./settings.js";
 import { shownClips } from "./shown-clips.js";
 import { trimFeatures } from "./statistics-file.js";
 import type { WrittenEvaluation } from "./finish.js";
@@ -62,7 +62,7 @@ export async function evaluateReconstruction(
     i3d: tools.features && { output: options.fvd!, files: tools.features.files },
     msSsim: options.msSsim === true ? true : undefined,
     sanity: sanitySettings(source, options),
-    made: madeText(tools, protocol, options),
+    made: { ...framesMade(tools.model, protocol, options), ...madeText(tools, protocol, options) },
     planned: { reference: clips.length, other: clips.length },
     shard: options.shard,
     ...namedPrecision(backend),
@@ -169,6 +169,20 @@ function pairSource(
 function sizeOf({ config }: CoordTok): EvaluationSettings["size"] {
   const { height, width } = config.clip;
   return { height, width };
+}
+
+/** Where the frames that are compared come from. */
+function framesMade(
+  model: CoordTok | undefined,
+  { slice }: NamedProtocol,
+  { size: asked }: EvaluateReconstructionOptions,
+): Readonly<Record<string, string>> {
+  const size = model ? sizeOf(model) : asked;
+  const frames = sizeText(size);
+  if (model === undefined) return { frames };
+  const together = slice === "all" ? "all patches of a segment" : `${slice} patches`;
+  const decoding = `segments of ${model.config.clip.frames} frames, each encoded and decoded alone, ${together} decoded together, rounded to bytes; the average of the training's weights`;
+  return { frames, decoding };
 }
 
 function madeText(

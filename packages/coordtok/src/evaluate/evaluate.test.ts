@@ -14,6 +14,7 @@ import { syntheticClip } from "../synthetic-clip.js";
 import { evaluateGeneration, evaluateReconstruction, mergeEvaluations, protocolOf } from "./index.js";
 import type { ClipRecord } from "./record.js";
 import type { EvaluationReport } from "./report.js";
+import { reportText } from "./report-text.js";
 
 let folder = "";
 const at = (name: string): string => join(folder, name);
@@ -149,6 +150,16 @@ describe("pairs of videos", () => {
     await expect(mergeEvaluations([at("part-1"), at("part-2")], { out: at("again") })).rejects.toThrow("1 of 2 clips");
   });
 
+  it("a measure that fits none of the clips is one error, not a report without clips, and can be left out afterwards", async () => {
+    const options = { ...common, against: at("made"), out: at("too-small") };
+    await expect(evaluateReconstruction([at("originals")], { ...options, msSsim: true })).rejects.toThrow(
+      /None of the 4 clips can be measured; .*at least 176x176/,
+    );
+    const { report } = await evaluateReconstruction([at("originals")], options);
+    expect(report.counts.reference).toBe(4);
+    expect(report.made["frames"]).toBe("as they are in the videos");
+  });
+
   it("other settings in the same folder, other sizes and missing counterparts are one sentence each", async () => {
     const failure = async (originals: string, options: object): Promise<string> => {
       const run = evaluateReconstruction([at(originals)], { ...common, out: at("refused"), ...options });
@@ -200,6 +211,7 @@ describe("videos through a tokenizer", () => {
     expect(report.measures["seamRatio"]!.mean).toBeGreaterThan(0);
     expect(report.sanity![1]!.takes).toContain("1458 values: 6 frames of 9x9");
     expect(report.settings.checkpoint!.sha256).toHaveLength(64);
+    expect(report.made["decoding"]).toContain("1024 patches decoded together");
   });
 });
 
@@ -226,6 +238,7 @@ describe("sets of videos", () => {
       out: at("sets"),
     });
     expect(report.fvd!.distance).toBeCloseTo(6, 6);
+    expect(reportText(report)).toContain("real as saved, generated as saved");
     expect(report.fvd).toMatchObject({ referenceVectors: 40, otherVectors: 40, dimension: 6 });
     const unlike = evaluateGeneration([at("real.safetensors")], [at("other.safetensors")], {
       backend: "wasm",

@@ -1,6 +1,6 @@
 import { countText } from "../text.js";
 import { frameCurveChart, histogram, scatter, twoHistograms } from "./charts.js";
-import { fvdText, measureLabels, scoreText, summaryRows, type SummaryRow } from "./report-text.js";
+import { fvdText, measureLabels, scoreText, setsText, summaryRows, type SummaryRow } from "./report-text.js";
 import type { EvaluationReport, ShortRecord } from "./report.js";
 import type { ClipRecord, SetRecord } from "./record.js";
 
@@ -57,9 +57,9 @@ function list(sentences: readonly string[], name: string): string {
   return `<ul class="${name}">${sentences.map((sentence) => `<li>${text(sentence)}</li>`).join("")}</ul>`;
 }
 
-function countsText({ counts, settings, clips }: EvaluationReport): string {
-  if (settings.task === "generation")
-    return `${countText(counts.reference, "real clip")}, ${countText(counts.other, "generated clip")}`;
+function countsText(report: EvaluationReport): string {
+  const { counts, settings, clips } = report;
+  if (settings.task === "generation") return `Clips: ${setsText(report)}`;
   const first = clips.reference[0];
   const size = first && "width" in first ? `, frames of ${first.width}x${first.height}` : "";
   return `${countText(counts.reference, "clip")}${size}`;

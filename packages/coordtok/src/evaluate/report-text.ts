@@ -55,6 +55,16 @@ export function fvdText({ fvd, settings }: EvaluationReport): { headline: string
   };
 }
 
+/** How many clips each of two sets has; those behind saved statistics are not counted again. */
+export function setsText({ counts, settings }: EvaluationReport): string {
+  const side = (name: string, count: number, videos: number | undefined): string =>
+    videos === 0 ? `${name} as saved` : `${count} ${name}`;
+  return [
+    side("real", counts.reference, settings.reference.videos),
+    side("generated", counts.other, settings.other?.videos),
+  ].join(", ");
+}
+
 /** A report as lines for a terminal. */
 export function reportText(report: EvaluationReport): string {
   const { sanity, counts, settings } = report;
@@ -71,8 +81,7 @@ export function reportText(report: EvaluationReport): string {
       .map(([score, value]) => `${measureLabels[score as keyof typeof measureLabels]} ${scoreText(score, value)}`)
       .join("   ")}   (${countText(clips, "clip")})`,
   ]);
-  const clips =
-    settings.task === "generation" ? `${counts.reference} real, ${counts.other} generated` : counts.reference;
+  const clips = settings.task === "generation" ? setsText(report) : counts.reference;
   const lines = [
     tableText([
       ["protocol", report.protocol],

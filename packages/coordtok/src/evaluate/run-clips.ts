@@ -20,7 +20,10 @@ export interface ClipRun<R extends { readonly index: number }> {
   readonly detail?: ((records: readonly R[]) => string) | undefined;
 }
 
-/** Measures the clips that have no line yet. A clip that cannot be measured gets a line with the reason, unless it is the only one. */
+/**
+ * Measures the clips that have no line yet. A clip that cannot be measured gets a line with the reason.
+ * @throws CoordTokError the reason when it holds for all of them, as with a measure that the frames are too small for; then no line is written.
+ */
 export async function runClips<R extends { readonly index: number; readonly frames: number }>(
   run: ClipRun<R>,
   options: CommonOptions,
@@ -32,23 +35,40 @@ export async function runClips<R extends { readonly index: number; readonly fram
     options.onNote?.(`Going on: ${clips.length - left.length} of ${clips.length} clips are measured`);
   const measured = journal.records.filter((record): record is R => isMeasured<R>(record));
   const progress = clipProgress(run, left, options);
+  // Until one clip succeeds nobody knows whether it is the clips that are at fault.
+  const failures: FailedRecord[] = [];
   for (const clip of left) {
     throwIfAborted(options.signal);
     try {
       const result = await run.measure(clip, () => progress.frame(measured));
       checkComplete(clip, result.record.frames);
+      for (const failure of failures.splice(0)) await leaveOut(run, failure, options);
       await keepStrip(run, measured, result);
       await journal.add(result.record, result.features);
       measured.push(result.record);
     } catch (thrown) {
       throwIfAborted(options.signal);
       const failed = readingFailure(thrown, clips.length);
-      options.onWarning?.(`Left out: ${clip.video.name}: ${failed}`);
-      await journal.add({ index: clip.index, name: clip.video.name, failed });
+      failures.push({ index: clip.index, name: clip.video.name, failed });
+      if (measured.length > 0) for (const failure of failures.splice(0)) await leaveOut(run, failure, options);
     }
     progress.clip(clip, measured);
   }
+  if (failures.length > 0)
+    throw new CoordTokError(
+      "input",
+      `None of the ${failures.length} clips can be measured; the first, of "${failures[0]!.name}": ${failures[0]!.failed}`,
+    );
   return measured.sort((a, b) => a.index - b.index);
+}
+
+async function leaveOut<R extends { readonly index: number }>(
+  { journal }: ClipRun<R>,
+  failure: FailedRecord,
+  { onWarning }: CommonOptions,
+): Promise<void> {
+  onWarning?.(`Left out: ${failure.name}: ${failure.failed}`);
+  await journal.add(failure);
 }
 
 function checkComplete({ video, start, length }: PlannedClip, frames: number): void {

@@ -85,6 +85,12 @@ export interface EvaluationEnvironment {
   readonly leftOut: readonly LeftOut[];
 }
 
+/** How frames come to the size at which they are measured. */
+export function sizeText(size: FrameSize | undefined): string {
+  if (size === undefined) return "as they are in the videos";
+  return `resized by Pillow's bicubic on bytes until they cover ${size.width}x${size.height}, then the middle cut out`;
+}
+
 /** The settings of one side. */
 export function sideSettings(given: readonly string[], names: readonly string[]): SideSettings {
   return {
