@@ -13,7 +13,7 @@ export type Request =
   | {
       readonly kind: "case";
       readonly case: Case;
-      /** Timed runs; absent: as many as fit into a few seconds, at most 3. */
+      /** Timed runs; absent: as many as fit into 3 seconds, at most 12: the first ones run before the engine has optimized our code. */
       readonly runs?: number | undefined;
       /** Also the largest sum of bytes of live tensors in a run. */
       readonly tensorBytes?: boolean | undefined;

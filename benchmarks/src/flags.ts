@@ -34,7 +34,7 @@ medians are over rounds of at least 0.05 s of calls. The script with the same ne
 
 With PEER_PYTHON=/path/to/python (PyTorch 2 or newer, numpy) the same network in PyTorch runs in turn with ours, and the ratio is ours over
 PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py, with sit_torch.py beside it). Every measurement is a process of its own; it gives the
-best of 1 to 3 runs after a warm-up, and what is reported is the median over 5 processes of each side (3 where a run takes more than half a
+best of 1 to 12 runs after a warm-up, and what is reported is the median over 5 processes of each side (3 where a run takes more than half a
 minute, 1 where it takes more than two; a row says how many). Both sides get the same allocator settings and no OPENBLAS_CORETYPE or OPENBLAS_L2_SIZE.
 
 Options of cases:

@@ -2,7 +2,7 @@
 export interface TimingOptions {
   /** Runs before the timed ones (default: `run` once). */
   readonly warmUp?: (() => Promise<void>) | undefined;
-  /** Timed runs (default: 1 to 3, as many as fit into 3 seconds). */
+  /** Timed runs (default: 1 to 12, as many as fit into 3 seconds). */
   readonly runs?: number | undefined;
 }
 
@@ -11,7 +11,7 @@ export async function timedRuns(run: () => Promise<void>, options: TimingOptions
   await (options.warmUp ?? run)();
   const seconds: number[] = [];
   const enough = (): boolean =>
-    options.runs === undefined ? seconds.length >= 3 || sum(seconds) + seconds[0]! > 3 : seconds.length >= options.runs;
+    options.runs === undefined ? seconds.length >= 12 || sum(seconds) + seconds[0]! > 3 : seconds.length >= options.runs;
   do {
     const started = performance.now();
     await run();
