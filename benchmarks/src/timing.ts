@@ -11,7 +11,9 @@ export async function timedRuns(run: () => Promise<void>, options: TimingOptions
   await (options.warmUp ?? run)();
   const seconds: number[] = [];
   const enough = (): boolean =>
-    options.runs === undefined ? seconds.length >= 12 || sum(seconds) + seconds[0]! > 3 : seconds.length >= options.runs;
+    options.runs === undefined
+      ? seconds.length >= 12 || sum(seconds) + seconds[0]! > 3
+      : seconds.length >= options.runs;
   do {
     const started = performance.now();
     await run();
