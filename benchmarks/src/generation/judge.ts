@@ -22,8 +22,9 @@ import { featureProjection } from "./video-features.js";
 
 const help = `Usage: judge.ts --latents FOLDER --checkpoint FILE [--samples FOLDER]... [--generator FILE]... [options]
 
-How near generated clips are to a latent dataset, beside noise and shuffled latents: the Fréchet distance of pooled SqueezeNet features and
-the energy distance of the same features, both with the standard deviation over sets drawn anew from their clips, and the energy distance of
+How near generated clips are to a latent dataset, beside clips whose planes come from different clips of one or of any class, clips with
+shuffled cells, and noise with the mean and deviation of each channel: the Fréchet distance of pooled SqueezeNet features and the energy
+distance of the same features, both with the standard deviation over sets drawn anew from their clips, and the energy distance of
 each class alone. One half of the clips of each class is the reference, the other half the row "data".
 
   --latents FOLDER      of encode-dataset
@@ -71,7 +72,8 @@ async function judge(tools: Tools, settings: Settings): Promise<Report> {
     const name = `${basename(dirname(dirname(file)))} ${basename(file, ".safetensors")}`;
     sets.set(name, await sampledByGenerator(tools, file, settings));
   }
-  sets.set("planes of different clips", await changedClips(tools, own, () => mixed(tools, own, random)));
+  sets.set("planes of one class", await changedClips(tools, own, (_, label) => mixed(tools, ours[label]!, random)));
+  sets.set("planes of any class", await changedClips(tools, own, () => mixed(tools, own, random)));
   sets.set("shuffled cells", await changedClips(tools, own, (triplane) => shuffled(triplane, random)));
   sets.set("noise", await changedClips(tools, own, (triplane) => noiseLike(tools, triplane, random)));
   const report: Report = {};
