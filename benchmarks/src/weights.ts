@@ -1,6 +1,6 @@
 import { nestTensors, Random, type Initializer } from "@coordtok/core";
 import { paramShapes, type SiTConfig, type SiTParams } from "@coordtok/diffusion";
-import { tensor, type Rank, type ShapeMap, type Tensor } from "@tensorflow/tfjs-core";
+import { reshape, tensor, type Rank, type ShapeMap, type Tensor } from "@tensorflow/tfjs-core";
 
 /** Numbers of mean 0 and variance 1. */
 export function noise(count: number, seed: number): Float32Array {
@@ -24,7 +24,11 @@ function repeated<R extends Rank>(shape: ShapeMap[R], deviation: number, mean = 
   const size = (shape as readonly number[]).reduce((product, dim) => product * dim, 1);
   const values = new Float32Array(size);
   for (let i = 0; i < size; i++) values[i] = mean + deviation * block[i & (block.length - 1)]!;
-  return tensor(values, shape);
+  const made = tensor(values, shape);
+  // In the memory of the backend, as a checkpoint's are once it is read.
+  const placed = reshape(made, shape);
+  made.dispose();
+  return placed;
 }
 
 /** Weights of a SiT for timing: all of deviation 0.02, modulations and output maps included, so that no block is the identity. */

@@ -1,4 +1,4 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { reshape, type Rank, type Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError, throwIfAborted } from "../errors.js";
 import type { LongCallOptions } from "../progress.js";
 import { formatShape } from "../shape.js";
@@ -37,6 +37,16 @@ export async function assignStrict(
   return readTensors(file, [...expected.keys()], prefix, options);
 }
 
+/**
+ * The same tensor in the backend's own memory; the given one is freed. Native backends keep the numbers that a tensor was made of until it
+ * is first used: a model would have all its weights twice at its first evaluation.
+ */
+function placed<R extends Rank>(made: Tensor<R>): Tensor<R> {
+  const own = reshape(made, made.shape);
+  made.dispose();
+  return own;
+}
+
 /** Reads tensors one by one; on failure or abort those already read are freed. */
 export async function readTensors(
   file: TensorFile,
@@ -48,7 +58,7 @@ export async function readTensors(
   try {
     for (const name of names) {
       throwIfAborted(options.signal);
-      tensors.set(name, await file.read(prefix + name));
+      tensors.set(name, placed(await file.read(prefix + name)));
       options.onProgress?.({ task: "load weights", done: tensors.size, total: names.length, unit: "tensors" });
     }
     return tensors;

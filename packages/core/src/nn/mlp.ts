@@ -4,9 +4,9 @@ import {
   exp,
   mul,
   reshape,
+  sigmoid,
   square,
   sub,
-  tanh,
   tidy,
   type Rank,
   type Tensor,
@@ -37,14 +37,15 @@ export type GeluForm = "exact" | "tanh";
 
 /** The GELU; no gradient of its own. */
 export function gelu<T extends Tensor>(x: T, form: GeluForm = "exact"): T {
-  return tidy(() => mul<T>(x, form === "exact" ? normalCdf(x) : mul<T>(add(tanhOfGelu(x), 1), 0.5)));
+  return tidy(() => mul<T>(x, form === "exact" ? normalCdf(x) : tanhCdf(x)));
 }
 
 const tanhScale = Math.sqrt(2 / Math.PI);
 const tanhCubic = 0.044715;
 
-function tanhOfGelu<T extends Tensor>(x: T): T {
-  return tanh<T>(mul<T>(x, add(mul(square(x), tanhScale * tanhCubic), tanhScale)));
+/** `(1 + tanh u) / 2` as the sigmoid of `2u`, which takes two passes less. */
+function tanhCdf<T extends Tensor>(x: T): T {
+  return sigmoid<T>(mul<T>(x, add(mul(square(x), 2 * tanhScale * tanhCubic), 2 * tanhScale)));
 }
 
 function normalCdf<T extends Tensor>(x: T): T {
@@ -53,10 +54,9 @@ function normalCdf<T extends Tensor>(x: T): T {
 
 function geluGradient(x: Tensor2D, form: GeluForm): Tensor2D {
   if (form === "tanh") {
-    const inner = tanhOfGelu(x);
-    const slope = add<Tensor2D>(mul(square(x), 3 * tanhScale * tanhCubic), tanhScale);
-    const curve = mul(mul(x, slope), sub<Tensor2D>(1, square(inner)));
-    return mul(add(add(inner, 1), curve), 0.5);
+    const cdf = tanhCdf(x);
+    const slope = add<Tensor2D>(mul(square(x), 6 * tanhScale * tanhCubic), 2 * tanhScale);
+    return add(cdf, mul(mul(x, slope), sub(cdf, square(cdf))));
   }
   const density = mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
   return add(normalCdf(x), mul(x, density));
