@@ -1,7 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Precision } from "@coordtok/backend";
-import { CoordTokError, disposeTree, messageOf, suggest, type Json, type RgbClip } from "@coordtok/core";
+import {
+  CoordTokError,
+  disposeTree,
+  isCoordTokError,
+  messageOf,
+  suggest,
+  type Json,
+  type RgbClip,
+} from "@coordtok/core";
 import { fileReadError, openFileSource, writeAtomically } from "@coordtok/core/node";
 import {
   SiT,
@@ -34,7 +42,7 @@ export interface SampleVideosOptions
   readonly fps?: number | undefined;
   /** The checkpoint of the tokenizer (default: the one that the generator was trained with). */
   readonly tokenizer?: string | undefined;
-  /** A file with the statistics of the latents, for generators without (default: those of its training). */
+  /** A file with the statistics of the latents, or the index of a latent dataset, for generators without (default: those of its training). */
   readonly statistics?: string | undefined;
 }
 
@@ -90,22 +98,38 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
   let [sampleSeconds, decodeSeconds, frames] = [0, 0, 0];
   let at = performance.now();
   const lap = (): number => -(at - (at = performance.now())) / 1000;
-  for await (const sample of generator.sample({ ...options, count, labels, solver, signal, onProgress })) {
-    sampleSeconds += lap();
-    try {
-      const clip = await clipOfSample(sample, statistics, tokenizer, { signal });
-      frames = clip.frameCount;
-      if (shown.length < shownClips) shown.push(clip);
-      await writeVideo(videos[sample.index - first]!, framesOf(clip, fps), { ...options, onProgress: undefined, fps });
-    } finally {
-      disposeTree(sample.planes);
+  let written = 0;
+  try {
+    for await (const sample of generator.sample({ ...options, count, labels, solver, signal, onProgress })) {
+      sampleSeconds += lap();
+      try {
+        const clip = await clipOfSample(sample, statistics, tokenizer, { signal });
+        frames = clip.frameCount;
+        if (shown.length < shownClips) shown.push(clip);
+        await writeVideo(videos[written]!, framesOf(clip, fps), { ...options, onProgress: undefined, fps });
+        written++;
+      } finally {
+        disposeTree(sample.planes);
+      }
+      decodeSeconds += lap();
     }
-    decodeSeconds += lap();
+  } catch (thrown) {
+    throw written > 0 && isCoordTokError(thrown) && thrown.code === "aborted"
+      ? stoppedError(written, first, count)
+      : thrown;
   }
   await writeAtomically(strip, encodePng(stripPicture(shown)), options);
   const classes = labels.map((label) => generator.latents?.classes[label] ?? String(label));
   const { name, precision } = backend;
   return { videos, strip, classes, frames, solver, sampleSeconds, decodeSeconds, backend: name, precision };
+}
+
+function stoppedError(written: number, first: number, count: number): CoordTokError {
+  const rest = `--first ${first + written} --count ${count - written}`;
+  return new CoordTokError(
+    "aborted",
+    `Stopped after ${written} of ${count} videos; for the others give the same command with ${rest}.`,
+  );
 }
 
 function* framesOf(
@@ -168,7 +192,9 @@ async function statisticsOf(
     throw fileReadError(thrown, given);
   });
   try {
-    return parseStats(JSON.parse(text) as Json);
+    const content = JSON.parse(text) as Json;
+    const isIndex = typeof content === "object" && content !== null && "statistics" in content;
+    return parseStats(isIndex ? content["statistics"]! : content);
   } catch (thrown) {
     throw new CoordTokError("file-format", `"${given}" does not hold statistics of latents: ${messageOf(thrown)}`, {
       cause: thrown,

@@ -34,7 +34,7 @@ export const sampleCommand: AnyCommand = defineCommand({
       value: "path",
       defaultText: "the one the generator was trained with",
     }),
-    statistics: text("a file with the statistics of the latents", {
+    statistics: text("a file with the statistics of the latents, or index.json of a latent dataset", {
       value: "file",
       defaultText: "those in the checkpoint",
     }),
