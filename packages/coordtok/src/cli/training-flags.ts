@@ -48,7 +48,9 @@ interface TrainingFlags {
 export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
   return {
     out: text("the run folder", { value: "folder", defaultText: "runs/ and the date and time" }),
-    resume: text("go on with a run folder, or with a checkpoint in one", { value: "path" }),
+    resume: text("go on with a run folder, or with a checkpoint in one; later ones are then set aside", {
+      value: "path",
+    }),
     steps: integer("steps of the whole training", { minimum: 1, defaultText: `${defaults.steps}, or the run's` }),
     minutes: number(
       "instead of steps: train for about so many minutes; the speed of the first steps decides the number",
