@@ -233,6 +233,17 @@ inline void moments(const float* x, Size size, float epsilon, float* mean, float
   *inverse = 1.f / __builtin_sqrtf((total(squares) + rest) / static_cast<float>(size) + epsilon);
 }
 
+// A row of x + gate * (addend + bias).
+inline void gateRow(const Modulated& m, Size r, float* out) {
+  const float *gate = m.gate + r / m.tokens * m.stride, *x = m.x + r * m.size, *addend = m.addend + r * m.size;
+  for (Size i = 0; i < m.size; i += L) {
+    const Size n = m.size - i;
+    V v = load(addend + i, n);
+    if (m.bias != nullptr) v += load(m.bias + i, n);
+    store(out + i, load(x + i, n) + load(gate + i, n) * v, n);
+  }
+}
+
 // Adds up the partial column sums [chunks, which of count, columns] of the tasks; what nobody asked for is null.
 void finishSums(Size chunks, Size count, Size columns, const float* partial, float* const* out) {
   for (Size s = 0; s < count; s++) {
@@ -322,6 +333,31 @@ bool layerNorm(const Host& host, Size rows, Size size, float epsilon, const floa
   return true;
 }
 
+bool modulatedNorm(const Host& host, const Modulated& m, float epsilon, const float* scale, const float* shift, float* sum, float* out) {
+  rowChunks(host, m.clips * m.tokens, [&](Size first, Size end, Size, int) {
+    for (Size r = first; r < end; r++) {
+      const Size own = r / m.tokens * m.stride, size = m.size;
+      const float* row = m.x + r * size;
+      if (m.addend != nullptr) gateRow(m, r, sum + r * size), row = sum + r * size;
+      float mean, inverse;
+      moments(row, size, epsilon, &mean, &inverse);
+      for (Size i = 0; i < size; i += L) {
+        const Size n = size - i;
+        const V v = (load(row + i, n) - mean) * inverse;
+        store(out + r * size + i, v * (load(scale + own + i, n) + 1.f) + load(shift + own + i, n), n);
+      }
+    }
+  });
+  return true;
+}
+
+bool gatedAdd(const Host& host, const Modulated& m, float* out) {
+  rowChunks(host, m.clips * m.tokens, [&](Size first, Size end, Size, int) {
+    for (Size r = first; r < end; r++) gateRow(m, r, out + r * m.size);
+  });
+  return true;
+}
+
 bool layerNormBackward(const Host& host, Size rows, Size size, float epsilon, const float* x, const float* scale,
                        const float* outGradient, const float* upstream, float* xGradient, float* scaleGradient,
                        float* shiftGradient, float* biasGradient) {
@@ -368,6 +404,20 @@ bool gelu(const Host& host, Size rows, Size columns, const float* x, const float
         V v = load(x + at, n), bell;
         if (bias != nullptr) v += load(bias + i, n);
         store(out + at, v * normalCdf(v, &bell), n);
+      }
+  });
+  return true;
+}
+
+bool tanhGelu(const Host& host, Size rows, Size columns, const float* x, const float* bias, float* out) {
+  constexpr float scale = 2 * 0.797884561f * log2e, cubic = 0.044715f;  // twice sqrt(2 / pi)
+  rowChunks(host, rows, [&](Size first, Size end, Size, int) {
+    for (Size r = first; r < end; r++)
+      for (Size i = 0; i < columns; i += L) {
+        const Size at = r * columns + i, n = columns - i;
+        const V v = bias == nullptr ? load(x + at, n) : load(x + at, n) + load(bias + i, n);
+        const V u = scale * v * (1.f + cubic * v * v), e = powerOf2(u < 0.f ? u : -u);
+        store(out + at, v * (u < 0.f ? e : 1.f + V{}) / (1.f + e), n);
       }
   });
   return true;

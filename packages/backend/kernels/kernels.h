@@ -43,8 +43,21 @@ bool layerNormBackward(const Host&, Size rows, Size size, float epsilon, const f
                        const float* outGradient, const float* upstream, float* xGradient, float* scaleGradient,
                        float* shiftGradient, float* biasGradient);
 
+// Tokens [clips, tokens, size] whose clips are scaled, shifted and gated by vectors of their own; one clip's lies `stride` floats after
+// that of the one before.
+struct Modulated {
+  Size clips, tokens, size, stride;
+  const float *x, *addend, *bias, *gate;  // addend (with a gate) and bias may be null
+};
+// sum = x + gate * (addend + bias), where there is an addend; out = norm of that * (1 + scale) + shift.
+bool modulatedNorm(const Host&, const Modulated&, float epsilon, const float* scale, const float* shift, float* sum, float* out);
+// out = x + gate * (addend + bias)
+bool gatedAdd(const Host&, const Modulated&, float* out);
+
 // out = gelu(x + bias) over [rows, columns]; bias may be null.
 bool gelu(const Host&, Size rows, Size columns, const float* x, const float* bias, float* out);
+// The same with the approximation by a tanh.
+bool tanhGelu(const Host&, Size rows, Size columns, const float* x, const float* bias, float* out);
 // Also gives gelu(x + bias) again where `out` is not null; xGradient may be outGradient; biasGradient may be null.
 bool geluBackward(const Host&, Size rows, Size columns, const float* x, const float* bias, const float* outGradient,
                   float* out, float* xGradient, float* biasGradient);

@@ -76,6 +76,44 @@ bool geluCall(Call& c) {  // x, bias
   return gelu(c.host, rowsOf(c, 0, lastDim(c, 0)), lastDim(c, 0), c.in(0), bias, c.outLike(0, 0));
 }
 
+bool tanhGeluCall(Call& c) {  // x, bias
+  int next = 1;
+  const float* bias = c.optional(0, &next);
+  require(bias == nullptr || c.size(1) == lastDim(c, 0), "the bias differs from x in width");
+  return tanhGelu(c.host, rowsOf(c, 0, lastDim(c, 0)), lastDim(c, 0), c.in(0), bias, c.outLike(0, 0));
+}
+
+// x [B, N, E], modulation [B, M E] of vectors, of which the attribute heads counts one.
+Modulated modulatedOf(const Call& c, int modulation) {
+  const Size size = c.dim(0, 2), stride = c.dim(modulation, 1), column = c.attributes.heads * size;
+  require(c.rank(modulation) == 2 && c.dim(modulation, 0) == c.dim(0, 0), "the modulation has not one row for each clip");
+  require(c.attributes.heads >= 0 && column + size <= stride, "the modulation has too few vectors");
+  return {c.dim(0, 0), c.dim(0, 1), size, stride, c.in(0), nullptr, nullptr, c.in(modulation) + column};
+}
+
+bool modulatedNormCall(Call& c) {  // x, modulation, addend, bias → out, sum; the attribute is the gate's, before shift and scale
+  Modulated m = modulatedOf(c, 1);
+  int next = 2;
+  m.addend = c.optional(0, &next);
+  m.bias = c.optional(1, &next);
+  require(m.addend == nullptr || c.size(2) == c.size(0), "the addend differs from x in size");
+  require(m.bias == nullptr || (m.addend != nullptr && c.size(3) == m.size), "the bias differs from x in width");
+  const Size first = m.addend == nullptr ? 0 : m.size;
+  require(c.attributes.heads * m.size + first + 2 * m.size <= m.stride, "the modulation has too few vectors");
+  float *out = c.outLike(0, 0), *sum = m.addend == nullptr ? nullptr : c.outLike(1, 0);
+  const float* shift = m.gate + first;
+  return modulatedNorm(c.host, m, c.attributes.epsilon, shift + m.size, shift, sum, out);
+}
+
+bool gatedAddCall(Call& c) {  // x, addend, modulation, bias
+  Modulated m = modulatedOf(c, 2);
+  int next = 3;
+  m.addend = c.in(1);
+  m.bias = c.optional(0, &next);
+  require(c.size(1) == c.size(0) && (m.bias == nullptr || c.size(3) == m.size), "the addends differ in size");
+  return gatedAdd(c.host, m, c.outLike(0, 0));
+}
+
 bool geluGradientCall(Call& c) {  // x, dy, bias → dx, dBias, out
   int next = 2;
   const float* bias = c.optional(0, &next);
@@ -214,6 +252,9 @@ bool sumOfSquaresCall(Call& c) {
   X(CoordTokLayerNormGradient, layerNormGradientCall) \
   X(CoordTokGelu, geluCall) \
   X(CoordTokGeluGradient, geluGradientCall) \
+  X(CoordTokTanhGelu, tanhGeluCall) \
+  X(CoordTokModulatedNorm, modulatedNormCall) \
+  X(CoordTokGatedAdd, gatedAddCall) \
   X(CoordTokAdd, addCall) \
   X(CoordTokColumnSums, columnSumsCall) \
   X(CoordTokProduct, productCall) \

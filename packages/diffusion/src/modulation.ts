@@ -18,7 +18,7 @@ import {
 } from "@tensorflow/tfjs-core";
 
 /** Of every norm of the model (fixture README 5.6). */
-const epsilon = 1e-6;
+export const epsilon = 1e-6;
 
 /**
  * A layer norm without parameters of its own, `norm(x) * (1 + scale) + shift`.

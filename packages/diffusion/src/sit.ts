@@ -1,4 +1,4 @@
-import { addTable, linear, mlp, patchify, selfAttention, unpatchify } from "@coordtok/core";
+import { addTable, isRecording, linear, mlp, patchify, selfAttention, unpatchify } from "@coordtok/core";
 import {
   mapPlanes,
   planeNames,
@@ -21,6 +21,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { condition, silu } from "./conditioning.js";
 import { checkPlanes, timePositionGrid, tokenGrid, type SiTConfig } from "./config.js";
+import { canFuseBlocks, fusedSitBlock } from "./fused-block.js";
 import { gatedAdd, modulatedNorm } from "./modulation.js";
 import type { SiTBlockParams, SiTOutputParams, SiTParams } from "./params.js";
 import { sinCosPositions } from "./position.js";
@@ -44,7 +45,11 @@ export function sit(
   return tidy(() => {
     const signal = silu(condition(params.conditioning, config, times, labels));
     let tokens = addTable(tokensOfPlanes(params, config, planes), positions(params, config));
-    for (const block of params.blocks) tokens = sitBlock(block, tokens, signal, config.heads);
+    for (const block of params.blocks) {
+      const before = tokens;
+      tokens = sitBlock(block, tokens, signal, config.heads);
+      if (!isRecording()) before.dispose();
+    }
     return planesOfTokens(params, config, tokens, signal) as NormalizedTriplane;
   });
 }
@@ -84,6 +89,7 @@ function timePositions({ timePositions: table }: SiTParams, config: SiTConfig, i
 }
 
 function sitBlock(params: SiTBlockParams, x: Tensor3D, signal: Tensor2D, heads: number): Tensor3D {
+  if (canFuseBlocks()) return fusedSitBlock(params, x, signal, heads);
   return tidy(() => {
     const [shift, scale, gate, mlpShift, mlpScale, mlpGate] = split(linear(params.modulation, signal), 6, 1) as [
       Tensor2D,

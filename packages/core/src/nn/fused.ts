@@ -79,6 +79,28 @@ export interface FusedKernels {
     attributes: Record<string, never>;
     outputs: [xGradient: Tensor, biasGradient: Tensor1D, out: Tensor];
   };
+  /** The GELU with a tanh of `x + bias` for `x [..., columns]`. */
+  readonly CoordTokTanhGelu: {
+    inputs: { x: Tensor; bias?: Tensor1D | undefined };
+    attributes: Record<string, never>;
+    outputs: [out: Tensor];
+  };
+  /**
+   * `norm(x) (1 + scale) + shift` for `x [B, N, E]`, with shift and scale from the row of each clip in `modulation [B, vectors E]`, where
+   * they lie at the vectors `vector` and the next. With an `addend`, a gate lies there before them, and the norm is of
+   * `x + gate (addend + bias)`, which comes with it.
+   */
+  readonly CoordTokModulatedNorm: {
+    inputs: { x: Tensor3D; modulation: Tensor2D; addend?: Tensor3D | undefined; bias?: Tensor1D | undefined };
+    attributes: { epsilon: number; vector: number };
+    outputs: [out: Tensor3D, sum: Tensor3D];
+  };
+  /** `x + gate (addend + bias)` for `x [B, N, E]`, the gate at `vector` of `modulation [B, vectors E]`. */
+  readonly CoordTokGatedAdd: {
+    inputs: { x: Tensor3D; addend: Tensor3D; modulation: Tensor2D; bias?: Tensor1D | undefined };
+    attributes: { vector: number };
+    outputs: [out: Tensor3D];
+  };
   /** `x + addend + bias` for `x` of any shape; `bias` runs along the last axis. */
   readonly CoordTokAdd: {
     inputs: { x: Tensor; addend?: Tensor | undefined; bias?: Tensor1D | undefined };

@@ -3,6 +3,11 @@ import { customGrad, dispose, engine, tidy, type Rank, type Tensor } from "@tens
 /** Keeps tensors for the gradient. */
 export type Save = (tensors: readonly Tensor[]) => void;
 
+/** Whether a gradient is being recorded: what runs now may be gone through backwards. */
+export function isRecording(): boolean {
+  return engine().state.gradientDepth > 0;
+}
+
 /**
  * An operation with a gradient of its own: the tape keeps only what `forward` saves, and frees that as well as the
  * gradient's intermediates as soon as the gradient is computed.
@@ -16,7 +21,7 @@ export function operation<R extends Rank>(
   forward: (save: Save, recorded: boolean) => Tensor<R>,
   gradient: (dy: Tensor<R>, saved: readonly Tensor[]) => Tensor[],
 ): Tensor<R> {
-  const recorded = engine().state.gradientDepth > 0;
+  const recorded = isRecording();
   const run = customGrad((...args) => {
     const save = args[args.length - 1] as unknown as Save;
     return {

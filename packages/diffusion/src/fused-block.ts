@@ -1,0 +1,58 @@
+import { hasFused, isRecording, linear, productOfEach, runFused, type FusedName } from "@coordtok/core";
+import { tidy, type Tensor1D, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
+import { epsilon } from "./modulation.js";
+import type { SiTBlockParams } from "./params.js";
+
+const needed: readonly FusedName[] = [
+  "CoordTokSelfAttention",
+  "CoordTokModulatedNorm",
+  "CoordTokTanhGelu",
+  "CoordTokGatedAdd",
+  "CoordTokAdd",
+];
+
+/** Vectors of the modulation of a block, in its order. */
+const [attentionShift, attentionGate, mlpGate] = [0, 2, 5];
+
+/** Whether a block can be {@link fusedSitBlock}: it has no gradient. */
+export function canFuseBlocks(): boolean {
+  return !isRecording() && needed.every(hasFused);
+}
+
+/**
+ * A block of the model by the fused operations of the backend, without a gradient: ten calls instead of fifty.
+ * @param x `[B, N, E]`
+ * @param signal `[B, E]`
+ */
+export function fusedSitBlock(params: SiTBlockParams, x: Tensor3D, signal: Tensor2D, heads: number): Tensor3D {
+  const { attention, mlp } = params;
+  return tidy(() => {
+    const modulation = linear(params.modulation, signal);
+    const [normal] = runFused("CoordTokModulatedNorm", { x, modulation }, { epsilon, vector: attentionShift });
+    const packed = biased(productOfEach(normal, attention.queryKeyValue.kernel), attention.queryKeyValue.bias);
+    normal.dispose();
+    const [attended] = runFused("CoordTokSelfAttention", { packed }, { heads, statistics: false });
+    packed.dispose();
+    const added = { addend: productOfEach(attended, attention.output.kernel), bias: attention.output.bias };
+    attended.dispose();
+    const inputs = { x, modulation, ...added };
+    const [mlpNormal, sum] = runFused("CoordTokModulatedNorm", inputs, { epsilon, vector: attentionGate });
+    added.addend.dispose();
+    const hidden = productOfEach(mlpNormal, mlp.expand.kernel);
+    mlpNormal.dispose();
+    const [active] = runFused("CoordTokTanhGelu", { x: hidden, bias: mlp.expand.bias }, {}) as [Tensor3D];
+    hidden.dispose();
+    const addend = productOfEach(active, mlp.contract.kernel);
+    active.dispose();
+    const last = { x: sum, addend, modulation, bias: mlp.contract.bias };
+    return runFused("CoordTokGatedAdd", last, { vector: mlpGate })[0];
+  });
+}
+
+/** `x + bias`; it takes `x`. */
+function biased(x: Tensor3D, bias: Tensor1D | undefined): Tensor3D {
+  if (bias === undefined) return x;
+  const [sum] = runFused("CoordTokAdd", { x, bias }, {}) as [Tensor3D];
+  x.dispose();
+  return sum;
+}
