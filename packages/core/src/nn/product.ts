@@ -33,7 +33,7 @@ export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB
 }
 
 /**
- * {@link product} of every matrix of a batch with one matrix, without a gradient of its own.
+ * The product of every matrix of a batch with one matrix, without a gradient of its own.
  * @param x `[B, M, K]`
  * @param kernel `[K, N]`, or `[N, K]` with `transposed`.
  * @returns `[B, M, N]`
