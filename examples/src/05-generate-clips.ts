@@ -20,5 +20,7 @@ const { run, loss } = await trainOnLatents(latents, {
 });
 console.log(`loss ${loss.toPrecision(3)}; go on with: coordtok train-diffusion --resume ${run}`);
 
-const sampled = await sampleVideos(run, { out: "samples", count: 2, steps: 20, guidance: { scale: 1.5 }, seed: 7 });
+// Guidance goes away from what a model without a class would give, so that it needs classes.
+const guidance = classes.length > 1 ? { scale: 1.5 } : undefined;
+const sampled = await sampleVideos(run, { out: "samples", count: 2, steps: 20, guidance, seed: 7 });
 console.log(`${sampled.videos.length} videos of ${sampled.frames} frames; look at ${sampled.strip}`);

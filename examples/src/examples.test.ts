@@ -46,10 +46,12 @@ describe("the examples, one after the other in one folder", () => {
   });
 
   it("05 generates clips", { timeout: 60_000 }, async () => {
-    await mkdir(join(folder, "videos/class"), { recursive: true });
-    await copyFile(join(folder, "synthetic.mp4"), join(folder, "videos/class/a.mp4"));
+    for (const name of ["one", "other"]) {
+      await mkdir(join(folder, "videos", name), { recursive: true });
+      await copyFile(join(folder, "synthetic.mp4"), join(folder, "videos", name, "a.mp4"));
+    }
     const output = await run("05-generate-clips.ts", "videos", "runs/first", "10");
-    expect(output).toMatch(/2 clips of class\nstep 10 of 10: loss/);
+    expect(output).toMatch(/4 clips of one, other\nstep 10 of 10: loss/);
     expect(output).toContain("2 videos of 16 frames");
     expect(await readdir(join(folder, "samples"))).toEqual(["sample-0000.mp4", "sample-0001.mp4", "strip.png"]);
   });

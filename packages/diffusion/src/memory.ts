@@ -17,6 +17,8 @@ const margin = 1.25;
 const solverStates = 12;
 /** Numbers per token and unit of width alive inside a block: its input, the modulated one, hidden values before and after the GELU, results. */
 const numbersOfBlock = 40;
+/** The same where a block without a gradient is made of fused operations, which leave out what lies between. */
+const numbersOfFusedBlock = 22;
 /** Numbers per token and unit of width that the gradient of a block needs: norms, queries, keys and values, hidden values, results. */
 const keptPerToken = 19;
 
@@ -32,10 +34,10 @@ export function estimateMemory(config: SiTConfig, { task, clips }: MemoryWork): 
 }
 
 /** Numbers alive at the end of a block. Without fused attention its logits are there as well, several times. */
-function blockNumbers({ width, heads, ...config }: SiTConfig, clips: number): number {
+function blockNumbers({ width, heads, ...config }: SiTConfig, clips: number, numbers = numbersOfBlock): number {
   const tokens = tokensOf({ width, heads, ...config });
   const logits = hasFused("CoordTokSelfAttention") ? 0 : 3 * heads * tokens * tokens;
-  return clips * (tokens * width * numbersOfBlock + logits);
+  return clips * (tokens * width * numbers + logits);
 }
 
 function planeNumbers(config: SiTConfig, clips: number): number {
@@ -43,7 +45,9 @@ function planeNumbers(config: SiTConfig, clips: number): number {
 }
 
 function sampleNumbers(config: SiTConfig, clips: number): number {
-  return blockNumbers(config, clips) + solverStates * planeNumbers(config, clips);
+  const fused = hasFused("CoordTokModulatedNorm");
+  const block = blockNumbers(config, clips, fused ? numbersOfFusedBlock : numbersOfBlock);
+  return block + solverStates * planeNumbers(config, clips);
 }
 
 function trainNumbers(config: SiTConfig, clips: number): number {
