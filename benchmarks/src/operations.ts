@@ -14,6 +14,7 @@ import {
 import { adamw } from "@coordtok/core/train";
 import { lookup, patchLattice, type Triplane } from "@coordtok/triplane";
 import {
+  dispose,
   grads,
   matMul,
   onesLike,
@@ -51,14 +52,14 @@ export async function operationTimes(): Promise<OperationTime[]> {
   for (const make of groups) {
     const { operations, inputs } = make();
     for (const { name, flops, run } of operations)
-      times.push({ name, flops, medianSeconds: await medianOf(() => tidy(run)) });
+      times.push({ name, flops, medianSeconds: await medianOf(() => dispose(tidy(run))) });
     disposeTree(inputs);
   }
   return times;
 }
 
 /** After two runs that are not counted, of 5 to 30 runs that together take about a second. */
-async function medianOf(run: () => TensorContainer): Promise<number> {
+async function medianOf(run: () => void): Promise<number> {
   run();
   run();
   const seconds: number[] = [];
