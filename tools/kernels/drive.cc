@@ -198,6 +198,44 @@ static void checkLists(Pool& pool) {
   compare("blend", got, expected);
 }
 
+static void checkModulation(Pool& pool, Size clips, Size tokens, Size size) {
+  const Size count = clips * tokens * size;
+  const Floats x = normal(count), addend = normal(count), bias = normal(size), vectors = normal(clips * 3 * size);
+  Floats sum(count), out(count), gated(count), active(count);
+  const Modulated m{clips, tokens, size, 3 * size, x.data(), addend.data(), bias.data(), vectors.data()};
+  modulatedNorm(pool.host(), m, 1e-6f, vectors.data() + 2 * size, vectors.data() + size, sum.data(), out.data());
+  gatedAdd(pool.host(), m, gated.data());
+  tanhGelu(pool.host(), clips * tokens, size, x.data(), bias.data(), active.data());
+  Doubles sums, gelus;
+  for (Size i = 0; i < count; i++) {
+    const Size clip = i / (tokens * size), column = i % size;
+    sums.push_back(x[i] + double(vectors[clip * 3 * size + column]) * (double(addend[i]) + bias[column]));
+    const double v = double(x[i]) + bias[column];
+    gelus.push_back(v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v))) / 2);
+  }
+  compare("gated sum", sum, sums), compare("gated add", gated, sums), compare("tanh gelu", active, gelus);
+}
+
+static void checkMeasures(Pool& pool, Size frames, Size height, Size width, Size channels) {
+  const Size size = height * width * channels;
+  const Floats a = normal(frames * size), b = normal(frames * size), head = normal(channels);
+  Floats means(frames), same(frames), distances(frames), similarity(frames * 2 * channels), window(ssimTaps, 1.f / ssimTaps);
+  meanSquaredDifference(pool.host(), frames, size, a.data(), b.data(), means.data());
+  Doubles expected;
+  for (Size f = 0; f < frames; f++) {
+    double total = 0;
+    for (Size i = f * size; i < (f + 1) * size; i++) total += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+    expected.push_back(total / size);
+  }
+  compare("mean squared difference", means, expected);
+  featureDistance(pool.host(), frames, height * width, channels, 1e-10f, a.data(), a.data(), head.data(), distances.data());
+  compare("distance of equal features", distances, Doubles(frames, 0));
+  ssim(pool.host(), {frames, height, width, channels, a.data(), a.data(), window.data(), 1e-4f, 9e-4f}, similarity.data());
+  compare("SSIM of equal frames", similarity, Doubles(similarity.size(), 1));
+  Floats beside(frames * height * width * (channels + 2));
+  biasRelu(pool.host(), frames * height * width, channels, a.data(), head.data(), 2, b.data(), window.data(), beside.data());
+}
+
 static void checkGemm(Pool& pool, Size batch, Size rows, Size columns, Size depth, bool ta, bool tb) {
   const Floats a = normal(batch * rows * depth), b = normal(batch * columns * depth);
   Floats out(batch * rows * columns, 9);
@@ -263,6 +301,8 @@ int main(int count, char** arguments) {
     checkLookup(pool, 133, 4, 8, 20);
     checkLookup(pool, 5, 1, 130, 7);
     checkLists(pool);
+    for (Size size : {1, 7, 16, 50}) checkModulation(pool, 3, 70, size), checkModulation(pool, 1, 0, size);
+    checkMeasures(pool, 3, 45, 37, 7), checkMeasures(pool, 1, 11, 11, 3);
     for (int mode = 0; mode < 4; mode++) checkGemm(pool, 2, 101, 67, 300, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 1, 1, 1, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 5, 3, 0, false, false), checkGemm(pool, 2, 12, 96, 70, mode % 2 == 1, mode > 1), checkGemm(pool, 1, 32, 272, 33, mode % 2 == 1, false);
   }
   if (failures > 0) std::printf("%d comparisons failed\n", failures);
