@@ -4,6 +4,9 @@ import type { LengthRow } from "./bench-lengths.js";
 
 const width = 760;
 const panelHeight = 320;
+const margins = { marginLeft: 60, marginRight: 210, marginTop: 34, marginBottom: 44 } as const;
+/** Between the middles of two names. */
+const nameHeight = 15;
 
 const names: Readonly<Record<string, { readonly label: string; readonly colour: string }>> = {
   encode: { label: "encode", colour: "#1f6fb4" },
@@ -43,14 +46,12 @@ function panel(
     ...look,
     points: rows.filter((row) => row.task === task).map((row) => ({ frames: row.frames, value: valueOf(row) })),
   }));
+  const shifts = nameShifts(curves.map(({ points }) => points.map(({ value }) => value)));
   const drawn = plot({
     document,
     width,
     height: panelHeight,
-    marginLeft: 60,
-    marginRight: 210,
-    marginTop: 34,
-    marginBottom: 44,
+    ...margins,
     style: { fontSize: "13px", background: "white" },
     x: { label: "frames of the clip", type: "log", base: 2 },
     y: { label: `${label} (log)`, type: "log" },
@@ -58,12 +59,31 @@ function panel(
       gridY({ ticks: 5 }),
       axisX({ ticks: [...new Set(rows.map(({ frames }) => frames))], tickFormat: String }),
       axisY({ ticks: 5, tickFormat: "~g" }),
-      ...curves.flatMap(({ label: name, colour, points }) => [
+      ...curves.flatMap(({ label: name, colour, points }, curve) => [
         line(points, { x: "frames", y: "value", stroke: colour, strokeWidth: 1.8, marker: "circle" }),
-        text(points.slice(-1), { x: "frames", y: "value", text: () => name, dx: 8, textAnchor: "start", fill: colour }),
+        text(points.slice(-1), {
+          ...{ x: "frames", y: "value", text: () => name, textAnchor: "start", fill: colour },
+          ...{ dx: 8, dy: shifts[curve]! },
+        }),
       ]),
     ],
   });
   drawn.setAttribute("font-size", "13");
   return drawn;
+}
+
+/** By how many pixels the name at the end of each curve moves up so that names do not lie on each other. */
+function nameShifts(curves: readonly (readonly number[])[]): number[] {
+  const values = curves.flat();
+  const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))];
+  const pixels = (panelHeight - margins.marginTop - margins.marginBottom) / Math.max(most - least, 1e-9);
+  const shifts = curves.map(() => 0);
+  const ends = curves.flatMap((curve, i) => (curve.length === 0 ? [] : [{ i, up: Math.log(curve.at(-1)!) * pixels }]));
+  let free = -Infinity;
+  for (const { i, up } of ends.sort((a, b) => a.up - b.up)) {
+    const at = Math.max(up, free);
+    shifts[i] = up - at;
+    free = at + nameHeight;
+  }
+  return shifts;
 }

@@ -7,11 +7,12 @@ import {
   msSsimPerFrame,
   psnr,
   psnrOfRgb,
+  randomI3dParams,
   SeamMeter,
   ssimPerFrame,
 } from "@coordtok/metrics";
 import type { Tensor, Tensor4D, Tensor5D } from "@tensorflow/tfjs-core";
-import { randomI3d, randomLpips } from "./random-networks.js";
+import { randomLpips } from "./random-networks.js";
 
 /** A measure, and what it is timed on. */
 export interface MetricCase {
@@ -46,7 +47,7 @@ export function* metricCases(): Generator<MetricCase> {
   yield pair(["LPIPS AlexNet", "alex"], 8, 128, (a, b) => lpips(alex, a, b));
   const vgg = randomLpips("vgg16", random);
   yield pair(["LPIPS VGG16", "vgg"], 8, 128, (a, b) => lpips(vgg, a, b));
-  const network = randomI3d(random);
+  const network = randomI3dParams(random);
   const window: Tensor5D = random.uniformTensor([1, 16, 224, 224, 3], -1, 1);
   const logits = (): Promise<void> => computed(() => i3d(network, window));
   yield { measure: "FVD features (I3D logits)", peer: "i3d", frames: 16, side: 224, run: logits };

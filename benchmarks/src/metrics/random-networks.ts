@@ -1,12 +1,5 @@
 import type { Random } from "@coordtok/core";
-import {
-  i3dParamsFromStateDict,
-  i3dWeightShapes,
-  lpipsParamsFromStateDict,
-  type I3dParams,
-  type LpipsNetworkName,
-  type LpipsParams,
-} from "@coordtok/metrics";
+import { lpipsParamsFromStateDict, type LpipsNetworkName, type LpipsParams } from "@coordtok/metrics";
 import { dispose, ones, type Tensor } from "@tensorflow/tfjs-core";
 
 type Shapes = Record<string, readonly [outputs: number, inputs: number, size: number]>;
@@ -64,20 +57,5 @@ export function randomLpips(network: LpipsNetworkName, random: Random): LpipsPar
   heads.forEach((width, i) => (tensors[`lin${i}.model.1.weight`] = ones([1, width, 1, 1])));
   const params = lpipsParamsFromStateDict(tensors);
   dispose(tensors);
-  return params;
-}
-
-/** I3D of full size with random weights. */
-export function randomI3d(random: Random): I3dParams {
-  const tensors = new Map<string, Tensor>();
-  for (const [name, shape] of i3dWeightShapes()) {
-    const inputs = shape.slice(1).reduce((product, dim) => product * dim, 1);
-    const made = name.includes("bn")
-      ? random.uniformTensor([...shape], 0.5, 1)
-      : random.normalTensor([...shape], Math.sqrt(2 / inputs));
-    tensors.set(name, made);
-  }
-  const params = i3dParamsFromStateDict(tensors);
-  dispose([...tensors.values()]);
   return params;
 }

@@ -76,7 +76,7 @@ export { checkDivides, checkShape, formatShape } from "./shape.js";
 export { disposeTree, treeEntries, treeFromLeaves, treeLeaves, treeMap, treeSize, type TensorTree } from "./tree.js";
 export { inferenceMemory, trainingMemory, type MemoryEstimate } from "./memory-estimate.js";
 export { isRecording } from "./nn/operation.js";
-export { productOfEach } from "./nn/product.js";
+export { affineOfEach, productOfEach } from "./nn/product.js";
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
 export { crossAttention, maskedKey, selfAttention, type KeyBias } from "./nn/attention.js";
 export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused.js";

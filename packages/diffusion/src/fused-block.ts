@@ -1,5 +1,5 @@
-import { hasFused, isRecording, linear, productOfEach, runFused, type FusedName } from "@coordtok/core";
-import { tidy, type Tensor1D, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
+import { affineOfEach, hasFused, isRecording, linear, productOfEach, runFused, type FusedName } from "@coordtok/core";
+import { tidy, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import { epsilon } from "./modulation.js";
 import type { SiTBlockParams } from "./params.js";
 
@@ -29,7 +29,7 @@ export function fusedSitBlock(params: SiTBlockParams, x: Tensor3D, signal: Tenso
   return tidy(() => {
     const modulation = linear(params.modulation, signal);
     const [normal] = runFused("CoordTokModulatedNorm", { x, modulation }, { epsilon, vector: attentionShift });
-    const packed = biased(productOfEach(normal, attention.queryKeyValue.kernel), attention.queryKeyValue.bias);
+    const packed = affineOfEach(normal, attention.queryKeyValue);
     normal.dispose();
     const [attended] = runFused("CoordTokSelfAttention", { packed }, { heads, statistics: false });
     packed.dispose();
@@ -47,12 +47,4 @@ export function fusedSitBlock(params: SiTBlockParams, x: Tensor3D, signal: Tenso
     const last = { x: sum, addend, modulation, bias: mlp.contract.bias };
     return runFused("CoordTokGatedAdd", last, { vector: mlpGate })[0];
   });
-}
-
-/** `x + bias`; it takes `x`. */
-function biased(x: Tensor3D, bias: Tensor1D | undefined): Tensor3D {
-  if (bias === undefined) return x;
-  const [sum] = runFused("CoordTokAdd", { x, bias }, {}) as [Tensor3D];
-  x.dispose();
-  return sum;
 }

@@ -18,6 +18,7 @@ export { framePairs, framesOf, type FrameSource } from "./frames.js";
 export { collectStatistics, FeatureWindows, fvdFeatures, type FvdFeatureOptions } from "./fvd/features.js";
 export { frechetDistance, type FrechetDistance } from "./fvd/frechet.js";
 export { i3d, i3dEndPoints, type I3dOutput } from "./fvd/i3d.js";
+export { randomI3dParams } from "./fvd/random-i3d.js";
 export { disposeI3dParams, i3dParamsFromStateDict, i3dWeightShapes, type I3dParams } from "./fvd/i3d-params.js";
 export type { Convolution3dParams } from "./fvd/convolution3d.js";
 export { fvdPreprocess } from "./fvd/preprocess.js";

@@ -1,5 +1,4 @@
 import {
-  engine,
   fill,
   less,
   log,
@@ -15,7 +14,7 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkRgbClip, checkShape, CoordTokError, hasFused, runFused, type RgbClip } from "@coordtok/core";
+import { checkRgbClip, checkShape, CoordTokError, hasFused, isRecording, runFused, type RgbClip } from "@coordtok/core";
 
 /** Options of the tensor forms of PSNR. */
 export interface PsnrOptions {
@@ -127,7 +126,7 @@ function meanSquaredError(reference: Tensor, other: Tensor, axis: number, dataRa
   const rows = kept.reduce((product, dim) => product * dim, 1);
   const [a, b] = [reference, other].map((clip) => reshape(clip, [rows, -1])) as [Tensor2D, Tensor2D];
   // The fused operation has no gradient.
-  const fused = hasFused("CoordTokMeanSquaredDifference") && !engine().isTapeOn();
+  const fused = hasFused("CoordTokMeanSquaredDifference") && !isRecording();
   const means = fused ? runFused("CoordTokMeanSquaredDifference", { a, b }, {})[0] : composedMeans(a, b, reference);
   return mul(reshape(means, kept), 1 / dataRange ** 2);
 }

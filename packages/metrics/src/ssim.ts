@@ -3,7 +3,6 @@ import {
   avgPool,
   concat,
   div,
-  engine,
   matMul,
   mean,
   mul,
@@ -27,7 +26,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError, hasFused, runFused } from "@coordtok/core";
+import { checkShape, CoordTokError, hasFused, isRecording, runFused } from "@coordtok/core";
 
 /** Options of {@link ssimPerFrame} and {@link msSsimPerFrame}. */
 export interface SsimOptions {
@@ -104,7 +103,7 @@ interface TermMeans {
 
 function termMeans(reference: Tensor4D, other: Tensor4D, { dataRange = 1 }: SsimOptions): TermMeans {
   // The fused operation has no gradient.
-  if (hasFused("CoordTokSsim") && !engine().isTapeOn()) return fusedMeans(reference, other, dataRange);
+  if (hasFused("CoordTokSsim") && !isRecording()) return fusedMeans(reference, other, dataRange);
   return composedMeans(reference, other, dataRange);
 }
 

@@ -11,7 +11,7 @@ import {
 import { hasFused, runFused, type FusedName } from "./fused.js";
 import type { LayerNormParams } from "./layer-norm.js";
 import { operation } from "./operation.js";
-import { product, productOfEach } from "./product.js";
+import { affineOfEach, product, productOfEach } from "./product.js";
 import type { BlockOptions, MemoryBlockParams, TransformerBlockParams } from "./transformer-block.js";
 
 const needed: readonly FusedName[] = [
@@ -92,7 +92,7 @@ function blockForward(
     if (!recorded) tensor.dispose();
   };
   const normal = norm(attentionNorm, x, epsilon);
-  const packed = biased(productOfEach(normal, attention.queryKeyValue.kernel), attention.queryKeyValue.bias);
+  const packed = affineOfEach(normal, attention.queryKeyValue);
   leave(normal);
   const inputs = { packed, bias: keyBias };
   const [attended, statistics] = runFused("CoordTokSelfAttention", inputs, { heads, statistics: recorded });
@@ -188,8 +188,8 @@ export function fusedMemoryAttention(
     [x, memory, ...weights],
     (save, recorded) => {
       const normal = norm(memoryNorm, x, epsilon);
-      const query = biased(productOfEach(normal, toQuery.kernel), toQuery.bias);
-      const keyValue = biased(productOfEach(memory, toKeyValue.kernel), toKeyValue.bias);
+      const query = affineOfEach(normal, toQuery);
+      const keyValue = affineOfEach(memory, toKeyValue);
       const inputs = { query, keyValue, bias: keyBias };
       const [out, statistics] = runFused("CoordTokCrossAttention", inputs, { heads, statistics: recorded });
       if (recorded)
@@ -239,14 +239,6 @@ export function fusedMemoryAttention(
 
 function norm({ scale, shift }: LayerNormParams, x: Tensor3D, epsilon: number): Tensor3D {
   return runFused("CoordTokLayerNorm", { x, scale, shift }, { epsilon })[0] as Tensor3D;
-}
-
-/** `x + bias`; it takes `x`. */
-function biased(x: Tensor3D, bias: Tensor1D | undefined): Tensor3D {
-  if (bias === undefined) return x;
-  const [sum] = runFused("CoordTokAdd", { x, bias }, {}) as [Tensor3D];
-  x.dispose();
-  return sum;
 }
 
 /** Of a kernel that maps `x [B, M, K]`, from the gradient `[B, M, N]` of what it gave. */

@@ -5,7 +5,7 @@ export type Save = (tensors: readonly Tensor[]) => void;
 
 /** Whether a gradient is being recorded: what runs now may be gone through backwards. */
 export function isRecording(): boolean {
-  return engine().state.gradientDepth > 0;
+  return engine().isTapeOn();
 }
 
 /**

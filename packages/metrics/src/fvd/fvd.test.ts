@@ -1,10 +1,10 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
 import { Random, type RgbFrame } from "@coordtok/core";
 import { describeEachBackend } from "@coordtok/tools";
 import { expect, it } from "vitest";
 import { collectStatistics, fvdFeatures } from "./features.js";
 import { frechetDistance } from "./frechet.js";
-import { disposeI3dParams, i3dParamsFromStateDict, i3dWeightShapes } from "./i3d-params.js";
+import { disposeI3dParams } from "./i3d-params.js";
+import { randomI3dParams } from "./random-i3d.js";
 
 const [count, width, height] = [9, 40, 32];
 
@@ -27,21 +27,6 @@ function frames(value: Shade, clip: number): RgbFrame[] {
       ).buffer,
     ),
   }));
-}
-
-function randomI3d() {
-  const random = new Random(1);
-  const tensors = new Map<string, Tensor>();
-  for (const [name, shape] of i3dWeightShapes(16)) {
-    const inputs = shape.slice(1).reduce((product, dim) => product * dim, 1);
-    const made = name.includes("bn")
-      ? random.uniformTensor([...shape], 0.5, 1)
-      : random.normalTensor([...shape], Math.sqrt(2 / inputs));
-    tensors.set(name, made);
-  }
-  const params = i3dParamsFromStateDict(tensors);
-  for (const made of tensors.values()) made.dispose();
-  return params;
 }
 
 const noise = new Random(2).normals(64);
@@ -86,7 +71,7 @@ describeEachBackend("FVD", (backend) => {
     `of equal sets is 0, and grows with ${seen.join(", ")}${backend === "cpu" ? reason : ""}`,
     { timeout: 600_000 },
     async () => {
-      const params = randomI3d();
+      const params = randomI3dParams(new Random(1), 16);
       const statisticsOfSet = async (value: Shade) => {
         const vectors: Float32Array[] = [];
         for (const clip of [0, 1])

@@ -4,27 +4,16 @@ import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { describe, expect, it } from "vitest";
 import { fvdFeatures } from "./features.js";
 import { i3d } from "./i3d.js";
-import { disposeI3dParams, i3dParamsFromStateDict, i3dWeightShapes, type I3dParams } from "./i3d-params.js";
+import { disposeI3dParams, i3dParamsFromStateDict, type I3dParams } from "./i3d-params.js";
 import { fvdPreprocess } from "./preprocess.js";
+import { randomI3dParams, randomI3dStateDict } from "./random-i3d.js";
 
 function stateDict(classes = 7): Map<string, Tensor> {
-  const random = new Random(1);
-  return new Map(
-    [...i3dWeightShapes(classes)].map(([name, shape]) => {
-      const inputs = shape.slice(1).reduce((product, dim) => product * dim, 1);
-      const made = name.includes("bn")
-        ? random.uniformTensor([...shape], 0.5, 1)
-        : random.normalTensor([...shape], Math.sqrt(2 / inputs));
-      return [name, made];
-    }),
-  );
+  return randomI3dStateDict(new Random(1), classes);
 }
 
 function randomParams(): I3dParams {
-  const tensors = stateDict();
-  const params = i3dParamsFromStateDict(tensors);
-  for (const made of tensors.values()) made.dispose();
-  return params;
+  return randomI3dParams(new Random(1), 7);
 }
 
 /** Frames of a pattern that moves by `speed` columns a frame. */

@@ -3,7 +3,6 @@ import {
   concat,
   customGrad,
   div,
-  engine,
   mul,
   reshape,
   slice,
@@ -17,7 +16,7 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError, hasFused, type PerceptualLoss, type Random } from "@coordtok/core";
+import { checkShape, CoordTokError, hasFused, isRecording, type PerceptualLoss, type Random } from "@coordtok/core";
 import { pairDistance, sliceDistance } from "./distance.js";
 import { checkFrameSize, features, featureSizes } from "./features.js";
 import { convolutionNames, featureNetworks } from "./networks.js";
@@ -125,11 +124,11 @@ function layerDistances(
   checkFrames(params, prediction);
   checkShape(target, prediction.shape, "the target frames");
   const { dropoutKeep } = options;
-  if (!engine().isTapeOn() && dropoutKeep === undefined && hasFused("CoordTokFeatureDistance"))
+  if (!isRecording() && dropoutKeep === undefined && hasFused("CoordTokFeatureDistance"))
     return featuresOf(params, concat([prediction, target])).map((both, layer) =>
       pairDistance(both, params.heads[layer]!),
     );
-  const goals = engine().isTapeOn() ? constantFeatures(params, target) : featuresOf(params, target);
+  const goals = isRecording() ? constantFeatures(params, target) : featuresOf(params, target);
   const found = featuresOf(params, prediction);
   if (dropoutKeep && dropoutKeep.length !== found.length)
     throw new CoordTokError("shape", `Expected ${found.length} dropout masks, got ${dropoutKeep.length}.`);

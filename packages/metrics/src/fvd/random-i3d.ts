@@ -1,0 +1,28 @@
+import type { Random } from "@coordtok/core";
+import { dispose, type Tensor } from "@tensorflow/tfjs-core";
+import { i3dParamsFromStateDict, i3dWeightShapes, type I3dParams } from "./i3d-params.js";
+
+/** Random weights of I3D under their PyTorch names: the numbers of batch normalisations from 0.5 to 1, the others normal as He et al. have them. */
+export function randomI3dStateDict(random: Random, classes?: number): Map<string, Tensor> {
+  return new Map(
+    [...i3dWeightShapes(classes)].map(([name, shape]) => {
+      const inputs = shape.slice(1).reduce((product, dim) => product * dim, 1);
+      const made = name.includes("bn")
+        ? random.uniformTensor([...shape], 0.5, 1)
+        : random.normalTensor([...shape], Math.sqrt(2 / inputs));
+      return [name, made];
+    }),
+  );
+}
+
+/**
+ * I3D with random weights: as fast as with trained ones, and it sees differences, but its distances can be compared with nothing.
+ * @param classes of the classifier (default 400).
+ * @returns the caller's; free them with `disposeI3dParams`.
+ */
+export function randomI3dParams(random: Random, classes?: number): I3dParams {
+  const tensors = randomI3dStateDict(random, classes);
+  const params = i3dParamsFromStateDict(tensors);
+  dispose([...tensors.values()]);
+  return params;
+}
