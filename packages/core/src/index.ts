@@ -84,7 +84,7 @@ export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";
 export { createLinear, linear, type LinearParams } from "./nn/linear.js";
-export { meanSquaredErrorSum } from "./nn/loss.js";
+export { meanSquaredErrors, meanSquaredErrorSum } from "./nn/loss.js";
 export { createMlp, gelu, mlp, type GeluForm, type MlpParams } from "./nn/mlp.js";
 export { patchify, unpatchify, type PatchSize } from "./nn/patchify.js";
 export {
