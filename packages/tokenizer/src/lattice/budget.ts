@@ -43,7 +43,7 @@ export function keepChannels(triplane: Triplane, budget: Budget | readonly Budge
  * Throws unless a budget fits planes of so many channels.
  * @throws CoordTokError `input`.
  */
-export function checkBudget(budget: Budget, channels: number): void {
+function checkBudget(budget: Budget, channels: number): void {
   for (const name of ["content", "motion"] as const) {
     const kept = budget[name];
     if (!(Number.isInteger(kept) && kept >= 0 && kept <= channels))

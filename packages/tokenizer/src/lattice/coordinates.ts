@@ -39,13 +39,13 @@ function waves(position: number, axis: Axis): Float32Array {
 }
 
 /** The block numbers along each axis; an axis that is absent gives zeros. */
-export type BlockIndices = { readonly [axis in Axis]?: readonly number[] };
+type BlockIndices = { readonly [axis in Axis]?: readonly number[] };
 
 /**
  * The coordinates of all combinations of some block numbers, t-major, then x, then y.
  * @returns `[combinations, 192]`, owned by the caller.
  */
-export function blockCoordinates(indices: BlockIndices): Tensor2D {
+function blockCoordinates(indices: BlockIndices): Tensor2D {
   const perAxis = axes.map((axis) => {
     const numbers = indices[axis];
     return numbers === undefined

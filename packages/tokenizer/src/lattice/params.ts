@@ -19,7 +19,7 @@ import { coordinateValues } from "./coordinates.js";
 import { viewValues } from "./views.js";
 
 /** The parameters of the video transformer. */
-export interface LatticeVideoParams {
+export type LatticeVideoParams = {
   /** A block of video to a token, `[768, E]`. */
   readonly patch: LinearParams;
   /** Coordinates to a vector, `[192, E]` without bias. */
@@ -28,10 +28,10 @@ export interface LatticeVideoParams {
   readonly blocks: readonly TransformerBlockParams[];
   /** After the last block. */
   readonly norm: LayerNormParams;
-}
+};
 
 /** The parameters of the lattice encoder. E is the width, K the channels of the planes. */
-export interface LatticeEncoderParams {
+export type LatticeEncoderParams = {
   /** The video transformer. */
   readonly video: LatticeVideoParams;
   /** Coordinates to what is added to the video tokens before the latent transformer reads them, `[192, E]` without bias. */
@@ -48,10 +48,10 @@ export interface LatticeEncoderParams {
   readonly norm: LayerNormParams;
   /** A query to what is added to a cell of its plane, `[E, K]`. */
   readonly projections: PerPlane<LinearParams>;
-}
+};
 
 /** The parameters of the lattice decoder. */
-export interface LatticeDecoderParams {
+export type LatticeDecoderParams = {
   /** What a block finds on the three planes to a token, `[3K, E]`. */
   readonly features: LinearParams;
   /** Coordinates to what is added to the tokens, `[192, E]` without bias. */
@@ -64,18 +64,18 @@ export interface LatticeDecoderParams {
   readonly pixels: LinearParams;
   /** The linear path from what a block finds on the planes to its pixels, `[3K, 768]` without bias. */
   readonly skip: LinearParams;
-}
+};
 
 /** All parameters of a lattice tokenizer: a tree of tensors. */
-export interface LatticeParams {
+export type LatticeParams = {
   /** Clip to triplane. */
   readonly encoder: LatticeEncoderParams;
   /** Triplane to pixels. */
   readonly decoder: LatticeDecoderParams;
-}
+};
 
 /** The numbers of one block of video, laid out (t, row, column, rgb). */
-export const blockValues = latticeBlock.time * latticeBlock.space ** 2 * 3;
+const blockValues = latticeBlock.time * latticeBlock.space ** 2 * 3;
 
 /**
  * Fresh parameters of a seed: Glorot-uniform maps, zero biases. A model that is to be trained begins better from the closed-form
