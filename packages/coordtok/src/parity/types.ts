@@ -1,7 +1,7 @@
 import type { SafetensorsFile } from "@coordtok/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
-/** One call of a parity case, as `case.json` describes it (fixture README, section 2). */
+/** One call of a parity case, as `case.json` describes it (`docs/spec.md#reading-a-case`). */
 export interface ParityRun {
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;

@@ -13,7 +13,7 @@ import {
 import { operation } from "./operation.js";
 
 /**
- * The mean squared error of each clip, **summed** over the batch (fixture README 5.5). Sums go axis by axis, since wasm adds up in
+ * The mean squared error of each clip, **summed** over the batch (`docs/spec.md#stage-1-loss`). Sums go axis by axis, since wasm adds up in
  * float32 one by one.
  * @param prediction `[B, N, values]`; only it receives a gradient.
  * @param target of the same shape.
