@@ -70,7 +70,7 @@ export {
 } from "./config.js";
 export { CoordTokError, isCoordTokError, messageOf, throwIfAborted, type ErrorCode } from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
-export { macrotask, type LongCallOptions, type OnProgress, type ProgressEvent } from "./progress.js";
+export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 export { disposeTree, treeEntries, treeFromLeaves, treeLeaves, treeMap, treeSize, type TensorTree } from "./tree.js";
