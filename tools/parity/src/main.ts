@@ -7,7 +7,7 @@ import { runParity, type RunOutcome } from "./run-parity.js";
 import type { ParityCase, ParityRun } from "./types.js";
 
 /** Where cases lie unless told otherwise, seen from the folder of the repository. */
-const defaultFolders = ["fixtures", "../shared/fixtures"];
+const defaultFolders = ["fixtures", "../shared/fixtures", "../shared/starter/fixtures"];
 
 interface ParityFlags {
   readonly fixtures?: string;
@@ -22,7 +22,7 @@ const program = new Command("parity")
   )
   .option(
     "--fixtures <folder>",
-    `folder of the cases, <area>/<case>/case.json below it (default: ${defaultFolders.join(" and ")}, where present)`,
+    `folder of the cases, <area>/<case>/case.json below it (default: ${defaultFolders.join(", ")}, where present)`,
   )
   .option("--kind <kind>", "only cases of this kind, such as tokenizer/encode")
   .option("--backend <name>", "auto or a backend by name", readBackend, "auto")
@@ -72,15 +72,17 @@ async function main({ fixtures, kind, backend, json }: ParityFlags): Promise<num
     signal: stop.signal,
     onRun: (parityCase, run, outcome) => say(runLine(parityCase, run, outcome)),
     onNotCovered: ({ id, kind }) => say(`not covered  ${id} (kind ${kind})`),
+    onSkipped: (id, reason) => say(`skipped      ${id}: ${reason}`),
   });
   if (report.cases.length === 0)
     throw new CoordTokError(
       "input",
       `Expected parity cases${kind === undefined ? "" : ` of kind ${kind}`} in ${folders.join(" or ")}, found none.`,
     );
-  say(`${report.passed} cases passed, ${report.failed} failed, ${report.notCovered} not covered`);
+  const { passed, failed, notCovered, skipped } = report;
+  say(`${passed} cases passed, ${failed} failed, ${notCovered} not covered, ${skipped} skipped`);
   if (json) console.log(jsonText(report, 2));
-  return report.failed === 0 ? 0 : 1;
+  return failed === 0 ? 0 : 1;
 }
 
 program.parse(
