@@ -168,7 +168,7 @@ export async function findCheckpoint(
   file: string,
   reference: CheckpointReference,
   relation: string,
-  options: LongCallOptions & { readonly option?: string | undefined } = {},
+  options: LongCallOptions & { readonly option?: "checkpoint" | "tokenizer" | undefined } = {},
 ): Promise<string> {
   const folder = dirname(resolve(file));
   const recorded = reference.path;
