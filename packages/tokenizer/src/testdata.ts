@@ -19,3 +19,10 @@ export function rampClip({
   }
   return { data, frameCount, height, width };
 }
+
+/** The pieces of a file as one array. */
+export async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(piece);
+  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}

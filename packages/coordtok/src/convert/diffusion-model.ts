@@ -1,18 +1,15 @@
 import { checkpointMetadata, encodeSafetensors, isCoordTokError, type Json } from "@coordtok/core";
+import { checkConfig, defaultFlow, tokensOf, type SiTConfig } from "@coordtok/diffusion";
 import {
-  checkConfig,
   checkOfficialPositions,
   configFromOfficial,
   configFromOfficialShapes,
-  defaultFlow,
   isOfficialSiT,
   officialFromConfig,
   officialPositions,
   officialRows,
-  tokensOf,
   type OfficialArguments,
-  type SiTConfig,
-} from "@coordtok/diffusion";
+} from "@coordtok/diffusion/official";
 import type { TriplaneStats } from "@coordtok/triplane";
 import type { OfficialForm, OfficialModel } from "./official-model.js";
 
@@ -74,12 +71,12 @@ function sitFacts(config: SiTConfig): [string, string][] {
 /** The published SiT over triplanes. */
 export const diffusionModel: OfficialModel = {
   kind: "diffusion",
-  isOurs: ({ names }) => isOfficialSiT(names),
+  recognises: ({ entries }) => isOfficialSiT(entries.keys()),
   isDropped: () => false,
   partOf: () => undefined,
-  infer: (tensors, hints) => {
+  infer: ({ entries }, hints) => {
     if (hints.config !== undefined) return formOf(configFrom(hints.config));
-    const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+    const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
     const classes = hints.trainedWith?.get("num_classes");
     return formOf(
       configFromOfficialShapes(shapes, {

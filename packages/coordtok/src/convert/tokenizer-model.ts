@@ -1,17 +1,14 @@
 import type { Json } from "@coordtok/core";
+import { checkConfig, encodeTokenizerBytes, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
-  checkConfig,
   configFromOfficial,
   configFromOfficialShapes,
-  encodeTokenizerBytes,
   isOfficialLoss,
   isOfficialTokenizer,
   officialFromConfig,
   officialRows,
-  triplaneShapeOf,
   type OfficialArguments,
-  type TokenizerConfig,
-} from "@coordtok/tokenizer";
+} from "@coordtok/tokenizer/official";
 import { tokenCount } from "@coordtok/triplane";
 import { groupedText } from "../text.js";
 import type { ModelHints, OfficialForm, OfficialModel } from "./official-model.js";
@@ -69,12 +66,12 @@ export function tokenizerFacts(config: TokenizerConfig): [string, string][] {
 /** The published tokenizers. */
 export const tokenizerModel: OfficialModel = {
   kind: "tokenizer",
-  isOurs: ({ names }) => isOfficialTokenizer(names),
+  recognises: ({ entries }) => isOfficialTokenizer(entries.keys()),
   isDropped: isOfficialLoss,
   partOf: (name) => (name.startsWith("decoder.") ? "decoder" : "encoder"),
-  infer: (tensors, hints) => {
+  infer: ({ entries }, hints) => {
     if (hints.config !== undefined) return formOf(configFrom(hints.config));
-    const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+    const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
     return formOf(configFromOfficialShapes(shapes, headsFrom(hints)));
   },
   formOf: (config) => formOf(checkConfig(config)),

@@ -1,5 +1,5 @@
 import { checkInteger, CoordTokError } from "@coordtok/core";
-import { checkConfig, type TokenizerConfig } from "./config.js";
+import { checkConfig, type TokenizerConfig } from "../config.js";
 
 /** The arguments of the published model that fix its form, by their official names (fixture README 6). */
 export interface OfficialArguments {

@@ -1,7 +1,7 @@
 import { CoordTokError } from "@coordtok/core";
-import type { TokenizerConfig } from "./config.js";
-import { configFromOfficial } from "./official-config.js";
-import { preset, presetNames } from "./presets.js";
+import type { TokenizerConfig } from "../config.js";
+import { configFromOfficial } from "./config.js";
+import { preset, presetNames } from "../presets.js";
 
 /** What the shapes of a state dict leave open. */
 export interface InferOptions {

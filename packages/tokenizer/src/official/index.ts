@@ -1,0 +1,8 @@
+// The form of a published model.
+export { configFromOfficial, officialFromConfig, type OfficialArguments } from "./config.js";
+export { configFromOfficialShapes, isOfficialLoss, isOfficialTokenizer, type InferOptions } from "./infer.js";
+// Its weights.
+export { officialRows, officialShapes } from "./rows.js";
+export { officialFromParams, paramsFromOfficial } from "./params.js";
+// Its behaviour.
+export { decodeOfficial, type OfficialDecodeOptions } from "./decode.js";
