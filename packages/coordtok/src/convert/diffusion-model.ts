@@ -4,11 +4,12 @@ import {
   checkOfficialPositions,
   configFromOfficial,
   configFromOfficialShapes,
+  hintsFromArguments,
+  isOfficialArguments,
   isOfficialSiT,
   officialFromConfig,
   officialPositions,
   officialRows,
-  type OfficialArguments,
 } from "@coordtok/diffusion/official";
 import type { TriplaneStats } from "@coordtok/triplane";
 import type { OfficialForm, OfficialModel } from "./official-model.js";
@@ -52,8 +53,7 @@ function positionProblem(config: SiTConfig, stored: Float32Array): string | unde
 
 /** A configuration of ours, or official arguments by their names. */
 function configFrom(json: Json): SiTConfig {
-  const isOfficial = typeof json === "object" && json !== null && "input_size" in json;
-  if (isOfficial) return configFromOfficial(json as unknown as OfficialArguments);
+  if (isOfficialArguments(json)) return configFromOfficial(json);
   const isGenerator = typeof json === "object" && json !== null && "model" in json;
   return checkConfig(isGenerator ? json["model"] : json);
 }
@@ -77,13 +77,8 @@ export const diffusionModel: OfficialModel = {
   infer: ({ entries }, hints) => {
     if (hints.config !== undefined) return formOf(configFrom(hints.config));
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
-    const classes = hints.trainedWith?.get("num_classes");
-    return formOf(
-      configFromOfficialShapes(shapes, {
-        heads: hints.heads,
-        classes: typeof classes === "number" ? classes : undefined,
-      }),
-    );
+    const { classes } = hintsFromArguments(hints.trainedWith ?? new Map());
+    return formOf(configFromOfficialShapes(shapes, { heads: hints.heads, classes }));
   },
   formOf: (config) => formOf(configFrom(config)),
   prefixOf: (weights) => (weights === "ema" ? "average." : "model."),

@@ -3,11 +3,14 @@ import { checkConfig, encodeTokenizerBytes, triplaneShapeOf, type TokenizerConfi
 import {
   configFromOfficial,
   configFromOfficialShapes,
+  hintsFromArguments,
+  isOfficialArguments,
   isOfficialLoss,
   isOfficialTokenizer,
   officialFromConfig,
   officialRows,
-  type OfficialArguments,
+  partOfOfficialName,
+  type InferOptions,
 } from "@coordtok/tokenizer/official";
 import { tokenCount } from "@coordtok/triplane";
 import { groupedText } from "../text.js";
@@ -26,21 +29,14 @@ function formOf(config: TokenizerConfig): OfficialForm {
 
 /** A configuration of ours, or official arguments by their names. */
 function configFrom(json: Json): TokenizerConfig {
-  const isOfficial = typeof json === "object" && json !== null && "video_shape" in json;
-  return isOfficial ? configFromOfficial(json as unknown as OfficialArguments) : checkConfig(json);
+  return isOfficialArguments(json) ? configFromOfficial(json) : checkConfig(json);
 }
 
-function headsFrom({ heads, encoderHeads, decoderHeads, trainedWith }: ModelHints): {
-  encoderHeads: number | undefined;
-  decoderHeads: number | undefined;
-} {
-  const trained = (name: string): number | undefined => {
-    const value = trainedWith?.get(name);
-    return typeof value === "number" ? value : undefined;
-  };
+function headsFrom({ heads, encoderHeads, decoderHeads, trainedWith }: ModelHints): InferOptions {
+  const trained = hintsFromArguments(trainedWith ?? new Map());
   return {
-    encoderHeads: encoderHeads ?? heads ?? trained("enc_num_heads"),
-    decoderHeads: decoderHeads ?? heads ?? trained("dec_num_heads"),
+    encoderHeads: encoderHeads ?? heads ?? trained.encoderHeads,
+    decoderHeads: decoderHeads ?? heads ?? trained.decoderHeads,
   };
 }
 
@@ -68,7 +64,7 @@ export const tokenizerModel: OfficialModel = {
   kind: "tokenizer",
   recognises: ({ entries }) => isOfficialTokenizer(entries.keys()),
   isDropped: isOfficialLoss,
-  partOf: (name) => (name.startsWith("decoder.") ? "decoder" : "encoder"),
+  partOf: partOfOfficialName,
   infer: ({ entries }, hints) => {
     if (hints.config !== undefined) return formOf(configFrom(hints.config));
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));

@@ -25,6 +25,11 @@ export interface OfficialArguments {
   readonly learn_sigma: boolean;
 }
 
+/** Whether plain data, for example parsed JSON, are official arguments and not a configuration of ours. */
+export function isOfficialArguments(value: unknown): value is OfficialArguments {
+  return typeof value === "object" && value !== null && "input_size" in value;
+}
+
 /**
  * The configuration of a published model.
  * @param official the official arguments; others beside them are ignored.

@@ -16,6 +16,12 @@ export interface InferOptions {
   readonly classes?: number | undefined;
 }
 
+/** What shapes leave open, out of the arguments that a training script saved beside the weights, by official name. */
+export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOptions {
+  const classes = saved.get("num_classes");
+  return { classes: typeof classes === "number" ? classes : undefined };
+}
+
 /**
  * The configuration that fits the shapes of an official state dict.
  * @param shapes of its tensors by official name; names beside those needed are ignored.

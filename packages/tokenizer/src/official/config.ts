@@ -39,6 +39,11 @@ export interface OfficialArguments {
   readonly dec_patch_size_t: number;
 }
 
+/** Whether plain data, for example parsed JSON, are official arguments and not a configuration of ours. */
+export function isOfficialArguments(value: unknown): value is OfficialArguments {
+  return typeof value === "object" && value !== null && "video_shape" in value;
+}
+
 /**
  * The configuration of a published model: official padding and positions.
  * @param official the official arguments; others beside them are ignored.

@@ -1,6 +1,13 @@
 // The form of a published model.
-export { configFromOfficial, officialFromConfig, type OfficialArguments } from "./config.js";
-export { configFromOfficialShapes, isOfficialLoss, isOfficialTokenizer, type InferOptions } from "./infer.js";
+export { configFromOfficial, isOfficialArguments, officialFromConfig, type OfficialArguments } from "./config.js";
+export {
+  configFromOfficialShapes,
+  hintsFromArguments,
+  isOfficialLoss,
+  isOfficialTokenizer,
+  partOfOfficialName,
+  type InferOptions,
+} from "./infer.js";
 // Its weights.
 export { officialRows, officialShapes } from "./rows.js";
 export { officialFromParams, paramsFromOfficial } from "./params.js";

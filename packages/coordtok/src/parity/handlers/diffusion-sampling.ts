@@ -45,7 +45,6 @@ import {
 } from "./diffusion-model.js";
 import { analyticModel } from "./diffusion-analytic.js";
 import { inputNames, inputTriplane, withoutPrefix } from "./inputs.js";
-import { readAll } from "./tokenizer.js";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 
 interface OdeArguments {
