@@ -62,7 +62,16 @@ export type { PerceptualLoss } from "./perceptual.js";
 export { macrotask, type LongCallOptions, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
-export { disposeTree, treeEntries, treeFromLeaves, treeLeaves, treeMap, treeSize, type TensorTree } from "./tree.js";
+export {
+  disposeTree,
+  treeEntries,
+  treeFromLeaves,
+  treeLeaves,
+  treeMap,
+  treeSize,
+  type TensorTree,
+  type Tree,
+} from "./tree.js";
 export { inferenceMemory, trainingMemory, type MemoryEstimate } from "./memory-estimate.js";
 export { isRecording } from "./nn/operation.js";
 export { affineOfEach, productOfEach } from "./nn/product.js";

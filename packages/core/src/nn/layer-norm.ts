@@ -16,12 +16,12 @@ import { operation } from "./operation.js";
 import { columnSums } from "./product.js";
 
 /** The parameters of a layer norm over vectors of `size` numbers. */
-export interface LayerNormParams {
+export type LayerNormParams = {
   /** `[size]` */
   readonly scale: Tensor1D;
   /** `[size]` */
   readonly shift: Tensor1D;
-}
+};
 
 /** Scale 1, shift 0. */
 export function createLayerNorm(init: Initializer, size: number): LayerNormParams {

@@ -16,12 +16,12 @@ import { backendTraits } from "@coordtok/core";
 import { biasRelu, convolveRelu } from "../convolution.js";
 
 /** A frozen 3-D convolution. */
-export interface Convolution3dParams {
+export type Convolution3dParams = {
   /** `[time, rows, columns, in, out]` */
   readonly kernel: Tensor5D;
   /** `[out]` */
   readonly bias: Tensor1D;
-}
+};
 
 /** A length over frames, and one over rows and columns: of a window, or of its steps. */
 export interface Extent3d {
