@@ -20,7 +20,7 @@ function planeRules(plane: PlaneName): StateDictRule[] {
   ];
 }
 
-/** The table of fixture README 6, ours against theirs. */
+/** The table of `docs/spec.md#sit-state-dict`, ours against theirs. */
 const rules: readonly StateDictRule[] = [
   ...planeNames.flatMap(planeRules),
   ["timePositions", "pos_embed_t", "flat"],
@@ -36,8 +36,8 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * For each parameter of a configuration, in their order, where its numbers are in an official state dict (fixture README 6). The one
- * table by which official weights are read and written; the one official tensor without a row is that of `officialPositions`.
+ * For each parameter of a configuration, in their order, where its numbers are in an official state dict (`docs/spec.md#sit-state-dict`).
+ * The one table by which official weights are read and written; the one official tensor without a row is that of `officialPositions`.
  * @throws CoordTokError `config` when the planes have more rows than columns or fewer, which the published model cannot have.
  */
 export function officialRows(config: SiTConfig): StateDictRow[] {
@@ -49,7 +49,7 @@ export function officialRows(config: SiTConfig): StateDictRow[] {
 }
 
 /**
- * The official shapes by official name, for a configuration (fixture README 6).
+ * The official shapes by official name, for a configuration (`docs/spec.md#sit-state-dict`).
  * @throws CoordTokError `config` as {@link officialRows}.
  */
 export function officialShapes(config: SiTConfig): Map<string, readonly number[]> {

@@ -34,7 +34,7 @@ function perPlane(rules: (plane: PlaneName) => StateDictRule[]): StateDictRule[]
 
 const latent = "encoder.transformer.layers.{i}";
 
-/** The tables of fixture README 6, ours against theirs. */
+/** The tables of `docs/spec.md#tokenizer-state-dict`, ours against theirs. */
 const rules: readonly StateDictRule[] = [
   ...convolutionRules("encoder.video.patch", "encoder.encoder.patch_embed.proj"),
   ["encoder.video.positions", "encoder.encoder.pos_emb", "flat"],
@@ -67,8 +67,8 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * For each parameter of a configuration, in their order, where its numbers are in an official state dict (fixture README 6). The one
- * table by which official weights are read and written.
+ * For each parameter of a configuration, in their order, where its numbers are in an official state dict (`docs/spec.md#tokenizer-state-dict`).
+ * The one table by which official weights are read and written.
  */
 export function officialRows(config: TokenizerConfig): StateDictRow[] {
   return stateDictRows(rules, paramShapes(config), (theirs, ourShape, layout) => {
@@ -92,7 +92,7 @@ function decoderPositionsShape({ clip, decoder }: TokenizerConfig): readonly num
   return [1, clip.frames / time, clip.height / space, clip.width / space, decoder.width];
 }
 
-/** The official shapes by official name, for a configuration (fixture README 6). */
+/** The official shapes by official name, for a configuration (`docs/spec.md#tokenizer-state-dict`). */
 export function officialShapes(config: TokenizerConfig): Map<string, readonly number[]> {
   return stateDictShapes(officialRows(config));
 }
