@@ -6,4 +6,5 @@ export default buildPackage({
   "state-dict/index": "src/state-dict/index.ts",
   "torch/index": "src/torch/index.ts",
   "node/index": "src/node/index.ts",
+  "text/index": "src/text/index.ts",
 });

@@ -4,4 +4,5 @@ export default buildPackage({
   index: "src/index.ts",
   "official/index": "src/official/index.ts",
   "train/index": "src/train/index.ts",
+  "node/index": "src/node/index.ts",
 });

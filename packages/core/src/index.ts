@@ -59,7 +59,7 @@ export {
 } from "./config.js";
 export { CoordTokError, isCoordTokError, messageOf, throwIfAborted, type ErrorCode } from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
-export { macrotask, type LongCallOptions, type OnProgress, type ProgressEvent } from "./progress.js";
+export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 export {
@@ -82,7 +82,7 @@ export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";
 export { createLinear, linear, type LinearParams } from "./nn/linear.js";
-export { meanSquaredErrorSum } from "./nn/loss.js";
+export { meanSquaredErrors, meanSquaredErrorSum } from "./nn/loss.js";
 export { createMlp, gelu, mlp, type GeluForm, type MlpParams } from "./nn/mlp.js";
 export { patchify, unpatchify, type PatchSize } from "./nn/patchify.js";
 export {

@@ -38,3 +38,25 @@ export {
   type TokenizerPart,
   type WeightsChoice,
 } from "./checkpoint.js";
+export { checkLatticeConfig, latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./lattice/config.js";
+export {
+  createLatticeParams,
+  latticeParamShapes,
+  type LatticeDecoderParams,
+  type LatticeEncoderParams,
+  type LatticeParams,
+  type LatticeVideoParams,
+} from "./lattice/params.js";
+export { padToBlocks } from "./lattice/padding.js";
+export { encodeLattice } from "./lattice/encoder.js";
+export { keepChannels, type Budget } from "./lattice/budget.js";
+export { decodeBlocks } from "./lattice/block-decoder.js";
+export { decodeLattice, type LatticeDecodeOptions } from "./lattice/decode.js";
+export {
+  latticeConfigFromReference,
+  latticeFromStateDict,
+  latticeRows,
+  latticeStateDictShapes,
+  stateDictFromLattice,
+  type ReferenceConfig,
+} from "./lattice/state-dict.js";

@@ -1,6 +1,6 @@
 // The table of names.
 export { convolutionRules, linearRules, type StateDictLayout, type StateDictRule } from "./rules.js";
-export { stateDictRows, stateDictShapes, type StateDictRow } from "./rows.js";
+export { stateDictRows, stateDictShapes, type StateDictRow, type TheirShape } from "./rows.js";
 // The numbers.
 export {
   checkStateDict,

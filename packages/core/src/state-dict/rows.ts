@@ -1,3 +1,4 @@
+import { CoordTokError } from "../errors.js";
 import { renameStrictly, type StateDictLayout, type StateDictRule } from "./rules.js";
 
 /** One of our tensors and the tensor of a state dict, or the rows of it, that holds the same numbers. */
@@ -16,17 +17,27 @@ export interface StateDictRow {
   readonly firstRow: number | undefined;
 }
 
+/** The shape of a tensor of a state dict whose layout is `flat` or `convolution`. */
+export type TheirShape = (
+  theirs: string,
+  ourShape: readonly number[],
+  layout: "flat" | "convolution",
+) => readonly number[];
+
 /**
  * Where the numbers of each of our tensors are in a state dict.
  * @param rules the table of names; each of our tensors must fit one rule.
  * @param ourShapes the shapes of our tensors by path; the rows come in their order.
- * @param theirShape the shape in a state dict of a tensor whose layout is `flat` or `convolution`, which ours does not tell.
+ * @param theirShape the shape in a state dict of a tensor whose layout is `flat` or `convolution`, which ours does not tell (default: the
+ * table has no such rule, and one throws).
  * @throws CoordTokError `checkpoint` where the table and our names do not fit.
  */
 export function stateDictRows(
   rules: readonly StateDictRule[],
   ourShapes: ReadonlyMap<string, readonly number[]>,
-  theirShape: (theirs: string, ourShape: readonly number[], layout: "flat" | "convolution") => readonly number[],
+  theirShape: TheirShape = (theirs) => {
+    throw new CoordTokError("checkpoint", `Expected a function that gives the shape of "${theirs}", got none.`);
+  },
 ): StateDictRow[] {
   const parts = [...renameStrictly(rules, ourShapes.keys())].map(([ours, { theirs, layout, part }]) => {
     const ourShape = ourShapes.get(ours)!;

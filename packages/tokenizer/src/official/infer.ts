@@ -36,7 +36,7 @@ export function isOfficialTokenizer(names: Iterable<string>): boolean {
   return [...names].some((name) => marks.includes(name));
 }
 
-/** Whether a tensor of a training checkpoint belongs to the loss, not to the tokenizer (`docs/spec.md#tokenizer-state-dict`). */
+/** Whether a tensor of an official checkpoint belongs to the loss and not to the tokenizer (`docs/spec.md#tokenizer-state-dict`). */
 export function isOfficialLoss(name: string): boolean {
   return name.startsWith("decoder.lpips_loss.");
 }
