@@ -8,11 +8,12 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { hasFused, runFused, type FusedName } from "./fused.js";
-import type { LayerNormParams } from "./layer-norm.js";
-import { operation } from "./operation.js";
-import { affineOfEach, product, productOfEach } from "./product.js";
-import type { BlockOptions, MemoryBlockParams, TransformerBlockParams } from "./transformer-block.js";
+import type { LayerNormParams } from "../layer-norm.js";
+import { operation } from "../operation.js";
+import { product, productOfEach } from "../product.js";
+import type { BlockOptions, MemoryBlockParams, TransformerBlockParams } from "../transformer-block.js";
+import { affineOfEach } from "./affine.js";
+import { hasFused, runFused, type FusedName } from "./kernels.js";
 
 const needed: readonly FusedName[] = [
   "CoordTokSelfAttention",
