@@ -3,6 +3,7 @@ import {
   linkProblems,
   lockfileProblems,
   machinePathProblems,
+  outsideDocumentProblems,
   registryHostProblems,
   sizeProblems,
   trackedFiles,
@@ -56,17 +57,68 @@ describe("the lock file", () => {
 });
 
 describe("links", () => {
-  const files = [file("", "docs/a.md"), file("", "docs/decisions/1.md")];
+  const files = [file("# Top\n## Some place\n", "docs/a.md"), file("", "docs/decisions/1.md")];
+  const problems = (text: string, path = "docs/b.md"): string[] => linkProblems([...files, file(text, path)]);
 
   it("to files, folders, places within a file and other sites are well", () => {
-    const text = "[a](a.md#x) [d](decisions) [d](decisions/) [up](../docs/a.md) [s](https://example.org/q) [h](#here)";
-    expect(linkProblems([...files, file(text, "docs/b.md")])).toEqual([]);
+    const text =
+      "# Here\n[a](a.md#some-place) [d](decisions) [d](decisions/) [up](../docs/a.md) [s](https://example.org/q#x) [h](#here)";
+    expect(problems(text)).toEqual([]);
   });
 
   it("to nothing is named, in a comment too", () => {
-    const documents = ["docs", "none.md"].join("/");
-    const found = linkProblems([...files, file("[a](no.md)", "docs/b.md"), file(`// ${documents}`, "src/a.ts")]);
-    expect(found).toHaveLength(2);
+    expect(problems("[a](no.md)")).toEqual(["docs/b.md refers to docs/no.md, which is not there."]);
+    expect(problems("// see docs/none.md", "src/a.ts")).toEqual([
+      "src/a.ts refers to docs/none.md, which is not there.",
+    ]);
+  });
+
+  it("to a heading that is not there are named: in links, within the document, in code and in text", () => {
+    const nowhere = (path: string, target: string): string[] => [
+      `${path} refers to ${target}, but there is no such heading.`,
+    ];
+    expect(problems("[a](a.md#other-place)")).toEqual(nowhere("docs/b.md", "docs/a.md#other-place"));
+    expect(problems("# Here\n[h](#there)")).toEqual(nowhere("docs/b.md", "docs/b.md#there"));
+    expect(problems("`docs/a.md#other-place`")).toEqual(nowhere("docs/b.md", "docs/a.md#other-place"));
+    expect(problems("/** As in docs/a.md#other-place. */", "src/a.ts")).toEqual(
+      nowhere("src/a.ts", "docs/a.md#other-place"),
+    );
+  });
+
+  it("to a heading that is there are well in code, whatever stands behind them", () => {
+    expect(problems("/** (docs/a.md#some-place), `docs/a.md#top`; docs/a.md#some-place. */", "src/a.ts")).toEqual([]);
+  });
+
+  it.each([
+    ["## 8-bit values", "8-bit-values"],
+    ["### `lookup` of *one* plane (B = 1)", "lookup-of-one-plane-b--1"],
+    ["## The [flow](flow.md) of a video ##", "the-flow-of-a-video"],
+    ["## Fréchet distance", "fréchet-distance"],
+    ["## Twice\n## Twice", "twice-1"],
+  ])("%s has the anchor that GitHub gives it", (heading, anchor) => {
+    const flow = file("", "docs/flow.md");
+    expect(linkProblems([flow, file(`${heading}\n[here](#${anchor})`, "docs/b.md")])).toEqual([]);
+  });
+
+  it("to a line of a fenced block is none to a heading", () => {
+    expect(problems("```sh\n# install\n```\n[h](#install)")).toHaveLength(1);
+  });
+});
+
+describe("a document outside the repository", () => {
+  const readme = "README";
+
+  it.each([`fixture ${readme} 5.2`, `Fixtures ${readme}`, `shared/fixtures/${readme}.md`, `the fixture\n * ${readme}`])(
+    "%j is named with its line",
+    (text) => {
+      expect(outsideDocumentProblems([file(`first line\n${text}`, "src/a.ts")])).toEqual([
+        "src/a.ts:2 refers to a document outside the repository; name docs/spec.md and the anchor of a heading.",
+      ]);
+    },
+  );
+
+  it("is not the README of a package, nor a fixture", () => {
+    expect(outsideDocumentProblems([file(`The fixtures. ${readme} of packages/core`)])).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, posix } from "node:path";
+import GithubSlugger from "github-slugger";
 import { once, root, run } from "./check-command.js";
 
 const mebibyte = 2 ** 20;
@@ -82,16 +83,79 @@ export function lockfileProblems(files: readonly TrackedFile[]): string[] {
   ];
 }
 
-/** Relative links of Markdown files, and documents that comments name, lead to tracked files or their folders. */
+/**
+ * Relative links of Markdown files lead to tracked files or their folders, and so do the documents in `docs` that any text names. An
+ * anchor behind either is that of a heading.
+ */
 export function linkProblems(files: readonly TrackedFile[]): string[] {
   const paths = files.map(({ path }) => path);
   const exists = (path: string): boolean => paths.some((other) => other === path || other.startsWith(`${path}/`));
-  return files.flatMap(({ path, text = "" }) => {
-    const links = path.endsWith(".md") ? [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, link]) => link!) : [];
-    const targets = links.map((link) => posix.normalize(posix.join(posix.dirname(path), link)).replace(/\/$/, ""));
-    const documents = /(?<!\.test)\.(ts|js|cjs)$/.test(path) ? (text.match(/\bdocs\/[\w/.-]+\.md\b/g) ?? []) : [];
-    return [...targets, ...documents]
-      .filter((target) => target !== "." && !exists(target))
-      .map((target) => `${path} refers to ${target}, which is not there.`);
+  const anchors = new Map(files.filter(isMarkdown).map(({ path, text = "" }) => [path, anchorsOf(text)]));
+  const problemOf = ({ target, anchor }: Reference): string | undefined => {
+    if (!exists(target)) return `${target}, which is not there`;
+    return anchor !== undefined && anchors.get(target)?.has(anchor) === false
+      ? `${target}#${anchor}, but there is no such heading`
+      : undefined;
+  };
+  return files.flatMap((file) => {
+    const problems = new Set(referencesIn(file).map(problemOf));
+    return [...problems].flatMap((problem) => (problem === undefined ? [] : [`${file.path} refers to ${problem}.`]));
   });
+}
+
+/** A line of a comment may end within it. */
+const outsideDocument = /\bfixtures?(?:\/|\s+(?:\*\s+|\/\/\s+)?)README\b/gi;
+
+/** The specification is in the repository; nothing refers to the document that it was once read from. */
+export function outsideDocumentProblems(files: readonly TrackedFile[]): string[] {
+  return files.flatMap(({ path, text = "" }) =>
+    [...text.matchAll(outsideDocument)].map(({ index }) => {
+      const line = text.slice(0, index).split("\n").length;
+      return `${path}:${line} refers to a document outside the repository; name docs/spec.md and the anchor of a heading.`;
+    }),
+  );
+}
+
+/** A place that a text refers to. */
+interface Reference {
+  /** Relative to the root of the repository. */
+  readonly target: string;
+  /** What stands behind the `#`. */
+  readonly anchor: string | undefined;
+}
+
+const markdownLink = /\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?/g;
+const namedDocument = /(?<![\w/.-])(docs\/[\w/.-]+\.md)\b(?:#([\p{L}\p{N}_-]+))?/gu;
+
+function isMarkdown({ path }: TrackedFile): boolean {
+  return path.endsWith(".md");
+}
+
+function referencesIn(file: TrackedFile): Reference[] {
+  const { path, text = "" } = file;
+  // Tests put together references that lead nowhere.
+  if (/\.test\.ts$/.test(path)) return [];
+  const links = isMarkdown(file) ? [...prose(text).matchAll(markdownLink)] : [];
+  const named = (isMarkdown(file) ? text.replace(markdownLink, "") : text).matchAll(namedDocument);
+  return [
+    ...links.map(([, link, anchor]) => ({ target: linkTarget(path, link!), anchor: anchor && decodeURI(anchor) })),
+    ...[...named].map(([, target, anchor]) => ({ target: target!, anchor })),
+  ].filter(({ target }) => target !== ".");
+}
+
+/** The path that a link of a document leads to; without one it is the document itself. */
+function linkTarget(document: string, link: string): string {
+  return link === "" ? document : posix.normalize(posix.join(posix.dirname(document), link)).replace(/\/$/, "");
+}
+
+/** The anchors that GitHub gives to the headings of a document. */
+function anchorsOf(markdown: string): ReadonlySet<string> {
+  const slugger = new GithubSlugger();
+  const headings = prose(markdown).matchAll(/^ {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$/gm);
+  return new Set([...headings].map(([, heading]) => slugger.slug(heading!.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1"))));
+}
+
+/** Markdown without its fenced blocks. */
+function prose(markdown: string): string {
+  return markdown.replace(/^ {0,3}(`{3,}|~{3,})[^\n]*\n(?:[\s\S]*?^ {0,3}\1[`~]*[ \t]*$|[\s\S]*)/gm, "");
 }

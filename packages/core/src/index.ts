@@ -73,7 +73,16 @@ export type { PerceptualLoss } from "./perceptual.js";
 export { macrotask, type LongCallOptions, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
-export { disposeTree, treeEntries, treeFromLeaves, treeLeaves, treeMap, treeSize, type TensorTree } from "./tree.js";
+export {
+  disposeTree,
+  treeEntries,
+  treeFromLeaves,
+  treeLeaves,
+  treeMap,
+  treeSize,
+  type TensorTree,
+  type Tree,
+} from "./tree.js";
 export { inferenceMemory, trainingMemory, type MemoryEstimate } from "./memory-estimate.js";
 export { isRecording } from "./nn/operation.js";
 export { affineOfEach, productOfEach } from "./nn/product.js";
@@ -84,7 +93,7 @@ export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";
 export { createLinear, linear, type LinearParams } from "./nn/linear.js";
-export { meanSquaredErrorSum } from "./nn/loss.js";
+export { meanSquaredErrors, meanSquaredErrorSum } from "./nn/loss.js";
 export { createMlp, gelu, mlp, type GeluForm, type MlpParams } from "./nn/mlp.js";
 export { patchify, unpatchify, type PatchSize } from "./nn/patchify.js";
 export {

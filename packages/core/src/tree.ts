@@ -2,20 +2,24 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
 
 /**
- * A tensor, or a list or record of tensor trees: parameters, gradients, optimizer state, triplanes. Absent branches are
- * `undefined`. The type says only `object`, since TypeScript does not take interfaces for records; any other leaf throws.
+ * A leaf, or a list or record of trees; an absent branch is `undefined`. The type of a record of known names is a type alias, as that
+ * of all parameters is here: TypeScript does not accept an interface where any name may occur.
  */
-export type TensorTree = object | undefined;
+export type Tree<Leaf> = Leaf | undefined | readonly Tree<Leaf>[] | { readonly [name: string]: Tree<Leaf> };
+
+/** A tree of tensors: parameters, gradients, optimizer state, triplanes. */
+export type TensorTree = Tree<Tensor>;
 
 function isTensor(tree: object): tree is Tensor {
   return "dataId" in tree;
 }
 
-function branches(tree: TensorTree): [string, TensorTree][] {
+/** @throws CoordTokError `shape` for anything but a list or record, which only a caller without types can give. */
+function branches(tree: Exclude<TensorTree, Tensor>): [string, TensorTree][] {
   if (tree === undefined) return [];
   if (typeof tree !== "object")
     throw new CoordTokError("shape", `Expected a tree of tensors, found a ${typeof tree} in it.`);
-  return Object.entries(tree) as [string, TensorTree][];
+  return Object.entries(tree);
 }
 
 /** The leaves of a tree in the order of its keys, with their paths (`decoder.blocks.0.attention.query.kernel`). */

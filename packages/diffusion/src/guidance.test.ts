@@ -4,10 +4,10 @@ import { expect, it } from "vitest";
 import { guidedField, type GuidanceOptions } from "./guidance.js";
 import type { Field } from "./prediction.js";
 
-interface Pair {
+type Pair = {
   readonly a: Tensor2D;
   readonly b: Tensor2D;
-}
+};
 
 /** Fields of constant values over a tree of two leaves, `[1, 3]` and `[1, 2]`. */
 function constant(value: number, onCall?: () => void): Field<Pair> {

@@ -17,7 +17,7 @@ import {
   type Tensor3D,
 } from "@tensorflow/tfjs-core";
 
-/** Of every norm of the model (fixture README 5.6). */
+/** Of every norm of the model (`docs/spec.md#layer-norm`). */
 export const epsilon = 1e-6;
 
 /**

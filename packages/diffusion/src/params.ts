@@ -16,35 +16,35 @@ import { timeFeatures } from "./conditioning.js";
 import { classRows, timePositionGrid, tokenValues, type SiTConfig } from "./config.js";
 
 /** What turns time and label into the condition. E is the width. */
-export interface ConditioningParams {
+export type ConditioningParams = {
   /** `[256, E]` */
   readonly timeExpand: LinearParams;
   /** `[E, E]` */
   readonly timeContract: LinearParams;
   /** `[classes, E]`, and one row more for "no class" where labels are dropped. */
   readonly classes: Tensor2D;
-}
+};
 
 /** A block: self-attention and MLP, both behind norms that the condition shifts and scales, and gated by it. */
-export interface SiTBlockParams {
+export type SiTBlockParams = {
   /** The self-attention. */
   readonly attention: SelfAttentionParams;
   /** The MLP. */
   readonly mlp: MlpParams;
   /** `[E, 6E]`: shift, scale and gate of the attention, then of the MLP. */
   readonly modulation: LinearParams;
-}
+};
 
 /** What turns the tokens of a plane into its cells. */
-export interface SiTOutputParams {
+export type SiTOutputParams = {
   /** `[E, 2E]`: shift and scale. */
   readonly modulation: LinearParams;
   /** `[E, patch * patch * channels]` */
   readonly cells: LinearParams;
-}
+};
 
 /** All parameters of a SiT: a tree of tensors. */
-export interface SiTParams {
+export type SiTParams = {
   /** A patch of a plane to a token, `[patch * patch * channels, E]`. */
   readonly patches: PerPlane<LinearParams>;
   /** `[time * space, E]`, learned positions that the two planes along time share. */
@@ -57,7 +57,7 @@ export interface SiTParams {
   readonly blocks: readonly SiTBlockParams[];
   /** Tokens to cells. */
   readonly outputs: PerPlane<SiTOutputParams>;
-}
+};
 
 /** Standard deviation of tables and of the time maps at the start. */
 const deviation = 0.02;

@@ -16,12 +16,12 @@ import {
 import { backendTraits, hasFused, runFused } from "@coordtok/core";
 
 /** A frozen convolution. */
-export interface ConvolutionParams {
+export type ConvolutionParams = {
   /** `[rows, columns, in, out]` */
   readonly kernel: Tensor4D;
   /** `[out]` */
   readonly bias: Tensor1D;
-}
+};
 
 /** Whether bias and ReLU are better done by {@link biasRelu} than by TensorFlow.js's convolution with both. */
 export function separateBiasRelu(): boolean {

@@ -18,7 +18,7 @@ import type { Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs-core";
 import { cellSize, triplaneShapeOf, videoTokenCount, type TokenizerConfig } from "./config.js";
 
 /** The parameters of the video transformer. E is its width, V the number of video tokens. */
-export interface VideoTransformerParams {
+export type VideoTransformerParams = {
   /** `[time * space * space * 3, E]` */
   readonly patch: LinearParams;
   /** `[V, E]` */
@@ -29,10 +29,10 @@ export interface VideoTransformerParams {
   readonly blocks: readonly TransformerBlockParams[];
   /** After the last block. */
   readonly norm: LayerNormParams;
-}
+};
 
 /** The parameters of the encoder. */
-export interface EncoderParams {
+export type EncoderParams = {
   /** The video transformer. */
   readonly video: VideoTransformerParams;
   /** `[V, E]`, added to the video tokens before the latent transformer reads them. */
@@ -47,10 +47,10 @@ export interface EncoderParams {
   readonly norm: LayerNormParams;
   /** A token to a cell of a plane, `[E, cell * channels]`. */
   readonly projections: PerPlane<LinearParams>;
-}
+};
 
 /** The parameters of the coordinate decoder. D is its width. */
-export interface DecoderParams {
+export type DecoderParams = {
   /** `[lattice time * rows * columns, D]` */
   readonly positions: Tensor2D;
   /** `[3 * channels, D]` */
@@ -61,15 +61,15 @@ export interface DecoderParams {
   readonly norm: LayerNormParams;
   /** `[D, time * space * space * 3]` */
   readonly pixels: LinearParams;
-}
+};
 
 /** All parameters of a tokenizer: a tree of tensors. */
-export interface TokenizerParams {
+export type TokenizerParams = {
   /** Clip to triplane. */
   readonly encoder: EncoderParams;
   /** Triplane to pixels. */
   readonly decoder: DecoderParams;
-}
+};
 
 /** Standard deviation of learned positions and class token at the start. */
 const positionDeviation = 0.02;

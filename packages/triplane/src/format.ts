@@ -127,7 +127,11 @@ export async function* encodeTriplaneFile(
 }
 
 function treeOf(decoder: TensorTree | ReadonlyMap<string, Tensor>): TensorTree {
-  return decoder instanceof Map ? Object.fromEntries(decoder as Map<string, Tensor>) : decoder;
+  return isNamed(decoder) ? Object.fromEntries(decoder) : decoder;
+}
+
+function isNamed(tensors: TensorTree | ReadonlyMap<string, Tensor>): tensors is ReadonlyMap<string, Tensor> {
+  return tensors instanceof Map;
 }
 
 /** The largest number of F16; beyond it the file would hold infinities. */

@@ -24,7 +24,7 @@ import { triplaneShape, type Triplane } from "./triplane.js";
 
 /**
  * The features of a triplane at points: each plane read at the point's two coordinates on it, bilinearly, corners aligned, exact at
- * the cells themselves; the three results side by side in the order xy, yt, xt (fixture README 5.2). Differentiable with respect to
+ * the cells themselves; the three results side by side in the order xy, yt, xt (`docs/spec.md#look-up`). Differentiable with respect to
  * the planes, on every backend; not with respect to the coordinates.
  * @param points one set that all B clips share (`batch` 1) or one set per clip (`batch` B).
  * @returns `[B, N, 3C]`, owned by the caller.

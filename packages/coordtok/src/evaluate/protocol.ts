@@ -27,7 +27,7 @@ export interface NamedProtocol extends Protocol {
 
 const presets: Readonly<Record<ProtocolName, Protocol>> = {
   "whole-videos": { choice: "consecutive", clips: "all", length: "whole", slice: 1024, fvdWindow: 16 },
-  // Paper, section 4.1: 10 000 clips of 128 frames; the official evaluation cuts them in windows of 16 for I3D (fixture README 5.9).
+  // Paper, section 4.1: 10 000 clips of 128 frames; the official evaluation cuts them in windows of 16 (`docs/spec.md#fvd-windows`).
   "coordtok-paper": { choice: "random", clips: 10_000, length: 128, slice: "all", fvdWindow: 16 },
   // StyleGAN-V's metric of that name: 2048 clips, I3D sees all 128 frames at once.
   "stylegan-v-fvd2048-128f": { choice: "random", clips: 2048, length: 128, slice: 1024, fvdWindow: 128 },

@@ -2,13 +2,13 @@ import { CoordTokError } from "@coordtok/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityOutputs, ParityRun, WorstError } from "./types.js";
 
-/** Where a result is compared otherwise than element by element within its tolerance; the case README gives the reason. */
+/** Where a result is compared otherwise than element by element within its tolerance; `docs/spec.md#tolerances` gives the reason. */
 const firstStep = /^(.+)\.after_step\.(.+)$/;
 
-/** The tolerance of a first AdamW step where its gradient is certain: it moves by about lr·sign(gradient) (fixture README, section 3). */
+/** The tolerance of a first AdamW step where its gradient is certain: it moves by about lr·sign(gradient) (`docs/spec.md#tolerances`). */
 const certainStep = 2e-6;
 
-/** Bytes that come from truncating: at most this share of them may differ at all (fixture README, section 3). */
+/** Bytes that come from truncating: at most this share of them may differ at all (`docs/spec.md#tolerances`). */
 const differingShares: ReadonlyMap<string, number> = new Map([["sde.video_u8", 0.005]]);
 
 /** The stored results that a run names; a `*` in a name stands for any text, but not for the results of a run with a longer name. */

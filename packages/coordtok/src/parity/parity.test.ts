@@ -1,15 +1,22 @@
 import { describeEachBackend, type TestBackendName } from "@coordtok/tools";
 import { memory } from "@tensorflow/tfjs-core";
 import { existsSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { runParity } from "./run-parity.js";
 
 const own = fileURLToPath(new URL("../../../../fixtures", import.meta.url));
 const shared = fileURLToPath(new URL("../../../../../shared/fixtures", import.meta.url));
 
+/** The cases of the lattice form, most of them on the weights of the starter model. */
+const starter = fileURLToPath(new URL("../../../../../shared/starter/fixtures", import.meta.url));
+
 /** Whether all cases lie beside the repository. */
 const hasShared = existsSync(shared);
+const hasStarter = existsSync(starter);
 
 /** Options of {@link describeParity}. */
 interface ParitySuiteOptions {
@@ -25,7 +32,7 @@ function describeParity(
   kinds: readonly string[],
   { ownOnly = false, reasonToSkip }: ParitySuiteOptions = {},
 ): void {
-  const folders = hasShared && !ownOnly ? [own, shared] : [own];
+  const folders = ownOnly ? [own] : [own, ...[shared, starter].filter((folder) => existsSync(folder))];
   describeEachBackend(title, (backend) => {
     for (const kind of kinds) {
       const reason = reasonToSkip?.(kind, backend);
@@ -105,3 +112,26 @@ describeParity(
     },
   },
 );
+
+describeParity("parity of the lattice form", ["lattice/encode", "lattice/decode", "lattice/gradient"], {
+  reasonToSkip: (kind) =>
+    kind === "lattice/decode" && !hasStarter ? "its cases need the weights of ../shared/starter" : undefined,
+});
+
+describe("a parity case whose weights lie elsewhere", () => {
+  it("is skipped, with the reason, where they are not there", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "coordtok-"));
+    try {
+      await cp(join(own, "lattice/encode-faint"), join(folder, "lattice/encode-faint"), { recursive: true });
+      const file = join(folder, "lattice/encode-faint/case.json");
+      const stored = JSON.parse(await readFile(file, "utf8")) as object;
+      await writeFile(file, JSON.stringify({ ...stored, weights: "../../../weights.safetensors" }));
+      const reasons: string[] = [];
+      const report = await runParity({ folders: [folder], onSkipped: (_, reason) => void reasons.push(reason) });
+      expect(report).toMatchObject({ passed: 0, failed: 0, notCovered: 0, skipped: 1 });
+      expect(reasons).toEqual(["its weights ../../../weights.safetensors are not there"]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

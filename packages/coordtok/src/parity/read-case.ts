@@ -1,5 +1,6 @@
 import { CoordTokError, openSafetensors } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ParityCase, ParityRun, Tolerance } from "./types.js";
@@ -27,47 +28,65 @@ interface StoredCase {
   readonly id: string;
   readonly kind: string;
   readonly config?: Record<string, unknown>;
-  readonly runs: readonly Partial<ParityRun>[];
-  readonly outputs: Record<string, Tolerance>;
+  /** Without runs the case is one. */
+  readonly runs?: readonly Partial<ParityRun>[];
+  readonly outputs: Record<string, Partial<Tolerance>>;
+  /** A file, seen from the folder of the case; anything else means that the case has its own. */
+  readonly weights?: unknown;
 }
 
-/** Opens a case; call `close` when done with it. */
-export async function openCase(folder: string): Promise<{ parityCase: ParityCase; close: () => Promise<void> }> {
+/** A case whose files are open; call `close` when done with it. */
+export interface OpenedCase {
+  readonly id: string;
+  readonly kind: string;
+  /** Absent when its weights lie elsewhere and are not there. */
+  readonly parityCase: ParityCase | undefined;
+  /** The weights that are not there. */
+  readonly missing: string | undefined;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens a case. Its weights may be a file elsewhere, which need not be present. */
+export async function openCase(folder: string): Promise<OpenedCase> {
   const stored = JSON.parse(await readFile(join(folder, "case.json"), "utf8")) as StoredCase;
-  if (typeof stored.kind !== "string" || !Array.isArray(stored.runs))
+  const { id, kind } = stored;
+  if (typeof kind !== "string" || !(stored.runs === undefined || Array.isArray(stored.runs)))
     throw new CoordTokError(
       "file-format",
-      `Expected a parity case in ${folder}, but its case.json names no kind or runs.`,
+      `Expected a parity case in ${folder}, but its case.json names no kind or has runs that are no list.`,
     );
-  const sources = await Promise.all(
-    ["inputs", "weights", "outputs"].map((name) => openFileSource(join(folder, `${name}.safetensors`))),
-  );
+  const elsewhere = typeof stored.weights === "string" ? stored.weights : undefined;
+  if (elsewhere !== undefined && !existsSync(join(folder, elsewhere)))
+    return { id, kind, parityCase: undefined, missing: elsewhere, close: () => Promise.resolve() };
+  const files = ["inputs.safetensors", elsewhere ?? "weights.safetensors", "outputs.safetensors"];
+  const sources = await Promise.all(files.map((name) => openFileSource(join(folder, name))));
   const [inputs, weights, expected] = await Promise.all(sources.map((source) => openSafetensors(source)));
   const parityCase: ParityCase = {
-    id: stored.id,
-    kind: stored.kind,
+    id,
+    kind,
     config: stored.config ?? {},
     facts: stored as unknown as Record<string, unknown>,
-    runs: stored.runs.map(completeRun),
-    tolerances: new Map(Object.entries(stored.outputs).map(([name, { atol, rtol }]) => [name, { atol, rtol }])),
+    runs: (stored.runs ?? [{ outputs: ["*"] }]).map(completeRun),
+    tolerances: new Map(Object.entries(stored.outputs).map(([name, { atol = 0, rtol = 0 }]) => [name, { atol, rtol }])),
     inputs: inputs!,
     weights: weights!,
     expected: expected!,
   };
-  return {
-    parityCase,
-    close: async () => {
-      await Promise.all(sources.map((source) => source.close()));
-    },
+  const close = async (): Promise<void> => {
+    await Promise.all(sources.map((source) => source.close()));
   };
+  return { id, kind, parityCase, missing: undefined, close };
 }
 
+/** A run that names no results has one, called as it is. */
 function completeRun(run: Partial<ParityRun>): ParityRun {
+  const name = run.name ?? "";
   return {
-    name: run.name ?? "",
+    name,
     args: run.args ?? {},
     inputs: run.inputs ?? {},
     grads: run.grads ?? [],
-    outputs: run.outputs ?? [],
+    outputs: run.outputs ?? [name],
+    facts: run,
   };
 }

@@ -15,6 +15,8 @@ export interface ParityOptions extends LongCallOptions {
   readonly onRun?: ((parityCase: ParityCase, run: ParityRun, outcome: RunOutcome) => void) | undefined;
   /** Called with every case that no handler covers. */
   readonly onNotCovered?: ((parityCase: ParityCase) => void) | undefined;
+  /** Called with every case that cannot run here, and why. */
+  readonly onSkipped?: ((id: string, reason: string) => void) | undefined;
 }
 
 /** What became of one run. */
@@ -30,6 +32,7 @@ export interface ParityReport {
   readonly passed: number;
   readonly failed: number;
   readonly notCovered: number;
+  readonly skipped: number;
 }
 
 /** Runs every parity case found on the backend in use. A case that breaks counts as failed; the others still run. */
@@ -37,16 +40,27 @@ export async function runParity(options: ParityOptions): Promise<ParityReport> {
   const cases: ParityResult[] = [];
   for (const folder of (await findCases(options.folders)).values()) {
     throwIfAborted(options.signal);
-    const { parityCase, close } = await openCase(folder);
+    const { id, kind, parityCase, missing, close } = await openCase(folder);
     try {
-      if (options.kind === undefined || parityCase.kind === options.kind)
-        cases.push(await runCase(parityCase, options));
+      if (options.kind !== undefined && kind !== options.kind) continue;
+      if (parityCase !== undefined) cases.push(await runCase(parityCase, options));
+      else {
+        const reason = `its weights ${missing} are not there`;
+        options.onSkipped?.(id, reason);
+        cases.push({ id, kind, status: "skipped", reason });
+      }
     } finally {
       await close();
     }
   }
   const count = (status: ParityResult["status"]): number => cases.filter((one) => one.status === status).length;
-  return { cases, passed: count("pass"), failed: count("fail"), notCovered: count("not-covered") };
+  return {
+    cases,
+    passed: count("pass"),
+    failed: count("fail"),
+    notCovered: count("not-covered"),
+    skipped: count("skipped"),
+  };
 }
 
 async function runCase(parityCase: ParityCase, options: ParityOptions): Promise<ParityResult> {

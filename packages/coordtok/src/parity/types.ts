@@ -1,7 +1,7 @@
 import type { SafetensorsFile } from "@coordtok/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
-/** One call of a parity case, as `case.json` describes it (fixture README, section 2). */
+/** One call of a parity case, as `case.json` describes it (`docs/spec.md#reading-a-case`). */
 export interface ParityRun {
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
@@ -11,6 +11,8 @@ export interface ParityRun {
   readonly grads: readonly string[];
   /** Names of stored results; a `*` at the end stands for any suffix. */
   readonly outputs: readonly string[];
+  /** All that `case.json` says of the run. */
+  readonly facts: Readonly<Record<string, unknown>>;
 }
 
 /** How near a result has to come. */
@@ -53,9 +55,9 @@ export interface WorstError {
 export interface ParityResult {
   readonly id: string;
   readonly kind: string;
-  readonly status: "pass" | "fail" | "not-covered";
+  readonly status: "pass" | "fail" | "not-covered" | "skipped";
   /** Absent when nothing was compared. */
   readonly worst?: WorstError;
-  /** Why it failed without a comparison, or why it is not covered. */
+  /** Why it failed without a comparison, or why it is not covered or skipped. */
   readonly reason?: string;
 }

@@ -141,12 +141,16 @@ export function saveCheckpoint(
   options: EncodeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
   const { tensors } = content;
-  const leaves = tensors instanceof Map ? [...(tensors as Map<string, Tensor>)] : treeEntries(tensors);
+  const leaves = isNamed(tensors) ? [...tensors] : treeEntries(tensors);
   return encodeSafetensors(
     leaves.map(([name, tensor]) => ({ name, tensor })),
     checkpointMetadata(content),
     options,
   );
+}
+
+function isNamed(tensors: CheckpointContent["tensors"]): tensors is ReadonlyMap<string, Tensor> {
+  return tensors instanceof Map;
 }
 
 /**

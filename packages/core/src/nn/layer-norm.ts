@@ -16,12 +16,12 @@ import { operation } from "./operation.js";
 import { columnSums } from "./product.js";
 
 /** The parameters of a layer norm over vectors of `size` numbers. */
-export interface LayerNormParams {
+export type LayerNormParams = {
   /** `[size]` */
   readonly scale: Tensor1D;
   /** `[size]` */
   readonly shift: Tensor1D;
-}
+};
 
 /** Scale 1, shift 0. */
 export function createLayerNorm(init: Initializer, size: number): LayerNormParams {
@@ -31,7 +31,7 @@ export function createLayerNorm(init: Initializer, size: number): LayerNormParam
 /**
  * Layer norm over the last axis, biased variance.
  * @param x `[..., size]`
- * @param epsilon added to the variance; it differs between the parts of the official model (fixture README 5.3 and 5.4).
+ * @param epsilon added to the variance; it differs between the parts of the official model (`docs/spec.md#layer-norm`).
  */
 export function layerNorm<R extends Rank>(params: LayerNormParams, x: Tensor<R>, epsilon: number): Tensor<R> {
   if (hasFused("CoordTokLayerNorm")) return fusedLayerNorm(params, x, epsilon);

@@ -4,12 +4,12 @@ import { operation } from "./operation.js";
 import { affine, columnSums, product } from "./product.js";
 
 /** The parameters of an affine map. */
-export interface LinearParams {
+export type LinearParams = {
   /** `[inputs, outputs]`, the transpose of PyTorch's layout, so that the forward product is a plain one. */
   readonly kernel: Tensor2D;
   /** `[outputs]`, absent in layers without bias. */
   readonly bias: Tensor1D | undefined;
-}
+};
 
 /** Zero bias. */
 export function createLinear(

@@ -20,12 +20,12 @@ import { operation } from "./operation.js";
 import { affine, columnSums, product } from "./product.js";
 
 /** Two affine maps with a GELU between them. */
-export interface MlpParams {
+export type MlpParams = {
   /** `[width, hidden]` with bias. */
   readonly expand: LinearParams;
   /** `[hidden, width]` with bias. */
   readonly contract: LinearParams;
-}
+};
 
 /** An MLP whose hidden width is `ratio` (default 4) times its width. */
 export function createMlp(init: Initializer, width: number, ratio = 4): MlpParams {

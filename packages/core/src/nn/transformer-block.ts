@@ -7,25 +7,25 @@ import { createLinear, linear, type LinearParams } from "./linear.js";
 import { createMlp, mlp, type MlpParams } from "./mlp.js";
 
 /** The parameters of a self-attention of width E. */
-export interface SelfAttentionParams {
+export type SelfAttentionParams = {
   /** `[E, 3E]`: queries, keys, values. */
   readonly queryKeyValue: LinearParams;
   /** `[E, E]` */
   readonly output: LinearParams;
-}
+};
 
 /** The parameters of a cross-attention of width E. */
-export interface CrossAttentionParams {
+export type CrossAttentionParams = {
   /** `[E, E]` */
   readonly query: LinearParams;
   /** `[E, 2E]`: keys, values. */
   readonly keyValue: LinearParams;
   /** `[E, E]` */
   readonly output: LinearParams;
-}
+};
 
 /** A pre-norm transformer block: self-attention, then an MLP. */
-export interface TransformerBlockParams {
+export type TransformerBlockParams = {
   /** Before the self-attention. */
   readonly attentionNorm: LayerNormParams;
   /** The self-attention. */
@@ -34,10 +34,10 @@ export interface TransformerBlockParams {
   readonly mlpNorm: LayerNormParams;
   /** The MLP. */
   readonly mlp: MlpParams;
-}
+};
 
 /** A pre-norm block that reads a memory: cross-attention, then self-attention, then an MLP. */
-export interface MemoryBlockParams {
+export type MemoryBlockParams = {
   /** Before the cross-attention; the memory is not normalised. */
   readonly memoryNorm: LayerNormParams;
   /** The cross-attention to the memory. */
@@ -50,7 +50,7 @@ export interface MemoryBlockParams {
   readonly mlpNorm: LayerNormParams;
   /** The MLP. */
   readonly mlp: MlpParams;
-}
+};
 
 /** Options of {@link transformerBlock} and {@link memoryBlock}. */
 export interface BlockOptions {

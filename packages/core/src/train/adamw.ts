@@ -14,7 +14,7 @@ export interface AdamWSettings {
   readonly weightDecay: number;
 }
 
-/** Defaults of {@link AdamWSettings} (fixture README 5.5). */
+/** Defaults of {@link AdamWSettings} (`docs/spec.md#adamw`). */
 export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-3 };
 
 /** The moments of AdamW. */
@@ -41,7 +41,7 @@ export interface Optimizer<P extends TensorTree, State> {
   ) => { params: P; state: State };
 }
 
-/** AdamW (Loshchilov and Hutter, 2019) with the arithmetic of fixture README 5.5. */
+/** AdamW (Loshchilov and Hutter, 2019) with the arithmetic of `docs/spec.md#adamw`. */
 export function adamw<P extends TensorTree>(settings: Partial<AdamWSettings> = {}): Optimizer<P, AdamWState<P>> {
   const { beta1, beta2, epsilon, weightDecay } = { ...adamwDefaults, ...settings };
   return {

@@ -18,16 +18,16 @@ import type { Convolution3dParams } from "./convolution3d.js";
 import { i3dConvolutions, i3dFeatureWidth } from "./i3d-layers.js";
 
 /** The weights of I3D with each batch normalisation folded into the convolution before it. Free them with {@link disposeI3dParams}. */
-export interface I3dParams {
+export type I3dParams = {
   /** By official name, such as `Mixed_3b.b1b`. */
   readonly convolutions: Readonly<Record<string, Convolution3dParams>>;
   /** The classifier, `[1024, classes]`. */
   readonly classifierKernel: Tensor2D;
   /** `[classes]` */
   readonly classifierBias: Tensor1D;
-}
+};
 
-/** Of every batch normalisation (fixture README 5.9). */
+/** Of every batch normalisation (`docs/spec.md#i3d`). */
 const batchNormEpsilon = 1e-5;
 
 const normParts = ["weight", "bias", "running_mean", "running_var"] as const;

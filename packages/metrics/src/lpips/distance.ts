@@ -26,7 +26,7 @@ const epsilon = 1e-10;
 /**
  * How far the features of one slice are apart: both divided by (their 2-norm over the channels + 1e-10), the squared differences
  * weighted by the head and averaged over the positions. It has its own gradient with respect to `prediction`, which takes the
- * derivative of the norm at an all-zero feature as 0, where a plain square root gives NaN (fixture README 5.5). `target` is a constant.
+ * derivative of the norm at an all-zero feature as 0, where a plain square root gives NaN (`docs/spec.md#lpips`). `target` is a constant.
  * @param prediction `[F, h, w, C]`
  * @param target of the same shape.
  * @param head `[C]`

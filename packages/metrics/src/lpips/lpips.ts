@@ -35,7 +35,7 @@ export interface LpipsOptions {
 }
 
 /**
- * LPIPS, the learned distance of how different frames look: 0 for equal ones, larger for worse (fixture README 5.9).
+ * LPIPS, the learned distance of how different frames look: 0 for equal ones, larger for worse (`docs/spec.md#lpips`).
  * It is differentiable with respect to `prediction` (an all-zero feature gives the gradient 0, not NaN); `target` and the weights are
  * constants. Gradients need those of TensorFlow.js's operations: `import "@coordtok/core/train"` registers them.
  * @param prediction `[F, H, W, 3]`, RGB in [-1, 1]; not clamped.
@@ -85,7 +85,7 @@ export interface PerceptualLossOptions {
 }
 
 /**
- * LPIPS as the loss that the tokenizer's second training stage takes: the **sum** over the frames (fixture README 5.5).
+ * LPIPS as the loss that the tokenizer's second training stage takes: the **sum** over the frames (`docs/spec.md#stage-2-loss`).
  * @param params must live as long as the loss is used.
  */
 export function perceptualLoss(params: LpipsParams, options: PerceptualLossOptions = {}): PerceptualLoss {

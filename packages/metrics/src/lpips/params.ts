@@ -14,7 +14,7 @@ import type { Convolutions } from "./features.js";
 import { convolutionNames, featureNetworks, type FeatureNetwork, type LpipsNetworkName } from "./networks.js";
 
 /** The weights of LPIPS. They are constants: nothing here is ever trained. Free them with {@link disposeLpipsParams}. */
-export interface LpipsParams {
+export type LpipsParams = {
   /** Which network the features come from. */
   readonly network: LpipsNetworkName;
   /** Subtracted from the frames, per colour: `[3]`. */
@@ -25,7 +25,7 @@ export interface LpipsParams {
   readonly convolutions: Convolutions;
   /** One weight per channel for each compared layer. */
   readonly heads: readonly Tensor1D[];
-}
+};
 
 /** Tensors by name, as a checkpoint file holds them. */
 export type NamedTensors = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;

@@ -7,7 +7,7 @@ import { backendFlag } from "../common-flags.js";
 import { text } from "../flags.js";
 
 /** Where cases lie unless told otherwise, seen from the folder of the repository; the first that has a case counts. */
-const defaultFolders = ["fixtures", "../shared/fixtures"];
+const defaultFolders = ["fixtures", "../shared/fixtures", "../shared/starter/fixtures"];
 
 export const parityCommand: AnyCommand = defineCommand({
   name: "parity",
@@ -18,7 +18,7 @@ export const parityCommand: AnyCommand = defineCommand({
   flags: {
     fixtures: text("folder of the cases, <area>/<case>/case.json below it", {
       value: "folder",
-      defaultText: `${defaultFolders.join(" and ")}, where present`,
+      defaultText: `${defaultFolders.slice(0, -1).join(", ")} and ${defaultFolders.at(-1)!}, where present`,
     }),
     kind: text("only cases of this kind, such as tokenizer/encode", { value: "kind" }),
     backend: backendFlag,
@@ -41,14 +41,16 @@ export const parityCommand: AnyCommand = defineCommand({
       onProgress,
       onRun: (parityCase, run, outcome) => void lines.push(runLine(parityCase, run, outcome)),
       onNotCovered: ({ id, kind }) => void lines.push(`not covered  ${id} (kind ${kind})`),
+      onSkipped: (id, reason) => void lines.push(`skipped      ${id}: ${reason}`),
     });
     if (report.cases.length === 0)
       throw new CoordTokError(
         "input",
         `Expected parity cases${flags.kind === undefined ? "" : ` of kind ${flags.kind}`} in ${folders.join(" or ")}, found none.`,
       );
-    lines.push(`${report.passed} cases passed, ${report.failed} failed, ${report.notCovered} not covered`);
-    return { lines, data: report, exitCode: report.failed === 0 ? 0 : 1 };
+    const { passed, failed, notCovered, skipped } = report;
+    lines.push(`${passed} cases passed, ${failed} failed, ${notCovered} not covered, ${skipped} skipped`);
+    return { lines, data: report, exitCode: failed === 0 ? 0 : 1 };
   },
 });
 
