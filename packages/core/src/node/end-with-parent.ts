@@ -7,8 +7,8 @@ let watcher: ChildProcess | undefined;
 let listening = false;
 
 /**
- * Starts a program that ends, with what it started, at the latest when this process ends, in whatever way that happens: by its own exit, or killed, in
- * which case a small shell that holds the other end of a pipe does it (not on Windows).
+ * Starts a program that ends, with what it started, at the latest when this process ends, in whatever way that happens: by its own
+ * exit, or killed, in which case a small shell that holds the other end of a pipe does it (not on Windows).
  * @param start starts it as the leader of a process group of its own.
  */
 export function endWithParent(start: () => ChildProcess): ChildProcess {
@@ -55,9 +55,10 @@ function startWatcher(): ChildProcess | undefined {
   const child = spawn(shell, ["-c", watch], { cwd: "/", env: {}, detached: true, stdio: ["pipe", "ignore", "ignore"] });
   // Without it programs still end when this process exits, only not when it is killed.
   child.on("error", () => undefined);
-  child.stdin?.on("error", () => undefined);
+  // Absent where this process may open no more files.
+  const input = child.stdin as Socket | undefined;
+  input?.on("error", () => undefined).unref();
   child.unref();
-  (child.stdin as Socket | undefined)?.unref();
   return child;
 }
 
