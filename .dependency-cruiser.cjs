@@ -96,7 +96,7 @@ module.exports = {
       severity: "error",
       from: {
         path: "^packages/",
-        pathNot: [tests, "/(testdata|testing)/", "^packages/core/src/node/(program|end-with-parent)"],
+        pathNot: [tests, "/testdata/", "^packages/core/src/node/(program|end-with-parent)"],
       },
       to: { path: "^(node:)?child_process$" },
     },

@@ -22,7 +22,7 @@ function program(name: string, script: string): string {
 
 const find = (asked?: string): ReturnType<typeof findPip> => findPip(asked, { PATH: join(root, "bin"), HOME: root });
 
-describe("the pip that fetches wheels", () => {
+describe("the pip that fetches wheels", { timeout: 60_000 }, () => {
   it("is run isolated where that finds one", async () => {
     const python = program("python3", 'echo "pip 24.0 from /somewhere (python 3.12)"');
     expect(await find()).toEqual({

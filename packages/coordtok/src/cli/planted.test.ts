@@ -3,11 +3,10 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { findProgram } from "@coordtok/core/node";
-import { framesFromClip } from "@coordtok/video";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { syntheticClip } from "../synthetic-clip.js";
-import { runCli, type CliEnd } from "../testing/run-cli.js";
+import { runCli, type CliEnd } from "./testdata/run-cli.js";
 
 let root = "";
 let folder = "";
@@ -97,7 +96,10 @@ const commands: [command: string, args: string[], code: number][] = [
   ["demo", ["demo", "clip.mp4", "--preset", "test", "--steps", "2", ...computing], 0],
 ];
 
-describe("in a folder of a stranger nothing that lies there is run", () => {
+/** Each command starts a process from source, on a machine that may be busy. */
+const timeout = 240_000;
+
+describe("in a folder of a stranger nothing that lies there is run", { timeout }, () => {
   it.each(commands)("by %s", async (_title, args, code) => {
     const ended = await run(...args);
     expectNothingPlantedRan();

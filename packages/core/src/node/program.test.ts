@@ -44,7 +44,7 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   throw new Error(`waited 20 s for ${what}`);
 }
 
-describe("a program", () => {
+describe("a program", { timeout: 60_000 }, () => {
   it("gives its output, its complaints and its exit code", async () => {
     const path = script("both", 'echo one; echo two >&2; echo "three $1" >&2; exit 3');
     const ended = await runProgram(path, ["a b"], { limit });
@@ -107,7 +107,7 @@ describe("a program", () => {
   });
 });
 
-describe("a silent limit", () => {
+describe("a silent limit", { timeout: 60_000 }, () => {
   it("ends a program that says nothing", async () => {
     const program = startProgram(script("silent", "sleep 600"), [], { limit: { silentSeconds: 0.5 } });
     program.stdout.resume();
@@ -134,7 +134,7 @@ describe("a silent limit", () => {
   });
 });
 
-describe("programs end with the process that started them", () => {
+describe("programs end with the process that started them", { timeout: 60_000 }, () => {
   const source = JSON.stringify(new URL("./index.ts", import.meta.url).href);
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
