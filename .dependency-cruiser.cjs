@@ -1,5 +1,6 @@
 // The direction of imports. `a <- b` reads "b may import a":
-// core <- triplane <- {tokenizer, diffusion}; core <- {video, metrics, backend}; coordtok, tools, examples and benchmarks see all.
+// core <- triplane <- {tokenizer, diffusion}; core <- {video, metrics, backend}; evaluation sees all of these but diffusion;
+// coordtok, tools, examples and benchmarks see everything.
 const mayImport = {
   core: [],
   triplane: ["core"],
@@ -8,13 +9,14 @@ const mayImport = {
   backend: ["core"],
   tokenizer: ["core", "triplane"],
   diffusion: ["core", "triplane"],
+  evaluation: ["core", "triplane", "video", "tokenizer", "metrics", "backend"],
 };
 
 const tests = "\\.test\\.ts$";
 /** Where Node built-ins may be imported; everything else runs in browsers too. */
 const nodeOnly = [
   "/node/",
-  "^packages/coordtok/",
+  "^packages/(coordtok|evaluation)/",
   "^(tools|examples|benchmarks)/",
   "^packages/backend/src/setup/",
   tests,
@@ -86,6 +88,17 @@ module.exports = {
       severity: "error",
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
+    {
+      name: "one-place-starts-programs",
+      comment:
+        "startProgram and runProgram of core/node: a neutral folder, absolute paths, a time limit, an end with the parent.",
+      severity: "error",
+      from: {
+        path: "^packages/",
+        pathNot: [tests, "/testdata/", "^packages/core/src/node/(program|end-with-parent)"],
+      },
+      to: { path: "^(node:)?child_process$" },
     },
     { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
     {

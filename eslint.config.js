@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-const tests = ["**/*.test.ts", "tools/src/**"];
+const tests = ["**/*.test.ts", "tools/src/**", "tools/parity/src/**"];
 
 /** A rule may be switched off for a line only with the reason behind `--`. */
 const reasonedDirectives = {
@@ -26,6 +26,11 @@ const restrictedSyntax = [
     message: "Import the functions by name, so that bundlers can drop the rest.",
   },
 ];
+
+const currentFolder = {
+  selector: "MemberExpression[object.name='process'] > Identifier.property[name='cwd']",
+  message: "What lies in the current folder is not ours: resolve from the package, or take a path from the user.",
+};
 
 const tensorTypes = ["Scalar", "Tensor", ...[1, 2, 3, 4, 5, 6].map((rank) => `Tensor${rank}D`)];
 
@@ -56,7 +61,7 @@ export default defineConfig(
       "max-lines": ["error", { max: 400 }],
       "max-lines-per-function": ["error", { max: 80 }],
       "no-console": "error",
-      "no-restricted-syntax": ["error", ...restrictedSyntax, blockingRead],
+      "no-restricted-syntax": ["error", ...restrictedSyntax, blockingRead, currentFolder],
       "no-warning-comments": ["error", { terms: ["todo", "fixme", "xxx", "hack"] }],
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports" }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
@@ -86,7 +91,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["packages/coordtok/src/cli/**", "tools/src/**", "examples/src/**", "benchmarks/src/**"],
+    files: ["packages/coordtok/src/cli/**", "tools/src/**", "tools/parity/src/**", "examples/src/**", "benchmarks/src/**"],
     rules: { "no-console": "off" },
   },
 );

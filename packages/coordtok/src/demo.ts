@@ -1,19 +1,18 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { loadBackend, type LoadedBackend } from "@coordtok/backend";
+import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
-import { framesFromClip } from "@coordtok/video";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
-import { encodeVideo } from "./encode-video.js";
-import { backendText, type CommonOptions } from "./model.js";
+import { encodeVideo } from "./clip/encode-video.js";
+import { type CommonOptions } from "./model.js";
 import { prepareFolder } from "./outputs.js";
-import { reconstructVideo, type ReconstructReport } from "./reconstruct-video.js";
-import { syntheticClip } from "./synthetic-clip.js";
-import { trainOnVideos } from "./train-on-videos.js";
+import { reconstructVideo, type ReconstructReport } from "./clip/reconstruct-video.js";
+import { trainOnVideos } from "./train/train-on-videos.js";
 
 /** The training recipe of the demo: one clip, learnt by heart in a short time. */
 const demoRecipe: {
@@ -144,7 +143,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
       const native = await loadBackend("tensorflow", { purpose: "training", signal }).catch(() => undefined);
       if (native === undefined) {
         onNote?.(
-          "Setting up native TensorFlow, once: a download of about 230 MB through pip (--backend wasm does without)",
+          "Setting up native TensorFlow, once: a download of about 230 MB through pip (the backend wasm needs none)",
         );
         const { setupTensorflow } = await import("@coordtok/backend/setup");
         await setupTensorflow({ signal, onProgress, onNote });
@@ -176,7 +175,8 @@ async function clearFolder(out: string): Promise<void> {
   if (foreign !== undefined)
     throw new CoordTokError(
       "file-exists",
-      `"${out}" holds "${foreign}", which is not of an earlier demo; choose another folder with --out.`,
+      `"${out}" holds "${foreign}", which no earlier demo made; choose another folder.`,
+      { options: { out: undefined } },
     );
   for (const name of known) await rm(join(out, name), { recursive: true, force: true });
 }

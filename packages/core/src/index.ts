@@ -20,7 +20,6 @@ export {
 export { bfloatFromFloat, floatFromBfloat, floatFromHalf, halfFromFloat } from "./checkpoint/half.js";
 export { floatWeights, int8Weights } from "./checkpoint/int8.js";
 export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
-export { renameStrictly, type Renamed, type RenameRule } from "./checkpoint/renames.js";
 export {
   bytesPerElement,
   type SafetensorsEntry,
@@ -28,7 +27,7 @@ export {
   type SafetensorsType,
 } from "./checkpoint/safetensors-header.js";
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
-export { floatsOf } from "./checkpoint/numbers.js";
+export { floatsOf, readFloats } from "./checkpoint/numbers.js";
 export {
   bytesOfFloats,
   encodeSafetensors,
@@ -37,17 +36,7 @@ export {
   type NamedBytes,
   type NamedTensor,
 } from "./checkpoint/safetensors-write.js";
-export {
-  checkStateDict,
-  convolutionRules,
-  fromStateDict,
-  linearRules,
-  toStateDict,
-  type StateDictLayout,
-  type StateDictRule,
-} from "./checkpoint/state-dict.js";
-export type { TensorFacts, TensorFile, TensorType } from "./checkpoint/tensor-file.js";
-export { oursFromTheirs, theirsFromOurs, type TransferRow } from "./checkpoint/transfer.js";
+export { renamedTensors, type TensorFacts, type TensorFile, type TensorType } from "./checkpoint/tensor-file.js";
 export {
   byteFromModelRange,
   checkRgbClip,
@@ -69,9 +58,16 @@ export {
   withOverrides,
   type Json,
 } from "./config.js";
-export { CoordTokError, isCoordTokError, messageOf, throwIfAborted, type ErrorCode } from "./errors.js";
+export {
+  CoordTokError,
+  isCoordTokError,
+  messageOf,
+  throwIfAborted,
+  type ErrorCode,
+  type NamedOptions,
+} from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
-export { macrotask, type LongCallOptions, type OnProgress, type ProgressEvent } from "./progress.js";
+export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 export {
@@ -85,11 +81,12 @@ export {
   type Tree,
 } from "./tree.js";
 export { inferenceMemory, trainingMemory, type MemoryEstimate } from "./memory-estimate.js";
-export { isRecording } from "./nn/operation.js";
-export { affineOfEach, productOfEach } from "./nn/product.js";
+export { isRecording, operation, type Save } from "./nn/operation.js";
+export { affineOfEach } from "./nn/fused/affine.js";
+export { productOfEach } from "./nn/product.js";
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
-export { crossAttention, maskedKey, selfAttention, type KeyBias } from "./nn/attention.js";
-export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused.js";
+export { crossAttention, maskedKey, maxLogits, selfAttention, type KeyBias } from "./nn/attention.js";
+export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused/kernels.js";
 export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";

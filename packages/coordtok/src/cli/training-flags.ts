@@ -1,5 +1,5 @@
+import { durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
-import { durationText, tableText } from "../text.js";
 import { backendFlag, ffmpegFlag, given } from "./common-flags.js";
 import { integer, number, text, type Flag } from "./flags.js";
 
@@ -51,17 +51,30 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
     resume: text("go on with a run folder, or with a checkpoint in one; later ones are then set aside", {
       value: "path",
     }),
-    steps: integer("steps of the whole training", { minimum: 1, defaultText: `${defaults.steps}, or the run's` }),
+    steps: integer("steps of the whole training", {
+      minimum: 1,
+      defaultText: `${defaults.steps}, or the run's`,
+      option: "totalSteps",
+    }),
     minutes: number(
       "instead of steps: train for about so many minutes; the speed of the first steps decides the number",
       { minimum: 0.05 },
     ),
-    batch: integer("clips per micro-batch", { minimum: 1, defaultText: defaults.batch }),
+    batch: integer("clips per micro-batch", { minimum: 1, defaultText: defaults.batch, option: "batchSize" }),
     accumulate: integer("micro-batches per step", { minimum: 1, defaultText: "1" }),
     learningRate: number("highest learning rate", { minimum: 0, defaultText: defaults.learningRate }),
-    warmup: integer("steps of rising learning rate", { minimum: 0, defaultText: defaults.warmup }),
-    clip: number("the gradient norm is clipped to this", { minimum: 0, defaultText: "1" }),
-    ema: number("decay of the moving average of the weights", { minimum: 0, maximum: 1, defaultText: "0.999" }),
+    warmup: integer("steps of rising learning rate", {
+      minimum: 0,
+      defaultText: defaults.warmup,
+      option: "warmupSteps",
+    }),
+    clip: number("the gradient norm is clipped to this", { minimum: 0, defaultText: "1", option: "clipNorm" }),
+    ema: number("decay of the moving average of the weights", {
+      minimum: 0,
+      maximum: 1,
+      defaultText: "0.999",
+      option: "emaDecay",
+    }),
     saveEvery: integer("steps between two checkpoints", { minimum: 1, initial: 500 }),
     keep: integer("how many checkpoints are kept", { minimum: 1, initial: 3 }),
     seed: integer("seed of everything random; not with --resume", { defaultText: "0" }),

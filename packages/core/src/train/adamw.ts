@@ -1,5 +1,5 @@
 import { add, div, mul, sqrt, square, sub, tensor1d, tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "../nn/fused.js";
+import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeLeaves, treeFromLeaves, treeMap, type TensorTree } from "../tree.js";
 
 /** What AdamW is told; the defaults are those of the paper's tokenizer. */

@@ -1,5 +1,5 @@
 import { add, mul, tensor1d, tidy } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "../nn/fused.js";
+import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 
 /** The decay of a step, counted from 0: small at first, so that the average forgets the initialisation, then `decay`. */

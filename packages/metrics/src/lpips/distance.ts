@@ -1,6 +1,5 @@
 import {
   add,
-  customGrad,
   div,
   greater,
   matMul,
@@ -11,15 +10,14 @@ import {
   square,
   sub,
   sum,
-  tidy,
   where,
   zerosLike,
-  type Tensor,
+  type Rank,
   type Tensor1D,
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "@coordtok/core";
+import { hasFused, operation, runFused } from "@coordtok/core";
 
 const epsilon = 1e-10;
 
@@ -34,18 +32,17 @@ const epsilon = 1e-10;
  * @returns `[F]`
  */
 export function sliceDistance(prediction: Tensor4D, target: Tensor4D, head: Tensor1D, keep?: Tensor4D): Tensor1D {
-  const run = customGrad((...args) => {
-    const save = args[1] as unknown as (tensors: Tensor[]) => void;
-    save(keep === undefined ? [prediction, target, head] : [prediction, target, head, keep]);
-    return {
-      value: distance(prediction, target, head, keep),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [p, t, h, k] = saved as [Tensor4D, Tensor4D, Tensor1D, Tensor4D | undefined];
-        return tidy(() => gradient(dy as Tensor1D, p, t, h, k));
-      },
-    };
-  });
-  return run(prediction) as Tensor1D;
+  return operation<Rank.R1>(
+    [prediction],
+    (save) => {
+      save(keep === undefined ? [prediction, target, head] : [prediction, target, head, keep]);
+      return distance(prediction, target, head, keep);
+    },
+    (dy, saved) => {
+      const [p, t, h, k] = saved as [Tensor4D, Tensor4D, Tensor1D, Tensor4D | undefined];
+      return [gradient(dy, p, t, h, k)];
+    },
+  );
 }
 
 /**

@@ -1,7 +1,6 @@
 import {
   addN,
   concat,
-  customGrad,
   div,
   mul,
   reshape,
@@ -12,11 +11,20 @@ import {
   tensor,
   tidy,
   zerosLike,
+  type Rank,
   type Tensor1D,
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError, hasFused, isRecording, type PerceptualLoss, type Random } from "@coordtok/core";
+import {
+  checkShape,
+  CoordTokError,
+  hasFused,
+  isRecording,
+  operation,
+  type PerceptualLoss,
+  type Random,
+} from "@coordtok/core";
 import { pairDistance, sliceDistance } from "./distance.js";
 import { checkFrameSize, features, featureSizes } from "./features.js";
 import { convolutionNames, featureNetworks } from "./networks.js";
@@ -156,14 +164,15 @@ function featuresOf({ network: name, shift, scale, convolutions }: LpipsParams, 
 /** Features in one operation without a gradient, so that the tape of a training step keeps none of the layers between. */
 function constantFeatures(params: LpipsParams, frames: Tensor4D): Tensor4D[] {
   const shapes: (readonly [number, number, number, number])[] = [];
-  const packed = customGrad((...args) => {
-    const found = featuresOf(params, args[0] as Tensor4D);
-    shapes.push(...found.map(({ shape }) => shape));
-    return {
-      value: concat(found.map((feature) => reshape(feature, [feature.size]))),
-      gradFunc: () => [zerosLike(frames)],
-    };
-  })(frames) as Tensor1D;
+  const packed = operation<Rank.R1>(
+    [frames],
+    () => {
+      const found = featuresOf(params, frames);
+      shapes.push(...found.map(({ shape }) => shape));
+      return concat(found.map((feature) => reshape(feature, [feature.size])));
+    },
+    () => [zerosLike(frames)],
+  );
   let begin = 0;
   return shapes.map((shape) => {
     const size = shape.reduce((product, dim) => product * dim, 1);

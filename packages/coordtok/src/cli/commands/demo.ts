@@ -1,5 +1,5 @@
+import { durationText, tableText } from "@coordtok/core/text";
 import { preset } from "@coordtok/tokenizer";
-import { durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag } from "../common-flags.js";
 import { choice, integer, number, text } from "../flags.js";
@@ -21,6 +21,7 @@ export const demoCommand: AnyCommand = defineCommand({
     seconds: number("how long to train, in seconds; the speed of the first steps decides how many there are", {
       minimum: 1,
       defaultText: "100",
+      option: "trainSeconds",
     }),
     steps: integer("a fixed number of steps instead", { minimum: 1 }),
     seed: seedFlag,

@@ -1,5 +1,5 @@
-import { groupedText, tableText } from "../../text.js";
-import type { ReconstructReport } from "../../reconstruct-video.js";
+import { groupedText, tableText } from "@coordtok/core/text";
+import type { ReconstructReport } from "../../clip/reconstruct-video.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { integer, text } from "../flags.js";
@@ -18,7 +18,11 @@ export const reconstructCommand: AnyCommand = defineCommand({
     }),
     out: text("folder for the results", { value: "folder", initial: "reconstruction" }),
     ...windowFlags,
-    slice: integer("patches decoded together; as in training is best", { minimum: 1, initial: 1024 }),
+    slice: integer("patches decoded together; as in training is best", {
+      minimum: 1,
+      initial: 1024,
+      option: "sliceSize",
+    }),
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
@@ -28,7 +32,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
   computes: true,
   run: async (context) => {
     const { flags } = context;
-    const { reconstructVideo } = await import("../../reconstruct-video.js");
+    const { reconstructVideo } = await import("../../clip/reconstruct-video.js");
     const report = await reconstructVideo(context.args[0]!, {
       ...commonOptions(context),
       ...flags,

@@ -1,6 +1,6 @@
+import { countText, durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { diffusionForms, lastSteps, samplerNames } from "@coordtok/diffusion";
-import { countText, durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag, seedFlag } from "../common-flags.js";
 import { choice, integer, number, text } from "../flags.js";
@@ -28,7 +28,11 @@ export const sampleCommand: AnyCommand = defineCommand({
     form: choice("how sde solvers add noise", diffusionForms, { initial: "sigma" }),
     lastStep: choice("last step of sde solvers", lastSteps, { initial: "mean" }),
     lastStepSize: number("size of that step", { minimum: 0.0001, maximum: 0.9, initial: 0.04 }),
-    batch: integer("clips computed together; it changes the speed alone", { minimum: 1, initial: 4 }),
+    batch: integer("clips computed together; it changes the speed alone", {
+      minimum: 1,
+      initial: 4,
+      option: "batchSize",
+    }),
     fps: number("frames per second of the videos", { minimum: 0.1, maximum: 1000, initial: 25 }),
     tokenizer: text("checkpoint or run folder of the tokenizer", {
       value: "path",
@@ -53,7 +57,7 @@ export const sampleCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags, args } = context;
     const interval = intervalOf(flags.guidanceInterval);
-    const { guidanceOf, sampleVideos } = await import("../../sample-videos.js");
+    const { guidanceOf, sampleVideos } = await import("../../sample/sample-videos.js");
     const report = await sampleVideos(args[0]!, {
       ...commonOptions(context),
       out: flags.out,

@@ -1,0 +1,235 @@
+import { disposeTree, type PerceptualLoss, type RgbClip, type RgbFrame, treeMap } from "@coordtok/core";
+import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
+import { latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import { officialFromParams } from "@coordtok/tokenizer/official";
+import { frameCells, patchTargets, tokenizerLoss, type LossBatch } from "@coordtok/tokenizer/train";
+import { lpips, lpipsParamsFromStateDict } from "@coordtok/metrics";
+import { latticeCoordinates, patchLattice, type PatchLattice } from "@coordtok/triplane";
+import { fitFrame } from "@coordtok/video";
+import {
+  sum,
+  tidy,
+  transpose,
+  type Scalar,
+  type Tensor,
+  type Tensor3D,
+  type Tensor4D,
+  type Tensor5D,
+} from "@tensorflow/tfjs-core";
+import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
+import { inputName, inputNames, inputPoints } from "./inputs.js";
+import { modelOf, readAll } from "./tokenizer.js";
+
+async function batchOf(parityCase: ParityCase, run: ParityRun): Promise<LossBatch> {
+  const { inputs } = parityCase;
+  return {
+    clip: {
+      frames: (await inputs.read(inputName(run, "vid"))) as Tensor5D,
+      validFrames: [...(await inputs.readNumbers(inputName(run, "n_frames")))],
+    },
+    points: await inputPoints(parityCase, run, "input_coords"),
+    targets: (await inputs.read(inputName(run, "targets"))) as Tensor3D,
+  };
+}
+
+/** Gradients by official name, the norm, and the loss. */
+async function lossOutputs(
+  run: ParityRun,
+  config: TokenizerConfig,
+  params: TokenizerParams,
+  batch: LossBatch,
+  perceptual?: PerceptualLoss,
+): Promise<{ outputs: Map<string, Tensor>; gradients: TokenizerParams }> {
+  const lattice = latticeOf(config);
+  const { loss, gradients } = lossAndGradients(params, (leaves) =>
+    tokenizerLoss(leaves, config, batch, lattice, perceptual && { loss: perceptual, scale: 1 }),
+  );
+  const outputs = new Map<string, Tensor>([
+    [`${run.name}.loss`, loss],
+    [`${run.name}.grad_norm`, globalNorm(gradients)],
+  ]);
+  for (const [name, gradient] of await officialFromParams(config, gradients))
+    outputs.set(`${run.name}.grad.${name}`, gradient);
+  return { outputs, gradients };
+}
+
+const stageOne: ParityHandler = async (parityCase, run) => {
+  const { config, params } = await modelOf(parityCase);
+  const batch = await batchOf(parityCase, run);
+  const { outputs, gradients } = await lossOutputs(run, config, params, batch);
+  const { lr, weight_decay, betas, eps } = run.args["optimizer"] as {
+    lr: number;
+    weight_decay: number;
+    betas: [number, number];
+    eps: number;
+  };
+  const optimizer = adamw<TokenizerParams>({
+    beta1: betas[0],
+    beta2: betas[1],
+    epsilon: eps,
+    weightDecay: weight_decay,
+  });
+  const before = optimizer.init(params);
+  const after = optimizer.update(gradients, before, params, lr);
+  for (const [name, param] of await officialFromParams(config, after.params))
+    outputs.set(`${run.name}.after_step.${name}`, param);
+  disposeTree([params, gradients, batch.clip.frames, batch.targets, after.params]);
+  for (const state of [before, after.state]) disposeTree([state.firstMoment, state.secondMoment]);
+  return outputs;
+};
+
+const stageTwo: ParityHandler = async (parityCase, run) => {
+  const { config, params } = await modelOf(parityCase);
+  const batch = await batchOf(parityCase, run);
+  const prefix = "decoder.lpips_loss.";
+  const names = [...parityCase.weights.entries.keys()].filter((name) => name.startsWith(prefix));
+  const tensors = await readAll(parityCase.weights, names);
+  const network = lpipsParamsFromStateDict(
+    new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor])),
+  );
+  const dropoutKeep = await keepMasks(parityCase, run);
+  let perFrame: Tensor | undefined;
+  const perceptual: PerceptualLoss = (prediction, target) => {
+    perFrame = tidy(() => lpips(network, prediction, target, { dropoutKeep }));
+    return sum(lpips(network, prediction, target, { dropoutKeep }));
+  };
+  // Of a loss with its gradients nothing but the result can be kept, so the parts are computed beside it.
+  const parts = tidy((): [Scalar, Tensor] => {
+    const lattice = latticeOf(config);
+    tokenizerLoss(params, config, batch, lattice, { loss: perceptual, scale: 1 });
+    return [tokenizerLoss(params, config, batch, lattice), perFrame!];
+  });
+  const { outputs, gradients } = await lossOutputs(run, config, params, batch, perceptual);
+  outputs.set(`${run.name}.mse_part`, parts[0]).set(`${run.name}.lpips_per_frame`, parts[1]);
+  disposeTree([
+    params,
+    gradients,
+    batch.clip.frames,
+    batch.targets,
+    network.convolutions,
+    [...network.heads],
+    [...tensors.values()],
+  ]);
+  disposeTree([network.shift, network.scale, [...(dropoutKeep ?? [])]]);
+  return outputs;
+};
+
+/** The stored dropout masks, `[F, C, h, w]`, as `[F, h, w, C]`. */
+async function keepMasks(parityCase: ParityCase, run: ParityRun): Promise<Tensor4D[] | undefined> {
+  if (run.inputs["dropout_keep"] === undefined) return undefined;
+  const masks: Tensor4D[] = [];
+  for (const name of inputNames(run, "dropout_keep")) {
+    const stored = (await parityCase.inputs.read(name)) as Tensor4D;
+    masks.push(transpose(stored, [0, 2, 3, 1]));
+    stored.dispose();
+  }
+  return masks;
+}
+
+const adamwSteps: ParityHandler = async (parityCase, run) => {
+  const { lr, weight_decay, params: names } = run.args as { lr: number; weight_decay: number; params: string[] };
+  const optimizer = adamw<Record<string, Tensor>>({ weightDecay: weight_decay });
+  const outputs = new Map<string, Tensor>();
+  let params = Object.fromEntries(await readAll(parityCase.weights, names));
+  const first = params;
+  let state = optimizer.init(params);
+  let step = 0;
+  for (const gradientNames of run.inputs["gradients"] as string[][]) {
+    const read = await readAll(parityCase.inputs, gradientNames);
+    const gradients = Object.fromEntries(names.map((name, i) => [name, read.get(gradientNames[i]!)!]));
+    const next = optimizer.update(gradients, state, params, lr);
+    disposeTree([gradients, state.firstMoment, state.secondMoment]);
+    ({ params, state } = next);
+    step++;
+    for (const name of names) outputs.set(`${run.name}.step${step}.${name}`, params[name]!);
+  }
+  treeMap(state.firstMoment, (leaf, name) => (outputs.set(`${run.name}.exp_avg.${name}`, leaf), leaf));
+  treeMap(state.secondMoment, (leaf, name) => (outputs.set(`${run.name}.exp_avg_sq.${name}`, leaf), leaf));
+  disposeTree(first);
+  return outputs;
+};
+
+/** The arguments of a `tokenizer/sampling` run. */
+interface SamplingArguments {
+  readonly mode: "points" | "frames";
+  readonly N_samples: number;
+  readonly patch_size: readonly [number, number, number];
+  readonly num_frames: number;
+  readonly img_size: number;
+  readonly begin_idx: number;
+}
+
+const sampling: ParityHandler = async (parityCase, run) => {
+  const args = run.args as unknown as SamplingArguments;
+  const { clip, valid } = await windowOf(parityCase, run, args);
+  const lattice = patchLattice({
+    frames: args.num_frames,
+    height: args.img_size,
+    width: args.img_size,
+    patch: { time: args.patch_size[0], space: args.patch_size[1] },
+  });
+  const cells =
+    args.mode === "points" ? await storedCells(parityCase, run) : await storedFrames(parityCase, run, lattice, args);
+  const video = new Float32Array(args.num_frames * args.img_size ** 2 * 3).fill(-3);
+  const everything = patchTargets(
+    clip,
+    Int32Array.from({ length: valid * 3 }, (_, i) => (i % 3 === 0 ? i / 3 : 0)),
+    {
+      time: 1,
+      space: args.img_size,
+    },
+  );
+  video.set(everything);
+  return new Map<string, ArrayLike<number>>([
+    [`${run.name}.video`, video],
+    [`${run.name}.input_coords`, latticeCoordinates(lattice, cells)],
+    [`${run.name}.targets`, patchTargets(clip, cells, lattice.patch)],
+    [`${run.name}.n_frames`, [valid]],
+  ]);
+};
+
+/** The window of a case's decoded frames, resized and cropped. */
+async function windowOf(
+  parityCase: ParityCase,
+  run: ParityRun,
+  args: SamplingArguments,
+): Promise<{ clip: RgbClip; valid: number }> {
+  const name = inputName(run, "frames");
+  const [count, height, width] = parityCase.inputs.entries.get(name)!.shape as [number, number, number];
+  const bytes = Uint8Array.from(await parityCase.inputs.readNumbers(name));
+  const size = { height: args.img_size, width: args.img_size };
+  const valid = Math.min(args.num_frames, count - args.begin_idx);
+  const frameBytes = height * width * 3;
+  const data = new Uint8Array(valid * args.img_size ** 2 * 3);
+  for (let t = 0; t < valid; t++) {
+    const begin = (args.begin_idx + t) * frameBytes;
+    const frame: RgbFrame = { width, height, data: bytes.subarray(begin, begin + frameBytes), timestampSeconds: 0 };
+    data.set(fitFrame(frame, size).data, t * args.img_size ** 2 * 3);
+  }
+  return { clip: { data, frameCount: valid, ...size }, valid };
+}
+
+async function storedCells({ inputs }: ParityCase, run: ParityRun): Promise<Int32Array> {
+  const [t, x, y] = await Promise.all(
+    ["rand_t_idx", "rand_x_idx", "rand_y_idx"].map((role) => inputs.readNumbers(inputName(run, role))),
+  );
+  return Int32Array.from({ length: t!.length * 3 }, (_, i) => [t!, x!, y!][i % 3]![Math.floor(i / 3)]!);
+}
+
+async function storedFrames(
+  { inputs }: ParityCase,
+  run: ParityRun,
+  lattice: PatchLattice,
+  args: SamplingArguments,
+): Promise<Int32Array> {
+  const order = Int32Array.from(await inputs.readNumbers(inputName(run, "perm")));
+  return frameCells(order, lattice, args.N_samples);
+}
+
+/** Handlers of the `tokenizer/*` kinds of training. */
+export const trainingHandlers: { readonly [kind: string]: ParityHandler } = {
+  "tokenizer/loss-stage1": stageOne,
+  "tokenizer/loss-stage2-lpips": stageTwo,
+  "tokenizer/adamw": adamwSteps,
+  "tokenizer/sampling": sampling,
+};
