@@ -29,7 +29,7 @@ async function values(tensor: Tensor): Promise<number[]> {
 
 /** What the PyTorch reference would write: its names, in half precision, the configuration in the metadata. */
 async function referenceFile(tokenizer: LatticeCoordTok, metadata?: Record<string, string>): Promise<Uint8Array> {
-  const tensors = stateDictFromLattice(config, tokenizer.params);
+  const tensors = await stateDictFromLattice(config, tokenizer.params);
   const { width, heads, channels } = config;
   const stored = metadata ?? {
     config: JSON.stringify({ width, heads, video: 1, latent: 1, decoder: 1, channels }),

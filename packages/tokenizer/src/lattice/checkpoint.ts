@@ -1,21 +1,19 @@
 import {
   bytesOfFloats,
-  checkTensorNames,
   CoordTokError,
-  floatsOf,
   int8Weights,
   messageOf,
-  oursFromTheirs,
   treeEntries,
   type Json,
   type NamedBytes,
   type RangeSource,
   type SafetensorsFile,
 } from "@coordtok/core";
+import { checkStateDict, ourTensors } from "@coordtok/core/state-dict";
 import { encodeFormBytes, loadForm, type LoadFormOptions } from "../checkpoint.js";
 import { checkLatticeConfig, type LatticeConfig } from "./config.js";
 import { latticeParamShapes, type LatticeParams } from "./params.js";
-import { latticeConfigFromReference, latticeRows, latticeStateDictShapes, type ReferenceConfig } from "./state-dict.js";
+import { latticeConfigFromReference, latticeRows, type ReferenceConfig } from "./state-dict.js";
 
 /** Options of {@link loadLattice}. */
 export type LoadLatticeOptions = LoadFormOptions<LatticeConfig>;
@@ -84,12 +82,11 @@ export async function* convertReference(
   options: EncodeLatticeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
   const config = referenceConfigOf(file);
-  checkTensorNames(latticeStateDictShapes(config), file.entries, file.name);
+  const rows = latticeRows(config);
+  checkStateDict(rows, file);
   const tensors: NamedBytes[] = [];
-  for (const row of latticeRows(config)) {
-    const theirs = floatsOf(row.theirs, file.entries.get(row.theirs)!, await file.readBytes(row.theirs));
-    tensors.push(...storedWeights(row.ours, row.ourShape, oursFromTheirs(row, theirs), options));
-  }
+  for (const { name, shape, values } of ourTensors(rows, file))
+    tensors.push(...storedWeights(name, shape, await values(), options));
   yield* encodeFormBytes(config as unknown as Json, tensors, options.metadata ?? {});
 }
 
