@@ -1,5 +1,6 @@
 // The direction of imports. `a <- b` reads "b may import a":
-// core <- triplane <- {tokenizer, diffusion}; core <- {video, metrics, backend}; coordtok, tools, examples and benchmarks see all.
+// core <- triplane <- {tokenizer, diffusion}; core <- {video, metrics, backend}; evaluation sees all of these but diffusion;
+// coordtok, tools, examples and benchmarks see everything.
 const mayImport = {
   core: [],
   triplane: ["core"],
@@ -8,13 +9,14 @@ const mayImport = {
   backend: ["core"],
   tokenizer: ["core", "triplane"],
   diffusion: ["core", "triplane"],
+  evaluation: ["core", "triplane", "video", "tokenizer", "metrics", "backend"],
 };
 
 const tests = "\\.test\\.ts$";
 /** Where Node built-ins may be imported; everything else runs in browsers too. */
 const nodeOnly = [
   "/node/",
-  "^packages/coordtok/",
+  "^packages/(coordtok|evaluation)/",
   "^(tools|examples|benchmarks)/",
   "^packages/backend/src/setup/",
   tests,

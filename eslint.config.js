@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-const tests = ["**/*.test.ts", "tools/src/**"];
+const tests = ["**/*.test.ts", "tools/src/**", "tools/parity/src/**"];
 
 /** A rule may be switched off for a line only with the reason behind `--`. */
 const reasonedDirectives = {
@@ -86,7 +86,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["packages/coordtok/src/cli/**", "tools/src/**", "examples/src/**", "benchmarks/src/**"],
+    files: ["packages/coordtok/src/cli/**", "tools/src/**", "tools/parity/src/**", "examples/src/**", "benchmarks/src/**"],
     rules: { "no-console": "off" },
   },
 );

@@ -8,6 +8,7 @@ const config: ViteUserConfig = defineConfig({
       "examples/src/**/*.test.ts",
       "benchmarks/src/**/*.test.ts",
       "tools/src/**/*.test.ts",
+      "tools/parity/src/**/*.test.ts",
     ],
     pool: "forks",
     maxWorkers: 2,

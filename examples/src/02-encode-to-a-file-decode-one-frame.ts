@@ -1,11 +1,12 @@
 // A video becomes a small file; one frame comes out of it again without decoding the others.
 // Usage: 02-encode-to-a-file-decode-one-frame.ts VIDEO CHECKPOINT [FRAME]
+import { encodePng } from "@coordtok/video/node";
 import { loadBackend } from "@coordtok/backend";
 import { disposeTree, rgbFromClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { decode } from "@coordtok/tokenizer";
 import { disposeTriplane } from "@coordtok/triplane";
-import { encodePng, encodeVideo, readTriplane } from "coordtok";
+import { encodeVideo, readTriplane } from "coordtok";
 
 const [video, checkpoint, frame = "5"] = process.argv.slice(2);
 if (video === undefined || checkpoint === undefined) throw new Error("Usage: VIDEO CHECKPOINT [FRAME]");

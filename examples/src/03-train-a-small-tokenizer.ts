@@ -1,9 +1,9 @@
 // Trains a small tokenizer on a synthetic clip, or on videos of yours, in a run folder that can be resumed.
 // Usage: 03-train-a-small-tokenizer.ts STEPS [VIDEOS...]
 import { overrideConfig, preset } from "@coordtok/tokenizer";
-import { framesFromClip } from "@coordtok/video";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
-import { syntheticClip, trainOnVideos } from "coordtok";
+import { trainOnVideos } from "coordtok";
 
 const [steps = "200", ...videos] = process.argv.slice(2);
 const config = overrideConfig(preset("test"), ["decoder.layers=3"]);

@@ -5,4 +5,5 @@ export default buildPackage({
   "train/index": "src/train/index.ts",
   "torch/index": "src/torch/index.ts",
   "node/index": "src/node/index.ts",
+  "text/index": "src/text/index.ts",
 });

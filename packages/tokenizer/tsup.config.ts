@@ -1,3 +1,7 @@
 import { buildPackage } from "../../tsup.base.js";
 
-export default buildPackage({ index: "src/index.ts", "train/index": "src/train/index.ts" });
+export default buildPackage({
+  index: "src/index.ts",
+  "train/index": "src/train/index.ts",
+  "node/index": "src/node/index.ts",
+});

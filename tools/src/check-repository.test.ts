@@ -3,6 +3,7 @@ import {
   linkProblems,
   lockfileProblems,
   machinePathProblems,
+  outsideDocumentProblems,
   registryHostProblems,
   sizeProblems,
   trackedFiles,
@@ -101,6 +102,23 @@ describe("links", () => {
 
   it("to a line of a fenced block is none to a heading", () => {
     expect(problems("```sh\n# install\n```\n[h](#install)")).toHaveLength(1);
+  });
+});
+
+describe("a document outside the repository", () => {
+  const readme = "README";
+
+  it.each([`fixture ${readme} 5.2`, `Fixtures ${readme}`, `shared/fixtures/${readme}.md`, `the fixture\n * ${readme}`])(
+    "%j is named with its line",
+    (text) => {
+      expect(outsideDocumentProblems([file(`first line\n${text}`, "src/a.ts")])).toEqual([
+        "src/a.ts:2 refers to a document outside the repository; name docs/spec.md and the anchor of a heading.",
+      ]);
+    },
+  );
+
+  it("is not the README of a package, nor a fixture", () => {
+    expect(outsideDocumentProblems([file(`The fixtures. ${readme} of packages/core`)])).toEqual([]);
   });
 });
 

@@ -103,6 +103,19 @@ export function linkProblems(files: readonly TrackedFile[]): string[] {
   });
 }
 
+/** A line of a comment may end within it. */
+const outsideDocument = /\bfixtures?(?:\/|\s+(?:\*\s+|\/\/\s+)?)README\b/gi;
+
+/** The specification is in the repository; nothing refers to the document that it was once read from. */
+export function outsideDocumentProblems(files: readonly TrackedFile[]): string[] {
+  return files.flatMap(({ path, text = "" }) =>
+    [...text.matchAll(outsideDocument)].map(({ index }) => {
+      const line = text.slice(0, index).split("\n").length;
+      return `${path}:${line} refers to a document outside the repository; name docs/spec.md and the anchor of a heading.`;
+    }),
+  );
+}
+
 /** A place that a text refers to. */
 interface Reference {
   /** Relative to the root of the repository. */

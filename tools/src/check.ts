@@ -5,6 +5,7 @@ import {
   linkProblems,
   lockfileProblems,
   machinePathProblems,
+  outsideDocumentProblems,
   registryHostProblems,
   sizeProblems,
   trackedFiles,
@@ -38,7 +39,11 @@ const checks: readonly Check[] = [
   { name: "paths", what: "no folder of one machine", run: repository(machinePathProblems) },
   { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },
   { name: "lockfile", what: "one lock file without addresses", run: repository(lockfileProblems) },
-  { name: "links", what: "links and names of documents lead to files and headings", run: repository(linkProblems) },
+  {
+    name: "links",
+    what: "links and names of documents lead to files and headings",
+    run: repository((files) => [...linkProblems(files), ...outsideDocumentProblems(files)]),
+  },
   { name: "kernels", what: "the committed wasm files come from their source", run: wasmKernelProblems },
   { name: "packed", what: "the packed packages in a project of their own", run: checkPackedPackages },
 ];

@@ -17,7 +17,7 @@ export interface FixtureTensors {
   get(name: string): FixtureTensor;
 }
 
-/** A parity case with all its tensors in memory (fixture README, sections 1 and 2). */
+/** A parity case with all its tensors in memory (`docs/spec.md#reading-a-case`). */
 export interface Fixture {
   /** `case.json`. */
   readonly facts: {

@@ -117,6 +117,7 @@ const browserEntries = [
   "@coordtok/core",
   "@coordtok/core/train",
   "@coordtok/core/torch",
+  "@coordtok/core/text",
   "@coordtok/triplane",
   "@coordtok/tokenizer",
   "@coordtok/tokenizer/train",

@@ -1,3 +1,4 @@
+import { loadModel } from "@coordtok/tokenizer/node";
 import { basename, dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { loadBackend } from "@coordtok/backend";
@@ -5,7 +6,7 @@ import { Random } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { loadLpips } from "@coordtok/metrics/node";
 import { disposeTriplane } from "@coordtok/triplane";
-import { loadModel, openLatents, type Latents } from "coordtok";
+import { openLatents, type Latents } from "coordtok";
 import { chooseClips, classMixes, twoHalves, type ClassMix } from "./class-mix.js";
 import {
   changedClips,

@@ -1,19 +1,18 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { loadBackend, type LoadedBackend } from "@coordtok/backend";
+import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
-import { framesFromClip } from "@coordtok/video";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
-import { encodeVideo } from "./encode-video.js";
-import { backendText, type CommonOptions } from "./model.js";
+import { encodeVideo } from "./clip/encode-video.js";
+import { type CommonOptions } from "./model.js";
 import { prepareFolder } from "./outputs.js";
-import { reconstructVideo, type ReconstructReport } from "./reconstruct-video.js";
-import { syntheticClip } from "./synthetic-clip.js";
-import { trainOnVideos } from "./train-on-videos.js";
+import { reconstructVideo, type ReconstructReport } from "./clip/reconstruct-video.js";
+import { trainOnVideos } from "./train/train-on-videos.js";
 
 /** The training recipe of the demo: one clip, learnt by heart in a short time. */
 const demoRecipe: {

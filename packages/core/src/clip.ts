@@ -35,7 +35,7 @@ export interface RgbClip {
 
 /**
  * Bytes to model range as the official data set does it: fp32(u / 255), then twice that minus one in fp32.
- * Source: fixture README 5.5.
+ * Source: `docs/spec.md#value-ranges`.
  */
 export function modelRangeFromByte(byte: number): number {
   return Math.fround(Math.fround(Math.fround(byte / 255) * 2) - 1);

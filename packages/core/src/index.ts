@@ -70,7 +70,7 @@ export {
 } from "./config.js";
 export { CoordTokError, isCoordTokError, messageOf, throwIfAborted, type ErrorCode } from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
-export { macrotask, type LongCallOptions, type OnProgress, type ProgressEvent } from "./progress.js";
+export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 export {
@@ -84,16 +84,17 @@ export {
   type Tree,
 } from "./tree.js";
 export { inferenceMemory, trainingMemory, type MemoryEstimate } from "./memory-estimate.js";
-export { isRecording } from "./nn/operation.js";
-export { affineOfEach, productOfEach } from "./nn/product.js";
+export { isRecording, operation, type Save } from "./nn/operation.js";
+export { affineOfEach } from "./nn/fused/affine.js";
+export { productOfEach } from "./nn/product.js";
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
-export { crossAttention, maskedKey, selfAttention, type KeyBias } from "./nn/attention.js";
-export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused.js";
+export { crossAttention, maskedKey, maxLogits, selfAttention, type KeyBias } from "./nn/attention.js";
+export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused/kernels.js";
 export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";
 export { createLinear, linear, type LinearParams } from "./nn/linear.js";
-export { meanSquaredErrorSum } from "./nn/loss.js";
+export { meanSquaredErrors, meanSquaredErrorSum } from "./nn/loss.js";
 export { createMlp, gelu, mlp, type GeluForm, type MlpParams } from "./nn/mlp.js";
 export { patchify, unpatchify, type PatchSize } from "./nn/patchify.js";
 export {

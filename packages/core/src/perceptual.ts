@@ -4,6 +4,6 @@ import type { Scalar, Tensor4D } from "@tensorflow/tfjs-core";
  * How different two sets of frames look. Given to the tokenizer's second training stage; `@coordtok/metrics` supplies LPIPS.
  * @param prediction `[frames, H, W, 3]` in model range, not clamped; the loss must be differentiable with respect to it.
  * @param target `[frames, H, W, 3]` in [-1, 1].
- * @returns the **sum** over the frames (fixture README 5.5), owned by the caller.
+ * @returns the **sum** over the frames (`docs/spec.md#stage-2-loss`), owned by the caller.
  */
 export type PerceptualLoss = (prediction: Tensor4D, target: Tensor4D) => Scalar;

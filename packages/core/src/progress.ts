@@ -23,6 +23,14 @@ export interface LongCallOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** What a long call tells a person while it works. */
+export interface Notices {
+  /** Called with what may be wrong, one sentence each. */
+  readonly onWarning?: ((sentence: string) => void) | undefined;
+  /** Called with what is worth knowing, one line each. */
+  readonly onNote?: ((line: string) => void) | undefined;
+}
+
 /** Lets the event loop run once, so that signals and timers come through a long computation. */
 export function macrotask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));

@@ -7,7 +7,7 @@ import type { ConditioningParams } from "./params.js";
 export const timeFeatures = 256;
 
 /**
- * Times as cosines, then sines, of `time * period^(-k / half)`; a last 0 where the width is odd (fixture README 5.6).
+ * Times as cosines, then sines, of `time * period^(-k / half)`; a last 0 where the width is odd (`docs/spec.md#timestep-embedding`).
  * @param times as the model gets them, 0 to 1.
  * @param period of the slowest wave over 2π (default 10000).
  * @returns `times.length * width` numbers.

@@ -7,7 +7,7 @@ export const pathNames = ["linear", "gvp", "vp"] as const;
 export type PathName = (typeof pathNames)[number];
 
 /**
- * A path from noise (time 0) to data (time 1): `x_t = alpha x1 + sigma x0` (fixture README 5.7; SiT, arXiv 2401.08740, section 2).
+ * A path from noise (time 0) to data (time 1): `x_t = alpha x1 + sigma x0` (`docs/spec.md#paths`; SiT, arXiv 2401.08740, section 2).
  * All functions take a time and give a number in double precision.
  */
 export interface Interpolant {

@@ -18,8 +18,8 @@ export interface StochasticUse {
 }
 
 /**
- * The times between which a flow is trained or sampled from noise to data (fixture README 5.7): it keeps `epsilon` away from the noise end
- * where the path is singular there, and from the data end; an SDE with a last step ends where that step begins.
+ * The times between which a flow is trained or sampled from noise to data (`docs/spec.md#intervals`): it keeps `epsilon` away from the
+ * noise end where the path is singular there, and from the data end; an SDE with a last step ends where that step begins.
  */
 export function interval(flow: Flow, epsilon: number, stochastic?: StochasticUse): Interval {
   const singularStart = flow.path !== "vp" && (flow.prediction !== "velocity" || stochastic?.form === "sbdm");
@@ -27,7 +27,7 @@ export function interval(flow: Flow, epsilon: number, stochastic?: StochasticUse
   return { from: singularStart ? epsilon : 0, to: 1 - (lastStepSize > 0 ? lastStepSize : epsilon) };
 }
 
-/** The distance from the ends that the published code keeps in training and in sampling (fixture README 5.7). */
+/** The distance from the ends that the published code keeps in training and in sampling (`docs/spec.md#intervals`). */
 export function officialEpsilon({ path, prediction }: Flow, use: "training" | "sampling"): number {
   if (path === "vp") return use === "training" ? 1e-5 : 1e-3;
   return prediction === "velocity" ? 0 : 1e-3;

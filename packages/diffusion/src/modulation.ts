@@ -1,9 +1,8 @@
-import { layerNorm } from "@coordtok/core";
+import { layerNorm, operation } from "@coordtok/core";
 import {
   add,
   clone,
   concat,
-  customGrad,
   matMul,
   mul,
   ones,
@@ -12,12 +11,11 @@ import {
   tidy,
   zeros,
   type Rank,
-  type Tensor,
   type Tensor2D,
   type Tensor3D,
 } from "@tensorflow/tfjs-core";
 
-/** Of every norm of the model (fixture README 5.6). */
+/** Of every norm of the model (`docs/spec.md#layer-norm`). */
 export const epsilon = 1e-6;
 
 /**
@@ -43,49 +41,35 @@ export function modulatedNorm(x: Tensor3D, shift: Tensor2D, scale: Tensor2D): Te
  * @param gate `[B, E]`
  */
 export function gatedAdd(x: Tensor3D, y: Tensor3D, gate: Tensor2D): Tensor3D {
-  return withGradient([x, y, gate], (save) => {
-    save([y, gate]);
-    return {
-      value: add(x, mul(y, perToken(gate))),
-      gradients: (dy, [savedY, savedGate]) => [
-        clone(dy),
-        mul(dy, perToken(savedGate as Tensor2D)),
-        tokenSums(mul(dy, savedY!)),
-      ],
-    };
-  });
+  return operation<Rank.R3>(
+    [x, y, gate],
+    (save) => {
+      save([y, gate]);
+      return add(x, mul(y, perToken(gate)));
+    },
+    (dy, saved) => {
+      const [savedY, savedGate] = saved as [Tensor3D, Tensor2D];
+      return [clone(dy), mul(dy, perToken(savedGate)), tokenSums(mul(dy, savedY))];
+    },
+  );
 }
 
-/** `x * factor + term`, each a vector per clip. */
+/**
+ * `x * factor + term`, each a vector per clip. The gradients of the general broadcasting operations sum over leading axes, which is slow
+ * and inexact on wasm.
+ */
 function perClipAffine(x: Tensor3D, factor: Tensor2D, term: Tensor2D): Tensor3D {
-  return withGradient([x, factor, term], (save) => {
-    save([x, factor]);
-    return {
-      value: add(mul(x, perToken(factor)), perToken(term)),
-      gradients: (dy, [savedX, savedFactor]) => [
-        mul(dy, perToken(savedFactor as Tensor2D)),
-        tokenSums(mul(dy, savedX!)),
-        tokenSums(dy),
-      ],
-    };
-  });
-}
-
-interface ValueWithGradients {
-  readonly value: Tensor3D;
-  readonly gradients: (dy: Tensor3D, saved: readonly Tensor[]) => Tensor[];
-}
-
-/** The gradients of the general broadcasting operations sum over leading axes, which is slow and inexact on wasm. */
-function withGradient(
-  inputs: readonly Tensor[],
-  compute: (save: (tensors: Tensor[]) => void) => ValueWithGradients,
-): Tensor3D {
-  const run = customGrad((...args) => {
-    const { value, gradients } = compute(args[args.length - 1] as unknown as (tensors: Tensor[]) => void);
-    return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => tidy(() => gradients(dy as Tensor3D, saved)) };
-  });
-  return run(...inputs) as Tensor3D;
+  return operation<Rank.R3>(
+    [x, factor, term],
+    (save) => {
+      save([x, factor]);
+      return add(mul(x, perToken(factor)), perToken(term));
+    },
+    (dy, saved) => {
+      const [savedX, savedFactor] = saved as [Tensor3D, Tensor2D];
+      return [mul(dy, perToken(savedFactor)), tokenSums(mul(dy, savedX)), tokenSums(dy)];
+    },
+  );
 }
 
 function perToken(vectors: Tensor2D): Tensor3D {

@@ -11,7 +11,7 @@ export const weightings = ["none", "velocity", "likelihood"] as const;
 /** `none`: 1; `velocity`: `(variance / sigma)²`; `likelihood`: `variance / sigma²`. A velocity loss is never weighted. */
 export type Weighting = (typeof weightings)[number];
 
-/** `x_t` of each clip at its own time (fixture README 5.7). A new tree, the caller's. */
+/** `x_t` of each clip at its own time (`docs/spec.md#paths`). A new tree, the caller's. */
 export function noisyData<T extends TensorTree>(flow: Flow, data: T, noise: T, times: ArrayLike<number>): T {
   const { alpha, sigma } = interpolant(flow.path);
   return mixed(data, Array.from(times, alpha), noise, Array.from(times, sigma));
@@ -34,7 +34,7 @@ function mixed<T extends TensorTree>(a: T, ofA: number[], b: T, ofB: number[]): 
 }
 
 /**
- * The loss of each clip: the mean over the leaves of a tree of their mean squared errors (fixture README 5.7).
+ * The loss of each clip: the mean over the leaves of a tree of their mean squared errors (`docs/spec.md#flow-loss`).
  * @param model what it predicts for noisy clips at their times.
  * @param clips `data` are clean clips (the first axis of every leaf counts them), `noise` is standard normal and of the same form, and
  * `times` has a time per clip.

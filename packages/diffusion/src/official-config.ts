@@ -2,7 +2,7 @@ import { checkInteger, checkNumber, CoordTokError } from "@coordtok/core";
 import { checkConfig, type SiTConfig } from "./config.js";
 import { headsOfWidth } from "./presets.js";
 
-/** The arguments of the published model that fix its form, by their official names (fixture README 6). */
+/** The arguments of the published model that fix its form, by their official names (`docs/spec.md#sit-arguments`). */
 export interface OfficialArguments {
   /** Cells of the planes along time, and along rows and columns. */
   readonly input_size: readonly [t: number, xy: number];

@@ -24,7 +24,7 @@ function planeRules(plane: PlaneName): StateDictRule[] {
   ];
 }
 
-/** The table of fixture README 6, ours against theirs. */
+/** The table of `docs/spec.md#sit-state-dict`, ours against theirs. */
 const rules: readonly StateDictRule[] = [
   ...planeNames.flatMap(planeRules),
   ["timePositions", "pos_embed_t", "flat"],
@@ -40,7 +40,7 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * The official shapes by official name, for a configuration (fixture README 6).
+ * The official shapes by official name, for a configuration (`docs/spec.md#sit-state-dict`).
  * @throws CoordTokError `config` when the planes have more rows than columns or fewer, which the published model cannot have.
  */
 export function officialShapes(config: SiTConfig): Map<string, readonly number[]> {

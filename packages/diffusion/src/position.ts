@@ -1,6 +1,6 @@
 /**
  * The fixed positions of a grid of tokens: the first half of the width tells the column, the second half the row, each as sines, then
- * cosines, of `position / 10000^(k / (width / 4))` (fixture README 5.6).
+ * cosines, of `position / 10000^(k / (width / 4))` (`docs/spec.md#sin-cos-positions`).
  * @param width a multiple of 4.
  * @returns `rows * columns * width` numbers in double precision, row by row.
  */

@@ -45,7 +45,7 @@ export interface Weights {
   readonly output: number;
 }
 
-/** The velocity from a model's output: `variance score + b x` for a noise or score model (fixture README 5.7 and 5.8). */
+/** The velocity from a model's output: `variance score + b x` for a noise or score model (`docs/spec.md#predictions`). */
 export function velocityWeights({ path, prediction }: Flow, t: number): Weights {
   const { drift, variance, sigma } = interpolant(path);
   if (prediction === "velocity") return { x: 0, output: 1 };

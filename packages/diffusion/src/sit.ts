@@ -27,7 +27,7 @@ import type { SiTBlockParams, SiTOutputParams, SiTParams } from "./params.js";
 import { sinCosPositions } from "./position.js";
 
 /**
- * The model: what it predicts (velocity, noise or score) for noisy triplanes (fixture README 5.6).
+ * The model: what it predicts (velocity, noise or score) for noisy triplanes (`docs/spec.md#sit`).
  * @param planes B noisy triplanes of the model's size.
  * @param times B times: 0 is noise, 1 is data.
  * @param labels B classes, 0 to classes-1, or `noClass(config)`.

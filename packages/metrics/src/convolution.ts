@@ -1,7 +1,6 @@
 import {
   add,
   conv2d,
-  customGrad,
   fused,
   mul,
   relu,
@@ -9,11 +8,12 @@ import {
   slice,
   step,
   tidy,
+  type Rank,
   type Tensor,
   type Tensor1D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { backendTraits, hasFused, runFused } from "@coordtok/core";
+import { backendTraits, hasFused, operation, runFused } from "@coordtok/core";
 
 /** A frozen convolution. */
 export type ConvolutionParams = {
@@ -46,12 +46,15 @@ export function convolveRelu(
  */
 export function biasRelu<T extends Tensor>(x: T, bias: Tensor1D): T {
   if (!hasFused("CoordTokBiasRelu")) return relu(add<T>(x, bias));
-  return customGrad((...args) => {
-    const save = args[1] as unknown as (tensors: Tensor[]) => void;
-    const value = reshape(runFused("CoordTokBiasRelu", { x, bias }, {})[0], x.shape);
-    save([value]);
-    return { value, gradFunc: (dy: Tensor, [y]: Tensor[]) => mul(dy, step(y!)) };
-  })(x) as T;
+  return operation(
+    [x],
+    (save) => {
+      const value: Tensor = reshape(runFused("CoordTokBiasRelu", { x, bias }, {})[0], x.shape);
+      save([value]);
+      return value;
+    },
+    (dy, [y]) => [mul(dy, step(y!))],
+  ) as T;
 }
 
 /**
@@ -63,17 +66,19 @@ export function biasReluBeside(
   [beside, besideBias]: readonly [Tensor4D, Tensor1D],
 ): Tensor4D {
   const [frames, rows, columns, width] = x.shape;
-  return customGrad((...args) => {
-    const save = args[2] as unknown as (tensors: Tensor[]) => void;
-    const [flat] = runFused("CoordTokBiasRelu", { x, bias, beside, besideBias }, {});
-    const value = reshape(flat, [frames, rows, columns, -1]);
-    save([value]);
-    const gradFunc = (dy: Tensor, [y]: Tensor[]): Tensor[] => {
+  return operation<Rank.R4>(
+    [x, beside],
+    (save) => {
+      const [flat] = runFused("CoordTokBiasRelu", { x, bias, beside, besideBias }, {});
+      const value: Tensor4D = reshape(flat, [frames, rows, columns, width + beside.shape[3]]);
+      save([value]);
+      return value;
+    },
+    (dy, [y]) => {
       const masked = mul(dy, step(y!));
       const part = (from: number, size: number): Tensor =>
         slice(masked, [0, 0, 0, from], [frames, rows, columns, size]);
       return [part(0, width), part(width, beside.shape[3])];
-    };
-    return { value, gradFunc };
-  })(x, beside) as Tensor4D;
+    },
+  );
 }

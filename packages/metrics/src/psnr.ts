@@ -38,7 +38,7 @@ const smallestFrameError = 1e-10;
 /**
  * PSNR as the paper reports it: `10 log10(range^2 / MSE)` with **one** MSE over all values of a clip, values not clamped. The paper's
  * number for a set of clips is the mean of this over the clips. It is not the mean of the frames' values, which is never lower
- * (fixture README 5.9).
+ * (`docs/spec.md#psnr`).
  * @param reference any shape; a clip `[T, H, W, 3]`.
  * @param other of the same shape.
  * @returns dB, `Infinity` where both are equal.

@@ -45,7 +45,7 @@ const scaleWeights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333] as const;
 /**
  * SSIM of each frame: 1 for equal frames, lower for worse. A Gaussian window of 11x11 with a deviation of 1.5, only positions where it
  * lies within the frame, biased variances, K1 = 0.01, K2 = 0.03; the mean over positions, then over the colours
- * (fixture README 5.9). For bytes as the official evaluation cuts them, give `truncatedBytes` of both and a data range of 255.
+ * (`docs/spec.md#ssim`). For bytes as the official evaluation cuts them, give `truncatedBytes` of both and a data range of 255.
  * @param reference `[T, H, W, C]`, at least 11x11.
  * @param other of the same shape.
  * @returns `[T]`

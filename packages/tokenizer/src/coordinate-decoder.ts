@@ -5,7 +5,7 @@ import type { TokenizerConfig } from "./config.js";
 import type { DecoderParams } from "./params.js";
 import { positionsOfPoints, type TablePositions } from "./position-table.js";
 
-/** Of every layer norm of the decoder (fixture README 5.4). */
+/** Of every layer norm of the decoder (`docs/spec.md#layer-norm`). */
 const epsilon = 1e-5;
 
 /**

@@ -16,7 +16,7 @@ import { padClip, paddingBias } from "./padding.js";
 import type { EncoderParams } from "./params.js";
 import { encodeVideo } from "./video-encoder.js";
 
-/** Of every layer norm of the latent transformer (fixture README 5.3). */
+/** Of every layer norm of the latent transformer (`docs/spec.md#layer-norm`). */
 const epsilon = 1e-6;
 
 /**

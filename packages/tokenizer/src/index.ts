@@ -43,3 +43,25 @@ export { decodeOfficial, type OfficialDecodeOptions } from "./official-decode.js
 export { officialRows } from "./official-rows.js";
 export { configFromOfficialShapes, isOfficialLoss, isOfficialTokenizer, type InferOptions } from "./official-shapes.js";
 export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";
+export { checkLatticeConfig, latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./lattice/config.js";
+export {
+  createLatticeParams,
+  latticeParamShapes,
+  type LatticeDecoderParams,
+  type LatticeEncoderParams,
+  type LatticeParams,
+  type LatticeVideoParams,
+} from "./lattice/params.js";
+export { padToBlocks } from "./lattice/padding.js";
+export { encodeLattice } from "./lattice/encoder.js";
+export { keepChannels, type Budget } from "./lattice/budget.js";
+export { decodeBlocks } from "./lattice/block-decoder.js";
+export { decodeLattice, type LatticeDecodeOptions } from "./lattice/decode.js";
+export {
+  latticeConfigFromReference,
+  latticeFromStateDict,
+  latticeRows,
+  latticeStateDictShapes,
+  stateDictFromLattice,
+  type ReferenceConfig,
+} from "./lattice/state-dict.js";

@@ -1,4 +1,11 @@
-import { hasFused, inferenceMemory, trainingMemory, type MemoryEstimate, type PatchSize } from "@coordtok/core";
+import {
+  hasFused,
+  inferenceMemory,
+  maxLogits,
+  trainingMemory,
+  type MemoryEstimate,
+  type PatchSize,
+} from "@coordtok/core";
 import { planeNames } from "@coordtok/triplane";
 import { cellGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
 import { paramShapes } from "./params.js";
@@ -33,8 +40,6 @@ export type MemoryWork =
 const bytesPerNumber = 4;
 /** What the formulas below leave out: small tensors, and those that live a little longer than they must. */
 const margin = 1.25;
-/** Attention takes at most this many logits at once (`core/nn/attention.ts`). */
-const mostLogits = 2 ** 26;
 
 /**
  * Estimates the memory that some work takes, before it starts, from the configuration alone. It follows the layers: what a block holds
@@ -67,7 +72,7 @@ function bytesOfWeights(config: TokenizerConfig, prefix: string): number {
  */
 function blockNumbers(rows: number, keys: number, width: number, heads: number): number {
   const fused = hasFused("CoordTokSelfAttention");
-  const logits = fused ? 0 : 3 * Math.min(heads * rows * keys, mostLogits);
+  const logits = fused ? 0 : 3 * Math.min(heads * rows * keys, maxLogits);
   return rows * width * (fused ? 20 : 32) + logits;
 }
 

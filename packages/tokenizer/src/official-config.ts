@@ -1,7 +1,7 @@
 import { checkInteger, CoordTokError } from "@coordtok/core";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 
-/** The arguments of the published model that fix its form, by their official names (fixture README 6). */
+/** The arguments of the published model that fix its form, by their official names (`docs/spec.md#tokenizer-arguments`). */
 export interface OfficialArguments {
   /** Frames, height, width. */
   readonly video_shape: readonly [number, number, number];

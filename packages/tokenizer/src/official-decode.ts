@@ -17,8 +17,8 @@ export interface OfficialDecodeOptions {
 }
 
 /**
- * Decodes a clip exactly as the published code does (fixture README 5.4): slices of `floor(patches / slices)` points, and what is
- * left over is never decoded and stays 0. For anything but a comparison use `decode`, which leaves nothing out.
+ * Decodes a clip exactly as the published code does (`docs/spec.md#decoding-a-clip`): slices of `floor(patches / slices)` points, and what
+ * is left over is never decoded and stays 0. For anything but a comparison use `decode`, which leaves nothing out.
  * @returns `[B, frames, H, W, 3]` in model range, owned by the caller.
  */
 export function decodeOfficial(

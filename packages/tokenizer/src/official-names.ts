@@ -41,7 +41,7 @@ function perPlane(rules: (plane: PlaneName) => StateDictRule[]): StateDictRule[]
   return planeNames.flatMap(rules);
 }
 
-/** The tables of fixture README 6, ours against theirs. */
+/** The tables of `docs/spec.md#tokenizer-state-dict`, ours against theirs. */
 const latent = "encoder.transformer.layers.{i}";
 const rules: readonly StateDictRule[] = [
   ...convolutionRules("encoder.video.patch", "encoder.encoder.patch_embed.proj"),
@@ -78,8 +78,8 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * The official shapes by official name, for a configuration (fixture README 6). Our names map to them one to one, except that the
- * official cross-attention keeps query, key and value in one tensor.
+ * The official shapes by official name, for a configuration (`docs/spec.md#tokenizer-state-dict`). Our names map to them one to one,
+ * except that the official cross-attention keeps query, key and value in one tensor.
  */
 export function officialShapes(config: TokenizerConfig): Map<string, readonly number[]> {
   const shapes = paramShapes(config);

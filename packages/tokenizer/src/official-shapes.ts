@@ -26,7 +26,7 @@ export function isOfficialTokenizer(names: Iterable<string>): boolean {
   return [...names].some((name) => marks.includes(name));
 }
 
-/** Whether a tensor of an official training checkpoint belongs to the loss and not to the tokenizer (fixture README 6). */
+/** Whether a tensor of an official checkpoint belongs to the loss and not to the tokenizer (`docs/spec.md#tokenizer-state-dict`). */
 export function isOfficialLoss(name: string): boolean {
   return name.startsWith("decoder.lpips_loss.");
 }

@@ -54,7 +54,7 @@ export interface PaddingBias {
 
 /**
  * The key biases for clips of the given lengths. `masked` removes every token without a real frame; `official` adds 1 to the
- * cross-attention logits of every token that lacks a frame and leaves the video transformer alone (fixture README 5.3).
+ * cross-attention logits of every token that lacks a frame and leaves the video transformer alone (`docs/spec.md#padding`).
  */
 export function paddingBias(validFrames: readonly number[], config: TokenizerConfig): PaddingBias {
   const { clip, encoder, padding } = config;

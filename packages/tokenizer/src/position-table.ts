@@ -15,7 +15,7 @@ export interface TablePositions {
 export interface PositionOptions {
   /** Whole-number lattice positions (t, row, column) of the points, when they are known. */
   readonly cells?: Int32Array | undefined;
-  /** Truncate fp32 positions as the published code does (fixture README 5.4). */
+  /** Truncate fp32 positions as the published code does (`docs/spec.md#index-quirk`). */
   readonly official: boolean;
 }
 

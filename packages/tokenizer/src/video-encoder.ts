@@ -3,7 +3,7 @@ import { concat, reshape, slice, tile, type Tensor3D, type Tensor5D } from "@ten
 import type { EncoderConfig } from "./config.js";
 import type { VideoTransformerParams } from "./params.js";
 
-/** Of every layer norm of the video transformer (fixture README 5.3). */
+/** Of every layer norm of the video transformer (`docs/spec.md#layer-norm`). */
 const epsilon = 1e-5;
 
 /**

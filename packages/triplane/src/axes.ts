@@ -15,7 +15,10 @@ export type PlaneName = "xy" | "yt" | "xt";
 /** The planes in the order in which they always come: in looked-up features, in token sequences, in noise draws. */
 export const planeNames: readonly PlaneName[] = ["xy", "yt", "xt"];
 
-/** Which axes the two dimensions of a plane are, outer one first: xy is `[x, y]`, yt is `[t, y]`, xt is `[t, x]` (fixture README 5.1). */
+/**
+ * Which axes the two dimensions of a plane are, outer one first: xy is `[x, y]`, yt is `[t, y]`, xt is `[t, x]`
+ * (`docs/spec.md#axes-and-layouts`).
+ */
 export const planeAxes: Readonly<Record<PlaneName, readonly [outer: Axis, inner: Axis]>> = {
   xy: ["x", "y"],
   yt: ["t", "y"],

@@ -32,7 +32,7 @@ interface AxisPosition {
 
 /**
  * Where points lie in planes of the given resolutions: position `fp32(coordinate * (R-1))`, corners aligned; the upper neighbour is
- * clamped to R-1, and at coordinate 1 the fraction is 0 (fixture README 5.2).
+ * clamped to R-1, and at coordinate 1 the fraction is 0 (`docs/spec.md#look-up`).
  * @param points checked points.
  */
 export function planLookup(resolutions: Readonly<Record<Axis, number>>, points: PointSet): LookupPlan {

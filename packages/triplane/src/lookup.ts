@@ -1,8 +1,7 @@
-import { CoordTokError, hasFused } from "@coordtok/core";
+import { CoordTokError, hasFused, operation } from "@coordtok/core";
 import {
   add,
   concat,
-  customGrad,
   gather,
   matMul,
   mul,
@@ -12,7 +11,7 @@ import {
   tensor1d,
   tensor2d,
   tidy,
-  type Tensor,
+  type Rank,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -24,7 +23,7 @@ import { triplaneShape, type Triplane } from "./triplane.js";
 
 /**
  * The features of a triplane at points: each plane read at the point's two coordinates on it, bilinearly, corners aligned, exact at
- * the cells themselves; the three results side by side in the order xy, yt, xt (fixture README 5.2). Differentiable with respect to
+ * the cells themselves; the three results side by side in the order xy, yt, xt (`docs/spec.md#look-up`). Differentiable with respect to
  * the planes, on every backend; not with respect to the coordinates.
  * @param points one set that all B clips share (`batch` 1) or one set per clip (`batch` B).
  * @returns `[B, N, 3C]`, owned by the caller.
@@ -44,26 +43,27 @@ export function lookup(triplane: Triplane, points: PointSet): Tensor3D {
 }
 
 function applyFused({ xy, yt, xt }: Triplane, shape: BatchShape, plan: LookupPlan): Tensor3D {
-  const read = customGrad(() => ({
-    value: fusedLookup({ xy, yt, xt }, shape, plan),
-    gradFunc: (dy: Tensor) => {
-      const gradient = fusedLookupGradient(dy as Tensor3D, shape, plan);
+  return operation<Rank.R3>(
+    [xy, yt, xt],
+    () => fusedLookup({ xy, yt, xt }, shape, plan),
+    (dy) => {
+      const gradient = fusedLookupGradient(dy, shape, plan);
       return [gradient.xy, gradient.yt, gradient.xt];
     },
-  }));
-  return read(xy, yt, xt) as Tensor3D;
+  );
 }
 
 function applyPlan({ xy, yt, xt }: Triplane, plan: LookupPlan): Tensor3D {
-  const read = customGrad((...inputs) => {
-    const planes = inputs.slice(0, 3) as Tensor4D[];
-    const features = plan.planes.map((planePlan, k) => readPlane(planes[k]!, plan, planePlan));
-    return {
-      value: concat(features, 2),
-      gradFunc: (dy: Tensor) => plan.planes.map((_, k) => scatterPlane(dy as Tensor3D, plan, k, planes[k]!.shape)),
-    };
-  });
-  return tidy(() => read(xy, yt, xt) as Tensor3D);
+  const planes = [xy, yt, xt];
+  return operation<Rank.R3>(
+    planes,
+    () =>
+      concat(
+        plan.planes.map((planePlan, k) => readPlane(planes[k]!, plan, planePlan)),
+        2,
+      ),
+    (dy) => plan.planes.map((_, k) => scatterPlane(dy, plan, k, planes[k]!.shape)),
+  );
 }
 
 /** `[B, outer, inner, C]` at N points → `[B, N, C]`. */

@@ -79,7 +79,7 @@ export function mergeStats(a: TriplaneStats, b: TriplaneStats): TriplaneStats {
 
 /**
  * The official average over processes: the plain mean of their means and of their variances, whatever their counts; how far the
- * means lie apart is lost (fixture README 5.8). For parity only, {@link mergeStats} is right.
+ * means lie apart is lost (`docs/spec.md#latent-statistics`). For parity only, {@link mergeStats} is right.
  * @throws CoordTokError `input` for none, `shape` when their channels differ.
  */
 export function averageStatsOfficially(parts: readonly TriplaneStats[]): TriplaneStats {
@@ -149,7 +149,7 @@ const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
 
 /**
  * Statistics out of the text log of the official trainer, which is where the official sampler reads them, with the 4 decimals that
- * PyTorch prints (fixture README 5.8). Where the log has them several times, the last ones count.
+ * PyTorch prints (`docs/spec.md#latent-statistics`). Where the log has them several times, the last ones count.
  * @returns statistics of one sample; how many there were the log does not say, so do not merge them with others.
  * @throws CoordTokError `file-format` when a plane is missing, a number is none, or a deviation is negative.
  */

@@ -43,7 +43,7 @@ export interface PixelRectangle {
   readonly width: number;
 }
 
-/** The patches of a clip as cells of a lattice. Lattice order is t first, then rows, then columns (fixture README 5.1). */
+/** The patches of a clip as cells of a lattice. Lattice order is t first, then rows, then columns (`docs/spec.md#patch-lattice`). */
 export interface PatchLattice {
   /** Cells along time. */
   readonly time: number;
@@ -210,7 +210,7 @@ function pointsOfSlices(slices: readonly PatchSlice[], cells: LatticeCells): Poi
 export type LatticeCells = Pick<PatchLattice, "time" | "rows" | "columns">;
 
 /**
- * The coordinate of a cell on an axis of n cells, `fp32(position / (n-1))` (fixture README 5.4). On an axis with a single cell, for
+ * The coordinate of a cell on an axis of n cells, `fp32(position / (n-1))` (`docs/spec.md#coordinates`). On an axis with a single cell, for
  * which the official code divides by zero, it is 0.
  * @param position 0 to n-1; a fraction lies between two cells.
  * @param cells n, cells along the axis.

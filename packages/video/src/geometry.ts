@@ -18,7 +18,7 @@ export function checkFrameSize(size: FrameSize, name = "size"): void {
 /**
  * The size to which a picture is resized so that it covers the target with the least left over: one side becomes that of the
  * target, the other is rounded down. For a square target this is the rule of torchvision's `Resize(size)`: the shorter side
- * becomes `size`, the longer one `trunc(size * longer / shorter)`. Source: fixture README 5.5.
+ * becomes `size`, the longer one `trunc(size * longer / shorter)`. Source: `docs/spec.md#resize`.
  * @throws CoordTokError `config` for sides that are not whole numbers of at least 1.
  */
 export function resizeSize(source: FrameSize, target: FrameSize): FrameSize {
@@ -31,7 +31,7 @@ export function resizeSize(source: FrameSize, target: FrameSize): FrameSize {
 
 /**
  * The window of the target's size in the middle of a picture. Half pixels are rounded to the even offset, as torchvision's
- * `CenterCrop` does. Source: fixture README 5.5.
+ * `CenterCrop` does. Source: `docs/spec.md#resize`.
  * @param source the picture, at least as large as the target on both sides.
  */
 export function centreCrop(source: FrameSize, target: FrameSize): CropWindow {

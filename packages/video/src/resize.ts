@@ -10,7 +10,7 @@ export interface RgbPicture extends FrameSize {
 
 /**
  * Resizes with Pillow's bicubic on 8-bit data, bit for bit: a = -0.5, the kernel widened by the scale when shrinking, weights in
- * 22-bit fixed point, rows first and rounded to 8 bits. Source: fixture README 5.5.
+ * 22-bit fixed point, rows first and rounded to 8 bits. Source: `docs/spec.md#resize`.
  * (Pillow 13 takes columns first where a picture loses more than twice as many rows as columns, which a video only does when it
  * is taller than 2:1; this is the order of Pillow up to 12, with which the papers worked.)
  * @param size the size of the whole result, before cropping.

@@ -1,6 +1,6 @@
+import type { BackendChoice } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
-import type { BackendChoice } from "../model.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";

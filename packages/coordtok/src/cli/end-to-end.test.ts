@@ -2,11 +2,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testBackends } from "@coordtok/tools";
-import { framesFromClip } from "@coordtok/video";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { syntheticClip } from "../synthetic-clip.js";
-import { runCli } from "../testing/run-cli.js";
+import { runCli } from "./testdata/run-cli.js";
 
 const common = ["--backend", "wasm"];
 const training = [...common, "--preset", "test", "--points", "64", "--seed", "3"];

@@ -2,11 +2,10 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { framesFromClip } from "@coordtok/video";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, readClip, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { syntheticClip } from "../synthetic-clip.js";
-import { runCli } from "../testing/run-cli.js";
+import { runCli } from "./testdata/run-cli.js";
 
 const common = ["--backend", "wasm"];
 let folder = "";

@@ -1,5 +1,5 @@
+import { bytesText, durationText } from "@coordtok/core/text";
 import type { OnProgress, ProgressEvent } from "@coordtok/core";
-import { bytesText, durationText } from "../text.js";
 
 /** Where progress is drawn: standard error, or anything like it. */
 export interface ProgressStream {

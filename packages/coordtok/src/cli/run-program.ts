@@ -1,5 +1,5 @@
 import { isCoordTokError, messageOf } from "@coordtok/core";
-import { ownVersion } from "../versions.js";
+import { ownVersion } from "../inspect/versions.js";
 import { buildProgram, type CommandResult, type Invocation } from "./command.js";
 import { commands } from "./commands/index.js";
 import { endingOf, exitCodes, exitCodesHelp } from "./exit.js";

@@ -1,5 +1,5 @@
+import { durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
-import { durationText, tableText } from "../text.js";
 import { backendFlag, ffmpegFlag, given } from "./common-flags.js";
 import { integer, number, text, type Flag } from "./flags.js";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { trainDefaults as diffusionDefaults } from "@coordtok/diffusion/train";
 import { trainDefaults as tokenizerDefaults } from "@coordtok/tokenizer/train";
-import { runCli } from "../testing/run-cli.js";
+import { runCli } from "./testdata/run-cli.js";
 import { commands } from "./commands/index.js";
 import { runProgram } from "./run-program.js";
 

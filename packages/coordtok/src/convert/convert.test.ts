@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { runCli } from "../testing/run-cli.js";
+import { runCli } from "../cli/testdata/run-cli.js";
 import { convertFile, type ConvertOptions } from "./convert.js";
 
 const fixtures = fileURLToPath(new URL("../../../../fixtures/torch/", import.meta.url));

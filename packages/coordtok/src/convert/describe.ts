@@ -1,6 +1,6 @@
+import { bytesText, countText, groupedText } from "@coordtok/core/text";
 import type { TensorFacts } from "@coordtok/core";
 import type { FileSource } from "@coordtok/core/node";
-import { bytesText, countText, groupedText } from "../text.js";
 import { officialModels } from "./choose.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
 

@@ -1,9 +1,9 @@
+import { countText } from "@coordtok/core/text";
 import { readFile } from "node:fs/promises";
 import { CoordTokError, encodeSafetensors, type Json, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
 import { parseStats, statsFromOfficialLog, type TriplaneStats } from "@coordtok/triplane";
-import { countText } from "../text.js";
 import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 import { exportTensors } from "./export.js";

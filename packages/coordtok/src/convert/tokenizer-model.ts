@@ -1,3 +1,4 @@
+import { groupedText } from "@coordtok/core/text";
 import type { Json } from "@coordtok/core";
 import {
   checkConfig,
@@ -13,7 +14,6 @@ import {
   type TokenizerConfig,
 } from "@coordtok/tokenizer";
 import { tokenCount } from "@coordtok/triplane";
-import { groupedText } from "../text.js";
 import type { ModelHints, OfficialForm, OfficialModel } from "./official-model.js";
 
 function formOf(config: TokenizerConfig): OfficialForm {

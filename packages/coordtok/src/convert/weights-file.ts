@@ -1,19 +1,12 @@
 import { checkpointKind, openSafetensors, type SafetensorsFile, type TensorFile } from "@coordtok/core";
 import type { FileSource } from "@coordtok/core/node";
-import { findStateDicts, openTorch, type TorchFile } from "@coordtok/core/torch";
+import { findStateDicts, looksLikeTorch, openTorch, type TorchFile } from "@coordtok/core/torch";
 
 /** A file with weights whose tensors have not been read. */
 export type WeightsFile =
   | { readonly format: "ours"; readonly kind: string; readonly file: SafetensorsFile }
   | { readonly format: "safetensors"; readonly file: SafetensorsFile }
   | { readonly format: "torch"; readonly torch: TorchFile };
-
-/** What the beginning of a file says about its format: PyTorch's are zip archives or pickles, everything else is left open. */
-export async function looksLikeTorch(source: FileSource): Promise<boolean> {
-  const start = await source.read(0, Math.min(source.size, 4));
-  const isZip = start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4;
-  return isZip || (start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5);
-}
 
 /** Whether a file name is one that PyTorch checkpoints usually have. */
 export function isTorchName(path: string): boolean {

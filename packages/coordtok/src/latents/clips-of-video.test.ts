@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { framesFromClip } from "@coordtok/video";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { readClip, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { syntheticClip } from "../synthetic-clip.js";
 import { clipsOfVideo, type ClipChoice, type PlacedClip } from "./clips-of-video.js";
 
 const model = { frames: 16, height: 32, width: 32 };

@@ -1,9 +1,9 @@
+import { findVideos } from "@coordtok/video/node";
+import { countText } from "@coordtok/core/text";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
-import { countText } from "../text.js";
-import { findVideos } from "../training-videos.js";
 
 /** A video of a dataset. */
 export interface DatasetVideo {

@@ -10,7 +10,7 @@ import {
   type Triplane,
   type TriplaneStats,
 } from "@coordtok/triplane";
-import { ownVersion } from "../versions.js";
+import { ownVersion } from "../inspect/versions.js";
 import type { ClipPlace } from "./clips-of-video.js";
 import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";
 import {

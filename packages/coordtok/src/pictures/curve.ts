@@ -1,7 +1,8 @@
+import type { RgbPicture } from "@coordtok/video";
 import { axisX, axisY, gridY, line, plot, text as textMark } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { textStrokes } from "./letters.js";
-import { renderSvg, type RgbPicture } from "./raster.js";
+import { renderSvg } from "./svg.js";
 
 /** One point of a training curve. */
 export interface CurvePoint {

@@ -1,14 +1,13 @@
+import { syntheticClip } from "@coordtok/video";
 import { loadBackend } from "@coordtok/backend";
 import { Random } from "@coordtok/core";
 import { disposeTriplane } from "@coordtok/triplane";
 import { memory, type Rank } from "@tensorflow/tfjs-core";
-import { PNG } from "pngjs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { syntheticClip } from "../synthetic-clip.js";
 import { curvePicture, curveSvg } from "./curve.js";
 import { textStrokes, textWidth } from "./letters.js";
 import { planesPicture } from "./planes.js";
-import { encodePng, enlarge, renderSvg } from "./raster.js";
+import { renderSvg } from "./svg.js";
 import { sideBySide, svgElement } from "./side-by-side.js";
 
 beforeAll(async () => {
@@ -95,13 +94,6 @@ describe("letters and pixels", () => {
     for (const letter of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:-+=/%()|")
       expect(textStrokes(letter, 0, 0, { size: 10 })).not.toBe(box);
     expect(textWidth("iii", 10)).toBeLessThan(textWidth("mmm", 10));
-  });
-
-  it("PNG files hold the pixels and enlarging repeats them", () => {
-    const picture = { width: 2, height: 1, data: Uint8Array.of(1, 2, 3, 250, 251, 252) };
-    const read = PNG.sync.read(Buffer.from(encodePng(enlarge(picture, 2))));
-    expect([read.width, read.height]).toEqual([4, 2]);
-    expect([...read.data.subarray(4, 12)]).toEqual([1, 2, 3, 255, 250, 251, 252, 255]);
   });
 
   it("an empty drawing is white", () => {

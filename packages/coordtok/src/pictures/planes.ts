@@ -1,7 +1,8 @@
+import type { RgbPicture } from "@coordtok/video";
 import { planeAxes, planeNames, triplaneShape, type PlaneName, type Triplane } from "@coordtok/triplane";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { textStrokes } from "./letters.js";
-import { imageElement, renderSvg, type RgbPicture } from "./raster.js";
+import { imageElement, renderSvg } from "./svg.js";
 import { svgElement } from "./side-by-side.js";
 
 const margin = 44;

@@ -1,6 +1,7 @@
+import { enlarge, paste, type RgbPicture } from "@coordtok/video";
 import { CoordTokError, type RgbClip, type RgbFrame } from "@coordtok/core";
 import { textStrokes } from "./letters.js";
-import { enlarge, paste, renderSvg, type RgbPicture } from "./raster.js";
+import { renderSvg } from "./svg.js";
 
 /** Differences are shown this many times as large. */
 const errorGain = 4;

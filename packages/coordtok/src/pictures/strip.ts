@@ -1,5 +1,5 @@
+import { paste, type RgbPicture } from "@coordtok/video";
 import type { RgbClip } from "@coordtok/core";
-import { paste, type RgbPicture } from "./raster.js";
 
 const gap = 2;
 

@@ -16,10 +16,10 @@ import {
   type Rank,
   type Tensor2D,
   type Tensor3D,
-  type Tensor4D,
 } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "../errors.js";
-import { hasFused, runFused } from "./fused.js";
+import { fusedCrossAttention, fusedSelfAttention } from "./fused/attention.js";
+import { hasFused } from "./fused/kernels.js";
 import { operation } from "./operation.js";
 import { product } from "./product.js";
 import { backendTraits } from "./traits.js";
@@ -30,8 +30,8 @@ export type KeyBias = Tensor2D;
 /** A key bias that removes a key: its weight becomes exactly 0. A clip whose keys are all removed attends to nothing, which gives 0. */
 export const maskedKey = -1e9;
 
-/** At most this many logits are in memory at once: 256 MiB of float32. */
-const maxLogits = 2 ** 26;
+/** The composite attention holds at most this many logits at once: 256 MiB of float32. */
+export const maxLogits = 2 ** 26;
 
 /**
  * Attention of each of `heads` heads over packed projections; heads are consecutive slices of the width, logits are scaled by
@@ -43,12 +43,12 @@ const maxLogits = 2 ** 26;
 export function crossAttention(query: Tensor3D, keyValue: Tensor3D, heads: number, keyBias?: KeyBias): Tensor3D {
   const width = query.shape[2];
   checkHeads(width, heads);
+  if (hasFused("CoordTokCrossAttention")) return fusedCrossAttention(query, keyValue, heads, keyBias);
   const parts = (q: Tensor3D, packed: Tensor3D): Packed => ({
     query: { tensor: q, column: 0 },
     key: { tensor: packed, column: 0 },
     value: { tensor: packed, column: width },
   });
-  if (hasFused("CoordTokCrossAttention")) return fusedCrossAttention(query, keyValue, heads, keyBias);
   return operation<Rank.R3>(
     [query, keyValue],
     (save) => {
@@ -71,12 +71,12 @@ export function crossAttention(query: Tensor3D, keyValue: Tensor3D, heads: numbe
 export function selfAttention(packed: Tensor3D, heads: number, keyBias?: KeyBias): Tensor3D {
   const width = packed.shape[2] / 3;
   checkHeads(width, heads);
+  if (hasFused("CoordTokSelfAttention")) return fusedSelfAttention(packed, heads, keyBias);
   const parts = (tensor: Tensor3D): Packed => ({
     query: { tensor, column: 0 },
     key: { tensor, column: width },
     value: { tensor, column: 2 * width },
   });
-  if (hasFused("CoordTokSelfAttention")) return fusedSelfAttention(packed, heads, keyBias);
   return operation<Rank.R3>(
     [packed],
     (save) => {
@@ -87,48 +87,6 @@ export function selfAttention(packed: Tensor3D, heads: number, keyBias?: KeyBias
       const [savedPacked, bias] = saved as [Tensor3D, KeyBias | undefined];
       const gradient = attendGradient(parts(savedPacked), dy, width, heads, bias);
       return [concat([gradient.query, gradient.key, gradient.value], 2)];
-    },
-  );
-}
-
-function fusedCrossAttention(query: Tensor3D, keyValue: Tensor3D, heads: number, bias: KeyBias | undefined): Tensor3D {
-  return operation<Rank.R3>(
-    [query, keyValue],
-    (save) => {
-      const [out, statistics] = runFused(
-        "CoordTokCrossAttention",
-        { query, keyValue, bias },
-        { heads, statistics: true },
-      );
-      save([query, keyValue, out, statistics, ...present(bias)]);
-      return out;
-    },
-    (dy, saved) => {
-      const [q, kv, out, statistics, savedBias] = saved as [
-        Tensor3D,
-        Tensor3D,
-        Tensor3D,
-        Tensor4D,
-        KeyBias | undefined,
-      ];
-      const inputs = { query: q, keyValue: kv, out, statistics, dy, bias: savedBias };
-      return runFused("CoordTokCrossAttentionGradient", inputs, { heads });
-    },
-  );
-}
-
-function fusedSelfAttention(packed: Tensor3D, heads: number, bias: KeyBias | undefined): Tensor3D {
-  return operation<Rank.R3>(
-    [packed],
-    (save) => {
-      const [out, statistics] = runFused("CoordTokSelfAttention", { packed, bias }, { heads, statistics: true });
-      save([packed, out, statistics, ...present(bias)]);
-      return out;
-    },
-    (dy, saved) => {
-      const [qkv, out, statistics, savedBias] = saved as [Tensor3D, Tensor3D, Tensor4D, KeyBias | undefined];
-      const inputs = { packed: qkv, out, statistics, dy, bias: savedBias };
-      return runFused("CoordTokSelfAttentionGradient", inputs, { heads });
     },
   );
 }

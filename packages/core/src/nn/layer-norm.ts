@@ -11,7 +11,8 @@ import {
   type Tensor2D,
 } from "@tensorflow/tfjs-core";
 import type { Initializer } from "./init.js";
-import { hasFused, runFused } from "./fused.js";
+import { hasFused } from "./fused/kernels.js";
+import { fusedLayerNorm } from "./fused/layer-norm.js";
 import { operation } from "./operation.js";
 import { columnSums } from "./product.js";
 
@@ -31,7 +32,7 @@ export function createLayerNorm(init: Initializer, size: number): LayerNormParam
 /**
  * Layer norm over the last axis, biased variance.
  * @param x `[..., size]`
- * @param epsilon added to the variance; it differs between the parts of the official model (fixture README 5.3 and 5.4).
+ * @param epsilon added to the variance; it differs between the parts of the official model (`docs/spec.md#layer-norm`).
  */
 export function layerNorm<R extends Rank>(params: LayerNormParams, x: Tensor<R>, epsilon: number): Tensor<R> {
   if (hasFused("CoordTokLayerNorm")) return fusedLayerNorm(params, x, epsilon);
@@ -53,20 +54,6 @@ export function layerNorm<R extends Rank>(params: LayerNormParams, x: Tensor<R>,
         columnSums(mul(flatDy, normal)),
         columnSums(flatDy),
       ];
-    },
-  );
-}
-
-function fusedLayerNorm<R extends Rank>({ scale, shift }: LayerNormParams, x: Tensor<R>, epsilon: number): Tensor<R> {
-  return operation<R>(
-    [x, scale, shift],
-    (save) => {
-      save([x, scale]);
-      return runFused("CoordTokLayerNorm", { x, scale, shift }, { epsilon })[0] as Tensor<R>;
-    },
-    (dy, saved) => {
-      const inputs = { x: saved[0]!, scale: saved[1] as Tensor1D, dy };
-      return runFused("CoordTokLayerNormGradient", inputs, { epsilon, biasGradient: false });
     },
   );
 }

@@ -1,8 +1,19 @@
-import { mean, mul, square, sub, sum, type Rank, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  mean,
+  mul,
+  reshape,
+  square,
+  sub,
+  sum,
+  type Rank,
+  type Scalar,
+  type Tensor,
+  type Tensor1D,
+} from "@tensorflow/tfjs-core";
 import { operation } from "./operation.js";
 
 /**
- * The mean squared error of each clip, **summed** over the batch (fixture README 5.5). Sums go axis by axis, since wasm adds up in
+ * The mean squared error of each clip, **summed** over the batch (`docs/spec.md#stage-1-loss`). Sums go axis by axis, since wasm adds up in
  * float32 one by one.
  * @param prediction `[B, N, values]`; only it receives a gradient.
  * @param target of the same shape.
@@ -17,5 +28,23 @@ export function meanSquaredErrorSum(prediction: Tensor<Rank.R3>, target: Tensor<
       return sum(mean(mean(square(difference), -1), -1));
     },
     (dy, saved) => [mul(saved[0]!, mul(dy, 2 / perClip))],
+  );
+}
+
+/**
+ * The mean squared error of each clip, `[B]`. Sums go axis by axis, since wasm adds up in float32 one by one.
+ * @param prediction `[B, N, values]`; only it receives a gradient.
+ * @param target of the same shape.
+ */
+export function meanSquaredErrors(prediction: Tensor<Rank.R3>, target: Tensor<Rank.R3>): Tensor1D {
+  const [clips, count, values] = prediction.shape;
+  return operation<Rank.R1>(
+    [prediction],
+    (save) => {
+      const difference = sub(prediction, target);
+      save([difference]);
+      return mean(mean(square(difference), 2), 1);
+    },
+    (dy, saved) => [mul(saved[0]!, reshape(mul(dy, 2 / (count * values)), [clips, 1, 1]))],
   );
 }

@@ -15,7 +15,8 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { Initializer } from "./init.js";
 import { createLinear, type LinearParams } from "./linear.js";
-import { hasFused, runFused } from "./fused.js";
+import { hasFused } from "./fused/kernels.js";
+import { fusedMlp } from "./fused/mlp.js";
 import { operation } from "./operation.js";
 import { affine, columnSums, product } from "./product.js";
 
@@ -91,36 +92,6 @@ export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>, form: GeluF
         product(input, hiddenGradient, true, false),
         columnSums(hiddenGradient),
         downGradient,
-        columnSums(flatDy),
-      ];
-    },
-  );
-}
-
-function fusedMlp<R extends Rank>({ expand, contract }: MlpParams, x: Tensor<R>): Tensor<R> {
-  const width = expand.kernel.shape[0];
-  const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / width, width]);
-  const biases = [expand.bias, contract.bias] as [Tensor1D, Tensor1D];
-  return operation<R>(
-    [x, expand.kernel, biases[0], contract.kernel, biases[1]],
-    (save) => {
-      const input = flat(x);
-      const hidden = product(input, expand.kernel);
-      save([input, hidden, expand.kernel, biases[0], contract.kernel]);
-      const [active] = runFused("CoordTokGelu", { x: hidden, bias: biases[0] }, {}) as [Tensor2D];
-      return reshape(affine(active, contract.kernel, biases[1]), x.shape);
-    },
-    (dy, saved) => {
-      const [input, hidden, up, bias, down] = saved as [Tensor2D, Tensor2D, Tensor2D, Tensor1D, Tensor2D];
-      const flatDy = flat(dy);
-      const activeGradient = product(flatDy, down, false, true);
-      const gradient = runFused("CoordTokGeluGradient", { x: hidden, dy: activeGradient, bias }, {});
-      const [hiddenGradient, biasGradient, active] = gradient as [Tensor2D, Tensor1D, Tensor2D];
-      return [
-        reshape(product(hiddenGradient, up, false, true), x.shape),
-        product(input, hiddenGradient, true, false),
-        biasGradient,
-        product(active, flatDy, true, false),
         columnSums(flatDy),
       ];
     },

@@ -9,8 +9,8 @@ import {
   type Tensor2D,
   type Tensor3D,
 } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "./fused.js";
-import type { LinearParams } from "./linear.js";
+import { hasFused, runFused } from "./fused/kernels.js";
+import { fusedProduct, isSmallProduct } from "./fused/product.js";
 import { backendTraits } from "./traits.js";
 
 /**
@@ -21,12 +21,8 @@ import { backendTraits } from "./traits.js";
  */
 export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
   const [depth, rows] = transposeA ? a.shape : [a.shape[1], a.shape[0]];
-  if (isSmall(rows, depth, b.shape[transposeB ? 0 : 1], transposeB))
-    return runFused(
-      "CoordTokProduct",
-      { a, b },
-      { transposed: (transposeA ? 1 : 0) + (transposeB ? 2 : 0) },
-    )[0] as Tensor2D;
+  if (isSmallProduct(rows, depth, b.shape[transposeB ? 0 : 1], transposeB))
+    return fusedProduct(a, b, transposeA, transposeB);
   if (backendTraits().transposedProducts) return matMul(a, b, transposeA, transposeB);
   const left: Tensor2D = transposeA ? transpose(a) : a;
   const right: Tensor2D = transposeB ? transpose(b) : b;
@@ -41,33 +37,15 @@ export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB
  */
 export function productOfEach(x: Tensor3D, kernel: Tensor2D, transposed = false): Tensor3D {
   const [clips, rows, depth] = x.shape;
-  if (isSmall(clips * rows, depth, kernel.shape[transposed ? 0 : 1], transposed))
-    return runFused("CoordTokProduct", { a: x, b: kernel }, { transposed: transposed ? 2 : 0 })[0] as Tensor3D;
+  if (isSmallProduct(clips * rows, depth, kernel.shape[transposed ? 0 : 1], transposed))
+    return fusedProduct(x, kernel, false, transposed);
   return matMul(x as Tensor, kernel, false, transposed) as Tensor3D;
-}
-
-/** {@link productOfEach} with the bias added, `x kernel + bias`. Where there is a bias it takes the fused addition. */
-export function affineOfEach(x: Tensor3D, { kernel, bias }: LinearParams): Tensor3D {
-  const mapped = productOfEach(x, kernel);
-  if (bias === undefined) return mapped;
-  const [sum] = runFused("CoordTokAdd", { x: mapped, bias }, {}) as [Tensor3D];
-  mapped.dispose();
-  return sum;
-}
-
-/** Up to so many rows, or multiplications, the fused product is faster than TensorFlow's, which takes 0.15 ms for the smallest one. */
-const fewRows = 32;
-const fewMultiplications = 2 ** 22;
-
-function isSmall(rows: number, depth: number, columns: number, transposeB: boolean): boolean {
-  const few = (rows <= fewRows && !transposeB) || rows * depth * columns <= fewMultiplications;
-  return few && hasFused("CoordTokProduct");
 }
 
 /** `x kernel + bias` for `x [M, K]`, `kernel [K, N]`, `bias [N]`. No gradient of its own. */
 export function affine(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
   if (bias === undefined) return product(x, kernel);
-  if (isSmall(x.shape[0], ...kernel.shape, false))
+  if (isSmallProduct(x.shape[0], ...kernel.shape, false))
     return runFused("CoordTokAdd", { x: product(x, kernel), bias }, {})[0] as Tensor2D;
   return fused.matMul({ a: x, b: kernel, bias }) as Tensor2D;
 }

@@ -1,6 +1,6 @@
 import { add, tidy, type Tensor3D } from "@tensorflow/tfjs-core";
 import { crossAttention, selfAttention, type KeyBias } from "./attention.js";
-import { fusedMemoryAttention, fusedTransformerBlock, hasFusedBlocks } from "./fused-block.js";
+import { fusedMemoryAttention, fusedTransformerBlock, hasFusedBlocks } from "./fused/transformer-block.js";
 import type { Initializer } from "./init.js";
 import { createLayerNorm, layerNorm, type LayerNormParams } from "./layer-norm.js";
 import { createLinear, linear, type LinearParams } from "./linear.js";
@@ -102,29 +102,39 @@ export function createMemoryBlock(init: Initializer, width: number): MemoryBlock
 export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
   if (hasFusedBlocks()) return fusedTransformerBlock(params, x, options);
   return tidy(() => {
-    const attended = add<Tensor3D>(x, attendSelf(params, x, options));
-    return add(attended, mlp(params.mlp, layerNorm(params.mlpNorm, attended, options.epsilon)));
+    const attended = add<Tensor3D>(x, attend(params.attention, norm(params.attentionNorm, x, options), options));
+    return add(attended, mlp(params.mlp, norm(params.mlpNorm, attended, options)));
   });
 }
 
 /** `x += cross(norm(x), memory)`, `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`, `memory [B, M, E]`. */
 export function memoryBlock(params: MemoryBlockParams, x: Tensor3D, memory: Tensor3D, options: BlockOptions): Tensor3D {
-  const { heads, epsilon, keyBias } = options;
-  const { query, keyValue, output } = params.memoryAttention;
-  if (hasFusedBlocks())
-    return tidy(() => transformerBlock(params, fusedMemoryAttention(params, x, memory, options), { heads, epsilon }));
   return tidy(() => {
-    const fromMemory = crossAttention(
-      linear(query, layerNorm(params.memoryNorm, x, epsilon)),
-      linear(keyValue, memory),
-      heads,
-      keyBias,
-    );
-    return transformerBlock(params, add(x, linear(output, fromMemory)), { heads, epsilon });
+    const informed = addFromMemory(params, x, memory, options);
+    // The key bias is the memory's.
+    return transformerBlock(params, informed, { ...options, keyBias: undefined });
   });
 }
 
-function attendSelf(params: TransformerBlockParams, x: Tensor3D, { heads, epsilon, keyBias }: BlockOptions): Tensor3D {
-  const packed = linear(params.attention.queryKeyValue, layerNorm(params.attentionNorm, x, epsilon));
-  return linear(params.attention.output, selfAttention(packed, heads, keyBias));
+/** `x + cross(norm(x), memory)` */
+function addFromMemory(params: MemoryBlockParams, x: Tensor3D, memory: Tensor3D, options: BlockOptions): Tensor3D {
+  if (hasFusedBlocks()) return fusedMemoryAttention(params, x, memory, options);
+  return add(x, attendMemory(params.memoryAttention, norm(params.memoryNorm, x, options), memory, options));
+}
+
+function attend({ queryKeyValue, output }: SelfAttentionParams, x: Tensor3D, options: BlockOptions): Tensor3D {
+  return linear(output, selfAttention(linear(queryKeyValue, x), options.heads, options.keyBias));
+}
+
+function attendMemory(
+  { query, keyValue, output }: CrossAttentionParams,
+  x: Tensor3D,
+  memory: Tensor3D,
+  { heads, keyBias }: BlockOptions,
+): Tensor3D {
+  return linear(output, crossAttention(linear(query, x), linear(keyValue, memory), heads, keyBias));
+}
+
+function norm(params: LayerNormParams, x: Tensor3D, { epsilon }: BlockOptions): Tensor3D {
+  return layerNorm(params, x, epsilon);
 }

@@ -1,6 +1,9 @@
 export { fileReadError, fileWriteError } from "./file-error.js";
 export { acquireLock, type LockOptions } from "./lock.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
+export { packageVersion } from "./package-version.js";
+export { resolveCheckpoint } from "./resolve-checkpoint.js";
+export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
 export {
   checkOutput,
   moveIntoPlace,

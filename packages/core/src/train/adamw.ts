@@ -1,5 +1,5 @@
 import { add, div, mul, sqrt, square, sub, tensor1d, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "../nn/fused.js";
+import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 import { stateLike, type Optimizer } from "./transform.js";
 
@@ -15,7 +15,7 @@ export interface AdamWSettings {
   readonly weightDecay: number;
 }
 
-/** Defaults of {@link AdamWSettings} (fixture README 5.5). */
+/** Defaults of {@link AdamWSettings} (`docs/spec.md#adamw`). */
 export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-3 };
 
 /** The moments of AdamW. */
@@ -30,7 +30,7 @@ export type AdamWState = {
 export type Schedule = (step: number) => number;
 
 /**
- * AdamW (Loshchilov and Hutter, 2019) with the arithmetic of fixture README 5.5: it takes gradients to new parameters.
+ * AdamW (Loshchilov and Hutter, 2019) with the arithmetic of `docs/spec.md#adamw`: it takes gradients to new parameters.
  * @param learningRate a number of at least 0, or one for each step.
  */
 export function adamw(learningRate: number | Schedule, settings: Partial<AdamWSettings> = {}): Optimizer<AdamWState> {

@@ -7,6 +7,7 @@ import { CoordTokError } from "../errors.js";
 import { shapeInitializer } from "../nn/init.js";
 import type { LongCallOptions } from "../progress.js";
 import type { RandomState } from "../random.js";
+import { jsonText, parseJson } from "../text/json.js";
 import { treeEntries, treeFromLeaves, type TensorTree } from "../tree.js";
 import { optimizerOf, type LoopSettings, type TrainState } from "./loop.js";
 import type { Transform } from "./transform.js";
@@ -50,7 +51,7 @@ export function encodeTrainState<P extends TensorTree>(
     tensors: { model: params, average, optimizer },
     metadata: {
       ...metadata,
-      [trainingKey]: JSON.stringify(record, (_, value: unknown) => (value === Infinity ? "Infinity" : value)),
+      [trainingKey]: jsonText(record),
     },
   });
 }
@@ -104,9 +105,7 @@ function parseRecord<Settings>(text: string | undefined, kind: string): Training
       "checkpoint",
       `The checkpoint holds a ${kind} without its training; start a new training from it.`,
     );
-  const record = JSON.parse(text, (_, value: unknown) =>
-    value === "Infinity" ? Infinity : value,
-  ) as TrainingRecord<Settings>;
+  const record = parseJson(text) as TrainingRecord<Settings>;
   if (!Number.isSafeInteger(record.step) || !Array.isArray(record.random))
     throw new CoordTokError("checkpoint", "The checkpoint's record of its training is damaged.");
   return record;

@@ -1,5 +1,5 @@
 import { add, mul, tensor1d, tidy } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "../nn/fused.js";
+import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 
 /** The decay of a step, counted from 0: small at first, so that the average forgets the initialisation, then `decay`. */
@@ -7,7 +7,7 @@ export function emaDecayAt(step: number, decay: number): number {
   return Math.min(decay, (1 + step) / (10 + step));
 }
 
-/** `average * decay + params * (1 - decay)` for every leaf (fixture README 5.8); a new tree, the caller's. */
+/** `average * decay + params * (1 - decay)` for every leaf (`docs/spec.md#moving-average`); a new tree, the caller's. */
 export function emaUpdate<P extends TensorTree>(average: P, params: P, decay: number): P {
   const leaves = treeLeaves(params);
   if (hasFused("CoordTokBlend")) {

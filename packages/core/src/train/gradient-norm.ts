@@ -1,5 +1,5 @@
 import { addN, reshape, sqrt, square, sum, tidy, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "../nn/fused.js";
+import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { CoordTokError } from "../errors.js";
 import { treeLeaves, type TensorTree } from "../tree.js";
 import type { Transform } from "./transform.js";

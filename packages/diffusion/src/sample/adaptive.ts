@@ -36,8 +36,8 @@ export interface Tolerance {
 type AdaptiveTableau = Tableau & NonNullable<Tableau["adaptive"]>;
 
 /**
- * Steps whose size follows from the error that each one makes, with the control of fixture README 5.8. Time runs forward within; a way
- * back is the way of the turned field. Each segment is freed when the next one is asked for.
+ * Steps whose size follows from the error that each one makes, with the control of `docs/spec.md#adaptive-ode-solvers`. Time runs
+ * forward within; a way back is the way of the turned field. Each segment is freed when the next one is asked for.
  */
 export async function* adaptiveSegments<T extends TensorTree>(
   field: Field<T>,

@@ -7,7 +7,7 @@ export const diffusionForms = ["sigma", "sbdm", "linear", "constant", "decreasin
 export type DiffusionForm = (typeof diffusionForms)[number];
 
 /**
- * The diffusion coefficient `g`: noise is added with variance `2 g dt` (fixture README 5.7).
+ * The diffusion coefficient `g`: noise is added with variance `2 g dt` (`docs/spec.md#diffusion-forms`).
  * @param norm `n`.
  */
 export function diffusionCoefficient(form: DiffusionForm, path: PathName, norm: number, t: number): number {

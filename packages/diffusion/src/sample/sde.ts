@@ -54,7 +54,7 @@ export interface SdeOptions<T extends TensorTree> extends LongCallOptions {
 }
 
 /**
- * Samples with noise added on the way (fixture README 5.8). The defaults are the published sampler.
+ * Samples with noise added on the way (`docs/spec.md#sde-samplers`). The defaults are the published sampler.
  * @param model predicts what the flow says.
  * @param init stays the caller's.
  * @returns the state at the end, the caller's.

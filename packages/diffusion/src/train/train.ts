@@ -46,7 +46,7 @@ export interface DiffusionTrainSettings extends LoopSettings {
   readonly weighting: Weighting;
 }
 
-/** The defaults: AdamW without weight decay as published (fixture README 5.5), with a short schedule for a single machine. */
+/** The defaults: AdamW without weight decay as published (`docs/spec.md#adamw`), with a short schedule for a single machine. */
 export const trainDefaults: DiffusionTrainSettings = {
   ...adamwDefaults,
   weightDecay: 0,

@@ -30,7 +30,7 @@ export interface Extent3d {
 }
 
 /**
- * A 3-D convolution with a ReLU after it. Padding is "same" with the odd pixel at the end (fixture README 5.9). Where the backend has no
+ * A 3-D convolution with a ReLU after it. Padding is "same" with the odd pixel at the end (`docs/spec.md#i3d`). Where the backend has no
  * fast 3-D convolution, the frames under the window stand beside each other as channels of one 2-D convolution.
  * @param x `[B, T, H, W, in]`
  * @returns `[B, T', H', W', out]`

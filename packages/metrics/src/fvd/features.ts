@@ -17,7 +17,7 @@ export interface FvdFeatureOptions extends LongCallOptions {
 const byteValues = Float32Array.from({ length: 256 }, (_, byte) => byte);
 
 /**
- * One feature vector of I3D for each window of frames (fixture README 5.9, FVD windows). No more than one window is in memory at once.
+ * One feature vector of I3D for each window of frames (`docs/spec.md#fvd-windows`). No more than one window is in memory at once.
  * @param frames of any size; each window is passed through `fvdPreprocess`.
  * @throws CoordTokError `config` for a window that is too short, `shape`, `aborted`.
  */

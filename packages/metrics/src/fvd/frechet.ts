@@ -21,7 +21,7 @@ const rootThreshold = 1e-10;
 /**
  * The Fréchet distance between two sets of feature vectors, in double precision: `|m1 - m2|^2 + tr(S1 + S2) - 2 tr root(S S2 S)` with
  * unbiased covariances and `S` the symmetric root of `S1`. The outer root is taken as the official evaluation does: a singular value
- * below 1e-10 is kept as it is (fixture README 5.9). With 1024 features it takes some seconds.
+ * below 1e-10 is kept as it is (`docs/spec.md#fvd`). With 1024 features it takes some seconds.
  * @throws CoordTokError `shape` for vectors of different lengths, `input` for fewer than two vectors.
  */
 export function frechetDistance(a: PooledStatistics, b: PooledStatistics): FrechetDistance {

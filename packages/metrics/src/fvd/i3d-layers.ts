@@ -61,7 +61,7 @@ function mixed(name: string, inputs: number, [b0, b1a, b1b, b2a, b2b, b3b]: Widt
   };
 }
 
-/** The end points of InceptionI3d up to its features (fixture README 5.9). A mixed block's outputs are b0 + b1b + b2b + b3b wide. */
+/** The end points of InceptionI3d up to its features (`docs/spec.md#i3d`). A mixed block's outputs are b0 + b1b + b2b + b3b wide. */
 export const i3dLayers: readonly I3dLayer[] = [
   convolution("Conv3d_1a_7x7", 7, 3, 64, two),
   maxPool("MaxPool3d_2a_3x3", 1, 3, { time: 1, space: 2 }),

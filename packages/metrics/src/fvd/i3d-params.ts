@@ -27,7 +27,7 @@ export type I3dParams = {
   readonly classifierBias: Tensor1D;
 };
 
-/** Of every batch normalisation (fixture README 5.9). */
+/** Of every batch normalisation (`docs/spec.md#i3d`). */
 const batchNormEpsilon = 1e-5;
 
 const normParts = ["weight", "bias", "running_mean", "running_var"] as const;

@@ -27,7 +27,7 @@ const poolSide = 7;
 
 /**
  * What InceptionI3d says of clips: an average pool of 2x7x7 over the last end point, then for `logits` the classifier, and the mean over
- * time (fixture README 5.9).
+ * time (`docs/spec.md#i3d`).
  * @param clips `[B, T, H, W, 3]` in [-1, 1], as {@link fvdPreprocess} makes them: H and W 193 to 224, T at least 9.
  * @returns `[B, classes]` or `[B, 1024]`, the caller's.
  * @throws CoordTokError `shape` for frames of another size or too few.

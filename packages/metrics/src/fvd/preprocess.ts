@@ -6,7 +6,7 @@ const i3dSide = 224;
 
 /**
  * Frames as I3D takes them: `/255`, bilinear resize (half-pixel centres, no antialiasing) of the short side to the given one, the long
- * side rounded up, a centre crop with offsets rounded down, then to [-1, 1] (fixture README 5.9).
+ * side rounded up, a centre crop with offsets rounded down, then to [-1, 1] (`docs/spec.md#fvd-preprocessing`).
  * @param frames `[B, T, H, W, 3]`, values 0 to 255.
  * @param side of the result, default 224.
  * @returns `[B, T, side, side, 3]`, the caller's.

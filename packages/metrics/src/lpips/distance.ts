@@ -1,6 +1,5 @@
 import {
   add,
-  customGrad,
   div,
   greater,
   matMul,
@@ -11,22 +10,21 @@ import {
   square,
   sub,
   sum,
-  tidy,
   where,
   zerosLike,
-  type Tensor,
+  type Rank,
   type Tensor1D,
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { hasFused, runFused } from "@coordtok/core";
+import { hasFused, operation, runFused } from "@coordtok/core";
 
 const epsilon = 1e-10;
 
 /**
  * How far the features of one slice are apart: both divided by (their 2-norm over the channels + 1e-10), the squared differences
  * weighted by the head and averaged over the positions. It has its own gradient with respect to `prediction`, which takes the
- * derivative of the norm at an all-zero feature as 0, where a plain square root gives NaN (fixture README 5.5). `target` is a constant.
+ * derivative of the norm at an all-zero feature as 0, where a plain square root gives NaN (`docs/spec.md#lpips`). `target` is a constant.
  * @param prediction `[F, h, w, C]`
  * @param target of the same shape.
  * @param head `[C]`
@@ -34,18 +32,17 @@ const epsilon = 1e-10;
  * @returns `[F]`
  */
 export function sliceDistance(prediction: Tensor4D, target: Tensor4D, head: Tensor1D, keep?: Tensor4D): Tensor1D {
-  const run = customGrad((...args) => {
-    const save = args[1] as unknown as (tensors: Tensor[]) => void;
-    save(keep === undefined ? [prediction, target, head] : [prediction, target, head, keep]);
-    return {
-      value: distance(prediction, target, head, keep),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [p, t, h, k] = saved as [Tensor4D, Tensor4D, Tensor1D, Tensor4D | undefined];
-        return tidy(() => gradient(dy as Tensor1D, p, t, h, k));
-      },
-    };
-  });
-  return run(prediction) as Tensor1D;
+  return operation<Rank.R1>(
+    [prediction],
+    (save) => {
+      save(keep === undefined ? [prediction, target, head] : [prediction, target, head, keep]);
+      return distance(prediction, target, head, keep);
+    },
+    (dy, saved) => {
+      const [p, t, h, k] = saved as [Tensor4D, Tensor4D, Tensor1D, Tensor4D | undefined];
+      return [gradient(dy, p, t, h, k)];
+    },
+  );
 }
 
 /**

@@ -1,7 +1,6 @@
 import {
   addN,
   concat,
-  customGrad,
   div,
   mul,
   reshape,
@@ -12,11 +11,20 @@ import {
   tensor,
   tidy,
   zerosLike,
+  type Rank,
   type Tensor1D,
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError, hasFused, isRecording, type PerceptualLoss, type Random } from "@coordtok/core";
+import {
+  checkShape,
+  CoordTokError,
+  hasFused,
+  isRecording,
+  operation,
+  type PerceptualLoss,
+  type Random,
+} from "@coordtok/core";
 import { pairDistance, sliceDistance } from "./distance.js";
 import { checkFrameSize, features, featureSizes } from "./features.js";
 import { convolutionNames, featureNetworks } from "./networks.js";
@@ -35,7 +43,7 @@ export interface LpipsOptions {
 }
 
 /**
- * LPIPS, the learned distance of how different frames look: 0 for equal ones, larger for worse (fixture README 5.9).
+ * LPIPS, the learned distance of how different frames look: 0 for equal ones, larger for worse (`docs/spec.md#lpips`).
  * It is differentiable with respect to `prediction` (an all-zero feature gives the gradient 0, not NaN); `target` and the weights are
  * constants. Gradients need those of TensorFlow.js's operations: `import "@coordtok/core/train"` registers them.
  * @param prediction `[F, H, W, 3]`, RGB in [-1, 1]; not clamped.
@@ -85,7 +93,7 @@ export interface PerceptualLossOptions {
 }
 
 /**
- * LPIPS as the loss that the tokenizer's second training stage takes: the **sum** over the frames (fixture README 5.5).
+ * LPIPS as the loss that the tokenizer's second training stage takes: the **sum** over the frames (`docs/spec.md#stage-2-loss`).
  * @param params must live as long as the loss is used.
  */
 export function perceptualLoss(params: LpipsParams, options: PerceptualLossOptions = {}): PerceptualLoss {
@@ -156,14 +164,15 @@ function featuresOf({ network: name, shift, scale, convolutions }: LpipsParams, 
 /** Features in one operation without a gradient, so that the tape of a training step keeps none of the layers between. */
 function constantFeatures(params: LpipsParams, frames: Tensor4D): Tensor4D[] {
   const shapes: (readonly [number, number, number, number])[] = [];
-  const packed = customGrad((...args) => {
-    const found = featuresOf(params, args[0] as Tensor4D);
-    shapes.push(...found.map(({ shape }) => shape));
-    return {
-      value: concat(found.map((feature) => reshape(feature, [feature.size]))),
-      gradFunc: () => [zerosLike(frames)],
-    };
-  })(frames) as Tensor1D;
+  const packed = operation<Rank.R1>(
+    [frames],
+    () => {
+      const found = featuresOf(params, frames);
+      shapes.push(...found.map(({ shape }) => shape));
+      return concat(found.map((feature) => reshape(feature, [feature.size])));
+    },
+    () => [zerosLike(frames)],
+  );
   let begin = 0;
   return shapes.map((shape) => {
     const size = shape.reduce((product, dim) => product * dim, 1);

@@ -38,7 +38,7 @@ const conv = (index: number, size = 3, stride = 1, padding = (size - 1) / 2): Fe
 const pool = (size: number, ceil = false): FeatureLayer => ({ kind: "max-pool", size, stride: 2, ceil });
 const fire = (index: number): FeatureLayer => ({ kind: "fire", name: String(index) });
 
-/** The three networks, as in torchvision; which layers are compared is as in LPIPS v0.1 (fixture README 5.9 for VGG16). */
+/** The three networks, as in torchvision; which layers are compared is as in LPIPS v0.1 (`docs/spec.md#lpips`). */
 export const featureNetworks: Readonly<Record<LpipsNetworkName, FeatureNetwork>> = {
   vgg16: {
     name: "vgg16",

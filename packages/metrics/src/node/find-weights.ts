@@ -4,6 +4,9 @@ import { CoordTokError, type LongCallOptions } from "@coordtok/core";
 import { sha256OfFile } from "@coordtok/core/node";
 import type { WeightFile } from "../weights.js";
 
+/** Where files of published weights lie unless told otherwise, seen from the current folder. */
+export const defaultWeightsFolder = "weights";
+
 /** A file of weights that was found and is the one. */
 export interface FoundWeights {
   /** Where it lies. */

@@ -1,2 +1,2 @@
-export { downloadCommand, findWeights, type FoundWeights } from "./find-weights.js";
+export { defaultWeightsFolder, downloadCommand, findWeights, type FoundWeights } from "./find-weights.js";
 export { loadI3d, loadLpips, type LoadedWeights } from "./load-weights.js";

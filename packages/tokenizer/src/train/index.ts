@@ -11,3 +11,4 @@ export {
   type TrainTokenizerOptions,
   type TrainTokenizerStep,
 } from "./train.js";
+export { latticeLoss, type LatticeLossOptions } from "../lattice/train/loss.js";

@@ -27,7 +27,7 @@ export interface PerceptualTerm {
 }
 
 /**
- * The loss of both stages, **summed** over the clips (fixture README 5.5): squared error of the points, plus in stage 2 the
+ * The loss of both stages, **summed** over the clips (`docs/spec.md#stage-1-loss`): squared error of the points, plus in stage 2 the
  * perceptual loss of the frames that the points make up. Only the given points are decoded.
  * @param perceptual stage 2; the points of each clip must be whole frames in raster order.
  */

@@ -16,7 +16,7 @@ export function randomCells(clip: RgbClip, lattice: PatchLattice, count: number,
 
 /**
  * All patches of `floor(count / patches per time cell)` time cells of the real part of a clip, drawn without repetition, each in
- * raster order (fixture README 5.5); at least one time cell.
+ * raster order (`docs/spec.md#training-sample`); at least one time cell.
  */
 export function randomFrameCells(clip: RgbClip, lattice: PatchLattice, count: number, random: Random): Int32Array {
   const order = random.permutation(realTimeCells(clip, lattice));

@@ -8,6 +8,8 @@ export {
   type ProgramCandidate,
   type ProgramSource,
 } from "./find-ffmpeg.js";
+export { findVideos } from "./find-videos.js";
+export { encodePng } from "./png.js";
 export { probe, type ProbeOptions } from "./probe.js";
 export { readClip, type ReadClip } from "./read-clip.js";
 export { readFrames, type ReadOptions } from "./read-frames.js";

@@ -1,4 +1,4 @@
-import { bytesText, groupedText, tableText } from "../../text.js";
+import { bytesText, groupedText, tableText } from "@coordtok/core/text";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { overwriteFlag } from "../common-flags.js";
 import { choice, integer, text } from "../flags.js";

@@ -1,5 +1,5 @@
+import { tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
-import { tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { integer, number, text } from "../flags.js";
@@ -47,7 +47,7 @@ export const decodeCommand: AnyCommand = defineCommand({
     const { flags } = context;
     const frames = flags.frames === undefined ? undefined : parseFrames(flags.frames);
     const rectangle = flags.rectangle === undefined ? undefined : parseRectangle(flags.rectangle);
-    const { decodeToVideo } = await import("../../decode-to-video.js");
+    const { decodeToVideo } = await import("../../clip/decode-to-video.js");
     const report = await decodeToVideo(context.args[0]!, {
       ...commonOptions(context),
       out: required(flags.out, "--out"),

@@ -1,5 +1,5 @@
+import { durationText, tableText } from "@coordtok/core/text";
 import { preset } from "@coordtok/tokenizer";
-import { durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag } from "../common-flags.js";
 import { choice, integer, number, text } from "../flags.js";

@@ -10,7 +10,7 @@ export const doctorCommand: AnyCommand = defineCommand({
   flags: { ffmpeg: ffmpegFlag },
   examples: ["doctor", "doctor --json"],
   run: async ({ flags, signal, onProgress }) => {
-    const { examine, examinationText } = await import("../../doctor.js");
+    const { examine, examinationText } = await import("../../inspect/doctor.js");
     const examination = await examine({ ffmpeg: flags.ffmpeg, signal, onProgress });
     return { lines: [examinationText(examination)], data: examination, exitCode: examination.fine ? 0 : 1 };
   },

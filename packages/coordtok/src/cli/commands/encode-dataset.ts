@@ -1,7 +1,7 @@
+import { countText, groupedText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { planeNames, deviationOf, type TriplaneStats } from "@coordtok/triplane";
-import type { EncodeDatasetReport } from "../../encode-dataset.js";
-import { countText, groupedText, tableText } from "../../text.js";
+import type { EncodeDatasetReport } from "../../latents/encode-dataset.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { choice, integer, text, texts, toggle } from "../flags.js";
@@ -61,7 +61,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
   computes: true,
   run: async (context) => {
     const { flags } = context;
-    const { encodeDataset } = await import("../../encode-dataset.js");
+    const { encodeDataset } = await import("../../latents/encode-dataset.js");
     const { list, part, ...choices } = flags;
     const report = await encodeDataset(context.args[0]!, {
       ...commonOptions(context),

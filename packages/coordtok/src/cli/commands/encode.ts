@@ -1,6 +1,6 @@
+import { bytesText, groupedText, tableText } from "@coordtok/core/text";
 import { basename, extname } from "node:path";
 import { CoordTokError } from "@coordtok/core";
-import { bytesText, groupedText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { choice, text, toggle } from "../flags.js";
@@ -33,7 +33,7 @@ export const encodeCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags } = context;
     const video = context.args[0]!;
-    const { encodeVideo } = await import("../../encode-video.js");
+    const { encodeVideo } = await import("../../clip/encode-video.js");
     const out = flags.out ?? `${basename(video, extname(video))}.triplane.safetensors`;
     const report = await encodeVideo(video, {
       ...commonOptions(context),

@@ -1,9 +1,14 @@
+import {
+  type Shard,
+  type WrittenEvaluation,
+  protocolNames,
+  protocolOf,
+  type NamedProtocol,
+  reportText,
+} from "@coordtok/evaluation";
 import { CoordTokError } from "@coordtok/core";
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import type { FrameSize } from "@coordtok/video";
-import type { Shard, WrittenEvaluation } from "../../evaluate/index.js";
-import { protocolNames, protocolOf, type NamedProtocol } from "../../evaluate/protocol.js";
-import { reportText } from "../../evaluate/report-text.js";
 import { defineCommand, type AnyCommand, type CommandContext } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag, seedFlag } from "../common-flags.js";
 import { choice, integer, text, toggle, type FlagValues } from "../flags.js";
@@ -72,7 +77,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const task = taskOf(context.flags);
     const common = { ...commonOptions(context), out: context.flags.out };
-    const { evaluateGeneration, evaluateReconstruction, mergeEvaluations } = await import("../../evaluate/index.js");
+    const { evaluateGeneration, evaluateReconstruction, mergeEvaluations } = await import("@coordtok/evaluation");
     if (task === "merge") return result(await mergeEvaluations(context.args, common));
     const { weights, i3d, fvd, seed } = context.flags;
     const shard = shardOf(context.flags.shard);

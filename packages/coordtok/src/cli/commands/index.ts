@@ -7,7 +7,6 @@ import { encodeCommand } from "./encode.js";
 import { encodeDatasetCommand } from "./encode-dataset.js";
 import { evaluateCommand } from "./evaluate.js";
 import { infoCommand } from "./info.js";
-import { parityCommand } from "./parity.js";
 import { reconstructCommand } from "./reconstruct.js";
 import { sampleCommand } from "./sample.js";
 import { setupCommand } from "./setup.js";
@@ -29,5 +28,4 @@ export const commands: readonly AnyCommand[] = [
   trainDiffusionCommand,
   sampleCommand,
   evaluateCommand,
-  parityCommand,
 ];

@@ -1,5 +1,5 @@
-import { groupedText, tableText } from "../../text.js";
-import type { ReconstructReport } from "../../reconstruct-video.js";
+import { groupedText, tableText } from "@coordtok/core/text";
+import type { ReconstructReport } from "../../clip/reconstruct-video.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { integer, text } from "../flags.js";
@@ -28,7 +28,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
   computes: true,
   run: async (context) => {
     const { flags } = context;
-    const { reconstructVideo } = await import("../../reconstruct-video.js");
+    const { reconstructVideo } = await import("../../clip/reconstruct-video.js");
     const report = await reconstructVideo(context.args[0]!, {
       ...commonOptions(context),
       ...flags,

@@ -1,6 +1,6 @@
+import { countText, durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { diffusionForms, lastSteps, samplerNames } from "@coordtok/diffusion";
-import { countText, durationText, tableText } from "../../text.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag, seedFlag } from "../common-flags.js";
 import { choice, integer, number, text } from "../flags.js";
@@ -53,7 +53,7 @@ export const sampleCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags, args } = context;
     const interval = intervalOf(flags.guidanceInterval);
-    const { guidanceOf, sampleVideos } = await import("../../sample-videos.js");
+    const { guidanceOf, sampleVideos } = await import("../../sample/sample-videos.js");
     const report = await sampleVideos(args[0]!, {
       ...commonOptions(context),
       out: flags.out,

@@ -1,4 +1,4 @@
-import { tableText } from "../../text.js";
+import { tableText } from "@coordtok/core/text";
 import { defineCommand, type AnyCommand } from "../command.js";
 import { choice, text, toggle } from "../flags.js";
 

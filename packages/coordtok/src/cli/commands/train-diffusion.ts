@@ -36,7 +36,7 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags, args } = context;
     checkCombination(args, flags);
-    const { trainOnLatents } = await import("../../train-on-latents.js");
+    const { trainOnLatents } = await import("../../train/train-on-latents.js");
     const report = await trainOnLatents(args[0], {
       ...commonOptions(context),
       config: (planes, classes) =>

@@ -39,7 +39,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags, args } = context;
     checkCombination(args, flags);
-    const { trainOnVideos } = await import("../../train-on-videos.js");
+    const { trainOnVideos } = await import("../../train/train-on-videos.js");
     const report = await trainOnVideos(args, {
       ...commonOptions(context),
       config: flags.resume === undefined && flags.from === undefined ? configOf(flags) : undefined,

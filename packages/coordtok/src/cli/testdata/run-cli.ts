@@ -1,0 +1,42 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+/** How a command line ended. */
+export interface CliEnd {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line from source, as a user would, in a folder. `onStart` and `onStderr` may act on it. */
+export async function runCli(
+  args: readonly string[],
+  options: {
+    readonly cwd?: string;
+    readonly onStart?: (child: ChildProcess) => void;
+    readonly onStderr?: (text: string, child: ChildProcess) => void;
+  } = {},
+): Promise<CliEnd> {
+  const child = spawn(process.execPath, ["--import", tsx, "--conditions=@coordtok/source", main, ...args], {
+    cwd: options.cwd,
+    env: { ...process.env, NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  options.onStart?.(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    options.onStderr?.(stderr, child);
+  });
+  const code = await new Promise<number | null>((done, fail) => {
+    child.once("error", fail);
+    child.once("close", done);
+  });
+  return { code, stdout, stderr };
+}

@@ -1,0 +1,115 @@
+import { resolveCheckpoint } from "@coordtok/core/node";
+import { type Precision, prepareBackend } from "@coordtok/backend";
+import { CoordTokError, disposeTree } from "@coordtok/core";
+import { decode, defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
+import { disposeTriplane, type PixelRectangle } from "@coordtok/triplane";
+import { framesFromClip } from "@coordtok/video";
+import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";
+import { checkVideoOutput } from "../outputs.js";
+import { checkMemory, type CommonOptions } from "../model.js";
+import { findDecoder, readTriplane } from "./triplane-file.js";
+import type { TriplaneSource } from "@coordtok/triplane";
+
+/** Options of {@link decodeToVideo}. */
+export interface DecodeToVideoOptions extends CommonOptions {
+  /** The video to write: `.mp4`, `.webm`, `.gif`, `.mkv`, or a folder of pictures (`.png` or a slash at the end). */
+  readonly out: string;
+  /** The checkpoint that made the triplane (default: the decoder in the file, else the recorded checkpoint). */
+  readonly checkpoint?: string | undefined;
+  /** Numbers of the frames to decode, from 0 (default: all frames of the source). */
+  readonly frames?: readonly number[] | undefined;
+  /** Frames per second (default: the source's). Another rate decodes at times between frames, so that the duration stays. */
+  readonly fps?: number | undefined;
+  /** The part of the picture to decode (default: all of it). */
+  readonly rectangle?: PixelRectangle | undefined;
+  /** Patches decoded together (default 1024). */
+  readonly sliceSize?: number | undefined;
+}
+
+/** What {@link decodeToVideo} did. */
+export interface DecodeReport {
+  /** The video that was written. */
+  readonly video: string;
+  /** How many frames it has. */
+  readonly frames: number;
+  /** Columns of its frames. */
+  readonly width: number;
+  /** Rows of its frames. */
+  readonly height: number;
+  /** Frames per second. */
+  readonly fps: number;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
+}
+
+/**
+ * Decodes a triplane file into a video: all of it, or any frames, any rectangle, any frame rate.
+ * @throws CoordTokError for a file that cannot be used, frames outside the clip, a decoder that is not found; `aborted`.
+ */
+export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
+  const { out, rectangle, sliceSize, signal, onProgress } = options;
+  await checkVideoOutput(out, options);
+  // Only reading needs ffprobe.
+  const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
+  const writer = prepareWriteVideo(out, ffmpeg);
+  writer.catch(() => undefined);
+  const backend = await prepareBackend("inference", options);
+  const { triplane, config, source, checkpoint, decoder: own } = await readTriplane(path, { signal });
+  try {
+    const fps = options.fps ?? source.fps;
+    const times = decodeTimes(source, config, options);
+    const work = { task: "decode", sliceSize: sliceSize ?? defaultSliceSize, frames: new Set(times).size } as const;
+    checkMemory(config, work, backend);
+    const given = options.checkpoint === undefined ? undefined : await resolveCheckpoint(options.checkpoint);
+    const decoder =
+      given === undefined && own !== undefined
+        ? own
+        : await findDecoder(path, { config, source, checkpoint }, { signal, checkpoint: given });
+    try {
+      await writer;
+      const clip = await decode(decoder, config, triplane, { times, rectangle, sliceSize, signal, onProgress });
+      const [, frames, height, width] = clip.frames.shape;
+      try {
+        const written = await writeVideo(out, framesFromClip(clip, fps), {
+          ...options,
+          ...ffmpeg,
+          fps,
+          frameCount: frames,
+        });
+        for (const warning of written.warnings) options.onWarning?.(`${out}: ${warning}.`);
+      } finally {
+        clip.frames.dispose();
+      }
+      return { video: out, frames, width, height, fps, backend: backend.name, precision: backend.precision };
+    } finally {
+      if (decoder !== own) disposeTree(decoder);
+    }
+  } finally {
+    disposeTriplane(triplane);
+    if (own) disposeTree(own);
+  }
+}
+
+/** The positions to decode: frames, or at another rate the times between them that keep the duration. */
+function decodeTimes(
+  source: Pick<TriplaneSource, "fps" | "frames">,
+  { clip }: Pick<TokenizerConfig, "clip">,
+  options: Pick<DecodeToVideoOptions, "frames" | "fps">,
+): number[] {
+  const wanted = options.frames ?? Array.from({ length: source.frames }, (_, i) => i);
+  const beyond = wanted.find((frame) => !(Number.isInteger(frame) && frame >= 0 && frame < clip.frames));
+  if (wanted.length === 0 || beyond !== undefined)
+    throw new CoordTokError("input", `Expected frames from 0 to ${clip.frames - 1}, got ${beyond ?? "none"}.`);
+  if (options.fps === undefined || options.fps === source.fps) return [...wanted];
+  const [first, last] = [wanted[0]!, wanted.at(-1)!];
+  if (wanted.some((frame, i) => frame !== first + i))
+    throw new CoordTokError(
+      "input",
+      "Another frame rate needs frames that follow each other; give a range, such as 0-63.",
+    );
+  const step = source.fps / options.fps;
+  const count = Math.max(1, Math.round(wanted.length / step));
+  return Array.from({ length: count }, (_, i) => Math.min(last, first + i * step));
+}

@@ -1,0 +1,86 @@
+import { loadModel } from "@coordtok/tokenizer/node";
+import { stat } from "node:fs/promises";
+import { type Precision, namedPrecision, prepareBackend } from "@coordtok/backend";
+import { clipFromRgb } from "@coordtok/core";
+import { checkOutput, resolveCheckpoint } from "@coordtok/core/node";
+import { triplaneShapeOf } from "@coordtok/tokenizer";
+import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
+import { checkMemory, type CommonOptions } from "../model.js";
+import { readSourceClip, type WindowOptions } from "./source-clip.js";
+import { referenceTo, writeTriplane } from "./triplane-file.js";
+import type { TriplaneSource } from "@coordtok/triplane";
+
+/** Options of {@link encodeVideo}. */
+export interface EncodeVideoOptions extends CommonOptions, WindowOptions {
+  /** A checkpoint file, or a run folder for its newest one. */
+  readonly checkpoint: string;
+  /** The file to write, usually `NAME.triplane.safetensors`. */
+  readonly out: string;
+  /** How numbers are stored (default `F32`). */
+  readonly dtype?: "F32" | "F16" | undefined;
+  /** Carry the decoder's weights along, so that the file can be decoded alone (default false). */
+  readonly embedDecoder?: boolean | undefined;
+}
+
+/** What {@link encodeVideo} did. */
+export interface EncodeReport {
+  /** The file that was written. */
+  readonly triplane: string;
+  /** Its size. */
+  readonly bytes: number;
+  /** Positions of the three planes. */
+  readonly tokens: number;
+  /** Numbers in the planes: tokens times channels. */
+  readonly floats: number;
+  /** What the triplane was made from. */
+  readonly source: TriplaneSource;
+  /** The checkpoint file that was used. */
+  readonly checkpoint: string;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
+}
+
+/**
+ * Encodes a window of a video into a triplane file.
+ * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
+ */
+export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
+  const { out, signal, dtype, overwrite } = options;
+  await checkOutput(out, options);
+  const checkpoint = await resolveCheckpoint(options.checkpoint);
+  const backend = await prepareBackend("inference", options);
+  using model = await loadModel(checkpoint, {
+    ...options,
+    part: options.embedDecoder === true ? undefined : "encoder",
+    onConfig: (config) => {
+      checkMemory(config, { task: "encode" }, backend);
+    },
+  });
+  const { clip, source, warnings } = await readSourceClip(path, model.config, options);
+  for (const warning of warnings) options.onWarning?.(warning);
+  const tensors = clipFromRgb([clip]);
+  const triplane = model.encode(tensors);
+  tensors.frames.dispose();
+  try {
+    const reference = await referenceTo(checkpoint, out, { signal });
+    const facts = { config: model.config, source, checkpoint: reference, ...namedPrecision(backend) };
+    const decoder = options.embedDecoder === true ? model.params.decoder : undefined;
+    await writeTriplane(out, triplane, facts, { dtype, decoder, overwrite, signal });
+  } finally {
+    disposeTriplane(triplane);
+  }
+  const shape = triplaneShapeOf(model.config);
+  const { size } = await stat(out);
+  return {
+    triplane: out,
+    bytes: size,
+    tokens: tokenCount(shape),
+    floats: floatCount(shape),
+    source,
+    checkpoint,
+    backend: backend.name,
+    precision: backend.precision,
+  };
+}

@@ -1,0 +1,208 @@
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import {
+  CoordTokError,
+  loadCheckpoint,
+  nestTensors,
+  throwIfAborted,
+  type Json,
+  type LongCallOptions,
+} from "@coordtok/core";
+import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
+import {
+  checkConfig,
+  checkpointKind,
+  decoderShapes,
+  triplaneShapeOf,
+  type DecoderParams,
+  type TokenizerConfig,
+} from "@coordtok/tokenizer";
+import {
+  disposeTriplane,
+  encodeTriplaneFile,
+  readTriplaneFile,
+  type CheckpointReference,
+  type Triplane,
+  type TriplaneShape,
+  type TriplaneSource,
+} from "@coordtok/triplane";
+import { ownVersion } from "../inspect/versions.js";
+
+/** Everything a triplane file says about itself. */
+export interface TriplaneFacts {
+  /** The tokenizer that made it. */
+  readonly config: TokenizerConfig;
+  /** The video it was made from. */
+  readonly source: TriplaneSource;
+  /** The checkpoint that made it. */
+  readonly checkpoint?: CheckpointReference | undefined;
+  /** The precision it was computed with, such as `bf16`; absent for fp32. */
+  readonly precision?: string | undefined;
+}
+
+/** A triplane out of a file; its tensors are the caller's. */
+export interface ReadTriplane extends TriplaneFacts {
+  /** The planes, one clip. */
+  readonly triplane: Triplane;
+  /** The decoder, where the file carries one. */
+  readonly decoder: DecoderParams | undefined;
+}
+
+/** How a triplane is written. */
+export interface WriteTriplaneOptions extends OverwriteOption {
+  /** `F32` (default) or `F16`, half the size at a loss far below that of the tokenizer. */
+  readonly dtype?: "F32" | "F16" | undefined;
+  /** A decoder to carry along, so that the file can be decoded alone. */
+  readonly decoder?: DecoderParams | undefined;
+  /** Stops the writing; nothing is left behind then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes a triplane with what it was made from and by as one safetensors file.
+ * @throws CoordTokError `file-exists`, `file-write`, `aborted`.
+ */
+export async function writeTriplane(
+  path: string,
+  triplane: Triplane,
+  facts: TriplaneFacts,
+  options: WriteTriplaneOptions = {},
+): Promise<void> {
+  const { decoder, dtype = "F32" } = options;
+  const { config, source, checkpoint, precision } = facts;
+  const bytes = encodeTriplaneFile(
+    triplane,
+    {
+      config: config as unknown as Json,
+      source,
+      checkpoint,
+      precision,
+      validFrames: [source.frames],
+      creator: `coordtok ${ownVersion}`,
+    },
+    { dtype, decoder },
+  );
+  await writeAtomically(path, bytes, options);
+}
+
+/**
+ * Reads a triplane file.
+ * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind or one that does not fit itself.
+ */
+export async function readTriplane(path: string, options: LongCallOptions = {}): Promise<ReadTriplane> {
+  const file = await openFileSource(path);
+  try {
+    const opened = await readTriplaneFile(file, checkConfig);
+    const { config, source, checkpoint, precision } = opened;
+    checkPlanes(path, opened.shape, config);
+    const triplane = await opened.readTriplane(options);
+    try {
+      const decoder = opened.hasDecoder ? await opened.readDecoder(decoderShapes(config), options) : undefined;
+      return {
+        config,
+        source,
+        checkpoint,
+        precision,
+        triplane,
+        decoder: decoder === undefined ? undefined : (nestTensors(decoder) as DecoderParams),
+      };
+    } catch (thrown) {
+      disposeTriplane(triplane);
+      throw thrown;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function checkPlanes(path: string, found: TriplaneShape & { readonly batch: number }, config: TokenizerConfig): void {
+  const expected = { ...triplaneShapeOf(config), batch: 1 };
+  const text = ({ batch, t, x, y, channels }: typeof expected): string =>
+    `${batch} clip of ${t} x ${x} x ${y} cells (time, rows, columns) with ${channels} channels`;
+  if (text(found) !== text(expected))
+    throw new CoordTokError(
+      "file-format",
+      `Expected ${text(expected)} in "${path}", as its configuration says, got ${text(found)}; the file is damaged.`,
+    );
+}
+
+/** A reference to a checkpoint, for a triplane that will lie at `triplanePath`. */
+export async function referenceTo(
+  checkpoint: string,
+  triplanePath: string,
+  options: LongCallOptions = {},
+): Promise<CheckpointReference> {
+  const path = relative(dirname(resolve(triplanePath)), resolve(checkpoint));
+  return { path: path.split("\\").join("/"), sha256: await sha256OfFile(checkpoint, options) };
+}
+
+/**
+ * The decoder's weights for a triplane: from `checkpoint` if given, else from the place that the file recorded, else beside it.
+ * A recorded checkpoint counts only with the same SHA-256.
+ * @throws CoordTokError `checkpoint` when none of them is the one that made the triplane.
+ */
+export async function findDecoder(
+  triplanePath: string,
+  facts: TriplaneFacts,
+  options: LongCallOptions & { readonly checkpoint?: string | undefined } = {},
+): Promise<DecoderParams> {
+  throwIfAborted(options.signal);
+  if (options.checkpoint !== undefined) return readDecoder(options.checkpoint, facts.config, options);
+  if (facts.checkpoint === undefined)
+    throw new CoordTokError(
+      "checkpoint",
+      `"${triplanePath}" does not say which checkpoint made it; give it with --checkpoint.`,
+    );
+  const place = await findCheckpoint(triplanePath, facts.checkpoint, "was made with", options);
+  return readDecoder(place, facts.config, options);
+}
+
+/**
+ * The checkpoint that a file refers to: at the recorded place, else beside the file, with the same SHA-256.
+ * @param relation how the file depends on it, for the message: `was made with`.
+ * @throws CoordTokError `checkpoint` when it is not there any more.
+ */
+export async function findCheckpoint(
+  file: string,
+  reference: CheckpointReference,
+  relation: string,
+  options: LongCallOptions & { readonly flag?: string | undefined } = {},
+): Promise<string> {
+  const folder = dirname(resolve(file));
+  const recorded = reference.path;
+  const name = recorded.split("/").at(-1) ?? recorded;
+  const places = [isAbsolute(recorded) ? recorded : join(folder, recorded), join(folder, name)];
+  for (const place of new Set(places)) {
+    const isThere = await stat(place).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+    if (isThere && (await sha256OfFile(place, options)) === reference.sha256) return place;
+  }
+  throw new CoordTokError(
+    "checkpoint",
+    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is not there any more or has changed; give it with ${options.flag ?? "--checkpoint"}.`,
+  );
+}
+
+async function readDecoder(path: string, expected: TokenizerConfig, options: LongCallOptions): Promise<DecoderParams> {
+  const source = await openFileSource(path);
+  try {
+    const { tensors, config } = await loadCheckpoint(source, {
+      ...options,
+      kind: checkpointKind,
+      parseConfig: checkConfig,
+      prefix: "average.decoder.",
+      shapes: decoderShapes,
+    });
+    const decoder = nestTensors(tensors) as DecoderParams;
+    if (JSON.stringify(config) === JSON.stringify(expected)) return decoder;
+    for (const tensor of tensors.values()) tensor.dispose();
+    throw new CoordTokError(
+      "checkpoint",
+      `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
+    );
+  } finally {
+    await source.close();
+  }
+}

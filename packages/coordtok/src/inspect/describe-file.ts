@@ -1,0 +1,185 @@
+import { bytesText, countText, durationText, groupedText, tableText } from "@coordtok/core/text";
+import { looksLikeTorch } from "@coordtok/core/torch";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { CoordTokError, type LongCallOptions, type SafetensorsFile } from "@coordtok/core";
+import { openFileSource, type FileSource } from "@coordtok/core/node";
+import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import {
+  floatCount,
+  readTriplaneFile,
+  tokenCount,
+  triplaneKind,
+  type CheckpointReference,
+  type TriplaneSource,
+} from "@coordtok/triplane";
+import type { VideoInfo } from "@coordtok/video";
+import { probe, type FfmpegOptions } from "@coordtok/video/node";
+import { describeWeights, foreignWeightsRows, type ForeignWeights } from "../convert/describe.js";
+import { tokenizerFacts } from "../convert/tokenizer-model.js";
+import { isTorchName, openWeights } from "../convert/weights-file.js";
+import { readIndex, type LatentIndex } from "../latents/index-file.js";
+
+/** The facts about a tokenizer's form that files of both kinds carry. */
+export interface ModelFacts {
+  /** The file. */
+  readonly path: string;
+  /** Its size. */
+  readonly bytes: number;
+  /** Form and size of the tokenizer. */
+  readonly config: TokenizerConfig;
+  /** Positions of the three planes. */
+  readonly tokens: number;
+  /** Numbers in the planes: tokens times channels. */
+  readonly floats: number;
+}
+
+/** What a file is and its facts. */
+export type FileDescription =
+  | ({ readonly what: "video" } & VideoInfo)
+  | ({
+      readonly what: "triplane";
+      readonly source: TriplaneSource;
+      readonly checkpoint: CheckpointReference | undefined;
+      /** The precision it was computed with, such as `bf16`; absent for fp32. */
+      readonly precision: string | undefined;
+      readonly embeddedDecoder: boolean;
+    } & ModelFacts)
+  | ({ readonly what: "weights" } & ForeignWeights)
+  | ({ readonly what: "checkpoint"; readonly parameters: number; readonly step: number | undefined } & ModelFacts)
+  | ({ readonly what: "latents"; readonly index: LatentIndex } & ModelFacts);
+
+/**
+ * Finds out what a file is: a video, a triplane, a checkpoint of a tokenizer, or weights of another program; or that a folder holds
+ * latents.
+ * @throws CoordTokError for a file that is none of them or is damaged.
+ */
+export async function describeFile(
+  path: string,
+  options: FfmpegOptions & Pick<LongCallOptions, "signal"> = {},
+): Promise<FileDescription> {
+  const facts = await stat(path).catch(() => undefined);
+  if (facts?.isDirectory()) return describeLatents(path);
+  if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };
+  const source = await openFileSource(path);
+  try {
+    const weights = await openWeights(source);
+    if (weights.format !== "ours") return { what: "weights", ...describeWeights(weights, source) };
+    return await (weights.kind === triplaneKind
+      ? describeTriplane(path, source)
+      : describeCheckpoint(path, source.size, weights));
+  } finally {
+    await source.close();
+  }
+}
+
+/** Whether a file is none for ffmpeg: by its name, or because it begins like a checkpoint of PyTorch. */
+async function isOfWeights(path: string): Promise<boolean> {
+  if (/\.safetensors$/i.test(path) || isTorchName(path)) return true;
+  const source = await openFileSource(path).catch(() => undefined);
+  try {
+    return source !== undefined && (await looksLikeTorch(source));
+  } finally {
+    await source?.close();
+  }
+}
+
+async function describeTriplane(path: string, file: FileSource): Promise<FileDescription> {
+  const { config, source, checkpoint, precision, hasDecoder } = await readTriplaneFile(file, checkConfig);
+  return {
+    what: "triplane",
+    ...modelFacts(path, file.size, config),
+    source,
+    checkpoint,
+    precision,
+    embeddedDecoder: hasDecoder,
+  };
+}
+
+async function describeLatents(folder: string): Promise<FileDescription> {
+  const index = await readIndex(folder);
+  const sizes = await Promise.all(index.shards.map(({ file }) => stat(join(folder, file)).then(({ size }) => size)));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return { what: "latents", ...modelFacts(folder, bytes, index.config), index };
+}
+
+function describeCheckpoint(
+  path: string,
+  bytes: number,
+  { kind, file }: { readonly kind: string; readonly file: SafetensorsFile },
+): FileDescription {
+  if (kind !== checkpointKind)
+    throw new CoordTokError(
+      "checkpoint",
+      `"${path}" is a safetensors file of kind ${kind}, neither a triplane nor a tokenizer checkpoint.`,
+    );
+  const config = checkConfig(JSON.parse(file.metadata.get("coordtok.config") ?? "null"));
+  const parameters = [...file.entries]
+    .filter(([name]) => name.startsWith("average."))
+    .reduce((sum, [, { shape: dims }]) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
+  const training = JSON.parse(file.metadata.get("training") ?? "null") as { readonly step: number } | null;
+  return { what: "checkpoint", ...modelFacts(path, bytes, config), parameters, step: training?.step };
+}
+
+function modelFacts(path: string, bytes: number, config: TokenizerConfig): ModelFacts {
+  const shape = triplaneShapeOf(config);
+  return { path, bytes, config, tokens: tokenCount(shape), floats: floatCount(shape) };
+}
+
+function decoderPlace(embedded: boolean, checkpoint: CheckpointReference | undefined): string {
+  if (embedded) return "in the file";
+  return checkpoint === undefined
+    ? "not recorded; decode it with --checkpoint"
+    : `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`;
+}
+
+/** A description for people. */
+export function descriptionText(description: FileDescription): string {
+  if (description.what === "video") return videoText(description);
+  if (description.what === "weights") return tableText(foreignWeightsRows(description));
+  const { config, path, bytes } = description;
+  const shared = tokenizerFacts(config);
+  if (description.what === "triplane") {
+    const { source, checkpoint, embeddedDecoder, precision } = description;
+    return tableText([
+      ["file", `triplane, ${path} (${bytesText(bytes)})`],
+      [
+        "source",
+        `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second`,
+      ],
+      ["decoder at", decoderPlace(embeddedDecoder, checkpoint)],
+      ...(precision === undefined ? [] : [["precision", precision] as [string, string]]),
+      ...shared,
+    ]);
+  }
+  if (description.what === "latents") return tableText([...latentRows(description.index, path, bytes), ...shared]);
+  const step = description.step === undefined ? "weights alone" : `after step ${description.step}, can be resumed`;
+  return tableText([
+    ["file", `tokenizer checkpoint, ${path} (${bytesText(bytes)})`],
+    ["training", step],
+    ["parameters", groupedText(description.parameters)],
+    ...shared,
+  ]);
+}
+
+function latentRows(index: LatentIndex, path: string, bytes: number): [string, string][] {
+  const { clips, shards, classes, skipped, complete, checkpoint } = index;
+  return [
+    ["folder", `latents, ${path} (${countText(shards.length, "file")}, ${bytesText(bytes)})`],
+    ["clips", `${groupedText(clips)}${complete ? "" : ", not complete: run encode-dataset again"}`],
+    ["classes", classes.length === 0 ? "none" : `${classes.length}: ${classes.join(", ")}`],
+    ["skipped", countText(skipped.length, "video")],
+    ["made by", `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`],
+  ];
+}
+
+function videoText(info: VideoInfo): string {
+  return tableText([
+    ["file", `video, ${info.path}`],
+    ["size", `${info.width}x${info.height}${info.rotation === 0 ? "" : `, turned by ${info.rotation} degrees`}`],
+    ["frames", info.frameCount === undefined ? "not stated in the file" : `${info.frameCount} as the file says`],
+    ["rate", `${info.fps.toFixed(3).replace(/\.?0+$/, "")} per second`],
+    ["duration", info.durationSeconds === undefined ? "not stated in the file" : durationText(info.durationSeconds)],
+    ["codec", `${info.codec}, ${info.pixelFormat}`],
+  ]);
+}

@@ -1,0 +1,113 @@
+import { bytesText, tableText } from "@coordtok/core/text";
+import { backendCatalogue } from "@coordtok/backend";
+import { doctorReport, type BackendFinding, type DoctorReport } from "@coordtok/backend/setup";
+import type { LongCallOptions } from "@coordtok/core";
+import { describeFfmpeg, type FfmpegOptions, type ProgramCandidate } from "@coordtok/video/node";
+import { ownVersion } from "./versions.js";
+
+/** What `coordtok doctor` found. */
+export interface Examination {
+  /** Version of this package. */
+  readonly coordtok: string;
+  /** Node's version and whether it is new enough. */
+  readonly node: { readonly version: string; readonly fine: boolean };
+  /** Such as `linux-x64`. */
+  readonly platform: string;
+  /** The ffmpeg in use, all places that were looked at, and what is wrong if none can be used. */
+  readonly ffmpeg: {
+    readonly path: string | undefined;
+    readonly version: string | undefined;
+    readonly ffprobe: string | undefined;
+    readonly candidates: readonly ProgramCandidate[];
+    readonly problem: string | undefined;
+  };
+  /** What the native backend is made with and what is set up: pip, compiler, NVIDIA driver, cache folder. */
+  readonly native: Omit<DoctorReport, "backends" | "advice" | "node" | "platform">;
+  /** Every backend of Node, the fastest first. */
+  readonly backends: readonly BackendFinding[];
+  /** The backend that `auto` takes. */
+  readonly chosen: string | undefined;
+  /** What to do, one sentence each. */
+  readonly advice: readonly string[];
+  /** Whether everything that is needed is there. */
+  readonly fine: boolean;
+}
+
+const oldestNode = [20, 19] as const;
+
+/** Looks at everything that CoordTok needs on this machine. Nothing is changed. */
+export async function examine(options: FfmpegOptions & LongCallOptions = {}): Promise<Examination> {
+  const report = await describeFfmpeg(options);
+  const { backends: all, advice, platform, node: version, ...native } = await doctorReport(options);
+  const inNode = new Set(backendCatalogue.filter(({ runsIn }) => runsIn.includes("node")).map(({ name }) => name));
+  const backends = all.filter(({ name }) => inNode.has(name));
+  const node = { version: version.replace(/^v/, ""), fine: isNewEnough(process.versions.node) };
+  const chosen = backends.find(({ name, loads }) => loads && name !== "cpu")?.name;
+  const problem = report.error?.message;
+  return {
+    coordtok: ownVersion,
+    node,
+    platform,
+    ffmpeg: {
+      path: report.chosen?.path,
+      version: report.chosen?.version,
+      ffprobe: report.chosen?.ffprobe?.path,
+      candidates: report.candidates,
+      problem,
+    },
+    native,
+    backends,
+    chosen,
+    advice: [
+      ...(node.fine ? [] : [`Install Node ${oldestNode.join(".")} or newer.`]),
+      ...(problem === undefined ? [] : [problem]),
+      ...advice,
+    ],
+    fine: node.fine && problem === undefined && chosen !== undefined,
+  };
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
+}
+
+/** An examination for people. */
+export function examinationText(found: Examination): string {
+  const { ffmpeg, node, native } = found;
+  const mark = (works: boolean): string => (works ? "works" : "no");
+  const others = ffmpeg.candidates
+    .filter(({ outcome }) => outcome !== "chosen")
+    .map(
+      ({ program, source, path, outcome }) =>
+        `  ${program} from ${source}${path === undefined ? "" : ` (${path})`}: ${outcome}`,
+    );
+  const ffmpegText =
+    ffmpeg.path === undefined
+      ? "not found"
+      : `${ffmpeg.version ?? ""} at ${ffmpeg.path}, ffprobe ${ffmpeg.ffprobe ?? "not found"}`;
+  const { installation } = native;
+  const installed =
+    installation === undefined ? "not set up" : `TensorFlow ${installation.tensorflow} for ${installation.device}`;
+  return [
+    tableText([
+      ["coordtok", found.coordtok],
+      ["node", `${node.version}${node.fine ? "" : " (too old)"} on ${found.platform}`],
+      ["ffmpeg", ffmpegText],
+      ["pip", native.pip.text],
+      ["compiler", native.compiler.text],
+      ["GPU", native.nvidia.text],
+      ["native", installed],
+      ["fused", found.backends.find(({ fused }) => fused !== undefined)?.fused?.text ?? "not in use"],
+      ["cache", `${native.cache} (${bytesText(native.cachedBytes)})`],
+    ]),
+    ...(others.length === 0 ? [] : ["Other places for ffmpeg:", ...others]),
+    "Backends:",
+    tableText(
+      found.backends.map(({ name, loads, text }) => [`${name}: ${mark(loads)}`, text]),
+      "  ",
+    ),
+    found.chosen === undefined ? "No backend works." : `--backend auto takes ${found.chosen}.`,
+    ...(found.advice.length === 0 ? ["All is well."] : ["What to do:", ...found.advice.map((line) => `  ${line}`)]),
+  ].join("\n");
+}

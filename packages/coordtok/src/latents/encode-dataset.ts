@@ -1,0 +1,260 @@
+import { countText } from "@coordtok/core/text";
+import { resolveCheckpoint } from "@coordtok/core/node";
+import { loadModel } from "@coordtok/tokenizer/node";
+import { basename, resolve } from "node:path";
+import { type Precision, namedPrecision, prepareBackend } from "@coordtok/backend";
+import {
+  checkChoice,
+  checkInteger,
+  clipFromRgb,
+  CoordTokError,
+  isCoordTokError,
+  throwIfAborted,
+  type ErrorCode,
+} from "@coordtok/core";
+import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
+import { tokenCount, type TriplaneStats } from "@coordtok/triplane";
+import { findFfmpeg } from "@coordtok/video/node";
+import { clipsOfVideo, type ClipChoice } from "./clips-of-video.js";
+import { datasetVideos, type DatasetVideo, type Labels } from "./dataset-videos.js";
+import { DatasetWriter, type DatasetPlan } from "./dataset-writer.js";
+import { indexPath } from "./index-file.js";
+import { checkMemory, type CommonOptions } from "../model.js";
+import { referenceTo } from "../clip/triplane-file.js";
+
+/** Which clips are taken; what is not given has the default: all stretches of the model's length, in the middle, not mirrored. */
+type GivenChoice = { readonly [name in keyof ClipChoice]?: ClipChoice[name] | undefined };
+
+/** Options of {@link encodeDataset}. */
+export interface EncodeDatasetOptions extends CommonOptions, GivenChoice {
+  /** A checkpoint file, or a run folder for its newest one. */
+  readonly checkpoint: string;
+  /** The folder to fill (default: the name of the dataset's folder with `-latents`, in the working folder). */
+  readonly out?: string | undefined;
+  /** Where the classes come from (default `auto`: folders, if every video lies in one). */
+  readonly labels?: Labels | undefined;
+  /** Files that name the videos to take, one a line, as the split lists of UCF-101 do (default: all videos). */
+  readonly lists?: readonly string[] | undefined;
+  /** How numbers are stored (default `F32`). */
+  readonly dtype?: "F32" | "F16" | undefined;
+  /** Clips per file, at least 1 (default 256). */
+  readonly shardSize?: number | undefined;
+  /** Encode only every `of`-th video, from the `number`-th on: one of several processes or machines that share the work. */
+  readonly part?: { readonly number: number; readonly of: number } | undefined;
+}
+
+/** What {@link encodeDataset} did. */
+export interface EncodeDatasetReport {
+  /** The folder. */
+  readonly latents: string;
+  /** Clips in the folder. */
+  readonly clips: number;
+  /** How many of them are new. */
+  readonly encoded: number;
+  /** Videos of the dataset. */
+  readonly videos: number;
+  /** The names of the classes in the order of their numbers. */
+  readonly classes: readonly string[];
+  /** Files that hold the latents. */
+  readonly shards: number;
+  /** Positions of the three planes of one clip. */
+  readonly tokens: number;
+  /** Of all clips. */
+  readonly statistics: TriplaneStats;
+  /** Videos that could not be read, or not to their end, and why. */
+  readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+  /** Whether every video has been seen to; not when this was one part. */
+  readonly complete: boolean;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
+}
+
+/**
+ * Encodes all videos of a folder into a latent dataset, for `openLatents`. Videos of folders named after classes carry their class.
+ * What is there already is not done again, so a dataset that was stopped goes on, and one whose videos became more is completed.
+ * Clips are encoded one by one, so that latents do not depend on where a run was stopped.
+ * @throws CoordTokError `aborted` after saving; `file-exists` when the folder holds latents that were made otherwise; `input` when no
+ * video can be read.
+ */
+export async function encodeDataset(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
+  const { signal, labels = "auto", lists = [], dtype = "F32", shardSize = 256, part } = options;
+  const out = options.out ?? `${basename(resolve(folder))}-latents`;
+  checkInteger(shardSize, "shardSize", 1);
+  const videos = await datasetVideos(folder, { labels, lists });
+  const classes = [...new Set(videos.flatMap((video) => video.class ?? []))].sort();
+  options.onNote?.(
+    `${countText(videos.length, "video")} found${classes.length > 0 ? ` in ${countText(classes.length, "class", "classes")}` : ""}`,
+  );
+  await findFfmpeg(options);
+  const file = await resolveCheckpoint(options.checkpoint);
+  const checkpoint = await referenceTo(file, indexPath(out), { signal });
+  const backend = await prepareBackend("inference", options);
+  using model = await loadModel(file, {
+    ...options,
+    part: "encoder",
+    onConfig: (config) => {
+      checkMemory(config, { task: "encode" }, backend);
+    },
+  });
+  const choice = checkedChoice(options, model.config.clip.frames);
+  const plan: DatasetPlan = {
+    config: model.config,
+    checkpoint,
+    settings: {
+      ...choice,
+      stretches: choice.stretches === Infinity ? null : choice.stretches,
+      dtype,
+      checkpoint: checkpoint.sha256,
+      ...namedPrecision(backend),
+    },
+    classes,
+    dtype,
+    shardSize,
+    part: part && `${checkInteger(part.number, "part", 1)}/${checkInteger(part.of, "parts", part.number)}`,
+  };
+  const writer = await DatasetWriter.open(out, plan, { overwrite: options.overwrite ?? false });
+  const before = writer.clips;
+  const own = part ? videos.filter((_, index) => index % part.of === part.number - 1) : videos;
+  try {
+    await encodeVideos(own, writer, model, choice, options);
+    const index = await writer.flush({ complete: videos.every(({ name }) => writer.isSettled(name)) });
+    if (!index) throw nothingToEncode(own, writer.skipped);
+    const { clips, shards, statistics } = index;
+    return {
+      latents: out,
+      clips,
+      encoded: clips - before,
+      videos: videos.length,
+      classes: index.classes,
+      shards: shards.length,
+      tokens: tokenCount(triplaneShapeOf(model.config)),
+      statistics,
+      skipped: index.skipped,
+      complete: index.complete,
+      backend: backend.name,
+      precision: backend.precision,
+    };
+  } finally {
+    writer.dispose();
+  }
+}
+
+/** `start`, `stride` and so on, checked, with their defaults. */
+function checkedChoice(options: GivenChoice, frames: number): ClipChoice {
+  const {
+    start = 0,
+    stride = 1,
+    hop = frames,
+    stretches = Infinity,
+    crops = 1,
+    flip = false,
+    short = "skip",
+  } = options;
+  return {
+    start: checkInteger(start, "start", 0),
+    stride: checkInteger(stride, "stride", 1),
+    hop: checkInteger(hop, "hop", 1),
+    stretches: stretches === Infinity ? stretches : checkInteger(stretches, "stretches", 1),
+    crops: checkInteger(crops, "crops", 1),
+    flip,
+    short: checkChoice(short, "short", ["skip", "pad"]),
+  };
+}
+
+/** Encodes the videos that are not finished yet. */
+async function encodeVideos(
+  videos: readonly DatasetVideo[],
+  writer: DatasetWriter,
+  model: CoordTok,
+  choice: ClipChoice,
+  options: EncodeDatasetOptions,
+): Promise<void> {
+  const open = videos.filter(({ name }) => !writer.isFinished(name));
+  if (open.length < videos.length)
+    options.onNote?.(
+      `Going on: ${videos.length - open.length} of the ${countText(videos.length, "video")} are there already`,
+    );
+  for (const [done, video] of open.entries()) {
+    const report = (count: number): void =>
+      options.onProgress?.({
+        task: "encode",
+        done: count,
+        total: open.length,
+        unit: "videos",
+        detail: `${countText(writer.clips, "clip")}${writer.skipped.length > 0 ? `, ${writer.skipped.length} skipped` : ""}`,
+      });
+    try {
+      throwIfAborted(options.signal);
+      await encodeOne(video, writer, model, choice, options, () => report(done));
+    } catch (thrown) {
+      if (isCoordTokError(thrown) && thrown.code === "aborted")
+        throw await saveAndStop(writer, done, open.length, options);
+      if (!isCoordTokError(thrown) || !ownFault.has(thrown.code)) throw thrown;
+      writer.skip(video.name, thrown.message);
+    }
+    report(done + 1);
+  }
+}
+
+/** What is wrong with one video and not with the whole run. */
+const ownFault: ReadonlySet<ErrorCode> = new Set([
+  "not-a-video",
+  "file-format",
+  "file-not-found",
+  "file-read",
+  "input",
+  "unsupported",
+  "ffmpeg",
+]);
+
+async function saveAndStop(
+  writer: DatasetWriter,
+  done: number,
+  total: number,
+  { onNote }: EncodeDatasetOptions,
+): Promise<CoordTokError> {
+  await writer.flush({ complete: false });
+  onNote?.(`Saved ${countText(writer.clips, "clip")}`);
+  return new CoordTokError(
+    "aborted",
+    `Stopped after ${done} of ${countText(total, "video")}; what was encoded is saved. Go on with the same command.`,
+  );
+}
+
+async function encodeOne(
+  { path, name, class: label }: DatasetVideo,
+  writer: DatasetWriter,
+  model: CoordTok,
+  choice: ClipChoice,
+  { signal, ffmpeg }: EncodeDatasetOptions,
+  onClip: () => void,
+): Promise<void> {
+  const remarks: string[] = [];
+  const clips = clipsOfVideo(path, model.config.clip, choice, {
+    signal,
+    ffmpeg,
+    onWarning: (remark) => remarks.push(remark),
+  });
+  for await (const { read, ...place } of clips) {
+    throwIfAborted(signal);
+    if (writer.has(name, place)) continue;
+    const { frames, validFrames } = clipFromRgb([read()]);
+    const triplane = model.encode({ frames, validFrames });
+    frames.dispose();
+    await writer.add(triplane, { video: name, ...(label === undefined ? {} : { class: label }), ...place });
+    onClip();
+  }
+  writer.finish({ video: name, ...(remarks.length === 0 ? {} : { remarks }) });
+}
+
+function nothingToEncode(
+  videos: readonly DatasetVideo[],
+  skipped: readonly { readonly reason: string }[],
+): CoordTokError {
+  return new CoordTokError(
+    "input",
+    `None of the ${countText(videos.length, "video")} gives a clip; the first: ${skipped[0]?.reason ?? "there is none in this part"}`,
+  );
+}

@@ -1,0 +1,19 @@
+import { enlarge, type RgbPicture } from "@coordtok/video";
+import { encodePng } from "@coordtok/video/node";
+import { Resvg } from "@resvg/resvg-js";
+
+/** Draws an SVG (without text, see `textStrokes`) on white. */
+export function renderSvg(svg: string): RgbPicture {
+  const rendered = new Resvg(svg, { background: "white", font: { loadSystemFonts: false } }).render();
+  const { width, height, pixels } = rendered;
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0, j = 0; i < data.length; j++) if (j % 4 !== 3) data[i++] = pixels[j]!;
+  return { width, height, data };
+}
+
+/** A picture as an SVG image element; every pixel becomes a square. */
+export function imageElement(picture: RgbPicture, x: number, y: number, width: number, height: number): string {
+  const enlarged = enlarge(picture, Math.max(1, Math.round(width / picture.width)));
+  const url = `data:image/png;base64,${Buffer.from(encodePng(enlarged)).toString("base64")}`;
+  return `<image x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none" href="${url}"/>`;
+}

@@ -1,0 +1,243 @@
+import { loadModel } from "@coordtok/tokenizer/node";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Precision, prepareBackend } from "@coordtok/backend";
+import {
+  CoordTokError,
+  disposeTree,
+  isCoordTokError,
+  messageOf,
+  suggest,
+  type Json,
+  type RgbClip,
+} from "@coordtok/core";
+import { fileReadError, openFileSource, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
+import {
+  SiT,
+  type GuidanceOptions,
+  type LatentFacts,
+  type LoadGeneratorOptions,
+  type SampleOptions,
+  type SamplerName,
+} from "@coordtok/diffusion";
+import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
+import { parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
+import { writeVideo, encodePng } from "@coordtok/video/node";
+import { clipOfSample } from "./decode-samples.js";
+import { checkGeneratorMemory, type CommonOptions } from "../model.js";
+import { prepareFolder } from "../outputs.js";
+import { stripPicture } from "../pictures/strip.js";
+import { findCheckpoint } from "../clip/triplane-file.js";
+
+/** Options of {@link sampleVideos}. */
+export interface SampleVideosOptions
+  extends
+    CommonOptions,
+    Pick<SampleOptions, "count" | "first" | "seed" | "guidance" | "solver" | "steps" | "batchSize" | "sde"> {
+  /** The folder that receives `sample-0000.mp4` and so on, and `strip.png`. */
+  readonly out: string;
+  /** A class by name or number (default: all in turn). */
+  readonly class?: string | undefined;
+  /** Frames per second of the videos (default 25). */
+  readonly fps?: number | undefined;
+  /** The checkpoint of the tokenizer (default: the one that the generator was trained with). */
+  readonly tokenizer?: string | undefined;
+  /** A file with the statistics of the latents, or the index of a latent dataset, for generators without (default: those of its training). */
+  readonly statistics?: string | undefined;
+}
+
+/** What {@link sampleVideos} did. */
+export interface SampleReport {
+  /** The videos, in order. */
+  readonly videos: readonly string[];
+  /** Some frames of each below each other. */
+  readonly strip: string;
+  /** The class of each video, by name where classes have names. */
+  readonly classes: readonly string[];
+  /** Frames of each video. */
+  readonly frames: number;
+  /** How they were sampled. */
+  readonly solver: SamplerName;
+  /** Seconds that sampling took, without decoding. */
+  readonly sampleSeconds: number;
+  /** Seconds that decoding and writing took. */
+  readonly decodeSeconds: number;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  readonly backend: string;
+  /** The precision of its matrix products. */
+  readonly precision: Precision;
+}
+
+/** At most this many clips are shown in the strip. */
+const shownClips = 16;
+
+/**
+ * Samples clips with a generator and writes them as videos. A clip with its number follows from the seed alone.
+ * @param checkpoint of a generator, or a run folder for its newest one.
+ * @throws CoordTokError for a checkpoint that cannot be used, a class that it does not know, videos that exist; `aborted`.
+ */
+export async function sampleVideos(checkpoint: string, options: SampleVideosOptions): Promise<SampleReport> {
+  const { count = 1, first = 0, out, signal, onProgress, fps = 25, solver = "heun2" } = options;
+  const videos = Array.from({ length: count }, (_, i) => join(out, `sample-${String(first + i).padStart(4, "0")}.mp4`));
+  const strip = join(out, "strip.png");
+  const file = await resolveCheckpoint(checkpoint);
+  const backend = await prepareBackend("inference", options);
+  const clips = Math.min(count, options.batchSize ?? 4);
+  using generator = await openGenerator(file, {
+    signal,
+    onConfig: ({ model }) => {
+      checkGeneratorMemory(model, { task: "sample", clips }, backend);
+    },
+  });
+  const labels = labelsOf(generator, options, count, first);
+  const statistics = await statisticsOf(generator.latents, file, options.statistics);
+  checkChannels(statistics, generator.config.planes.channels);
+  using tokenizer = await openDecoder(generator, file, options);
+  await prepareFolder(out, [...videos, strip], options);
+  const shown: RgbClip[] = [];
+  let [sampleSeconds, decodeSeconds, frames] = [0, 0, 0];
+  let at = performance.now();
+  const lap = (): number => -(at - (at = performance.now())) / 1000;
+  let written = 0;
+  try {
+    for await (const sample of generator.sample({ ...options, count, labels, solver, signal, onProgress })) {
+      sampleSeconds += lap();
+      try {
+        const clip = await clipOfSample(sample, statistics, tokenizer, { signal });
+        frames = clip.frameCount;
+        if (shown.length < shownClips) shown.push(clip);
+        await writeVideo(videos[written]!, framesOf(clip, fps), { ...options, onProgress: undefined, fps });
+        written++;
+      } finally {
+        disposeTree(sample.planes);
+      }
+      decodeSeconds += lap();
+    }
+  } catch (thrown) {
+    throw written > 0 && isCoordTokError(thrown) && thrown.code === "aborted"
+      ? stoppedError(written, first, count)
+      : thrown;
+  }
+  await writeAtomically(strip, encodePng(stripPicture(shown)), options);
+  const classes = labels.map((label) => generator.latents?.classes[label] ?? String(label));
+  const { name, precision } = backend;
+  return { videos, strip, classes, frames, solver, sampleSeconds, decodeSeconds, backend: name, precision };
+}
+
+function stoppedError(written: number, first: number, count: number): CoordTokError {
+  const rest = `--first ${first + written} --count ${count - written}`;
+  return new CoordTokError(
+    "aborted",
+    `Stopped after ${written} of ${count} videos; for the others give the same command with ${rest}.`,
+  );
+}
+
+function* framesOf(
+  { data, width, height, frameCount }: RgbClip,
+  fps: number,
+): Generator<{
+  width: number;
+  height: number;
+  data: Uint8Array;
+  timestampSeconds: number;
+}> {
+  const bytes = width * height * 3;
+  for (let t = 0; t < frameCount; t++)
+    yield { width, height, data: data.subarray(t * bytes, (t + 1) * bytes), timestampSeconds: t / fps };
+}
+
+async function openGenerator(path: string, options: LoadGeneratorOptions): Promise<SiT> {
+  const source = await openFileSource(path);
+  try {
+    return await SiT.load(source, options);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The class of each clip: the one asked for, else all in turn. */
+function labelsOf(
+  { config, latents }: SiT,
+  { class: asked }: { readonly class?: string | undefined },
+  count: number,
+  first: number,
+): number[] {
+  if (asked === undefined) return Array.from({ length: count }, (_, i) => (first + i) % config.classes);
+  const names = latents?.classes ?? [];
+  const byName = names.indexOf(asked);
+  const number = byName >= 0 ? byName : /^\d+$/.test(asked) ? Number(asked) : -1;
+  if (number < 0 || number >= config.classes)
+    throw new CoordTokError(
+      "input",
+      names.length > 0
+        ? `There is no class "${asked}"${suggest(asked, names)}`
+        : `Expected a class from 0 to ${config.classes - 1}, got "${asked}".`,
+    );
+  return new Array<number>(count).fill(number);
+}
+
+async function statisticsOf(
+  latents: LatentFacts | undefined,
+  file: string,
+  given: string | undefined,
+): Promise<TriplaneStats> {
+  if (given === undefined) {
+    if (latents !== undefined) return latents.statistics;
+    throw new CoordTokError(
+      "checkpoint",
+      `"${file}" holds no statistics of its latents; give a file with --statistics ("coordtok convert" makes one from the log of the official trainer).`,
+    );
+  }
+  const text = await readFile(given, "utf8").catch((thrown: unknown) => {
+    throw fileReadError(thrown, given);
+  });
+  try {
+    const content = JSON.parse(text) as Json;
+    const isIndex = typeof content === "object" && content !== null && "statistics" in content;
+    return parseStats(isIndex ? content["statistics"]! : content);
+  } catch (thrown) {
+    throw new CoordTokError("file-format", `"${given}" does not hold statistics of latents: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function checkChannels(statistics: TriplaneStats, channels: number): void {
+  for (const plane of planeNames)
+    if (statistics[plane].mean.length !== channels)
+      throw new CoordTokError(
+        "input",
+        `Expected statistics of the generator's ${channels} channels, got ${statistics[plane].mean.length} in plane ${plane}; give those of the latents that it was trained on.`,
+      );
+}
+
+async function openDecoder(generator: SiT, file: string, options: SampleVideosOptions): Promise<CoordTok> {
+  const { signal } = options;
+  const reference = generator.latents?.tokenizer;
+  if (options.tokenizer === undefined && reference === undefined)
+    throw new CoordTokError(
+      "checkpoint",
+      `"${file}" does not say which tokenizer decodes its samples; give it with --tokenizer.`,
+    );
+  const path =
+    options.tokenizer === undefined
+      ? await findCheckpoint(file, reference!, "makes latents of", { signal, flag: "--tokenizer" })
+      : await resolveCheckpoint(options.tokenizer);
+  const tokenizer = await loadModel(path, { signal, part: "decoder" });
+  const [made, decoded] = [generator.config.planes, triplaneShapeOf(tokenizer.config)];
+  if (made.t === decoded.t && made.x === decoded.x && made.y === decoded.y && made.channels === decoded.channels)
+    return tokenizer;
+  tokenizer.dispose();
+  throw new CoordTokError(
+    "checkpoint",
+    `The tokenizer "${path}" has planes of another size than "${file}" makes; give the one that it was trained with.`,
+  );
+}
+
+/** Guidance as the command line asks for it; none for a scale of 1. */
+export function guidanceOf(
+  scale: number,
+  interval: readonly [number, number] | undefined,
+): GuidanceOptions | undefined {
+  return scale === 1 ? undefined : { scale, interval };
+}

@@ -1,0 +1,202 @@
+import { encodePng } from "@coordtok/video/node";
+import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { CoordTokError } from "@coordtok/core";
+import {
+  checkpointPath,
+  checkpointsFolder,
+  fileWriteError,
+  listCheckpoints,
+  writeAtomically,
+  type FileContent,
+} from "@coordtok/core/node";
+import type { LpipsWeightsName } from "@coordtok/metrics";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
+import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
+
+/** Which perceptual loss stage 2 takes. */
+export interface PerceptualChoice {
+  /** LPIPS with this network. */
+  readonly lpips: LpipsWeightsName;
+  /** Where its files lie. */
+  readonly weights: string;
+}
+
+/** What `config.json` of a run folder says: all that is needed to do the same training again. */
+export interface RunConfig {
+  readonly config: TokenizerConfig;
+  readonly settings: TokenizerTrainSettings;
+  readonly seed: number;
+  /** Absolute paths of the videos, in the order in which clips are numbered. */
+  readonly videos: readonly string[];
+  readonly validation: readonly string[];
+  /** The network of the perceptual loss of stage 2, and the folder of its weights. */
+  readonly perceptual?: PerceptualChoice | undefined;
+  /** The checkpoint whose weights the training began with. */
+  readonly from?: string | undefined;
+  /** How the number of steps came about, when a time budget was given. */
+  readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
+}
+
+/** One line of `metrics.jsonl`. */
+export interface MetricsLine extends CurvePoint {
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+  readonly seconds: number;
+}
+
+/** Names inside a run folder. */
+const names = {
+  config: "config.json",
+  versions: "versions.json",
+  metrics: "metrics.jsonl",
+  checkpoints: checkpointsFolder,
+};
+
+/** The folder of one training. */
+export interface RunFolder {
+  readonly path: string;
+  writeConfig(config: object, versions: unknown): Promise<void>;
+  appendMetrics(lines: readonly MetricsLine[]): Promise<void>;
+  /** Writes a checkpoint and removes older ones beyond `keep`. Gives its path. */
+  writeCheckpoint(step: number, content: FileContent, keep: number): Promise<string>;
+  /** Draws `curve.svg` and `curve.png` from all metrics so far. */
+  writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
+}
+
+/** Makes the folder of a new training. @throws CoordTokError `file-exists` when there is a training already, `file-write`. */
+export async function createRunFolder(path: string): Promise<RunFolder> {
+  const taken = await stat(join(path, names.config)).then(
+    () => true,
+    () => false,
+  );
+  if (taken)
+    throw new CoordTokError(
+      "file-exists",
+      `"${path}" holds a training already; choose another --out, or go on with --resume ${path}.`,
+    );
+  await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
+    throw fileWriteError(thrown, path);
+  });
+  return runFolder(path);
+}
+
+/**
+ * Opens the folder of a training to go on after `step`; later lines of its metrics are dropped. Where there are checkpoints of later steps,
+ * which the training leaves behind, they and the metrics go into a run folder of their own first, NAME-abandoned-N beside this one.
+ * @returns the folder, and where later checkpoints are now.
+ * @throws CoordTokError `file-write`.
+ */
+export async function reopenRunFolder(
+  path: string,
+  step: number,
+): Promise<{ readonly folder: RunFolder; readonly abandoned: string | undefined }> {
+  const later = (await listCheckpoints(path)).filter((checkpoint) => checkpoint.step > step);
+  const abandoned = later.length === 0 ? undefined : await setAside(path, later);
+  const kept = (await readMetrics(path)).filter((line) => line.step <= step);
+  await writeAtomically(
+    join(path, names.metrics),
+    kept.map((line) => `${JSON.stringify(line)}\n`),
+    { overwrite: true },
+  );
+  return { folder: runFolder(path), abandoned };
+}
+
+/** Moves checkpoints into a run folder beside this one, so that what they refer to is found from there as well. */
+async function setAside(path: string, checkpoints: readonly { readonly path: string }[]): Promise<string> {
+  const own = new Set(await readdir(path));
+  const siblings = new Set(await readdir(dirname(resolve(path))));
+  let number = 1;
+  while (siblings.has(`${basename(resolve(path))}-abandoned-${number}`)) number++;
+  const aside = join(dirname(resolve(path)), `${basename(resolve(path))}-abandoned-${number}`);
+  try {
+    await mkdir(join(aside, names.checkpoints), { recursive: true });
+    for (const name of [names.config, names.versions, names.metrics])
+      if (own.has(name)) await copyFile(join(path, name), join(aside, name));
+    for (const { path: file } of checkpoints) await rename(file, join(aside, names.checkpoints, basename(file)));
+  } catch (thrown) {
+    throw fileWriteError(thrown, aside);
+  }
+  return aside;
+}
+
+function runFolder(path: string): RunFolder {
+  const within = (name: string): string => join(path, name);
+  return {
+    path,
+    writeConfig: async (config, versions) => {
+      await writeAtomically(within(names.config), jsonText(config), { overwrite: true });
+      await writeAtomically(within(names.versions), jsonText(versions), { overwrite: true });
+    },
+    appendMetrics: async (lines) => {
+      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+      await appendFile(within(names.metrics), text).catch((thrown: unknown) => {
+        throw fileWriteError(thrown, within(names.metrics));
+      });
+    },
+    writeCheckpoint: async (step, content, keep) => {
+      const file = checkpointPath(path, step);
+      await writeAtomically(file, content, { overwrite: true });
+      const all = await listCheckpoints(path);
+      for (const old of all.slice(0, Math.max(0, all.length - keep))) await rm(old.path, { force: true });
+      return file;
+    },
+    writeCurve: async () => {
+      const lines = await readMetrics(path);
+      if (lines.length === 0) return undefined;
+      const [svg, png] = [within("curve.svg"), within("curve.png")] as const;
+      await writeAtomically(svg, curveSvg(lines), { overwrite: true });
+      await writeAtomically(png, encodePng(curvePicture(lines)), { overwrite: true });
+      return [svg, png];
+    },
+  };
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, (_, part: unknown) => (part === Infinity ? "Infinity" : part), 2)}\n`;
+}
+
+async function readMetrics(path: string): Promise<MetricsLine[]> {
+  const text = await readFile(join(path, names.metrics), "utf8").catch(() => "");
+  return text.split("\n").flatMap((line) => {
+    try {
+      return line === "" ? [] : [JSON.parse(line) as MetricsLine];
+    } catch {
+      // The last line of a training that was killed may be cut off.
+      return [];
+    }
+  });
+}
+
+/** The run folder that a checkpoint file lies in. @throws CoordTokError `checkpoint` when it lies in none. */
+export async function runFolderOf(checkpoint: string): Promise<string> {
+  const folder = dirname(dirname(resolve(checkpoint)));
+  const isRun = basename(dirname(resolve(checkpoint))) === names.checkpoints;
+  if (
+    isRun &&
+    (await stat(join(folder, names.config)).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return folder;
+  throw new CoordTokError(
+    "checkpoint",
+    `"${checkpoint}" does not lie in a run folder; resume with a run folder or a checkpoint inside one.`,
+  );
+}
+
+/** Reads `config.json` of a run folder. @throws CoordTokError `checkpoint`. */
+export async function readRunConfig<Config extends object>(path: string): Promise<Config> {
+  try {
+    const text = await readFile(join(path, names.config), "utf8");
+    return JSON.parse(text, (_, part: unknown) => (part === "Infinity" ? Infinity : part)) as Config;
+  } catch (thrown) {
+    throw new CoordTokError(
+      "checkpoint",
+      `"${path}" is not the folder of a training: its ${names.config} is missing or damaged.`,
+      { cause: thrown },
+    );
+  }
+}

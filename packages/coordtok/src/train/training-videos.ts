@@ -1,0 +1,59 @@
+import { bytesText } from "@coordtok/core/text";
+import { CoordTokError, isCoordTokError, throwIfAborted, type RgbClip } from "@coordtok/core";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { readClip } from "@coordtok/video/node";
+import type { CommonOptions } from "../model.js";
+
+/** Above this much memory for clips a warning says so. */
+const muchMemory = 4e9;
+
+/** Clips in memory, and the videos that gave none. */
+export interface TrainingClips {
+  readonly clips: readonly RgbClip[];
+  /** The videos that the clips came from, in the same order. */
+  readonly videos: readonly string[];
+  readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+}
+
+/**
+ * Reads whole videos at the size of a model, as bytes in memory. Broken ones are left out and listed.
+ * @throws CoordTokError `input` when none can be read, `ffmpeg`, `aborted`.
+ */
+export async function readTrainingClips(
+  videos: readonly string[],
+  { clip: size }: Pick<TokenizerConfig, "clip">,
+  options: CommonOptions,
+): Promise<TrainingClips> {
+  const { signal, onProgress, onWarning, ffmpeg } = options;
+  const clips: RgbClip[] = [];
+  const kept: string[] = [];
+  const skipped: { video: string; reason: string }[] = [];
+  let bytes = 0;
+  for (const [index, video] of videos.entries()) {
+    throwIfAborted(signal);
+    onProgress?.({ task: "read videos", done: index, total: videos.length, unit: "videos", detail: bytesText(bytes) });
+    try {
+      const { clip } = await readClip(video, { size, signal, ffmpeg });
+      clips.push(clip);
+      kept.push(video);
+      if (bytes < muchMemory && bytes + clip.data.length >= muchMemory)
+        onWarning?.(
+          `The clips take more than ${bytesText(muchMemory)} of memory; train on fewer or shorter videos if it runs short.`,
+        );
+      bytes += clip.data.length;
+    } catch (thrown) {
+      if (!isCoordTokError(thrown) || thrown.code === "aborted" || thrown.code === "ffmpeg") throw thrown;
+      skipped.push({ video, reason: thrown.message });
+      onWarning?.(`Left out: ${thrown.message}`);
+    }
+  }
+  onProgress?.({
+    task: "read videos",
+    done: videos.length,
+    total: videos.length,
+    unit: "videos",
+    detail: bytesText(bytes),
+  });
+  if (clips.length > 0) return { clips, videos: kept, skipped };
+  throw new CoordTokError("input", `None of the ${videos.length} videos can be read; the first: ${skipped[0]!.reason}`);
+}

@@ -1,0 +1,18 @@
+import type { Tensor3D } from "@tensorflow/tfjs-core";
+import type { LinearParams } from "../linear.js";
+import { productOfEach } from "../product.js";
+import { runFused } from "./kernels.js";
+
+/**
+ * An affine map of every matrix of a batch, `x kernel + bias`, without a gradient of its own. Where there is a bias it takes the fused
+ * addition, which the backend must have.
+ * @param x `[B, M, K]`
+ * @returns `[B, M, N]`
+ */
+export function affineOfEach(x: Tensor3D, { kernel, bias }: LinearParams): Tensor3D {
+  const mapped = productOfEach(x, kernel);
+  if (bias === undefined) return mapped;
+  const [sum] = runFused("CoordTokAdd", { x: mapped, bias }, {}) as [Tensor3D];
+  mapped.dispose();
+  return sum;
+}

@@ -1,0 +1,187 @@
+import { CoordTokError, isCoordTokError, Random, throwIfAborted } from "@coordtok/core";
+import type { FrameSize, VideoInfo } from "@coordtok/video";
+import { probe, readFrames } from "@coordtok/video/node";
+import type { CommonOptions } from "./options.js";
+import type { Protocol } from "./protocol.js";
+
+/** A video of an evaluation. */
+export interface EvaluatedVideo {
+  /** How reports call it: its path below the folder that was given. */
+  readonly name: string;
+  readonly path: string;
+  /** Its reconstruction, where pairs of videos are compared. */
+  readonly other?: string | undefined;
+}
+
+/** A video and how many frames can be relied on; `undefined` where nobody needs to know. */
+export interface MeasuredVideo extends EvaluatedVideo {
+  readonly frames: number | undefined;
+}
+
+/** One clip to evaluate. */
+export interface PlannedClip {
+  /** Its number, from 0; the same in every shard. */
+  readonly index: number;
+  readonly video: EvaluatedVideo;
+  /** Index of its first frame. */
+  readonly start: number;
+  /** How many frames; `undefined` for all up to the end. */
+  readonly length: number | undefined;
+  /** How many frames are to be expected, for the progress. */
+  readonly expected: number | undefined;
+}
+
+/** A part of an evaluation: number `index` of `count`, from 1. */
+export interface Shard {
+  /** Which part, from 1. */
+  readonly index: number;
+  /** How many parts there are. */
+  readonly count: number;
+}
+
+/** What was not evaluated, and why. */
+export interface LeftOut {
+  /** The video. */
+  readonly name: string;
+  /** Why, in a sentence. */
+  readonly reason: string;
+}
+
+/**
+ * The clips of a protocol. The same videos, protocol and seed give the same clips everywhere.
+ * @throws CoordTokError `input` when no video is long enough.
+ */
+export function planClips(
+  videos: readonly MeasuredVideo[],
+  protocol: Protocol,
+  seed: number,
+): { clips: PlannedClip[]; leftOut: LeftOut[] } {
+  const { length } = protocol;
+  const wanted = length === "whole" ? 1 : length;
+  const usable = videos.filter(({ frames }) => frames === undefined || frames >= wanted);
+  const leftOut = videos
+    .filter((video) => !usable.includes(video))
+    .map(({ name, frames }) => ({ name, reason: `${frames!} frames, the protocol takes clips of ${wanted}` }));
+  if (usable.length === 0)
+    throw new CoordTokError(
+      "input",
+      `None of the ${videos.length} videos has the ${wanted} frames of a clip; take --length or another --protocol.`,
+    );
+  const random = new Random(seed);
+  const clips =
+    protocol.choice === "random" && length !== "whole"
+      ? randomClips(usable, length, protocol.clips as number, random)
+      : limited(consecutiveClips(usable, length), protocol.clips, random);
+  return { clips: clips.map((clip, index) => ({ ...clip, index })), leftOut };
+}
+
+type UnnumberedClip = Omit<PlannedClip, "index">;
+
+function randomClips(
+  videos: readonly MeasuredVideo[],
+  length: number,
+  count: number,
+  random: Random,
+): UnnumberedClip[] {
+  const clips: UnnumberedClip[] = [];
+  while (clips.length < count)
+    for (const place of random.permutation(videos.length)) {
+      const video = videos[place]!;
+      // Headers often count a frame more than there are.
+      const reliable = video.frames! > length ? video.frames! - 1 : length;
+      const start = random.integer(reliable - length + 1);
+      if (clips.length < count) clips.push({ video, start, length, expected: length });
+    }
+  return clips;
+}
+
+function consecutiveClips(videos: readonly MeasuredVideo[], length: number | "whole"): UnnumberedClip[] {
+  return videos.flatMap((video): UnnumberedClip[] =>
+    length === "whole"
+      ? [{ video, start: 0, length: undefined, expected: video.frames }]
+      : Array.from({ length: Math.floor(video.frames! / length) }, (_, i) => ({
+          video,
+          start: i * length,
+          length,
+          expected: length,
+        })),
+  );
+}
+
+/** At most so many of them, drawn at random, in their order. */
+function limited(clips: UnnumberedClip[], count: number | "all", random: Random): UnnumberedClip[] {
+  if (count === "all" || count >= clips.length) return clips;
+  const chosen = random.permutation(clips.length).subarray(0, count).sort();
+  return [...chosen].map((place) => clips[place]!);
+}
+
+/** The clips of one shard: every `count`-th. */
+export function clipsOfShard(clips: readonly PlannedClip[], shard: Shard | undefined): PlannedClip[] {
+  return clips.filter(({ index }) => shard === undefined || index % shard.count === shard.index - 1);
+}
+
+/**
+ * Asks each video how many frames it has; one whose header does not say is counted when the protocol needs to know. Videos that cannot be
+ * read are left out.
+ * @throws CoordTokError the reason of the only video; `input` when none can be read; `aborted`, `ffmpeg`.
+ */
+export async function measureVideos(
+  videos: readonly EvaluatedVideo[],
+  protocol: Protocol,
+  options: CommonOptions & { readonly size?: FrameSize | undefined },
+): Promise<{ videos: MeasuredVideo[]; leftOut: LeftOut[] }> {
+  const measured: MeasuredVideo[] = [];
+  const leftOut: LeftOut[] = [];
+  const total = videos.length;
+  const { size } = options;
+  for (const [done, video] of videos.entries()) {
+    throwIfAborted(options.signal);
+    options.onProgress?.({ task: "look at the videos", done, total, unit: "videos" });
+    try {
+      const info = await probe(video.path, options);
+      if (video.other !== undefined && size === undefined) checkSizes(info, await probe(video.other, options));
+      const stated = info.frameCount;
+      const needed = protocol.length !== "whole" && stated === undefined;
+      measured.push({ ...video, frames: needed ? await countFrames(video.path, options) : stated });
+    } catch (thrown) {
+      leftOut.push({ name: video.name, reason: readingFailure(thrown, total) });
+    }
+  }
+  options.onProgress?.({ task: "look at the videos", done: total, total, unit: "videos" });
+  if (measured.length === 0)
+    throw new CoordTokError("input", `None of the ${total} videos can be read; the first: ${leftOut[0]!.reason}`);
+  return { videos: measured, leftOut };
+}
+
+/** Throws `config` for a pair of different sizes: that is a matter of the whole evaluation. */
+function checkSizes(original: VideoInfo, other: VideoInfo): void {
+  if (original.width === other.width && original.height === other.height) return;
+  const [wanted, found] = [original, other].map(({ width, height }) => `${width}x${height}`);
+  throw new CoordTokError(
+    "config",
+    `Expected an original and a reconstruction of one size, but "${original.path}" is ${wanted!} and "${other.path}" ${found!}; bring both to one with --size ${found!}, which resizes and crops as the papers do.`,
+  );
+}
+
+const ofOneVideo = new Set([
+  "file-format",
+  "file-not-found",
+  "file-read",
+  "input",
+  "not-a-video",
+  "shape",
+  "unsupported",
+]);
+
+/** The reason why one of many was left out; for anything that is no failure of that one alone it throws. */
+export function readingFailure(thrown: unknown, of: number): string {
+  if (!isCoordTokError(thrown) || !ofOneVideo.has(thrown.code) || of === 1) throw thrown;
+  return thrown.message;
+}
+
+async function countFrames(path: string, { signal, ffmpeg }: CommonOptions): Promise<number> {
+  let count = 0;
+  const frames = readFrames(path, {}, { signal, ffmpeg, size: { width: 16, height: 16 }, resize: "fast" });
+  for await (const frame of frames) if (frame.data.length > 0) count++;
+  return count;
+}

@@ -1,0 +1,166 @@
+import { namedPrecision, prepareBackend } from "@coordtok/backend";
+import { CoordTokError } from "@coordtok/core";
+import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
+import { readFrames } from "@coordtok/video/node";
+import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
+import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "./environment.js";
+import { EvaluationFolder } from "./evaluation-folder.js";
+import { measuredOf, shownOfSet, writeGeneration, type Measured, type WrittenEvaluation } from "./finish.js";
+import { measureOne } from "./measure-clip.js";
+import type { EvaluateOptions } from "./options.js";
+import { protocolOf, type NamedProtocol } from "./protocol.js";
+import type { FailedRecord, SetRecord } from "./record.js";
+import { runClips } from "./run-clips.js";
+import { sideSettings, sizeText, type EvaluationSettings, type SideSettings } from "./settings.js";
+import {
+  checkAlike,
+  comparedFacts,
+  factsText,
+  poolStatistics,
+  readStatistics,
+  statisticsFacts,
+  trimFeatures,
+  type Side,
+} from "./statistics-file.js";
+import { listVideos } from "./video-list.js";
+
+/**
+ * The Fréchet video distance between real and generated videos. Each side is made of files and folders of videos, or is one file of
+ * statistics of an earlier evaluation; the statistics of both sides are left in the folder, to be compared with others later.
+ * @param real the reference set.
+ * @param generated the other set; without one only the statistics of the first are made.
+ * @throws CoordTokError for videos, weights or a folder that cannot be used, for statistics that were made otherwise; `aborted`.
+ */
+export async function evaluateGeneration(
+  real: readonly string[],
+  generated: readonly string[],
+  options: EvaluateOptions,
+): Promise<WrittenEvaluation> {
+  const protocol = options.protocol ?? protocolOf("stylegan-v-fvd2048-128f");
+  const output = options.fvd ?? "logits";
+  const backend = await prepareBackend("inference", options);
+  // Statistics that are made already need no network.
+  const needed = [...real, ...generated].some((path) => !isStatistics(path));
+  const features = needed ? await loadFeatures(output, protocol, options) : undefined;
+  try {
+    const reference = await planSide(real, protocol, options);
+    const other = generated.length === 0 ? undefined : await planSide(generated, protocol, options);
+    const stored = reference.stored ?? other?.stored;
+    const settings: EvaluationSettings = {
+      task: other === undefined ? "statistics" : "generation",
+      protocol,
+      seed: options.seed ?? 0,
+      size: options.size,
+      reference: reference.settings,
+      other: other?.settings,
+      ...(features
+        ? {
+            i3d: { output, files: features.files },
+            made: { frames: sizeText(options.size), fvd: featuresMade(output, protocol.fvdWindow, features) },
+          }
+        : { made: { fvd: `statistics made earlier: ${factsText(stored!.facts)}` } }),
+      planned: { reference: reference.clips.length, other: other?.clips.length ?? 0 },
+      shard: options.shard,
+      ...namedPrecision(backend),
+      environment: environmentOf(backend, [...reference.leftOut, ...(other?.leftOut ?? [])]),
+    };
+    const expected = features ? statisticsFacts(settings) : comparedFacts(stored!.facts);
+    for (const side of [reference, other]) if (side?.stored) checkAlike(side.stored.path, side.stored.facts, expected);
+    await using folder = await EvaluationFolder.open(options.out, settings as never, options);
+    return await measureSides({ folder, settings, features, options }, reference, other);
+  } finally {
+    features?.dispose();
+  }
+}
+
+interface Job {
+  readonly folder: EvaluationFolder;
+  readonly settings: EvaluationSettings;
+  readonly features: LoadedFeatures | undefined;
+  readonly options: EvaluateOptions;
+}
+
+/** One side: clips to measure, or a file of statistics. */
+interface PlannedSide {
+  readonly settings: SideSettings;
+  readonly clips: readonly PlannedClip[];
+  readonly leftOut: readonly LeftOut[];
+  readonly stored?:
+    { readonly path: string; readonly statistics: PooledStatistics; readonly facts: StatisticsFacts } | undefined;
+}
+
+function isStatistics(path: string): boolean {
+  return path.endsWith(".safetensors");
+}
+
+async function planSide(
+  given: readonly string[],
+  protocol: NamedProtocol,
+  options: EvaluateOptions,
+): Promise<PlannedSide> {
+  const [file] = given;
+  if (given.length === 1 && isStatistics(file!))
+    return {
+      settings: sideSettings(given, []),
+      clips: [],
+      leftOut: [],
+      stored: { path: file!, ...(await readStatistics(file!)) },
+    };
+  if (given.some(isStatistics))
+    throw new CoordTokError("input", "Expected videos or one file of statistics for each side, not both.");
+  const videos = await listVideos(given);
+  const measured = await measureVideos(videos, protocol, options);
+  const { clips, leftOut } = planClips(measured.videos, protocol, options.seed ?? 0);
+  const names = videos.map(({ name }) => name);
+  return { settings: sideSettings(given, names), clips, leftOut: [...measured.leftOut, ...leftOut] };
+}
+
+async function measureSides(
+  job: Job,
+  reference: PlannedSide,
+  other: PlannedSide | undefined,
+): Promise<WrittenEvaluation> {
+  const first = await measureSide(job, "reference", reference);
+  const second = other && (await measureSide(job, "other", other));
+  const sets = { reference: first.measured, other: second?.measured ?? { records: [], failed: [] } };
+  const statistics = { reference: first.statistics, ...(second ? { other: second.statistics } : {}) };
+  return writeGeneration(job.folder, job.settings, sets, [job.folder], statistics);
+}
+
+async function measureSide(
+  { folder, settings, features, options }: Job,
+  side: Side,
+  planned: PlannedSide,
+): Promise<{ measured: Measured<SetRecord>; statistics: PooledStatistics }> {
+  if (planned.stored) return { measured: { records: [], failed: [] }, statistics: planned.stored.statistics };
+  const journal = await folder.journal<SetRecord | FailedRecord>(side);
+  await trimFeatures(folder, journal, side, settings);
+  const { signal, ffmpeg, size, shard } = options;
+  await runClips<SetRecord>(
+    {
+      task: side === "reference" ? "features of the real clips" : "features of the generated clips",
+      folder,
+      journal,
+      clips: clipsOfShard(planned.clips, shard),
+      stripsOf: firstClips,
+      stripKey: (index) => `${side}-${index}`,
+      measure: (clip, onFrame) => {
+        const { video, start, length } = clip;
+        const frames = readFrames(video.path, { start, length }, { size, signal, ffmpeg });
+        return measureOne(frames, clip, features!.network, side, { signal, onFrame });
+      },
+    },
+    options,
+  );
+  const statistics = await poolStatistics(folder, journal, side, settings);
+  return { measured: measuredOf(journal.records), statistics };
+}
+
+function firstClips(records: readonly SetRecord[]): ReadonlySet<number> {
+  return new Set(
+    records
+      .map(({ index }) => index)
+      .sort((a, b) => a - b)
+      .slice(0, shownOfSet),
+  );
+}

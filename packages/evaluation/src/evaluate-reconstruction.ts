@@ -1,0 +1,237 @@
+import { resolveCheckpoint } from "@coordtok/core/node";
+import { namedPrecision, prepareBackend } from "@coordtok/backend";
+import { loadModel } from "@coordtok/tokenizer/node";
+import { CoordTokError } from "@coordtok/core";
+import { ClipScorer, disposeLpipsParams, type LpipsParams } from "@coordtok/metrics";
+import { loadLpips, defaultWeightsFolder } from "@coordtok/metrics/node";
+import type { CoordTok } from "@coordtok/tokenizer";
+import { measureVideos, planClips, clipsOfShard, type EvaluatedVideo, type PlannedClip } from "./clip-plan.js";
+import {
+  environmentOf,
+  featuresMade,
+  loadFeatures,
+  usedFile,
+  usedWeights,
+  type LoadedFeatures,
+} from "./environment.js";
+import { EvaluationFolder } from "./evaluation-folder.js";
+import { finishReconstruction } from "./finish.js";
+import { measurePair, type Measures } from "./measure-clip.js";
+import type { EvaluateReconstructionOptions } from "./options.js";
+import { pairsOfVideos, pairsThroughModel, type PairSource } from "./pair-source.js";
+import { protocolOf, type NamedProtocol } from "./protocol.js";
+import type { ClipRecord, FailedRecord } from "./record.js";
+import { runClips } from "./run-clips.js";
+import { measureSanity } from "./sanity.js";
+import { sideSettings, sizeText, type EvaluationSettings, type UsedFile } from "./settings.js";
+import { shownClips } from "./shown-clips.js";
+import { trimFeatures } from "./statistics-file.js";
+import type { WrittenEvaluation } from "./finish.js";
+import { listVideos, pairVideos } from "./video-list.js";
+
+/**
+ * Measures reconstructions: videos through a tokenizer, or pairs of videos. The folder receives `report.json`, `report.html`, a line for each
+ * clip and the settings; calling it again with the same settings goes on where it was stopped.
+ * @param originals files and folders; with `against` one of them.
+ * @throws CoordTokError for videos, weights, checkpoints or a folder that cannot be used; `aborted` with how to go on.
+ */
+export async function evaluateReconstruction(
+  originals: readonly string[],
+  options: EvaluateReconstructionOptions,
+): Promise<WrittenEvaluation> {
+  if ((options.checkpoint === undefined) === (options.against === undefined))
+    throw new CoordTokError("config", "Expected either a checkpoint or reconstructions to compare with.");
+  const protocol = options.protocol ?? protocolOf("whole-videos");
+  const videos =
+    options.against === undefined
+      ? await listVideos(originals)
+      : await pairVideos(originals, options.against, options.onWarning);
+  const backend = await prepareBackend("inference", options);
+  await using tools = await loadTools(protocol, options);
+  const measured = await measureVideos(videos, protocol, options);
+  const { clips, leftOut } = planClips(measured.videos, protocol, options.seed ?? 0);
+  const source = pairSource(tools.model, protocol, options);
+  const settings: EvaluationSettings = {
+    task: "reconstruction",
+    protocol,
+    seed: options.seed ?? 0,
+    size: tools.model ? sizeOf(tools.model) : options.size,
+    reference: sideSettings(originals, namesOf(videos)),
+    other: options.against === undefined ? undefined : sideSettings([options.against], namesOf(videos)),
+    checkpoint: tools.checkpoint,
+    lpips: options.lpips === undefined ? undefined : { network: options.lpips, files: tools.lpipsFiles },
+    i3d: tools.features && { output: options.fvd!, files: tools.features.files },
+    msSsim: options.msSsim === true ? true : undefined,
+    sanity: sanitySettings(source, options),
+    made: { ...framesMade(tools.model, protocol, options), ...madeText(tools, protocol, options) },
+    planned: { reference: clips.length, other: clips.length },
+    shard: options.shard,
+    ...namedPrecision(backend),
+    environment: environmentOf(backend, [...measured.leftOut, ...leftOut]),
+  };
+  await using folder = await EvaluationFolder.open(options.out, settings as never, options);
+  return await measureAll({ folder, settings, source, tools, clips: clipsOfShard(clips, options.shard) }, options);
+}
+
+interface Job {
+  readonly folder: EvaluationFolder;
+  readonly settings: EvaluationSettings;
+  readonly source: PairSource;
+  readonly tools: Tools;
+  readonly clips: readonly PlannedClip[];
+}
+
+async function measureAll(
+  { folder, settings, source, tools, clips }: Job,
+  options: EvaluateReconstructionOptions,
+): Promise<WrittenEvaluation> {
+  const journal = await folder.journal<ClipRecord | FailedRecord>("clips");
+  if (tools.features)
+    for (const side of ["reference", "other"] as const) await trimFeatures(folder, journal, side, settings);
+  const withSanity = sanityClips(settings.planned.reference, settings.sanity?.clips ?? 0);
+  const { measures } = tools;
+  await runClips<ClipRecord>(
+    {
+      task: "evaluate",
+      folder,
+      journal,
+      clips,
+      stripsOf: shownClips,
+      stripKey: String,
+      detail: meanText,
+      measure: async (clip, onFrame) => {
+        const result = await measurePair(source, clip, measures, { signal: options.signal, onFrame });
+        if (!withSanity.has(clip.index)) return result;
+        const stored = storedSize(source, result.record, options);
+        const sanity = await measureSanity(source, clip, result.record, stored, measures, {
+          signal: options.signal,
+          ffmpeg: options.ffmpeg,
+        });
+        return { ...result, record: { ...result.record, sanity } };
+      },
+    },
+    options,
+  );
+  return finishReconstruction(folder, settings);
+}
+
+/** What is loaded for the whole run, and freed after it. */
+interface Tools extends AsyncDisposable {
+  readonly model?: CoordTok | undefined;
+  readonly checkpoint?: UsedFile | undefined;
+  readonly lpipsFiles: readonly UsedFile[];
+  readonly features?: LoadedFeatures | undefined;
+  readonly measures: Measures;
+}
+
+async function loadTools(protocol: NamedProtocol, options: EvaluateReconstructionOptions): Promise<Tools> {
+  const { signal } = options;
+  const made: (() => void)[] = [];
+  const dispose = async (): Promise<void> => {
+    for (const one of made.splice(0)) one();
+  };
+  try {
+    const features = options.fvd === undefined ? undefined : await loadFeatures(options.fvd, protocol, options);
+    if (features) made.push(() => features.dispose());
+    let lpips: LpipsParams | undefined;
+    let lpipsFiles: readonly UsedFile[] = [];
+    if (options.lpips !== undefined) {
+      const loaded = await loadLpips(options.lpips, options.weights ?? defaultWeightsFolder, { signal });
+      lpips = loaded.params;
+      lpipsFiles = usedWeights(loaded.files);
+      made.push(() => disposeLpipsParams(loaded.params));
+    }
+    const path = options.checkpoint === undefined ? undefined : await resolveCheckpoint(options.checkpoint);
+    const model = path === undefined ? undefined : await loadModel(path, { signal });
+    if (model) made.push(() => model.dispose());
+    const measures = { ssim: true, msSsim: options.msSsim === true, lpips, features: features?.network };
+    return {
+      model,
+      checkpoint: path === undefined ? undefined : await usedFile(path, signal),
+      lpipsFiles,
+      features,
+      measures,
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (thrown) {
+    await dispose();
+    throw thrown;
+  }
+}
+
+function pairSource(
+  model: CoordTok | undefined,
+  { slice }: NamedProtocol,
+  options: EvaluateReconstructionOptions,
+): PairSource {
+  return model === undefined ? pairsOfVideos(options.size, options) : pairsThroughModel(model, slice, options);
+}
+
+function sizeOf({ config }: CoordTok): EvaluationSettings["size"] {
+  const { height, width } = config.clip;
+  return { height, width };
+}
+
+/** Where the frames that are compared come from. */
+function framesMade(
+  model: CoordTok | undefined,
+  { slice }: NamedProtocol,
+  { size: asked }: EvaluateReconstructionOptions,
+): Readonly<Record<string, string>> {
+  const size = model ? sizeOf(model) : asked;
+  const frames = sizeText(size);
+  if (model === undefined) return { frames };
+  const together = slice === "all" ? "all patches of a segment" : `${slice} patches`;
+  const decoding = `segments of ${model.config.clip.frames} frames, each encoded and decoded alone, ${together} decoded together, rounded to bytes; the average of the training's weights`;
+  return { frames, decoding };
+}
+
+function madeText(
+  { measures, features }: Tools,
+  { fvdWindow }: NamedProtocol,
+  { fvd }: EvaluateReconstructionOptions,
+): Readonly<Record<string, string>> {
+  const { psnr, ...others } = new ClipScorer(measures).made;
+  return {
+    psnrDb: psnr!,
+    ...others,
+    ...(features ? { fvd: featuresMade(fvd!, fvdWindow, features) } : {}),
+  };
+}
+
+function namesOf(videos: readonly EvaluatedVideo[]): string[] {
+  return videos.map(({ name }) => name);
+}
+
+function sanitySettings(
+  source: PairSource,
+  { sanityClips: clips = 16, values, bytes }: EvaluateReconstructionOptions,
+): EvaluationSettings["sanity"] {
+  if (clips === 0) return undefined;
+  const given = [
+    ...(values === undefined ? [] : [`${values} values asked for`]),
+    ...(bytes === undefined ? [] : [`${bytes} bytes asked for`]),
+  ];
+  const text = given.length === 2 ? given.join(", ") : [source.storedText, ...given].join("; ");
+  return { clips, values, bytes, text };
+}
+
+function storedSize(
+  source: PairSource,
+  clip: Parameters<PairSource["stored"]>[0],
+  { values, bytes }: EvaluateReconstructionOptions,
+): { values: number; bytes: number } {
+  const stored = source.stored(clip);
+  return { values: values ?? stored.values, bytes: bytes ?? stored.bytes };
+}
+
+/** `count` clips evenly spread over all of them. */
+function sanityClips(planned: number, count: number): ReadonlySet<number> {
+  const chosen = Math.min(planned, count);
+  return new Set(Array.from({ length: chosen }, (_, i) => Math.floor(((i + 0.5) * planned) / chosen)));
+}
+
+function meanText(records: readonly ClipRecord[]): string {
+  const mean = records.reduce((sum, { psnrDb = 0 }) => sum + psnrDb, 0) / records.length;
+  return `PSNR ${mean.toFixed(2)} dB`;
+}

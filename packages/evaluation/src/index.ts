@@ -1,0 +1,11 @@
+export { evaluateGeneration } from "./evaluate-generation.js";
+export { evaluateReconstruction } from "./evaluate-reconstruction.js";
+export { mergeEvaluations } from "./merge-evaluations.js";
+export { protocolNames, protocolOf, type NamedProtocol, type Protocol, type ProtocolName } from "./protocol.js";
+export type { LeftOut, Shard } from "./clip-plan.js";
+export type { EvaluationFiles, WrittenEvaluation } from "./finish.js";
+export type { CommonOptions, EvaluateOptions, EvaluateReconstructionOptions } from "./options.js";
+export type { ClipRecord, FrameMeasureName, SanityRecord, Scores, SetRecord } from "./record.js";
+export type { Correlation, EvaluationReport, FrameCurve, FvdReport, SanityRow, ShortRecord } from "./report.js";
+export type { EvaluationEnvironment, EvaluationSettings, EvaluationTask, SideSettings, UsedFile } from "./settings.js";
+export { reportText } from "./report-text.js";

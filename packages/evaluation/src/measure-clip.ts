@@ -1,0 +1,154 @@
+import type { RgbPicture } from "@coordtok/video";
+import { throwIfAborted, type RgbFrame } from "@coordtok/core";
+import {
+  ClipScorer,
+  ContentMeter,
+  FeatureWindows,
+  SeamMeter,
+  type ClipScores,
+  type I3dOutput,
+  type I3dParams,
+  type LpipsParams,
+} from "@coordtok/metrics";
+import type { PlannedClip } from "./clip-plan.js";
+import type { PairSource } from "./pair-source.js";
+import type { ClipRecord, FrameMeasureName, Scores, SetRecord } from "./record.js";
+import { Strip } from "./strip.js";
+
+/** I3D and how it is used. */
+export interface FeatureNetwork {
+  readonly params: I3dParams;
+  readonly output: I3dOutput;
+  readonly windowLength: number;
+}
+
+/** What is measured beside PSNR, motion and detail. */
+export interface Measures {
+  readonly ssim: boolean;
+  readonly msSsim: boolean;
+  readonly lpips?: LpipsParams | undefined;
+  readonly features?: FeatureNetwork | undefined;
+}
+
+/** A measured clip: its line, its features and its strip. */
+export interface MeasuredClip<R> {
+  readonly record: R;
+  readonly features: Readonly<Record<string, readonly Float32Array[]>>;
+  readonly strip: RgbPicture;
+}
+
+interface MeasureOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each frame. */
+  readonly onFrame?: (() => void) | undefined;
+}
+
+/** Measures a clip against what became of it, in one pass over both. */
+export async function measurePair(
+  source: PairSource,
+  clip: PlannedClip,
+  measures: Measures,
+  { signal, onFrame }: MeasureOptions,
+): Promise<MeasuredClip<ClipRecord>> {
+  const scorer = new ClipScorer(measures);
+  const content = new ContentMeter();
+  const seam = source.segmentLength === undefined ? undefined : new SeamMeter(source.segmentLength);
+  const strip = new Strip();
+  const features = { reference: featureRows(measures.features), other: featureRows(measures.features) };
+  for await (const [frame, other] of source.pairs(clip)) {
+    throwIfAborted(signal);
+    await scorer.take(frame, other);
+    content.take(frame);
+    seam?.take(other, frame);
+    strip.take(frame, other);
+    await features.reference.take(frame);
+    await features.other.take(other);
+    onFrame?.();
+  }
+  const scores = await scorer.scores();
+  const segments = source.segmentLength === undefined ? 1 : Math.ceil(scores.frameCount / source.segmentLength);
+  const { motion, detail } = content.scores();
+  const record: ClipRecord = {
+    index: clip.index,
+    name: clip.video.name,
+    start: clip.start,
+    frames: scores.frameCount,
+    width: scores.width,
+    height: scores.height,
+    ...scoresOf(scores),
+    motion,
+    detail,
+    ...(segments > 1 ? { seamRatio: seam!.score().ratio } : {}),
+    perFrame: perFrameOf(scores),
+    windows: features.reference.rows.length,
+  };
+  const rows = { reference: features.reference.rows, other: features.other.rows };
+  return { record, features: rows, strip: strip.picture() };
+}
+
+/** Measures a clip of one set: its features and what happens in it. */
+export async function measureOne(
+  frames: AsyncIterable<RgbFrame>,
+  clip: PlannedClip,
+  network: FeatureNetwork,
+  set: string,
+  { signal, onFrame }: MeasureOptions,
+): Promise<MeasuredClip<SetRecord>> {
+  const content = new ContentMeter();
+  const strip = new Strip();
+  const features = featureRows(network);
+  for await (const frame of frames) {
+    throwIfAborted(signal);
+    content.take(frame);
+    strip.take(frame);
+    await features.take(frame);
+    onFrame?.();
+  }
+  const { motion, detail, frameCount } = content.scores();
+  const { index, start, video } = clip;
+  return {
+    record: { index, name: video.name, start, frames: frameCount, motion, detail, windows: features.rows.length },
+    features: { [set]: features.rows },
+    strip: strip.picture(),
+  };
+}
+
+function featureRows(network: FeatureNetwork | undefined): {
+  take: (frame: RgbFrame) => Promise<void>;
+  rows: Float32Array[];
+} {
+  const rows: Float32Array[] = [];
+  const windows = network && new FeatureWindows(network.params, network);
+  return {
+    rows,
+    take: async (frame) => {
+      const row = await windows?.take(frame);
+      if (row) rows.push(row);
+    },
+  };
+}
+
+/** The scores of a clip by their names in reports. */
+export function scoresOf({ psnr, ssim, msSsim, lpips }: ClipScores): Scores {
+  return {
+    psnrDb: psnr.clipDb,
+    ...(ssim ? { ssim: ssim.mean } : {}),
+    ...(msSsim ? { msSsim: msSsim.mean } : {}),
+    ...(lpips ? { lpips: lpips.mean } : {}),
+  };
+}
+
+/** Six digits are more than single precision makes sure of. */
+function perFrameOf({ psnr, ssim, msSsim, lpips }: ClipScores): ClipRecord["perFrame"] {
+  const all: Record<FrameMeasureName, readonly number[] | undefined> = {
+    psnrDb: psnr.framesDb,
+    ssim: ssim?.frames,
+    msSsim: msSsim?.frames,
+    lpips: lpips?.frames,
+  };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([name, values]) =>
+      values === undefined ? [] : [[name, values.map((value) => Number(value.toPrecision(6)))]],
+    ),
+  );
+}

@@ -1,0 +1,137 @@
+import { CoordTokError } from "@coordtok/core";
+import { encodeStatistics, mergeStatistics, type PooledStatistics } from "@coordtok/metrics";
+import type { CommonOptions } from "./options.js";
+import { differences, EvaluationFolder } from "./evaluation-folder.js";
+import { measuredOf, writeGeneration, writeReconstruction, type WrittenEvaluation } from "./finish.js";
+import type { ClipRecord, FailedRecord, SetRecord } from "./record.js";
+import type { EvaluationSettings } from "./settings.js";
+import { readStatistics, statisticsName, storedFacts, type Side } from "./statistics-file.js";
+
+/**
+ * Puts the parts of an evaluation together that were made with `shard`: all of them, each once, each finished.
+ * @param paths the folders of the parts, in any order.
+ * @param out the folder of the whole; it then holds what an evaluation in one piece would.
+ * @throws CoordTokError `input` when parts are missing, unfinished, or of different evaluations.
+ */
+export async function mergeEvaluations(
+  paths: readonly string[],
+  { out, overwrite }: CommonOptions & { readonly out: string },
+): Promise<WrittenEvaluation> {
+  const parts = await Promise.all(paths.map(openPart));
+  const first = checkParts(parts);
+  const folders = parts.map(({ folder }) => folder);
+  const settings: EvaluationSettings = {
+    ...first,
+    shard: undefined,
+    environment: { ...first.environment, ...mergedEnvironment(parts) },
+  };
+  await using folder = await EvaluationFolder.open(out, settings as never, { overwrite });
+  if (settings.task === "reconstruction") {
+    const records = await mergeJournals<ClipRecord>(folder, folders, "clips");
+    const statistics = settings.i3d && (await mergeSides(folder, folders, settings, records.length));
+    return await writeReconstruction(folder, settings, measuredOf<ClipRecord>(records), folders, statistics);
+  }
+  const sets = {
+    reference: measuredOf<SetRecord>(await mergeJournals<SetRecord>(folder, folders, "reference")),
+    other: measuredOf<SetRecord>(await mergeJournals<SetRecord>(folder, folders, "other")),
+  };
+  const statistics = await mergeSides(folder, folders, settings, sets.reference.records.length);
+  return await writeGeneration(folder, settings, sets, folders, statistics);
+}
+
+interface Part {
+  readonly path: string;
+  readonly folder: EvaluationFolder;
+  readonly settings: EvaluationSettings;
+}
+
+async function openPart(path: string): Promise<Part> {
+  const folder = await EvaluationFolder.existing(path);
+  const settings = (await folder.settings()) as unknown as EvaluationSettings;
+  if (settings.shard === undefined)
+    throw new CoordTokError("input", `"${path}" is a whole evaluation; --merge takes parts made with --shard.`);
+  await checkFinished(path, folder, settings);
+  return { path, folder, settings };
+}
+
+async function checkFinished(path: string, folder: EvaluationFolder, settings: EvaluationSettings): Promise<void> {
+  const { index, count } = settings.shard!;
+  const names = settings.task === "reconstruction" ? ["clips"] : ["reference", "other"];
+  for (const name of names) {
+    const planned = name === "other" ? settings.planned.other : settings.planned.reference;
+    const expected = Math.max(0, Math.ceil((planned - (index - 1)) / count));
+    const done = (await folder.journal(name)).records.length;
+    if (done < expected)
+      throw new CoordTokError(
+        "input",
+        `"${path}" is not finished: ${done} of ${expected} clips are measured; run its command again to go on.`,
+      );
+  }
+}
+
+/** Throws unless these are all parts of one evaluation. Gives its settings. */
+function checkParts(parts: readonly Part[]): EvaluationSettings {
+  const [first] = parts;
+  if (!first) throw new CoordTokError("input", "Expected the folders of the parts, got none.");
+  for (const { path, settings } of parts) {
+    const differing = differences(first.settings as never, settings as never, ["shard"]);
+    const counts = settings.shard!.count === first.settings.shard!.count;
+    if (differing.length > 0 || !counts)
+      throw new CoordTokError(
+        "input",
+        `"${path}" and "${first.path}" are parts of different evaluations: they differ in ${counts ? differing.join(", ") : "the number of parts"}.`,
+      );
+  }
+  const { count } = first.settings.shard!;
+  const found = parts.map(({ settings }) => settings.shard!.index);
+  const missing = Array.from({ length: count }, (_, i) => i + 1).filter((index) => !found.includes(index));
+  if (missing.length > 0)
+    throw new CoordTokError("input", `Expected all ${count} parts, but ${missing.join(", ")} of them are missing.`);
+  if (new Set(found).size < found.length) throw new CoordTokError("input", "Expected each part once.");
+  return first.settings;
+}
+
+function mergedEnvironment(parts: readonly Part[]): { backend: string; device: string } {
+  const unique = (values: readonly string[]): string => [...new Set(values)].join("; ");
+  return {
+    backend: unique(parts.map(({ settings }) => settings.environment.backend)),
+    device: unique(parts.map(({ settings }) => settings.environment.device)),
+  };
+}
+
+async function mergeJournals<R extends { readonly index: number }>(
+  folder: EvaluationFolder,
+  folders: readonly EvaluationFolder[],
+  name: string,
+): Promise<readonly (R | FailedRecord)[]> {
+  const journal = await folder.journal<R | FailedRecord>(name);
+  const there = new Set(journal.records.map(({ index }) => index));
+  const all = await Promise.all(folders.map(async (part) => (await part.journal<R | FailedRecord>(name)).records));
+  for (const record of all.flat().sort((a, b) => a.index - b.index))
+    if (!there.has(record.index)) await journal.add(record);
+  return journal.records;
+}
+
+async function mergeSides(
+  folder: EvaluationFolder,
+  folders: readonly EvaluationFolder[],
+  settings: EvaluationSettings,
+  clips: number,
+): Promise<{ readonly reference: PooledStatistics; readonly other?: PooledStatistics }> {
+  const merge = async (side: Side): Promise<PooledStatistics> => {
+    const given = settings.task === "reconstruction" ? undefined : settings[side]?.given[0];
+    if (given?.endsWith(".safetensors") === true) return (await readStatistics(given)).statistics;
+    const statistics = await mergedStatistics(folders, side);
+    await folder.write(statisticsName(side), await encodeStatistics(statistics, storedFacts(settings, clips)));
+    return statistics;
+  };
+  const reference = await merge("reference");
+  return settings.task === "statistics" ? { reference } : { reference, other: await merge("other") };
+}
+
+/** The statistics of one side over the folders of several parts. */
+async function mergedStatistics(folders: readonly EvaluationFolder[], side: Side): Promise<PooledStatistics> {
+  const all: PooledStatistics[] = [];
+  for (const folder of folders) all.push((await readStatistics(folder.at(statisticsName(side)))).statistics);
+  return all.reduce(mergeStatistics);
+}

@@ -1,0 +1,226 @@
+import { countText } from "@coordtok/core/text";
+import { frameCurveChart, histogram, scatter, twoHistograms } from "./charts.js";
+import { fvdText, measureLabels, scoreText, setsText, summaryRows, type SummaryRow } from "./report-text.js";
+import type { EvaluationReport, ShortRecord } from "./report.js";
+import type { ClipRecord, SetRecord } from "./record.js";
+
+/** Pictures of some clips under a title. */
+export interface Strips {
+  readonly title: string;
+  readonly rows: readonly { readonly record: ClipRecord | SetRecord; readonly png: Uint8Array | undefined }[];
+}
+
+/** The report as one HTML file that loads nothing from elsewhere and runs no script. */
+export function reportPage(report: EvaluationReport, strips: readonly Strips[]): string {
+  const { settings } = report;
+  const title = { reconstruction: "Reconstruction", generation: "Generation", statistics: "Feature statistics" }[
+    settings.task
+  ];
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${text(title)}: ${text(settings.reference.given.join(" "))}</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>${text(title)} report</h1>
+<p class="facts">${text(report.protocol)}.<br>${text(countsText(report))}, seed ${settings.seed}, ${text(report.created.slice(0, 16).replace("T", " "))} UTC.</p>
+${list(report.warnings, "warnings")}
+${measuresSection(report)}
+${sanitySection(report)}
+${chartsSection(report)}
+${strips.map(stripsSection).join("\n")}
+${madeSection(report)}
+${clipsSection(report)}
+${leftOutSection(report)}
+</body>
+</html>
+`;
+}
+
+const style = `body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:940px;margin:2em auto;padding:0 1em}
+h1{font-size:1.6em;margin-bottom:.2em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid #ddd}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.2em .8em .2em 0;text-align:right;vertical-align:top}
+th{white-space:nowrap}th:first-child,td:first-child,.words{text-align:left}thead th{border-bottom:1px solid #999}tr.own td{font-weight:600}
+.facts,figcaption,.note{color:#555}.warnings{background:#fff4d6;padding:.6em 1em .6em 2em}.charts{display:flex;flex-wrap:wrap;gap:12px}
+figure{margin:0 0 1em}figure img{max-width:100%;display:block}.charts figure{width:430px}.scroll{overflow-x:auto;max-height:24em;overflow-y:auto}
+dt{font-weight:600;margin-top:.4em}dd{margin:0 0 0 1.5em;overflow-wrap:anywhere}svg{max-width:100%;height:auto}`;
+
+function text(value: string): string {
+  return value.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+}
+
+function list(sentences: readonly string[], name: string): string {
+  if (sentences.length === 0) return "";
+  return `<ul class="${name}">${sentences.map((sentence) => `<li>${text(sentence)}</li>`).join("")}</ul>`;
+}
+
+function countsText(report: EvaluationReport): string {
+  const { counts, settings, clips } = report;
+  if (settings.task === "generation") return `Clips: ${setsText(report)}`;
+  const first = clips.reference[0];
+  const size = first && "width" in first ? `, frames of ${first.width}x${first.height}` : "";
+  return `${countText(counts.reference, "clip")}${size}`;
+}
+
+const summaryColumns = ["mean", "± error", "deviation", "lowest", "10 %", "median", "90 %", "highest"] as const;
+
+function measuresSection(report: EvaluationReport): string {
+  const rows = summaryRows(report);
+  const fvd = fvdText(report);
+  const line = ({ label, values }: SummaryRow): string =>
+    `<tr><td>${text(label)}</td>${values.map((value) => `<td>${text(value)}</td>`).join("")}</tr>`;
+  const table =
+    rows.length === 0
+      ? ""
+      : `<table><thead><tr><th></th>${summaryColumns.map((name) => `<th>${name}</th>`).join("")}</tr></thead><tbody>${rows.map(line).join("")}</tbody></table>
+<p class="note">Over clips. The error is that of the mean by the choice of clips: deviation / root of their number.</p>`;
+  return `<h2>Measures</h2>${fvd === undefined ? "" : `<p><strong>${text(fvd.headline)}</strong><br><span class="note">${text(fvd.parts)}</span></p>`}${table}`;
+}
+
+function sanitySection({ sanity, settings }: EvaluationReport): string {
+  if (!sanity || sanity.length === 0) return "";
+  const names = Object.keys(sanity[0]!.scores) as (keyof typeof measureLabels)[];
+  const rows = sanity.map(
+    ({ name, clips, scores, takes }, index) =>
+      `<tr${index === 0 ? ' class="own"' : ""}><td>${text(name)}</td>${names
+        .map((score) => `<td>${text(scoreText(score, (scores as Record<string, number>)[score]))}</td>`)
+        .join("")}<td>${clips}</td><td class="words">${text(takes)}</td></tr>`,
+  );
+  return `<h2>What simple means do in the same space</h2>
+<p class="note">The same clips, made smaller along all three axes and back, and as H.264 of at most as many bytes. Space: ${text(settings.sanity?.text ?? "")}.</p>
+<table><thead><tr><th></th>${names.map((name) => `<th>${text(measureLabels[name])}</th>`).join("")}<th>clips</th><th class="words">takes</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+}
+
+function chartsSection(report: EvaluationReport): string {
+  const figures = report.settings.task === "reconstruction" ? reconstructionFigures(report) : setFigures(report);
+  if (figures.length === 0) return "";
+  const drawn = figures.map(({ svg, caption }) => `<figure>${svg}<figcaption>${text(caption)}</figcaption></figure>`);
+  return `<h2>Distributions and curves</h2><div class="charts">${drawn.join("")}</div>`;
+}
+
+interface Figure {
+  readonly svg: string;
+  readonly caption: string;
+}
+
+function reconstructionFigures({ clips, measures, curves, correlation }: EvaluationReport): Figure[] {
+  const records = clips.reference as readonly ClipRecord[];
+  const frames = records.reduce((longest, record) => Math.max(longest, record.frames), 1);
+  const scores = (["psnrDb", "ssim", "msSsim", "lpips"] as const).filter((name) => measures[name] !== undefined);
+  const several = records.length > 1;
+  const figures: Figure[] = (several ? scores : []).map((name) => ({
+    svg: histogram(
+      records.map((record) => record[name]!),
+      measureLabels[name],
+    ),
+    caption: `${measureLabels[name]} of the clips; the line is the mean.`,
+  }));
+  for (const quantity of several ? (["motion", "detail"] as const) : []) {
+    const found = correlation?.[quantity];
+    const note = found
+      ? ` Pearson ${found.pearson.toFixed(2)}, Spearman ${found.spearman.toFixed(2)} over ${found.count} clips.`
+      : "";
+    figures.push({
+      svg: scatter(
+        records.map((record) => [record[quantity], record.psnrDb!]),
+        quantity,
+        measureLabels.psnrDb,
+      ),
+      caption: `PSNR against ${quantity}.${note}`,
+    });
+  }
+  if (frames > 1)
+    for (const name of scores)
+      figures.push({
+        svg: frameCurveChart(curves[name]!, frames, measureLabels[name]),
+        caption: `${measureLabels[name]} over the frames: mean of the clips, and the middle eight tenths of them.`,
+      });
+  return figures;
+}
+
+function setFigures({ clips }: EvaluationReport): Figure[] {
+  const [first, other] = [clips.reference, clips.other ?? []];
+  if (first.length + other.length === 0) return [];
+  return (["motion", "detail"] as const).map((name) => ({
+    svg: twoHistograms(
+      first.map((record) => record[name]),
+      other.map((record) => record[name]),
+      name,
+    ),
+    caption: `${name} of the clips: real in blue, generated in orange.`,
+  }));
+}
+
+function stripsSection({ title, rows }: Strips): string {
+  const figures = rows.map(({ record, png }) => {
+    const picture =
+      png === undefined
+        ? `<p class="note">No picture was kept.</p>`
+        : `<img alt="frames of ${text(record.name)}" src="data:image/png;base64,${Buffer.from(png).toString("base64")}">`;
+    return `<figure>${picture}<figcaption>${text(clipText(record))}</figcaption></figure>`;
+  });
+  const isPair = rows.some(({ record }) => "psnrDb" in record);
+  const note = isPair
+    ? `<p class="note">Above the original, then the reconstruction, below the error times 4.</p>`
+    : "";
+  return rows.length === 0 ? "" : `<h2>${text(title)}</h2>${note}${figures.join("")}`;
+}
+
+function clipText(record: ShortRecord): string {
+  const { name, start, frames, motion, detail } = record;
+  const scores = (["psnrDb", "ssim", "msSsim", "lpips"] as const).flatMap((score) => {
+    const value = (record as Partial<ClipRecord>)[score];
+    return value === undefined ? [] : [`${measureLabels[score]} ${scoreText(score, value)}`];
+  });
+  const content = [`motion ${motion.toFixed(4)}`, `detail ${detail.toFixed(4)}`];
+  return `${name}, frames ${start} to ${start + frames - 1}: ${[...scores, ...content].join(", ")}`;
+}
+
+function madeSection({ made, settings }: EvaluationReport): string {
+  const { environment, checkpoint, lpips, i3d } = settings;
+  const files = [...(checkpoint ? [checkpoint] : []), ...(lpips?.files ?? []), ...(i3d?.files ?? [])];
+  const side = ({ given, videos }: typeof settings.reference): string =>
+    `${given.join(" ")}${videos === 0 ? "" : ` (${countText(videos, "video")})`}`;
+  const rows: [string, string][] = [
+    ...Object.entries(made).map(([name, how]): [string, string] => [nameOf(name), how]),
+    ["originals", side(settings.reference)],
+    ...(settings.other ? ([["compared with", side(settings.other)]] as [string, string][]) : []),
+    ...files.map(({ file, sha256 }): [string, string] => [file, `SHA-256 ${sha256}`]),
+    ["computed on", [environment.backend, environment.device, settings.precision ?? "fp32"].join(", ")],
+    [
+      "versions",
+      [
+        `coordtok ${environment.coordtok}`,
+        `Node ${environment.node}`,
+        ...Object.entries(environment.versions).map(([name, version]) => `${name} ${version}`),
+      ].join(", "),
+    ],
+  ];
+  return `<h2>How it was made</h2><dl>${rows.map(([name, how]) => `<dt>${text(name)}</dt><dd>${text(how)}</dd>`).join("")}</dl>`;
+}
+
+function nameOf(name: string): string {
+  return name in measureLabels ? measureLabels[name as keyof typeof measureLabels] : name;
+}
+
+/** A list longer than this stands in `report.json` alone. */
+const listedClips = 500;
+
+function clipsSection({ clips }: EvaluationReport): string {
+  const all = [...clips.reference, ...(clips.other ?? [])];
+  if (all.length === 0) return "";
+  const shown = all.slice(0, listedClips).map((record) => `<li>${text(clipText(record))}</li>`);
+  const rest = all.length > listedClips ? `<p class="note">${all.length - listedClips} more in report.json.</p>` : "";
+  return `<h2>Clips</h2><div class="scroll"><ol start="0">${shown.join("")}</ol></div>${rest}`;
+}
+
+function leftOutSection({ leftOut }: EvaluationReport): string {
+  if (leftOut.length === 0) return "";
+  return `<h2>Left out</h2>${list(
+    leftOut.map(({ name, reason }) => `${name}: ${reason}`),
+    "scroll",
+  )}`;
+}

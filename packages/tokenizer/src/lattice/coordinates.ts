@@ -1,0 +1,89 @@
+import { axes, planeAxes, type Axis, type PlaneName } from "@coordtok/triplane";
+import { tensor2d, type Tensor2D } from "@tensorflow/tfjs-core";
+import { latticeBlock } from "./config.js";
+
+/** Wavelengths of one axis. */
+const waveCount = 32;
+/** Sines and cosines of one axis. */
+const axisValues = 2 * waveCount;
+
+/** How many numbers stand for one coordinate: sines and cosines along t, then x (rows), then y (columns). */
+export const coordinateValues = 3 * axisValues;
+
+/** The wavelengths of an axis go from the shortest to the longest in equal ratios: frames along time, pixels along rows and columns. */
+const wavelengths: Readonly<Record<Axis, readonly [shortest: number, longest: number]>> = {
+  t: [4, 512],
+  x: [16, 1024],
+  y: [16, 1024],
+};
+
+/** Where block `index` lies along an axis: the middle of its frames or pixels, counted from the start of the clip. */
+function middleOf(index: number, axis: Axis): number {
+  const size = axis === "t" ? latticeBlock.time : latticeBlock.space;
+  return index * size + (size - 1) / 2;
+}
+
+/**
+ * A position as waves, 32 sines and then 32 cosines of `2 pi u / wavelength` (`docs/spec.md#lattice-form`). The angles are computed in
+ * double precision, so that they are the same on every backend.
+ */
+function waves(position: number, axis: Axis): Float32Array {
+  const [shortest, longest] = wavelengths[axis];
+  const values = new Float32Array(axisValues);
+  for (let i = 0; i < waveCount; i++) {
+    const angle = (2 * Math.PI * position) / (shortest * (longest / shortest) ** (i / (waveCount - 1)));
+    values[i] = Math.sin(angle);
+    values[waveCount + i] = Math.cos(angle);
+  }
+  return values;
+}
+
+/** The block numbers along each axis; an axis that is absent gives zeros. */
+type BlockIndices = { readonly [axis in Axis]?: readonly number[] };
+
+/**
+ * The coordinates of all combinations of some block numbers, t-major, then x, then y.
+ * @returns `[combinations, 192]`, owned by the caller.
+ */
+function blockCoordinates(indices: BlockIndices): Tensor2D {
+  const perAxis = axes.map((axis) => {
+    const numbers = indices[axis];
+    return numbers === undefined
+      ? [new Float32Array(axisValues)]
+      : numbers.map((index) => waves(middleOf(index, axis), axis));
+  });
+  const rows = perAxis.reduce((product, { length }) => product * length, 1);
+  const values = new Float32Array(rows * coordinateValues);
+  let next = 0;
+  for (const t of perAxis[0]!)
+    for (const x of perAxis[1]!)
+      for (const y of perAxis[2]!)
+        for (const part of [t, x, y]) {
+          values.set(part, next);
+          next += axisValues;
+        }
+  return tensor2d(values, [rows, coordinateValues]);
+}
+
+/** How many blocks a clip has along each axis. */
+export type BlockCounts = Readonly<Record<Axis, number>>;
+
+/** 0 to count-1. */
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** The coordinates of all blocks of a clip, `[t x y, 192]`. */
+export function clipCoordinates(counts: BlockCounts): Tensor2D {
+  return blockCoordinates({ t: upTo(counts.t), x: upTo(counts.x), y: upTo(counts.y) });
+}
+
+/** The coordinates of all cells of a plane, in raster order; the axis that the plane lacks is zeros. */
+export function planeCoordinates(counts: BlockCounts, plane: PlaneName): Tensor2D {
+  return blockCoordinates(Object.fromEntries(planeAxes[plane].map((axis) => [axis, upTo(counts[axis])])));
+}
+
+/** The coordinates of the patches of some blocks of time, in the order given, `[blocks x y, 192]`. */
+export function timeBlockCoordinates(counts: BlockCounts, blocks: readonly number[]): Tensor2D {
+  return blockCoordinates({ t: blocks, x: upTo(counts.x), y: upTo(counts.y) });
+}

@@ -1,0 +1,146 @@
+import {
+  fromStateDict,
+  linearRules,
+  nestTensors,
+  renameStrictly,
+  toStateDict,
+  checkStateDict,
+  treeEntries,
+  type StateDictRule,
+  type TransferRow,
+} from "@coordtok/core";
+import { planeNames } from "@coordtok/triplane";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { checkLatticeConfig, type LatticeConfig } from "./config.js";
+import { latticeParamShapes, type LatticeParams } from "./params.js";
+
+function norm(ours: string, theirs: string): StateDictRule[] {
+  return [
+    [`${ours}.scale`, `${theirs}.weight`],
+    [`${ours}.shift`, `${theirs}.bias`],
+  ];
+}
+
+function transformerBlock(ours: string, theirs: string): StateDictRule[] {
+  return [
+    ...norm(`${ours}.attentionNorm`, `${theirs}.norm1`),
+    ...linearRules(`${ours}.attention.queryKeyValue`, `${theirs}.attention.qkv`),
+    ...linearRules(`${ours}.attention.output`, `${theirs}.attention.out`),
+    ...norm(`${ours}.mlpNorm`, `${theirs}.norm2`),
+    ...linearRules(`${ours}.mlp.expand`, `${theirs}.mlp.up`),
+    ...linearRules(`${ours}.mlp.contract`, `${theirs}.mlp.down`),
+  ];
+}
+
+function map(ours: string, theirs: string): StateDictRule {
+  return [`${ours}.kernel`, `${theirs}.weight`, "transpose"];
+}
+
+/** Our names against those of the PyTorch reference (`docs/spec.md#lattice-form`). */
+const rules: readonly StateDictRule[] = [
+  ...linearRules("encoder.video.patch", "video.patch"),
+  map("encoder.video.positions", "video.positions"),
+  ...transformerBlock("encoder.video.blocks.{i}", "video.blocks.{i}"),
+  ...norm("encoder.video.norm", "video.norm"),
+  map("encoder.memoryPositions", "memory.positions"),
+  map("encoder.queryPositions", "queries.positions"),
+  ...planeNames.flatMap((plane) => [
+    ...linearRules(`encoder.queries.${plane}`, `queries.${plane}`),
+    ...linearRules(`encoder.base.${plane}`, `base.${plane}`),
+    ...linearRules(`encoder.projections.${plane}`, `projections.${plane}`),
+  ]),
+  ...norm("encoder.blocks.{i}.memoryNorm", "latent.blocks.{i}.norm0"),
+  map("encoder.blocks.{i}.memoryAttention.query", "latent.blocks.{i}.cross.q"),
+  map("encoder.blocks.{i}.memoryAttention.keyValue", "latent.blocks.{i}.cross.kv"),
+  map("encoder.blocks.{i}.memoryAttention.output", "latent.blocks.{i}.cross.out"),
+  ...transformerBlock("encoder.blocks.{i}", "latent.blocks.{i}"),
+  ...norm("encoder.norm", "latent.norm"),
+  ...linearRules("decoder.features", "decoder.features"),
+  map("decoder.positions", "decoder.positions"),
+  ...transformerBlock("decoder.blocks.{i}", "decoder.blocks.{i}"),
+  ...norm("decoder.norm", "decoder.norm"),
+  ...linearRules("decoder.pixels", "decoder.pixels"),
+  map("decoder.skip", "decoder.skip"),
+];
+
+/**
+ * For each parameter of a configuration, in their order, where its numbers are in a state dict of the reference: for converting files one
+ * tensor at a time and without a backend.
+ */
+export function latticeRows(config: LatticeConfig): TransferRow[] {
+  const shapes = latticeParamShapes(config);
+  return [...renameStrictly(rules, shapes.keys(), "theirs")].map(([ours, { name, layout }]) => {
+    const ourShape = shapes.get(ours)!;
+    const theirShape = layout === "transpose" ? [...ourShape].reverse() : ourShape;
+    return { ours, ourShape, theirs: name, theirShape, layout };
+  });
+}
+
+/** The names and shapes of a state dict of the reference for a configuration. */
+export function latticeStateDictShapes(config: LatticeConfig): Map<string, readonly number[]> {
+  return new Map(latticeRows(config).map(({ theirs, theirShape }) => [theirs, theirShape]));
+}
+
+/**
+ * Parameters from a state dict with the names of the reference.
+ * @param tensors exactly the tensors of `latticeStateDictShapes(config)`; they stay the caller's.
+ * @returns our tree, owned by the caller.
+ * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor.
+ */
+export function latticeFromStateDict(config: LatticeConfig, tensors: ReadonlyMap<string, Tensor>): LatticeParams {
+  checkStateDict(latticeStateDictShapes(config), tensors);
+  const leaves = latticeRows(config).map(({ ours, ourShape, theirs, layout }): [string, Tensor] => [
+    ours,
+    fromStateDict(tensors.get(theirs)!, layout, ourShape),
+  ]);
+  return nestTensors(leaves) as LatticeParams;
+}
+
+/**
+ * A state dict with the names of the reference from our parameters, the inverse of {@link latticeFromStateDict}. Gradients and moments have
+ * the form of the parameters, so it takes them too.
+ * @returns new tensors, owned by the caller.
+ */
+export function stateDictFromLattice(config: LatticeConfig, params: LatticeParams): Map<string, Tensor> {
+  const leaves = new Map(treeEntries(params));
+  return new Map(
+    latticeRows(config).map(({ ours, theirs, theirShape, layout }) => [
+      theirs,
+      toStateDict(leaves.get(ours)!, layout, theirShape),
+    ]),
+  );
+}
+
+/** The configuration that the reference keeps as `config`, beside its weights and in parity cases. */
+export interface ReferenceConfig {
+  /** E. */
+  readonly width: number;
+  /** Heads of every attention. */
+  readonly heads: number;
+  /** Blocks of the video transformer. */
+  readonly video: number;
+  /** Blocks of the latent transformer. */
+  readonly latent: number;
+  /** Blocks of the decoder. */
+  readonly decoder: number;
+  /** K. */
+  readonly channels: number;
+}
+
+/**
+ * Our configuration from that of the reference.
+ * @param value plain data, for example parsed JSON.
+ * @throws CoordTokError `config` naming what is missing or out of range.
+ */
+export function latticeConfigFromReference(value: ReferenceConfig): LatticeConfig {
+  const { width, heads, video, latent, decoder, channels } = value;
+  return checkLatticeConfig({
+    form: "lattice",
+    width,
+    heads,
+    videoLayers: video,
+    latentLayers: latent,
+    decoderLayers: decoder,
+    channels,
+  });
+}

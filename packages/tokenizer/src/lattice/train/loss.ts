@@ -1,0 +1,51 @@
+import { meanSquaredErrors, patchify, type Clip } from "@coordtok/core";
+import { triplaneShape } from "@coordtok/triplane";
+import { add, concat, log, mean, slice, tidy, type Scalar, type Tensor3D } from "@tensorflow/tfjs-core";
+import { decodeBlocks } from "../block-decoder.js";
+import { keepChannels, type Budget } from "../budget.js";
+import { latticeBlock, type LatticeConfig } from "../config.js";
+import { encodeLattice } from "../encoder.js";
+import { padToBlocks } from "../padding.js";
+import type { LatticeParams } from "../params.js";
+
+/** Added to the mean squared error of a clip: it levels the gain above 31 dB. */
+const errorFloor = 0.003;
+
+/** What is kept and decoded of the clips of a loss. */
+export interface LatticeLossOptions {
+  /** One budget for all clips, or one for each. */
+  readonly budget: Budget | readonly Budget[];
+  /** The blocks of time to decode, each once (default: all). */
+  readonly blocks?: readonly number[] | undefined;
+}
+
+/**
+ * The loss of the lattice form, `mean over clips of ln(mse + 0.003)`, the mean PSNR levelled above 31 dB (`docs/spec.md#lattice-form`):
+ * clips are encoded, the planes pass through the budget, some blocks are decoded and compared.
+ * @param clip B clips.
+ */
+export function latticeLoss(
+  params: LatticeParams,
+  config: LatticeConfig,
+  clip: Clip,
+  { budget, blocks }: LatticeLossOptions,
+): Scalar {
+  const triplane = encodeLattice(params.encoder, config, clip);
+  const { t } = triplaneShape(triplane);
+  const chosen = blocks ?? Array.from({ length: t }, (_, block) => block);
+  const decoded = decodeBlocks(params.decoder, config, keepChannels(triplane, budget), chosen);
+  const errors = meanSquaredErrors(decoded, targetPatches(clip, t, chosen));
+  return mean(log(add(errors, errorFloor)));
+}
+
+/** The patches of some blocks of time of clips, as `decodeBlocks` gives them. */
+function targetPatches(clip: Clip, count: number, blocks: readonly number[]): Tensor3D {
+  return tidy(() => {
+    const patches = patchify(padToBlocks(clip), latticeBlock);
+    if (blocks.length === count && blocks.every((block, i) => block === i)) return patches;
+    const [clips, patchCount, values] = patches.shape;
+    const perBlock = patchCount / count;
+    const chosen = blocks.map((block) => slice(patches, [0, block * perBlock, 0], [clips, perBlock, values]));
+    return concat(chosen, 1);
+  });
+}

@@ -1,0 +1,101 @@
+import { clipFromRgb, CoordTokError, disposeTree, type Clip } from "@coordtok/core";
+import { lossAndGradients } from "@coordtok/core/train";
+import {
+  decodeLattice,
+  encodeLattice,
+  keepChannels,
+  latticeConfigFromReference,
+  latticeFromStateDict,
+  latticeStateDictShapes,
+  stateDictFromLattice,
+  type Budget,
+  type LatticeConfig,
+  type LatticeParams,
+  type ReferenceConfig,
+} from "@coordtok/tokenizer";
+import { latticeLoss } from "@coordtok/tokenizer/train";
+import { planeNames, type Triplane } from "@coordtok/triplane";
+import { reshape, type Tensor } from "@tensorflow/tfjs-core";
+import type { ParityCase, ParityHandler } from "../types.js";
+import { readAll } from "./tokenizer.js";
+
+interface Model {
+  readonly config: LatticeConfig;
+  readonly params: LatticeParams;
+}
+
+/** The model of a case; nothing may be missing in its weights or left over. */
+async function modelOf({ config: stored, weights }: ParityCase): Promise<Model> {
+  const config = latticeConfigFromReference(stored as unknown as ReferenceConfig);
+  const expected = latticeStateDictShapes(config);
+  const tensors = await readAll(weights, new Set([...expected.keys(), ...weights.entries.keys()]));
+  try {
+    return { config, params: latticeFromStateDict(config, tensors) };
+  } finally {
+    disposeTree([...tensors.values()]);
+  }
+}
+
+/** The 8-bit clips of a case, in model range. */
+async function clipOf({ inputs }: ParityCase): Promise<Clip> {
+  const [clips, frameCount, height, width] = inputs.entries.get("clip")!.shape as [number, number, number, number];
+  const bytes = await inputs.readBytes("clip");
+  const size = frameCount * height * width * 3;
+  return clipFromRgb(
+    Array.from({ length: clips }, (_, i) => ({
+      data: bytes.slice(i * size, (i + 1) * size),
+      frameCount,
+      height,
+      width,
+    })),
+  );
+}
+
+/** A whole number of a case or run. */
+function numberOf(facts: Readonly<Record<string, unknown>>, name: string): number {
+  const value = facts[name];
+  if (typeof value !== "number") throw new CoordTokError("file-format", `Expected a number for "${name}" in the case.`);
+  return value;
+}
+
+function budgetOf(facts: Readonly<Record<string, unknown>>): Budget {
+  return { content: numberOf(facts, "content"), motion: numberOf(facts, "motion") };
+}
+
+const encodeClip: ParityHandler = async (parityCase) => {
+  const { config, params } = await modelOf(parityCase);
+  const clip = await clipOf(parityCase);
+  const triplane = encodeLattice(params.encoder, config, clip);
+  disposeTree([params, clip.frames]);
+  return new Map(Object.entries(triplane));
+};
+
+const decodeClip: ParityHandler = async (parityCase, run) => {
+  const { config, params } = await modelOf(parityCase);
+  const [xy, yt, xt] = await Promise.all(planeNames.map((name) => parityCase.inputs.read(name)));
+  const stored = { xy, yt, xt } as Triplane;
+  const triplane = keepChannels(stored, budgetOf(run.facts));
+  const blocks = run.facts["blocks"] as readonly number[];
+  const times = blocks.flatMap((block) => [0, 1, 2, 3].map((frame) => 4 * block + frame));
+  const { frames } = await decodeLattice(params.decoder, config, triplane, { times });
+  disposeTree([params, stored, triplane]);
+  return new Map([[run.name, frames]]);
+};
+
+const gradient: ParityHandler = async (parityCase) => {
+  const { config, params } = await modelOf(parityCase);
+  const clip = await clipOf(parityCase);
+  const budget = budgetOf(parityCase.facts);
+  const { loss, gradients } = lossAndGradients(params, (leaves) => latticeLoss(leaves, config, clip, { budget }));
+  const outputs = new Map<string, Tensor>([["loss", reshape(loss, [1])]]);
+  for (const [name, tensor] of stateDictFromLattice(config, gradients)) outputs.set(`d.${name}`, tensor);
+  disposeTree([params, clip.frames, loss, gradients]);
+  return outputs;
+};
+
+/** Handlers of the `lattice/*` kinds. */
+export const latticeHandlers: { readonly [kind: string]: ParityHandler } = {
+  "lattice/encode": encodeClip,
+  "lattice/decode": decodeClip,
+  "lattice/gradient": gradient,
+};
