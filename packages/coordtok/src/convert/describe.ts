@@ -39,10 +39,10 @@ export function describeWeights(weights: Exclude<WeightsFile, { format: "ours" }
         ? "PyTorch"
         : "PyTorch before 1.6";
   const facts = choicesOf(weights).map((choice): WeightsFacts => {
-    const entries = [...choice.file.entries.values()];
+    const entries = [...choice.stateDict.entries.values()];
     return {
       place: choice.place,
-      model: officialModels.find((model) => model.isOurs(choice))?.kind,
+      model: officialModels.find((model) => model.recognises(choice.stateDict))?.kind,
       tensors: entries.length,
       parameters: entries.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),
       dtypes: typesOf(entries),
