@@ -38,7 +38,8 @@ export async function loadLattice(
   return loadForm<LatticeConfig, LatticeParams>(source, parseLatticeConfig, latticeParamShapes, options);
 }
 
-function parseLatticeConfig(stored: Json): LatticeConfig {
+/** Checks the configuration that a checkpoint of a lattice tokenizer holds. */
+export function parseLatticeConfig(stored: Json): LatticeConfig {
   const isLattice = typeof stored === "object" && stored !== null && "form" in stored && stored["form"] === "lattice";
   if (!isLattice)
     throw new CoordTokError(
