@@ -49,6 +49,7 @@ export {
 } from "./clip.js";
 export {
   checkChoice,
+  checkGroup,
   checkInteger,
   checkKnownKeys,
   checkNumber,

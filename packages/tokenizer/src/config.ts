@@ -2,7 +2,7 @@ import {
   checkChoice,
   checkDivides,
   checkInteger,
-  checkKnownKeys,
+  checkGroup,
   CoordTokError,
   withOverrides,
   type PatchSize,
@@ -96,13 +96,13 @@ const shape: { readonly [group: string]: readonly string[] } = {
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
  */
 export function checkConfig(value: unknown): TokenizerConfig {
-  const config = group(value, "the tokenizer configuration", [...Object.keys(shape), "padding", "compat"]);
+  const config = checkGroup(value, "the tokenizer configuration", [...Object.keys(shape), "padding", "compat"]);
   for (const [name, keys] of Object.entries(shape)) {
-    const part = group(config[name], name, keys);
+    const part = checkGroup(config[name], name, keys);
     for (const key of keys) {
       const path = `${name}.${key}`;
       if (key === "patch" || key === "cell") {
-        const size = group(part[key], path, ["time", "space"]);
+        const size = checkGroup(part[key], path, ["time", "space"]);
         for (const axis of ["time", "space"]) checkInteger(size[axis], `${path}.${axis}`, 1);
       } else checkInteger(part[key], path, key.endsWith("ayers") ? 0 : 1);
     }
@@ -112,16 +112,6 @@ export function checkConfig(value: unknown): TokenizerConfig {
   const checked = value as TokenizerConfig;
   checkDivisibility(checked);
   return checked;
-}
-
-function group(value: unknown, where: string, keys: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new CoordTokError(
-      "config",
-      `Expected ${where} to be a group of ${keys.join(", ")}, got ${JSON.stringify(value)}.`,
-    );
-  checkKnownKeys(value, keys, where);
-  return value as Record<string, unknown>;
 }
 
 function checkDivisibility({ clip, encoder, planes, decoder, compat }: TokenizerConfig): void {
