@@ -1,9 +1,22 @@
 export { fileReadError, fileWriteError } from "./file-error.js";
+export { findProgram } from "./find-program.js";
 export { acquireLock, type LockOptions } from "./lock.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
 export { packageVersion } from "./package-version.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
 export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
+export {
+  lastLinesOf,
+  programProblem,
+  runProgram,
+  startProgram,
+  type ProgramEnd,
+  type ProgramResult,
+  type RunningProgram,
+  type RunOptions,
+  type StartOptions,
+  type TimeLimit,
+} from "./program.js";
 export {
   checkOutput,
   moveIntoPlace,
