@@ -1,12 +1,6 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { stat } from "node:fs/promises";
-import {
-  CoordTokError,
-  nestTensors,
-  throwIfAborted,
-  type Json,
-  type LongCallOptions,
-} from "@coordtok/core";
+import { CoordTokError, nestTensors, throwIfAborted, type Json, type LongCallOptions } from "@coordtok/core";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
 import {
   checkConfig,
