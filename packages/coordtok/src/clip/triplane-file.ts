@@ -2,14 +2,8 @@ import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { stat } from "node:fs/promises";
 import { CoordTokError, nestTensors, throwIfAborted, type Json, type LongCallOptions } from "@coordtok/core";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
-import {
-  checkConfig,
-  decoderShapes,
-  loadTokenizer,
-  triplaneShapeOf,
-  type DecoderParams,
-  type TokenizerConfig,
-} from "@coordtok/tokenizer";
+import { checkConfig, loadTokenizer, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import {
   disposeTriplane,
   encodeTriplaneFile,

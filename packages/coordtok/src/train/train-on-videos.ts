@@ -9,7 +9,8 @@ import { disposeTrainState, initialTrainState, optimizerOf } from "@coordtok/cor
 import { perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
 import { disposeLpipsParams } from "@coordtok/metrics/networks";
 import { loadLpips, defaultWeightsFolder } from "@coordtok/metrics/node";
-import type { TokenizerConfig, TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerParams } from "@coordtok/tokenizer/model";
 import {
   encodeTraining,
   psnrOfError,
