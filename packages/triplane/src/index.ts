@@ -43,6 +43,7 @@ export {
 } from "./normalizer.js";
 export {
   encodeTriplaneFile,
+  parseCheckpointReference,
   readTriplaneFile,
   triplaneKind,
   type CheckpointReference,
