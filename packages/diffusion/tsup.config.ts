@@ -1,3 +1,7 @@
 import { buildPackage } from "../../tsup.base.js";
 
-export default buildPackage({ index: "src/index.ts", "train/index": "src/train/index.ts" });
+export default buildPackage({
+  index: "src/index.ts",
+  "official/index": "src/official/index.ts",
+  "train/index": "src/train/index.ts",
+});

@@ -12,16 +12,6 @@ export {
 export { sinCosPositions } from "./position.js";
 export { dropLabels, noClass, timeEmbedding } from "./conditioning.js";
 export { sit } from "./sit.js";
-export {
-  configFromOfficial,
-  configFromOfficialShapes,
-  officialFromConfig,
-  type InferOptions,
-  type OfficialArguments,
-} from "./official-config.js";
-export { checkOfficialPositions, officialPositions } from "./official-positions.js";
-export { isOfficialSiT, officialRows } from "./official-rows.js";
-export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";
 export { interpolant, pathNames, type Interpolant, type PathName } from "./interpolant.js";
 export {
   checkFlow,

@@ -38,11 +38,6 @@ export {
   type TokenizerPart,
   type WeightsChoice,
 } from "./checkpoint.js";
-export { configFromOfficial, officialFromConfig, type OfficialArguments } from "./official-config.js";
-export { decodeOfficial, type OfficialDecodeOptions } from "./official-decode.js";
-export { officialRows } from "./official-rows.js";
-export { configFromOfficialShapes, isOfficialLoss, isOfficialTokenizer, type InferOptions } from "./official-shapes.js";
-export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";
 export { checkLatticeConfig, latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./lattice/config.js";
 export {
   createLatticeParams,

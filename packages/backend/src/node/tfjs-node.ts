@@ -24,22 +24,18 @@ export interface TfjsNodeModule {
 }
 
 /**
- * Finds `@tensorflow/tfjs-node-gpu` from this package or, if it is not beside it, from the working directory.
- * Nothing of it is run.
+ * Finds `@tensorflow/tfjs-node-gpu` as Node does from a file of this package: never from the working directory, where anybody's code may
+ * lie. Nothing of it is run.
+ * @param from the file from which it is looked for (default: this one).
  */
-export function findTfjsNode(
-  from: readonly string[] = [import.meta.url, join(process.cwd(), "package.json")],
-): TfjsNodePackage | undefined {
-  for (const place of from) {
-    try {
-      const manifest = createRequire(place).resolve(`${tfjsNodePackage}/package.json`);
-      const { version, main } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string; main: string };
-      return { directory: dirname(manifest), main: join(dirname(manifest), main), version };
-    } catch {
-      continue;
-    }
+export function findTfjsNode(from: string = import.meta.url): TfjsNodePackage | undefined {
+  try {
+    const manifest = createRequire(from).resolve(`${tfjsNodePackage}/package.json`);
+    const { version, main } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string; main: string };
+    return { directory: dirname(manifest), main: join(dirname(manifest), main), version };
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
+import { limits } from "./limits.js";
 import type { Pip } from "./python.js";
-import { run, tailOf, type Ran } from "./run.js";
 import { parseWheelName } from "./wheel.js";
 
 export interface FetchOptions extends LongCallOptions {
@@ -30,15 +31,15 @@ export async function fetchWheel(requirement: string, options: FetchOptions): Pr
   const found = await findWheel(requirement, options.downloads);
   if (found !== undefined) return found;
   await mkdir(options.downloads, { recursive: true });
-  let ran: Ran | undefined;
+  let ran: ProgramResult | undefined;
   for (const pythonVersion of pythonVersions) {
     const into = join(options.unfinished, requirement.replaceAll(/[^\w.-]/g, "_"));
     await rm(into, { recursive: true, force: true });
     ran = await pipDownload(requirement, pythonVersion, into, options);
-    if (ran.code === 0) return moveWheel(into, options.downloads);
+    if (ran.exitCode === 0) return moveWheel(into, options.downloads);
     if (!isNotFound(ran) || isNetwork(ran)) break;
   }
-  throw downloadError(requirement, ran as Ran);
+  throw downloadError(requirement, ran as ProgramResult);
 }
 
 /** A wheel for a requirement in a folder: the exact version where one is asked for with `==`, else any. */
@@ -58,7 +59,7 @@ async function pipDownload(
   pythonVersion: string,
   into: string,
   options: FetchOptions,
-): Promise<Ran> {
+): Promise<ProgramResult> {
   const { pip, tags, signal } = options;
   const temporary = join(into, "temporary");
   await mkdir(temporary, { recursive: true });
@@ -79,7 +80,7 @@ async function pipDownload(
   try {
     const env = { ...options.env, TMPDIR: temporary, PYTHONUNBUFFERED: "1" };
     const onOutput = (text: string): void => void (announced = announcedSize(text) ?? announced);
-    return await run(pip.command, args, { env, signal, onOutput });
+    return await runProgram(pip.command, args, { env, signal, onOutput, limit: limits.download });
   } finally {
     stopWatching();
   }
@@ -141,8 +142,12 @@ async function moveWheel(from: string, downloads: string): Promise<string> {
   return target;
 }
 
-function isNotFound(ran: Ran): boolean {
-  return /No matching distribution found/.test(ran.stderr);
+function textOf({ stdout, lines }: ProgramResult): string {
+  return [stdout, ...lines].join("\n");
+}
+
+function isNotFound(ran: ProgramResult): boolean {
+  return /No matching distribution found/.test(textOf(ran));
 }
 
 const networkWords = [
@@ -165,17 +170,17 @@ const networkWords = [
 ];
 
 /** Whether pip could not reach its index. It then says as well that it found no such distribution. */
-function isNetwork(ran: Ran): boolean {
-  return new RegExp(networkWords.join("|"), "i").test(ran.stderr + ran.stdout);
+function isNetwork(ran: ProgramResult): boolean {
+  return new RegExp(networkWords.join("|"), "i").test(textOf(ran));
 }
 
 const offline = "fetch the wheel on a machine with network and give it with --wheel FILE";
 
 /** One sentence for a pip that failed, its last lines as details. */
-function downloadError(requirement: string, ran: Ran): CoordTokError {
-  const details = tailOf(ran);
+function downloadError(requirement: string, ran: ProgramResult): CoordTokError {
+  const details = lastLinesOf(ran);
   const make = (message: string): CoordTokError => new CoordTokError("setup", message, { details });
-  if (/No space left on device|Errno 28/.test(ran.stderr + ran.stdout))
+  if (/No space left on device|Errno 28/.test(textOf(ran)))
     return make(
       `The disk is full, so ${requirement} could not be fetched; free some space or choose another place with COORDTOK_CACHE.`,
     );
@@ -183,7 +188,7 @@ function downloadError(requirement: string, ran: Ran): CoordTokError {
     return make(
       `pip could not get ${requirement} from its package index; check the network and pip's settings (proxy, index-url), or ${offline}.`,
     );
-  const offered = /from versions: (?<list>[^)]*)\)/.exec(ran.stderr)?.groups?.["list"];
+  const offered = /from versions: (?<list>[^)]*)\)/.exec(textOf(ran))?.groups?.["list"];
   if (isNotFound(ran) && offered === "none")
     return make(
       `pip's package index offers no ${requirement.replace(/[<>=!~].*$/, "")} for this platform or refuses to; check pip's settings (proxy, index-url), or ${offline}.`,
@@ -194,5 +199,7 @@ function downloadError(requirement: string, ran: Ran): CoordTokError {
       `pip's package index has no ${requirement} for this platform${known}; choose another version with --tensorflow, or ${offline}.`,
     );
   }
-  return make(`pip could not fetch ${requirement} (${details.at(-1) ?? "no output"}); try again, or ${offline}.`);
+  return make(
+    `pip could not fetch ${requirement} (${details.at(-1) ?? programProblem(ran) ?? "no output"}); try again, or ${offline}.`,
+  );
 }

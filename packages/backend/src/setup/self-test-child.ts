@@ -19,7 +19,7 @@ import type { SelfTestReport } from "./self-test.js";
 /** Run as a program with what to test, the folder to test and that of tfjs-node-gpu; prints one line of JSON. */
 async function main(what: string, directory: string, tfjsNodeManifest: string): Promise<SelfTestReport> {
   const installation = await readInstallation(directory);
-  const tfjsNode = findTfjsNode([tfjsNodeManifest]);
+  const tfjsNode = findTfjsNode(tfjsNodeManifest);
   if ("missing" in installation) throw new Error(installation.missing);
   if (tfjsNode === undefined) throw new Error(`${tfjsNodeManifest} is gone`);
   requireTfjsNode(tfjsNode, installation, "fp32");

@@ -1,4 +1,5 @@
 export { fileReadError, fileWriteError } from "./file-error.js";
+export { findProgram } from "./find-program.js";
 export { acquireLock, type LockOptions } from "./lock.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
 export { openOrdinaryFile, type OpenFile } from "./ordinary-file.js";
@@ -7,6 +8,18 @@ export { pathWithin } from "./path-within.js";
 export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
 export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
+export {
+  lastLinesOf,
+  programProblem,
+  runProgram,
+  startProgram,
+  type ProgramEnd,
+  type ProgramResult,
+  type RunningProgram,
+  type RunOptions,
+  type StartOptions,
+  type TimeLimit,
+} from "./program.js";
 export {
   checkOutput,
   moveIntoPlace,

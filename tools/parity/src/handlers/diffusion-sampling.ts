@@ -17,10 +17,9 @@ import {
 import {
   configFromOfficial,
   decodeOfficial,
-  officialShapes,
   paramsFromOfficial,
   type OfficialArguments,
-} from "@coordtok/tokenizer";
+} from "@coordtok/tokenizer/official";
 import {
   averageStatsOfficially,
   collectStats,
@@ -45,8 +44,7 @@ import {
   planeOutputs,
 } from "./diffusion-model.js";
 import { analyticModel } from "./diffusion-analytic.js";
-import { inputNames, inputTriplane } from "./inputs.js";
-import { readAll } from "./tokenizer.js";
+import { inputNames, inputTriplane, withoutPrefix } from "./inputs.js";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 
 interface OdeArguments {
@@ -264,17 +262,9 @@ async function storedStats({ inputs }: ParityCase, run: ParityRun): Promise<Trip
 /** All frames, decoded in one slice. */
 async function decodeWith({ weights }: ParityCase, official: OfficialArguments, planes: Triplane): Promise<Tensor> {
   const config = configFromOfficial(official);
-  const prefix = "coordtok.";
-  const stored = await readAll(
-    weights,
-    [...officialShapes(config).keys()].map((name) => prefix + name),
-  );
-  const params = paramsFromOfficial(
-    config,
-    new Map([...stored].map(([name, tensor]) => [name.slice(prefix.length), tensor])),
-  );
+  const params = await paramsFromOfficial(config, withoutPrefix(weights, "coordtok."));
   const { frames } = decodeOfficial(params.decoder, config, planes, { slices: 1 });
-  disposeTree([params, [...stored.values()]]);
+  disposeTree(params);
   return frames;
 }
 

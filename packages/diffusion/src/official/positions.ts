@@ -1,9 +1,9 @@
 import { CoordTokError } from "@coordtok/core";
-import { tokenGrid, type SiTConfig } from "./config.js";
-import { sinCosPositions } from "./position.js";
+import { tokenGrid, type SiTConfig } from "../config.js";
+import { sinCosPositions } from "../position.js";
 
 /** The published model keeps its fixed positions as a parameter; ours computes them. */
-export const fixedPositions = "pos_embed_xy";
+const fixedPositions = "pos_embed_xy";
 
 /** Stored fixed positions are rounded to float32, half or bfloat; what is farther off is another table. */
 const fixedTolerance = 5e-3;

@@ -1,7 +1,8 @@
 import { CoordTokError } from "@coordtok/core";
-import type { TokenizerConfig } from "./config.js";
-import { configFromOfficial } from "./official-config.js";
-import { preset, presetNames } from "./presets.js";
+import type { TokenizerPart } from "../checkpoint.js";
+import type { TokenizerConfig } from "../config.js";
+import { configFromOfficial } from "./config.js";
+import { preset, presetNames } from "../presets.js";
 
 /** What the shapes of a state dict leave open. */
 export interface InferOptions {
@@ -11,6 +12,15 @@ export interface InferOptions {
   readonly decoderHeads?: number | undefined;
   /** Frames of a decoder patch (default 1, as in the published models). */
   readonly decoderPatchTime?: number | undefined;
+}
+
+/** What shapes leave open, out of the arguments that a training script saved beside the weights, by official name. */
+export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOptions {
+  const number = (name: string): number | undefined => {
+    const value = saved.get(name);
+    return typeof value === "number" ? value : undefined;
+  };
+  return { encoderHeads: number("enc_num_heads"), decoderHeads: number("dec_num_heads") };
 }
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -29,6 +39,11 @@ export function isOfficialTokenizer(names: Iterable<string>): boolean {
 /** Whether a tensor of an official checkpoint belongs to the loss and not to the tokenizer (`docs/spec.md#tokenizer-state-dict`). */
 export function isOfficialLoss(name: string): boolean {
   return name.startsWith("decoder.lpips_loss.");
+}
+
+/** The part of the tokenizer that an official name belongs to. */
+export function partOfOfficialName(name: string): TokenizerPart {
+  return name.startsWith("decoder.") ? "decoder" : "encoder";
 }
 
 /**

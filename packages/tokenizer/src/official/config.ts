@@ -1,5 +1,5 @@
 import { checkInteger, CoordTokError } from "@coordtok/core";
-import { checkConfig, type TokenizerConfig } from "./config.js";
+import { checkConfig, type TokenizerConfig } from "../config.js";
 
 /** The arguments of the published model that fix its form, by their official names (`docs/spec.md#tokenizer-arguments`). */
 export interface OfficialArguments {
@@ -37,6 +37,11 @@ export interface OfficialArguments {
   readonly dec_patch_size_xy: number;
   /** Frames of a decoder patch. */
   readonly dec_patch_size_t: number;
+}
+
+/** Whether plain data, for example parsed JSON, are official arguments and not a configuration of ours. */
+export function isOfficialArguments(value: unknown): value is OfficialArguments {
+  return typeof value === "object" && value !== null && "video_shape" in value;
 }
 
 /**

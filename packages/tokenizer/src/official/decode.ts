@@ -1,10 +1,10 @@
 import { CoordTokError, unpatchify, type Clip } from "@coordtok/core";
 import type { Triplane } from "@coordtok/triplane";
 import { concat, tidy, zeros, type Tensor3D } from "@tensorflow/tfjs-core";
-import type { TokenizerConfig } from "./config.js";
-import { decodePatches } from "./coordinate-decoder.js";
-import { latticeOf } from "./decode.js";
-import type { DecoderParams } from "./params.js";
+import type { TokenizerConfig } from "../config.js";
+import { decodePatches } from "../coordinate-decoder.js";
+import { latticeOf } from "../decode.js";
+import type { DecoderParams } from "../params.js";
 
 /** The arguments of the published whole-clip decoder. */
 export interface OfficialDecodeOptions {
