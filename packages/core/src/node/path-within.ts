@@ -10,10 +10,7 @@ import { CoordTokError } from "../errors.js";
  */
 export async function pathWithin(folder: string, name: unknown): Promise<string> {
   if (typeof name !== "string" || !isPlainName(name))
-    throw new CoordTokError(
-      "file-format",
-      `Expected the name of a file below "${folder}", got ${textOf(name)}.`,
-    );
+    throw new CoordTokError("file-format", `Expected the name of a file below "${folder}", got ${textOf(name)}.`);
   const path = join(folder, name);
   const root = await realpath(folder).catch(() => undefined);
   let at = root;
