@@ -5,7 +5,9 @@ import { fileReadError } from "./file-error.js";
 
 /** A file that is open for reading. */
 export interface OpenFile {
+  /** To read with and to close. */
   readonly handle: FileHandle;
+  /** How many bytes it has. */
   readonly size: number;
 }
 
