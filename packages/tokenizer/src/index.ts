@@ -67,6 +67,7 @@ export {
   stateDictFromLattice,
   type ReferenceConfig,
 } from "./lattice/state-dict.js";
+export { estimateLatticeMemory, type LatticeMemoryWork } from "./lattice/memory.js";
 export { LatticeCoordTok } from "./lattice/lattice-coordtok.js";
 export {
   convertReference,

@@ -2,7 +2,6 @@ import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import {
   checkpointKind as kindOf,
   CoordTokError,
-  loadCheckpoint,
   nestTensors,
   openSafetensors,
   throwIfAborted,
@@ -14,6 +13,7 @@ import {
   checkConfig,
   checkpointKind,
   decoderShapes,
+  loadTokenizer,
   triplaneShapeOf,
   type DecoderParams,
   type TokenizerConfig,
@@ -199,22 +199,17 @@ async function isTokenizer(path: string): Promise<boolean> {
 }
 
 async function readDecoder(path: string, expected: TokenizerConfig, options: LongCallOptions): Promise<DecoderParams> {
+  const onConfig = (config: TokenizerConfig): void => {
+    if (JSON.stringify(config) !== JSON.stringify(expected))
+      throw new CoordTokError(
+        "checkpoint",
+        `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
+      );
+  };
   const source = await openFileSource(path);
   try {
-    const { tensors, config } = await loadCheckpoint(source, {
-      ...options,
-      kind: checkpointKind,
-      parseConfig: checkConfig,
-      prefix: "average.decoder.",
-      shapes: decoderShapes,
-    });
-    const decoder = nestTensors(tensors) as DecoderParams;
-    if (JSON.stringify(config) === JSON.stringify(expected)) return decoder;
-    for (const tensor of tensors.values()) tensor.dispose();
-    throw new CoordTokError(
-      "checkpoint",
-      `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
-    );
+    const { params } = await loadTokenizer(source, { ...options, part: "decoder", onConfig });
+    return params.decoder!;
   } finally {
     await source.close();
   }
