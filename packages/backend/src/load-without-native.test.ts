@@ -4,9 +4,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { platformName } from "@coordtok/core/node";
 import { afterAll, beforeEach, expect, it, vi } from "vitest";
 import { loadBackend } from "./load.js";
-import { platformName } from "./node/installation.js";
 
 const cache = mkdtempSync(join(tmpdir(), "coordtok-cache-"));
 const platform = platformName();

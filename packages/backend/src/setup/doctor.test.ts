@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getBackend } from "@tensorflow/tfjs-core";
+import { platformName } from "@coordtok/core/node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadBackend } from "../load.js";
-import { platformName } from "../node/installation.js";
 import { describeSetup, doctorReport } from "./doctor.js";
 
 let cache: string;
