@@ -57,7 +57,14 @@ export {
   withOverrides,
   type Json,
 } from "./config.js";
-export { CoordTokError, isCoordTokError, messageOf, throwIfAborted, type ErrorCode } from "./errors.js";
+export {
+  CoordTokError,
+  isCoordTokError,
+  messageOf,
+  throwIfAborted,
+  type ErrorCode,
+  type NamedOptions,
+} from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
 export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";

@@ -151,7 +151,8 @@ export async function findDecoder(
   if (facts.checkpoint === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `"${triplanePath}" does not say which checkpoint made it; give it with --checkpoint.`,
+      `"${triplanePath}" does not say which checkpoint made it; name that checkpoint.`,
+      { options: { checkpoint: undefined } },
     );
   const place = await findCheckpoint(triplanePath, facts.checkpoint, "was made with", options);
   return readDecoder(place, facts.config, options);
@@ -160,13 +161,14 @@ export async function findDecoder(
 /**
  * The checkpoint that a file refers to: at the recorded place, else beside the file, with the same SHA-256.
  * @param relation how the file depends on it, for the message: `was made with`.
+ * @param options.option the option of the caller that names another checkpoint (default `checkpoint`).
  * @throws CoordTokError `checkpoint` when it is not there any more.
  */
 export async function findCheckpoint(
   file: string,
   reference: CheckpointReference,
   relation: string,
-  options: LongCallOptions & { readonly flag?: string | undefined } = {},
+  options: LongCallOptions & { readonly option?: "checkpoint" | "tokenizer" | undefined } = {},
 ): Promise<string> {
   const folder = dirname(resolve(file));
   const recorded = reference.path;
@@ -181,7 +183,8 @@ export async function findCheckpoint(
   }
   throw new CoordTokError(
     "checkpoint",
-    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is not there any more or has changed; give it with ${options.flag ?? "--checkpoint"}.`,
+    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is no longer there or has changed; name the checkpoint.`,
+    { options: { [options.option ?? "checkpoint"]: undefined } },
   );
 }
 

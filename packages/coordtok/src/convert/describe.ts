@@ -1,4 +1,3 @@
-import { bytesText, countText, groupedText } from "@coordtok/core/text";
 import type { TensorFacts } from "@coordtok/core";
 import type { FileSource } from "@coordtok/core/node";
 import { officialModels } from "./choose.js";
@@ -55,26 +54,4 @@ function typesOf(entries: readonly TensorFacts[]): string[] {
   const counts = new Map<string, number>();
   for (const { dtype } of entries) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
   return [...counts].sort(([, a], [, b]) => b - a).map(([dtype]) => dtype);
-}
-
-/** The lines of a description for people. */
-export function foreignWeightsRows({ path, bytes, format, weights }: ForeignWeights): [string, string][] {
-  const rows: [string, string][] = [
-    ["file", `${format === "safetensors" ? "" : "checkpoint of "}${format}, ${path} (${bytesText(bytes)})`],
-  ];
-  const shown = weights.slice(0, 8);
-  for (const { place, model, tensors, parameters, dtypes } of shown) {
-    const what = model === undefined ? "of no model known here" : `of the published ${model}`;
-    const where = place === "" ? "" : `${place}: `;
-    const size = `${countText(tensors, "tensor")}, ${groupedText(parameters)} parameters, ${dtypes.join(" ")}`;
-    rows.push(["weights", `${where}${what}, ${size}`]);
-  }
-  if (weights.length > shown.length) rows.push(["weights", `and ${weights.length - shown.length} more`]);
-  if (weights.length === 0) rows.push(["weights", "none found"]);
-  const isKnown = weights.some(({ model }) => model !== undefined);
-  rows.push([
-    "to use it",
-    isKnown ? `coordtok convert ${path} OUT.safetensors` : `coordtok convert ${path} OUT.safetensors --as raw`,
-  ]);
-  return rows;
 }

@@ -125,11 +125,9 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
 }
 
 function stoppedError(written: number, first: number, count: number): CoordTokError {
-  const rest = `--first ${first + written} --count ${count - written}`;
-  return new CoordTokError(
-    "aborted",
-    `Stopped after ${written} of ${count} videos; for the others give the same command with ${rest}.`,
-  );
+  return new CoordTokError("aborted", `Stopped after ${written} of ${count} videos; sample the others in another run.`, {
+    options: { first: first + written, count: count - written },
+  });
 }
 
 function* framesOf(
@@ -185,7 +183,8 @@ async function statisticsOf(
     if (latents !== undefined) return latents.statistics;
     throw new CoordTokError(
       "checkpoint",
-      `"${file}" holds no statistics of its latents; give a file with --statistics ("coordtok convert" makes one from the log of the official trainer).`,
+      `"${file}" holds no statistics of its latents; name a file that does, such as one converted from the log of the official trainer.`,
+      { options: { statistics: undefined } },
     );
   }
   const text = await readFile(given, "utf8").catch((thrown: unknown) => {
@@ -217,11 +216,12 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
   if (options.tokenizer === undefined && reference === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `"${file}" does not say which tokenizer decodes its samples; give it with --tokenizer.`,
+      `"${file}" does not say which tokenizer decodes its samples; name that tokenizer.`,
+      { options: { tokenizer: undefined } },
     );
   const path =
     options.tokenizer === undefined
-      ? await findCheckpoint(file, reference!, "makes latents of", { signal, flag: "--tokenizer" })
+      ? await findCheckpoint(file, reference!, "makes latents of", { signal, option: "tokenizer" })
       : await resolveCheckpoint(options.tokenizer);
   const tokenizer = await loadModel(path, { signal, part: "decoder" });
   const [made, decoded] = [generator.config.planes, triplaneShapeOf(tokenizer.config)];

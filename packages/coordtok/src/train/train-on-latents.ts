@@ -120,7 +120,7 @@ export async function trainOnLatents(
   const given = options.tokenizer ?? (folder === undefined ? resumed?.record.tokenizer : undefined);
   const tokenizerFile =
     given === undefined
-      ? await findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { flag: "--tokenizer" })
+      ? await findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { option: "tokenizer" })
       : await resolveCheckpoint(given);
   const plan = resumed ? await resumePlan(resumed, options, backend) : newPlan(latents, options, backend);
   using tokenizer = await loadModel(tokenizerFile, { signal: options.signal, part: "decoder" });

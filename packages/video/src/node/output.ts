@@ -81,7 +81,8 @@ export async function folderOutput(given: string, overwrite: boolean, scratch: S
   else if (content.length > 0 && !overwrite)
     throw new CoordTokError(
       "file-exists",
-      `The folder "${given}" holds pictures already; choose another or allow to replace them (--overwrite, option overwrite: true).`,
+      `The folder "${given}" already holds pictures; choose another folder or allow overwriting.`,
+      { options: { overwrite: true } },
     );
   const temporary = scratch.add(temporaryPathFor(path));
   return { temporary, finish: () => replaceFolder(temporary, path, content, scratch) };
