@@ -22,7 +22,7 @@ export const trustHelp = "remove it, or choose another cache folder with COORDTO
 const longestFacts = 2 ** 20;
 
 /** The small file that names the installation in use. */
-export function currentFile(folder: string, platform: string): string {
+function currentFile(folder: string, platform: string): string {
   return join(folder, `current-${platform}.json`);
 }
 
