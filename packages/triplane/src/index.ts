@@ -51,3 +51,4 @@ export {
   type TriplaneFile,
   type TriplaneSource,
 } from "./format.js";
+export type { LookupOperations } from "./fused-operations.js";
