@@ -89,6 +89,17 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
     },
+    {
+      name: "one-place-starts-programs",
+      comment:
+        "startProgram and runProgram of core/node: a neutral folder, absolute paths, a time limit, an end with the parent.",
+      severity: "error",
+      from: {
+        path: "^packages/",
+        pathNot: [tests, "/testdata/", "^packages/core/src/node/(program|end-with-parent)"],
+      },
+      to: { path: "^(node:)?child_process$" },
+    },
     { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
       name: "declared",

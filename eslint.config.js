@@ -27,6 +27,11 @@ const restrictedSyntax = [
   },
 ];
 
+const currentFolder = {
+  selector: "MemberExpression[object.name='process'] > Identifier.property[name='cwd']",
+  message: "What lies in the current folder is not ours: resolve from the package, or take a path from the user.",
+};
+
 const tensorTypes = ["Scalar", "Tensor", ...[1, 2, 3, 4, 5, 6].map((rank) => `Tensor${rank}D`)];
 
 const blockingRead = {
@@ -56,7 +61,7 @@ export default defineConfig(
       "max-lines": ["error", { max: 400 }],
       "max-lines-per-function": ["error", { max: 80 }],
       "no-console": "error",
-      "no-restricted-syntax": ["error", ...restrictedSyntax, blockingRead],
+      "no-restricted-syntax": ["error", ...restrictedSyntax, blockingRead, currentFolder],
       "no-warning-comments": ["error", { terms: ["todo", "fixme", "xxx", "hack"] }],
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports" }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],

@@ -3,6 +3,7 @@ import { buildPackage } from "../../tsup.base.js";
 export default buildPackage({
   index: "src/index.ts",
   "train/index": "src/train/index.ts",
+  "state-dict/index": "src/state-dict/index.ts",
   "torch/index": "src/torch/index.ts",
   "node/index": "src/node/index.ts",
   "text/index": "src/text/index.ts",

@@ -2,8 +2,10 @@
  * Prints the official names and shapes of a published model as JSON, for make_checkpoint.py:
  *   tsx shapes.ts tokenizer|diffusion
  */
-import { officialShapes as sitShapes, preset as sitPreset } from "@coordtok/diffusion";
-import { officialShapes, preset } from "@coordtok/tokenizer";
+import { preset as sitPreset } from "@coordtok/diffusion";
+import { officialShapes as sitShapes } from "@coordtok/diffusion/official";
+import { preset } from "@coordtok/tokenizer";
+import { officialShapes } from "@coordtok/tokenizer/official";
 
 const shapes =
   process.argv[2] === "diffusion"

@@ -143,7 +143,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
       const native = await loadBackend("tensorflow", { purpose: "training", signal }).catch(() => undefined);
       if (native === undefined) {
         onNote?.(
-          "Setting up native TensorFlow, once: a download of about 230 MB through pip (--backend wasm does without)",
+          "Setting up native TensorFlow, once: a download of about 230 MB through pip (the backend wasm needs none)",
         );
         const { setupTensorflow } = await import("@coordtok/backend/setup");
         await setupTensorflow({ signal, onProgress, onNote });
@@ -175,7 +175,8 @@ async function clearFolder(out: string): Promise<void> {
   if (foreign !== undefined)
     throw new CoordTokError(
       "file-exists",
-      `"${out}" holds "${foreign}", which is not of an earlier demo; choose another folder with --out.`,
+      `"${out}" holds "${foreign}", which no earlier demo made; choose another folder.`,
+      { options: { out: undefined } },
     );
   for (const name of known) await rm(join(out, name), { recursive: true, force: true });
 }

@@ -9,7 +9,8 @@ export async function checkVideoOutput(path: string, options: OverwriteOption): 
   if (there.length > 0 && options.overwrite !== true)
     throw new CoordTokError(
       "file-exists",
-      `The folder "${path}" is not empty; choose another or allow to replace it (--overwrite).`,
+      `The folder "${path}" is not empty; choose another folder or allow overwriting.`,
+      { options: { overwrite: true } },
     );
 }
 

@@ -18,8 +18,8 @@ export {
   type LoadOptions,
 } from "./checkpoint/checkpoint.js";
 export { bfloatFromFloat, floatFromBfloat, floatFromHalf, halfFromFloat } from "./checkpoint/half.js";
+export { floatWeights, int8Weights } from "./checkpoint/int8.js";
 export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
-export { renameStrictly, type Renamed, type RenameRule } from "./checkpoint/renames.js";
 export {
   bytesPerElement,
   type SafetensorsEntry,
@@ -27,7 +27,7 @@ export {
   type SafetensorsType,
 } from "./checkpoint/safetensors-header.js";
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
-export { floatsOf } from "./checkpoint/numbers.js";
+export { floatsOf, readFloats } from "./checkpoint/numbers.js";
 export {
   bytesOfFloats,
   encodeSafetensors,
@@ -36,17 +36,7 @@ export {
   type NamedBytes,
   type NamedTensor,
 } from "./checkpoint/safetensors-write.js";
-export {
-  checkStateDict,
-  convolutionRules,
-  fromStateDict,
-  linearRules,
-  toStateDict,
-  type StateDictLayout,
-  type StateDictRule,
-} from "./checkpoint/state-dict.js";
-export type { TensorFacts, TensorFile, TensorType } from "./checkpoint/tensor-file.js";
-export { oursFromTheirs, theirsFromOurs, type TransferRow } from "./checkpoint/transfer.js";
+export { renamedTensors, type TensorFacts, type TensorFile, type TensorType } from "./checkpoint/tensor-file.js";
 export {
   byteFromModelRange,
   checkRgbClip,
@@ -60,6 +50,7 @@ export {
 } from "./clip.js";
 export {
   checkChoice,
+  checkGroup,
   checkInteger,
   checkKnownKeys,
   checkNumber,
@@ -68,7 +59,14 @@ export {
   withOverrides,
   type Json,
 } from "./config.js";
-export { CoordTokError, isCoordTokError, messageOf, throwIfAborted, type ErrorCode } from "./errors.js";
+export {
+  CoordTokError,
+  isCoordTokError,
+  messageOf,
+  throwIfAborted,
+  type ErrorCode,
+  type NamedOptions,
+} from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
 export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
 export { Random, type RandomState } from "./random.js";

@@ -65,7 +65,8 @@ export function planClips(
   if (usable.length === 0)
     throw new CoordTokError(
       "input",
-      `None of the ${videos.length} videos has the ${wanted} frames of a clip; take --length or another --protocol.`,
+      `None of the ${videos.length} videos has the ${wanted} frames of a clip; choose shorter clips or another protocol.`,
+      { options: { length: undefined, protocol: undefined } },
     );
   const random = new Random(seed);
   const clips =
@@ -159,7 +160,8 @@ function checkSizes(original: VideoInfo, other: VideoInfo): void {
   const [wanted, found] = [original, other].map(({ width, height }) => `${width}x${height}`);
   throw new CoordTokError(
     "config",
-    `Expected an original and a reconstruction of one size, but "${original.path}" is ${wanted!} and "${other.path}" ${found!}; bring both to one with --size ${found!}, which resizes and crops as the papers do.`,
+    `Expected an original and a reconstruction of one size, but "${original.path}" is ${wanted!} and "${other.path}" ${found!}; give one size for both, such as ${found!}, to which they are resized and cropped as in the papers.`,
+    { options: { size: undefined } },
   );
 }
 

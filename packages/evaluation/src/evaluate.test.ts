@@ -178,7 +178,7 @@ describe("pairs of videos", () => {
     await writeVideo(at("small.mkv"), framesFromClip(syntheticClip({ frames: 20, height: 16, width: 16 }), 25), {
       fps: 25,
     });
-    expect(await failure("originals/clip-0.mkv", { against: at("small.mkv") })).toContain("--size");
+    expect(await failure("originals/clip-0.mkv", { against: at("small.mkv") })).toContain("option size");
     await writeVideo(at("short.mkv"), framesFromClip(syntheticClip({ frames: 5, height: 32, width: 40 }), 25), {
       fps: 25,
     });

@@ -75,13 +75,15 @@ export class EvaluationFolder implements AsyncDisposable {
       if (names.some((name) => name !== fileNames.settings))
         throw new CoordTokError(
           "file-exists",
-          `"${path}" holds another evaluation, with another ${differing.join(", ")}; choose another --out, or replace it with --overwrite.`,
+          `"${path}" holds another evaluation, with another ${differing.join(", ")}; choose another folder or allow overwriting.`,
+          { options: { overwrite: true } },
         );
     }
     if (before === undefined && names.some((name) => (Object.values(fileNames) as string[]).includes(name)))
       throw new CoordTokError(
         "file-exists",
-        `"${path}" holds a report already; choose another --out, or replace it with --overwrite.`,
+        `"${path}" already holds a report; choose another folder or allow overwriting.`,
+        { options: { overwrite: true } },
       );
     await this.write(fileNames.settings, `${jsonText(settings, 2)}\n`);
   }
@@ -113,7 +115,10 @@ export class EvaluationFolder implements AsyncDisposable {
     try {
       return parseJson(text) as Readonly<Record<string, unknown>>;
     } catch (thrown) {
-      throw new CoordTokError("file-format", `"${path}" is damaged; begin anew with --overwrite.`, { cause: thrown });
+      throw new CoordTokError("file-format", `"${path}" is damaged; start over and allow overwriting.`, {
+        cause: thrown,
+        options: { overwrite: true },
+      });
     }
   }
 
@@ -162,8 +167,11 @@ async function lock(path: string): Promise<() => Promise<void>> {
   const onWait = (pid: number): never => {
     throw new CoordTokError(
       "file-exists",
-      `Another process (number ${pid}) is writing into "${path}"; wait until it ends, or choose another --out.`,
-      { details: [`When no such process runs any more, remove "${join(path, lockName)}".`] },
+      `Another process (number ${pid}) is writing into "${path}"; wait until it ends, or choose another folder.`,
+      {
+        details: [`If no such process is running any more, remove "${join(path, lockName)}".`],
+        options: { out: undefined },
+      },
     );
   };
   return acquireLock(join(path, lockName), { onWait, silentSeconds }).catch((thrown: unknown) => {
@@ -235,7 +243,8 @@ export class Journal<R extends { readonly index: number }> {
     if (size < bytes)
       throw new CoordTokError(
         "file-format",
-        `"${this.#featurePath(name)}" is shorter than its evaluation says; begin anew with --overwrite.`,
+        `"${this.#featurePath(name)}" is shorter than its evaluation says; start over and allow overwriting.`,
+        { options: { overwrite: true } },
       );
     if (size > bytes) await truncate(this.#featurePath(name), bytes);
   }

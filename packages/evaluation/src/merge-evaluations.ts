@@ -49,7 +49,9 @@ async function openPart(path: string): Promise<Part> {
   const folder = await EvaluationFolder.existing(path);
   const settings = (await folder.settings()) as unknown as EvaluationSettings;
   if (settings.shard === undefined)
-    throw new CoordTokError("input", `"${path}" is a whole evaluation; --merge takes parts made with --shard.`);
+    throw new CoordTokError("input", `"${path}" is a whole evaluation; only the parts of one can be merged.`, {
+      options: { shard: undefined },
+    });
   await checkFinished(path, folder, settings);
   return { path, folder, settings };
 }

@@ -148,7 +148,7 @@ function common(
   const fvd = statistics && distance(statistics);
   const shard = settings.shard;
   const part = shard
-    ? [`This is part ${shard.index} of ${shard.count}: put all parts together with evaluate --merge.`]
+    ? [`This is part ${shard.index} of ${shard.count}; merge all parts for the whole evaluation.`]
     : [];
   return {
     kind: "coordtok/evaluation",

@@ -39,7 +39,13 @@ export async function pairVideos(
 ): Promise<EvaluatedVideo[]> {
   const [first, ...more] = originals;
   if (first === undefined || more.length > 0)
-    throw new CoordTokError("input", "Expected one file or one folder of originals to compare with --against.");
+    throw new CoordTokError(
+      "input",
+      "Expected one file or one folder of originals to compare with the reconstructions.",
+      {
+        options: { against: undefined },
+      },
+    );
   const [left, right] = [await listVideos([first]), await listVideos([against])];
   if ((await isFolder(first)) !== (await isFolder(against)))
     throw new CoordTokError("input", `Expected two videos or two folders, got "${first}" and "${against}".`);

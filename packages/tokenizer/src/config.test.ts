@@ -1,14 +1,7 @@
 import { tokenCount } from "@coordtok/triplane";
 import { describe, expect, it } from "vitest";
-import {
-  checkConfig,
-  configFromOfficial,
-  overrideConfig,
-  paramShapes,
-  preset,
-  presetNames,
-  triplaneShapeOf,
-} from "./index.js";
+import { checkConfig, overrideConfig, paramShapes, preset, presetNames, triplaneShapeOf } from "./index.js";
+import { configFromOfficial } from "./official/index.js";
 
 describe("tokenizer configuration", () => {
   it("the published sizes have 108, 291 and 853 million parameters", () => {

@@ -1,5 +1,11 @@
 export { CoordTok } from "./coordtok.js";
 export {
+  openTokenizer,
+  type AnyTokenizer,
+  type AnyTokenizerConfig,
+  type OpenTokenizerOptions,
+} from "./open-tokenizer.js";
+export {
   cellGrid,
   cellSize,
   checkConfig,
@@ -34,15 +40,11 @@ export {
   encodeTokenizerBytes,
   loadTokenizer,
   type LoadedTokenizer,
+  type LoadFormOptions,
   type LoadTokenizerOptions,
   type TokenizerPart,
   type WeightsChoice,
 } from "./checkpoint.js";
-export { configFromOfficial, officialFromConfig, type OfficialArguments } from "./official-config.js";
-export { decodeOfficial, type OfficialDecodeOptions } from "./official-decode.js";
-export { officialRows } from "./official-rows.js";
-export { configFromOfficialShapes, isOfficialLoss, isOfficialTokenizer, type InferOptions } from "./official-shapes.js";
-export { officialFromParams, officialShapes, paramsFromOfficial } from "./official-names.js";
 export { checkLatticeConfig, latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./lattice/config.js";
 export {
   createLatticeParams,
@@ -65,3 +67,14 @@ export {
   stateDictFromLattice,
   type ReferenceConfig,
 } from "./lattice/state-dict.js";
+export { estimateLatticeMemory, type LatticeMemoryWork } from "./lattice/memory.js";
+export { LatticeCoordTok } from "./lattice/lattice-coordtok.js";
+export {
+  convertReference,
+  encodeLatticeCheckpoint,
+  loadLattice,
+  type EncodeLatticeOptions,
+  type LoadedLattice,
+  type LoadLatticeOptions,
+  type WeightStorage,
+} from "./lattice/checkpoint.js";

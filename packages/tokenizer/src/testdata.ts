@@ -1,4 +1,5 @@
-import { Random, type RgbClip } from "@coordtok/core";
+import { encodeSafetensors, openSafetensors, Random, type RgbClip, type SafetensorsFile } from "@coordtok/core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 
 /** A small clip of drifting colour ramps with a little noise, for tests. */
 export function rampClip({
@@ -18,4 +19,17 @@ export function rampClip({
     data[i] = Math.round(127 + 90 * wave + 8 * random.uniform());
   }
   return { data, frameCount, height, width };
+}
+
+/** The pieces of a file as one array. */
+export async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(piece);
+  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}
+
+/** Named tensors as a file in memory. */
+export async function stateDictFile(tensors: ReadonlyMap<string, Tensor>): Promise<SafetensorsFile> {
+  const named = Array.from(tensors, ([name, tensor]) => ({ name, tensor }));
+  return openSafetensors(await bytesOf(encodeSafetensors(named)));
 }

@@ -2,11 +2,12 @@ import { readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { findProgram, lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import { addonName } from "../node/installation.js";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { fetchWheel, type FetchOptions } from "./download.js";
+import { limits } from "./limits.js";
 import type { WheelPlatform } from "./platform.js";
-import { findProgram, run, tailOf } from "./run.js";
 import { openWheel } from "./wheel.js";
 
 /** A C++ compiler that can be started. */
@@ -28,8 +29,9 @@ export async function findCompiler(env: NodeJS.ProcessEnv, signal?: AbortSignal)
   for (const name of [...(asked === undefined || asked === "" ? [] : [asked]), "c++", "g++", "clang++"]) {
     const command = await findProgram(name, env);
     // On a Mac without its command line tools the programs exist and do nothing but say so.
-    if (command !== undefined && (await run(command, ["--version"], { env, signal })).code === 0)
-      return { command, prefix: [], name: basename(name), env };
+    if (command === undefined) continue;
+    const { exitCode } = await runProgram(command, ["--version"], { env, signal, limit: limits.answer });
+    if (exitCode === 0) return { command, prefix: [], name: basename(name), env };
   }
   return undefined;
 }
@@ -40,7 +42,7 @@ export async function findCompiler(env: NodeJS.ProcessEnv, signal?: AbortSignal)
  */
 export async function fetchZig(folder: string, options: FetchOptions): Promise<Compiler> {
   const { signal, onProgress, env } = options;
-  const wheel = await openWheel(await fetchWheel(ziglang.requirement, options));
+  const wheel = await openWheel((await fetchWheel(ziglang.requirement, options)).path);
   try {
     const names = wheel.names.filter((name) => name.startsWith("ziglang/"));
     const total = names.reduce((sum, name) => sum + wheel.sizeOf(name), 0);
@@ -92,21 +94,29 @@ export async function compileAddon(
   args.push("-I", nodeHeaders, "-I", tfjsNode.directory, "-I", join(folder, "tensorflow", "include"));
   args.push(...sources.map((name) => join(tfjsNode.directory, "binding", name)));
   args.push("-o", join(folder, addonName), ...platform.libraries.map((library) => join(folder, library)));
-  const ran = await run(compiler.command, args, { env: compiler.env, cwd: folder, signal: options.signal });
-  if (ran.code !== 0) throw compileError(compiler, ran.stderr, tailOf(ran));
+  const { env } = compiler;
+  const ran = await runProgram(compiler.command, args, {
+    env,
+    cwd: folder,
+    signal: options.signal,
+    limit: limits.compile,
+  });
+  if (ran.exitCode !== 0) throw compileError(compiler, ran);
   options.onProgress?.({ ...progress, done: 1 });
 }
 
-function compileError(compiler: Compiler, stderr: string, details: readonly string[]): CoordTokError {
-  if (/No space left on device/.test(stderr))
+function compileError(compiler: Compiler, ran: ProgramResult): CoordTokError {
+  const details = lastLinesOf(ran);
+  if (ran.lines.some((line) => line.includes("No space left on device")))
     return new CoordTokError(
       "setup",
       "The disk is full, so the add-on could not be compiled; free some space or choose another place with COORDTOK_CACHE.",
       { details },
     );
-  const lines = stderr.split("\n").map((line) => line.trim());
   const telling =
-    lines.find((line) => /\berror\b|cannot find|undefined reference/i.test(line)) ?? details.at(-1) ?? "no output";
-  const message = `${compiler.name} could not compile the add-on (${telling}); name another C++ compiler in the environment variable CXX, for example CXX=clang++.`;
+    ran.lines.find((line) => /\berror\b|cannot find|undefined reference/i.test(line)) ??
+    details.at(-1) ??
+    programProblem(ran);
+  const message = `${compiler.name} could not compile the add-on (${telling?.trim()}); name another C++ compiler in the environment variable CXX, for example CXX=clang++.`;
   return new CoordTokError("setup", message, { details });
 }

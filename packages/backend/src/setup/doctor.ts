@@ -2,19 +2,19 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { getBackend, setBackend } from "@tensorflow/tfjs-core";
 import { isCoordTokError, messageOf, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import { cacheFolder, platformName, runProgram } from "@coordtok/core/node";
 import { backendCatalogue, type BackendName } from "../catalogue.js";
 import type { FusedState } from "../fused/state.js";
 import { loadBackend } from "../load.js";
-import { cacheFolder } from "../node/cache-folder.js";
-import { findInstallation, platformName, type Installation } from "../node/installation.js";
+import { findInstallation, type Installation } from "../node/installation.js";
 import { fusedProblem } from "../node/fused-library.js";
 import { findNative, installCommand } from "../node/native.js";
 import { setupCommand } from "../node/setup-command.js";
 import { findTfjsNode, type TfjsNodePackage } from "../node/tfjs-node.js";
 import { findCompiler, ziglang } from "./compiler.js";
+import { limits } from "./limits.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
 import { findPip } from "./python.js";
-import { run } from "./run.js";
 import { selfTest } from "./self-test.js";
 import { freeBytes } from "./sizes.js";
 
@@ -177,7 +177,10 @@ async function tryBackend(name: BackendName, { signal }: LongCallOptions): Promi
 async function compilerFinding({ signal }: LongCallOptions): Promise<Finding> {
   const compiler = await findCompiler(process.env, signal);
   if (compiler === undefined) return { found: false, text: `no C++ compiler; setup fetches ${ziglang.name} instead` };
-  const { stdout } = await run(compiler.command, [...compiler.prefix, "--version"], { env: process.env, signal });
+  const { stdout } = await runProgram(compiler.command, [...compiler.prefix, "--version"], {
+    signal,
+    limit: limits.answer,
+  });
   return { found: true, text: `${stdout.split("\n")[0] ?? ""} (${compiler.command})` };
 }
 

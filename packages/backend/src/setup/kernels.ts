@@ -3,7 +3,7 @@ import { rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { isCoordTokError, type LongCallOptions } from "@coordtok/core";
-import { writeAtomically } from "@coordtok/core/node";
+import { lastLinesOf, programProblem, runProgram, sha256OfFile, writeAtomically } from "@coordtok/core/node";
 import {
   fusedCompilerArguments,
   fusedFiles,
@@ -13,9 +13,9 @@ import {
 } from "../node/fused-library.js";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import type { Compiler } from "./compiler.js";
+import { limits } from "./limits.js";
 import type { SetupWorld } from "./options.js";
 import type { WheelPlatform } from "./platform.js";
-import { run, tailOf } from "./run.js";
 
 /** What the library of fused operations is made from and for. */
 export interface FusedBuild {
@@ -43,7 +43,7 @@ export async function buildFusedLibrary(
   let problem = await compile(build, files.library, options);
   if (problem === undefined)
     try {
-      await write({ compiler: compiler.name });
+      await write({ compiler: compiler.name, sha256: await sha256OfFile(files.library) });
       await world.fusedTest(directory, tfjsNode, world.env, options);
     } catch (thrown) {
       if (!isCoordTokError(thrown) || thrown.code !== "setup") throw thrown;
@@ -59,10 +59,10 @@ export async function buildFusedLibrary(
 async function compile(
   { compiler, platform, directory }: FusedBuild,
   library: string,
-  options: LongCallOptions,
+  { signal, onProgress }: LongCallOptions,
 ): Promise<string | undefined> {
   const progress = { task: `compile the fused operations with ${compiler.name}`, total: 1, unit: "files" };
-  options.onProgress?.({ ...progress, done: 0 });
+  onProgress?.({ ...progress, done: 0 });
   const sources = fusedSourceFolder();
   const nodeHeaders = join(dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")), "include");
   const unfinished = join(directory, `.${randomBytes(4).toString("hex")}.node`);
@@ -71,15 +71,17 @@ async function compile(
   args.push(...fusedSources.compiled.map((name) => join(sources, name)), "-o", unfinished);
   args.push(join(directory, platform.libraries[1]));
   try {
-    const ran = await run(compiler.command, args, { env: compiler.env, cwd: directory, signal: options.signal });
-    if (ran.code !== 0) {
-      const telling = /^.*\berror\b.*$/im.exec(ran.stderr)?.[0].trim() ?? tailOf(ran).at(-1) ?? "no output";
-      return `${compiler.name} could not compile them (${telling}); name another C++ compiler in the environment variable CXX and run setup again.`;
+    const { env } = compiler;
+    const ran = await runProgram(compiler.command, args, { env, cwd: directory, signal, limit: limits.compile });
+    if (ran.exitCode !== 0) {
+      const telling =
+        ran.lines.find((line) => /\berror\b/i.test(line)) ?? lastLinesOf(ran).at(-1) ?? programProblem(ran);
+      return `${compiler.name} could not compile them (${telling?.trim()}); name another C++ compiler in the environment variable CXX and run setup again.`;
     }
     await rename(unfinished, library);
   } finally {
     await rm(unfinished, { force: true });
   }
-  options.onProgress?.({ ...progress, done: 1 });
+  onProgress?.({ ...progress, done: 1 });
   return undefined;
 }

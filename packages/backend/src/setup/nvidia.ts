@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { findProgram, run } from "./run.js";
+import { findProgram, runProgram } from "@coordtok/core/node";
+import { limits } from "./limits.js";
 
 /** What is known of the NVIDIA driver of this machine. */
 export type NvidiaDriver =
@@ -12,14 +13,12 @@ const versionFile = "/proc/driver/nvidia/version";
 export async function findNvidiaDriver(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<NvidiaDriver> {
   const program = await findProgram("nvidia-smi", env);
   if (program !== undefined) {
-    const { code, stdout } = await run(program, ["--query-gpu=name,driver_version", "--format=csv,noheader"], {
-      env,
-      signal,
-    });
+    const query = ["--query-gpu=name,driver_version", "--format=csv,noheader"];
+    const { exitCode, stdout } = await runProgram(program, query, { env, signal, limit: limits.answer });
     const rows = stdout
       .split("\n")
       .flatMap((line) => (line.includes(",") ? [line.split(",").map((part) => part.trim())] : []));
-    if (code === 0 && rows.length > 0)
+    if (exitCode === 0 && rows.length > 0)
       return { present: true, version: rows[0]?.[1], gpus: rows.map((row) => row[0] ?? "GPU") };
   }
   const text = await readFile(versionFile, "utf8").catch(() => undefined);

@@ -3,8 +3,9 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
-import { run, tailOf, type Ran } from "./run.js";
+import { limits } from "./limits.js";
 
 /** What the child process of the self-test prints. */
 export type SelfTestReport =
@@ -37,7 +38,7 @@ export async function selfTest(
 ): Promise<SelfTestResult> {
   options.onProgress?.({ task: "self-test", done: 0, total: 1, unit: "products" });
   const { report, ran } = await runChild("products", directory, tfjsNode, env, options);
-  if (!report.ok) throw new CoordTokError("setup", selfTestSentence(report.reason), { details: tailOf(ran) });
+  if (!report.ok) throw new CoordTokError("setup", selfTestSentence(report.reason), { details: lastLinesOf(ran) });
   if (!(report.maxError < 1e-3)) {
     const message = `TensorFlow loads but computes wrongly (error ${report.maxError.toExponential(1)} in a product); run setup again with --force, or choose another version with --tensorflow.`;
     throw new CoordTokError("setup", message);
@@ -58,7 +59,7 @@ export async function fusedTest(
 ): Promise<void> {
   const { report, ran } = await runChild("fused", directory, tfjsNode, env, options);
   if (!report.ok)
-    throw new CoordTokError("setup", `they do not work here (${report.reason}).`, { details: tailOf(ran) });
+    throw new CoordTokError("setup", `they do not work here (${report.reason}).`, { details: lastLinesOf(ran) });
   if (!(report.maxError < 1e-5))
     throw new CoordTokError("setup", `they compute wrongly (error ${report.maxError.toExponential(1)}).`);
 }
@@ -69,9 +70,13 @@ async function runChild(
   tfjsNode: TfjsNodePackage,
   env: NodeJS.ProcessEnv,
   { signal }: LongCallOptions,
-): Promise<{ report: SelfTestReport; ran: Ran }> {
+): Promise<{ report: SelfTestReport; ran: ProgramResult }> {
   const args = [...childProgram(), what, directory, join(tfjsNode.directory, "package.json")];
-  const ran = await run(process.execPath, args, { env: { ...env, NODE_OPTIONS: "" }, signal });
+  const ran = await runProgram(process.execPath, args, {
+    env: { ...env, NODE_OPTIONS: "" },
+    signal,
+    limit: limits.selfTest,
+  });
   return { report: parseReport(ran), ran };
 }
 
@@ -84,14 +89,12 @@ function childProgram(): string[] {
   return ["--import", tsx, "--conditions=@coordtok/source", source];
 }
 
-function parseReport(ran: Ran): SelfTestReport {
+function parseReport(ran: ProgramResult): SelfTestReport {
   const line = ran.stdout.trim().split("\n").at(-1) ?? "";
   try {
     return JSON.parse(line) as SelfTestReport;
   } catch {
-    const reason =
-      ran.code === undefined ? "the process was killed" : `the process ended with code ${String(ran.code)}`;
-    return { ok: false, reason: tailOf(ran).at(-1) ?? reason };
+    return { ok: false, reason: lastLinesOf(ran).at(-1) ?? programProblem(ran) ?? "it said nothing" };
   }
 }
 

@@ -68,6 +68,11 @@ export function defineCommand<const F extends Flags>(row: CommandRow<F>): AnyCom
   return row as unknown as AnyCommand;
 }
 
+/** All flags of a command: its own and those that it shares. */
+export function flagsOf({ flags, computes }: AnyCommand): Flags {
+  return { ...flags, ...(computes === true ? computingFlags : {}), ...everyCommandsFlags };
+}
+
 /** The parsed command line of one command. */
 export interface Invocation {
   readonly command: AnyCommand;
@@ -116,12 +121,7 @@ function buildCommand(row: AnyCommand, program: string, onInvocation: (invocatio
     .exitOverride();
   for (const argument of row.args)
     command.addArgument(new Argument(argument.optional ? usageOf(argument) : `<${usageOf(argument)}>`, argument.help));
-  for (const [name, flag] of Object.entries({
-    ...row.flags,
-    ...(row.computes === true ? computingFlags : {}),
-    ...everyCommandsFlags,
-  }))
-    command.addOption(buildOption(name, flag));
+  for (const [name, flag] of Object.entries(flagsOf(row))) command.addOption(buildOption(name, flag));
   command.action(() => {
     onInvocation({ command: row, args: command.args, flags: command.opts() });
   });

@@ -1,5 +1,6 @@
-import { isCoordTokError } from "@coordtok/core";
+import { isCoordTokError, messageOf } from "@coordtok/core";
 import { CommanderError } from "commander";
+import { flagsText, type Flags } from "./flags.js";
 
 /** The exit codes and what they mean, as the help prints them. */
 export const exitCodes: Readonly<Record<"fine" | "failed" | "usage" | "bug" | "stopped", number>> = {
@@ -25,15 +26,23 @@ export interface Ending {
   readonly text?: string;
 }
 
-/** Turns whatever was thrown into an exit code and a text. */
-export function endingOf(thrown: unknown, stopped: boolean): Ending {
+/** The message of whatever was thrown, an error's options written as flags; options that the command has no flag for are left out. */
+export function messageFor(thrown: unknown, flags: Flags): string {
+  return isCoordTokError(thrown) ? thrown.messageWith(flagsText(thrown.options, flags)) : messageOf(thrown);
+}
+
+/** Turns whatever was thrown into an exit code and a text. @param flags those of the command. */
+export function endingOf(thrown: unknown, stopped: boolean, flags: Flags): Ending {
   // Commander has printed its own message by then; help and version end with its exit code 0.
   if (thrown instanceof CommanderError) return { code: thrown.exitCode === 0 ? exitCodes.fine : exitCodes.usage };
   if (isCoordTokError(thrown)) {
     // Ctrl-C also reaches the programs we started: whatever error their end causes, it was the stop that was asked for.
     if (stopped || thrown.code === "aborted")
-      return { code: exitCodes.stopped, text: thrown.code === "aborted" ? thrown.message : "Stopped on request." };
-    const text = [thrown.message, ...thrown.details.map((line) => `  ${line}`)].join("\n");
+      return {
+        code: exitCodes.stopped,
+        text: thrown.code === "aborted" ? messageFor(thrown, flags) : "Stopped on request.",
+      };
+    const text = [messageFor(thrown, flags), ...thrown.details.map((line) => `  ${line}`)].join("\n");
     return { code: thrown.code === "usage" ? exitCodes.usage : exitCodes.failed, text };
   }
   const trace = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);

@@ -1,4 +1,4 @@
-import { nearestName } from "@coordtok/core";
+import { nearestName, type NamedOptions } from "@coordtok/core";
 import { InvalidArgumentError } from "commander";
 
 /** One flag as a row: how it is written, what it does, and how its text is read. */
@@ -11,6 +11,8 @@ export interface Flag<T> {
   readonly initial: T;
   /** A switch that is on unless its name with `no-` in front is given. */
   readonly negated?: boolean;
+  /** The option of the package's functions that it sets, where that has another name than the flag. */
+  readonly option?: string;
   /** How help calls the default where the value itself does not say it. */
   readonly defaultText?: string;
   /** Reads the text; `before` is the value so far, for flags that may be given several times. */
@@ -27,6 +29,7 @@ interface Row<T> {
   readonly initial?: T;
   readonly defaultText?: string;
   readonly value?: string;
+  readonly option?: string;
 }
 
 interface NumberRow<T> extends Row<T> {
@@ -56,7 +59,10 @@ export function text(help: string, row: Row<string> = {}): Flag<string> | Flag<s
 }
 
 /** A flag that may be given several times. */
-export function texts(help: string, row: { readonly value?: string } = {}): Flag<readonly string[]> {
+export function texts(
+  help: string,
+  row: { readonly value?: string; readonly option?: string } = {},
+): Flag<readonly string[]> {
   return {
     value: "text",
     ...row,
@@ -135,4 +141,27 @@ export function choice<const T extends string>(
 /** How a flag is written on the command line. */
 export function flagName(name: string, flag?: Flag<unknown>): string {
   return `--${flag?.negated === true ? "no-" : ""}${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/**
+ * Options as they are written on the command line: `--overwrite`, `--first 3 --count 5`; with commas between those that are only named.
+ * Options without a flag are left out.
+ * @param flags those of the command.
+ */
+export function flagsText(options: NamedOptions, flags: Flags): string {
+  const written = Object.entries(options).flatMap(([option, value]) => {
+    const row = Object.entries(flags).find(([name, flag]) => (flag.option ?? name) === option);
+    return row === undefined ? [] : [flagText(row[0], row[1], value)];
+  });
+  const isComplete = Object.values(options).every((value) => value !== undefined);
+  return written.filter((text) => text !== "").join(isComplete ? " " : ", ");
+}
+
+/** One option; empty for a switch that it asks to leave out. */
+function flagText(name: string, flag: Flag<unknown>, value: NamedOptions[string]): string {
+  const text = flagName(name, flag);
+  if (value === undefined) return text;
+  if (flag.value === undefined) return value === (flag.negated !== true) ? text : "";
+  const word = String(value);
+  return `${text} ${/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`}`;
 }

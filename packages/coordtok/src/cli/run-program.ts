@@ -1,8 +1,9 @@
-import { isCoordTokError, messageOf } from "@coordtok/core";
+import { isCoordTokError } from "@coordtok/core";
 import { ownVersion } from "../inspect/versions.js";
-import { buildProgram, type CommandResult, type Invocation } from "./command.js";
+import { buildProgram, flagsOf, type CommandResult, type Invocation } from "./command.js";
 import { commands } from "./commands/index.js";
-import { endingOf, exitCodes, exitCodesHelp } from "./exit.js";
+import { endingOf, exitCodes, exitCodesHelp, messageFor } from "./exit.js";
+import type { Flags } from "./flags.js";
 import { createProgressRenderer } from "./render-progress.js";
 
 const program = {
@@ -19,7 +20,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     const parser = buildProgram(commands, program, (found) => (invocation = found));
     parser.parse(withoutSeparator(argv), { from: "user" });
   } catch (thrown) {
-    return end(thrown, false, false);
+    return end(thrown, {}, { stopped: false, json: false });
   }
   if (!invocation) return exitCodes.usage;
   // The one place that every backend load of a command reads.
@@ -55,7 +56,7 @@ async function runCommand({ command, args, flags }: Invocation): Promise<number>
     return result.exitCode ?? exitCodes.fine;
   } catch (thrown) {
     renderer.finish();
-    return await end(thrown, stop.signal.aborted, flags.json);
+    return await end(thrown, flagsOf(command), { stopped: stop.signal.aborted, json: flags.json });
   } finally {
     stopListening();
   }
@@ -81,11 +82,15 @@ async function print(result: CommandResult, json: boolean): Promise<void> {
   if (text !== "") await new Promise((done) => process.stdout.write(`${text}\n`, done));
 }
 
-async function end(thrown: unknown, stopped: boolean, json: boolean): Promise<number> {
-  const { code, text } = endingOf(thrown, stopped);
+async function end(
+  thrown: unknown,
+  flags: Flags,
+  { stopped, json }: { readonly stopped: boolean; readonly json: boolean },
+): Promise<number> {
+  const { code, text } = endingOf(thrown, stopped, flags);
   if (text !== undefined) process.stderr.write(`${text}\n`);
   if (json) {
-    const error = { code: isCoordTokError(thrown) ? thrown.code : "bug", message: messageOf(thrown) };
+    const error = { code: isCoordTokError(thrown) ? thrown.code : "bug", message: messageFor(thrown, flags) };
     await print({ lines: [], data: { error } }, true);
   }
   return code;

@@ -41,7 +41,7 @@ export async function readSourceClip(
   const available = info.frameCount === undefined ? undefined : Math.ceil((info.frameCount - start) / stride);
   if (options.length === undefined && available !== undefined && available > length)
     notes.push(
-      `it is longer than the model's ${length} frames: frames ${start} to ${start + (length - 1) * stride} of ${info.frameCount!} are taken (--start chooses others)`,
+      `it is longer than the model's ${length} frames: frames ${start} to ${start + (length - 1) * stride} of ${info.frameCount!} are taken; set start to take others`,
     );
   const source = {
     name: basename(path),

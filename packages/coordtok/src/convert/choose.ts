@@ -1,4 +1,4 @@
-import { CoordTokError, suggest, type TensorFacts } from "@coordtok/core";
+import { CoordTokError, renamedTensors, suggest, type TensorFile } from "@coordtok/core";
 import { diffusionModel } from "./diffusion-model.js";
 import type { OfficialModel } from "./official-model.js";
 import { tokenizerModel } from "./tokenizer-model.js";
@@ -13,9 +13,9 @@ export type WeightsKind = "ema" | "model";
 /** Weights of a known kind that were found in a foreign file. */
 export interface Chosen {
   readonly model: OfficialModel;
-  readonly choice: WeightsChoice;
+  readonly place: string;
   /** Its tensors by official name, without what belongs to the training. */
-  readonly tensors: ReadonlyMap<string, TensorFacts>;
+  readonly stateDict: TensorFile;
   /** Names that were left behind. */
   readonly dropped: readonly string[];
   /** Other weights of the same kind in the file. */
@@ -33,17 +33,15 @@ export function chooseWeights(
 ): Chosen {
   const models = officialModels.filter(({ kind }) => wanted.kind === undefined || kind === wanted.kind);
   const found = models.flatMap((model) =>
-    choices.filter((choice) => model.isOurs(choice)).map((choice) => ({ model, choice })),
+    choices.filter((choice) => model.recognises(choice.stateDict)).map((choice) => ({ model, choice })),
   );
   if (found.length === 0) throw nothingFound(choices, source, models);
   const best = pick(found, source, wanted.weights);
-  const tensors = new Map<string, TensorFacts>();
-  const dropped: string[] = [];
-  for (const name of best.choice.names)
-    if (best.model.isDropped(name)) dropped.push(name);
-    else tensors.set(name, best.choice.file.entries.get(best.choice.inFile(name))!);
-  const others = found.filter((one) => one !== best).map(({ choice }) => placeText(choice.place));
-  return { ...best, tensors, dropped, others };
+  const { model, choice } = best;
+  const dropped = [...choice.stateDict.entries.keys()].filter(model.isDropped);
+  const stateDict = renamedTensors(choice.stateDict, (name) => (model.isDropped(name) ? undefined : name));
+  const others = found.filter((one) => one !== best).map((other) => placeText(other.choice.place));
+  return { model, place: choice.place, stateDict, dropped, others };
 }
 
 function isAverage({ choice }: { choice: WeightsChoice }): boolean {
@@ -78,7 +76,7 @@ function nothingFound(
   models: readonly OfficialModel[],
 ): CoordTokError {
   const kinds = models.map(({ kind }) => kind).join(" or a ");
-  const all = choices.flatMap(({ names }) => names);
+  const all = choices.flatMap(({ stateDict }) => [...stateDict.entries.keys()]);
   const seen =
     all.length === 0
       ? "it holds no state dict"

@@ -1,9 +1,11 @@
 import { loadBackend } from "@coordtok/backend";
 import { disposeTree, loadCheckpoint, openSafetensors, treeEntries, type Json, type TensorFile } from "@coordtok/core";
-import { loadTokenizer, paramsFromOfficial } from "@coordtok/tokenizer";
-import { paramsFromOfficial as sitFromOfficial, type SiTConfig } from "@coordtok/diffusion";
+import { loadTokenizer } from "@coordtok/tokenizer";
+import { paramsFromOfficial } from "@coordtok/tokenizer/official";
+import type { SiTConfig } from "@coordtok/diffusion";
+import { paramsFromOfficial as sitFromOfficial } from "@coordtok/diffusion/official";
 import { parseStats } from "@coordtok/triplane";
-import { memory, type Tensor } from "@tensorflow/tfjs-core";
+import { memory } from "@tensorflow/tfjs-core";
 import { readFileSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -71,9 +73,7 @@ describe("official tokenizers", () => {
     const before = memory().numTensors;
     const { config, params } = await loadTokenizer(readFileSync(ours));
     const stored = await open(`${fixtures}tokenizer-state-dict.safetensors`);
-    const tensors = new Map<string, Tensor>();
-    for (const name of stored.entries.keys()) tensors.set(name, await stored.read(name));
-    const expected = paramsFromOfficial(config, tensors);
+    const expected = await paramsFromOfficial(config, stored);
     const found = new Map(treeEntries(params));
     for (const [path, leaf] of treeEntries(expected)) {
       expect(found.get(path)!.shape).toEqual(leaf.shape);
@@ -82,7 +82,7 @@ describe("official tokenizers", () => {
         path,
       ).toBe(0);
     }
-    disposeTree([params, expected, [...tensors.values()]]);
+    disposeTree([params, expected]);
     expect(memory().numTensors).toBe(before);
     expect(config).toMatchObject({
       padding: "official",
@@ -172,15 +172,13 @@ describe("official diffusion models", () => {
     });
     disposeTree([...own.values()]);
     const { model } = config as unknown as { model: SiTConfig };
-    const tensors = new Map<string, Tensor>();
-    for (const name of theirs.entries.keys()) tensors.set(name, await theirs.read(name));
-    const expected = await sitFromOfficial(model, tensors);
+    const expected = await sitFromOfficial(model, theirs);
     for (const [leafPath, leaf] of treeEntries(expected)) {
       const bytes = await ours.readBytes(`average.${leafPath}`);
       expect(Buffer.compare(bytes, Buffer.from((await leaf.data()).buffer)), leafPath).toBe(0);
     }
     expect(model).toMatchObject({ heads: 4, classes: 1, learnSigma: true, planes: { t: 8, x: 8, y: 8, channels: 4 } });
-    disposeTree([expected, [...tensors.values()]]);
+    disposeTree(expected);
   });
 
   it("asks for the heads, takes statistics along, and has no parts", async () => {

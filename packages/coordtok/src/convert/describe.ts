@@ -1,4 +1,3 @@
-import { bytesText, countText, groupedText } from "@coordtok/core/text";
 import type { TensorFacts } from "@coordtok/core";
 import type { FileSource } from "@coordtok/core/node";
 import { officialModels } from "./choose.js";
@@ -39,10 +38,10 @@ export function describeWeights(weights: Exclude<WeightsFile, { format: "ours" }
         ? "PyTorch"
         : "PyTorch before 1.6";
   const facts = choicesOf(weights).map((choice): WeightsFacts => {
-    const entries = [...choice.file.entries.values()];
+    const entries = [...choice.stateDict.entries.values()];
     return {
       place: choice.place,
-      model: officialModels.find((model) => model.isOurs(choice))?.kind,
+      model: officialModels.find((model) => model.recognises(choice.stateDict))?.kind,
       tensors: entries.length,
       parameters: entries.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),
       dtypes: typesOf(entries),
@@ -55,26 +54,4 @@ function typesOf(entries: readonly TensorFacts[]): string[] {
   const counts = new Map<string, number>();
   for (const { dtype } of entries) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
   return [...counts].sort(([, a], [, b]) => b - a).map(([dtype]) => dtype);
-}
-
-/** The lines of a description for people. */
-export function foreignWeightsRows({ path, bytes, format, weights }: ForeignWeights): [string, string][] {
-  const rows: [string, string][] = [
-    ["file", `${format === "safetensors" ? "" : "checkpoint of "}${format}, ${path} (${bytesText(bytes)})`],
-  ];
-  const shown = weights.slice(0, 8);
-  for (const { place, model, tensors, parameters, dtypes } of shown) {
-    const what = model === undefined ? "of no model known here" : `of the published ${model}`;
-    const where = place === "" ? "" : `${place}: `;
-    const size = `${countText(tensors, "tensor")}, ${groupedText(parameters)} parameters, ${dtypes.join(" ")}`;
-    rows.push(["weights", `${where}${what}, ${size}`]);
-  }
-  if (weights.length > shown.length) rows.push(["weights", `and ${weights.length - shown.length} more`]);
-  if (weights.length === 0) rows.push(["weights", "none found"]);
-  const isKnown = weights.some(({ model }) => model !== undefined);
-  rows.push([
-    "to use it",
-    isKnown ? `coordtok convert ${path} OUT.safetensors` : `coordtok convert ${path} OUT.safetensors --as raw`,
-  ]);
-  return rows;
 }

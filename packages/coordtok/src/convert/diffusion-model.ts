@@ -1,18 +1,16 @@
 import { checkpointMetadata, encodeSafetensors, isCoordTokError, type Json } from "@coordtok/core";
+import { checkConfig, defaultFlow, tokensOf, type SiTConfig } from "@coordtok/diffusion";
 import {
-  checkConfig,
   checkOfficialPositions,
   configFromOfficial,
   configFromOfficialShapes,
-  defaultFlow,
+  hintsFromArguments,
+  isOfficialArguments,
   isOfficialSiT,
   officialFromConfig,
   officialPositions,
   officialRows,
-  tokensOf,
-  type OfficialArguments,
-  type SiTConfig,
-} from "@coordtok/diffusion";
+} from "@coordtok/diffusion/official";
 import type { TriplaneStats } from "@coordtok/triplane";
 import type { OfficialForm, OfficialModel } from "./official-model.js";
 
@@ -55,8 +53,7 @@ function positionProblem(config: SiTConfig, stored: Float32Array): string | unde
 
 /** A configuration of ours, or official arguments by their names. */
 function configFrom(json: Json): SiTConfig {
-  const isOfficial = typeof json === "object" && json !== null && "input_size" in json;
-  if (isOfficial) return configFromOfficial(json as unknown as OfficialArguments);
+  if (isOfficialArguments(json)) return configFromOfficial(json);
   const isGenerator = typeof json === "object" && json !== null && "model" in json;
   return checkConfig(isGenerator ? json["model"] : json);
 }
@@ -74,19 +71,14 @@ function sitFacts(config: SiTConfig): [string, string][] {
 /** The published SiT over triplanes. */
 export const diffusionModel: OfficialModel = {
   kind: "diffusion",
-  isOurs: ({ names }) => isOfficialSiT(names),
+  recognises: ({ entries }) => isOfficialSiT(entries.keys()),
   isDropped: () => false,
   partOf: () => undefined,
-  infer: (tensors, hints) => {
+  infer: ({ entries }, hints) => {
     if (hints.config !== undefined) return formOf(configFrom(hints.config));
-    const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-    const classes = hints.trainedWith?.get("num_classes");
-    return formOf(
-      configFromOfficialShapes(shapes, {
-        heads: hints.heads,
-        classes: typeof classes === "number" ? classes : undefined,
-      }),
-    );
+    const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
+    const { classes } = hintsFromArguments(hints.trainedWith ?? new Map());
+    return formOf(configFromOfficialShapes(shapes, { heads: hints.heads, classes }));
   },
   formOf: (config) => formOf(configFrom(config)),
   prefixOf: (weights) => (weights === "ema" ? "average." : "model."),

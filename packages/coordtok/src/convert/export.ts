@@ -2,13 +2,12 @@ import {
   bytesOfFloats,
   checkTensorNames,
   CoordTokError,
-  floatsOf,
-  theirsFromOurs,
+  readFloats,
   type FloatStorage,
   type NamedBytes,
   type SafetensorsFile,
-  type TransferRow,
 } from "@coordtok/core";
+import { theirTensors } from "@coordtok/core/state-dict";
 import type { WeightsKind } from "./choose.js";
 import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js";
 
@@ -39,17 +38,11 @@ export function exportTensors(
     [...file.entries].filter(([name]) => (options.part === undefined ? name.startsWith(prefix) : expected.has(name))),
   );
   checkTensorNames(expected, found, file.name);
-  const read = async ({ ours }: TransferRow): Promise<Float32Array> =>
-    floatsOf(ours, file.entries.get(prefix + ours)!, await file.readBytes(prefix + ours));
-  const tensors = [...grouped(rows)].map(([name, parts]): NamedBytes => {
-    const { dtype: stored } = file.entries.get(prefix + parts[0]!.ours)!;
+  const theirs = theirTensors(rows, async (path) => readFloats(file, prefix + path));
+  const tensors = theirs.map(({ name, shape, rows: [first], values }): NamedBytes => {
+    const { dtype: stored } = file.entries.get(prefix + first!.ours)!;
     const dtype = options.dtype ?? (stored === "F16" || stored === "BF16" ? stored : "F32");
-    const bytes = async (): Promise<Uint8Array> => {
-      const values: [TransferRow, Float32Array][] = [];
-      for (const row of parts) values.push([row, await read(row)]);
-      return bytesOfFloats(theirsFromOurs(values), dtype);
-    };
-    return { name, dtype, shape: parts[0]!.theirShape, bytes };
+    return { name, dtype, shape, bytes: async () => bytesOfFloats(await values(), dtype) };
   });
   for (const [name, { shape, values }] of form.fixed)
     if (isWanted(name)) {
@@ -57,10 +50,4 @@ export function exportTensors(
       tensors.push({ name, dtype, shape, bytes: async () => bytesOfFloats(values(), dtype) });
     }
   return tensors;
-}
-
-function grouped(rows: readonly TransferRow[]): Map<string, TransferRow[]> {
-  const groups = new Map<string, TransferRow[]>();
-  for (const row of rows) groups.set(row.theirs, [...(groups.get(row.theirs) ?? []), row]);
-  return groups;
 }

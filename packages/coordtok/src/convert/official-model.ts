@@ -1,5 +1,5 @@
-import type { Json, NamedBytes, TensorFacts, TransferRow } from "@coordtok/core";
-import type { WeightsChoice } from "./weights-file.js";
+import type { Json, NamedBytes, TensorFile } from "@coordtok/core";
+import type { StateDictRow } from "@coordtok/core/state-dict";
 
 /** What a person may say about a model, where its shapes leave it open. */
 export interface ModelHints {
@@ -30,7 +30,7 @@ export interface OfficialForm {
   /** Official arguments, for the metadata of official files. */
   readonly official: Json;
   /** Where the numbers of each of our parameters are in an official state dict. */
-  readonly rows: readonly TransferRow[];
+  readonly rows: readonly StateDictRow[];
   /** What an official state dict has beyond them. */
   readonly fixed: ReadonlyMap<string, FixedTensor>;
   /** What the model is, for people. */
@@ -46,13 +46,14 @@ export interface OfficialForm {
 export interface OfficialModel {
   /** Its name, which is also the kind of our checkpoint. */
   readonly kind: "tokenizer" | "diffusion";
-  readonly isOurs: (choice: WeightsChoice) => boolean;
+  /** Whether the names of a state dict are those of this kind. */
+  readonly recognises: (stateDict: TensorFile) => boolean;
   /** Tensors that belong to the training and are left behind. */
   readonly isDropped: (name: string) => boolean;
   /** The part of the model that an official name belongs to; `undefined` when the model has no parts. */
   readonly partOf: (name: string) => ModelPart | undefined;
   /** The form that fits the shapes. */
-  readonly infer: (tensors: ReadonlyMap<string, TensorFacts>, hints: ModelHints) => OfficialForm;
+  readonly infer: (stateDict: TensorFile, hints: ModelHints) => OfficialForm;
   /** The form of a configuration of ours. */
   readonly formOf: (config: Json) => OfficialForm;
   /** The parameters of a checkpoint of ours, by path, for its weights of a training or their average. */

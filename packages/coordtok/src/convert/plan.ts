@@ -1,9 +1,9 @@
 import { countText } from "@coordtok/core/text";
-import { readFile } from "node:fs/promises";
 import { CoordTokError, encodeSafetensors, type Json, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
-import { fileReadError } from "@coordtok/core/node";
+import { readText } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
-import { parseStats, statsFromOfficialLog, type TriplaneStats } from "@coordtok/triplane";
+import { parseStats, type TriplaneStats } from "@coordtok/triplane";
+import { statsFromOfficialLog } from "@coordtok/triplane/official";
 import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 import { exportTensors } from "./export.js";
@@ -68,7 +68,7 @@ async function planImport(
   const kind = options.as === "statistics" || options.as === "raw" ? undefined : options.as;
   const source = weights.format === "torch" ? weights.torch.name : weights.file.name;
   const chosen = chooseWeights(choicesOf(weights), source, { kind, weights: options.weights });
-  const form = chosen.model.infer(chosen.tensors, await hintsFor(weights, options));
+  const form = chosen.model.infer(chosen.stateDict, await hintsFor(weights, options));
   checkPart(chosen.model, options);
   const list = importTensors(chosen, form, options);
   for (const problem of await fixedProblems(chosen, form)) options.onWarning?.(problem);
@@ -112,18 +112,12 @@ async function readStatistics(path: string): Promise<TriplaneStats> {
   return text.trimStart().startsWith("{") ? parseStats(parseJson(text, `"${path}"`)) : statsFromOfficialLog(text);
 }
 
-async function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((thrown: unknown) => {
-    throw fileReadError(thrown, path);
-  });
-}
-
-function foundFacts({ choice, dropped, others, tensors }: Chosen): [string, string][] {
-  const place = choice.place === "" ? "at the top" : `under "${choice.place}"`;
+function foundFacts({ place, stateDict, dropped, others }: Chosen): [string, string][] {
+  const where = place === "" ? "at the top" : `under "${place}"`;
   const more = others.length === 0 ? "" : `; left behind: ${others.join(", ")}`;
   const loss =
     dropped.length === 0 ? "" : ` and ${countText(dropped.length, "tensor")} of the training loss, left behind`;
-  return [["weights", `${countText(tensors.size, "tensor")} ${place}${loss}${more}`]];
+  return [["weights", `${countText(stateDict.entries.size, "tensor")} ${where}${loss}${more}`]];
 }
 
 function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions): ConvertPlan {

@@ -1,18 +1,18 @@
 import { groupedText } from "@coordtok/core/text";
 import type { Json } from "@coordtok/core";
+import { checkConfig, encodeTokenizerBytes, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
-  checkConfig,
   configFromOfficial,
   configFromOfficialShapes,
-  encodeTokenizerBytes,
+  hintsFromArguments,
+  isOfficialArguments,
   isOfficialLoss,
   isOfficialTokenizer,
   officialFromConfig,
   officialRows,
-  triplaneShapeOf,
-  type OfficialArguments,
-  type TokenizerConfig,
-} from "@coordtok/tokenizer";
+  partOfOfficialName,
+  type InferOptions,
+} from "@coordtok/tokenizer/official";
 import { tokenCount } from "@coordtok/triplane";
 import type { ModelHints, OfficialForm, OfficialModel } from "./official-model.js";
 
@@ -29,21 +29,14 @@ function formOf(config: TokenizerConfig): OfficialForm {
 
 /** A configuration of ours, or official arguments by their names. */
 function configFrom(json: Json): TokenizerConfig {
-  const isOfficial = typeof json === "object" && json !== null && "video_shape" in json;
-  return isOfficial ? configFromOfficial(json as unknown as OfficialArguments) : checkConfig(json);
+  return isOfficialArguments(json) ? configFromOfficial(json) : checkConfig(json);
 }
 
-function headsFrom({ heads, encoderHeads, decoderHeads, trainedWith }: ModelHints): {
-  encoderHeads: number | undefined;
-  decoderHeads: number | undefined;
-} {
-  const trained = (name: string): number | undefined => {
-    const value = trainedWith?.get(name);
-    return typeof value === "number" ? value : undefined;
-  };
+function headsFrom({ heads, encoderHeads, decoderHeads, trainedWith }: ModelHints): InferOptions {
+  const trained = hintsFromArguments(trainedWith ?? new Map());
   return {
-    encoderHeads: encoderHeads ?? heads ?? trained("enc_num_heads"),
-    decoderHeads: decoderHeads ?? heads ?? trained("dec_num_heads"),
+    encoderHeads: encoderHeads ?? heads ?? trained.encoderHeads,
+    decoderHeads: decoderHeads ?? heads ?? trained.decoderHeads,
   };
 }
 
@@ -69,12 +62,12 @@ export function tokenizerFacts(config: TokenizerConfig): [string, string][] {
 /** The published tokenizers. */
 export const tokenizerModel: OfficialModel = {
   kind: "tokenizer",
-  isOurs: ({ names }) => isOfficialTokenizer(names),
+  recognises: ({ entries }) => isOfficialTokenizer(entries.keys()),
   isDropped: isOfficialLoss,
-  partOf: (name) => (name.startsWith("decoder.") ? "decoder" : "encoder"),
-  infer: (tensors, hints) => {
+  partOf: partOfOfficialName,
+  infer: ({ entries }, hints) => {
     if (hints.config !== undefined) return formOf(configFrom(hints.config));
-    const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+    const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
     return formOf(configFromOfficialShapes(shapes, headsFrom(hints)));
   },
   formOf: (config) => formOf(checkConfig(config)),

@@ -1,4 +1,4 @@
-import { checkpointKind, openSafetensors, type SafetensorsFile, type TensorFile } from "@coordtok/core";
+import { checkpointKind, openSafetensors, renamedTensors, type SafetensorsFile, type TensorFile } from "@coordtok/core";
 import type { FileSource } from "@coordtok/core/node";
 import { findStateDicts, looksLikeTorch, openTorch, type TorchFile } from "@coordtok/core/torch";
 
@@ -28,27 +28,27 @@ async function startsLikeSafetensors(source: FileSource): Promise<boolean> {
   return source.size > 8 && (await source.read(8, 1))[0] === 0x7b;
 }
 
-/** One set of weights in a file, without the prefixes that wrappers of PyTorch put before every name. */
+/** One set of weights in a file. */
 export interface WeightsChoice {
   /** Where it is in the file, `ema` or `checkpoint.model`; empty when it is the whole file. */
   readonly place: string;
-  /** Its tensors; names as they are called with {@link WeightsChoice.inFile}. */
-  readonly names: readonly string[];
-  /** The name in `file` of a name without prefix. */
-  readonly inFile: (name: string) => string;
-  readonly file: TensorFile;
+  /** Its tensors, without the prefixes that wrappers of PyTorch put before every name. */
+  readonly stateDict: TensorFile;
 }
 
 const wrappers = ["module.", "_orig_mod."];
 
 /** All sets of weights in a foreign file. */
 export function choicesOf(weights: Exclude<WeightsFile, { format: "ours" }>): WeightsChoice[] {
-  if (weights.format === "safetensors") return [withoutWrappers("", weights.file)];
+  if (weights.format === "safetensors") return [{ place: "", stateDict: withoutWrappers(weights.file) }];
   const { torch } = weights;
-  return findStateDicts(torch.root).map(({ path, tensors }) => withoutWrappers(path.join("."), torch.tensors(tensors)));
+  return findStateDicts(torch.root).map(({ path, tensors }) => ({
+    place: path.join("."),
+    stateDict: withoutWrappers(torch.tensors(tensors)),
+  }));
 }
 
-function withoutWrappers(place: string, file: TensorFile): WeightsChoice {
+function withoutWrappers(file: TensorFile): TensorFile {
   const names = [...file.entries.keys()];
   let prefix = "";
   for (let more = true; more;) {
@@ -56,10 +56,5 @@ function withoutWrappers(place: string, file: TensorFile): WeightsChoice {
     more = names.length > 0 && next !== undefined;
     prefix += more ? next! : "";
   }
-  return {
-    place,
-    names: names.map((name) => name.slice(prefix.length)),
-    inFile: (name) => prefix + name,
-    file,
-  };
+  return prefix === "" ? file : renamedTensors(file, (name) => name.slice(prefix.length));
 }

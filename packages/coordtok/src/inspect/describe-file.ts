@@ -1,9 +1,7 @@
-import { bytesText, countText, durationText, groupedText, tableText } from "@coordtok/core/text";
 import { looksLikeTorch } from "@coordtok/core/torch";
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { CoordTokError, type LongCallOptions, type SafetensorsFile } from "@coordtok/core";
-import { openFileSource, type FileSource } from "@coordtok/core/node";
+import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   floatCount,
@@ -15,8 +13,7 @@ import {
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { probe, type FfmpegOptions } from "@coordtok/video/node";
-import { describeWeights, foreignWeightsRows, type ForeignWeights } from "../convert/describe.js";
-import { tokenizerFacts } from "../convert/tokenizer-model.js";
+import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
 import { readIndex, type LatentIndex } from "../latents/index-file.js";
 
@@ -98,8 +95,11 @@ async function describeTriplane(path: string, file: FileSource): Promise<FileDes
 
 async function describeLatents(folder: string): Promise<FileDescription> {
   const index = await readIndex(folder);
-  const sizes = await Promise.all(index.shards.map(({ file }) => stat(join(folder, file)).then(({ size }) => size)));
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  let bytes = 0;
+  for (const { file } of index.shards) {
+    await using shard = await openFileSource(await pathWithin(folder, file));
+    bytes += shard.size;
+  }
   return { what: "latents", ...modelFacts(folder, bytes, index.config), index };
 }
 
@@ -124,62 +124,4 @@ function describeCheckpoint(
 function modelFacts(path: string, bytes: number, config: TokenizerConfig): ModelFacts {
   const shape = triplaneShapeOf(config);
   return { path, bytes, config, tokens: tokenCount(shape), floats: floatCount(shape) };
-}
-
-function decoderPlace(embedded: boolean, checkpoint: CheckpointReference | undefined): string {
-  if (embedded) return "in the file";
-  return checkpoint === undefined
-    ? "not recorded; decode it with --checkpoint"
-    : `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`;
-}
-
-/** A description for people. */
-export function descriptionText(description: FileDescription): string {
-  if (description.what === "video") return videoText(description);
-  if (description.what === "weights") return tableText(foreignWeightsRows(description));
-  const { config, path, bytes } = description;
-  const shared = tokenizerFacts(config);
-  if (description.what === "triplane") {
-    const { source, checkpoint, embeddedDecoder, precision } = description;
-    return tableText([
-      ["file", `triplane, ${path} (${bytesText(bytes)})`],
-      [
-        "source",
-        `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second`,
-      ],
-      ["decoder at", decoderPlace(embeddedDecoder, checkpoint)],
-      ...(precision === undefined ? [] : [["precision", precision] as [string, string]]),
-      ...shared,
-    ]);
-  }
-  if (description.what === "latents") return tableText([...latentRows(description.index, path, bytes), ...shared]);
-  const step = description.step === undefined ? "weights alone" : `after step ${description.step}, can be resumed`;
-  return tableText([
-    ["file", `tokenizer checkpoint, ${path} (${bytesText(bytes)})`],
-    ["training", step],
-    ["parameters", groupedText(description.parameters)],
-    ...shared,
-  ]);
-}
-
-function latentRows(index: LatentIndex, path: string, bytes: number): [string, string][] {
-  const { clips, shards, classes, skipped, complete, checkpoint } = index;
-  return [
-    ["folder", `latents, ${path} (${countText(shards.length, "file")}, ${bytesText(bytes)})`],
-    ["clips", `${groupedText(clips)}${complete ? "" : ", not complete: run encode-dataset again"}`],
-    ["classes", classes.length === 0 ? "none" : `${classes.length}: ${classes.join(", ")}`],
-    ["skipped", countText(skipped.length, "video")],
-    ["made by", `${checkpoint.path} (SHA-256 ${checkpoint.sha256.slice(0, 12)}…)`],
-  ];
-}
-
-function videoText(info: VideoInfo): string {
-  return tableText([
-    ["file", `video, ${info.path}`],
-    ["size", `${info.width}x${info.height}${info.rotation === 0 ? "" : `, turned by ${info.rotation} degrees`}`],
-    ["frames", info.frameCount === undefined ? "not stated in the file" : `${info.frameCount} as the file says`],
-    ["rate", `${info.fps.toFixed(3).replace(/\.?0+$/, "")} per second`],
-    ["duration", info.durationSeconds === undefined ? "not stated in the file" : durationText(info.durationSeconds)],
-    ["codec", `${info.codec}, ${info.pixelFormat}`],
-  ]);
 }

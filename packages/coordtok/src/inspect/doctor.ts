@@ -107,7 +107,7 @@ export function examinationText(found: Examination): string {
       found.backends.map(({ name, loads, text }) => [`${name}: ${mark(loads)}`, text]),
       "  ",
     ),
-    found.chosen === undefined ? "No backend works." : `--backend auto takes ${found.chosen}.`,
+    found.chosen === undefined ? "No backend works." : `The backend auto is ${found.chosen}.`,
     ...(found.advice.length === 0 ? ["All is well."] : ["What to do:", ...found.advice.map((line) => `  ${line}`)]),
   ].join("\n");
 }

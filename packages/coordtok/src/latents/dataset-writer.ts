@@ -198,7 +198,8 @@ function checkAlike(folder: string, there: DatasetSettings, wanted: DatasetSetti
   const differences = differing.map((name) => `${name} ${text(there[name])} instead of ${text(wanted[name])}`);
   throw new CoordTokError(
     "file-exists",
-    `"${folder}" holds latents that were made otherwise: ${differences.join(", ")}; choose another folder (--out) or allow to replace them (--overwrite).`,
+    `"${folder}" holds latents that were made with other settings: ${differences.join(", ")}; choose another folder or allow overwriting.`,
+    { options: { overwrite: true } },
   );
 }
 

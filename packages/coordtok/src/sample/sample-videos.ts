@@ -1,5 +1,4 @@
 import { loadModel } from "@coordtok/tokenizer/node";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Precision, prepareBackend } from "@coordtok/backend";
 import {
@@ -11,7 +10,7 @@ import {
   type Json,
   type RgbClip,
 } from "@coordtok/core";
-import { fileReadError, openFileSource, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
+import { openFileSource, readText, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
 import {
   SiT,
   type GuidanceOptions,
@@ -125,10 +124,12 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
 }
 
 function stoppedError(written: number, first: number, count: number): CoordTokError {
-  const rest = `--first ${first + written} --count ${count - written}`;
   return new CoordTokError(
     "aborted",
-    `Stopped after ${written} of ${count} videos; for the others give the same command with ${rest}.`,
+    `Stopped after ${written} of ${count} videos; sample the others in another run.`,
+    {
+      options: { first: first + written, count: count - written },
+    },
   );
 }
 
@@ -185,12 +186,11 @@ async function statisticsOf(
     if (latents !== undefined) return latents.statistics;
     throw new CoordTokError(
       "checkpoint",
-      `"${file}" holds no statistics of its latents; give a file with --statistics ("coordtok convert" makes one from the log of the official trainer).`,
+      `"${file}" holds no statistics of its latents; name a file that does, such as one converted from the log of the official trainer.`,
+      { options: { statistics: undefined } },
     );
   }
-  const text = await readFile(given, "utf8").catch((thrown: unknown) => {
-    throw fileReadError(thrown, given);
-  });
+  const text = await readText(given);
   try {
     const content = JSON.parse(text) as Json;
     const isIndex = typeof content === "object" && content !== null && "statistics" in content;
@@ -217,11 +217,12 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
   if (options.tokenizer === undefined && reference === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `"${file}" does not say which tokenizer decodes its samples; give it with --tokenizer.`,
+      `"${file}" does not say which tokenizer decodes its samples; name that tokenizer.`,
+      { options: { tokenizer: undefined } },
     );
   const path =
     options.tokenizer === undefined
-      ? await findCheckpoint(file, reference!, "makes latents of", { signal, flag: "--tokenizer" })
+      ? await findCheckpoint(file, reference!, "makes latents of", { signal, option: "tokenizer" })
       : await resolveCheckpoint(options.tokenizer);
   const tokenizer = await loadModel(path, { signal, part: "decoder" });
   const [made, decoded] = [generator.config.planes, triplaneShapeOf(tokenizer.config)];

@@ -1,5 +1,5 @@
 import { encodePng } from "@coordtok/video/node";
-import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import {
@@ -7,6 +7,8 @@ import {
   checkpointsFolder,
   fileWriteError,
   listCheckpoints,
+  readText,
+  readTextIfThere,
   writeAtomically,
   type FileContent,
 } from "@coordtok/core/node";
@@ -158,7 +160,7 @@ function jsonText(value: unknown): string {
 }
 
 async function readMetrics(path: string): Promise<MetricsLine[]> {
-  const text = await readFile(join(path, names.metrics), "utf8").catch(() => "");
+  const text = (await readTextIfThere(join(path, names.metrics))) ?? "";
   return text.split("\n").flatMap((line) => {
     try {
       return line === "" ? [] : [JSON.parse(line) as MetricsLine];
@@ -190,7 +192,7 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
 /** Reads `config.json` of a run folder. @throws CoordTokError `checkpoint`. */
 export async function readRunConfig<Config extends object>(path: string): Promise<Config> {
   try {
-    const text = await readFile(join(path, names.config), "utf8");
+    const text = await readText(join(path, names.config));
     return JSON.parse(text, (_, part: unknown) => (part === "Infinity" ? Infinity : part)) as Config;
   } catch (thrown) {
     throw new CoordTokError(

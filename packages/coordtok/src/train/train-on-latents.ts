@@ -5,14 +5,8 @@ import { type LoadedBackend, prepareBackend } from "@coordtok/backend";
 import { CoordTokError } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint } from "@coordtok/core/node";
 import { disposeTrainState } from "@coordtok/core/train";
-import {
-  defaultFlow,
-  type Flow,
-  type GeneratorConfig,
-  type LatentFacts,
-  type SiTConfig,
-  type SiTParams,
-} from "@coordtok/diffusion";
+import { defaultFlow, type Flow, type GeneratorConfig, type LatentFacts, type SiTConfig } from "@coordtok/diffusion";
+import type { SiTParams } from "@coordtok/diffusion/model";
 import {
   clipsTaken,
   encodeTraining,
@@ -120,7 +114,7 @@ export async function trainOnLatents(
   const given = options.tokenizer ?? (folder === undefined ? resumed?.record.tokenizer : undefined);
   const tokenizerFile =
     given === undefined
-      ? await findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { flag: "--tokenizer" })
+      ? await findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { option: "tokenizer" })
       : await resolveCheckpoint(given);
   const plan = resumed ? await resumePlan(resumed, options, backend) : newPlan(latents, options, backend);
   using tokenizer = await loadModel(tokenizerFile, { signal: options.signal, part: "decoder" });

@@ -41,7 +41,7 @@ export async function assignStrict(
  * The same tensor in the backend's own memory; the given one is freed. Native backends keep the numbers that a tensor was made of until it
  * is first used: a model would have all its weights twice at its first evaluation.
  */
-function placed<R extends Rank>(made: Tensor<R>): Tensor<R> {
+export function placed<R extends Rank>(made: Tensor<R>): Tensor<R> {
   const own = reshape(made, made.shape);
   made.dispose();
   return own;

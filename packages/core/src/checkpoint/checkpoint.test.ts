@@ -1,13 +1,11 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { memory, setBackend, tensor, zeros, type Tensor } from "@tensorflow/tfjs-core";
-import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Json } from "../config.js";
 import { CoordTokError } from "../errors.js";
 import { disposeTree, treeEntries, type TensorTree } from "../tree.js";
 import { nestTensors } from "./assign.js";
 import { loadCheckpoint, openCheckpoint, saveCheckpoint, type LoadOptions } from "./checkpoint.js";
-import { renameStrictly, type RenameRule } from "./renames.js";
 import { encodeSafetensors } from "./safetensors-write.js";
 
 interface ToyConfig {
@@ -192,63 +190,5 @@ describe("nestTensors", () => {
     const tree = nestTensors([["__proto__.x", leaf]]);
     expect(Object.keys(tree as object)).toEqual(["__proto__"]);
     expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
-  });
-});
-
-describe("renameStrictly", () => {
-  const rules: RenameRule[] = [
-    ["embedding", "embed.weight"],
-    ["blocks.{i}.up.kernel", "layers.{i}.mlp.fc1.weight", "transpose"],
-    ["groups.{i}.blocks.{j}.bias", "g.{j}.{i}.bias"],
-  ];
-
-  it("names go there and back, with their indices", () => {
-    const index = fc.nat(1000);
-    fc.assert(
-      fc.property(index, index, (i, j) => {
-        const ours = ["embedding", `blocks.${i}.up.kernel`, `groups.${i}.blocks.${j}.bias`];
-        const theirs = renameStrictly(rules, ours, "theirs");
-        expect([...theirs.values()].map(({ name }) => name)).toEqual([
-          "embed.weight",
-          `layers.${i}.mlp.fc1.weight`,
-          `g.${j}.${i}.bias`,
-        ]);
-        expect([...theirs.values()].map(({ layout }) => layout)).toEqual([undefined, "transpose", undefined]);
-        const back = renameStrictly(
-          rules,
-          [...theirs.values()].map(({ name }) => name),
-          "ours",
-        );
-        expect([...back.values()].map(({ name }) => name)).toEqual(ours);
-      }),
-    );
-  });
-
-  it("a dot is a dot, an index has no leading zeros, and nothing may follow", () => {
-    for (const name of ["embedXweight", "layers.01.mlp.fc1.weight", "embed.weight.more", "layers..mlp.fc1.weight"])
-      expect(() => renameStrictly(rules, [name], "ours")).toThrow(`1 tensors have names that no rule knows: ${name}.`);
-  });
-
-  it("ambiguous tables and clashing results are errors", () => {
-    expect(() =>
-      renameStrictly(
-        [
-          ["a", "x"],
-          ["b", "x"],
-        ],
-        ["x"],
-        "ours",
-      ),
-    ).toThrow('Two rules rename the tensor "x"');
-    expect(() =>
-      renameStrictly(
-        [
-          ["a", "x"],
-          ["a", "y"],
-        ],
-        ["x", "y"],
-        "ours",
-      ),
-    ).toThrow('Both "x" and "y" would be called "a"');
   });
 });

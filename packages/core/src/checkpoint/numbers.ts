@@ -1,7 +1,7 @@
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "../errors.js";
 import { floatFromBfloat, floatFromHalf } from "./half.js";
-import type { TensorFacts } from "./tensor-file.js";
+import type { TensorFacts, TensorFile } from "./tensor-file.js";
 
 /** The bytes with a buffer of their own that starts at the first, as the wider typed arrays need it. */
 function aligned(bytes: Uint8Array): ArrayBuffer {
@@ -67,6 +67,15 @@ export function floatsOf(name: string, entry: TensorFacts, bytes: Uint8Array): F
     "checkpoint",
     `Expected floating-point numbers in tensor "${name}", but it is of type ${entry.dtype}.`,
   );
+}
+
+/**
+ * The numbers of one tensor of a file as float32, row by row: F16 and BF16 exactly, F64 rounded.
+ * @throws CoordTokError `checkpoint` for an unknown name or whole numbers, `unsupported` for 8-bit floats and complex numbers.
+ */
+export async function readFloats(file: TensorFile, name: string): Promise<Float32Array> {
+  const bytes = await file.readBytes(name);
+  return floatsOf(name, file.entries.get(name)!, bytes);
 }
 
 /** The numbers of a tensor in double precision; see `TensorFile.readNumbers`. */

@@ -1,4 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { CoordTokError } from "../errors.js";
 import type { SafetensorsType } from "./safetensors-header.js";
 
 /** A number type of a tensor in a file: those of safetensors, and PyTorch's complex128, which that format lacks. */
@@ -39,4 +40,29 @@ export interface TensorFile {
    * @throws CoordTokError `checkpoint` for an unknown name.
    */
   readPieces(name: string): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Some tensors of a file under other names, in the order of the file and read from it when asked for.
+ * @param rename the new name of a tensor; `undefined` leaves it out.
+ */
+export function renamedTensors(file: TensorFile, rename: (name: string) => string | undefined): TensorFile {
+  const names = new Map<string, string>();
+  for (const name of file.entries.keys()) {
+    const renamed = rename(name);
+    if (renamed !== undefined) names.set(renamed, name);
+  }
+  const inFile = (name: string): string => {
+    const found = names.get(name);
+    if (found === undefined) throw new CoordTokError("checkpoint", `There is no tensor "${name}" in ${file.name}.`);
+    return found;
+  };
+  return {
+    name: file.name,
+    entries: new Map([...names].map(([name, old]) => [name, file.entries.get(old)!])),
+    read: async (name) => file.read(inFile(name)),
+    readNumbers: async (name) => file.readNumbers(inFile(name)),
+    readBytes: async (name) => file.readBytes(inFile(name)),
+    readPieces: (name) => file.readPieces(inFile(name)),
+  };
 }

@@ -122,7 +122,7 @@ describe("checkOutput", () => {
     await checkOutput(path, { overwrite: true });
     const exists = await failure(checkOutput(path));
     expect(exists.code).toBe("file-exists");
-    expect(exists.message).toContain("--overwrite");
+    expect(exists.message).toContain("option overwrite: true");
   });
 
   it("names a missing folder, a file in the place of a folder, a folder in the place of a file, and a device", async () => {

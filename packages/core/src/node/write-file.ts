@@ -42,10 +42,9 @@ export async function checkOutput(path: string, options: OverwriteOption = {}): 
 }
 
 function alreadyThere(path: string): CoordTokError {
-  return new CoordTokError(
-    "file-exists",
-    `"${path}" exists already; choose another path or allow to replace it (--overwrite, option overwrite: true).`,
-  );
+  return new CoordTokError("file-exists", `"${path}" already exists; choose another path or allow overwriting.`, {
+    options: { overwrite: true },
+  });
 }
 
 async function factsOf(path: string, output: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {

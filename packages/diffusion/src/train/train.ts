@@ -2,6 +2,7 @@ import { checkChoice, checkInteger, checkNumber, CoordTokError, disposeTree, typ
 import {
   adamwDefaults,
   initialTrainState,
+  optimizerOf,
   trainLoop,
   type LoopSettings,
   type TrainState,
@@ -15,9 +16,9 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { mean } from "@tensorflow/tfjs-core";
-import { dropLabels } from "../conditioning.js";
+import { dropLabels } from "../model/conditioning.js";
 import type { SiTConfig } from "../config.js";
-import { trainingInterval } from "../interval.js";
+import { trainingInterval } from "../flow/interval.js";
 import {
   drawTimes,
   flowLoss,
@@ -25,11 +26,11 @@ import {
   weightings,
   type TimeDistribution,
   type Weighting,
-} from "../objective.js";
-import { createParams, type SiTParams } from "../params.js";
-import { defaultFlow, type Flow } from "../prediction.js";
-import { sit } from "../sit.js";
-import { normalLike } from "../tree-math.js";
+} from "../flow/objective.js";
+import { createParams, type SiTParams } from "../model/params.js";
+import { defaultFlow, type Flow } from "../flow/prediction.js";
+import { sit } from "../model/sit.js";
+import { normalLike } from "../flow/tree-math.js";
 
 /** How to train a generator. */
 export interface DiffusionTrainSettings extends LoopSettings {
@@ -120,7 +121,7 @@ export async function* trainDiffusion(options: TrainDiffusionOptions): AsyncGene
   const settings: DiffusionTrainSettings = { ...trainDefaults, ...options.settings };
   checkTrainSettings(settings);
   const latents = options.latents[Symbol.asyncIterator]();
-  const state = options.state ?? initialTrainState(createParams(config, seed), seed);
+  const state = options.state ?? initialTrainState(createParams(config, seed), seed, optimizerOf(settings));
   const steps = trainLoop<SiTParams, Batch>(
     state,
     {

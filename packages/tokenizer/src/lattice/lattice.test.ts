@@ -5,7 +5,7 @@ import { mapPlanes, planeNames, triplaneShape, type Triplane } from "@coordtok/t
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { grads, mul, sum, tensor, type Rank, type Tensor, type Tensor4D, type Tensor5D } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { rampClip } from "../testdata.js";
+import { rampClip, stateDictFile } from "../testdata.js";
 import { keepChannels } from "./budget.js";
 import type { LatticeConfig } from "./config.js";
 import { decodeLattice, type LatticeDecodeOptions } from "./decode.js";
@@ -181,13 +181,14 @@ describeEachBackend("the lattice form", () => {
   });
 
   it("goes to the names of the reference and back unchanged", async () => {
-    const theirs = stateDictFromLattice(config, params);
-    const back = latticeFromStateDict(config, theirs);
+    const theirs = await stateDictFromLattice(config, params);
+    const back = await latticeFromStateDict(config, await stateDictFile(theirs));
     const [mine, again] = [treeEntries(params), treeEntries(back)];
     expect(again.map(([path]) => path)).toEqual(mine.map(([path]) => path));
     for (const [i, [, leaf]] of mine.entries()) expect(await values(again[i]![1])).toEqual(await values(leaf));
     const { "video.patch.bias": left, ...rest } = Object.fromEntries(theirs);
-    expect(() => latticeFromStateDict(config, new Map(Object.entries(rest)))).toThrow(/video\.patch\.bias.*missing/);
+    const incomplete = await stateDictFile(new Map(Object.entries(rest)));
+    await expect(latticeFromStateDict(config, incomplete)).rejects.toThrow("1 missing (video.patch.bias)");
     expect(left?.shape).toEqual([32]);
     disposeTree([back, ...theirs.values()]);
   });

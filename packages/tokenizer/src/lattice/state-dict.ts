@@ -1,14 +1,13 @@
+import type { LongCallOptions, TensorFile } from "@coordtok/core";
 import {
-  fromStateDict,
   linearRules,
-  nestTensors,
-  renameStrictly,
-  toStateDict,
-  checkStateDict,
-  treeEntries,
+  paramsFromStateDict,
+  stateDictFromParams,
+  stateDictRows,
+  stateDictShapes,
+  type StateDictRow,
   type StateDictRule,
-  type TransferRow,
-} from "@coordtok/core";
+} from "@coordtok/core/state-dict";
 import { planeNames } from "@coordtok/triplane";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { checkLatticeConfig, type LatticeConfig } from "./config.js";
@@ -64,36 +63,30 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * For each parameter of a configuration, in their order, where its numbers are in a state dict of the reference: for converting files one
- * tensor at a time and without a backend.
+ * For each parameter of a configuration, in their order, where its numbers are in a state dict of the reference. The one table by which
+ * its weights are read and written.
  */
-export function latticeRows(config: LatticeConfig): TransferRow[] {
-  const shapes = latticeParamShapes(config);
-  return [...renameStrictly(rules, shapes.keys(), "theirs")].map(([ours, { name, layout }]) => {
-    const ourShape = shapes.get(ours)!;
-    const theirShape = layout === "transpose" ? [...ourShape].reverse() : ourShape;
-    return { ours, ourShape, theirs: name, theirShape, layout };
-  });
+export function latticeRows(config: LatticeConfig): StateDictRow[] {
+  return stateDictRows(rules, latticeParamShapes(config));
 }
 
 /** The names and shapes of a state dict of the reference for a configuration. */
 export function latticeStateDictShapes(config: LatticeConfig): Map<string, readonly number[]> {
-  return new Map(latticeRows(config).map(({ theirs, theirShape }) => [theirs, theirShape]));
+  return stateDictShapes(latticeRows(config));
 }
 
 /**
  * Parameters from a state dict with the names of the reference.
- * @param tensors exactly the tensors of `latticeStateDictShapes(config)`; they stay the caller's.
+ * @param stateDict a file with exactly the tensors of `latticeStateDictShapes(config)`.
  * @returns our tree, owned by the caller.
- * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor.
+ * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor; `aborted`.
  */
-export function latticeFromStateDict(config: LatticeConfig, tensors: ReadonlyMap<string, Tensor>): LatticeParams {
-  checkStateDict(latticeStateDictShapes(config), tensors);
-  const leaves = latticeRows(config).map(({ ours, ourShape, theirs, layout }): [string, Tensor] => [
-    ours,
-    fromStateDict(tensors.get(theirs)!, layout, ourShape),
-  ]);
-  return nestTensors(leaves) as LatticeParams;
+export async function latticeFromStateDict(
+  config: LatticeConfig,
+  stateDict: TensorFile,
+  options?: LongCallOptions,
+): Promise<LatticeParams> {
+  return (await paramsFromStateDict(latticeRows(config), stateDict, options)) as LatticeParams;
 }
 
 /**
@@ -101,14 +94,8 @@ export function latticeFromStateDict(config: LatticeConfig, tensors: ReadonlyMap
  * the form of the parameters, so it takes them too.
  * @returns new tensors, owned by the caller.
  */
-export function stateDictFromLattice(config: LatticeConfig, params: LatticeParams): Map<string, Tensor> {
-  const leaves = new Map(treeEntries(params));
-  return new Map(
-    latticeRows(config).map(({ ours, theirs, theirShape, layout }) => [
-      theirs,
-      toStateDict(leaves.get(ours)!, layout, theirShape),
-    ]),
-  );
+export async function stateDictFromLattice(config: LatticeConfig, params: LatticeParams): Promise<Map<string, Tensor>> {
+  return stateDictFromParams(latticeRows(config), params);
 }
 
 /** The configuration that the reference keeps as `config`, beside its weights and in parity cases. */

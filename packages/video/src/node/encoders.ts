@@ -1,5 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
-import { runProgram } from "./program.js";
+import { limits, runFfmpeg } from "./ffmpeg-program.js";
 import { accurateScaling } from "./scaling.js";
 
 /** What a video can be written as; `png` is a folder of pictures. */
@@ -106,7 +106,7 @@ export async function chooseEncoder(ffmpeg: string, format: VideoFormat): Promis
 export function encoderNames(ffmpeg: string): Promise<ReadonlySet<string>> {
   let names = known.get(ffmpeg);
   if (!names) {
-    names = runProgram(ffmpeg, ["-hide_banner", "-encoders"]).then(
+    names = runFfmpeg(ffmpeg, ["-hide_banner", "-encoders"], { limit: limits.answer }).then(
       ({ stdout }) => new Set([...stdout.matchAll(/^ V\S{5} (\S+)/gm)].map((match) => match[1]!)),
     );
     known.set(ffmpeg, names);

@@ -1,8 +1,8 @@
-import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
-import { basename, delimiter, dirname, extname, join, resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
-import { runProgram } from "./program.js";
+import { findProgram, programProblem } from "@coordtok/core/node";
+import { limits, runFfmpeg } from "./ffmpeg-program.js";
 
 /** Which ffmpeg to use. Every function that spawns one takes these. */
 export interface FfmpegOptions {
@@ -118,7 +118,7 @@ async function placesOfFfmpeg(options: FfmpegOptions): Promise<Place[]> {
     { source: "FFMPEG_PATH", path: await fileOf(FFMPEG_PATH), demanded: true },
     { source: "FFMPEG_BIN", path: await fileOf(FFMPEG_BIN), demanded: false },
     { source: "ffmpeg-static", path: await pathOfFfmpegStatic(), demanded: false },
-    { source: "PATH", path: await searchPath("ffmpeg"), demanded: false },
+    { source: "PATH", path: await findProgram("ffmpeg"), demanded: false },
   ];
 }
 
@@ -130,7 +130,7 @@ async function placesOfFfprobe(options: FfmpegOptions, ffmpeg: string): Promise<
     { source: "option", path: await fileOf(options.ffprobe), demanded: true },
     { source: "FFPROBE_PATH", path: await fileOf(process.env["FFPROBE_PATH"]), demanded: true },
     { source: "beside ffmpeg", path: beside === ffmpeg ? undefined : beside, demanded: false },
-    { source: "PATH", path: await searchPath("ffprobe"), demanded: false },
+    { source: "PATH", path: await findProgram("ffprobe"), demanded: false },
   ];
 }
 
@@ -179,13 +179,15 @@ type Answer =
   { readonly problem: string } | { readonly problem: undefined; readonly version: string; readonly banner: string };
 
 async function askVersion(program: "ffmpeg" | "ffprobe", path: string): Promise<Answer> {
+  if (!isAbsolute(path)) return { problem: `no program of that name is on PATH (a file here is called ./${path})` };
   const facts = await stat(path).catch(() => undefined);
   if (!facts) return { problem: "there is no such file" };
   if (!facts.isFile()) return { problem: "it is not a file" };
-  const { exitCode, signal, failure, stdout } = await runProgram(path, ["-version"], { timeoutMs: 20_000 });
-  if (failure) return { problem: `it does not start (${(failure as NodeJS.ErrnoException).code ?? failure.message})` };
-  if (signal !== undefined) return { problem: `it was ended by ${signal}` };
-  if (exitCode !== 0) return { problem: `it answers -version with exit code ${exitCode}` };
+  const end = await runFfmpeg(path, ["-version"], { limit: limits.answer });
+  const { exitCode, stdout } = end;
+  if (exitCode !== 0 && exitCode !== undefined) return { problem: `it answers -version with exit code ${exitCode}` };
+  const problem = programProblem(end);
+  if (problem !== undefined) return { problem };
   const version = new RegExp(`^${program} version (\\S+)`).exec(stdout)?.[1];
   if (version === undefined) return { problem: `it is another program than ${program}` };
   if (isOlderThan(stdout, oldestUsable)) return { problem: `version ${version} is too old, 4.0 or newer is needed` };
@@ -203,10 +205,10 @@ function isOlderThan(banner: string, [major, minor]: readonly [number, number]):
   return own[0] < major || (own[0] === major && own[1] < minor);
 }
 
-/** A path as given, or a bare name looked up in PATH. */
+/** A path as given, made absolute, or a bare name looked up in PATH; a bare name that is not there stays one. */
 async function fileOf(given: string | undefined): Promise<string | undefined> {
   if (given === undefined || given === "") return undefined;
-  return basename(given) === given ? ((await searchPath(given)) ?? resolve(given)) : resolve(given);
+  return basename(given) === given ? ((await findProgram(given)) ?? given) : resolve(given);
 }
 
 async function pathOfFfmpegStatic(): Promise<string | undefined> {
@@ -216,24 +218,5 @@ async function pathOfFfmpegStatic(): Promise<string | undefined> {
     return typeof path === "string" ? path : undefined;
   } catch {
     return undefined;
-  }
-}
-
-async function searchPath(name: string): Promise<string | undefined> {
-  const endings = process.platform === "win32" ? ["", ...(process.env["PATHEXT"] ?? ".EXE").split(";")] : [""];
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter))
-    for (const ending of folder === "" ? [] : endings) {
-      const path = join(folder, name + ending);
-      if (await isProgram(path)) return path;
-    }
-  return undefined;
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
   }
 }

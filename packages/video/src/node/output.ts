@@ -1,10 +1,16 @@
 import { open, readdir, realpath, rename, stat } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { CoordTokError, checkChoice } from "@coordtok/core";
-import { checkOutput, fileWriteError, moveIntoPlace, temporaryPathFor } from "@coordtok/core/node";
+import {
+  checkOutput,
+  fileWriteError,
+  moveIntoPlace,
+  programProblem,
+  temporaryPathFor,
+  type ProgramEnd,
+} from "@coordtok/core/node";
 import { plainLine } from "./ffmpeg-log.js";
 import type { VideoFormat } from "./encoders.js";
-import type { ProgramEnd } from "./program.js";
 import type { Scratch } from "./scratch.js";
 
 const formats: readonly VideoFormat[] = ["mp4", "webm", "gif", "mkv", "png"];
@@ -75,7 +81,8 @@ export async function folderOutput(given: string, overwrite: boolean, scratch: S
   else if (content.length > 0 && !overwrite)
     throw new CoordTokError(
       "file-exists",
-      `The folder "${given}" holds pictures already; choose another or allow to replace them (--overwrite, option overwrite: true).`,
+      `The folder "${given}" already holds pictures; choose another folder or allow overwriting.`,
+      { options: { overwrite: true } },
     );
   const temporary = scratch.add(temporaryPathFor(path));
   return { temporary, finish: () => replaceFolder(temporary, path, content, scratch) };
@@ -134,9 +141,6 @@ export function writeFailure(path: string, end: ProgramEnd, lines: readonly stri
     return new CoordTokError("file-write", message, { cause, details });
   }
   if (end.exitCode === 0) return undefined;
-  const reason =
-    end.failure?.message ??
-    (end.signal === undefined ? details[0] : `it was ended by ${end.signal}`) ??
-    "no reason given";
-  return new CoordTokError("ffmpeg", `ffmpeg could not write "${path}": ${reason}.`, { details });
+  const reason = end.exitCode === undefined ? programProblem(end) : details[0];
+  return new CoordTokError("ffmpeg", `ffmpeg could not write "${path}": ${reason ?? "no reason given"}.`, { details });
 }

@@ -1,9 +1,10 @@
 import type { LongCallOptions } from "@coordtok/core";
 import { CoordTokError } from "@coordtok/core";
+import type { ProgramEnd } from "@coordtok/core/node";
 import type { VideoInfo } from "../types.js";
+import { limits, runFfmpeg } from "./ffmpeg-program.js";
 import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { noVideoTrack, openInput, unreadable, type InputFile } from "./input-file.js";
-import { runProgram } from "./program.js";
 import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts } from "./stream-facts.js";
 
 /** How a file is looked at. */
@@ -36,7 +37,8 @@ async function askFfprobe(
   file: InputFile,
   signal: AbortSignal | undefined,
 ): Promise<StreamFacts | undefined> {
-  const result = await runProgram(ffprobe, [...ffprobeArguments, file.url], { signal });
+  const result = await runFfmpeg(ffprobe, [...ffprobeArguments, file.url], { signal, limit: limits.probe });
+  checkInTime(file, result);
   if (result.exitCode !== 0) throw unreadable(file, result.lines);
   return factsFromFfprobe(result.stdout);
 }
@@ -47,9 +49,19 @@ async function askFfmpeg(
   signal: AbortSignal | undefined,
 ): Promise<StreamFacts | undefined> {
   const args = ["-hide_banner", "-nostdin", "-protocol_whitelist", "file", "-i", file.url];
-  const { lines } = await runProgram(ffmpeg, args, { signal });
+  const result = await runFfmpeg(ffmpeg, args, { signal, limit: limits.probe });
+  checkInTime(file, result);
+  const { lines } = result;
   if (!lines.some((line) => line.startsWith("Input #0"))) throw unreadable(file, lines);
   return factsFromBanner(lines);
+}
+
+function checkInTime({ path }: InputFile, { late }: ProgramEnd): void {
+  if (late)
+    throw new CoordTokError(
+      "file-format",
+      `ffmpeg could not tell within ${limits.probe.seconds} s what "${path}" is, so it was ended; the file is damaged or made to do that.`,
+    );
 }
 
 function videoInfo(file: InputFile, facts: StreamFacts): VideoInfo {

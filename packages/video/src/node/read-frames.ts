@@ -1,14 +1,15 @@
 import { CoordTokError, checkChoice, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import type { ProgramEnd } from "@coordtok/core/node";
 import { startTooLate } from "../frame-plan.js";
 import { centreCrop, checkFrameSize, resizeSize } from "../geometry.js";
 import { fitFrame } from "../resize.js";
 import type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "../types.js";
 import { FfmpegLog, frameLogFilters } from "./ffmpeg-log.js";
+import { limits, startFfmpeg } from "./ffmpeg-program.js";
 import { findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { openInput, unreadable, type InputFile } from "./input-file.js";
 import { readPpm } from "./ppm.js";
 import { probe } from "./probe.js";
-import { startProgram, type ProgramEnd } from "./program.js";
 import { accurateScaling } from "./scaling.js";
 import { selectFrames, type Selection } from "./selection.js";
 
@@ -71,9 +72,12 @@ export async function* decodeFrames(
   if (!options.info) for (const warning of info.warnings) options.onWarning?.(warning);
   const log = new FfmpegLog(selection.includes);
   const filter = filterFor(ffmpeg, selection, resize === "fast" && size ? { from: info, to: size } : undefined);
-  const program = startProgram(ffmpeg.path, decodeArguments(ffmpeg, file, selection, filter), { onLine: log.take });
+  const program = startFfmpeg(ffmpeg.path, decodeArguments(ffmpeg, file, selection, filter), {
+    limit: limits.frames,
+    signal,
+    onLine: log.take,
+  });
   void program.ended.then(() => log.end());
-  signal?.addEventListener("abort", program.kill);
   const total = totalOf(selection, info);
   let handedOver = 0;
   let delivered = 0;
@@ -93,7 +97,6 @@ export async function* decodeFrames(
     throwIfAborted(signal);
     return conclude({ file, info, log, end, selection, delivered }, options);
   } finally {
-    signal?.removeEventListener("abort", program.kill);
     program.kill();
     await program.ended;
   }
@@ -183,6 +186,12 @@ function conclude(result: Decoded, options: ReadOptions): DecodeOutcome {
 function checkEnd({ file, log, end }: Decoded): void {
   const { path } = file;
   if (end.failure) throw new CoordTokError("ffmpeg", `ffmpeg did not start: ${end.failure.message}`);
+  if (end.late)
+    throw new CoordTokError(
+      "file-format",
+      `ffmpeg was ended because it gave no frame of "${path}" for ${limits.frames.silentSeconds} s after ${log.decoded} frames; the file is damaged.`,
+      { details: log.problems },
+    );
   if (end.signal !== undefined)
     throw new CoordTokError("ffmpeg", `ffmpeg was ended by ${end.signal} after ${log.decoded} frames of "${path}".`, {
       details: log.problems,

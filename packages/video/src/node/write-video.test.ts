@@ -238,7 +238,7 @@ describe("writeVideo leaves nothing half-written", () => {
     const path = folder.file("clip.mp4", "precious");
     const error = await failureOf(write("clip.mp4"));
     expect(error.code).toBe("file-exists");
-    expect(error.message).toContain("exists already");
+    expect(error.message).toContain("already exists");
     expect(readFileSync(path, "utf8")).toBe("precious");
     expect((await failureOf(writeVideo(path, [], { fps: 25, overwrite: true }))).code).toBe("input");
     expect(readFileSync(path, "utf8")).toBe("precious");

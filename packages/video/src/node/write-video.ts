@@ -1,12 +1,12 @@
 import { mkdir, stat } from "node:fs/promises";
 import { CoordTokError, checkChoice, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
-import { fileWriteError, temporaryPathFor } from "@coordtok/core/node";
+import { fileWriteError, temporaryPathFor, type RunningProgram, type StartOptions } from "@coordtok/core/node";
 import { checkRate, type RgbFrames } from "../clip.js";
 import type { FrameSize } from "../types.js";
 import { chooseEncoder, muxers, type Encoder, type VideoFormat, type VideoQuality } from "./encoders.js";
+import { limits, startFfmpeg } from "./ffmpeg-program.js";
 import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { fileOutput, folderOutput, formatOf, writeFailure, type Output } from "./output.js";
-import { startProgram, type RunningProgram } from "./program.js";
 import { Scratch } from "./scratch.js";
 
 /** How a video is written. */
@@ -166,7 +166,7 @@ async function encode(
   const args = [...commonArguments, ...input, "-framerate", String(fps), "-i", "pipe:0", "-an", ...outputArguments];
   const { frameCount: total, onProgress } = options;
   let count = 0;
-  await supervise(job, args, cwd, async (program) => {
+  await supervise(job, args, { cwd, limit: limits.frames }, async (program) => {
     for (let frame: RgbFrame | undefined = first; frame; frame = await nextFrame(source, options.signal)) {
       checkFrame(frame, first, count, path);
       if (!(await send(program, withEvenSides(frame, written)))) return;
@@ -178,7 +178,7 @@ async function encode(
 }
 
 async function transcode(job: Job, args: readonly string[]): Promise<void> {
-  await supervise(job, [...commonArguments, ...args], undefined, async () => undefined);
+  await supervise(job, [...commonArguments, ...args], { limit: limits.file }, async () => undefined);
 }
 
 /**
@@ -188,14 +188,15 @@ async function transcode(job: Job, args: readonly string[]): Promise<void> {
 async function supervise(
   job: Job,
   args: readonly string[],
-  cwd: string | undefined,
+  options: Pick<StartOptions, "cwd" | "limit">,
   feed: (program: RunningProgram) => Promise<void>,
 ): Promise<void> {
   const { signal } = job.options;
   throwIfAborted(signal);
   const lines: string[] = [];
-  const program = startProgram(job.ffmpeg, args, {
-    cwd,
+  const program = startFfmpeg(job.ffmpeg, args, {
+    ...options,
+    signal,
     input: true,
     onLine: (line) => {
       lines.push(line);
@@ -205,7 +206,6 @@ async function supervise(
   program.stdout.resume();
   // Its end says why it takes no more.
   program.stdin.on("error", () => undefined);
-  signal?.addEventListener("abort", program.kill);
   try {
     await feed(program);
     program.stdin.end();
@@ -215,7 +215,6 @@ async function supervise(
     if (failure) throw failure;
     await checkWritten(job, args[args.length - 1]!);
   } finally {
-    signal?.removeEventListener("abort", program.kill);
     program.kill();
     await program.ended;
   }

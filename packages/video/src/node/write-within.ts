@@ -1,11 +1,12 @@
 import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { checkInteger, CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
 import { temporaryPathFor } from "@coordtok/core/node";
 import type { RgbFrames } from "../clip.js";
 import { encoderNames, yuv420 } from "./encoders.js";
+import { limits, runFfmpeg } from "./ffmpeg-program.js";
 import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { fileOutput, writeFailure } from "./output.js";
-import { runProgram } from "./program.js";
 import { Scratch } from "./scratch.js";
 import { evenSize, withEvenSides, writeVideo } from "./write-video.js";
 
@@ -52,12 +53,12 @@ export async function writeH264Within(
   const scratch = new Scratch();
   try {
     const output = await fileOutput(path, overwrite, scratch);
-    const lossless = scratch.add(temporaryPathFor(`${path}.mkv`));
+    const lossless = scratch.add(temporaryPathFor(`${resolve(path)}.mkv`));
     await writeVideo(lossless, evenFrames(frames), { ...options, fps, format: "mkv", onProgress: undefined });
     const encode = async (crf: number): Promise<number> => {
       throwIfAborted(signal);
       const args = h264Arguments(lossless, crf, output.temporary);
-      const end = await runProgram(ffmpeg, args, { signal });
+      const end = await runFfmpeg(ffmpeg, args, { signal, limit: limits.file });
       const failure = writeFailure(path, end, [...end.lines]);
       if (failure) throw failure;
       return (await stat(output.temporary)).size;

@@ -1,5 +1,6 @@
 import { CoordTokError, disposeTree } from "@coordtok/core";
 import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
+import type { DiffusionForm, Flow, PathName, PredictionName } from "@coordtok/diffusion";
 import {
   diffusionCoefficient,
   flowLoss,
@@ -8,17 +9,12 @@ import {
   noiseWeights,
   noisyData,
   officialEpsilon,
-  officialFromParams,
   scoreWeights,
-  sit,
   velocityWeights,
-  type DiffusionForm,
-  type Flow,
-  type PathName,
-  type PredictionName,
-  type SiTParams,
   type Weighting,
-} from "@coordtok/diffusion";
+} from "@coordtok/diffusion/flow";
+import { sit, type SiTParams } from "@coordtok/diffusion/model";
+import { officialFromParams } from "@coordtok/diffusion/official";
 import { add, mean, mul, tensor, tidy, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import { diffusionModelOf, inputNumbers, inputPlanes } from "./diffusion-model.js";
 import { analyticModel } from "./diffusion-analytic.js";
@@ -190,7 +186,7 @@ const trainLoss: ParityHandler = async (parityCase, run) => {
     [`${run.name}.loss`, loss],
     [`${run.name}.grad_norm`, globalNorm(gradients)],
   ]);
-  for (const [name, gradient] of officialFromParams(config, gradients))
+  for (const [name, gradient] of await officialFromParams(config, gradients))
     outputs.set(`${run.name}.grad.${name}`, gradient);
   const { lr, weight_decay, betas, eps } = run.args["optimizer"] as {
     lr: number;
@@ -198,13 +194,13 @@ const trainLoss: ParityHandler = async (parityCase, run) => {
     betas: [number, number];
     eps: number;
   };
-  const optimizer = adamw<SiTParams>({ beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
+  const optimizer = adamw(lr, { beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
   const before = optimizer.init(params);
-  const after = optimizer.update(gradients, before, params, lr);
-  for (const [name, param] of officialFromParams(config, after.params))
+  const after = optimizer.update({ step: 0, params, gradients }, before);
+  for (const [name, param] of await officialFromParams(config, after.params))
     outputs.set(`${run.name}.after_step.${name}`, param);
   disposeTree([params, gradients, noise, data, after.params]);
-  for (const state of [before, after.state]) disposeTree([state.firstMoment, state.secondMoment]);
+  disposeTree([before, after.state]);
   return outputs;
 };
 

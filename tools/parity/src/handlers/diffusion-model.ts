@@ -1,22 +1,12 @@
 import { disposeTree, gatherRows, treeMap } from "@coordtok/core";
 import { emaUpdate } from "@coordtok/core/train";
-import {
-  configFromOfficial,
-  dropLabels,
-  noClass,
-  officialShapes,
-  paramsFromOfficial,
-  sinCosPositions,
-  sit,
-  timeEmbedding,
-  type OfficialArguments,
-  type SiTConfig,
-  type SiTParams,
-} from "@coordtok/diffusion";
+import type { SiTConfig } from "@coordtok/diffusion";
+import { dropLabels, noClass, sinCosPositions, sit, timeEmbedding, type SiTParams } from "@coordtok/diffusion/model";
+import { configFromOfficial, paramsFromOfficial, type OfficialArguments } from "@coordtok/diffusion/official";
 import { planeNames, type NormalizedTriplane, type Triplane } from "@coordtok/triplane";
 import { transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
-import { inputName, inputTriplane } from "./inputs.js";
+import { inputName, inputTriplane, withoutPrefix } from "./inputs.js";
 import { readAll } from "./tokenizer.js";
 
 /** The diffusion model of a case. `prefix` is what stands before its official names. */
@@ -26,17 +16,7 @@ export async function diffusionModelOf(
   prefix = "",
 ): Promise<{ config: SiTConfig; params: SiTParams }> {
   const config = configFromOfficial(official as OfficialArguments);
-  const names = [...officialShapes(config).keys()];
-  const stored = await readAll(
-    weights,
-    names.map((name) => prefix + name),
-  );
-  const params = await paramsFromOfficial(
-    config,
-    new Map([...stored].map(([name, tensor]) => [name.slice(prefix.length), tensor])),
-  );
-  disposeTree([...stored.values()]);
-  return { config, params };
+  return { config, params: await paramsFromOfficial(config, withoutPrefix(weights, prefix)) };
 }
 
 /** The official planes are channels first, `[B, C, outer, inner]`; ours are channels last. Frees what it gets. */

@@ -1,39 +1,26 @@
 import { disposeTree, type TensorTree } from "@coordtok/core";
-import {
-  interval,
-  odeTrajectory,
-  officialEpsilon,
-  sdeTrajectory,
-  sit,
-  velocityField,
-  weightedSum,
-  type Field,
-  type Flow,
-  type LastStep,
-  type OdeSolverName,
-  type SdeSolverName,
-  type SiTParams,
-} from "@coordtok/diffusion";
+import type { Flow, LastStep, OdeSolverName, SdeSolverName } from "@coordtok/diffusion";
+import { interval, officialEpsilon, velocityField, weightedSum, type Field } from "@coordtok/diffusion/flow";
+import { sit, type SiTParams } from "@coordtok/diffusion/model";
+import { odeTrajectory, sdeTrajectory } from "@coordtok/diffusion/sample";
 import {
   configFromOfficial,
   decodeOfficial,
-  officialShapes,
   paramsFromOfficial,
   type OfficialArguments,
-} from "@coordtok/tokenizer";
+} from "@coordtok/tokenizer/official";
 import {
-  averageStatsOfficially,
   collectStats,
   denormalize,
   deviationOf,
   normalize,
   planeNames,
   sliceTriplane,
-  statsFromOfficialLog,
   type NormalizedTriplane,
   type Triplane,
   type TriplaneStats,
 } from "@coordtok/triplane";
+import { averageStatsOfficially, statsFromOfficialLog } from "@coordtok/triplane/official";
 import { reshape, slice, stack, tidy, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import { flowOf, formOf, inputTensor } from "./diffusion-flow.js";
 import {
@@ -45,8 +32,7 @@ import {
   planeOutputs,
 } from "./diffusion-model.js";
 import { analyticModel } from "./diffusion-analytic.js";
-import { inputNames, inputTriplane } from "./inputs.js";
-import { readAll } from "./tokenizer.js";
+import { inputNames, inputTriplane, withoutPrefix } from "./inputs.js";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 
 interface OdeArguments {
@@ -264,17 +250,9 @@ async function storedStats({ inputs }: ParityCase, run: ParityRun): Promise<Trip
 /** All frames, decoded in one slice. */
 async function decodeWith({ weights }: ParityCase, official: OfficialArguments, planes: Triplane): Promise<Tensor> {
   const config = configFromOfficial(official);
-  const prefix = "coordtok.";
-  const stored = await readAll(
-    weights,
-    [...officialShapes(config).keys()].map((name) => prefix + name),
-  );
-  const params = paramsFromOfficial(
-    config,
-    new Map([...stored].map(([name, tensor]) => [name.slice(prefix.length), tensor])),
-  );
+  const params = await paramsFromOfficial(config, withoutPrefix(weights, "coordtok."));
   const { frames } = decodeOfficial(params.decoder, config, planes, { slices: 1 });
-  disposeTree([params, [...stored.values()]]);
+  disposeTree(params);
   return frames;
 }
 

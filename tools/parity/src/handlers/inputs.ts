@@ -1,4 +1,4 @@
-import { CoordTokError } from "@coordtok/core";
+import { CoordTokError, renamedTensors, type TensorFile } from "@coordtok/core";
 import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor4D } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityRun } from "../types.js";
@@ -30,4 +30,9 @@ export async function inputPoints({ inputs }: ParityCase, run: ParityRun, role: 
   const name = inputName(run, role);
   const [batch, count] = inputs.entries.get(name)!.shape as [number, number];
   return { batch, count, coordinates: Float32Array.from(await inputs.readNumbers(name)) };
+}
+
+/** The tensors of a file whose names begin with a prefix, called by what follows it. */
+export function withoutPrefix(file: TensorFile, prefix: string): TensorFile {
+  return renamedTensors(file, (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined));
 }

@@ -6,7 +6,6 @@ import {
   keepChannels,
   latticeConfigFromReference,
   latticeFromStateDict,
-  latticeStateDictShapes,
   stateDictFromLattice,
   type Budget,
   type LatticeConfig,
@@ -17,7 +16,6 @@ import { latticeLoss } from "@coordtok/tokenizer/train";
 import { planeNames, type Triplane } from "@coordtok/triplane";
 import { reshape, type Tensor } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler } from "../types.js";
-import { readAll } from "./tokenizer.js";
 
 interface Model {
   readonly config: LatticeConfig;
@@ -27,13 +25,7 @@ interface Model {
 /** The model of a case; nothing may be missing in its weights or left over. */
 async function modelOf({ config: stored, weights }: ParityCase): Promise<Model> {
   const config = latticeConfigFromReference(stored as unknown as ReferenceConfig);
-  const expected = latticeStateDictShapes(config);
-  const tensors = await readAll(weights, new Set([...expected.keys(), ...weights.entries.keys()]));
-  try {
-    return { config, params: latticeFromStateDict(config, tensors) };
-  } finally {
-    disposeTree([...tensors.values()]);
-  }
+  return { config, params: await latticeFromStateDict(config, weights) };
 }
 
 /** The 8-bit clips of a case, in model range. */
@@ -88,7 +80,7 @@ const gradient: ParityHandler = async (parityCase) => {
   const budget = budgetOf(parityCase.facts);
   const { loss, gradients } = lossAndGradients(params, (leaves) => latticeLoss(leaves, config, clip, { budget }));
   const outputs = new Map<string, Tensor>([["loss", reshape(loss, [1])]]);
-  for (const [name, tensor] of stateDictFromLattice(config, gradients)) outputs.set(`d.${name}`, tensor);
+  for (const [name, tensor] of await stateDictFromLattice(config, gradients)) outputs.set(`d.${name}`, tensor);
   disposeTree([params, clip.frames, loss, gradients]);
   return outputs;
 };

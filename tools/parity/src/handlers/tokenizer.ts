@@ -1,17 +1,14 @@
-import { disposeTree, type SafetensorsFile } from "@coordtok/core";
-import { latticeCoordinate, officialIndex } from "@coordtok/triplane";
+import { disposeTree, renamedTensors, type SafetensorsFile } from "@coordtok/core";
+import { latticeCoordinate } from "@coordtok/triplane";
+import { officialIndex } from "@coordtok/triplane/official";
+import { decodePatches, encode, latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
 import {
   configFromOfficial,
   decodeOfficial,
-  decodePatches,
-  encode,
-  latticeOf,
-  officialShapes,
+  isOfficialLoss,
   paramsFromOfficial,
   type OfficialArguments,
-  type TokenizerConfig,
-  type TokenizerParams,
-} from "@coordtok/tokenizer";
+} from "@coordtok/tokenizer/official";
 import type { Tensor, Tensor5D } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler } from "../types.js";
 import { inputName, inputPoints, inputTriplane } from "./inputs.js";
@@ -19,10 +16,8 @@ import { inputName, inputPoints, inputTriplane } from "./inputs.js";
 /** The model of a case. */
 export async function modelOf(parityCase: ParityCase): Promise<{ config: TokenizerConfig; params: TokenizerParams }> {
   const config = configFromOfficial(parityCase.config as unknown as OfficialArguments);
-  const tensors = await readAll(parityCase.weights, officialShapes(config).keys());
-  const params = paramsFromOfficial(config, tensors);
-  disposeTree([...tensors.values()]);
-  return { config, params };
+  const stateDict = renamedTensors(parityCase.weights, (name) => (isOfficialLoss(name) ? undefined : name));
+  return { config, params: await paramsFromOfficial(config, stateDict) };
 }
 
 /** Tensors by name. */

@@ -1,8 +1,10 @@
 import { disposeTree, type PerceptualLoss, type RgbClip, type RgbFrame, treeMap } from "@coordtok/core";
 import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
-import { latticeOf, officialFromParams, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import { latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import { officialFromParams } from "@coordtok/tokenizer/official";
 import { frameCells, patchTargets, tokenizerLoss, type LossBatch } from "@coordtok/tokenizer/train";
-import { lpips, lpipsParamsFromStateDict } from "@coordtok/metrics";
+import { lpips } from "@coordtok/metrics";
+import { lpipsParamsFromStateDict } from "@coordtok/metrics/networks";
 import { latticeCoordinates, patchLattice, type PatchLattice } from "@coordtok/triplane";
 import { fitFrame } from "@coordtok/video";
 import {
@@ -32,13 +34,13 @@ async function batchOf(parityCase: ParityCase, run: ParityRun): Promise<LossBatc
 }
 
 /** Gradients by official name, the norm, and the loss. */
-function lossOutputs(
+async function lossOutputs(
   run: ParityRun,
   config: TokenizerConfig,
   params: TokenizerParams,
   batch: LossBatch,
   perceptual?: PerceptualLoss,
-): { outputs: Map<string, Tensor>; gradients: TokenizerParams } {
+): Promise<{ outputs: Map<string, Tensor>; gradients: TokenizerParams }> {
   const lattice = latticeOf(config);
   const { loss, gradients } = lossAndGradients(params, (leaves) =>
     tokenizerLoss(leaves, config, batch, lattice, perceptual && { loss: perceptual, scale: 1 }),
@@ -47,7 +49,7 @@ function lossOutputs(
     [`${run.name}.loss`, loss],
     [`${run.name}.grad_norm`, globalNorm(gradients)],
   ]);
-  for (const [name, gradient] of officialFromParams(config, gradients))
+  for (const [name, gradient] of await officialFromParams(config, gradients))
     outputs.set(`${run.name}.grad.${name}`, gradient);
   return { outputs, gradients };
 }
@@ -55,25 +57,20 @@ function lossOutputs(
 const stageOne: ParityHandler = async (parityCase, run) => {
   const { config, params } = await modelOf(parityCase);
   const batch = await batchOf(parityCase, run);
-  const { outputs, gradients } = lossOutputs(run, config, params, batch);
+  const { outputs, gradients } = await lossOutputs(run, config, params, batch);
   const { lr, weight_decay, betas, eps } = run.args["optimizer"] as {
     lr: number;
     weight_decay: number;
     betas: [number, number];
     eps: number;
   };
-  const optimizer = adamw<TokenizerParams>({
-    beta1: betas[0],
-    beta2: betas[1],
-    epsilon: eps,
-    weightDecay: weight_decay,
-  });
+  const optimizer = adamw(lr, { beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
   const before = optimizer.init(params);
-  const after = optimizer.update(gradients, before, params, lr);
-  for (const [name, param] of officialFromParams(config, after.params))
+  const after = optimizer.update({ step: 0, params, gradients }, before);
+  for (const [name, param] of await officialFromParams(config, after.params))
     outputs.set(`${run.name}.after_step.${name}`, param);
   disposeTree([params, gradients, batch.clip.frames, batch.targets, after.params]);
-  for (const state of [before, after.state]) disposeTree([state.firstMoment, state.secondMoment]);
+  disposeTree([before, after.state]);
   return outputs;
 };
 
@@ -98,7 +95,7 @@ const stageTwo: ParityHandler = async (parityCase, run) => {
     tokenizerLoss(params, config, batch, lattice, { loss: perceptual, scale: 1 });
     return [tokenizerLoss(params, config, batch, lattice), perFrame!];
   });
-  const { outputs, gradients } = lossOutputs(run, config, params, batch, perceptual);
+  const { outputs, gradients } = await lossOutputs(run, config, params, batch, perceptual);
   outputs.set(`${run.name}.mse_part`, parts[0]).set(`${run.name}.lpips_per_frame`, parts[1]);
   disposeTree([
     params,
@@ -127,7 +124,7 @@ async function keepMasks(parityCase: ParityCase, run: ParityRun): Promise<Tensor
 
 const adamwSteps: ParityHandler = async (parityCase, run) => {
   const { lr, weight_decay, params: names } = run.args as { lr: number; weight_decay: number; params: string[] };
-  const optimizer = adamw<Record<string, Tensor>>({ weightDecay: weight_decay });
+  const optimizer = adamw(lr, { weightDecay: weight_decay });
   const outputs = new Map<string, Tensor>();
   let params = Object.fromEntries(await readAll(parityCase.weights, names));
   const first = params;
@@ -136,8 +133,8 @@ const adamwSteps: ParityHandler = async (parityCase, run) => {
   for (const gradientNames of run.inputs["gradients"] as string[][]) {
     const read = await readAll(parityCase.inputs, gradientNames);
     const gradients = Object.fromEntries(names.map((name, i) => [name, read.get(gradientNames[i]!)!]));
-    const next = optimizer.update(gradients, state, params, lr);
-    disposeTree([gradients, state.firstMoment, state.secondMoment]);
+    const next = optimizer.update({ step, params, gradients }, state);
+    disposeTree([gradients, state]);
     ({ params, state } = next);
     step++;
     for (const name of names) outputs.set(`${run.name}.step${step}.${name}`, params[name]!);

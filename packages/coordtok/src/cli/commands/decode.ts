@@ -32,7 +32,11 @@ export const decodeCommand: AnyCommand = defineCommand({
       value: "t,l,h,w",
       defaultText: "all of it",
     }),
-    slice: integer("patches decoded together; as in training is best", { minimum: 1, initial: 1024 }),
+    slice: integer("patches decoded together; as in training is best", {
+      minimum: 1,
+      initial: 1024,
+      option: "sliceSize",
+    }),
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,

@@ -21,6 +21,7 @@ export const demoCommand: AnyCommand = defineCommand({
     seconds: number("how long to train, in seconds; the speed of the first steps decides how many there are", {
       minimum: 1,
       defaultText: "100",
+      option: "trainSeconds",
     }),
     steps: integer("a fixed number of steps instead", { minimum: 1 }),
     seed: seedFlag,

@@ -27,6 +27,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     ),
     list: texts("a file that names the videos to take, one a line, such as trainlist01.txt of UCF-101", {
       value: "file",
+      option: "lists",
     }),
     start: integer("index of the first frame taken of each video", { minimum: 0, initial: 0 }),
     stride: integer("distance between frames; 2 takes every other", { minimum: 1, initial: 1 }),

@@ -45,6 +45,7 @@ const flags = {
   sanity: integer("how many clips are also made by downsampling and H.264 in the same space", {
     minimum: 0,
     initial: 16,
+    option: "sanityClips",
   }),
   values: integer("values that the evaluated form stores of a clip", { minimum: 3, defaultText: "the model's" }),
   bytes: integer("bytes that the evaluated form takes for a clip", { minimum: 1, defaultText: "4 for each value" }),

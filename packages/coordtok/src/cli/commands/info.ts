@@ -15,7 +15,8 @@ export const infoCommand: AnyCommand = defineCommand({
     "info runs/first/checkpoints/step-001000.safetensors --json",
   ],
   run: async ({ args, flags, signal, warn }) => {
-    const { describeFile, descriptionText } = await import("../../inspect/describe-file.js");
+    const { describeFile } = await import("../../inspect/describe-file.js");
+    const { descriptionText } = await import("../description-text.js");
     const description = await describeFile(args[0]!, { ffmpeg: flags.ffmpeg, signal });
     if (description.what === "video") for (const warning of description.warnings) warn(warning);
     return { lines: [descriptionText(description)], data: description };

@@ -18,7 +18,11 @@ export const reconstructCommand: AnyCommand = defineCommand({
     }),
     out: text("folder for the results", { value: "folder", initial: "reconstruction" }),
     ...windowFlags,
-    slice: integer("patches decoded together; as in training is best", { minimum: 1, initial: 1024 }),
+    slice: integer("patches decoded together; as in training is best", {
+      minimum: 1,
+      initial: 1024,
+      option: "sliceSize",
+    }),
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,

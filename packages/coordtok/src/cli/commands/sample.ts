@@ -28,7 +28,11 @@ export const sampleCommand: AnyCommand = defineCommand({
     form: choice("how sde solvers add noise", diffusionForms, { initial: "sigma" }),
     lastStep: choice("last step of sde solvers", lastSteps, { initial: "mean" }),
     lastStepSize: number("size of that step", { minimum: 0.0001, maximum: 0.9, initial: 0.04 }),
-    batch: integer("clips computed together; it changes the speed alone", { minimum: 1, initial: 4 }),
+    batch: integer("clips computed together; it changes the speed alone", {
+      minimum: 1,
+      initial: 4,
+      option: "batchSize",
+    }),
     fps: number("frames per second of the videos", { minimum: 0.1, maximum: 1000, initial: 25 }),
     tokenizer: text("checkpoint or run folder of the tokenizer", {
       value: "path",

@@ -13,7 +13,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   flags: {
     ...configFlags,
     ...trainingFlags({ steps: "1000", batch: "4", learningRate: "0.001", warmup: "50" }),
-    points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "256" }),
+    points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "256", option: "pointsPerClip" }),
     from: text("begin a new training with the weights of this checkpoint or run folder, in its form", {
       value: "path",
     }),
@@ -26,8 +26,8 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       minimum: 0,
       defaultText: "1",
     }),
-    val: texts("a held-out video whose PSNR is measured on the way", { value: "video" }),
-    valEvery: integer("steps between two such measurements", { minimum: 1, initial: 100 }),
+    val: texts("a held-out video whose PSNR is measured on the way", { value: "video", option: "validation" }),
+    valEvery: integer("steps between two such measurements", { minimum: 1, initial: 100, option: "validateEvery" }),
   },
   examples: [
     "train-tokenizer videos/ --preset tiny --minutes 20 --out runs/first",

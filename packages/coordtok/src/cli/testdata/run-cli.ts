@@ -17,13 +17,14 @@ export async function runCli(
   args: readonly string[],
   options: {
     readonly cwd?: string;
+    readonly env?: NodeJS.ProcessEnv;
     readonly onStart?: (child: ChildProcess) => void;
     readonly onStderr?: (text: string, child: ChildProcess) => void;
   } = {},
 ): Promise<CliEnd> {
   const child = spawn(process.execPath, ["--import", tsx, "--conditions=@coordtok/source", main, ...args], {
     cwd: options.cwd,
-    env: { ...process.env, NO_COLOR: "1" },
+    env: { ...process.env, NO_COLOR: "1", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   options.onStart?.(child);

@@ -1,0 +1,40 @@
+import { CoordTokError, type NamedOptions } from "@coordtok/core";
+import { describe, expect, it } from "vitest";
+import { flagsOf } from "./command.js";
+import { commands } from "./commands/index.js";
+import { endingOf, exitCodes } from "./exit.js";
+
+function textFor(command: string, options: NamedOptions): string | undefined {
+  const row = commands.find(({ name }) => name === command)!;
+  return endingOf(new CoordTokError("input", "It failed.", { options }), false, flagsOf(row)).text;
+}
+
+describe("the options of an error at a terminal", () => {
+  it.each<[command: string, NamedOptions, text: string]>([
+    ["encode", { overwrite: true }, "It failed (--overwrite)."],
+    ["encode", { embedDecoder: true }, "It failed (--embed-decoder)."],
+    ["decode", { sliceSize: 64 }, "It failed (--slice 64)."],
+    ["sample", { first: 3, count: 5 }, "It failed (--first 3 --count 5)."],
+    ["convert", { heads: undefined, config: undefined }, "It failed (--heads, --config)."],
+    ["convert", { config: "a file's name" }, "It failed (--config 'a file'\\''s name')."],
+    ["train-tokenizer", { totalSteps: undefined, minutes: undefined }, "It failed (--steps, --minutes)."],
+  ])("%s writes %j as flags: %s", (command, options, text) => {
+    expect(textFor(command, options)).toBe(text);
+  });
+
+  it("are switched off by the flag of a switch that is on", () => {
+    expect(textFor("encode", { fused: false })).toBe("It failed (--no-fused).");
+    expect(textFor("encode", { fused: true })).toBe("It failed.");
+    expect(textFor("encode", { overwrite: false })).toBe("It failed.");
+  });
+
+  it("are left out where the command has no such flag", () => {
+    expect(textFor("info", { overwrite: true })).toBe("It failed.");
+    expect(textFor("decode", { checkpoint: undefined, tokenizer: undefined })).toBe("It failed (--checkpoint).");
+  });
+
+  it("follow an error to the exit code of its kind", () => {
+    const error = new CoordTokError("usage", "It failed.", { details: ["a detail"], options: { overwrite: true } });
+    expect(endingOf(error, false, {})).toEqual({ code: exitCodes["usage"], text: "It failed.\n  a detail" });
+  });
+});

@@ -1,0 +1,67 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import type { Socket } from "node:net";
+
+const running = new Set<ChildProcess>();
+let watcher: ChildProcess | undefined;
+let listening = false;
+
+/**
+ * Starts a program that ends, with what it started, at the latest when this process ends, in whatever way that happens: by its own
+ * exit, or killed, in which case a small shell that holds the other end of a pipe does it (not on Windows).
+ * @param start starts it as the leader of a process group of its own.
+ */
+export function endWithParent(start: () => ChildProcess): ChildProcess {
+  // Before the program: this process may be killed right after starting it.
+  watcher ??= startWatcher();
+  const child = start();
+  if (child.pid === undefined) return child;
+  running.add(child);
+  if (!listening) process.once("exit", () => running.forEach(killGroup));
+  listening = true;
+  tellWatcher(`+ ${child.pid}`);
+  child.once("exit", () => {
+    running.delete(child);
+    tellWatcher(`- ${child.pid}`);
+  });
+  return child;
+}
+
+/** Ends a program at once and everything in its process group: it may be a script around the real one. */
+export function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    if (process.platform === "win32") child.kill("SIGKILL");
+    else process.kill(-child.pid, "SIGKILL");
+  } catch {
+    child.kill("SIGKILL");
+  }
+}
+
+const shell = "/bin/sh";
+
+/** Keeps the groups that run in a list; the end of its input means that the parent is gone. */
+const watch = `groups=" "
+while read -r change group; do
+  case $change in
+    +) groups="$groups$group " ;;
+    -) groups="\${groups%% $group *} \${groups#* $group }" ;;
+  esac
+done
+for group in $groups; do kill -9 "-$group"; done`;
+
+function startWatcher(): ChildProcess | undefined {
+  if (!existsSync(shell)) return undefined;
+  const child = spawn(shell, ["-c", watch], { cwd: "/", env: {}, detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  // Without it programs still end when this process exits, only not when it is killed.
+  child.on("error", () => undefined);
+  // Absent where this process may open no more files.
+  const input = child.stdin as Socket | undefined;
+  input?.on("error", () => undefined).unref();
+  child.unref();
+  return child;
+}
+
+function tellWatcher(line: string): void {
+  watcher?.stdin?.write(`${line}\n`);
+}

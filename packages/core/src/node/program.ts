@@ -1,0 +1,226 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { statSync } from "node:fs";
+import type { Socket } from "node:net";
+import { delimiter, dirname, isAbsolute, parse } from "node:path";
+import { PassThrough, Readable, type Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { throwIfAborted } from "../errors.js";
+import { endWithParent, killGroup } from "./end-with-parent.js";
+import { pathVariable, searchPath } from "./find-program.js";
+
+/** When a program has taken too long: after `seconds` in all, or after `silentSeconds` in which it neither wrote nor took anything. */
+export type TimeLimit = { readonly seconds: number } | { readonly silentSeconds: number };
+
+/** How a program is started. */
+export interface StartOptions {
+  /** When it is killed, whatever it does. A silent limit does not run while the program waits for us. */
+  readonly limit: TimeLimit;
+  /** Kills it. */
+  readonly signal?: AbortSignal | undefined;
+  /** Its environment (default: that of this process). `PATH` loses its relative entries, `PWD` names the working directory. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Its working directory, absolute (default: a neutral one, the folder of this code). */
+  readonly cwd?: string | undefined;
+  /** Whether `stdin` is a pipe; otherwise it is empty (default false). */
+  readonly input?: boolean | undefined;
+  /** Called with each line of standard error that is not empty; lines are cut at 4096 characters. */
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+/** How a program ended. */
+export interface ProgramEnd {
+  /** Its exit code, or undefined when it did not start or was killed. */
+  readonly exitCode: number | undefined;
+  /** The signal that killed it. */
+  readonly signal: string | undefined;
+  /** Why it did not start. */
+  readonly failure: Error | undefined;
+  /** Whether it was killed because of its time limit. */
+  readonly late: boolean;
+}
+
+/** A program that runs. */
+export interface RunningProgram {
+  /** Only with `input`. */
+  readonly stdin: Writable;
+  /** To be read to its end, or `resume`d. */
+  readonly stdout: Readable;
+  /** When it has ended and all its output has been read. Never rejects. */
+  readonly ended: Promise<ProgramEnd>;
+  /** Ends it and what it started at once; does nothing when it has ended. */
+  readonly kill: () => void;
+}
+
+/** How a short program is run. */
+export interface RunOptions extends Omit<StartOptions, "input" | "onLine"> {
+  /** Called with every piece of standard output as it comes. */
+  readonly onOutput?: ((text: string) => void) | undefined;
+}
+
+/** What a program that ran to its end left behind. */
+export interface ProgramResult extends ProgramEnd {
+  /** Its standard output, at most the first 8 MiB. */
+  readonly stdout: string;
+  /** Lines of standard error: the first 300 and the last 100. */
+  readonly lines: readonly string[];
+}
+
+const longestLine = 4096;
+const mostOutput = 2 ** 23;
+const firstLines = 300;
+const lastLines = 100;
+
+/**
+ * Starts a program without a shell. It runs in a folder in which nobody can plant anything for it, in a process group of its own (Ctrl-C
+ * in a terminal must not end it half-way with what looks like a complete result), and ends with this process however that ends.
+ * The caller reads its output and waits for its end.
+ * @param path absolute, as `findProgram` gives it.
+ */
+export function startProgram(path: string, args: readonly string[], options: StartOptions): RunningProgram {
+  if (!isAbsolute(path)) throw new TypeError(`Expected the absolute path of a program, got "${path}".`);
+  const cwd = options.cwd ?? neutralFolder();
+  let child: ChildProcess;
+  try {
+    child = endWithParent(() =>
+      spawn(path, args, {
+        cwd,
+        env: environmentFor(options.env ?? process.env, cwd),
+        stdio: [options.input === true ? "pipe" : "ignore", "pipe", "pipe"],
+        detached: process.platform !== "win32",
+        windowsHide: true,
+      }),
+    );
+  } catch (thrown) {
+    return notStarted(Promise.resolve(thrown));
+  }
+  const pipes = child.stdio as unknown as Pipes | undefined;
+  // There are none where this process may open no more files.
+  if (pipes === undefined) return notStarted(new Promise((resolve) => child.once("error", resolve)));
+  const kill = (): void => killGroup(child);
+  const [stdin, stdout, stderr] = pipes;
+  if (options.onLine) readLines(stderr, options.onLine);
+  else stderr.resume();
+  let late = false;
+  const stopTimer = watchTime(options.limit, pipes, () => {
+    late = true;
+    kill();
+  });
+  options.signal?.addEventListener("abort", kill);
+  if (options.signal?.aborted === true) kill();
+  const ended = new Promise<ProgramEnd>((resolve) => {
+    const finish = (end: Omit<ProgramEnd, "late">): void => {
+      stopTimer();
+      options.signal?.removeEventListener("abort", kill);
+      resolve({ ...end, late });
+    };
+    child.once("error", (failure) => {
+      if (child.pid === undefined) finish({ exitCode: undefined, signal: undefined, failure });
+    });
+    child.once("exit", stopTimer);
+    child.once("close", (exitCode, signal) =>
+      finish({ exitCode: exitCode ?? undefined, signal: signal ?? undefined, failure: undefined }),
+    );
+  });
+  return { stdin: stdin as Writable, stdout, ended, kill };
+}
+
+/**
+ * Runs a short program to its end and keeps what it says.
+ * @throws CoordTokError `aborted`. A program that fails, takes too long or does not start is a result, not an error.
+ */
+export async function runProgram(path: string, args: readonly string[], options: RunOptions): Promise<ProgramResult> {
+  throwIfAborted(options.signal);
+  const lines: string[] = [];
+  let stdout = "";
+  const onLine = (line: string): void => {
+    lines.push(line);
+    if (lines.length > firstLines + lastLines) lines.splice(firstLines, 1);
+  };
+  const program = startProgram(path, args, { ...options, onLine });
+  program.stdout.setEncoding("utf8");
+  program.stdout.on("data", (text: string) => {
+    if (stdout.length < mostOutput) stdout += text.slice(0, mostOutput - stdout.length);
+    options.onOutput?.(text);
+  });
+  const end = await program.ended;
+  throwIfAborted(options.signal);
+  return { ...end, stdout, lines };
+}
+
+/** What went wrong with a program as a clause such as `it ended with exit code 3`; undefined where nothing did. */
+export function programProblem({ exitCode, signal, failure, late }: ProgramEnd): string | undefined {
+  if (failure) return `it does not start (${(failure as NodeJS.ErrnoException).code ?? failure.message})`;
+  if (late) return "it took too long and was ended";
+  if (signal !== undefined) return `it was ended by ${signal}`;
+  return exitCode === 0 ? undefined : `it ended with exit code ${exitCode}`;
+}
+
+/** The last lines that a program wrote, standard output first, without empty ones. */
+export function lastLinesOf({ stdout, lines }: ProgramResult, count = 12): string[] {
+  return [...stdout.split("\n"), ...lines]
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== "")
+    .slice(-count);
+}
+
+/**
+ * Who can write into the folder of this code can change the code itself, so a file there that a program takes for its own lets nobody in
+ * who was not in before. Inside an archive the code has no folder; the root of the file system is the next best.
+ */
+function neutralFolder(): string {
+  const own = dirname(fileURLToPath(import.meta.url));
+  return statSync(own, { throwIfNoEntry: false })?.isDirectory() === true ? own : parse(own).root;
+}
+
+function environmentFor(env: NodeJS.ProcessEnv, cwd: string): NodeJS.ProcessEnv {
+  const { OLDPWD: _, ...kept } = env;
+  return { ...kept, PWD: cwd, [pathVariable(env)]: searchPath(env).join(delimiter) };
+}
+
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (text: string) => {
+    const lines = (rest + text).split(/\r?\n|\r/);
+    rest = lines.pop()!.slice(0, longestLine);
+    for (const line of lines) if (line !== "") onLine(line.slice(0, longestLine));
+  });
+  stream.once("end", () => {
+    if (rest !== "") onLine(rest);
+  });
+}
+
+type Pipes = readonly [stdin: Socket | null, stdout: Socket, stderr: Socket];
+
+function notStarted(failure: Promise<unknown>): RunningProgram {
+  const ended = failure.then((reason): ProgramEnd => {
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    return { exitCode: undefined, signal: undefined, failure: error, late: false };
+  });
+  return { stdin: new PassThrough(), stdout: Readable.from([]), ended, kill: () => undefined };
+}
+
+/** Calls `onLate` once the limit is reached. @returns what stops the watching. */
+function watchTime(limit: TimeLimit, pipes: Pipes, onLate: () => void): () => void {
+  if ("seconds" in limit) {
+    const timer = setTimeout(onLate, limit.seconds * 1000);
+    return () => clearTimeout(timer);
+  }
+  let [before, since] = ["", performance.now()];
+  const look = (): void => {
+    const now = signsOfLife(pipes);
+    if (now !== before || waitsForUs(pipes)) [before, since] = [now, performance.now()];
+    else if (performance.now() - since >= limit.silentSeconds * 1000) onLate();
+  };
+  const timer = setInterval(look, Math.min(limit.silentSeconds * 100, 5000));
+  return () => clearInterval(timer);
+}
+
+function signsOfLife([stdin, stdout, stderr]: Pipes): string {
+  return [stdin?.bytesWritten, stdin?.writableLength, stdout.bytesRead, stderr.bytesRead].join(" ");
+}
+
+/** Whether output lies there that nobody has taken, or more input is still to come. */
+function waitsForUs([stdin, stdout]: Pipes): boolean {
+  return stdout.readableLength > 0 || (stdin !== null && !stdin.writableEnded && stdin.writableLength === 0);
+}

@@ -1,0 +1,13 @@
+// The table of names.
+export { convolutionRules, linearRules, type StateDictLayout, type StateDictRule } from "./rules.js";
+export { stateDictRows, stateDictShapes, type StateDictRow, type TheirShape } from "./rows.js";
+// The numbers.
+export {
+  checkStateDict,
+  ourTensors,
+  paramsFromStateDict,
+  stateDictFromParams,
+  theirTensors,
+  type StateDictOptions,
+  type TransferredTensor,
+} from "./tensors.js";

@@ -1,0 +1,127 @@
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { checkTensorNames, nestTensors, placed, type ExpectedShapes } from "../checkpoint/assign.js";
+import { readFloats } from "../checkpoint/numbers.js";
+import type { TensorFile } from "../checkpoint/tensor-file.js";
+import { CoordTokError, throwIfAborted } from "../errors.js";
+import type { LongCallOptions } from "../progress.js";
+import { disposeTree, treeEntries, type TensorTree } from "../tree.js";
+import { oursFromTheirs, stateDictShapes, theirsFromOurs, type StateDictRow } from "./rows.js";
+
+/** A tensor whose numbers are found when they are asked for. */
+export interface TransferredTensor {
+  /** Its name: a path of ours or a name of theirs. */
+  readonly name: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** The rows it is made of: one for a tensor of ours, at least one for a tensor of theirs. */
+  readonly rows: readonly StateDictRow[];
+  /** Its numbers, row by row; they may share memory with what they were made of. */
+  readonly values: () => Promise<Float32Array>;
+}
+
+/**
+ * Throws unless a state dict has exactly the tensors that the rows name, in their shapes and of floating-point numbers.
+ * @param others what it has to have beside them, by name.
+ * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors.
+ */
+export function checkStateDict(rows: readonly StateDictRow[], stateDict: TensorFile, others?: ExpectedShapes): void {
+  const expected = stateDictShapes(rows);
+  for (const [name, shape] of others ?? []) expected.set(name, shape);
+  checkTensorNames(expected, stateDict.entries, stateDict.name);
+}
+
+/** Options of {@link paramsFromStateDict}. */
+export interface StateDictOptions extends LongCallOptions {
+  /** The shapes of the tensors that the state dict has beside those of the rows, by name; they are not read (default: none). */
+  readonly others?: ExpectedShapes | undefined;
+}
+
+/** Our tensors out of a state dict, in the order of the rows; a tensor of theirs is read when one of ours is asked for. */
+export function ourTensors(rows: readonly StateDictRow[], stateDict: TensorFile): TransferredTensor[] {
+  const read = lastRead((name) => readFloats(stateDict, name));
+  return rows.map((row) => ({
+    name: row.ours,
+    shape: row.ourShape,
+    rows: [row],
+    values: async () => oursFromTheirs(row, await read(row.theirs)),
+  }));
+}
+
+/**
+ * The tensors of a state dict out of ours.
+ * @param read the numbers of one of our tensors, by path.
+ */
+export function theirTensors(
+  rows: readonly StateDictRow[],
+  read: (path: string) => Promise<Float32Array>,
+): TransferredTensor[] {
+  const groups = new Map<string, StateDictRow[]>();
+  for (const row of rows) groups.set(row.theirs, [...(groups.get(row.theirs) ?? []), row]);
+  return [...groups].map(([name, parts]) => ({
+    name,
+    shape: parts[0]!.theirShape,
+    rows: parts,
+    values: async () => {
+      const values: [StateDictRow, Float32Array][] = [];
+      for (const row of parts) values.push([row, await read(row.ours)]);
+      return theirsFromOurs(values);
+    },
+  }));
+}
+
+/** Keeps what was read last: tensors of ours behind one another may come from one of theirs. */
+function lastRead<T>(read: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  let last: { readonly name: string; readonly value: T } | undefined;
+  return async (name) => {
+    if (last?.name !== name) {
+      last = undefined;
+      last = { name, value: await read(name) };
+    }
+    return last.value;
+  };
+}
+
+/**
+ * A tree of parameters out of a state dict.
+ * @returns float32 tensors, owned by the caller.
+ * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor; `aborted`.
+ */
+export async function paramsFromStateDict(
+  rows: readonly StateDictRow[],
+  stateDict: TensorFile,
+  options: StateDictOptions = {},
+): Promise<TensorTree> {
+  checkStateDict(rows, stateDict, options.others);
+  const leaves: [string, Tensor][] = [];
+  try {
+    for (const { name, shape, values } of ourTensors(rows, stateDict)) {
+      throwIfAborted(options.signal);
+      leaves.push([name, placed(tensor(await values(), [...shape]))]);
+      options.onProgress?.({ task: "load weights", done: leaves.length, total: rows.length, unit: "tensors" });
+    }
+    return nestTensors(leaves);
+  } catch (thrown) {
+    disposeTree(leaves.map(([, leaf]) => leaf));
+    throw thrown;
+  }
+}
+
+/**
+ * A state dict out of a tree of parameters, the inverse of {@link paramsFromStateDict}. Gradients and moments have the form of the
+ * parameters, so it takes them too.
+ * @returns new tensors by name, owned by the caller.
+ * @throws CoordTokError `checkpoint` when a parameter is missing.
+ */
+export async function stateDictFromParams(
+  rows: readonly StateDictRow[],
+  params: TensorTree,
+): Promise<Map<string, Tensor>> {
+  const leaves = new Map(treeEntries(params));
+  const missing = rows.find(({ ours }) => !leaves.has(ours));
+  if (missing) throw new CoordTokError("checkpoint", `The parameter "${missing.ours}" is missing.`);
+  const read = async (path: string): Promise<Float32Array> => (await leaves.get(path)!.data()) as Float32Array;
+  const stateDict = new Map<string, Tensor>();
+  for (const { name, shape, values } of theirTensors(rows, read))
+    stateDict.set(name, tensor(await values(), [...shape]));
+  return stateDict;
+}

@@ -1,0 +1,37 @@
+import { CoordTokError } from "@coordtok/core";
+import { tokenGrid, type SiTConfig } from "../config.js";
+import { sinCosPositions } from "../model/position.js";
+
+/** The published model keeps its fixed positions as a parameter; ours computes them. */
+const fixedPositions = "pos_embed_xy";
+
+/** Stored fixed positions are rounded to float32, half or bfloat; what is farther off is another table. */
+const fixedTolerance = 5e-3;
+
+/** The fixed positions that the published model stores as a parameter, by their official name; ours computes them. */
+export function officialPositions(config: SiTConfig): {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: () => Float32Array;
+} {
+  const [outer, inner] = tokenGrid(config, "xy");
+  return {
+    name: fixedPositions,
+    shape: [1, outer * inner, config.width],
+    values: () => Float32Array.from(sinCosPositions(outer, inner, config.width)),
+  };
+}
+
+/**
+ * Throws unless stored fixed positions are the usual ones, up to the rounding of half precision.
+ * @throws CoordTokError `checkpoint`.
+ */
+export function checkOfficialPositions(config: SiTConfig, stored: ArrayLike<number>): void {
+  const [outer, inner] = tokenGrid(config, "xy");
+  const expected = sinCosPositions(outer, inner, config.width);
+  if (!expected.every((value, i) => Math.abs(stored[i]! - value) <= fixedTolerance))
+    throw new CoordTokError(
+      "checkpoint",
+      `The tensor "${fixedPositions}" is not the fixed table of sines and cosines, so this is another model; nothing was loaded.`,
+    );
+}

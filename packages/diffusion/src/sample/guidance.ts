@@ -1,0 +1,65 @@
+import { checkInteger, checkNumber, CoordTokError, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
+import { concat, slice, type Tensor } from "@tensorflow/tfjs-core";
+import type { Field } from "../flow/prediction.js";
+import { tidyTree, weightedSum } from "../flow/tree-math.js";
+
+/** Classifier-free guidance (arXiv 2207.12598): away from what the model gives without a class. */
+export interface GuidanceOptions {
+  /** 1 is none; the output becomes `without + scale (with - without)`. */
+  readonly scale: number;
+  /** Only between these times (arXiv 2404.07724), `[0, 1]` by default; elsewhere the class alone counts, at half the cost. */
+  readonly interval?: readonly [from: number, to: number] | undefined;
+  /** Guides only the first channels, as published samplers do with 3 (default: all). */
+  readonly channels?: number | undefined;
+}
+
+/** Checks guidance. @throws CoordTokError `config`. */
+function checkGuidance({ scale, interval = [0, 1], channels }: GuidanceOptions): void {
+  checkNumber(scale, "guidance scale", 0);
+  interval.forEach((time) => checkNumber(time, "guidance interval", 0, 1));
+  if (interval[0] > interval[1])
+    throw new CoordTokError("config", `Expected a guidance interval from less to more, got ${interval.join(" to ")}.`);
+  if (channels !== undefined) checkInteger(channels, "guidance channels", 1);
+}
+
+/**
+ * The output of a model under guidance. It holds for predicted velocities, noises and scores alike.
+ * @param conditional the output with the classes.
+ * @param unconditional the output with "no class".
+ * @throws CoordTokError `config` for options out of range.
+ */
+export function guidedField<T extends TensorTree>(
+  conditional: Field<T>,
+  unconditional: Field<T>,
+  options: GuidanceOptions,
+): Field<T> {
+  checkGuidance(options);
+  const { scale, interval: [from, to] = [0, 1], channels } = options;
+  return (x, t) => {
+    if (scale === 1 || t < from || t > to) return conditional(x, t);
+    return tidyTree(() => {
+      const output = conditional(x, t);
+      const guided = weightedSum<T>([
+        [scale, output],
+        [1 - scale, unconditional(x, t)],
+      ]);
+      return channels === undefined ? guided : firstChannels(guided, output, channels);
+    });
+  };
+}
+
+/** The first channels of one tree and the others of another; channels are the last axis. */
+function firstChannels<T extends TensorTree>(first: T, rest: T, channels: number): T {
+  const others = treeLeaves(rest);
+  return treeFromLeaves(
+    first,
+    treeLeaves(first).map((leaf, i): Tensor => {
+      const axis = leaf.rank - 1;
+      if (channels >= leaf.shape[axis]!) return leaf;
+      const begin = leaf.shape.map((_, a) => (a === axis ? channels : 0));
+      const zeros = begin.map(() => 0);
+      const size = leaf.shape.map((dim, a) => (a === axis ? channels : dim));
+      return concat([slice(leaf, zeros, size), slice(others[i]!, begin)], axis);
+    }),
+  );
+}

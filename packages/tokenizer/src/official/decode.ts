@@ -1,0 +1,54 @@
+import { CoordTokError, unpatchify, type Clip } from "@coordtok/core";
+import type { Triplane } from "@coordtok/triplane";
+import { concat, tidy, zeros, type Tensor3D } from "@tensorflow/tfjs-core";
+import type { TokenizerConfig } from "../config.js";
+import { decodePatches } from "../coordinate-decoder.js";
+import { latticeOf } from "../decode.js";
+import type { DecoderParams } from "../params.js";
+
+/** The arguments of the published whole-clip decoder. */
+export interface OfficialDecodeOptions {
+  /** Frames to decode, from the first (default: all of the model's). Time coordinates are those of the whole clip. */
+  readonly frames?: number | undefined;
+  /** Into how many slices the patches are cut; without it there are `floor(patches / pointsPerSlice)`. */
+  readonly slices?: number | undefined;
+  /** Default 1024. */
+  readonly pointsPerSlice?: number | undefined;
+}
+
+/**
+ * Decodes a clip exactly as the published code does (`docs/spec.md#decoding-a-clip`): slices of `floor(patches / slices)` points, and what
+ * is left over is never decoded and stays 0. For anything but a comparison use `decode`, which leaves nothing out.
+ * @returns `[B, frames, H, W, 3]` in model range, owned by the caller.
+ */
+export function decodeOfficial(
+  params: DecoderParams,
+  config: TokenizerConfig,
+  triplane: Triplane,
+  options: OfficialDecodeOptions = {},
+): Clip {
+  const lattice = latticeOf(config);
+  const { patch } = config.decoder;
+  const frames = options.frames ?? config.clip.frames;
+  if (frames % patch.time !== 0 || !(frames >= patch.time && frames <= config.clip.frames))
+    throw new CoordTokError(
+      "input",
+      `Expected ${patch.time} to ${config.clip.frames} frames in steps of ${patch.time}, got ${frames}.`,
+    );
+  const patches = (frames / patch.time) * lattice.rows * lattice.columns;
+  const slices = options.slices ?? Math.floor(patches / (options.pointsPerSlice ?? 1024));
+  const perSlice = Math.floor(patches / slices);
+  if (!(perSlice >= 1))
+    throw new CoordTokError("input", `Expected 1 to ${patches} slices for ${patches} patches, got ${slices}.`);
+  const { height, width } = config.clip;
+  const result = tidy(() => {
+    const parts = Array.from({ length: slices }, (_, i): Tensor3D => {
+      const slice = lattice.sliceAt(Array.from({ length: perSlice }, (_, j) => i * perSlice + j));
+      return decodePatches(params, config, triplane, lattice.points(slice), lattice, slice.indices);
+    });
+    const leftOver = patches - slices * perSlice;
+    if (leftOver > 0) parts.push(zeros([triplane.xy.shape[0], leftOver, parts[0]!.shape[2]]));
+    return unpatchify(concat(parts, 1), patch, { frames, height, width });
+  });
+  return { frames: result, validFrames: Array.from({ length: result.shape[0] }, () => frames) };
+}

@@ -1,0 +1,116 @@
+import { CoordTokError } from "@coordtok/core";
+import type { TokenizerPart } from "../checkpoint.js";
+import type { TokenizerConfig } from "../config.js";
+import { configFromOfficial } from "./config.js";
+import { preset, presetNames } from "../presets.js";
+
+/** What the shapes of a state dict leave open. */
+export interface InferOptions {
+  /** Heads of the encoder's transformers (default: those of the published model of this width). */
+  readonly encoderHeads?: number | undefined;
+  /** Heads of the decoder (default: those of the published model of this width). */
+  readonly decoderHeads?: number | undefined;
+  /** Frames of a decoder patch (default 1, as in the published models). */
+  readonly decoderPatchTime?: number | undefined;
+}
+
+/** What shapes leave open, out of the arguments that a training script saved beside the weights, by official name. */
+export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOptions {
+  const number = (name: string): number | undefined => {
+    const value = saved.get(name);
+    return typeof value === "number" ? value : undefined;
+  };
+  return { encoderHeads: number("enc_num_heads"), decoderHeads: number("dec_num_heads") };
+}
+
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
+/** Whether the names of a state dict are those of a published tokenizer, whole or only its encoder or decoder. */
+export function isOfficialTokenizer(names: Iterable<string>): boolean {
+  const marks = [
+    "weight_tokens_xy",
+    "encoder.cross_pos_emb",
+    "decoder.transformer.pos_embed",
+    "decoder.projector.weight",
+  ];
+  return [...names].some((name) => marks.includes(name));
+}
+
+/** Whether a tensor of an official checkpoint belongs to the loss and not to the tokenizer (`docs/spec.md#tokenizer-state-dict`). */
+export function isOfficialLoss(name: string): boolean {
+  return name.startsWith("decoder.lpips_loss.");
+}
+
+/** The part of the tokenizer that an official name belongs to. */
+export function partOfOfficialName(name: string): TokenizerPart {
+  return name.startsWith("decoder.") ? "decoder" : "encoder";
+}
+
+/**
+ * The configuration that fits the shapes of an official state dict.
+ * @param shapes of its tensors by official name; further names are ignored.
+ * @throws CoordTokError `checkpoint` when they are not the shapes of a tokenizer, `config` when heads have to be given.
+ */
+export function configFromOfficialShapes(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  options: InferOptions = {},
+): TokenizerConfig {
+  const sizes = (name: string, axes: number): readonly number[] => {
+    const shape = shapes.get(name);
+    if (shape?.length === axes) return shape;
+    const problem = shape ? `has ${shape.length} axes instead of ${axes}` : "is missing";
+    throw new CoordTokError(
+      "checkpoint",
+      `Expected the state dict of a CoordTok tokenizer, but its tensor "${name}" ${problem}.`,
+    );
+  };
+  const [, side, , channels] = sizes("weight_tokens_xy", 4) as [number, number, number, number];
+  const [encoderWidth, , encoderTime, encoderSpace] = sizes("encoder.encoder.patch_embed.proj.weight", 5) as number[];
+  const [, gridTime, gridRows, gridColumns, decoderWidth] = sizes("decoder.transformer.pos_embed", 5) as number[];
+  const [, , cellTime, cellSpace] = sizes("encoder.patch_embeds_yt.proj.weight", 4) as number[];
+  const patch = decoderPatch(sizes("decoder.projector.weight", 2)[0]!, options.decoderPatchTime ?? 1);
+  return configFromOfficial({
+    video_shape: [gridTime! * patch.time, gridRows! * patch.space, gridColumns! * patch.space],
+    enc_embed_dim: encoderWidth!,
+    enc_num_heads: options.encoderHeads ?? headsOfWidth(encoderWidth!, "encoder"),
+    enc_num_layers: layersOf(shapes, "encoder.transformer.layers."),
+    enc_patch_num_layers: layersOf(shapes, "encoder.encoder.layers."),
+    enc_patch_size_xy: encoderSpace!,
+    enc_patch_size_t: encoderTime!,
+    latent_resolution_xy: side,
+    latent_resolution_t: sizes("weight_tokens_yt", 4)[1]!,
+    latent_n_features: channels,
+    latent_patch_size_xy: cellSpace!,
+    latent_patch_size_t: cellTime!,
+    dec_embed_dim: decoderWidth!,
+    dec_num_heads: options.decoderHeads ?? headsOfWidth(decoderWidth!, "decoder"),
+    dec_num_layers: layersOf(shapes, "decoder.transformer.layers."),
+    dec_patch_size_xy: patch.space,
+    dec_patch_size_t: patch.time,
+  });
+}
+
+function decoderPatch(values: number, time: number): { time: number; space: number } {
+  const space = Math.sqrt(values / (3 * time));
+  if (Number.isInteger(space)) return { time, space };
+  throw new CoordTokError(
+    "checkpoint",
+    `Expected the state dict of a CoordTok tokenizer, but the ${values} rows of its tensor "decoder.projector.weight" are no square patch of RGB over ${time} ${time === 1 ? "frame" : "frames"}.`,
+  );
+}
+
+function layersOf(shapes: Shapes, prefix: string): number {
+  const indices = [...shapes.keys()].flatMap((name) =>
+    name.startsWith(prefix) ? [Number(/^\d+/.exec(name.slice(prefix.length))?.[0] ?? -1)] : [],
+  );
+  return 1 + indices.reduce((most, index) => Math.max(most, index), -1);
+}
+
+function headsOfWidth(width: number, part: "encoder" | "decoder"): number {
+  const published = presetNames.map((name) => preset(name)[part]).find((found) => found.width === width);
+  if (published !== undefined && width >= 512) return published.heads;
+  throw new CoordTokError(
+    "config",
+    `The shapes of the ${part}, of width ${width}, do not say how many attention heads it has, and no published model has this width; give --${part}-heads or a configuration (--config).`,
+  );
+}

@@ -1,0 +1,32 @@
+import type { LongCallOptions, TensorFile } from "@coordtok/core";
+import { paramsFromStateDict, stateDictFromParams } from "@coordtok/core/state-dict";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { TokenizerConfig } from "../config.js";
+import type { TokenizerParams } from "../params.js";
+import { officialRows } from "./rows.js";
+
+/**
+ * Parameters from a state dict with the official names.
+ * @param stateDict a file with exactly the tensors of `officialShapes(config)`: `openSafetensors`, or `openTorch` of `@coordtok/core/torch`.
+ * @returns our tree, owned by the caller.
+ * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor; `aborted`.
+ */
+export async function paramsFromOfficial(
+  config: TokenizerConfig,
+  stateDict: TensorFile,
+  options?: LongCallOptions,
+): Promise<TokenizerParams> {
+  return (await paramsFromStateDict(officialRows(config), stateDict, options)) as TokenizerParams;
+}
+
+/**
+ * A state dict with the official names from our parameters, the inverse of {@link paramsFromOfficial}. Gradients and optimizer moments
+ * have the form of the parameters, so it takes them too.
+ * @returns new tensors, owned by the caller.
+ */
+export async function officialFromParams(
+  config: TokenizerConfig,
+  params: TokenizerParams,
+): Promise<Map<string, Tensor>> {
+  return stateDictFromParams(officialRows(config), params);
+}
