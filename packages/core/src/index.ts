@@ -50,6 +50,7 @@ export {
 } from "./clip.js";
 export {
   checkChoice,
+  checkGroup,
   checkInteger,
   checkKnownKeys,
   checkNumber,

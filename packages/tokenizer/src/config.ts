@@ -2,7 +2,7 @@ import {
   checkChoice,
   checkDivides,
   checkInteger,
-  checkKnownKeys,
+  checkGroup,
   CoordTokError,
   withOverrides,
   type PatchSize,
@@ -99,14 +99,14 @@ const shape: { readonly [group: string]: readonly string[] } = {
  */
 export function checkConfig(value: unknown): TokenizerConfig {
   checkForm(value);
-  const stored = group(value, "the tokenizer configuration", ["form", ...Object.keys(shape), "padding", "compat"]);
+  const stored = checkGroup(value, "the tokenizer configuration", ["form", ...Object.keys(shape), "padding", "compat"]);
   const config = { form: "paper", ...stored };
   for (const [name, keys] of Object.entries(shape)) {
-    const part = group(stored[name], name, keys);
+    const part = checkGroup(stored[name], name, keys);
     for (const key of keys) {
       const path = `${name}.${key}`;
       if (key === "patch" || key === "cell") {
-        const size = group(part[key], path, ["time", "space"]);
+        const size = checkGroup(part[key], path, ["time", "space"]);
         for (const axis of ["time", "space"]) checkInteger(size[axis], `${path}.${axis}`, 1);
       } else checkInteger(part[key], path, key.endsWith("ayers") ? 0 : 1);
     }
@@ -127,16 +127,6 @@ function checkForm(value: unknown): void {
       "Expected a tokenizer of the paper's form, got one of the lattice form; use a function or command that takes that form.",
     );
   checkChoice(form, "form", ["paper"]);
-}
-
-function group(value: unknown, where: string, keys: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new CoordTokError(
-      "config",
-      `Expected ${where} to be a group of ${keys.join(", ")}, got ${JSON.stringify(value)}.`,
-    );
-  checkKnownKeys(value, keys, where);
-  return value as Record<string, unknown>;
 }
 
 function checkDivisibility({ clip, encoder, planes, decoder, compat }: TokenizerConfig): void {
