@@ -1,7 +1,8 @@
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkInteger, CoordTokError } from "@coordtok/core";
 import type { TrainState } from "@coordtok/core/train";
-import { checkConfig, checkFlow, defaultFlow, type GeneratorConfig } from "@coordtok/diffusion";
+import { checkConfig, defaultFlow, type GeneratorConfig } from "@coordtok/diffusion";
+import { checkFlow } from "@coordtok/diffusion/flow";
 import type { SiTParams } from "@coordtok/diffusion/model";
 import { readTraining, trainDefaults, type DiffusionTrainSettings } from "@coordtok/diffusion/train";
 import { triplaneShapeOf } from "@coordtok/tokenizer";
