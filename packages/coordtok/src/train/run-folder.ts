@@ -1,5 +1,5 @@
 import { encodePng } from "@coordtok/video/node";
-import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CoordTokError, messageOf } from "@coordtok/core";
 import {
@@ -7,6 +7,8 @@ import {
   checkpointsFolder,
   fileWriteError,
   listCheckpoints,
+  readText,
+  readTextIfThere,
   writeAtomically,
   type FileContent,
 } from "@coordtok/core/node";
@@ -128,7 +130,7 @@ function runFolder(path: string): RunFolder {
 }
 
 async function readMetrics(path: string): Promise<MetricsLine[]> {
-  const text = await readFile(join(path, names.metrics), "utf8").catch(() => "");
+  const text = (await readTextIfThere(join(path, names.metrics))) ?? "";
   return text.split("\n").flatMap((line) => {
     try {
       return line === "" ? [] : [JSON.parse(line) as MetricsLine];
@@ -164,7 +166,7 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
  */
 export async function readRunConfig<Config>(path: string, parse: (stored: object) => Config): Promise<Config> {
   try {
-    const stored = parseJson(await readFile(join(path, names.config), "utf8"));
+    const stored = parseJson(await readText(join(path, names.config)));
     if (typeof stored !== "object" || stored === null) throw new Error(`Expected an object, got ${typeof stored}.`);
     return parse(stored);
   } catch (thrown) {
