@@ -45,6 +45,7 @@ export {
   modelRangeOfBytes,
   rgbFromClip,
   type Clip,
+  type Rectangle,
   type RgbClip,
   type RgbFrame,
 } from "./clip.js";

@@ -20,12 +20,11 @@ export {
   latticeCoordinate,
   latticeCoordinates,
   patchLattice,
-  type LatticeCells,
+  type LatticeSize,
   type LatticeOptions,
   type PatchLattice,
   type PatchRegion,
   type PatchSlice,
-  type PixelRectangle,
 } from "./patch-lattice.js";
 export { checkPoints, type PointSet } from "./points.js";
 export { lookup } from "./lookup.js";
