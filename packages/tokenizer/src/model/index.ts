@@ -1,7 +1,8 @@
 // The paper's form as pure functions of its parameters; `/lattice` has the other form.
 export { encode } from "../encoder.js";
-export { decode, latticeOf } from "../decode.js";
+export { decode } from "../decode.js";
 export { decodePatches } from "../coordinate-decoder.js";
+export { latticeOf } from "../config.js";
 // The parameters.
 export {
   createDecoderParams,
