@@ -1,22 +1,16 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { stat } from "node:fs/promises";
 import {
+  checkpointKind as kindOf,
   CoordTokError,
-  loadCheckpoint,
   nestTensors,
+  openSafetensors,
   throwIfAborted,
   type Json,
   type LongCallOptions,
 } from "@coordtok/core";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
-import {
-  checkConfig,
-  checkpointKind,
-  decoderShapes,
-  triplaneShapeOf,
-  type DecoderParams,
-  type TokenizerConfig,
-} from "@coordtok/tokenizer";
+import { checkConfig, checkpointKind, loadTokenizer, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import {
   disposeTriplane,
   encodeTriplaneFile,
@@ -117,8 +111,8 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
 
 function checkPlanes(path: string, found: TriplaneShape & { readonly batch: number }, config: TokenizerConfig): void {
   const expected = { ...triplaneShapeOf(config), batch: 1 };
-  const text = ({ batch, t, x, y, channels }: typeof expected): string =>
-    `${batch} clip of ${t} x ${x} x ${y} cells (time, rows, columns) with ${channels} channels`;
+  const text = ({ batch, time, rows, columns, channels }: typeof expected): string =>
+    `${batch} clip of ${time} x ${rows} x ${columns} cells (time, rows, columns) with ${channels} channels`;
   if (text(found) !== text(expected))
     throw new CoordTokError(
       "file-format",
@@ -159,7 +153,8 @@ export async function findDecoder(
 }
 
 /**
- * The checkpoint that a file refers to: at the recorded place, else beside the file, with the same SHA-256.
+ * The checkpoint of a tokenizer that a file refers to: at the recorded place, else beside the file, with the same SHA-256. The place is a
+ * hint that a stranger may have written, so nothing but such checkpoints is read there.
  * @param relation how the file depends on it, for the message: `was made with`.
  * @param options.option the option of the caller that names another checkpoint (default `checkpoint`).
  * @throws CoordTokError `checkpoint` when it is not there any more.
@@ -174,13 +169,8 @@ export async function findCheckpoint(
   const recorded = reference.path;
   const name = recorded.split("/").at(-1) ?? recorded;
   const places = [isAbsolute(recorded) ? recorded : join(folder, recorded), join(folder, name)];
-  for (const place of new Set(places)) {
-    const isThere = await stat(place).then(
-      (found) => found.isFile(),
-      () => false,
-    );
-    if (isThere && (await sha256OfFile(place, options)) === reference.sha256) return place;
-  }
+  for (const place of new Set(places))
+    if ((await isTokenizer(place)) && (await sha256OfFile(place, options)) === reference.sha256) return place;
   throw new CoordTokError(
     "checkpoint",
     `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is no longer there or has changed; name the checkpoint.`,
@@ -188,23 +178,31 @@ export async function findCheckpoint(
   );
 }
 
+async function isTokenizer(path: string): Promise<boolean> {
+  // Windows would ask the machine that such a path names.
+  if (/^[\\/]{2}/.test(path)) return false;
+  const source = await openFileSource(path).catch(() => undefined);
+  try {
+    return source !== undefined && kindOf(await openSafetensors(source)) === checkpointKind;
+  } catch {
+    return false;
+  } finally {
+    await source?.close();
+  }
+}
+
 async function readDecoder(path: string, expected: TokenizerConfig, options: LongCallOptions): Promise<DecoderParams> {
+  const onConfig = (config: TokenizerConfig): void => {
+    if (JSON.stringify(config) !== JSON.stringify(expected))
+      throw new CoordTokError(
+        "checkpoint",
+        `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
+      );
+  };
   const source = await openFileSource(path);
   try {
-    const { tensors, config } = await loadCheckpoint(source, {
-      ...options,
-      kind: checkpointKind,
-      parseConfig: checkConfig,
-      prefix: "average.decoder.",
-      shapes: decoderShapes,
-    });
-    const decoder = nestTensors(tensors) as DecoderParams;
-    if (JSON.stringify(config) === JSON.stringify(expected)) return decoder;
-    for (const tensor of tensors.values()) tensor.dispose();
-    throw new CoordTokError(
-      "checkpoint",
-      `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
-    );
+    const { params } = await loadTokenizer(source, { ...options, part: "decoder", onConfig });
+    return params.decoder!;
   } finally {
     await source.close();
   }

@@ -1,9 +1,9 @@
 import { countText } from "@coordtok/core/text";
-import { readFile } from "node:fs/promises";
 import { CoordTokError, encodeSafetensors, type Json, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
-import { fileReadError } from "@coordtok/core/node";
+import { readText } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
-import { parseStats, statsFromOfficialLog, type TriplaneStats } from "@coordtok/triplane";
+import { parseStats, type TriplaneStats } from "@coordtok/triplane";
+import { statsFromOfficialLog } from "@coordtok/triplane/official";
 import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 import { exportTensors } from "./export.js";
@@ -110,12 +110,6 @@ async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Pr
 async function readStatistics(path: string): Promise<TriplaneStats> {
   const text = await readText(path);
   return text.trimStart().startsWith("{") ? parseStats(parseJson(text, `"${path}"`)) : statsFromOfficialLog(text);
-}
-
-async function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((thrown: unknown) => {
-    throw fileReadError(thrown, path);
-  });
 }
 
 function foundFacts({ place, stateDict, dropped, others }: Chosen): [string, string][] {

@@ -76,7 +76,7 @@ export function muon(learningRate: number | Schedule, settings: Partial<MuonSett
 }
 
 function checkMatrix(path: string, leaf: Tensor, { count = 1 }: MuonPieces): void {
-  if (leaf.shape.length !== 2 || leaf.shape[1]! % count !== 0)
+  if (leaf.shape.length !== 2 || leaf.shape[1] % count !== 0)
     throw new CoordTokError(
       "config",
       `Expected the parameter "${path}" to be a matrix whose outputs are a multiple of its ${count} pieces, got ${formatShape(leaf.shape)}; give it to another optimizer.`,

@@ -42,7 +42,7 @@ export async function featureMoments(base: PerPlane<LinearParams>, clips: readon
     const views = clipViews(frames);
     const planes: Triplane = perPlane((plane) => linear(base[plane], views[plane]));
     const shape = triplaneShape(planes);
-    const blocks = Array.from({ length: shape.t }, (_, block) => block);
+    const blocks = Array.from({ length: shape.time }, (_, block) => block);
     const features = blockFeatures(planes, shape, blocks);
     return [meanProduct(features, features), meanProduct(features, rowsOf(patchify(frames, latticeBlock)))];
   });
