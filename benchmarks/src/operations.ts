@@ -5,6 +5,7 @@ import {
   disposeTree,
   layerNorm,
   linear,
+  macrotask,
   mlp,
   selfAttention,
   treeFromLeaves,
@@ -68,7 +69,7 @@ async function medianOf(run: () => void): Promise<number> {
     const started = performance.now();
     run();
     seconds.push((performance.now() - started) / 1000);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await macrotask();
   }
   return median(seconds);
 }

@@ -1,4 +1,4 @@
-import { CoordTokError, throwIfAborted, unpatchify, type Clip, type LongCallOptions } from "@coordtok/core";
+import { CoordTokError, macrotask, throwIfAborted, unpatchify, type Clip, type LongCallOptions } from "@coordtok/core";
 import {
   patchLattice,
   type PatchLattice,
@@ -57,7 +57,7 @@ export async function decode(
       decoded.push(decodePatches(params, config, triplane, points, plan.lattice, cells));
       done += slice.count;
       onProgress?.({ task: "decode", done, total: plan.count, unit: "patches" });
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await macrotask();
     }
     const frames = tidy(() => plan.assemble(decoded.length === 1 ? decoded[0]! : concat(decoded, 1)));
     return { frames, validFrames: Array.from({ length: frames.shape[0] }, () => frames.shape[1]) };

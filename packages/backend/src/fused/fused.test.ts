@@ -16,6 +16,7 @@ import {
 } from "@coordtok/core";
 import { adamw, emaUpdate, globalNorm } from "@coordtok/core/train";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
+import { mistyped } from "@coordtok/tools/mistyped";
 import * as fc from "fast-check";
 import {
   dispose,
@@ -382,6 +383,6 @@ describeEachBackend("fused operations", (backend) => {
       ],
     ];
     for (const [name, inputs, attributes, message] of wrong)
-      expect(() => runFused(name, inputs as never, attributes as never)).toThrow(message);
+      expect(() => runFused(name, mistyped(inputs), mistyped(attributes))).toThrow(message);
   });
 });
