@@ -68,7 +68,7 @@ it.each<[string, () => void, RegExp]>([
   [
     "an add-on that is none",
     () => install({}, { "tfjs_binding.node": "no add-on" }),
-    /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup --force"\.$/,
+    /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup" again with the option force\.$/,
   ],
 ])("%s is one sentence, and auto goes on to wasm", async (_title, prepare, message) => {
   prepare();

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type NamedOptions } from "@coordtok/core";
 import { lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import { limits } from "./limits.js";
 import type { Pip } from "./python.js";
@@ -174,12 +174,13 @@ function isNetwork(ran: ProgramResult): boolean {
   return new RegExp(networkWords.join("|"), "i").test(textOf(ran));
 }
 
-const offline = "fetch the wheel on a machine with network and give it with --wheel FILE";
+const offline = "fetch the wheel on a machine with network and give its path";
 
 /** One sentence for a pip that failed, its last lines as details. */
 function downloadError(requirement: string, ran: ProgramResult): CoordTokError {
   const details = lastLinesOf(ran);
-  const make = (message: string): CoordTokError => new CoordTokError("setup", message, { details });
+  const make = (sentence: string, options: NamedOptions = {}): CoordTokError =>
+    new CoordTokError("setup", sentence, { details, options });
   if (/No space left on device|Errno 28/.test(textOf(ran)))
     return make(
       `The disk is full, so ${requirement} could not be fetched; free some space or choose another place with COORDTOK_CACHE.`,
@@ -187,19 +188,23 @@ function downloadError(requirement: string, ran: ProgramResult): CoordTokError {
   if (isNetwork(ran))
     return make(
       `pip could not get ${requirement} from its package index; check the network and pip's settings (proxy, index-url), or ${offline}.`,
+      { wheel: undefined },
     );
   const offered = /from versions: (?<list>[^)]*)\)/.exec(textOf(ran))?.groups?.["list"];
   if (isNotFound(ran) && offered === "none")
     return make(
       `pip's package index offers no ${requirement.replace(/[<>=!~].*$/, "")} for this platform or refuses to; check pip's settings (proxy, index-url), or ${offline}.`,
+      { wheel: undefined },
     );
   if (isNotFound(ran)) {
     const known = offered === undefined ? "" : ` (there are ${offered.split(", ").slice(-6).join(", ")})`;
     return make(
-      `pip's package index has no ${requirement} for this platform${known}; choose another version with --tensorflow, or ${offline}.`,
+      `pip's package index has no ${requirement} for this platform${known}; choose another version, or ${offline}.`,
+      { tensorflow: undefined, wheel: undefined },
     );
   }
   return make(
     `pip could not fetch ${requirement} (${details.at(-1) ?? programProblem(ran) ?? "no output"}); try again, or ${offline}.`,
+    { wheel: undefined },
   );
 }

@@ -53,12 +53,14 @@ export async function makePlan(
   if (device === "gpu" && !platform.gpu)
     throw new CoordTokError(
       "setup",
-      `TensorFlow's wheels for ${platform.name} have no CUDA; leave --device gpu out to compute on the processor.`,
+      `TensorFlow's wheels for ${platform.name} have no CUDA; choose another device to compute on the processor.`,
+      { options: { device: "cpu" } },
     );
   if (device === "gpu" && !hasCuda)
     throw new CoordTokError(
       "setup",
-      `"${basename(wishes.wheel ?? "")}" has no CUDA; give the wheel of the project tensorflow, or leave --device gpu out.`,
+      `"${basename(wishes.wheel ?? "")}" has no CUDA; give the wheel of the project tensorflow, or choose another device.`,
+      { options: { wheel: undefined, device: "cpu" } },
     );
   const askedVersion = wishes.tensorflow ?? wheel?.version ?? installed?.asked.tensorflow;
   const askedDevice = wished === "auto" ? installed?.asked.device : wished;
@@ -101,7 +103,8 @@ function chooseVersion(
   if (wheel !== undefined && wheel.version !== version)
     throw new CoordTokError(
       "setup",
-      `The wheel given is of TensorFlow ${wheel.version}, but ${version} was asked for; leave --tensorflow out.`,
+      `The wheel given is of TensorFlow ${wheel.version}, but ${version} was asked for; leave the version out.`,
+      { options: { tensorflow: undefined } },
     );
   return version;
 }

@@ -60,14 +60,16 @@ function noPip(asked: string | undefined, pythons: readonly string[]): CoordTokE
   if (python !== undefined)
     return new CoordTokError(
       "setup",
-      `"${python}" has no pip, which fetches TensorFlow; ${pipHelp}, or name another Python with --python.`,
+      `"${python}" has no pip, which fetches TensorFlow; ${pipHelp}, or name another Python.`,
+      { options: { python: undefined } },
     );
   if (asked !== undefined)
     return new CoordTokError(
       "setup",
-      `"${asked}" is no Python that runs; name one with --python, or leave it out to use python3.`,
+      `"${asked}" is no Python that runs; name one that does, or leave the option out to use python3.`,
+      { options: { python: undefined } },
     );
   const message =
-    "Python 3 with pip is needed to fetch TensorFlow, and none was found on PATH; install it (Debian: apt install python3-pip, macOS: brew install python) or name it with --python, or use the wasm backend, which needs nothing.";
-  return new CoordTokError("setup", message);
+    "Python 3 with pip is needed to fetch TensorFlow, and none was found on PATH; install it (Debian: apt install python3-pip, macOS: brew install python), name a Python that is elsewhere, or use the wasm backend, which needs nothing.";
+  return new CoordTokError("setup", message, { options: { python: undefined } });
 }

@@ -93,7 +93,7 @@ async function addFusedLibrary(
   const compiler = await findCompiler(world.env, options.signal);
   if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, tfjsNode, directory, world }, options);
   options.onNote?.(
-    "There is no C++ compiler to compile the fused operations with, so computing is slower; install one (Debian: apt install g++), or set up anew with --force, which fetches one.",
+    "There is no C++ compiler to compile the fused operations with, so computing is slower; install one (Debian: apt install g++), or set up again with the option force, which fetches one.",
   );
 }
 
@@ -107,8 +107,8 @@ async function findIntact(cache: string, platform: string): Promise<Installation
 
 async function checkReadable(wheel: string): Promise<void> {
   await access(wheel).catch((thrown: unknown) => {
-    const message = `There is no wheel "${wheel}" that can be read; give the path of a TensorFlow wheel (.whl) with --wheel.`;
-    throw new CoordTokError("setup", message, { cause: thrown });
+    const message = `There is no wheel "${wheel}" that can be read; give the path of a TensorFlow wheel (.whl).`;
+    throw new CoordTokError("setup", message, { cause: thrown, options: { wheel: undefined } });
   });
 }
 

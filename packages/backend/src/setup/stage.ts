@@ -107,7 +107,9 @@ async function fetchOptions(
   const pip: Pip | undefined = needed ? await findPip(options.python, env, options.signal) : undefined;
   return () => {
     if (pip === undefined)
-      throw new CoordTokError("setup", "pip is needed after all; run setup again without --wheel.");
+      throw new CoordTokError("setup", "pip is needed after all; run setup again without a wheel of your own.", {
+        options: { wheel: undefined },
+      });
     return {
       pip,
       env,
@@ -138,7 +140,8 @@ async function* unpackWheels(input: StageInput, fetching: () => FetchOptions): A
     if (missing !== undefined)
       throw new CoordTokError(
         "setup",
-        `The wheel "${basename(path)}" has no "${missing}"; TensorFlow 2.16 and later have it, so choose another version with --tensorflow.`,
+        `The wheel "${basename(path)}" has no "${missing}"; TensorFlow 2.16 and later have it, so choose another version.`,
+        { options: { tensorflow: undefined } },
       );
     const headers = await neededHeaders(wheel);
     cuda = plan.device === "gpu" ? cudaRequirements(await readMetadata(wheel)) : [];

@@ -125,9 +125,13 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
 }
 
 function stoppedError(written: number, first: number, count: number): CoordTokError {
-  return new CoordTokError("aborted", `Stopped after ${written} of ${count} videos; sample the others in another run.`, {
-    options: { first: first + written, count: count - written },
-  });
+  return new CoordTokError(
+    "aborted",
+    `Stopped after ${written} of ${count} videos; sample the others in another run.`,
+    {
+      options: { first: first + written, count: count - written },
+    },
+  );
 }
 
 function* framesOf(
