@@ -196,16 +196,16 @@ function planes(): Group {
 function optimizer(): Group {
   const params = Array.from({ length: 18 }, () => data(512, 512));
   const gradients = Array.from({ length: 18 }, () => data(512, 512));
-  const { init, update } = adamw<Tensor[]>();
-  const state = init(params);
+  const adam = adamw(1e-3);
+  const state = adam.init(params);
   return {
-    inputs: { params, gradients, first: state.firstMoment, second: state.secondMoment },
+    inputs: { params, gradients, state },
     operations: [
       {
         name: "AdamW, 4.7 million parameters",
         run: () => {
-          const { params: moved, state: next } = update(gradients, state, params, 1e-3);
-          return [moved, next.firstMoment, next.secondMoment];
+          const { params: moved, state: next } = adam.update({ step: 0, params, gradients }, state);
+          return [...moved, ...treeLeaves(next)];
         },
       },
     ],

@@ -1,12 +1,4 @@
-import {
-  clipFromRgb,
-  disposeTree,
-  meanSquaredErrorSum,
-  Random,
-  type Clip,
-  type RgbClip,
-  type TensorTree,
-} from "@coordtok/core";
+import { clipFromRgb, disposeTree, meanSquaredErrorSum, Random, type Clip, type RgbClip } from "@coordtok/core";
 import { adamw, lossAndGradients } from "@coordtok/core/train";
 import { preset as sitPreset, sit } from "@coordtok/diffusion";
 import {
@@ -144,8 +136,9 @@ function training(
     encoder: createEncoderParams(config, repeatingInitializer),
     decoder: createDecoderParams(config, repeatingInitializer),
   };
-  const optimizer = adamw<TokenizerParams>();
+  const optimizer = adamw(1e-4);
   let state = optimizer.init(params);
+  let step = 0;
   const source = noiseClip(config);
   const clip = clipFromRgb([source]);
   const random = new Random(2);
@@ -154,15 +147,15 @@ function training(
       const { loss, gradients } = lossAndGradients(params, (leaves) =>
         lossOf(leaves, config, clip, { source, points, random }),
       );
-      const updated = optimizer.update(gradients, state, params, 1e-4);
-      const old: TensorTree[] = [gradients, params, state.firstMoment, state.secondMoment];
-      old.forEach(disposeTree);
+      const updated = optimizer.update({ step, params, gradients }, state);
+      disposeTree([gradients, params, state]);
       ({ params, state } = updated);
+      step++;
       await loss.data();
       loss.dispose();
     },
     dispose: () => {
-      [params, state.firstMoment, state.secondMoment].forEach(disposeTree);
+      disposeTree([params, state]);
       clip.frames.dispose();
     },
   };

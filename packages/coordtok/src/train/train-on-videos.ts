@@ -5,7 +5,7 @@ import { basename, resolve } from "node:path";
 import { CoordTokError, type PerceptualLoss, type RgbClip } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint } from "@coordtok/core/node";
 import { type LoadedBackend, prepareBackend } from "@coordtok/backend";
-import { disposeTrainState, initialTrainState } from "@coordtok/core/train";
+import { disposeTrainState, initialTrainState, optimizerOf } from "@coordtok/core/train";
 import { disposeLpipsParams, perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
 import { loadLpips, defaultWeightsFolder } from "@coordtok/metrics/node";
 import type { TokenizerConfig, TokenizerParams } from "@coordtok/tokenizer";
@@ -196,7 +196,8 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
   const check = (config: TokenizerConfig): void => {
     checkTrainingMemory(config, settings, backend);
   };
-  const begun = options.from === undefined ? undefined : await startingWeights(options.from, seed, check, options);
+  const begun =
+    options.from === undefined ? undefined : await startingWeights(options.from, seed, settings, check, options);
   const config = begun?.config ?? options.config;
   if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
   if (begun === undefined) check(config);
@@ -208,13 +209,14 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
 async function startingWeights(
   path: string,
   seed: number,
+  settings: TokenizerTrainSettings,
   onConfig: (config: TokenizerConfig) => void,
   { signal }: TrainOnVideosOptions,
 ): Promise<{ checkpoint: string; config: TokenizerConfig; state: SavedTraining["state"] }> {
   const checkpoint = resolve(await resolveCheckpoint(path));
   // The training takes the weights over.
   const { config, params } = await loadModel(checkpoint, { signal, onConfig });
-  return { checkpoint, config, state: initialTrainState(params, seed) };
+  return { checkpoint, config, state: initialTrainState(params, seed, optimizerOf(settings)) };
 }
 
 /** Which perceptual loss a training takes. @throws CoordTokError `config` for stage 2 without one. */

@@ -1,6 +1,7 @@
-import { add, div, mul, sqrt, square, sub, tensor1d, tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
+import { add, div, mul, sqrt, square, sub, tensor1d, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { hasFused, runFused } from "../nn/fused/kernels.js";
-import { treeLeaves, treeFromLeaves, treeMap, type TensorTree } from "../tree.js";
+import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
+import { stateLike, type Optimizer } from "./transform.js";
 
 /** What AdamW is told; the defaults are those of the paper's tokenizer. */
 export interface AdamWSettings {
@@ -18,51 +19,43 @@ export interface AdamWSettings {
 export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-3 };
 
 /** The moments of AdamW. */
-export interface AdamWState<P extends TensorTree> {
-  /** Steps taken. */
-  readonly step: number;
+export type AdamWState = {
   /** Moving average of the gradients. */
-  readonly firstMoment: P;
+  readonly firstMoment: TensorTree;
   /** Moving average of their squares. */
-  readonly secondMoment: P;
-}
+  readonly secondMoment: TensorTree;
+};
 
-/** An optimizer as a pair of pure functions over trees. */
-export interface Optimizer<P extends TensorTree, State> {
-  /** The state before the first step; the caller owns it. */
-  readonly init: (params: P) => State;
-  /** New parameters and a new state, the caller's; the old ones stay untouched. The gradients count `gradientScale` times (default 1). */
-  readonly update: (
-    gradients: P,
-    state: State,
-    params: P,
-    learningRate: number,
-    gradientScale?: number,
-  ) => { params: P; state: State };
-}
+/** The learning rate of a step, counted from 0. */
+export type Schedule = (step: number) => number;
 
-/** AdamW (Loshchilov and Hutter, 2019) with the arithmetic of `docs/spec.md#adamw`. */
-export function adamw<P extends TensorTree>(settings: Partial<AdamWSettings> = {}): Optimizer<P, AdamWState<P>> {
+/**
+ * AdamW (Loshchilov and Hutter, 2019) with the arithmetic of `docs/spec.md#adamw`: it takes gradients to new parameters.
+ * @param learningRate a number of at least 0, or one for each step.
+ */
+export function adamw(learningRate: number | Schedule, settings: Partial<AdamWSettings> = {}): Optimizer<AdamWState> {
   const { beta1, beta2, epsilon, weightDecay } = { ...adamwDefaults, ...settings };
   return {
-    init: (params) => ({ step: 0, firstMoment: treeMap(params, zerosLike), secondMoment: treeMap(params, zerosLike) }),
-    update: (gradients, state, params, learningRate, gradientScale = 1) => {
-      const step = state.step + 1;
-      const lists: Lists = [params, gradients, state.firstMoment, state.secondMoment].map(treeLeaves) as Lists;
+    init: (params, create) => ({
+      firstMoment: stateLike(params, create),
+      secondMoment: stateLike(params, create),
+    }),
+    update: ({ step, params, gradients, gradientScale = 1 }, { firstMoment, secondMoment }) => {
+      const lists: Lists = [params, gradients, firstMoment, secondMoment].map(treeLeaves) as Lists;
+      const rate = typeof learningRate === "number" ? learningRate : learningRate(step);
       const updated = (hasFused("CoordTokAdamW") ? fusedUpdate : compositeUpdate)(lists, {
         beta1,
         beta2,
         epsilon,
-        rootCorrection: Math.sqrt(1 - beta2 ** step),
-        stepSize: learningRate / (1 - beta1 ** step),
-        decay: 1 - learningRate * weightDecay,
+        rootCorrection: Math.sqrt(1 - beta2 ** (step + 1)),
+        stepSize: rate / (1 - beta1 ** (step + 1)),
+        decay: 1 - rate * weightDecay,
         gradientScale,
       });
-      const tree = (leaves: Tensor[]): P => treeFromLeaves(params, leaves);
-      const [newParams, firstMoment, secondMoment] = updated;
+      const [moved, first, second] = updated;
       return {
-        params: tree(newParams),
-        state: { step, firstMoment: tree(firstMoment), secondMoment: tree(secondMoment) },
+        params: treeFromLeaves(params, moved),
+        state: { firstMoment: treeFromLeaves(params, first), secondMoment: treeFromLeaves(params, second) },
       };
     },
   };

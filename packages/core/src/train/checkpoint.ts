@@ -1,13 +1,16 @@
-import { nestTensors } from "../checkpoint/assign.js";
-import { loadCheckpoint, saveCheckpoint } from "../checkpoint/checkpoint.js";
-import type { ExpectedShapes } from "../checkpoint/assign.js";
+import { assignStrict, nestTensors, type ExpectedShapes } from "../checkpoint/assign.js";
+import { openCheckpoint, saveCheckpoint } from "../checkpoint/checkpoint.js";
 import type { RangeSource } from "../checkpoint/range-source.js";
+import type { TensorFile } from "../checkpoint/tensor-file.js";
 import type { Json } from "../config.js";
 import { CoordTokError } from "../errors.js";
+import { shapeInitializer } from "../nn/init.js";
 import type { LongCallOptions } from "../progress.js";
 import type { RandomState } from "../random.js";
-import { disposeTree, type TensorTree } from "../tree.js";
-import type { TrainState } from "./loop.js";
+import { jsonText, parseJson } from "../text/json.js";
+import { treeEntries, treeFromLeaves, type TensorTree } from "../tree.js";
+import { optimizerOf, type LoopSettings, type TrainState } from "./loop.js";
+import type { Transform } from "./transform.js";
 
 /** A training as it stands: enough to go on bit for bit on the same backend. */
 export interface StoredTraining<Config, Settings, P extends TensorTree> {
@@ -30,8 +33,8 @@ interface TrainingRecord<Settings> {
 }
 
 /**
- * The bytes of a checkpoint of a training, for `writeAtomically` of `@coordtok/core/node`: parameters, moving average, both moments
- * of AdamW, configuration, settings, step and random state, all as float32. Nothing is freed.
+ * The bytes of a checkpoint of a training, for `writeAtomically` of `@coordtok/core/node`: parameters, moving average, state of the
+ * optimizer, configuration, settings, step and random state, all tensors as float32. Nothing is freed.
  * @param kind of the checkpoint, such as `tokenizer`.
  * @param metadata further texts to store.
  */
@@ -40,32 +43,29 @@ export function encodeTrainState<P extends TensorTree>(
   { config, settings, state }: StoredTraining<Json, unknown, P>,
   metadata: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<Uint8Array, void> {
-  const { step, random } = state;
+  const { step, random, params, average, optimizer } = state;
   const record: TrainingRecord<unknown> = { step, random, settings };
   return saveCheckpoint({
     kind,
     config,
-    tensors: {
-      model: state.params,
-      average: state.average,
-      firstMoment: state.optimizer.firstMoment,
-      secondMoment: state.optimizer.secondMoment,
-    },
+    tensors: { model: params, average, optimizer },
     metadata: {
       ...metadata,
-      [trainingKey]: JSON.stringify(record, (_, value: unknown) => (value === Infinity ? "Infinity" : value)),
+      [trainingKey]: jsonText(record),
     },
   });
 }
 
 /** What {@link readTrainState} expects. */
-export interface ExpectedTraining<Config> extends LongCallOptions {
+export interface ExpectedTraining<Config, Settings extends LoopSettings> extends LongCallOptions {
   /** The only kind that is accepted. */
   readonly kind: string;
   /** Checks the stored configuration and gives it its type. */
   readonly parseConfig: (stored: Json) => Config;
   /** The names and shapes of the parameters of a configuration. */
   readonly paramShapes: (config: Config) => ExpectedShapes;
+  /** The optimizer of the training, whose state is read (default: `optimizerOf`). */
+  readonly optimizer?: ((settings: Settings) => Transform) | undefined;
 }
 
 /**
@@ -74,34 +74,29 @@ export interface ExpectedTraining<Config> extends LongCallOptions {
  * @returns the training, and the further texts stored with it.
  * @throws CoordTokError `checkpoint` for another kind, a file without a training, or tensors that do not fit the configuration.
  */
-export async function readTrainState<Config, Settings, P extends TensorTree>(
+export async function readTrainState<Config, Settings extends LoopSettings, P extends TensorTree>(
   source: RangeSource | Uint8Array | Blob,
-  { kind, parseConfig, paramShapes, ...options }: ExpectedTraining<Config>,
+  { kind, parseConfig, paramShapes, optimizer = optimizerOf, ...options }: ExpectedTraining<Config, Settings>,
 ): Promise<StoredTraining<Config, Settings, P> & { readonly metadata: ReadonlyMap<string, string> }> {
-  const parts = ["model", "average", "firstMoment", "secondMoment"] as const;
-  const { config, metadata, tensors } = await loadCheckpoint(source, {
-    ...options,
-    kind,
-    parseConfig,
-    shapes: (stored) =>
-      new Map(
-        parts.flatMap((part) => [...paramShapes(stored)].map(([path, shape]) => [`${part}.${path}`, shape] as const)),
-      ),
-  });
-  const tree = nestTensors(tensors) as Record<(typeof parts)[number], P>;
-  try {
-    const { step, random, settings } = parseRecord<Settings>(metadata.get(trainingKey), kind);
-    const optimizer = { step, firstMoment: tree.firstMoment, secondMoment: tree.secondMoment };
-    return {
-      config,
-      settings,
-      metadata,
-      state: { step, random, params: tree.model, average: tree.average, optimizer },
-    };
-  } catch (thrown) {
-    disposeTree(tree);
-    throw thrown;
-  }
+  const { config, metadata, file } = await openCheckpoint(source, { kind, parseConfig });
+  const { step, random, settings } = parseRecord<Settings>(metadata.get(trainingKey), kind);
+  const params = standIns(paramShapes(config)) as P;
+  const form = { model: params, average: params, optimizer: optimizer(settings).init(params, (leaf) => leaf) };
+  const shapes = treeEntries(form).map(([path, { shape }]) => [storedName(path, file), shape] as const);
+  const tensors = await assignStrict(new Map(shapes), file, options);
+  const { model, ...trees } = treeFromLeaves(form, [...tensors.values()]);
+  return { config, settings, metadata, state: { step, random, params: model, ...trees } };
+}
+
+/** Parameters that have a shape and no numbers. */
+function standIns(shapes: ExpectedShapes): TensorTree {
+  return nestTensors([...shapes].map(([path, shape]) => [path, shapeInitializer.normal([...shape], 1)]));
+}
+
+/** Where a file keeps a tensor: those made before optimizers were chains have the moments of AdamW at their root. */
+function storedName(path: string, { entries }: TensorFile): string {
+  const atRoot = /^optimizer\.adamw\.((?:first|second)Moment\..*)$/.exec(path)?.[1];
+  return atRoot !== undefined && entries.has(atRoot) ? atRoot : path;
 }
 
 function parseRecord<Settings>(text: string | undefined, kind: string): TrainingRecord<Settings> {
@@ -110,9 +105,7 @@ function parseRecord<Settings>(text: string | undefined, kind: string): Training
       "checkpoint",
       `The checkpoint holds a ${kind} without its training; start a new training from it.`,
     );
-  const record = JSON.parse(text, (_, value: unknown) =>
-    value === "Infinity" ? Infinity : value,
-  ) as TrainingRecord<Settings>;
+  const record = parseJson(text) as TrainingRecord<Settings>;
   if (!Number.isSafeInteger(record.step) || !Array.isArray(record.random))
     throw new CoordTokError("checkpoint", "The checkpoint's record of its training is damaged.");
   return record;

@@ -1,6 +1,8 @@
 import { addN, reshape, sqrt, square, sum, tidy, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
 import { hasFused, runFused } from "../nn/fused/kernels.js";
+import { CoordTokError } from "../errors.js";
 import { treeLeaves, type TensorTree } from "../tree.js";
+import type { Transform } from "./transform.js";
 
 /** The sum of the squares of a tensor, axis by axis (wasm adds up one by one in float32). */
 function sumOfSquares(x: Tensor): Scalar {
@@ -28,4 +30,22 @@ export function globalNorm(tree: TensorTree): Scalar {
 /** What gradients of a global norm are multiplied with so that the norm is at most `maximum`; 1 when it is already. */
 export function clipFactor(norm: number, maximum: number): number {
   return Math.min(1, maximum / (norm + 1e-6));
+}
+
+/**
+ * Scales the gradients down where their norm exceeds `maximum`; `Infinity` never does.
+ * @throws CoordTokError `config` in a step without `gradientNorm`.
+ */
+export function clipByGlobalNorm(maximum: number): Transform<undefined> {
+  return {
+    init: () => undefined,
+    update: ({ gradientScale = 1, gradientNorm }) => {
+      if (gradientNorm === undefined)
+        throw new CoordTokError(
+          "config",
+          "Expected the gradient norm of the step to clip by, got none; give gradientNorm.",
+        );
+      return { gradientScale: gradientScale * clipFactor(gradientNorm, maximum), state: undefined };
+    },
+  };
 }

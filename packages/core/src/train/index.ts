@@ -1,12 +1,13 @@
-export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Optimizer } from "./adamw.js";
+export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Schedule } from "./adamw.js";
 export { encodeTrainState, readTrainState, type ExpectedTraining, type StoredTraining } from "./checkpoint.js";
 export { emaDecayAt, emaUpdate } from "./ema.js";
-export { clipFactor, globalNorm } from "./gradient-norm.js";
+export { clipByGlobalNorm, clipFactor, globalNorm } from "./gradient-norm.js";
 export { lossAndGradients, type LossAndGradients } from "./gradients.js";
 export {
   checkLoopSettings,
   disposeTrainState,
   initialTrainState,
+  optimizerOf,
   trainLoop,
   type LoopSettings,
   type Task,
@@ -14,3 +15,13 @@ export {
   type TrainStep,
 } from "./loop.js";
 export { learningRateAt, type ScheduleSettings } from "./schedule.js";
+export {
+  chain,
+  partition,
+  type Optimizer,
+  type OptimizerChange,
+  type OptimizerStep,
+  type TensorMaker,
+  type Transform,
+  type TransformStates,
+} from "./transform.js";

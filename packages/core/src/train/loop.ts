@@ -3,11 +3,12 @@ import { checkInteger, checkNumber } from "../config.js";
 import { macrotask } from "../progress.js";
 import { Random, type RandomState } from "../random.js";
 import { disposeTree, treeFromLeaves, treeLeaves, treeMap, type TensorTree } from "../tree.js";
-import { adamw, type AdamWSettings, type AdamWState } from "./adamw.js";
+import { adamw, type AdamWSettings } from "./adamw.js";
 import { emaDecayAt, emaUpdate } from "./ema.js";
-import { clipFactor, globalNorm } from "./gradient-norm.js";
+import { clipByGlobalNorm, globalNorm } from "./gradient-norm.js";
 import { lossAndGradients } from "./gradients.js";
 import { learningRateAt, type ScheduleSettings } from "./schedule.js";
+import { chain, type Transform } from "./transform.js";
 
 /** Everything a training needs to go on where it stopped. Its tensors belong to whoever holds the state. */
 export interface TrainState<P extends TensorTree> {
@@ -17,8 +18,8 @@ export interface TrainState<P extends TensorTree> {
   readonly params: P;
   /** Exponential moving average of the parameters. */
   readonly average: P;
-  /** The moments of AdamW. */
-  readonly optimizer: AdamWState<P>;
+  /** The state of the optimizer. */
+  readonly optimizer: TensorTree;
   /** The state of the randomness that draws batches. */
   readonly random: RandomState;
 }
@@ -57,23 +58,31 @@ export interface Task<P extends TensorTree, Batch> {
   readonly disposeBatch?: (batch: Batch) => void;
 }
 
-/** The state before the first step. It takes `params` over; the average starts as a copy. */
-export function initialTrainState<P extends TensorTree>(params: P, seed: number): TrainState<P> {
+/** The optimizer of a training that names no other: gradients clipped by their norm, then AdamW with the schedule. */
+export function optimizerOf(settings: LoopSettings): Transform {
+  return chain({
+    clip: clipByGlobalNorm(settings.clipNorm),
+    adamw: adamw((step) => learningRateAt(step, settings), settings),
+  });
+}
+
+/**
+ * The state before the first step. It takes `params` over; the average starts as a copy.
+ * @param optimizer that the training will use.
+ */
+export function initialTrainState<P extends TensorTree>(params: P, seed: number, optimizer: Transform): TrainState<P> {
   return {
     step: 0,
     params,
     average: treeMap(params, (leaf) => clone(leaf)),
-    optimizer: adamw<P>().init(params),
+    optimizer: optimizer.init(params),
     random: new Random(seed).state,
   };
 }
 
 /** Frees the tensors of a state. */
-export function disposeTrainState<P extends TensorTree>(state: TrainState<P>): void {
-  disposeTree(state.params);
-  disposeTree(state.average);
-  disposeTree(state.optimizer.firstMoment);
-  disposeTree(state.optimizer.secondMoment);
+export function disposeTrainState<P extends TensorTree>({ params, average, optimizer }: TrainState<P>): void {
+  disposeTree([params, average, optimizer]);
 }
 
 /** Throws `config` unless all settings are in range. */
@@ -90,17 +99,19 @@ export function checkLoopSettings(settings: LoopSettings): void {
  * The one training loop: accumulate, clip, step, average. It knows no model and writes no file. Each iteration takes one step and
  * yields the new state with what happened; the old state is freed. Between steps the event loop runs, so that signals arrive.
  * @param state taken over by the loop; the state yielded last is the caller's once the loop is left.
+ * @param optimizer the one that the state was made for (default: {@link optimizerOf} the settings).
  * @throws whatever `task` throws; the state yielded last stays valid.
  */
 export async function* trainLoop<P extends TensorTree, Batch>(
   state: TrainState<P>,
   task: Task<P, Batch>,
   settings: LoopSettings,
+  optimizer: Transform = optimizerOf(settings),
 ): AsyncGenerator<{ state: TrainState<P>; report: TrainStep }, void, void> {
   checkLoopSettings(settings);
   let current = state;
   while (current.step < settings.totalSteps) {
-    const next = await trainStep(current, task, settings);
+    const next = await trainStep(current, task, settings, optimizer);
     disposeTrainState(current);
     current = next.state;
     yield next;
@@ -112,26 +123,28 @@ async function trainStep<P extends TensorTree, Batch>(
   state: TrainState<P>,
   task: Task<P, Batch>,
   settings: LoopSettings,
+  optimizer: Transform,
 ): Promise<{ state: TrainState<P>; report: TrainStep }> {
   const started = performance.now();
   const random = new Random(state.random);
   const accumulated = await accumulate(state.params, task, settings.accumulate, random);
   const norm = globalNorm(accumulated.gradients);
-  const [loss, gradientNorm] = await Promise.all([accumulated.loss.data(), norm.data()]);
+  const [losses, norms] = await Promise.all([accumulated.loss.data(), norm.data()]);
+  const [loss, gradientNorm] = [losses[0]!, norms[0]!];
   dispose([accumulated.loss, norm]);
-  const learningRate = learningRateAt(state.step, settings);
-  const scale = clipFactor(gradientNorm[0]!, settings.clipNorm);
-  const updated = adamw<P>(settings).update(accumulated.gradients, state.optimizer, state.params, learningRate, scale);
-  disposeTree(accumulated.gradients);
-  const average = emaUpdate(state.average, updated.params, emaDecayAt(state.step, settings.emaDecay));
-  const step = state.step + 1;
+  const { step, params } = state;
+  const { gradients } = accumulated;
+  const change = optimizer.update({ step, params, gradients, gradientNorm }, state.optimizer);
+  disposeTree([gradients, change.gradients]);
+  const moved = change.params ?? treeMap(params, (leaf) => clone(leaf));
+  const average = emaUpdate(state.average, moved, emaDecayAt(step, settings.emaDecay));
   return {
-    state: { step, params: updated.params, average, optimizer: updated.state, random: random.state },
+    state: { step: step + 1, params: moved, average, optimizer: change.state, random: random.state },
     report: {
-      step,
-      loss: loss[0]!,
-      gradientNorm: gradientNorm[0]!,
-      learningRate,
+      step: step + 1,
+      loss,
+      gradientNorm,
+      learningRate: learningRateAt(step, settings),
       seconds: (performance.now() - started) / 1000,
     },
   };

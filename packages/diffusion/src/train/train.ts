@@ -2,6 +2,7 @@ import { checkChoice, checkInteger, checkNumber, CoordTokError, disposeTree, typ
 import {
   adamwDefaults,
   initialTrainState,
+  optimizerOf,
   trainLoop,
   type LoopSettings,
   type TrainState,
@@ -120,7 +121,7 @@ export async function* trainDiffusion(options: TrainDiffusionOptions): AsyncGene
   const settings: DiffusionTrainSettings = { ...trainDefaults, ...options.settings };
   checkTrainSettings(settings);
   const latents = options.latents[Symbol.asyncIterator]();
-  const state = options.state ?? initialTrainState(createParams(config, seed), seed);
+  const state = options.state ?? initialTrainState(createParams(config, seed), seed, optimizerOf(settings));
   const steps = trainLoop<SiTParams, Batch>(
     state,
     {

@@ -11,6 +11,7 @@ import {
 import {
   adamwDefaults,
   initialTrainState,
+  optimizerOf,
   trainLoop,
   type LoopSettings,
   type TrainState,
@@ -105,7 +106,8 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
   const lattice = latticeOf(config);
   const perceptual: PerceptualTerm | undefined =
     settings.stage === 2 ? { loss: options.perceptual!, scale: settings.perceptualScale } : undefined;
-  const state = options.state ?? initialTrainState(createParams(config, options.seed ?? 0), options.seed ?? 0);
+  const { seed = 0 } = options;
+  const state = options.state ?? initialTrainState(createParams(config, seed), seed, optimizerOf(settings));
   const steps = trainLoop<TokenizerParams, LossBatch>(
     state,
     {

@@ -198,13 +198,13 @@ const trainLoss: ParityHandler = async (parityCase, run) => {
     betas: [number, number];
     eps: number;
   };
-  const optimizer = adamw<SiTParams>({ beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
+  const optimizer = adamw(lr, { beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
   const before = optimizer.init(params);
-  const after = optimizer.update(gradients, before, params, lr);
+  const after = optimizer.update({ step: 0, params, gradients }, before);
   for (const [name, param] of await officialFromParams(config, after.params))
     outputs.set(`${run.name}.after_step.${name}`, param);
   disposeTree([params, gradients, noise, data, after.params]);
-  for (const state of [before, after.state]) disposeTree([state.firstMoment, state.secondMoment]);
+  disposeTree([before, after.state]);
   return outputs;
 };
 

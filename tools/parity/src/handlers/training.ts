@@ -63,18 +63,13 @@ const stageOne: ParityHandler = async (parityCase, run) => {
     betas: [number, number];
     eps: number;
   };
-  const optimizer = adamw<TokenizerParams>({
-    beta1: betas[0],
-    beta2: betas[1],
-    epsilon: eps,
-    weightDecay: weight_decay,
-  });
+  const optimizer = adamw(lr, { beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
   const before = optimizer.init(params);
-  const after = optimizer.update(gradients, before, params, lr);
+  const after = optimizer.update({ step: 0, params, gradients }, before);
   for (const [name, param] of await officialFromParams(config, after.params))
     outputs.set(`${run.name}.after_step.${name}`, param);
   disposeTree([params, gradients, batch.clip.frames, batch.targets, after.params]);
-  for (const state of [before, after.state]) disposeTree([state.firstMoment, state.secondMoment]);
+  disposeTree([before, after.state]);
   return outputs;
 };
 
@@ -128,7 +123,7 @@ async function keepMasks(parityCase: ParityCase, run: ParityRun): Promise<Tensor
 
 const adamwSteps: ParityHandler = async (parityCase, run) => {
   const { lr, weight_decay, params: names } = run.args as { lr: number; weight_decay: number; params: string[] };
-  const optimizer = adamw<Record<string, Tensor>>({ weightDecay: weight_decay });
+  const optimizer = adamw(lr, { weightDecay: weight_decay });
   const outputs = new Map<string, Tensor>();
   let params = Object.fromEntries(await readAll(parityCase.weights, names));
   const first = params;
@@ -137,8 +132,8 @@ const adamwSteps: ParityHandler = async (parityCase, run) => {
   for (const gradientNames of run.inputs["gradients"] as string[][]) {
     const read = await readAll(parityCase.inputs, gradientNames);
     const gradients = Object.fromEntries(names.map((name, i) => [name, read.get(gradientNames[i]!)!]));
-    const next = optimizer.update(gradients, state, params, lr);
-    disposeTree([gradients, state.firstMoment, state.secondMoment]);
+    const next = optimizer.update({ step, params, gradients }, state);
+    disposeTree([gradients, state]);
     ({ params, state } = next);
     step++;
     for (const name of names) outputs.set(`${run.name}.step${step}.${name}`, params[name]!);
