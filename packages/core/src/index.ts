@@ -64,6 +64,7 @@ export {
   throwIfAborted,
   type ErrorCode,
   type NamedOptions,
+  type Remedy,
 } from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
 export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";

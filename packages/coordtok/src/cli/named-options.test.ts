@@ -29,6 +29,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
 /** What a computed name of an option can be, by file. */
 const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
+  "coordtok/src/train/train-on-latents.ts": ["batchSize", "accumulate"],
   "coordtok/src/convert/plan.ts": ["weights", "dtype", "part", "config", "statistics"],
   "tokenizer/src/official/infer.ts": ["encoderHeads", "decoderHeads"],
 };
@@ -38,24 +39,24 @@ interface Named {
   readonly option: string;
 }
 
-function sourceFiles(): string[] {
+function sourceFiles(): ts.SourceFile[] {
   return readdirSync(packages).flatMap((name) =>
     readdirSync(join(packages, name, "src"), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
-      .map((file) => join(packages, name, "src", file)),
+      .map((file) => join(packages, name, "src", file))
+      .map((path) => ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.ESNext, true)),
   );
 }
 
 /** The options that the errors made in a file name. */
-function optionsNamedIn(path: string): Named[] {
-  const file = relative(packages, path);
-  const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.ESNext, true);
+function optionsNamedIn(source: ts.SourceFile): Named[] {
+  const file = relative(packages, source.fileName);
   const namesOf = (options: ts.ObjectLiteralExpression): readonly string[] =>
     options.properties.flatMap(({ name }) =>
       name === undefined || ts.isComputedPropertyName(name) ? (computed[file] ?? ["?"]) : [name.getText()],
     );
   return errorsMadeIn(source).flatMap((error) => {
-    const options = optionsOf(error);
+    const options = givenAs("options", error);
     if (options === undefined) return [];
     // A helper that makes errors hands its parameter on: its callers name the options.
     const written = ts.isObjectLiteralExpression(options) ? [options] : literalsGivenTo(helperOf(error), source);
@@ -69,10 +70,11 @@ function errorsMadeIn(source: ts.SourceFile): ts.NewExpression[] {
   );
 }
 
-function optionsOf({ arguments: given }: ts.NewExpression): ts.Expression | undefined {
+/** What an error is given under a name beside its code and its sentence. */
+function givenAs(wanted: "options" | "remedy", { arguments: given }: ts.NewExpression): ts.Expression | undefined {
   const more = given?.[2];
   if (more === undefined || !ts.isObjectLiteralExpression(more)) return undefined;
-  const property = more.properties.find(({ name }) => name?.getText() === "options");
+  const property = more.properties.find(({ name }) => name?.getText() === wanted);
   if (property === undefined) return undefined;
   return ts.isPropertyAssignment(property) ? property.initializer : (property.name as ts.Identifier);
 }
@@ -98,8 +100,10 @@ function nodesOf(node: ts.Node): ts.Node[] {
   return found;
 }
 
+const sources = sourceFiles();
+
 describe("the options that errors name", () => {
-  const named = sourceFiles().flatMap(optionsNamedIn);
+  const named = sources.flatMap(optionsNamedIn);
 
   it("are found in the packages", () => {
     const options = new Set(named.map(({ option }) => option));
@@ -116,5 +120,17 @@ describe("the options that errors name", () => {
       });
     });
     expect(missing).toEqual([]);
+  });
+});
+
+describe("the functions that errors advise to call", () => {
+  it("each have one command", () => {
+    const remedies = sources
+      .flatMap(errorsMadeIn)
+      .flatMap((error) => givenAs("remedy", error) ?? [])
+      .map((remedy) => (remedy as ts.ArrayLiteralExpression).elements[0] as ts.StringLiteral);
+    expect(remedies.length).toBeGreaterThan(2);
+    for (const { text } of remedies)
+      expect([text, commands.filter(({ calls }) => calls === text).length]).toEqual([text, 1]);
   });
 });

@@ -253,7 +253,7 @@ describe("the command line", () => {
     ]);
     expect([encode.code, encode.stderr]).toEqual([
       1,
-      expect.stringContaining('convert it once with "coordtok convert'),
+      expect.stringContaining("convert it once and name the result (coordtok convert "),
     ]);
   });
 });

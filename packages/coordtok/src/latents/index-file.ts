@@ -65,7 +65,7 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
     if (error.code !== "file-not-found") throw error;
     throw new CoordTokError(
       "file-not-found",
-      `There is no index.json in "${folder}"; expected a folder that encode-dataset has filled.`,
+      `There is no index.json in "${folder}"; expected a folder of encoded latents.`,
       { cause: thrown },
     );
   });

@@ -153,7 +153,8 @@ export async function trainOnLatents(
   if (stopped)
     throw new CoordTokError(
       "aborted",
-      `Stopped after step ${step}; saved as ${checkpoint}. Go on with: coordtok train-diffusion --resume ${run.path}`,
+      `Stopped after step ${step}; saved as ${checkpoint}. Resume the run folder to continue.`,
+      { remedy: ["trainOnLatents"], options: { resume: run.path } },
     );
   const { totalSteps } = settings;
   return { run: run.path, clips: latents.length, totalSteps, backend: backend.name, step, loss, checkpoint, seconds };
@@ -256,13 +257,14 @@ async function resumePlan(
 
 /** How many clips a step takes decides which clips come next: a training goes on with the numbers that it began with. */
 function checkSameClips(saved: DiffusionTrainSettings, asked: DiffusionTrainSettings): void {
-  for (const [key, flag] of [
-    ["batchSize", "--batch"],
-    ["accumulate", "--accumulate"],
+  for (const [key, unit] of [
+    ["batchSize", "clips in a micro-batch"],
+    ["accumulate", "micro-batches in a step"],
   ] as const)
     if (asked[key] !== saved[key])
       throw new CoordTokError(
         "usage",
-        `The training takes its clips with ${flag} ${saved[key]} and cannot go on with ${asked[key]}; leave ${flag} out, or begin a new training.`,
+        `The training takes ${saved[key]} ${unit} and cannot continue with ${asked[key]}; leave this option out or begin a new training.`,
+        { options: { [key]: undefined } },
       );
 }

@@ -166,7 +166,8 @@ function tokenizerRun(
 function stoppedError(run: string, { step, checkpoint }: TrainingResult): CoordTokError {
   return new CoordTokError(
     "aborted",
-    `Stopped after step ${step}; saved as ${checkpoint}. Go on with: coordtok train-tokenizer --resume ${run}`,
+    `Stopped after step ${step}; saved as ${checkpoint}. Resume the run folder to continue.`,
+    { remedy: ["trainOnVideos"], options: { resume: run } },
   );
 }
 
@@ -228,7 +229,9 @@ function perceptualChoice(
   if (stage === 1) return undefined;
   const lpips = options.lpips ?? before?.lpips;
   if (lpips === undefined)
-    throw new CoordTokError("config", "Stage 2 needs a perceptual loss: choose its network with --lpips.");
+    throw new CoordTokError("config", "Stage 2 needs a perceptual loss; choose its network.", {
+      options: { lpips: undefined },
+    });
   const weights = options.weights === undefined ? before?.weights : resolve(options.weights);
   return { lpips, weights: weights ?? resolve(defaultWeightsFolder) };
 }

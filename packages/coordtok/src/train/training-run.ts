@@ -201,7 +201,8 @@ export function checkStepsLeft(step: number, { totalSteps }: LoopSettings, minut
   if (minutes === undefined && step >= totalSteps)
     throw new CoordTokError(
       "usage",
-      `The training has taken ${step} steps, which is all of ${totalSteps}; go on with more by --steps, or by --minutes.`,
+      `The training has taken all of its ${totalSteps} steps (it is at step ${step}); ask for more steps or minutes to continue.`,
+      { options: { totalSteps: undefined, minutes: undefined } },
     );
 }
 
@@ -214,10 +215,9 @@ export function checkSeed({
   readonly seed?: number | undefined;
 }): void {
   if (resume !== undefined && seed !== undefined)
-    throw new CoordTokError(
-      "usage",
-      "--seed and --resume exclude each other: a resumed training goes on with its own random numbers.",
-    );
+    throw new CoordTokError("usage", "A resumed training continues with its own random numbers; leave the seed out.", {
+      options: { seed: undefined },
+    });
 }
 
 /**
@@ -227,7 +227,7 @@ export function checkSeed({
 export async function reopenRun(path: string, step: number, { onNote }: CommonOptions): Promise<RunFolder> {
   const { folder, abandoned } = await reopenRunFolder(path, step);
   if (abandoned !== undefined)
-    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; go on with them with --resume ${abandoned}`);
+    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; resume that folder to continue from them`);
   return folder;
 }
 
