@@ -1,5 +1,6 @@
 import { nestTensors, Random, type Initializer } from "@coordtok/core";
-import { paramShapes, type SiTConfig, type SiTParams } from "@coordtok/diffusion";
+import type { SiTConfig } from "@coordtok/diffusion";
+import { paramShapes, type SiTParams } from "@coordtok/diffusion/model";
 import { reshape, tensor, type Rank, type ShapeMap, type Tensor } from "@tensorflow/tfjs-core";
 
 /** Numbers of mean 0 and variance 1. */

@@ -1,6 +1,7 @@
 import { clipFromRgb, disposeTree, meanSquaredErrorSum, Random, type Clip, type RgbClip } from "@coordtok/core";
 import { adamw, lossAndGradients } from "@coordtok/core/train";
-import { preset as sitPreset, sit } from "@coordtok/diffusion";
+import { preset as sitPreset } from "@coordtok/diffusion";
+import { sit } from "@coordtok/diffusion/model";
 import {
   createDecoderParams,
   createEncoderParams,

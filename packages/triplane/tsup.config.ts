@@ -1,3 +1,3 @@
 import { buildPackage } from "../../tsup.base.js";
 
-export default buildPackage({ index: "src/index.ts" });
+export default buildPackage({ index: "src/index.ts", "official/index": "src/official/index.ts" });

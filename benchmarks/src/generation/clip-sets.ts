@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { clipFromRgb, type Random, type RgbClip } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { SiT } from "@coordtok/diffusion";
-import type { LpipsParams } from "@coordtok/metrics";
+import type { LpipsParams } from "@coordtok/metrics/networks";
 import type { CoordTok } from "@coordtok/tokenizer";
 import {
   denormalize,

@@ -1,5 +1,5 @@
 import { Random } from "@coordtok/core";
-import { lpipsFeatures, type LpipsParams } from "@coordtok/metrics";
+import { lpipsFeatures, type LpipsParams } from "@coordtok/metrics/networks";
 import {
   abs,
   clipByValue,

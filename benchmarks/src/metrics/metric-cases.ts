@@ -2,15 +2,14 @@ import { Random, type RgbClip } from "@coordtok/core";
 import {
   ContentMeter,
   framesOf,
-  i3d,
   lpips,
   msSsimPerFrame,
   psnr,
   psnrOfRgb,
-  randomI3dParams,
   SeamMeter,
   ssimPerFrame,
 } from "@coordtok/metrics";
+import { i3d, randomI3dParams } from "@coordtok/metrics/networks";
 import type { Tensor, Tensor4D, Tensor5D } from "@tensorflow/tfjs-core";
 import { randomLpips } from "./random-networks.js";
 

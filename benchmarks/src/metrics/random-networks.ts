@@ -1,5 +1,5 @@
 import type { Random } from "@coordtok/core";
-import { lpipsParamsFromStateDict, type LpipsNetworkName, type LpipsParams } from "@coordtok/metrics";
+import { lpipsParamsFromStateDict, type LpipsNetworkName, type LpipsParams } from "@coordtok/metrics/networks";
 import { dispose, ones, type Tensor } from "@tensorflow/tfjs-core";
 
 type Shapes = Record<string, readonly [outputs: number, inputs: number, size: number]>;

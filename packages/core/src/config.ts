@@ -45,6 +45,21 @@ export function checkKnownKeys(record: object, known: readonly string[], where: 
       throw new CoordTokError("config", `Unknown key "${key}" in ${where}${suggest(key, known)}`);
 }
 
+/**
+ * A record that has only known keys.
+ * @param where how to call it in the message.
+ * @throws CoordTokError `config` for anything but a record, or naming the nearest known key.
+ */
+export function checkGroup(value: unknown, where: string, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new CoordTokError(
+      "config",
+      `Expected ${where} to be a group of ${known.join(", ")}, got ${JSON.stringify(value)}.`,
+    );
+  checkKnownKeys(value, known, where);
+  return value as Record<string, unknown>;
+}
+
 /** A whole number of at least `minimum` or an error that names it. */
 export function checkInteger(value: unknown, name: string, minimum: number): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < minimum)

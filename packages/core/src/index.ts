@@ -18,6 +18,7 @@ export {
   type LoadOptions,
 } from "./checkpoint/checkpoint.js";
 export { bfloatFromFloat, floatFromBfloat, floatFromHalf, halfFromFloat } from "./checkpoint/half.js";
+export { floatWeights, int8Weights } from "./checkpoint/int8.js";
 export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
 export {
   bytesPerElement,
@@ -49,6 +50,7 @@ export {
 } from "./clip.js";
 export {
   checkChoice,
+  checkGroup,
   checkInteger,
   checkKnownKeys,
   checkNumber,

@@ -10,8 +10,8 @@ import {
 } from "@coordtok/core";
 import { parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
 import { checkConfig, type SiTConfig } from "./config.js";
-import { paramShapes, type SiTParams } from "./params.js";
-import { checkFlow, type Flow } from "./prediction.js";
+import { paramShapes, type SiTParams } from "./model/params.js";
+import { checkFlow, type Flow } from "./flow/prediction.js";
 
 /** The kind of a checkpoint of a generator. */
 export const checkpointKind = "diffusion";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { checkConfig, overrideConfig, preset, presetNames, tokenGrid, tokensOf } from "./index.js";
+import { checkConfig, overrideConfig, tokenGrid, tokensOf } from "./config.js";
+import { preset, presetNames } from "./presets.js";
 
 describe("configuration", () => {
   it("has a preset for every size and patch size", () => {

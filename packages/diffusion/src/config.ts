@@ -1,4 +1,4 @@
-import { checkDivides, checkInteger, checkKnownKeys, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
+import { checkDivides, checkInteger, checkGroup, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
 import { planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
 
 /** Everything that fixes the form of a SiT over triplanes. Plain data; `preset` gives examples. */
@@ -42,8 +42,8 @@ const keys: readonly string[] = [
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
  */
 export function checkConfig(value: unknown): SiTConfig {
-  const config = group(value, "the SiT configuration", keys);
-  const planes = group(config["planes"], "planes", ["t", "x", "y", "channels"]);
+  const config = checkGroup(value, "the SiT configuration", keys);
+  const planes = checkGroup(config["planes"], "planes", ["t", "x", "y", "channels"]);
   for (const name of ["t", "x", "y", "channels"]) checkInteger(planes[name], `planes.${name}`, 1);
   for (const name of ["patch", "width", "depth", "heads", "classes"]) checkInteger(config[name], name, 1);
   checkNumber(config["mlpRatio"], "mlpRatio", 0.25, 64);
@@ -61,16 +61,6 @@ export function checkConfig(value: unknown): SiTConfig {
     throw new CoordTokError("config", `Expected a width that is a multiple of 4, got ${checked.width}.`);
   checkInteger(hiddenWidth(checked), "width times mlpRatio", 1);
   return checked;
-}
-
-function group(value: unknown, where: string, known: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new CoordTokError(
-      "config",
-      `Expected ${where} to be a group of ${known.join(", ")}, got ${JSON.stringify(value)}.`,
-    );
-  checkKnownKeys(value, known, where);
-  return value as Record<string, unknown>;
 }
 
 /** Hidden width of the MLPs. */

@@ -10,17 +10,17 @@ import {
 import { mapPlanes, planeShape, sliceTriplane, type NormalizedTriplane } from "@coordtok/triplane";
 import { fill, type Tensor4D } from "@tensorflow/tfjs-core";
 import { loadGenerator, type LatentFacts, type LoadGeneratorOptions } from "./checkpoint.js";
-import { noClass } from "./conditioning.js";
+import { noClass } from "./model/conditioning.js";
 import { checkConfig, type SiTConfig } from "./config.js";
-import { guidedField, type GuidanceOptions } from "./guidance.js";
-import { createParams, type SiTParams } from "./params.js";
-import { checkFlow, defaultFlow, velocityField, type Field, type Flow } from "./prediction.js";
-import { samplingInterval } from "./interval.js";
+import { guidedField, type GuidanceOptions } from "./sample/guidance.js";
+import { createParams, type SiTParams } from "./model/params.js";
+import { checkFlow, defaultFlow, velocityField, type Field, type Flow } from "./flow/prediction.js";
+import { samplingInterval } from "./flow/interval.js";
 import { solveOde, type OdeOptions } from "./sample/ode.js";
 import { solveSde, type SdeOptions } from "./sample/sde.js";
 import { odeSolverNames, tableauOf, type OdeSolverName } from "./sample/tableau.js";
-import { sit } from "./sit.js";
-import { normalLike } from "./tree-math.js";
+import { sit } from "./model/sit.js";
+import { normalLike } from "./flow/tree-math.js";
 
 /** Solvers by name: those of ODEs, and `sde-euler` and `sde-heun`, which add noise on the way. */
 export const samplerNames: readonly SamplerName[] = [...odeSolverNames, "sde-euler", "sde-heun"];

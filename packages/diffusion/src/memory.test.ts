@@ -4,7 +4,8 @@ import { describeEachBackend } from "@coordtok/tools";
 import { collectStats, mapPlanes, planeShape, type LabelledTriplane, type Triplane } from "@coordtok/triplane";
 import { memory, profile } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
-import { estimateMemory, overrideConfig, preset, SiT, type MemoryWork, type SiTParams } from "./index.js";
+import { estimateMemory, overrideConfig, preset, SiT, type MemoryWork } from "./index.js";
+import type { SiTParams } from "./model/index.js";
 import { trainDiffusion } from "./train/index.js";
 
 const planes = { t: 8, x: 8, y: 8, channels: 4 };

@@ -1,6 +1,6 @@
 import { hasFused, inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core";
 import { tokensOf, tokenValues, type SiTConfig } from "./config.js";
-import { paramShapes } from "./params.js";
+import { paramShapes } from "./model/params.js";
 
 /** What is to be computed, for {@link estimateMemory}. */
 export interface MemoryWork {

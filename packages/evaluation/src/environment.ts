@@ -1,6 +1,7 @@
 import type { LoadedBackend } from "@coordtok/backend";
 import { packageVersion, sha256OfFile } from "@coordtok/core/node";
-import { disposeI3dParams, i3dWeightFile, type I3dOutput } from "@coordtok/metrics";
+import { i3dWeightFile } from "@coordtok/metrics";
+import { disposeI3dParams, type I3dOutput } from "@coordtok/metrics/networks";
 import { loadI3d, type FoundWeights, defaultWeightsFolder } from "@coordtok/metrics/node";
 import { join } from "node:path";
 import type { LeftOut } from "./clip-plan.js";

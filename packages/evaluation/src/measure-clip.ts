@@ -1,15 +1,7 @@
 import type { RgbPicture } from "@coordtok/video";
 import { throwIfAborted, type RgbFrame } from "@coordtok/core";
-import {
-  ClipScorer,
-  ContentMeter,
-  FeatureWindows,
-  SeamMeter,
-  type ClipScores,
-  type I3dOutput,
-  type I3dParams,
-  type LpipsParams,
-} from "@coordtok/metrics";
+import { ClipScorer, ContentMeter, FeatureWindows, SeamMeter, type ClipScores } from "@coordtok/metrics";
+import type { I3dOutput, I3dParams, LpipsParams } from "@coordtok/metrics/networks";
 import type { PlannedClip } from "./clip-plan.js";
 import type { PairSource } from "./pair-source.js";
 import type { ClipRecord, FrameMeasureName, Scores, SetRecord } from "./record.js";

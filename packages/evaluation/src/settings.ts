@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { I3dOutput, LpipsWeightsName } from "@coordtok/metrics";
+import type { LpipsWeightsName } from "@coordtok/metrics";
+import type { I3dOutput } from "@coordtok/metrics/networks";
 import type { Precision } from "@coordtok/backend";
 import type { FrameSize } from "@coordtok/video";
 import type { LeftOut, Shard } from "./clip-plan.js";

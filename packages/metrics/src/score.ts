@@ -7,7 +7,7 @@ import {
   type RgbFrame,
 } from "@coordtok/core";
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
-import { unitFromByte } from "./eight-bit.js";
+import { unitFromByte } from "./official/eight-bit.js";
 import { framePairs, tensorOfFrames, type FrameSource } from "./frames.js";
 import { lpips } from "./lpips/lpips.js";
 import type { LpipsParams } from "./lpips/params.js";

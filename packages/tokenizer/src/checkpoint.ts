@@ -1,13 +1,16 @@
 import {
   checkpointMetadata,
+  CoordTokError,
   encodeSafetensors,
   loadCheckpoint,
   nestTensors,
   saveCheckpoint,
+  type ExpectedShapes,
   type Json,
   type LongCallOptions,
   type NamedBytes,
   type RangeSource,
+  type TensorTree,
 } from "@coordtok/core";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { paramShapes, type TokenizerParams } from "./params.js";
@@ -26,15 +29,18 @@ export type WeightsChoice = "average" | "model";
 /** Which half of a tokenizer: encoding needs the encoder alone, decoding the decoder. */
 export type TokenizerPart = "encoder" | "decoder";
 
-/** Options of {@link loadTokenizer}. */
-export interface LoadTokenizerOptions extends LongCallOptions {
+/** What of a checkpoint is loaded. */
+export interface LoadFormOptions<Config> extends LongCallOptions {
   /** Default `average`. */
   readonly weights?: WeightsChoice | undefined;
   /** Only this half is read (default: both). */
   readonly part?: TokenizerPart | undefined;
   /** Called with the configuration before any weight is read; what it throws ends the loading. */
-  readonly onConfig?: ((config: TokenizerConfig) => void) | undefined;
+  readonly onConfig?: ((config: Config) => void) | undefined;
 }
+
+/** Options of {@link loadTokenizer}. */
+export type LoadTokenizerOptions = LoadFormOptions<TokenizerConfig>;
 
 /** A tokenizer out of a file; its tensors are the caller's. */
 export interface LoadedTokenizer {
@@ -52,20 +58,38 @@ export async function loadTokenizer(
   source: RangeSource | Uint8Array | Blob,
   options: LoadTokenizerOptions = {},
 ): Promise<LoadedTokenizer> {
-  const { part, onConfig } = options;
-  const prefix = `${options.weights ?? "average"}.`;
+  return loadForm<TokenizerConfig, TokenizerParams>(source, parseStoredConfig, paramShapes, options);
+}
+
+/** Loads the weights of a tokenizer of one form; see {@link loadTokenizer}. */
+export async function loadForm<Config, Params extends { readonly [part in TokenizerPart]: TensorTree }>(
+  source: RangeSource | Uint8Array | Blob,
+  parseConfig: (stored: Json) => Config,
+  shapesOf: (config: Config) => ExpectedShapes,
+  { part, onConfig, weights = "average", ...options }: LoadFormOptions<Config>,
+): Promise<{ readonly config: Config; readonly params: Partial<Params> }> {
   const { config, tensors } = await loadCheckpoint(source, {
     ...options,
     kind: checkpointKind,
-    parseConfig: parseStoredConfig,
+    parseConfig,
     shapes: (stored) => {
       onConfig?.(stored);
-      return part === undefined ? paramShapes(stored) : partShapes(stored, part);
+      return part === undefined ? shapesOf(stored) : partShapes(shapesOf(stored), part);
     },
-    prefix: part === undefined ? prefix : `${prefix}${part}.`,
+    prefix: part === undefined ? `${weights}.` : `${weights}.${part}.`,
   });
   const tree = nestTensors(tensors);
-  return { config, params: part === undefined ? (tree as TokenizerParams) : { [part]: tree } };
+  return { config, params: (part === undefined ? tree : { [part]: tree }) as Partial<Params> };
+}
+
+/**
+ * One half of the weights of a tokenizer.
+ * @throws CoordTokError `input` when it was loaded without that half.
+ */
+export function halfOf<Params, P extends keyof Params & TokenizerPart>(params: Partial<Params>, part: P): Params[P] {
+  const half = params[part];
+  if (half !== undefined) return half;
+  throw new CoordTokError("input", `This tokenizer was loaded without its ${part}; load it without the option "part".`);
 }
 
 /**
@@ -85,23 +109,27 @@ export function encodeTokenizerBytes(
   tensors: Iterable<NamedBytes>,
   metadata: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<Uint8Array, void> {
+  return encodeFormBytes(config as unknown as Json, tensors, metadata);
+}
+
+/** The bytes of a checkpoint of either form with weights alone, which come as bytes. */
+export function encodeFormBytes(
+  config: Json,
+  tensors: Iterable<NamedBytes>,
+  metadata: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array, void> {
   const stored = Array.from(tensors, (tensor) => ({ ...tensor, name: `average.${tensor.name}` }));
-  return encodeSafetensors(
-    stored,
-    checkpointMetadata({ kind: checkpointKind, config: config as unknown as Json, metadata }),
-  );
+  return encodeSafetensors(stored, checkpointMetadata({ kind: checkpointKind, config, metadata }));
 }
 
 /** The names and shapes of the decoder's parameters alone, for files that carry a decoder. */
 export function decoderShapes(config: TokenizerConfig): Map<string, readonly number[]> {
-  return partShapes(config, "decoder");
+  return partShapes(paramShapes(config), "decoder");
 }
 
-function partShapes(config: TokenizerConfig, part: TokenizerPart): Map<string, readonly number[]> {
+function partShapes(shapes: ExpectedShapes, part: TokenizerPart): Map<string, readonly number[]> {
   const prefix = `${part}.`;
   return new Map(
-    [...paramShapes(config)]
-      .filter(([path]) => path.startsWith(prefix))
-      .map(([path, shape]) => [path.slice(prefix.length), shape]),
+    [...shapes].filter(([path]) => path.startsWith(prefix)).map(([path, shape]) => [path.slice(prefix.length), shape]),
   );
 }

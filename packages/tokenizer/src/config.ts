@@ -2,7 +2,7 @@ import {
   checkChoice,
   checkDivides,
   checkInteger,
-  checkKnownKeys,
+  checkGroup,
   CoordTokError,
   withOverrides,
   type PatchSize,
@@ -61,6 +61,8 @@ export interface DecoderConfig {
 
 /** Everything that fixes the form of a tokenizer. Plain data; `preset` gives examples. */
 export interface TokenizerConfig {
+  /** The form of the paper; `LatticeConfig` is the other one. Stored configurations that say nothing are of this form. */
+  readonly form: "paper";
   /** The clips it is made for. */
   readonly clip: ClipSize;
   /** The clip encoder. */
@@ -92,36 +94,39 @@ const shape: { readonly [group: string]: readonly string[] } = {
 /**
  * Checks a configuration, wherever it came from.
  * @param value plain data, for example parsed JSON.
- * @returns the same data, typed.
+ * @returns the same data with its form, typed.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
  */
 export function checkConfig(value: unknown): TokenizerConfig {
-  const config = group(value, "the tokenizer configuration", [...Object.keys(shape), "padding", "compat"]);
+  checkForm(value);
+  const stored = checkGroup(value, "the tokenizer configuration", ["form", ...Object.keys(shape), "padding", "compat"]);
+  const config = { form: "paper", ...stored };
   for (const [name, keys] of Object.entries(shape)) {
-    const part = group(config[name], name, keys);
+    const part = checkGroup(stored[name], name, keys);
     for (const key of keys) {
       const path = `${name}.${key}`;
       if (key === "patch" || key === "cell") {
-        const size = group(part[key], path, ["time", "space"]);
+        const size = checkGroup(part[key], path, ["time", "space"]);
         for (const axis of ["time", "space"]) checkInteger(size[axis], `${path}.${axis}`, 1);
       } else checkInteger(part[key], path, key.endsWith("ayers") ? 0 : 1);
     }
   }
-  checkChoice(config["padding"], "padding", ["masked", "official"]);
-  checkChoice(config["compat"], "compat", ["none", "official"]);
-  const checked = value as TokenizerConfig;
+  checkChoice(stored["padding"], "padding", ["masked", "official"]);
+  checkChoice(stored["compat"], "compat", ["none", "official"]);
+  const checked = config as unknown as TokenizerConfig;
   checkDivisibility(checked);
   return checked;
 }
 
-function group(value: unknown, where: string, keys: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
+/** The keys of the other form say nothing here, so its name comes before them. */
+function checkForm(value: unknown): void {
+  const form = typeof value === "object" && value !== null && "form" in value ? value.form : "paper";
+  if (form === "lattice")
     throw new CoordTokError(
       "config",
-      `Expected ${where} to be a group of ${keys.join(", ")}, got ${JSON.stringify(value)}.`,
+      "Expected a tokenizer of the paper's form, got one of the lattice form; use a function or command that takes that form.",
     );
-  checkKnownKeys(value, keys, where);
-  return value as Record<string, unknown>;
+  checkChoice(form, "form", ["paper"]);
 }
 
 function checkDivisibility({ clip, encoder, planes, decoder, compat }: TokenizerConfig): void {

@@ -1,7 +1,7 @@
-import { CoordTokError, disposeTree, type Clip, type RangeSource } from "@coordtok/core";
+import { disposeTree, type Clip, type RangeSource } from "@coordtok/core";
 import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
-import { loadTokenizer, type LoadTokenizerOptions, type TokenizerPart } from "./checkpoint.js";
+import { halfOf, loadTokenizer, type LoadTokenizerOptions } from "./checkpoint.js";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";
 import { decode, latticeOf, type DecodeOptions } from "./decode.js";
@@ -10,6 +10,8 @@ import { createParams, type TokenizerParams } from "./params.js";
 
 /** A tokenizer with its weights in memory: the handle that most programs need. Free it with `dispose()` or `using`. */
 export class CoordTok implements Disposable {
+  /** Tells this handle from that of the lattice form. */
+  readonly form = "paper";
   /** The form of the model. */
   readonly config: TokenizerConfig;
   readonly #params: Partial<TokenizerParams>;
@@ -44,17 +46,17 @@ export class CoordTok implements Disposable {
    * @throws CoordTokError `input` when only one half was loaded.
    */
   get params(): TokenizerParams {
-    return { encoder: this.#half("encoder"), decoder: this.#half("decoder") };
+    return { encoder: halfOf(this.#params, "encoder"), decoder: halfOf(this.#params, "decoder") };
   }
 
   /** Clips to triplanes; see `encode`. The result is the caller's. */
   encode(clip: Clip): Triplane {
-    return encode(this.#half("encoder"), this.config, clip);
+    return encode(halfOf(this.#params, "encoder"), this.config, clip);
   }
 
   /** A triplane to frames; see `decode`. The result is the caller's. */
   async decode(triplane: Triplane, options: DecodeOptions = {}): Promise<Clip> {
-    return decode(this.#half("decoder"), this.config, triplane, options);
+    return decode(halfOf(this.#params, "decoder"), this.config, triplane, options);
   }
 
   /**
@@ -62,16 +64,7 @@ export class CoordTok implements Disposable {
    * @returns `[B, N, time * space * space * 3]`, the caller's.
    */
   decodeAt(triplane: Triplane, points: PointSet): Tensor3D {
-    return decodePatches(this.#half("decoder"), this.config, triplane, points, latticeOf(this.config));
-  }
-
-  #half<P extends TokenizerPart>(part: P): TokenizerParams[P] {
-    const half = this.#params[part];
-    if (half !== undefined) return half;
-    throw new CoordTokError(
-      "input",
-      `This tokenizer was loaded without its ${part}; load it without the option "part".`,
-    );
+    return decodePatches(halfOf(this.#params, "decoder"), this.config, triplane, points, latticeOf(this.config));
   }
 
   /** Frees the weights. */

@@ -1,5 +1,11 @@
 export { CoordTok } from "./coordtok.js";
 export {
+  openTokenizer,
+  type AnyTokenizer,
+  type AnyTokenizerConfig,
+  type OpenTokenizerOptions,
+} from "./open-tokenizer.js";
+export {
   cellGrid,
   cellSize,
   checkConfig,
@@ -34,6 +40,7 @@ export {
   encodeTokenizerBytes,
   loadTokenizer,
   type LoadedTokenizer,
+  type LoadFormOptions,
   type LoadTokenizerOptions,
   type TokenizerPart,
   type WeightsChoice,
@@ -60,3 +67,14 @@ export {
   stateDictFromLattice,
   type ReferenceConfig,
 } from "./lattice/state-dict.js";
+export { estimateLatticeMemory, type LatticeMemoryWork } from "./lattice/memory.js";
+export { LatticeCoordTok } from "./lattice/lattice-coordtok.js";
+export {
+  convertReference,
+  encodeLatticeCheckpoint,
+  loadLattice,
+  type EncodeLatticeOptions,
+  type LoadedLattice,
+  type LoadLatticeOptions,
+  type WeightStorage,
+} from "./lattice/checkpoint.js";

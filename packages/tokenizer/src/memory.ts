@@ -3,6 +3,7 @@ import {
   inferenceMemory,
   maxLogits,
   trainingMemory,
+  type ExpectedShapes,
   type MemoryEstimate,
   type PatchSize,
 } from "@coordtok/core";
@@ -37,31 +38,37 @@ export type MemoryWork =
       readonly points: number;
     };
 
-const bytesPerNumber = 4;
+export const bytesPerNumber = 4;
 /** What the formulas below leave out: small tensors, and those that live a little longer than they must. */
-const margin = 1.25;
+export const memoryMargin = 1.25;
 
 /**
  * Estimates the memory that some work takes, before it starts, from the configuration alone. It follows the layers: what a block holds
  * at its peak, and in training what each keeps for its gradient. Fused operations of the backend in use are taken into account.
  */
 export function estimateMemory(config: TokenizerConfig, work: MemoryWork): MemoryEstimate {
-  const encoder = bytesOfWeights(config, "encoder.");
-  const decoder = bytesOfWeights(config, "decoder.");
+  const shapes = paramShapes(config);
+  const encoder = bytesOfWeights(shapes, "encoder.");
+  const decoder = bytesOfWeights(shapes, "decoder.");
   const clips = work.clips ?? 1;
-  if (work.task === "encode") return inferenceMemory(encoder, clips * margin * bytesPerNumber * encodeNumbers(config));
+  if (work.task === "encode")
+    return inferenceMemory(encoder, clips * memoryMargin * bytesPerNumber * encodeNumbers(config));
   if (work.task === "decode") {
     const frames = work.frames ?? config.clip.frames;
-    return inferenceMemory(decoder, clips * margin * bytesPerNumber * decodeNumbers(config, work.sliceSize, frames));
+    return inferenceMemory(
+      decoder,
+      clips * memoryMargin * bytesPerNumber * decodeNumbers(config, work.sliceSize, frames),
+    );
   }
   const weights = encoder + decoder;
-  const activations = clips * margin * bytesPerNumber * trainNumbers(config, work.points);
+  const activations = clips * memoryMargin * bytesPerNumber * trainNumbers(config, work.points);
   return trainingMemory(weights, activations);
 }
 
-function bytesOfWeights(config: TokenizerConfig, prefix: string): number {
+/** The bytes of the parameters whose path begins with a prefix. */
+export function bytesOfWeights(shapes: ExpectedShapes, prefix: string): number {
   let numbers = 0;
-  for (const [path, shape] of paramShapes(config))
+  for (const [path, shape] of shapes)
     if (path.startsWith(prefix)) numbers += shape.reduce((product, dim) => product * dim, 1);
   return numbers * bytesPerNumber;
 }
@@ -70,7 +77,7 @@ function bytesOfWeights(config: TokenizerConfig, prefix: string): number {
  * Numbers alive at the end of a block over `rows` tokens that attend to `keys` tokens: its input, norms, queries, keys and values, hidden
  * values and results. Composite norms and GELUs leave a few more of each size, and composite attention its logits.
  */
-function blockNumbers(rows: number, keys: number, width: number, heads: number): number {
+export function blockNumbers(rows: number, keys: number, width: number, heads: number): number {
   const fused = hasFused("CoordTokSelfAttention");
   const logits = fused ? 0 : 3 * Math.min(heads * rows * keys, maxLogits);
   return rows * width * (fused ? 20 : 32) + logits;

@@ -1,4 +1,5 @@
-import { officialIndex, type PatchLattice, type PointSet } from "@coordtok/triplane";
+import type { PatchLattice, PointSet } from "@coordtok/triplane";
+import { officialIndex } from "@coordtok/triplane/official";
 
 /** Rows of the position table, one per point, and their weights; without weights they count fully. */
 export interface TableCorner {

@@ -1,3 +1,4 @@
+// The planes.
 export { axes, planeAxes, planeNames, type Axis, type PlaneName } from "./axes.js";
 export {
   disposeTriplane,
@@ -13,10 +14,11 @@ export {
   type TriplaneShape,
 } from "./triplane.js";
 export type { LabelledTriplane } from "./labelled.js";
+export { floatCount, tokenCount, tokensFromTriplane, triplaneFromTokens } from "./tokens.js";
+// Coordinates, and what the planes hold there.
 export {
   latticeCoordinate,
   latticeCoordinates,
-  officialIndex,
   patchLattice,
   type LatticeCells,
   type LatticeOptions,
@@ -27,20 +29,19 @@ export {
 } from "./patch-lattice.js";
 export { checkPoints, type PointSet } from "./points.js";
 export { lookup } from "./lookup.js";
-export { floatCount, tokenCount, tokensFromTriplane, triplaneFromTokens } from "./tokens.js";
+// The distribution of their channels.
 export {
-  averageStatsOfficially,
   collectStats,
   denormalize,
   deviationOf,
   mergeStats,
   normalize,
   parseStats,
-  statsFromOfficialLog,
   type NormalizedTriplane,
   type PlaneStats,
   type TriplaneStats,
 } from "./normalizer.js";
+// Their files.
 export {
   encodeTriplaneFile,
   readTriplaneFile,

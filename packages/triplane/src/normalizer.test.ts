@@ -3,7 +3,6 @@ import { describeEachBackend, expectNoLeak, expectOutput, readFixture, type Fixt
 import { tensor, tensor4d, transpose, zeros, type Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import {
-  averageStatsOfficially,
   collectStats,
   denormalize,
   deviationOf,
@@ -14,11 +13,11 @@ import {
   planeNames,
   sliceTriplane,
   stackTriplanes,
-  statsFromOfficialLog,
   type NormalizedTriplane,
   type Triplane,
   type TriplaneStats,
 } from "./index.js";
+import { averageStatsOfficially, statsFromOfficialLog } from "./official/index.js";
 
 function storedPlanes(fixture: Fixture, begin: number, end: number): Triplane {
   return mapPlanes((plane) => {

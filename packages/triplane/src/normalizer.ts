@@ -78,27 +78,6 @@ export function mergeStats(a: TriplaneStats, b: TriplaneStats): TriplaneStats {
 }
 
 /**
- * The official average over processes: the plain mean of their means and of their variances, whatever their counts; how far the
- * means lie apart is lost (`docs/spec.md#latent-statistics`). For parity only, {@link mergeStats} is right.
- * @throws CoordTokError `input` for none, `shape` when their channels differ.
- */
-export function averageStatsOfficially(parts: readonly TriplaneStats[]): TriplaneStats {
-  const [first] = parts;
-  if (!first) throw new CoordTokError("input", "Expected at least one set of statistics to average, got none.");
-  return perPlane((plane) => {
-    for (const part of parts) checkChannels(first[plane].mean.length, part[plane].mean.length, plane);
-    const count = parts.reduce((sum, part) => sum + part[plane].count, 0);
-    const averageOf = (pick: (stats: PlaneStats, channel: number) => number): number[] =>
-      first[plane].mean.map((_, c) => parts.reduce((sum, part) => sum + pick(part[plane], c), 0) / parts.length);
-    return {
-      count,
-      mean: averageOf((stats, c) => stats.mean[c]!),
-      squares: averageOf((stats, c) => stats.squares[c]! / stats.count).map((variance) => variance * count),
-    };
-  });
-}
-
-/**
  * The biased standard deviation of each channel of a plane, `sqrt(squares / count)`. For a channel that never varies it is 1, so that
  * normalising only shifts it.
  */
@@ -136,37 +115,13 @@ function perChannel(
   return mapPlanes((plane) => tidy(() => change(triplane[plane], [...stats[plane].mean], deviationOf(stats[plane]))));
 }
 
-function checkChannels(expected: number, got: number, plane: PlaneName): void {
+/** Throws `shape` unless a plane has as many channels as its statistics. */
+export function checkChannels(expected: number, got: number, plane: PlaneName): void {
   if (expected !== got)
     throw new CoordTokError(
       "shape",
       `Expected ${expected} channels in plane ${plane}, as the statistics have them, got ${got}.`,
     );
-}
-
-/** What the official trainer writes: `xy_mean: tensor([ 0.1,  0.2])`, over several lines when there are many channels. */
-const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
-
-/**
- * Statistics out of the text log of the official trainer, which is where the official sampler reads them, with the 4 decimals that
- * PyTorch prints (`docs/spec.md#latent-statistics`). Where the log has them several times, the last ones count.
- * @returns statistics of one sample; how many there were the log does not say, so do not merge them with others.
- * @throws CoordTokError `file-format` when a plane is missing, a number is none, or a deviation is negative.
- */
-export function statsFromOfficialLog(log: string): TriplaneStats {
-  const found = new Map<string, number[]>();
-  for (const [, plane, what, list] of log.matchAll(loggedNumbers))
-    found.set(`${plane!}_${what!}`, list!.split(",").map(Number));
-  return perPlane((plane) => {
-    const [mean, deviation] = [found.get(`${plane}_mean`), found.get(`${plane}_std`)];
-    const isComplete = mean !== undefined && mean.length === deviation?.length;
-    if (!isComplete || ![...mean, ...deviation].every(Number.isFinite) || deviation.some((value) => value < 0))
-      throw new CoordTokError(
-        "file-format",
-        `Expected a log with the mean and the deviation of plane ${plane}, "${plane}_mean: tensor([…])" and "${plane}_std: tensor([…])", found ${mean || deviation ? "others" : "none"}.`,
-      );
-    return { count: 1, mean, squares: deviation.map((value) => value ** 2) };
-  });
 }
 
 /**

@@ -1,7 +1,8 @@
 import { readFixture } from "@coordtok/tools";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { latticeCoordinate, latticeCoordinates, officialIndex, patchLattice } from "./index.js";
+import { latticeCoordinate, latticeCoordinates, patchLattice } from "./index.js";
+import { officialIndex } from "./official/index.js";
 
 const lattices = fc
   .record({

@@ -1,18 +1,11 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { stat } from "node:fs/promises";
-import {
-  CoordTokError,
-  loadCheckpoint,
-  nestTensors,
-  throwIfAborted,
-  type Json,
-  type LongCallOptions,
-} from "@coordtok/core";
+import { CoordTokError, nestTensors, throwIfAborted, type Json, type LongCallOptions } from "@coordtok/core";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
 import {
   checkConfig,
-  checkpointKind,
   decoderShapes,
+  loadTokenizer,
   triplaneShapeOf,
   type DecoderParams,
   type TokenizerConfig,
@@ -189,22 +182,17 @@ export async function findCheckpoint(
 }
 
 async function readDecoder(path: string, expected: TokenizerConfig, options: LongCallOptions): Promise<DecoderParams> {
+  const onConfig = (config: TokenizerConfig): void => {
+    if (JSON.stringify(config) !== JSON.stringify(expected))
+      throw new CoordTokError(
+        "checkpoint",
+        `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
+      );
+  };
   const source = await openFileSource(path);
   try {
-    const { tensors, config } = await loadCheckpoint(source, {
-      ...options,
-      kind: checkpointKind,
-      parseConfig: checkConfig,
-      prefix: "average.decoder.",
-      shapes: decoderShapes,
-    });
-    const decoder = nestTensors(tensors) as DecoderParams;
-    if (JSON.stringify(config) === JSON.stringify(expected)) return decoder;
-    for (const tensor of tensors.values()) tensor.dispose();
-    throw new CoordTokError(
-      "checkpoint",
-      `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
-    );
+    const { params } = await loadTokenizer(source, { ...options, part: "decoder", onConfig });
+    return params.decoder!;
   } finally {
     await source.close();
   }

@@ -14,7 +14,8 @@ import {
   type FileSource,
   type OverwriteOption,
 } from "@coordtok/core/node";
-import { planeNames, statsFromOfficialLog } from "@coordtok/triplane";
+import { planeNames } from "@coordtok/triplane";
+import { statsFromOfficialLog } from "@coordtok/triplane/official";
 import { planFor } from "./plan.js";
 import { isTorchName, openWeights } from "./weights-file.js";
 

@@ -5,14 +5,8 @@ import { type LoadedBackend, prepareBackend } from "@coordtok/backend";
 import { CoordTokError } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint } from "@coordtok/core/node";
 import { disposeTrainState } from "@coordtok/core/train";
-import {
-  defaultFlow,
-  type Flow,
-  type GeneratorConfig,
-  type LatentFacts,
-  type SiTConfig,
-  type SiTParams,
-} from "@coordtok/diffusion";
+import { defaultFlow, type Flow, type GeneratorConfig, type LatentFacts, type SiTConfig } from "@coordtok/diffusion";
+import type { SiTParams } from "@coordtok/diffusion/model";
 import {
   clipsTaken,
   encodeTraining,

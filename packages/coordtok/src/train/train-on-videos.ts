@@ -6,7 +6,8 @@ import { CoordTokError, type PerceptualLoss, type RgbClip } from "@coordtok/core
 import { openFileSource, resolveCheckpoint } from "@coordtok/core/node";
 import { type LoadedBackend, prepareBackend } from "@coordtok/backend";
 import { disposeTrainState, initialTrainState, optimizerOf } from "@coordtok/core/train";
-import { disposeLpipsParams, perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
+import { perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
+import { disposeLpipsParams } from "@coordtok/metrics/networks";
 import { loadLpips, defaultWeightsFolder } from "@coordtok/metrics/node";
 import type { TokenizerConfig, TokenizerParams } from "@coordtok/tokenizer";
 import {

@@ -4,6 +4,7 @@ import { CoordTokError, messageOf } from "../errors.js";
 import type { LongCallOptions } from "../progress.js";
 import { treeEntries, type TensorTree } from "../tree.js";
 import { assignStrict, readTensors, type ExpectedShapes } from "./assign.js";
+import { floatWeights } from "./int8.js";
 import type { RangeSource } from "./range-source.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors-read.js";
 import { encodeSafetensors, type EncodeOptions } from "./safetensors-write.js";
@@ -104,7 +105,7 @@ function parseConfigOf<Config>(file: SafetensorsFile, expected: ExpectedCheckpoi
 }
 
 /**
- * Loads a checkpoint. On any failure nothing stays in memory.
+ * Loads a checkpoint; int8 weights become float32. On any failure nothing stays in memory.
  * @param source a file (`openFileSource` of `@coordtok/core/node`), a blob, or the bytes. It may be closed afterwards.
  * @returns the checkpoint; its tensors are owned by the caller.
  * @throws CoordTokError as {@link openCheckpoint}, and `checkpoint` when the tensors do not fit the configuration.
@@ -113,7 +114,8 @@ export async function loadCheckpoint<Config>(
   source: RangeSource | Uint8Array | Blob,
   options: LoadOptions<Config>,
 ): Promise<Checkpoint<Config>> {
-  const { file, ...rest } = await openCheckpoint(source, options);
+  const { file: stored, ...rest } = await openCheckpoint(source, options);
+  const file = floatWeights(stored);
   const prefix = options.prefix ?? "";
   if (options.shapes) return { ...rest, tensors: await assignStrict(options.shapes(rest.config), file, options) };
   const names = [...file.entries.keys()].filter((name) => name.startsWith(prefix));

@@ -2,7 +2,7 @@ import type { LongCallOptions, TensorFile } from "@coordtok/core";
 import { checkStateDict, paramsFromStateDict, stateDictFromParams } from "@coordtok/core/state-dict";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import type { SiTConfig } from "../config.js";
-import type { SiTParams } from "../params.js";
+import type { SiTParams } from "../model/params.js";
 import { checkOfficialPositions, officialPositions } from "./positions.js";
 import { officialRows } from "./rows.js";
 

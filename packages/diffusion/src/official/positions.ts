@@ -1,6 +1,6 @@
 import { CoordTokError } from "@coordtok/core";
 import { tokenGrid, type SiTConfig } from "../config.js";
-import { sinCosPositions } from "../position.js";
+import { sinCosPositions } from "../model/position.js";
 
 /** The published model keeps its fixed positions as a parameter; ours computes them. */
 const fixedPositions = "pos_embed_xy";

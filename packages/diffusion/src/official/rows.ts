@@ -8,7 +8,7 @@ import {
 } from "@coordtok/core/state-dict";
 import { planeNames, type PlaneName } from "@coordtok/triplane";
 import type { SiTConfig } from "../config.js";
-import { paramShapes } from "../params.js";
+import { paramShapes } from "../model/params.js";
 import { checkSquarePlanes } from "./config.js";
 import { officialPositions } from "./positions.js";
 

@@ -19,8 +19,8 @@ import {
   type Scalar,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import type { Field } from "../prediction.js";
-import { tidyTree, weightedSum, type Term } from "../tree-math.js";
+import type { Field } from "../flow/prediction.js";
+import { tidyTree, weightedSum, type Term } from "../flow/tree-math.js";
 import type { Segment } from "./segment.js";
 import { rungeKuttaStep, type Step } from "./step.js";
 import type { Tableau } from "./tableau.js";

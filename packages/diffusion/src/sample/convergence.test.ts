@@ -1,7 +1,7 @@
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { mul, tensor1d, tidy, zeros, type Tensor1D } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
-import type { Field, Flow } from "../prediction.js";
+import type { Field, Flow } from "../flow/prediction.js";
 import { adaptiveSegments } from "./adaptive.js";
 import { odeTrajectory, solveOde } from "./ode.js";
 import { solveSde } from "./sde.js";

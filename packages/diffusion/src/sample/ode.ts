@@ -8,8 +8,8 @@ import {
   type LongCallOptions,
   type TensorTree,
 } from "@coordtok/core";
-import { type Field } from "../prediction.js";
-import { weightedSum } from "../tree-math.js";
+import { type Field } from "../flow/prediction.js";
+import { weightedSum } from "../flow/tree-math.js";
 import { adaptiveSegments } from "./adaptive.js";
 import { stateAt, type Segment } from "./segment.js";
 import { rungeKuttaStep } from "./step.js";

@@ -9,11 +9,18 @@ import {
   type LongCallOptions,
   type TensorTree,
 } from "@coordtok/core";
-import { interpolant } from "../interpolant.js";
-import { samplingInterval } from "../interval.js";
-import { derivedField, scoreWeights, velocityWeights, type Field, type Flow, type Weights } from "../prediction.js";
-import { tidyTree, weightedSum } from "../tree-math.js";
-import { diffusionCoefficient, diffusionForms, type DiffusionForm } from "./diffusion-form.js";
+import { interpolant } from "../flow/interpolant.js";
+import { samplingInterval } from "../flow/interval.js";
+import {
+  derivedField,
+  scoreWeights,
+  velocityWeights,
+  type Field,
+  type Flow,
+  type Weights,
+} from "../flow/prediction.js";
+import { tidyTree, weightedSum } from "../flow/tree-math.js";
+import { diffusionCoefficient, diffusionForms, type DiffusionForm } from "../flow/diffusion-form.js";
 import { timeGrid, type TimedState } from "./ode.js";
 
 /** SDE solvers. */

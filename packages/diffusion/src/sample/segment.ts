@@ -1,5 +1,5 @@
 import type { TensorTree } from "@coordtok/core";
-import { weightedSum } from "../tree-math.js";
+import { weightedSum } from "../flow/tree-math.js";
 
 /** A step that has been taken, with what is needed to find the states within it. */
 export interface Segment<T extends TensorTree> {

@@ -1,6 +1,6 @@
 import type { TensorTree } from "@coordtok/core";
-import type { Field } from "../prediction.js";
-import { tidyTree, weightedSum, type Term } from "../tree-math.js";
+import type { Field } from "../flow/prediction.js";
+import { tidyTree, weightedSum, type Term } from "../flow/tree-math.js";
 import type { Tableau } from "./tableau.js";
 
 /** A step of a Runge-Kutta method; all trees are the caller's. */

@@ -9,7 +9,7 @@ import {
   type GeneratorConfig,
   type LatentFacts,
 } from "../checkpoint.js";
-import type { SiTParams } from "../params.js";
+import type { SiTParams } from "../model/params.js";
 import type { DiffusionTrainSettings } from "./train.js";
 
 /** A training as it stands in a checkpoint: enough to go on bit for bit on the same backend with the same latents. */

@@ -1,5 +1,5 @@
 export { encodeTraining, readTraining, type SavedTraining } from "./checkpoint.js";
-export { logLikelihood, type LikelihoodOptions } from "../likelihood.js";
+export { logLikelihood, type LikelihoodOptions } from "../sample/likelihood.js";
 export {
   clipsTaken,
   trainDefaults,

@@ -4,7 +4,8 @@ import { describeEachBackend } from "@coordtok/tools";
 import { collectStats, disposeTriplane, mapPlanes, planeShape, type LabelledTriplane } from "@coordtok/triplane";
 import { memory } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
-import { preset, SiT, type SamplerName, type SiTParams } from "../index.js";
+import { preset, SiT, type SamplerName } from "../index.js";
+import type { SiTParams } from "../model/index.js";
 import { clipsTaken, encodeTraining, readTraining, trainDefaults, trainDiffusion } from "./index.js";
 
 const planes = { t: 4, x: 4, y: 4, channels: 2 };

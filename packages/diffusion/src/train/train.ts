@@ -16,9 +16,9 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { mean } from "@tensorflow/tfjs-core";
-import { dropLabels } from "../conditioning.js";
+import { dropLabels } from "../model/conditioning.js";
 import type { SiTConfig } from "../config.js";
-import { trainingInterval } from "../interval.js";
+import { trainingInterval } from "../flow/interval.js";
 import {
   drawTimes,
   flowLoss,
@@ -26,11 +26,11 @@ import {
   weightings,
   type TimeDistribution,
   type Weighting,
-} from "../objective.js";
-import { createParams, type SiTParams } from "../params.js";
-import { defaultFlow, type Flow } from "../prediction.js";
-import { sit } from "../sit.js";
-import { normalLike } from "../tree-math.js";
+} from "../flow/objective.js";
+import { createParams, type SiTParams } from "../model/params.js";
+import { defaultFlow, type Flow } from "../flow/prediction.js";
+import { sit } from "../model/sit.js";
+import { normalLike } from "../flow/tree-math.js";
 
 /** How to train a generator. */
 export interface DiffusionTrainSettings extends LoopSettings {

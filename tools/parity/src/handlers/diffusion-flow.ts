@@ -1,5 +1,6 @@
 import { CoordTokError, disposeTree } from "@coordtok/core";
 import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
+import type { DiffusionForm, Flow, PathName, PredictionName } from "@coordtok/diffusion";
 import {
   diffusionCoefficient,
   flowLoss,
@@ -9,15 +10,10 @@ import {
   noisyData,
   officialEpsilon,
   scoreWeights,
-  sit,
   velocityWeights,
-  type DiffusionForm,
-  type Flow,
-  type PathName,
-  type PredictionName,
-  type SiTParams,
   type Weighting,
-} from "@coordtok/diffusion";
+} from "@coordtok/diffusion/flow";
+import { sit, type SiTParams } from "@coordtok/diffusion/model";
 import { officialFromParams } from "@coordtok/diffusion/official";
 import { add, mean, mul, tensor, tidy, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import { diffusionModelOf, inputNumbers, inputPlanes } from "./diffusion-model.js";

@@ -1,14 +1,7 @@
 import { disposeTree, gatherRows, treeMap } from "@coordtok/core";
 import { emaUpdate } from "@coordtok/core/train";
-import {
-  dropLabels,
-  noClass,
-  sinCosPositions,
-  sit,
-  timeEmbedding,
-  type SiTConfig,
-  type SiTParams,
-} from "@coordtok/diffusion";
+import type { SiTConfig } from "@coordtok/diffusion";
+import { dropLabels, noClass, sinCosPositions, sit, timeEmbedding, type SiTParams } from "@coordtok/diffusion/model";
 import { configFromOfficial, paramsFromOfficial, type OfficialArguments } from "@coordtok/diffusion/official";
 import { planeNames, type NormalizedTriplane, type Triplane } from "@coordtok/triplane";
 import { transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";

@@ -1,19 +1,8 @@
 import { disposeTree, type TensorTree } from "@coordtok/core";
-import {
-  interval,
-  odeTrajectory,
-  officialEpsilon,
-  sdeTrajectory,
-  sit,
-  velocityField,
-  weightedSum,
-  type Field,
-  type Flow,
-  type LastStep,
-  type OdeSolverName,
-  type SdeSolverName,
-  type SiTParams,
-} from "@coordtok/diffusion";
+import type { Flow, LastStep, OdeSolverName, SdeSolverName } from "@coordtok/diffusion";
+import { interval, officialEpsilon, velocityField, weightedSum, type Field } from "@coordtok/diffusion/flow";
+import { sit, type SiTParams } from "@coordtok/diffusion/model";
+import { odeTrajectory, sdeTrajectory } from "@coordtok/diffusion/sample";
 import {
   configFromOfficial,
   decodeOfficial,
@@ -21,18 +10,17 @@ import {
   type OfficialArguments,
 } from "@coordtok/tokenizer/official";
 import {
-  averageStatsOfficially,
   collectStats,
   denormalize,
   deviationOf,
   normalize,
   planeNames,
   sliceTriplane,
-  statsFromOfficialLog,
   type NormalizedTriplane,
   type Triplane,
   type TriplaneStats,
 } from "@coordtok/triplane";
+import { averageStatsOfficially, statsFromOfficialLog } from "@coordtok/triplane/official";
 import { reshape, slice, stack, tidy, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import { flowOf, formOf, inputTensor } from "./diffusion-flow.js";
 import {

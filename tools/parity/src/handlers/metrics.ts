@@ -1,9 +1,16 @@
 import { modelRangeFromByte } from "@coordtok/core";
 import {
   covarianceOf,
+  frechetDistance,
+  psnr,
+  psnrPerFrame,
+  ssimPerFrame,
+  statisticsOf,
+  type PooledStatistics,
+} from "@coordtok/metrics";
+import {
   disposeI3dParams,
   disposeLpipsParams,
-  frechetDistance,
   fvdPreprocess,
   i3d,
   i3dEndPoints,
@@ -12,16 +19,9 @@ import {
   lpipsFeatures,
   lpipsParamsFromStateDict,
   lpipsPerLayer,
-  psnr,
-  psnrPerFrame,
-  ssimPerFrame,
-  statisticsOf,
-  truncatedBytes,
-  unitFromByte,
-  unitFromModelRange,
   type I3dParams,
-  type PooledStatistics,
-} from "@coordtok/metrics";
+} from "@coordtok/metrics/networks";
+import { truncatedBytes, unitFromByte, unitFromModelRange } from "@coordtok/metrics/official";
 import {
   clone,
   concat,

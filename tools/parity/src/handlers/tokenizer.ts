@@ -1,5 +1,6 @@
 import { disposeTree, renamedTensors, type SafetensorsFile } from "@coordtok/core";
-import { latticeCoordinate, officialIndex } from "@coordtok/triplane";
+import { latticeCoordinate } from "@coordtok/triplane";
+import { officialIndex } from "@coordtok/triplane/official";
 import { decodePatches, encode, latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
 import {
   configFromOfficial,

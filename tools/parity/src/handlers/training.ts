@@ -3,7 +3,8 @@ import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
 import { latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
 import { officialFromParams } from "@coordtok/tokenizer/official";
 import { frameCells, patchTargets, tokenizerLoss, type LossBatch } from "@coordtok/tokenizer/train";
-import { lpips, lpipsParamsFromStateDict } from "@coordtok/metrics";
+import { lpips } from "@coordtok/metrics";
+import { lpipsParamsFromStateDict } from "@coordtok/metrics/networks";
 import { latticeCoordinates, patchLattice, type PatchLattice } from "@coordtok/triplane";
 import { fitFrame } from "@coordtok/video";
 import {

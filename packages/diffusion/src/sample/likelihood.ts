@@ -16,9 +16,9 @@ import {
   type Tensor,
   type Tensor1D,
 } from "@tensorflow/tfjs-core";
-import type { Field } from "./prediction.js";
-import { solveOde, type OdeOptions } from "./sample/ode.js";
-import { randomLike, tidyTree } from "./tree-math.js";
+import type { Field } from "../flow/prediction.js";
+import { solveOde, type OdeOptions } from "./ode.js";
+import { randomLike, tidyTree } from "../flow/tree-math.js";
 
 /** Options of {@link logLikelihood}. */
 export interface LikelihoodOptions extends OdeOptions {

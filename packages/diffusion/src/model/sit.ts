@@ -20,7 +20,7 @@ import {
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
 import { condition, silu } from "./conditioning.js";
-import { checkPlanes, timePositionGrid, tokenGrid, type SiTConfig } from "./config.js";
+import { checkPlanes, timePositionGrid, tokenGrid, type SiTConfig } from "../config.js";
 import { canFuseBlocks, fusedSitBlock } from "./fused-block.js";
 import { gatedAdd, modulatedNorm } from "./modulation.js";
 import type { SiTBlockParams, SiTOutputParams, SiTParams } from "./params.js";

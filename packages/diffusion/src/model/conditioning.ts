@@ -1,6 +1,6 @@
 import { CoordTokError, gatherRows, linear, type Random } from "@coordtok/core";
 import { add, mul, sigmoid, tensor2d, tidy, type Rank, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
-import { classRows, type SiTConfig } from "./config.js";
+import { classRows, type SiTConfig } from "../config.js";
 import type { ConditioningParams } from "./params.js";
 
 /** Numbers that tell a time to the model. */

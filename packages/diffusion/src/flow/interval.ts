@@ -1,5 +1,5 @@
 import type { Flow } from "./prediction.js";
-import type { DiffusionForm } from "./sample/diffusion-form.js";
+import type { DiffusionForm } from "./diffusion-form.js";
 
 /** From where to where time runs. */
 export interface Interval {

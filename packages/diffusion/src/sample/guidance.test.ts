@@ -2,7 +2,7 @@ import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { fill, tensor2d, tidy, type Tensor2D } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
 import { guidedField, type GuidanceOptions } from "./guidance.js";
-import type { Field } from "./prediction.js";
+import type { Field } from "../flow/prediction.js";
 
 type Pair = {
   readonly a: Tensor2D;

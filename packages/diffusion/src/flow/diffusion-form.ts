@@ -1,4 +1,4 @@
-import { interpolant, type PathName } from "../interpolant.js";
+import { interpolant, type PathName } from "./interpolant.js";
 
 /** How strongly an SDE adds noise over time. */
 export const diffusionForms = ["sigma", "sbdm", "linear", "constant", "decreasing", "increasing-decreasing"] as const;

@@ -13,7 +13,7 @@ import {
 import { perPlane, type PerPlane } from "@coordtok/triplane";
 import type { Tensor2D } from "@tensorflow/tfjs-core";
 import { timeFeatures } from "./conditioning.js";
-import { classRows, timePositionGrid, tokenValues, type SiTConfig } from "./config.js";
+import { classRows, timePositionGrid, tokenValues, type SiTConfig } from "../config.js";
 
 /** What turns time and label into the condition. E is the width. */
 export type ConditioningParams = {

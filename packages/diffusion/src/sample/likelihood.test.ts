@@ -3,7 +3,7 @@ import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { matMul, tensor2d, tidy, type Tensor2D } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
 import { logLikelihood } from "./likelihood.js";
-import type { Field } from "./prediction.js";
+import type { Field } from "../flow/prediction.js";
 
 /** `[a, b, d]` stands for `[[a, b], [b, d]]`; such matrices commute here, being functions of one. */
 type Symmetric = readonly [a: number, b: number, d: number];

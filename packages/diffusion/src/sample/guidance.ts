@@ -1,7 +1,7 @@
 import { checkInteger, checkNumber, CoordTokError, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
 import { concat, slice, type Tensor } from "@tensorflow/tfjs-core";
-import type { Field } from "./prediction.js";
-import { tidyTree, weightedSum } from "./tree-math.js";
+import type { Field } from "../flow/prediction.js";
+import { tidyTree, weightedSum } from "../flow/tree-math.js";
 
 /** Classifier-free guidance (arXiv 2207.12598): away from what the model gives without a class. */
 export interface GuidanceOptions {

@@ -1,0 +1,1 @@
+export { truncatedBytes, unitFromByte, unitFromModelRange } from "./eight-bit.js";

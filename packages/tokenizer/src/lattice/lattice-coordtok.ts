@@ -1,0 +1,89 @@
+import { disposeTree, type Clip, type RangeSource } from "@coordtok/core";
+import type { Triplane } from "@coordtok/triplane";
+import type { Tensor3D } from "@tensorflow/tfjs-core";
+import { halfOf } from "../checkpoint.js";
+import { decodeBlocks } from "./block-decoder.js";
+import { keepChannels, type Budget } from "./budget.js";
+import { loadLattice, type LoadLatticeOptions } from "./checkpoint.js";
+import { checkLatticeConfig, type LatticeConfig } from "./config.js";
+import { decodeLattice, type LatticeDecodeOptions } from "./decode.js";
+import { encodeLattice } from "./encoder.js";
+import { createLatticeParams, type LatticeParams } from "./params.js";
+
+/** A tokenizer of the lattice form with its weights in memory. Free it with `dispose()` or `using`. */
+export class LatticeCoordTok implements Disposable {
+  /** Tells this handle from that of the paper's form. */
+  readonly form = "lattice";
+  /** The form of the model. */
+  readonly config: LatticeConfig;
+  readonly #params: Partial<LatticeParams>;
+
+  private constructor(config: LatticeConfig, params: Partial<LatticeParams>) {
+    this.config = config;
+    this.#params = params;
+  }
+
+  /** A tokenizer with fresh, untrained weights of a seed. */
+  static create(config: LatticeConfig, { seed = 0 }: { seed?: number } = {}): LatticeCoordTok {
+    return new LatticeCoordTok(checkLatticeConfig(config), createLatticeParams(config, seed));
+  }
+
+  /** A tokenizer that takes weights over; they are freed with it. One half alone can only encode, or only decode. */
+  static from(config: LatticeConfig, params: Partial<LatticeParams>): LatticeCoordTok {
+    return new LatticeCoordTok(checkLatticeConfig(config), params);
+  }
+
+  /**
+   * A tokenizer from a checkpoint file; with `part` only its encoder or decoder, which takes that much less memory.
+   * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
+   * @throws CoordTokError `checkpoint` when the file does not hold a lattice tokenizer or its tensors do not fit.
+   */
+  static async load(
+    source: RangeSource | Uint8Array | Blob,
+    options: LoadLatticeOptions = {},
+  ): Promise<LatticeCoordTok> {
+    const { config, params } = await loadLattice(source, options);
+    return new LatticeCoordTok(config, params);
+  }
+
+  /**
+   * The weights, a tree of tensors; they stay this handle's.
+   * @throws CoordTokError `input` when only one half was loaded.
+   */
+  get params(): LatticeParams {
+    return { encoder: halfOf(this.#params, "encoder"), decoder: halfOf(this.#params, "decoder") };
+  }
+
+  /**
+   * Clips of any size to triplanes; see `encodeLattice`. The result is the caller's.
+   * @param options.budget the channels to keep (default: all); see `keepChannels`.
+   */
+  encode(clip: Clip, { budget }: { readonly budget?: Budget | undefined } = {}): Triplane {
+    const triplane = encodeLattice(halfOf(this.#params, "encoder"), this.config, clip);
+    if (budget === undefined) return triplane;
+    try {
+      return keepChannels(triplane, budget);
+    } finally {
+      disposeTree(triplane);
+    }
+  }
+
+  /** A triplane to frames, block by block; see `decodeLattice`. The result is the caller's. */
+  async decode(triplane: Triplane, options: LatticeDecodeOptions = {}): Promise<Clip> {
+    return decodeLattice(halfOf(this.#params, "decoder"), this.config, triplane, options);
+  }
+
+  /** The patches of some blocks of time together, as training decodes them; see `decodeBlocks`. The result is the caller's. */
+  decodeBlocks(triplane: Triplane, blocks: readonly number[]): Tensor3D {
+    return decodeBlocks(halfOf(this.#params, "decoder"), this.config, triplane, blocks);
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    disposeTree(this.#params);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

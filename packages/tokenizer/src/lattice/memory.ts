@@ -1,0 +1,90 @@
+import { inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core";
+import { planeNames, planeSize } from "@coordtok/triplane";
+import { blockNumbers, bytesOfWeights, bytesPerNumber, memoryMargin } from "../memory.js";
+import { latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./config.js";
+import { coordinateValues } from "./coordinates.js";
+import { blockValues, latticeParamShapes } from "./params.js";
+
+/** What is to be computed, for {@link estimateLatticeMemory}. */
+export type LatticeMemoryWork = {
+  /** Clips to triplanes with the encoder alone, a triplane to frames with the decoder alone, or one step of training after the other. */
+  readonly task: "encode" | "decode" | "train";
+  /** The size of the clips. */
+  readonly size: FrameSize;
+  /** Clips at once (default 1). */
+  readonly clips?: number | undefined;
+  /** In training, the blocks of time that are decoded of each clip (default: all). */
+  readonly blocks?: number | undefined;
+};
+
+/**
+ * Estimates the memory that some work of a lattice tokenizer takes, before it starts, from the configuration and the size of the clips. Fused
+ * operations of the backend in use are taken into account.
+ */
+export function estimateLatticeMemory(config: LatticeConfig, work: LatticeMemoryWork): MemoryEstimate {
+  const shapes = latticeParamShapes(config);
+  const encoder = bytesOfWeights(shapes, "encoder.");
+  const decoder = bytesOfWeights(shapes, "decoder.");
+  const counts = countsOf(work.size);
+  const scale = (work.clips ?? 1) * memoryMargin * bytesPerNumber;
+  if (work.task === "encode") return inferenceMemory(encoder, scale * encodeNumbers(config, counts));
+  if (work.task === "decode") return inferenceMemory(decoder, scale * decodeNumbers(config, counts));
+  return trainingMemory(encoder + decoder, scale * trainNumbers(config, counts, work.blocks ?? counts.times));
+}
+
+interface Counts {
+  /** Numbers of a clip. */
+  readonly pixels: number;
+  /** Blocks along time. */
+  readonly times: number;
+  /** Blocks that share their frames. */
+  readonly perTime: number;
+  /** All blocks. */
+  readonly tokens: number;
+  /** Cells of the three planes. */
+  readonly cells: number;
+}
+
+function countsOf(size: FrameSize): Counts {
+  const { frames, height, width } = paddedSize(size);
+  const shape = { t: frames / latticeBlock.time, x: height / latticeBlock.space, y: width / latticeBlock.space };
+  const cells = planeNames.reduce((sum, plane) => {
+    const [outer, inner] = planeSize(shape, plane);
+    return sum + outer * inner;
+  }, 0);
+  const perTime = shape.x * shape.y;
+  return { pixels: frames * height * width * 3, times: shape.t, perTime, tokens: shape.t * perTime, cells };
+}
+
+function encodeNumbers({ width, heads, videoLayers, latentLayers }: LatticeConfig, counts: Counts): number {
+  const { pixels, tokens, cells } = counts;
+  const video = blockNumbers(tokens, tokens, width, heads);
+  const latent = 8 * cells * width + 2 * tokens * width + blockNumbers(cells, Math.max(cells, tokens), width, heads);
+  // The clip, filled up and as patches; coordinates; the results of all blocks.
+  const results = (videoLayers + 8) * tokens * width + (latentLayers + 5) * cells * width;
+  return 3 * pixels + (tokens + cells) * coordinateValues + results + Math.max(video, latent);
+}
+
+function decodeNumbers({ width, heads, decoderLayers, channels }: LatticeConfig, counts: Counts): number {
+  const { pixels, perTime } = counts;
+  const features = perTime * (6 * channels + coordinateValues + 4 * blockValues);
+  const blocks = (decoderLayers + 4) * perTime * width + blockNumbers(perTime, perTime, width, heads);
+  // The decoded frames stay; at the end they are put together.
+  return pixels + Math.max(2 * pixels, features + blocks);
+}
+
+function trainNumbers(config: LatticeConfig, counts: Counts, decodedBlocks: number): number {
+  const { width, heads, videoLayers, latentLayers, decoderLayers, channels } = config;
+  const { pixels, perTime, tokens, cells } = counts;
+  const decoded = decodedBlocks * perTime;
+  // A block keeps its input, its norms, queries, keys and values, the attention's result and the hidden values of the MLP.
+  const video = (videoLayers * 13 + 4) * tokens * width + tokens * coordinateValues;
+  const latent = latentLayers * (17 * cells + 2 * tokens) * width;
+  const decoder = decoded * ((decoderLayers * 13 + 4) * width + coordinateValues + 9 * channels + 4 * blockValues);
+  const largest = Math.max(
+    blockNumbers(tokens, tokens, width, heads),
+    blockNumbers(cells, Math.max(cells, tokens), width, heads),
+    blockNumbers(perTime, perTime, width, heads) * decodedBlocks,
+  );
+  return 2 * pixels + video + latent + decoder + 2 * largest;
+}

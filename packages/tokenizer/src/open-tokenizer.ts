@@ -1,0 +1,41 @@
+import { openCheckpoint, type Json, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import { checkpointKind, type TokenizerPart, type WeightsChoice } from "./checkpoint.js";
+import type { TokenizerConfig } from "./config.js";
+import { CoordTok } from "./coordtok.js";
+import type { LatticeConfig } from "./lattice/config.js";
+import { LatticeCoordTok } from "./lattice/lattice-coordtok.js";
+
+/** The configuration of a tokenizer of either form; `form` tells them apart. */
+export type AnyTokenizerConfig = TokenizerConfig | LatticeConfig;
+
+/** A tokenizer of either form; `form` tells them apart. */
+export type AnyTokenizer = CoordTok | LatticeCoordTok;
+
+/** Options of {@link openTokenizer}. */
+export interface OpenTokenizerOptions extends LongCallOptions {
+  /** Default `average`. */
+  readonly weights?: WeightsChoice | undefined;
+  /** Only this half is read (default: both). */
+  readonly part?: TokenizerPart | undefined;
+  /** Called with the configuration before any weight is read; what it throws ends the loading. */
+  readonly onConfig?: ((config: AnyTokenizerConfig) => void) | undefined;
+}
+
+/**
+ * The tokenizer of a checkpoint file, whichever form it has; a file that names no form is of the paper's.
+ * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
+ * @returns the tokenizer, to be freed by the caller.
+ * @throws CoordTokError `checkpoint` when the file does not hold a tokenizer or its tensors do not fit.
+ */
+export async function openTokenizer(
+  source: RangeSource | Uint8Array | Blob,
+  options: OpenTokenizerOptions = {},
+): Promise<AnyTokenizer> {
+  const { config: form } = await openCheckpoint(source, { kind: checkpointKind, parseConfig: formOf });
+  return form === "lattice" ? LatticeCoordTok.load(source, options) : CoordTok.load(source, options);
+}
+
+function formOf(stored: Json): AnyTokenizerConfig["form"] {
+  const form = typeof stored === "object" && stored !== null && "form" in stored ? stored["form"] : undefined;
+  return form === "lattice" ? form : "paper";
+}

@@ -1,0 +1,2 @@
+export { officialIndex } from "./coordinate-index.js";
+export { averageStatsOfficially, statsFromOfficialLog } from "./statistics.js";

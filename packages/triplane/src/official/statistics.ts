@@ -1,0 +1,49 @@
+import { CoordTokError } from "@coordtok/core";
+import { checkChannels, type PlaneStats, type TriplaneStats } from "../normalizer.js";
+import { perPlane } from "../triplane.js";
+
+/**
+ * The official average over processes: the plain mean of their means and of their variances, whatever their counts; how far the
+ * means lie apart is lost (`docs/spec.md#latent-statistics`). `mergeStats` loses nothing.
+ * @throws CoordTokError `input` for none, `shape` when their channels differ.
+ */
+export function averageStatsOfficially(parts: readonly TriplaneStats[]): TriplaneStats {
+  const [first] = parts;
+  if (!first) throw new CoordTokError("input", "Expected at least one set of statistics to average, got none.");
+  return perPlane((plane) => {
+    for (const part of parts) checkChannels(first[plane].mean.length, part[plane].mean.length, plane);
+    const count = parts.reduce((sum, part) => sum + part[plane].count, 0);
+    const averageOf = (pick: (stats: PlaneStats, channel: number) => number): number[] =>
+      first[plane].mean.map((_, c) => parts.reduce((sum, part) => sum + pick(part[plane], c), 0) / parts.length);
+    return {
+      count,
+      mean: averageOf((stats, c) => stats.mean[c]!),
+      squares: averageOf((stats, c) => stats.squares[c]! / stats.count).map((variance) => variance * count),
+    };
+  });
+}
+
+/** What the official trainer writes: `xy_mean: tensor([ 0.1,  0.2])`, over several lines when there are many channels. */
+const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
+
+/**
+ * Statistics out of the text log of the official trainer, which is where the official sampler reads them, with the 4 decimals that
+ * PyTorch prints (`docs/spec.md#latent-statistics`). Where the log has them several times, the last ones count.
+ * @returns statistics of one sample; how many there were the log does not say, so do not merge them with others.
+ * @throws CoordTokError `file-format` when a plane is missing, a number is none, or a deviation is negative.
+ */
+export function statsFromOfficialLog(log: string): TriplaneStats {
+  const found = new Map<string, number[]>();
+  for (const [, plane, what, list] of log.matchAll(loggedNumbers))
+    found.set(`${plane!}_${what!}`, list!.split(",").map(Number));
+  return perPlane((plane) => {
+    const [mean, deviation] = [found.get(`${plane}_mean`), found.get(`${plane}_std`)];
+    const isComplete = mean !== undefined && mean.length === deviation?.length;
+    if (!isComplete || ![...mean, ...deviation].every(Number.isFinite) || deviation.some((value) => value < 0))
+      throw new CoordTokError(
+        "file-format",
+        `Expected a log with the mean and the deviation of plane ${plane}, "${plane}_mean: tensor([…])" and "${plane}_std: tensor([…])", found ${mean || deviation ? "others" : "none"}.`,
+      );
+    return { count: 1, mean, squares: deviation.map((value) => value ** 2) };
+  });
+}
