@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { platformName } from "@coordtok/core/node";
 import { afterAll, beforeEach, expect, it, vi } from "vitest";
 import { loadBackend } from "./load.js";
-import { platformName } from "./node/installation.js";
 
 const cache = mkdtempSync(join(tmpdir(), "coordtok-cache-"));
 const platform = platformName();
@@ -19,25 +20,26 @@ beforeEach(() => {
   vi.stubEnv("COORDTOK_CACHE", cache);
 });
 
-/** Puts an installation with made-up facts into the cache. */
-function install(facts: object, files: Record<string, string> = {}): void {
+const outside = { path: "../../../lib.so", bytes: 3, sha256: "0".repeat(64) };
+const incomplete = /the installation in ".*made-up" is incomplete; run "npx coordtok setup"\.$/i;
+
+/** What an installation says about an add-on with a content. */
+function addonFacts(content: string): object {
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  return { path: "tfjs_binding.node", bytes: content.length, sha256 };
+}
+
+/** Puts an installation with made-up facts into the cache, by default with an add-on that is none. */
+function install(facts: object = {}, addon: string | undefined = "no add-on"): void {
   const folder = join(cache, "native", "made-up");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(cache, "native", `current-${platform}.json`), JSON.stringify({ installation: "made-up" }));
+  const made = { platform, tfjsNode: "4.22.0", wheels: [], files: [addonFacts("no add-on")], asked: {}, selfTest: {} };
   writeFileSync(
     join(folder, "setup.json"),
-    JSON.stringify({
-      format: 1,
-      tensorflow: "2.18.1",
-      device: "cpu",
-      platform,
-      tfjsNode: "4.22.0",
-      wheels: [],
-      files: [],
-      ...facts,
-    }),
+    JSON.stringify({ format: 1, tensorflow: "2.18.1", device: "cpu", ...made, ...facts }),
   );
-  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  if (addon !== "") writeFileSync(join(folder, "tfjs_binding.node"), addon);
 }
 
 it("auto takes wasm where TensorFlow is not set up, and says so", async () => {
@@ -49,7 +51,7 @@ it("auto takes wasm where TensorFlow is not set up, and says so", async () => {
 });
 
 it.each<[string, () => void, RegExp]>([
-  ["an installation without its add-on", () => install({}), /TensorFlow 2\.18\.1 does not load \(/],
+  ["an installation without its add-on", () => install({}, ""), /tfjs_binding\.node" is missing or damaged; run "npx/],
   [
     "an installation of another tfjs-node-gpu",
     () => install({ tfjsNode: "4.21.0" }),
@@ -57,7 +59,7 @@ it.each<[string, () => void, RegExp]>([
   ],
   [
     "an installation whose library is gone",
-    () => install({ files: [{ path: "lib.so", bytes: 3, sha256: "" }] }),
+    () => install({ files: [addonFacts("no add-on"), { path: "lib.so", bytes: 3, sha256: "0".repeat(64) }] }),
     /lib\.so" is missing or damaged; run "npx coordtok setup"\.$/,
   ],
   [
@@ -67,9 +69,28 @@ it.each<[string, () => void, RegExp]>([
   ],
   [
     "an add-on that is none",
-    () => install({}, { "tfjs_binding.node": "no add-on" }),
+    () => install(),
     /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup" again with the option force\.$/,
   ],
+  [
+    "an add-on that was exchanged",
+    () => install({}, "an add-in"),
+    /does not load \(.*tfjs_binding\.node" is not what was set up: its SHA-256 is another one\); run/,
+  ],
+  [
+    "an installation in a folder that others can write to",
+    () => {
+      install();
+      chmodSync(join(cache, "native"), 0o777);
+    },
+    /^Other users may write into ".*native" \(mode 777\), so nothing in it is run; remove it, or choose another cache/,
+  ],
+  [
+    "an installation that names files outside",
+    () => install({ files: [addonFacts("no add-on"), outside] }),
+    incomplete,
+  ],
+  ["an installation without facts", () => install({ files: null }), incomplete],
 ])("%s is one sentence, and auto goes on to wasm", async (_title, prepare, message) => {
   prepare();
   await expect(loadBackend("tensorflow")).rejects.toMatchObject({

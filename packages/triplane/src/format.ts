@@ -244,13 +244,15 @@ function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit
   return {
     source: parsedSource,
     validFrames: validFrames as readonly number[],
-    ...(checkpoint === undefined ? {} : { checkpoint: parseReference(recordOf(checkpoint, "checkpoint")) }),
+    ...(checkpoint === undefined ? {} : { checkpoint: parseCheckpointReference(checkpoint) }),
     ...textOf({ creator }, "creator"),
     ...textOf({ precision }, "precision"),
   };
 }
 
-function parseReference({ path, sha256 }: Record<string, unknown>): CheckpointReference {
+/** Checks a reference that was stored somewhere. @throws CoordTokError `config`. */
+export function parseCheckpointReference(stored: unknown): CheckpointReference {
+  const { path, sha256 } = recordOf(stored, "checkpoint");
   if (typeof path !== "string" || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))
     throw new CoordTokError("config", "Expected the checkpoint as a path and a SHA-256 of 64 hexadecimal digits.");
   return { path, sha256 };

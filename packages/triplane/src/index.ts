@@ -44,6 +44,7 @@ export {
 // Their files.
 export {
   encodeTriplaneFile,
+  parseCheckpointReference,
   readTriplaneFile,
   triplaneKind,
   type CheckpointReference,

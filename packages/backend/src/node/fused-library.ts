@@ -6,13 +6,11 @@ import { dirname, join } from "node:path";
 import { messageOf } from "@coordtok/core";
 import { setupCommand } from "./setup-command.js";
 
-/** What an installation says about its library of fused operations. */
-export interface FusedLibraryFacts {
+/** What an installation says about its library of fused operations: what the library is, or why there is none. */
+export type FusedLibraryFacts = {
   /** The compiler that made it. */
   readonly compiler: string;
-  /** Why it could not be made; absent where it could. */
-  readonly problem?: string;
-}
+} & ({ readonly sha256: string } | { readonly problem: string });
 
 /** The loaded library. */
 export interface FusedLibrary {
@@ -74,12 +72,20 @@ function processorName(): string {
   return `${process.arch} ${cpus()[0]?.model.trim() ?? "unknown"}`;
 }
 
-/** Why the library in an installation folder cannot be used, with the way out; `undefined` when it can be tried. */
+/** Why the library in an installation folder cannot be used, with the way out; `undefined` when it is there and can be tried. */
 export function fusedProblem(directory: string): string | undefined {
+  const files = fusedFiles(directory);
+  const again = `run "${setupCommand}" once more`;
+  const missing = `they have not been compiled for this processor and version of CoordTok; ${again}`;
+  let facts: { readonly problem?: unknown; readonly sha256?: unknown };
   try {
-    return (JSON.parse(readFileSync(fusedFiles(directory).facts, "utf8")) as FusedLibraryFacts).problem;
+    facts = JSON.parse(readFileSync(files.facts, "utf8")) as typeof facts;
+    if (typeof facts.problem === "string") return facts.problem;
+    if (typeof facts.sha256 !== "string") return missing;
+    const sha256 = createHash("sha256").update(readFileSync(files.library)).digest("hex");
+    return sha256 === facts.sha256 ? undefined : `"${files.library}" is not what was compiled; ${again}`;
   } catch {
-    return `they have not been compiled for this processor and version of CoordTok; run "${setupCommand}" once more`;
+    return missing;
   }
 }
 

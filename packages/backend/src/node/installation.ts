@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { findInstalled, isFileFacts, platformName, type FileFacts, type Installed } from "@coordtok/core/node";
 
 /** What `setup.json` inside an installation says; written last, so its presence means that everything else is there. */
 export interface InstallationFacts {
@@ -20,7 +21,7 @@ export interface InstallationFacts {
   /** Name and SHA-256 of every wheel that was unpacked. */
   readonly wheels: readonly { readonly name: string; readonly sha256: string }[];
   /** Path below the installation, size in bytes and SHA-256 of the add-on and TensorFlow's libraries. */
-  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
+  readonly files: readonly FileFacts[];
   /** What the self-test in a child process measured. */
   readonly selfTest: {
     readonly node: string;
@@ -49,51 +50,56 @@ export function installationsFolder(cache: string): string {
   return join(cache, "native");
 }
 
-/** The small file that names the installation in use on a platform. */
-export function currentFile(cache: string, platform: string): string {
-  return join(installationsFolder(cache), `current-${platform}.json`);
-}
-
-/** The platform an installation is for, as the file names have it. */
-export function platformName(platform: string = process.platform, arch: string = process.arch): string {
-  return `${platform}-${arch}`;
-}
-
 /**
- * The installation in use, or the reason why there is none. Checks that its files are there with the sizes they were made
- * with, which takes about a millisecond.
+ * The installation in use, or the reason why there is none. Checks that its files are there with the sizes they were made with, which
+ * takes about a millisecond; `loadTfjsNode` checks what is in them.
  */
 export async function findInstallation(
   cache: string,
   platform: string = platformName(),
 ): Promise<Installation | { readonly missing: string }> {
-  let directory: string;
-  try {
-    const current = JSON.parse(await readFile(currentFile(cache, platform), "utf8")) as { installation?: unknown };
-    if (typeof current.installation !== "string" || !/^[\w.-]+$/.test(current.installation))
-      return { missing: `"${currentFile(cache, platform)}" is damaged` };
-    directory = join(installationsFolder(cache), current.installation);
-  } catch {
-    return { missing: "TensorFlow has not been set up" };
-  }
-  return readInstallation(directory);
+  const found = await findInstalled({ name: "TensorFlow", folder: installationsFolder(cache), factsName }, platform);
+  return "missing" in found ? found : installationOf(found);
 }
 
 /** Reads one installation folder; see {@link findInstallation}. */
 export async function readInstallation(directory: string): Promise<Installation | { readonly missing: string }> {
-  let facts: Omit<InstallationFacts, "format"> & { readonly format: number };
   try {
-    facts = JSON.parse(await readFile(join(directory, factsName), "utf8")) as typeof facts;
+    return await installationOf({ directory, facts: JSON.parse(await readFile(join(directory, factsName), "utf8")) });
   } catch {
-    return { missing: `the installation in "${directory}" is incomplete` };
+    return incomplete(directory);
   }
-  if (facts.format !== 1)
+}
+
+async function installationOf({ directory, facts }: Installed): Promise<Installation | { readonly missing: string }> {
+  if ((facts as { readonly format?: unknown }).format !== 1)
     return { missing: `the installation in "${directory}" was made by another version of CoordTok` };
+  if (!isFacts(facts)) return incomplete(directory);
   for (const file of facts.files) {
     const found = await stat(join(directory, file.path)).catch(() => undefined);
     if (found?.size !== file.bytes) return { missing: `"${join(directory, file.path)}" is missing or damaged` };
   }
-  return { ...facts, format: 1, directory, addon: join(directory, addonName) };
+  return { ...facts, directory, addon: join(directory, addonName) };
+}
+
+function incomplete(directory: string): { readonly missing: string } {
+  return { missing: `the installation in "${directory}" is incomplete` };
+}
+
+/** Whether the facts are whole: what is used of them has its type. */
+function isFacts(value: unknown): value is InstallationFacts {
+  const facts = value as { readonly [name in keyof InstallationFacts]?: unknown };
+  const { tensorflow, tfjsNode, platform, device, asked, wheels, files, selfTest } = facts;
+  return (
+    [tensorflow, tfjsNode, platform].every((text) => typeof text === "string") &&
+    (device === "cpu" || device === "gpu") &&
+    [asked, selfTest].every((part) => typeof part === "object" && part !== null) &&
+    Array.isArray(wheels) &&
+    wheels.every((wheel: unknown) => typeof (wheel as { readonly name?: unknown } | null)?.name === "string") &&
+    Array.isArray(files) &&
+    files.every(isFileFacts) &&
+    files.some(({ path }) => path === addonName)
+  );
 }
 
 /** Whether the TensorFlow build is the one with CUDA, which also computes on the processor. */

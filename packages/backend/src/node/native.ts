@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { backend } from "@tensorflow/tfjs-core";
 import { CoordTokError, messageOf } from "@coordtok/core";
+import { cacheFolder } from "@coordtok/core/node";
 import { registerNativeFused } from "../fused/native.js";
 import type { FusedState } from "../fused/state.js";
-import { cacheFolder } from "./cache-folder.js";
 import { findInstallation, type Installation } from "./installation.js";
 import { loadFusedLibrary, fusedText, type FusedLibrary } from "./fused-library.js";
 import { setupCommand } from "./setup-command.js";
 import { choosePrecision, precisionVariable, type Precision, type PrecisionRequest } from "../precision.js";
-import { findTfjsNode, requireTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
+import { findTfjsNode, loadTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
 
 /** What the native backend is, once loaded. */
 export interface NativeFacts {
@@ -36,7 +36,7 @@ export async function loadNative(request: PrecisionRequest): Promise<NativeFacts
   if (loaded !== undefined) return loaded;
   const { tfjsNode, installation } = await findNative();
   try {
-    requireTfjsNode(tfjsNode, installation, precision);
+    await loadTfjsNode(tfjsNode, installation, precision);
   } catch (thrown) {
     const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand}" again with the option force.`;
     throw new CoordTokError("backend", message, { cause: thrown });

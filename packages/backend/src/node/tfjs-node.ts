@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { messageOf } from "@coordtok/core";
+import { checkFiles } from "@coordtok/core/node";
 import { precisionVariable, type Precision } from "../precision.js";
 import { hasCuda, type Installation } from "./installation.js";
 
@@ -42,13 +43,16 @@ export function findTfjsNode(from: string = import.meta.url): TfjsNodePackage | 
  * Loads `@tensorflow/tfjs-node-gpu` with an add-on that lies elsewhere. The package asks `@mapbox/node-pre-gyp` where its
  * add-on is; while it loads, that question is answered by us. So nothing is written into `node_modules`, which may be
  * read-only, shared between projects or re-linked at any time.
- * Loading registers the backend `tensorflow` with tfjs-core and selects it.
+ * Loading registers the backend `tensorflow` with tfjs-core and selects it. What is loaded from the cache is compared with its SHA-256
+ * before.
  */
-export function requireTfjsNode(
+export async function loadTfjsNode(
   found: TfjsNodePackage,
   installation: Installation,
   precision: Precision,
-): TfjsNodeModule {
+): Promise<TfjsNodeModule> {
+  const problem = await checkFiles(installation.directory, installation.files);
+  if (problem !== undefined) throw new Error(problem);
   prepareProcess(installation, precision);
   const require = createRequire(found.main);
   const locator = require.resolve("@mapbox/node-pre-gyp");

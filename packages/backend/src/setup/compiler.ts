@@ -42,7 +42,7 @@ export async function findCompiler(env: NodeJS.ProcessEnv, signal?: AbortSignal)
  */
 export async function fetchZig(folder: string, options: FetchOptions): Promise<Compiler> {
   const { signal, onProgress, env } = options;
-  const wheel = await openWheel(await fetchWheel(ziglang.requirement, options));
+  const wheel = await openWheel((await fetchWheel(ziglang.requirement, options)).path);
   try {
     const names = wheel.names.filter((name) => name.startsWith("ziglang/"));
     const total = names.reduce((sum, name) => sum + wheel.sizeOf(name), 0);

@@ -1,10 +1,11 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getBackend } from "@tensorflow/tfjs-core";
+import { platformName } from "@coordtok/core/node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadBackend } from "../load.js";
-import { platformName } from "../node/installation.js";
 import { describeSetup, doctorReport } from "./doctor.js";
 
 let cache: string;
@@ -31,9 +32,12 @@ function install(device: "cpu" | "gpu"): void {
   const folder = join(cache, "native", "made-up");
   mkdirSync(folder, { recursive: true });
   const platform = platformName();
-  const facts = { format: 1, tensorflow: "2.18.1", device, platform, tfjsNode: "4.22.0", wheels: [], files: [] };
-  writeFileSync(join(folder, "setup.json"), JSON.stringify(facts));
-  writeFileSync(join(folder, "tfjs_binding.node"), "no add-on");
+  const addon = "no add-on";
+  const sha256 = createHash("sha256").update(addon).digest("hex");
+  const files = [{ path: "tfjs_binding.node", bytes: addon.length, sha256 }];
+  const made = { platform, tfjsNode: "4.22.0", wheels: [], files, asked: {}, selfTest: {} };
+  writeFileSync(join(folder, "setup.json"), JSON.stringify({ format: 1, tensorflow: "2.18.1", device, ...made }));
+  writeFileSync(join(folder, "tfjs_binding.node"), addon);
   writeFileSync(join(cache, "native", `current-${platform}.json`), JSON.stringify({ installation: "made-up" }));
 }
 

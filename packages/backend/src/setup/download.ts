@@ -1,20 +1,30 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { CoordTokError, type LongCallOptions, type NamedOptions } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, type LongCallOptions, type NamedOptions } from "@coordtok/core";
 import { lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import { limits } from "./limits.js";
 import type { Pip } from "./python.js";
+import { checkWheelSum, type SumOptions } from "./wheel-sums.js";
 import { parseWheelName } from "./wheel.js";
 
+/** How wheels are fetched. */
 export interface FetchOptions extends LongCallOptions {
   readonly pip: Pip;
   readonly env: NodeJS.ProcessEnv;
   /** Platform tags that fit. */
   readonly tags: readonly string[];
-  /** Folder for complete wheels. One that is there already is used. */
+  /** Folder for complete wheels, each checked. One that is there already and still right is used. */
   readonly downloads: string;
   /** Folder for what is not complete. */
   readonly unfinished: string;
+  /** How a wheel is checked before anything of it is used. */
+  readonly sums: Omit<SumOptions, keyof LongCallOptions>;
+}
+
+/** A wheel whose SHA-256 is the expected one. */
+export interface CheckedWheel {
+  readonly path: string;
+  readonly sha256: string;
 }
 
 /** Python versions to ask a wheel for, the usual one first. Which Python is installed here does not matter. */
@@ -24,22 +34,43 @@ const pythonVersions = ["3.12", "3.13", "3.11"];
  * Fetches one wheel with pip, leaving pip's own cache and settings alone, or takes it from the downloads of a setup that was
  * interrupted.
  * @param requirement such as `tensorflow-cpu==2.18.1` or `nvidia-nccl-cu12<3.0,>=2.27.7`.
- * @returns the wheel's path.
- * @throws CoordTokError `setup` with the way out, `aborted`.
+ * @throws CoordTokError `setup` with the way out, also when the wheel is another one than expected; `aborted`.
  */
-export async function fetchWheel(requirement: string, options: FetchOptions): Promise<string> {
-  const found = await findWheel(requirement, options.downloads);
-  if (found !== undefined) return found;
-  await mkdir(options.downloads, { recursive: true });
+export async function fetchWheel(requirement: string, options: FetchOptions): Promise<CheckedWheel> {
+  const { downloads, sums, signal, onProgress } = options;
+  const left = await findWheel(requirement, downloads);
+  if (left !== undefined) {
+    const sha256 = await sumOfLeftOver(left, options);
+    if (sha256 !== undefined) return { path: left, sha256 };
+  }
+  await mkdir(downloads, { recursive: true });
   let ran: ProgramResult | undefined;
   for (const pythonVersion of pythonVersions) {
     const into = join(options.unfinished, requirement.replaceAll(/[^\w.-]/g, "_"));
     await rm(into, { recursive: true, force: true });
     ran = await pipDownload(requirement, pythonVersion, into, options);
-    if (ran.exitCode === 0) return moveWheel(into, options.downloads);
+    if (ran.exitCode === 0) {
+      const wheel = await onlyWheel(into);
+      const sha256 = await checkWheelSum(wheel, { ...sums, signal, onProgress });
+      const path = join(downloads, basename(wheel));
+      await rename(wheel, path);
+      await rm(into, { recursive: true, force: true });
+      return { path, sha256 };
+    }
     if (!isNotFound(ran) || isNetwork(ran)) break;
   }
   throw downloadError(requirement, ran as ProgramResult);
+}
+
+/** The SHA-256 of a wheel that an interrupted setup left, if it is known to be right; else the wheel is removed. */
+async function sumOfLeftOver(path: string, { sums, signal }: FetchOptions): Promise<string | undefined> {
+  try {
+    return await checkWheelSum(path, { ...sums, allowUnknown: false, signal });
+  } catch (thrown) {
+    if (!isCoordTokError(thrown) || thrown.code === "aborted") throw thrown;
+    await rm(path, { force: true });
+    return undefined;
+  }
 }
 
 /** A wheel for a requirement in a folder: the exact version where one is asked for with `==`, else any. */
@@ -101,10 +132,10 @@ function watchSize(
     void sizeOfFolder(folder).then((size) => {
       if (stopped) return;
       const total = announced();
-      // pip announces rounded sizes; done must not exceed them.
+      // pip announces rounded sizes, and only its end says that all is there.
       onProgress({
         task,
-        done: total === undefined ? size : Math.min(size, total),
+        done: total === undefined ? size : Math.min(size, total - 1),
         ...(total === undefined ? {} : { total }),
         unit: "bytes",
       });
@@ -132,14 +163,10 @@ function announcedSize(text: string): number | undefined {
   return scale === undefined ? undefined : Number(match?.groups?.["number"]) * scale;
 }
 
-async function moveWheel(from: string, downloads: string): Promise<string> {
-  const wheel = (await readdir(from)).find((name) => name.endsWith(".whl"));
-  if (wheel === undefined)
-    throw new CoordTokError("setup", `pip said it was done but left no wheel in "${from}"; update pip and try again.`);
-  const target = join(downloads, basename(wheel));
-  await rename(join(from, wheel), target);
-  await rm(from, { recursive: true, force: true });
-  return target;
+async function onlyWheel(folder: string): Promise<string> {
+  const wheel = (await readdir(folder)).find((name) => name.endsWith(".whl"));
+  if (wheel !== undefined) return join(folder, wheel);
+  throw new CoordTokError("setup", `pip said it was done but left no wheel in "${folder}"; update pip and try again.`);
 }
 
 function textOf({ stdout, lines }: ProgramResult): string {
@@ -174,27 +201,26 @@ function isNetwork(ran: ProgramResult): boolean {
   return new RegExp(networkWords.join("|"), "i").test(textOf(ran));
 }
 
-const offline = "fetch the wheel on a machine with network and give its path";
+const offline = "fetch the wheel on a machine with network and give it as a file";
 
 /** One sentence for a pip that failed, its last lines as details. */
 function downloadError(requirement: string, ran: ProgramResult): CoordTokError {
   const details = lastLinesOf(ran);
-  const make = (sentence: string, options: NamedOptions = {}): CoordTokError =>
-    new CoordTokError("setup", sentence, { details, options });
+  const make = (message: string, options: NamedOptions = { wheel: undefined }): CoordTokError =>
+    new CoordTokError("setup", message, { details, options });
   if (/No space left on device|Errno 28/.test(textOf(ran)))
     return make(
       `The disk is full, so ${requirement} could not be fetched; free some space or choose another place with COORDTOK_CACHE.`,
+      {},
     );
   if (isNetwork(ran))
     return make(
       `pip could not get ${requirement} from its package index; check the network and pip's settings (proxy, index-url), or ${offline}.`,
-      { wheel: undefined },
     );
   const offered = /from versions: (?<list>[^)]*)\)/.exec(textOf(ran))?.groups?.["list"];
   if (isNotFound(ran) && offered === "none")
     return make(
       `pip's package index offers no ${requirement.replace(/[<>=!~].*$/, "")} for this platform or refuses to; check pip's settings (proxy, index-url), or ${offline}.`,
-      { wheel: undefined },
     );
   if (isNotFound(ran)) {
     const known = offered === undefined ? "" : ` (there are ${offered.split(", ").slice(-6).join(", ")})`;
@@ -203,8 +229,6 @@ function downloadError(requirement: string, ran: ProgramResult): CoordTokError {
       { tensorflow: undefined, wheel: undefined },
     );
   }
-  return make(
-    `pip could not fetch ${requirement} (${details.at(-1) ?? programProblem(ran) ?? "no output"}); try again, or ${offline}.`,
-    { wheel: undefined },
-  );
+  const reason = details.at(-1) ?? programProblem(ran) ?? "no output";
+  return make(`pip could not fetch ${requirement} (${reason}); try again, or ${offline}.`);
 }

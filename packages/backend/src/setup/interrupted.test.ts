@@ -19,7 +19,7 @@ function startSetup({ root, cache, world }: FakeMachine): ReturnType<typeof spaw
   const { directory } = world.findTfjsNode() ?? { directory: "" };
   const code = `
     import { setupIn } from ${JSON.stringify(source("./setup.ts"))};
-    const world = { ...${JSON.stringify({ env: world.env, machine: world.machine })},
+    const world = { ...${JSON.stringify({ env: world.env, machine: world.machine, knownWheels: world.knownWheels })},
       freeBytes: async () => 1e12,
       findTfjsNode: () => ({ directory: ${JSON.stringify(directory)}, main: "", version: "4.22.0" }),
       selfTest: async () => ({ tensorflow: "2.18.1", devices: ["made up"], gigaflops: 1 }) };

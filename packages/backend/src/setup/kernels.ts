@@ -3,7 +3,7 @@ import { rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { isCoordTokError, type LongCallOptions } from "@coordtok/core";
-import { lastLinesOf, programProblem, runProgram, writeAtomically } from "@coordtok/core/node";
+import { lastLinesOf, programProblem, runProgram, sha256OfFile, writeAtomically } from "@coordtok/core/node";
 import {
   fusedCompilerArguments,
   fusedFiles,
@@ -43,7 +43,7 @@ export async function buildFusedLibrary(
   let problem = await compile(build, files.library, options);
   if (problem === undefined)
     try {
-      await write({ compiler: compiler.name });
+      await write({ compiler: compiler.name, sha256: await sha256OfFile(files.library) });
       await world.fusedTest(directory, tfjsNode, world.env, options);
     } catch (thrown) {
       if (!isCoordTokError(thrown) || thrown.code !== "setup") throw thrown;

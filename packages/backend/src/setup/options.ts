@@ -31,6 +31,8 @@ export interface SetupReport {
 export interface SetupWorld {
   readonly env: NodeJS.ProcessEnv;
   readonly machine: Machine;
+  /** SHA-256 of wheels by file name. */
+  readonly knownWheels: Readonly<Record<string, string>>;
   readonly freeBytes: (folder: string) => Promise<number>;
   readonly findTfjsNode: () => TfjsNodePackage | undefined;
   /** Loads an installation in a process of its own and measures it. */

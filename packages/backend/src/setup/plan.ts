@@ -51,16 +51,14 @@ export async function makePlan(
   if (device === undefined || (wished === "auto" && !hasCuda))
     device = hasCuda && (await driver()).present ? "gpu" : "cpu";
   if (device === "gpu" && !platform.gpu)
-    throw new CoordTokError(
-      "setup",
-      `TensorFlow's wheels for ${platform.name} have no CUDA; choose another device to compute on the processor.`,
-      { options: { device: "cpu" } },
-    );
+    throw new CoordTokError("setup", `TensorFlow's wheels for ${platform.name} have no CUDA; choose the processor.`, {
+      options: { device: "cpu" },
+    });
   if (device === "gpu" && !hasCuda)
     throw new CoordTokError(
       "setup",
-      `"${basename(wishes.wheel ?? "")}" has no CUDA; give the wheel of the project tensorflow, or choose another device.`,
-      { options: { wheel: undefined, device: "cpu" } },
+      `"${basename(wishes.wheel ?? "")}" has no CUDA; give the wheel of the project tensorflow, or choose the processor.`,
+      { options: { device: "cpu" } },
     );
   const askedVersion = wishes.tensorflow ?? wheel?.version ?? installed?.asked.tensorflow;
   const askedDevice = wished === "auto" ? installed?.asked.device : wished;
@@ -103,7 +101,7 @@ function chooseVersion(
   if (wheel !== undefined && wheel.version !== version)
     throw new CoordTokError(
       "setup",
-      `The wheel given is of TensorFlow ${wheel.version}, but ${version} was asked for; leave the version out.`,
+      `The wheel given is of TensorFlow ${wheel.version}, but ${version} was asked for; ask for no version.`,
       { options: { tensorflow: undefined } },
     );
   return version;

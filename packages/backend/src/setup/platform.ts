@@ -1,5 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
-import { platformName } from "../node/installation.js";
+import { platformName } from "@coordtok/core/node";
 
 /** What of the machine decides which wheel fits. */
 export interface Machine {

@@ -14,6 +14,7 @@ export interface Pip {
   readonly version: string;
 }
 
+const named = { options: { python: undefined } };
 const pipHelp = `"python3 -m ensurepip --user" or your system's package (Debian: apt install python3-pip) brings it`;
 
 /**
@@ -60,16 +61,16 @@ function noPip(asked: string | undefined, pythons: readonly string[]): CoordTokE
   if (python !== undefined)
     return new CoordTokError(
       "setup",
-      `"${python}" has no pip, which fetches TensorFlow; ${pipHelp}, or name another Python.`,
-      { options: { python: undefined } },
+      `"${python}" has no pip, which fetches what is set up; ${pipHelp}, or name another Python.`,
+      named,
     );
   if (asked !== undefined)
     return new CoordTokError(
       "setup",
-      `"${asked}" is no Python that runs; name one that does, or leave the option out to use python3.`,
-      { options: { python: undefined } },
+      `"${asked}" is no Python that runs; name one that does, or none to use python3.`,
+      named,
     );
   const message =
-    "Python 3 with pip is needed to fetch TensorFlow, and none was found on PATH; install it (Debian: apt install python3-pip, macOS: brew install python), name a Python that is elsewhere, or use the wasm backend, which needs nothing.";
-  return new CoordTokError("setup", message, { options: { python: undefined } });
+    "Python 3 with pip is needed to fetch what is set up, and none was found on PATH; install it (Debian: apt install python3-pip, macOS: brew install python) or name one; without it the wasm backend computes, which needs nothing.";
+  return new CoordTokError("setup", message, named);
 }

@@ -13,7 +13,7 @@ import { registerNativeFused } from "../fused/native.js";
 import { loadFusedLibrary } from "../node/fused-library.js";
 import { readInstallation } from "../node/installation.js";
 import { nativeDevices } from "../node/native.js";
-import { findTfjsNode, requireTfjsNode } from "../node/tfjs-node.js";
+import { findTfjsNode, loadTfjsNode } from "../node/tfjs-node.js";
 import type { SelfTestReport } from "./self-test.js";
 
 /** Run as a program with what to test, the folder to test and that of tfjs-node-gpu; prints one line of JSON. */
@@ -22,7 +22,7 @@ async function main(what: string, directory: string, tfjsNodeManifest: string): 
   const tfjsNode = findTfjsNode(tfjsNodeManifest);
   if ("missing" in installation) throw new Error(installation.missing);
   if (tfjsNode === undefined) throw new Error(`${tfjsNodeManifest} is gone`);
-  requireTfjsNode(tfjsNode, installation, "fp32");
+  await loadTfjsNode(tfjsNode, installation, "fp32");
   const measured = what === "fused" ? { gigaflops: 0, maxError: await fusedError(directory) } : await measure();
   return { ok: true, ...measured, devices: nativeDevices().devices, tensorflow: nativeDevices().version };
 }

@@ -210,7 +210,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
       () => failure(machine(), {}, { findTfjsNode: () => undefined }),
       /pnpm add @tensorflow\/tfjs-node-gpu@4\.22\.0 \(or npm install --ignore-scripts/,
     ],
-    ["no Python", () => failure(without("python3")), /Python 3 with pip is needed.*wasm.*option python/],
+    ["no Python", () => failure(without("python3")), /Python 3 with pip is needed.*wasm.*\(option python\)/],
     [
       "a Python without pip",
       () => failure(withProgram("python3", 'case "$*" in *pip*) exit 1;; esac')),
@@ -230,7 +230,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
               "echo 'ERROR: ConnectionError: Name or service not known' >&2; echo 'ERROR: No matching distribution found for tensorflow-cpu' >&2; exit 1",
           }),
         ),
-      /could not get tensorflow-cpu==2\.18\.1 from its package index; check the network.*give its path \(option wheel\)/,
+      /could not get tensorflow-cpu==2\.18\.1 from its package index; check the network.*as a file \(option wheel\)/,
     ],
     [
       "an index that refuses",
@@ -283,7 +283,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
     [
       "a wheel without the library",
       () => failure(withWheel(tensorflowEntries.slice(1))),
-      /has no "tensorflow\/libtensorflow_cc\.so\.2".*option tensorflow/,
+      /has no "tensorflow\/libtensorflow_cc\.so\.2".*\(option tensorflow\)/,
     ],
     [
       "a wheel that is not there",

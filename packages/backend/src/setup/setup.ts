@@ -1,17 +1,18 @@
 import { randomBytes } from "node:crypto";
-import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { access, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { CoordTokError, isCoordTokError, messageOf, throwIfAborted } from "@coordtok/core";
-import { acquireLock, sha256OfFile, writeAtomically } from "@coordtok/core/node";
-import { cacheFolder } from "../node/cache-folder.js";
-import { currentFile, findInstallation, installationsFolder, type Installation } from "../node/installation.js";
+import { CoordTokError, throwIfAborted } from "@coordtok/core";
+import { cacheFolder, checkFiles, useInstalled } from "@coordtok/core/node";
+import { findInstallation, installationsFolder, type Installation } from "../node/installation.js";
 import { fusedProblem } from "../node/fused-library.js";
 import { installCommand } from "../node/native.js";
 import { findTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "../node/tfjs-node.js";
+import { lockInstallations, removeEntries, setupError } from "./cache.js";
 import { findCompiler } from "./compiler.js";
 import { buildFusedLibrary } from "./kernels.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
 import type { SetupOptions, SetupReport, SetupWorld } from "./options.js";
+import { knownWheels } from "./known-wheels.js";
 import { makePlan, satisfies, type SetupPlan } from "./plan.js";
 import { thisMachine, wheelPlatform, type WheelPlatform } from "./platform.js";
 import { fusedTest, selfTest } from "./self-test.js";
@@ -19,7 +20,7 @@ import { bytesText, freeBytes } from "./sizes.js";
 import { stageInstallation } from "./stage.js";
 
 function thisWorld(): SetupWorld {
-  return { env: process.env, machine: thisMachine(), freeBytes, findTfjsNode, selfTest, fusedTest };
+  return { env: process.env, machine: thisMachine(), knownWheels, freeBytes, findTfjsNode, selfTest, fusedTest };
 }
 
 /**
@@ -49,7 +50,7 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
   let driver: Promise<NvidiaDriver> | undefined;
   const findDriver = (): Promise<NvidiaDriver> => (driver ??= findNvidiaDriver(env, options.signal));
   const look = async (): Promise<{ plan: SetupPlan; done: Installation | undefined }> => {
-    const installed = await findIntact(cache, platform.name);
+    const installed = await findIntact(cache, platform.name, options.signal);
     const plan = await makePlan(options, platform, machine, installed, findDriver);
     return {
       plan,
@@ -66,7 +67,7 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     options.force !== true && fusedProblem(directory) === undefined;
   if (before.done !== undefined && isComplete(before.done)) return finish(before.done, true);
   await noteDriver(before.plan, findDriver, options);
-  const unlock = await lockCache(cache, options);
+  const unlock = await lockInstallations(installationsFolder(cache), options);
   try {
     const now = await look();
     if (now.done !== undefined && isComplete(now.done)) return finish(now.done, true);
@@ -93,21 +94,24 @@ async function addFusedLibrary(
   const compiler = await findCompiler(world.env, options.signal);
   if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, tfjsNode, directory, world }, options);
   options.onNote?.(
-    "There is no C++ compiler to compile the fused operations with, so computing is slower; install one (Debian: apt install g++), or set up again with the option force, which fetches one.",
+    "There is no C++ compiler to compile the fused operations with, so computing is slower; install one (Debian: apt install g++), or set up anew by force, which fetches one.",
   );
 }
 
-/** The installation in use, if its files have their sizes and its add-on is the one that was tested. */
-async function findIntact(cache: string, platform: string): Promise<Installation | undefined> {
+/** The installation in use, if its files are what was set up. */
+async function findIntact(
+  cache: string,
+  platform: string,
+  signal: AbortSignal | undefined,
+): Promise<Installation | undefined> {
   const found = await findInstallation(cache, platform);
   if ("missing" in found) return undefined;
-  const expected = found.files.find(({ path }) => join(found.directory, path) === found.addon)?.sha256;
-  return (await sha256OfFile(found.addon).catch(() => undefined)) === expected ? found : undefined;
+  return (await checkFiles(found.directory, found.files, { signal })) === undefined ? found : undefined;
 }
 
 async function checkReadable(wheel: string): Promise<void> {
   await access(wheel).catch((thrown: unknown) => {
-    const message = `There is no wheel "${wheel}" that can be read; give the path of a TensorFlow wheel (.whl).`;
+    const message = `There is no wheel "${wheel}" that can be read; give the path of one (.whl).`;
     throw new CoordTokError("setup", message, { cause: thrown, options: { wheel: undefined } });
   });
 }
@@ -125,21 +129,6 @@ async function noteDriver(
     );
 }
 
-async function lockCache(cache: string, options: SetupOptions): Promise<() => Promise<void>> {
-  const folder = installationsFolder(cache);
-  try {
-    await mkdir(folder, { recursive: true });
-    return await acquireLock(join(folder, "setup.lock"), {
-      signal: options.signal,
-      onWait: (pid) => options.onNote?.(`Another setup (process ${String(pid)}) is at work; waiting for it.`),
-    });
-  } catch (thrown) {
-    if (isCoordTokError(thrown)) throw thrown;
-    const message = `The cache folder "${folder}" cannot be written to (${messageOf(thrown)}); choose another place with COORDTOK_CACHE.`;
-    throw new CoordTokError("setup", message, { cause: thrown });
-  }
-}
-
 /** Builds everything in a folder that nobody looks at, then gives it its name and points at it. */
 async function makeInstallation(
   plan: SetupPlan,
@@ -152,21 +141,18 @@ async function makeInstallation(
   const mark = randomBytes(4).toString("hex");
   const name = `tensorflow-${plan.version}-${plan.device}-${plan.platform.name}-${mark}`;
   const staging = join(folder, `.unfinished-${mark}`);
-  await removeAll(folder, (entry) => entry.startsWith(".unfinished-"));
+  await removeEntries(folder, (entry) => entry.startsWith(".unfinished-"));
   try {
     await mkdir(staging);
-    const downloads = join(folder, "downloads");
-    await stageInstallation({ plan, tfjsNode, staging, downloads, world, options });
+    await stageInstallation({ plan, tfjsNode, staging, folder, world, options });
     throwIfAborted(options.signal);
     await rename(staging, join(folder, name));
-    await writeAtomically(currentFile(cache, plan.platform.name), `${JSON.stringify({ installation: name })}\n`, {
-      overwrite: true,
-    });
+    await useInstalled(folder, plan.platform.name, name);
   } catch (thrown) {
-    await removeAll(folder, (entry) => entry === `.unfinished-${mark}`);
+    await removeEntries(folder, (entry) => entry === `.unfinished-${mark}`);
     throw setupError(thrown);
   }
-  await removeAll(
+  await removeEntries(
     folder,
     (entry) => entry === "downloads" || (isInstallation(entry, plan.platform.name) && entry !== name),
   );
@@ -182,19 +168,4 @@ async function makeInstallation(
 
 function isInstallation(entry: string, platform: string): boolean {
   return entry.startsWith("tensorflow-") && new RegExp(`-${platform}-[0-9a-f]{8}$`).test(entry);
-}
-
-/** Removes entries of a folder; one that cannot be removed now is left for the next setup. */
-async function removeAll(folder: string, which: (entry: string) => boolean): Promise<void> {
-  for (const entry of (await readdir(folder)).filter(which))
-    await rm(join(folder, entry), { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
-}
-
-/** Whatever went wrong as one sentence; errors of the file system get the way out that all share. */
-function setupError(thrown: unknown): unknown {
-  if (isCoordTokError(thrown) && thrown.code !== "file-write") return thrown;
-  const system = thrown instanceof Error && "syscall" in thrown;
-  if (!system && !isCoordTokError(thrown)) return thrown;
-  const text = messageOf(thrown).replace(/\.$/, "");
-  return new CoordTokError("setup", `${text}; choose another place with COORDTOK_CACHE.`, { cause: thrown });
 }

@@ -44,9 +44,9 @@ export async function freeBytes(folder: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** @throws CoordTokError `setup` when there is not enough room. */
-export function checkSpace(free: number, needed: number, folder: string): void {
+/** @throws CoordTokError `setup` when there is not enough room. @param what is set up. */
+export function checkSpace(free: number, needed: number, folder: string, what: string): void {
   if (free >= needed) return;
-  const message = `Setting TensorFlow up needs ${bytesText(needed)} of disk space, and "${folder}" has ${bytesText(free)} left; free some or choose another place with COORDTOK_CACHE.`;
+  const message = `Setting ${what} up needs ${bytesText(needed)} of disk space, and "${folder}" has ${bytesText(free)} left; free some or choose another place with COORDTOK_CACHE.`;
   throw new CoordTokError("setup", message);
 }

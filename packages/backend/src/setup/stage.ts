@@ -1,18 +1,20 @@
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
-import { sha256OfFile } from "@coordtok/core/node";
+import { sha256OfFile, type FileFacts } from "@coordtok/core/node";
 import { addonName, factsName, type InstallationFacts } from "../node/installation.js";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
+import { downloadsFolder } from "./cache.js";
 import { compileAddon, fetchZig, findCompiler, ziglang, type Compiler } from "./compiler.js";
-import { fetchWheel, findWheel, type FetchOptions } from "./download.js";
+import { fetchWheel, findWheel, type CheckedWheel, type FetchOptions } from "./download.js";
 import { buildFusedLibrary } from "./kernels.js";
 import { neededHeaders } from "./headers.js";
 import { cudaRequirements } from "./nvidia.js";
-import type { SetupPlan } from "./plan.js";
+import { pinnedTensorflow, type SetupPlan } from "./plan.js";
 import { findPip, type Pip } from "./python.js";
 import type { SetupOptions, SetupWorld } from "./options.js";
 import { bytesText, checkSpace, expectedSizes } from "./sizes.js";
+import { checkWheelSum } from "./wheel-sums.js";
 import { openWheel, type Wheel } from "./wheel.js";
 
 export interface StageInput {
@@ -20,13 +22,11 @@ export interface StageInput {
   readonly tfjsNode: TfjsNodePackage;
   /** The folder that becomes the installation. */
   readonly staging: string;
-  /** Folder for complete wheels. */
-  readonly downloads: string;
+  /** The folder of installations. */
+  readonly folder: string;
   readonly world: SetupWorld;
   readonly options: SetupOptions;
 }
-
-type FileFacts = InstallationFacts["files"][number];
 
 /** Makes a complete, tested installation in the staging folder; its facts are written last. */
 export async function stageInstallation(input: StageInput): Promise<void> {
@@ -40,8 +40,8 @@ export async function stageInstallation(input: StageInput): Promise<void> {
   const fetching = await fetchOptions(input, work, found);
   const wheels: { name: string; sha256: string }[] = [];
   const files: FileFacts[] = [];
-  for await (const { path, facts } of unpackWheels(input, fetching)) {
-    wheels.push({ name: basename(path), sha256: await sha256OfFile(path, { signal }) });
+  for await (const { path, sha256, facts } of unpackWheels(input, fetching)) {
+    wheels.push({ name: basename(path), sha256 });
     files.push(...facts);
   }
   const compiler = found ?? (await fetchZig(join(work, "zig"), fetching()));
@@ -79,20 +79,18 @@ export async function stageInstallation(input: StageInput): Promise<void> {
 
 /** Says what is going to be fetched and kept, and checks that there is room. */
 async function announce(
-  { plan, staging, downloads, world, options }: StageInput,
+  { plan, staging, folder, world, options }: StageInput,
   compiler: Compiler | undefined,
 ): Promise<void> {
   const { download, kept, needed } = expectedSizes(plan, compiler === undefined);
   const kind = plan.device === "gpu" ? "with CUDA" : "for the processor";
-  const goesOn = (await readdir(downloads).catch(() => [])).some((name) => name.endsWith(".whl"));
+  const goesOn = (await readdir(downloadsFolder(folder)).catch(() => [])).some((name) => name.endsWith(".whl"));
   const less = goesOn ? ", less the wheels that an interrupted setup left" : "";
   const fetched = download === 0 ? "fetches nothing" : `fetches about ${bytesText(download)}${less}`;
-  options.onNote?.(
-    `TensorFlow ${plan.version} ${kind}: ${fetched}, keeps about ${bytesText(kept)} in "${dirname(staging)}".`,
-  );
+  options.onNote?.(`TensorFlow ${plan.version} ${kind}: ${fetched}, keeps about ${bytesText(kept)} in "${folder}".`);
   if (compiler === undefined)
     options.onNote?.(`There is no C++ compiler, so ${ziglang.name} is fetched as well; it is deleted afterwards.`);
-  checkSpace(await world.freeBytes(staging), needed, dirname(staging));
+  checkSpace(await world.freeBytes(staging), needed, folder, "TensorFlow");
 }
 
 /** How to fetch; pip is looked for at once when something is to be fetched for certain. */
@@ -101,30 +99,33 @@ async function fetchOptions(
   work: string,
   compiler: Compiler | undefined,
 ): Promise<() => FetchOptions> {
-  const { plan, downloads, world, options } = input;
+  const { plan, folder, world, options } = input;
   const { env } = world;
   const needed = plan.wheel === undefined || compiler === undefined || plan.device === "gpu";
   const pip: Pip | undefined = needed ? await findPip(options.python, env, options.signal) : undefined;
   return () => {
     if (pip === undefined)
-      throw new CoordTokError("setup", "pip is needed after all; run setup again without a wheel of your own.", {
-        options: { wheel: undefined },
-      });
+      throw new CoordTokError("setup", "pip is needed after all; run setup again without a wheel of your own.");
     return {
       pip,
       env,
       tags: plan.platform.tags,
-      downloads,
+      downloads: downloadsFolder(folder),
       unfinished: work,
+      sums: sumsFor(input),
       signal: options.signal,
       onProgress: options.onProgress,
     };
   };
 }
 
-interface Unpacked {
-  /** The wheel. */
-  readonly path: string;
+/** Wheels of the pinned version have to be known; of another version, or given as a file, they are what a person asked for. */
+function sumsFor({ plan, folder, world, options }: StageInput): FetchOptions["sums"] {
+  const allowUnknown = plan.version !== pinnedTensorflow || plan.wheel !== undefined;
+  return { knownWheels: world.knownWheels, allowUnknown, folder, onNote: options.onNote };
+}
+
+interface Unpacked extends CheckedWheel {
   /** The libraries that came out of it. */
   readonly facts: FileFacts[];
 }
@@ -132,7 +133,14 @@ interface Unpacked {
 /** Unpacks TensorFlow's wheel and, for the GPU, those of CUDA. */
 async function* unpackWheels(input: StageInput, fetching: () => FetchOptions): AsyncGenerator<Unpacked> {
   const { plan } = input;
-  const path = plan.wheel ?? (await fetchWheel(`${plan.project}==${plan.version}`, fetching()));
+  const given = async (path: string): Promise<CheckedWheel> => {
+    const { signal, onProgress } = input.options;
+    return { path, sha256: await checkWheelSum(path, { ...sumsFor(input), signal, onProgress }) };
+  };
+  const { path, sha256 } =
+    plan.wheel === undefined
+      ? await fetchWheel(`${plan.project}==${plan.version}`, fetching())
+      : await given(plan.wheel);
   const wheel = await openOrDrop(path, input);
   let cuda: string[];
   try {
@@ -145,19 +153,19 @@ async function* unpackWheels(input: StageInput, fetching: () => FetchOptions): A
       );
     const headers = await neededHeaders(wheel);
     cuda = plan.device === "gpu" ? cudaRequirements(await readMetadata(wheel)) : [];
-    yield { path, facts: await unpack(wheel, [...plan.platform.libraries, ...headers], input) };
+    yield { path, sha256, facts: await unpack(wheel, [...plan.platform.libraries, ...headers], input) };
   } finally {
     wheel.close();
   }
   for (const requirement of cuda) {
     const beside = plan.wheel === undefined ? undefined : await findWheel(requirement, dirname(plan.wheel));
-    const cudaPath = beside ?? (await fetchWheel(requirement, fetching()));
-    const cudaWheel = await openOrDrop(cudaPath, input);
+    const checked = beside === undefined ? await fetchWheel(requirement, fetching()) : await given(beside);
+    const cudaWheel = await openOrDrop(checked.path, input);
     try {
       const names = cudaWheel.names.filter(
         (name) => /^nvidia\//.test(name) && !/\/include\/|\.a$|__init__\.py$/.test(name),
       );
-      yield { path: cudaPath, facts: await unpack(cudaWheel, names, input) };
+      yield { ...checked, facts: await unpack(cudaWheel, names, input) };
     } finally {
       cudaWheel.close();
     }
@@ -179,15 +187,15 @@ async function openOrDrop(path: string, input: StageInput): Promise<Wheel> {
   }
 }
 
-async function drop(path: string, { downloads }: StageInput, thrown: unknown): Promise<void> {
-  if (isCoordTokError(thrown) && thrown.code === "setup" && dirname(path) === downloads)
+async function drop(path: string, { folder }: StageInput, thrown: unknown): Promise<void> {
+  if (isCoordTokError(thrown) && thrown.code === "setup" && dirname(path) === downloadsFolder(folder))
     await rm(path, { force: true });
 }
 
 async function unpack(wheel: Wheel, names: readonly string[], input: StageInput): Promise<FileFacts[]> {
   const { staging, options, world } = input;
   const total = names.reduce((sum, name) => sum + wheel.sizeOf(name), 0);
-  checkSpace(await world.freeBytes(staging), total, dirname(staging));
+  checkSpace(await world.freeBytes(staging), total, input.folder, "TensorFlow");
   const task = `unpack ${basename(wheel.path).split("-").slice(0, 2).join(" ")}`;
   let next = 0;
   const onBytes = (done: number): void => {

@@ -196,7 +196,10 @@ describe("Ctrl-C during training", () => {
     const seeded = await run("train-tokenizer", "--resume", older, "--seed", "1", ...common);
     expect([seeded.code, seeded.stderr]).toEqual([2, expect.stringContaining("leave the seed out (--seed)")]);
     const resumed = await run("train-tokenizer", "--resume", older, "--steps", "34", ...common);
-    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining("resume that folder to continue from them")]);
+    expect([resumed.code, resumed.stderr]).toEqual([
+      0,
+      expect.stringContaining("resume that folder to continue from them"),
+    ]);
     const checkpoints = (name: string): Promise<string[]> => readdir(join(folder, name, "checkpoints"));
     const named = (...steps: number[]): string[] => steps.map((step) => `step-0000${step}.safetensors`);
     expect([await checkpoints("whole"), await checkpoints("whole-abandoned-1")]).toEqual([

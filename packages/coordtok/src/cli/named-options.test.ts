@@ -16,8 +16,8 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/latents/", ["encode-dataset"]],
   ["coordtok/src/outputs.ts", ["decode"]],
   ["coordtok/src/sample/", ["sample"]],
-  ["coordtok/src/train/train-on-latents.ts", ["train-diffusion"]],
-  ["coordtok/src/train/train-on-videos.ts", ["train-tokenizer"]],
+  ["coordtok/src/train/generator-plan.ts", ["train-diffusion"]],
+  ["coordtok/src/train/tokenizer-plan.ts", ["train-tokenizer"]],
   ["coordtok/src/train/", ["train-diffusion", "train-tokenizer"]],
   ["core/src/node/write-file.ts", ["convert", "decode", "encode", "encode-dataset", "reconstruct", "sample"]],
   ["diffusion/src/", ["convert"]],
@@ -29,7 +29,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
 /** What a computed name of an option can be, by file. */
 const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
-  "coordtok/src/train/train-on-latents.ts": ["batchSize", "accumulate"],
+  "coordtok/src/train/generator-plan.ts": ["batchSize", "accumulate"],
   "coordtok/src/convert/plan.ts": ["weights", "dtype", "part", "config", "statistics"],
   "tokenizer/src/official/infer.ts": ["encoderHeads", "decoderHeads"],
 };
@@ -70,10 +70,18 @@ function errorsMadeIn(source: ts.SourceFile): ts.NewExpression[] {
   );
 }
 
+/** A constant of the file as what it stands for. */
+function writtenOut(value: ts.Expression): ts.Expression {
+  if (!ts.isIdentifier(value)) return value;
+  const constants = nodesOf(value.getSourceFile()).filter(ts.isVariableDeclaration);
+  return constants.find(({ name }) => name.getText() === value.text)?.initializer ?? value;
+}
+
 /** What an error is given under a name beside its code and its sentence. */
 function givenAs(wanted: "options" | "remedy", { arguments: given }: ts.NewExpression): ts.Expression | undefined {
-  const more = given?.[2];
-  if (more === undefined || !ts.isObjectLiteralExpression(more)) return undefined;
+  const more = given?.[2] && writtenOut(given[2]);
+  if (more === undefined) return undefined;
+  if (!ts.isObjectLiteralExpression(more)) throw new Error(`${more.getSourceFile().fileName}: ${more.getText()}`);
   const property = more.properties.find(({ name }) => name?.getText() === wanted);
   if (property === undefined) return undefined;
   return ts.isPropertyAssignment(property) ? property.initializer : (property.name as ts.Identifier);
@@ -128,9 +136,10 @@ describe("the functions that errors advise to call", () => {
     const remedies = sources
       .flatMap(errorsMadeIn)
       .flatMap((error) => givenAs("remedy", error) ?? [])
-      .map((remedy) => (remedy as ts.ArrayLiteralExpression).elements[0] as ts.StringLiteral);
+      .map((remedy) => (remedy as ts.ArrayLiteralExpression).elements[0]!)
+      .flatMap((name) => (ts.isStringLiteral(name) ? [name.text] : ["trainOnVideos", "trainOnLatents"]));
     expect(remedies.length).toBeGreaterThan(2);
-    for (const { text } of remedies)
+    for (const text of remedies)
       expect([text, commands.filter(({ calls }) => calls === text).length]).toEqual([text, 1]);
   });
 });

@@ -1,7 +1,6 @@
 import { countText } from "@coordtok/core/text";
-import { readFile } from "node:fs/promises";
 import { CoordTokError, encodeSafetensors, type Json, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
-import { fileReadError } from "@coordtok/core/node";
+import { readText } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
 import { parseStats, type TriplaneStats } from "@coordtok/triplane";
 import { statsFromOfficialLog } from "@coordtok/triplane/official";
@@ -114,12 +113,6 @@ async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Pr
 async function readStatistics(path: string): Promise<TriplaneStats> {
   const text = await readText(path);
   return text.trimStart().startsWith("{") ? parseStats(parseJson(text, `"${path}"`)) : statsFromOfficialLog(text);
-}
-
-async function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((thrown: unknown) => {
-    throw fileReadError(thrown, path);
-  });
 }
 
 function foundFacts({ place, stateDict, dropped, others }: Chosen): [string, string][] {

@@ -1,6 +1,5 @@
-import { join } from "node:path";
 import { CoordTokError, Random, throwIfAborted, type LongCallOptions } from "@coordtok/core";
-import { openFileSource, type FileSource } from "@coordtok/core/node";
+import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import type { LabelledTriplane } from "@coordtok/triplane";
 import { readIndex, type LatentIndex } from "./index-file.js";
 import { openShard, type Shard } from "./shard.js";
@@ -52,7 +51,7 @@ export async function openLatents(folder: string): Promise<Latents> {
   const shards: Shard[] = [];
   const labels: number[] = [];
   for (const { file, clips } of index.shards) {
-    const shard = await openShard(join(folder, file));
+    const shard = await openShard(await pathWithin(folder, file));
     if (shard.clips.length !== clips || JSON.stringify(shard.config) !== JSON.stringify(index.config))
       throw new CoordTokError(
         "file-format",

@@ -1,5 +1,4 @@
 import { loadModel } from "@coordtok/tokenizer/node";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Precision, prepareBackend } from "@coordtok/backend";
 import {
@@ -11,7 +10,7 @@ import {
   type Json,
   type RgbClip,
 } from "@coordtok/core";
-import { fileReadError, openFileSource, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
+import { openFileSource, readText, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
 import {
   SiT,
   type GuidanceOptions,
@@ -191,9 +190,7 @@ async function statisticsOf(
       { options: { statistics: undefined } },
     );
   }
-  const text = await readFile(given, "utf8").catch((thrown: unknown) => {
-    throw fileReadError(thrown, given);
-  });
+  const text = await readText(given);
   try {
     const content = JSON.parse(text) as Json;
     const isIndex = typeof content === "object" && content !== null && "statistics" in content;

@@ -1,10 +1,31 @@
+export { cacheFolder } from "./cache-folder.js";
+export {
+  findCachedProgram,
+  programFactsName,
+  programFolder,
+  type CachedProgram,
+  type CachedProgramFacts,
+} from "./cached-program.js";
+export { checkFiles, isFileFacts, type FileFacts } from "./checked-files.js";
 export { fileReadError, fileWriteError } from "./file-error.js";
 export { findProgram } from "./find-program.js";
+export {
+  findInstalled,
+  platformName,
+  trustHelp,
+  useInstalled,
+  type Installed,
+  type InstalledKind,
+} from "./installed.js";
 export { acquireLock, type LockOptions } from "./lock.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
+export { openOrdinaryFile, type OpenFile } from "./ordinary-file.js";
 export { packageVersion } from "./package-version.js";
+export { pathWithin } from "./path-within.js";
+export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
 export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
+export { makePrivateFolder, trustProblem } from "./private-folder.js";
 export {
   lastLinesOf,
   programProblem,

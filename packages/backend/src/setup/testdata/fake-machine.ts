@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SetupWorld } from "../options.js";
@@ -76,6 +77,10 @@ export function fakeMachine(env: Readonly<Record<string, string>> = {}, machine:
     world: {
       env: { PATH: bin, HOME: root, FAKE_ROOT: root, ...env },
       machine,
+      /** The wheels as they are now are the published ones. */
+      get knownWheels() {
+        return Object.fromEntries(readdirSync(wheels).map((name) => [name, sha256Of(join(wheels, name))]));
+      },
       freeBytes: () => Promise.resolve(1e12),
       findTfjsNode: () => ({ directory: tfjsNode, main: join(tfjsNode, "index.js"), version: "4.22.0" }),
       selfTest: () => Promise.resolve({ tensorflow: "2.18.1", devices: ["made up"], gigaflops: 100 }),
@@ -85,6 +90,11 @@ export function fakeMachine(env: Readonly<Record<string, string>> = {}, machine:
     starts: (word) => linesOf(join(root, "starts")).filter((line) => line.includes(word)).length,
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
+}
+
+/** The SHA-256 of a file. */
+export function sha256Of(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
 function linesOf(path: string): string[] {

@@ -1,0 +1,76 @@
+/**
+ * SHA-256 of the wheels that setup fetches unless another version is asked for, by file name, as PyPI publishes them. A new version is
+ * added with what `pip hash` says about its wheels for every platform.
+ */
+export const knownWheels: Readonly<Record<string, string>> = {
+  "tensorflow_cpu-2.18.1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "8e0f27dbd92c6d380ae0ccfe73c7343f65c127b0aa98467c30c2e71eda7c76a4",
+  "tensorflow-2.18.1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "442d2a774811789a8ad948e7286cb950fe3d87d3754e8cc6449d53b03dbfdaa6",
+  "tensorflow-2.18.1-cp312-cp312-manylinux_2_17_aarch64.manylinux2014_aarch64.whl":
+    "1ba52b9c06ab8102b31e50acfaf56899b923171e603c8942f2bfeb181d6bb59e",
+  "tensorflow-2.18.1-cp312-cp312-macosx_12_0_arm64.whl":
+    "98afa9c7f21481cdc6ccd09507a7878d533150fbb001840cc145e2132eb40942",
+  "tensorflow_cpu-2.18.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "810c75d7149d2da0cb2092187817b0dcabb80728ca9f9cf3a61f3f42fadd1298",
+  "tensorflow-2.18.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "c9f87e5d2a680a4595f5dc30daf6bbaec9d4129b46d7ef1b2af63c46ac7d2828",
+  "tensorflow-2.18.1-cp311-cp311-manylinux_2_17_aarch64.manylinux2014_aarch64.whl":
+    "8a6485edd2148f70d011dbd1d8dc2c775e91774a5a159466e83d0d1f21580944",
+  "tensorflow-2.18.1-cp311-cp311-macosx_12_0_arm64.whl":
+    "661029cd769b311db910b79a3a6ef50a5a61ecc947172228c777a49989722508",
+  "tensorflow_cpu-2.18.1-cp310-cp310-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "357506565b05154b4b1fa5f94cd2b34c74d8a6ed64091385a71c990626321164",
+  "tensorflow-2.18.1-cp310-cp310-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "1f929842999d60e7da67743ae5204b477259f3b771c02e5e437d232267e49f18",
+  "tensorflow-2.18.1-cp310-cp310-manylinux_2_17_aarch64.manylinux2014_aarch64.whl":
+    "2dd7284768f5a6b10e41a700e8141de70756dc62ed5d0b93360d131ccc0a6ba8",
+  "tensorflow-2.18.1-cp310-cp310-macosx_12_0_arm64.whl":
+    "8baba2b0f9f286f8115a0005d17c020d2febf95e434302eaf758f2020c1c4de5",
+  "tensorflow_cpu-2.18.1-cp39-cp39-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "efdfcd4be9fca0f8521cbfc241fdbf8327b73d854c5e274d17d6a77ca44eeaca",
+  "tensorflow-2.18.1-cp39-cp39-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":
+    "4ecbb9b3cd3f223ff6861faa1a4c2719c138d870dba90545826685b1c5ba5901",
+  "tensorflow-2.18.1-cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64.whl":
+    "1c0cd29c323908ed35ce72fbcce66f2ef7c8657f9c5024860ffd7ea64cf5d35d",
+  "tensorflow-2.18.1-cp39-cp39-macosx_12_0_arm64.whl":
+    "e0ffa318b969779baad01a11e7799dda9677ee33ccbbcdbf7b735c27f53d2a9b",
+  "nvidia_cublas_cu12-12.5.3.2-py3-none-manylinux2014_x86_64.whl":
+    "ca070ad70e9fa6654084575d01bd001f30cc4665e33d4bb9fc8e0f321caa034b",
+  "nvidia_cuda_cupti_cu12-12.5.82-py3-none-manylinux2014_x86_64.whl":
+    "bde77a5feb66752ec61db2adfe47f56b941842825b4c7e2068aff27c9d107953",
+  "nvidia_cuda_nvcc_cu12-12.5.82-py3-none-manylinux2014_x86_64.whl":
+    "b03e545b8e8c3ce7ebcd7fc44063180ff52ff01d064ece2127ed90a04ef12cd0",
+  "nvidia_cuda_nvrtc_cu12-12.5.82-py3-none-manylinux2014_x86_64.whl":
+    "3dbd97b0104b4bfbc3c4f8c79cd2496307c89c43c29a9f83125f1d76296ff3fd",
+  "nvidia_cuda_runtime_cu12-12.5.82-py3-none-manylinux2014_x86_64.whl":
+    "3e79a060e126df40fd3a068f3f787eb000fa51b251ec6cd97d09579632687115",
+  "nvidia_cudnn_cu12-9.3.0.75-py3-none-manylinux2014_x86_64.whl":
+    "9ad9c6929ebb5295eb4a1728024666d1c88283373e265a0c5c883e6f9d5cd76d",
+  "nvidia_cufft_cu12-11.2.3.61-py3-none-manylinux2014_x86_64.whl":
+    "9a6e8df162585750f61983a638104a48c756aa13f9f48e19ab079b38e3c828b8",
+  "nvidia_curand_cu12-10.3.6.82-py3-none-manylinux2014_x86_64.whl":
+    "2823fb27de4e44dbb22394a6adf53aa6e1b013aca0f8c22867d1cfae58405536",
+  "nvidia_cusolver_cu12-11.6.3.83-py3-none-manylinux2014_x86_64.whl":
+    "93cfafacde4428b71778eeb092ec615a02a3d05404da1bcf91c53e3fa1bce42b",
+  "nvidia_cusparse_cu12-12.5.1.3-py3-none-manylinux2014_x86_64.whl":
+    "016df8e993c437e8301e62739f01775cba988fd5253cd4c64173f8e8d2f8e752",
+  "nvidia_nccl_cu12-2.21.5-py3-none-manylinux2014_x86_64.whl":
+    "8579076d30a8c24988834445f8d633c697d42397e92ffc3f63fa26766d25e0a0",
+  "nvidia_nvjitlink_cu12-12.5.82-py3-none-manylinux2014_x86_64.whl":
+    "f9b37bc5c8cf7509665cb6ada5aaa0ce65618f2332b7d3e78e9790511f111212",
+  "ziglang-0.17.1-py3-none-manylinux_2_12_x86_64.manylinux2010_x86_64.musllinux_1_1_x86_64.whl":
+    "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
+  "ziglang-0.17.1-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl":
+    "b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e",
+  "ziglang-0.17.1-py3-none-macosx_13_0_arm64.whl": "09953b6af7f64168b915180a42774f520f92d86ef6331b28e33915c7e1f0bb23",
+  "imageio_ffmpeg-0.8.1-py3-none-manylinux_2_28_x86_64.whl":
+    "050d6850601c3b3890bd2b28306f3b842b3daea390a561101174375a1c460bda",
+  "imageio_ffmpeg-0.8.1-py3-none-manylinux_2_28_aarch64.whl":
+    "fad3176f859b25869e60a8ed79957d4e3ed74a97a95e5f0cdcb91455f6c6d00e",
+  "imageio_ffmpeg-0.8.1-py3-none-macosx_12_0_arm64.whl":
+    "5636d691e36e5274b13fe38182b1f627b2e35dcecc63944012c2470f9484fc45",
+  "imageio_ffmpeg-0.8.1-py3-none-macosx_10_13_x86_64.whl":
+    "9538a10e598257263b5de1a1c1b86e7603417bc219245b1e279b452e5e48cc20",
+  "imageio_ffmpeg-0.8.1-py3-none-win_amd64.whl": "f27ca4cb85e2d4946deedbce1a81245dfd942a2bcf94b53676fb3956aa95bf1b",
+};

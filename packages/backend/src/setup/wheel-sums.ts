@@ -1,0 +1,77 @@
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { sha256OfFile, writeAtomically } from "@coordtok/core/node";
+
+/** How a wheel is checked. */
+export interface SumOptions extends LongCallOptions {
+  /** SHA-256 by file name of the wheels that this version of CoordTok was tested with. */
+  readonly knownWheels: Readonly<Record<string, string>>;
+  /** Whether a wheel that is not among them may be used, because a person asked for it. Its sum is then recorded, and holds from then on. */
+  readonly allowUnknown: boolean;
+  /** The folder of the record. */
+  readonly folder: string;
+  /** Receives a sentence about a wheel whose sum is seen for the first time. */
+  readonly onNote?: ((text: string) => void) | undefined;
+}
+
+const recordName = "recorded-wheels.json";
+
+/**
+ * Compares a wheel with the SHA-256 that is known for its file name, from this package or from the first time it was used here.
+ * @returns its SHA-256.
+ * @throws CoordTokError `setup` when it is another one or none is known, `file-not-found`, `file-read`, `aborted`.
+ */
+export async function checkWheelSum(path: string, options: SumOptions): Promise<string> {
+  const { folder, knownWheels, allowUnknown, signal, onProgress } = options;
+  const name = basename(path);
+  const sum = await sha256OfFile(path, {
+    signal,
+    onProgress:
+      onProgress && ((event) => onProgress({ ...event, task: `check ${name.split("-").slice(0, 2).join(" ")}` })),
+  });
+  const published = knownWheels[name];
+  if (published !== undefined && published !== sum)
+    throw new CoordTokError(
+      "setup",
+      `"${name}" is not the wheel that was published under this name, so nothing of it was used; get it from PyPI itself (pip's settings index-url, extra-index-url and find-links name other places).`,
+      { details: [`SHA-256 ${sum}, expected ${published}`] },
+    );
+  if (published !== undefined) return sum;
+  const record = await readRecord(folder);
+  const recorded = record[name];
+  if (recorded === sum) return sum;
+  if (recorded !== undefined)
+    throw new CoordTokError(
+      "setup",
+      `"${name}" is another file than the one used under this name before, so nothing of it was used; if you trust it, remove "${join(folder, recordName)}".`,
+      { details: [`SHA-256 ${sum}, before ${recorded}`] },
+    );
+  if (!allowUnknown)
+    throw new CoordTokError(
+      "setup",
+      `"${name}" is a wheel that this version of CoordTok does not know, so nothing of it was used; get the published one, or give this one as a file if you trust it.`,
+      { details: [`SHA-256 ${sum}`], options: { wheel: undefined } },
+    );
+  await writeAtomically(join(folder, recordName), `${JSON.stringify({ ...record, [name]: sum }, undefined, 2)}\n`, {
+    overwrite: true,
+  });
+  options.onNote?.(
+    `CoordTok was not tested with "${name}"; from now on only the same file is taken under this name (SHA-256 ${sum}).`,
+  );
+  return sum;
+}
+
+/** The recorded sums; what cannot be read says nothing. */
+async function readRecord(folder: string): Promise<Record<string, string>> {
+  const path = join(folder, recordName);
+  const text = await readFile(path, "utf8").catch(() => "{}");
+  try {
+    const entries = Object.entries(JSON.parse(text) as object);
+    if (entries.every(([, sum]) => typeof sum === "string" && /^[0-9a-f]{64}$/.test(sum)))
+      return Object.fromEntries(entries);
+  } catch {
+    // Told below.
+  }
+  throw new CoordTokError("setup", `"${path}" is damaged; remove it and run setup again.`);
+}
