@@ -45,6 +45,7 @@ export {
   modelRangeOfBytes,
   rgbFromClip,
   type Clip,
+  type Rectangle,
   type RgbClip,
   type RgbFrame,
 } from "./clip.js";
@@ -66,6 +67,7 @@ export {
   throwIfAborted,
   type ErrorCode,
   type NamedOptions,
+  type Remedy,
 } from "./errors.js";
 export type { PerceptualLoss } from "./perceptual.js";
 export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
@@ -87,7 +89,18 @@ export { affineOfEach } from "./nn/fused/affine.js";
 export { productOfEach } from "./nn/product.js";
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
 export { crossAttention, maskedKey, maxLogits, selfAttention, type KeyBias } from "./nn/attention.js";
-export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused/kernels.js";
+export type {
+  FusedAttributes,
+  FusedAttributeType,
+  FusedDescription,
+  FusedInputs,
+  FusedOutput,
+  FusedOutputs,
+  FusedTable,
+  FusedTensor,
+} from "./nn/fused/description.js";
+export type { LayerOperations } from "./nn/fused/fused-operations.js";
+export { hasFused, runFused, type FusedName, type FusedOperation, type FusedTables } from "./nn/fused/kernels.js";
 export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";
