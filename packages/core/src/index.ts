@@ -1,3 +1,4 @@
+export { areFinite, checkFiniteWeights } from "./checkpoint/finite.js";
 export {
   assignStrict,
   checkTensorNames,
@@ -39,6 +40,7 @@ export {
 export { renamedTensors, type TensorFacts, type TensorFile, type TensorType } from "./checkpoint/tensor-file.js";
 export {
   byteFromModelRange,
+  bytesFromModelRange,
   checkRgbClip,
   clipFromRgb,
   modelRangeFromByte,

@@ -1,5 +1,5 @@
 import { durationText } from "@coordtok/core/text";
-import { CoordTokError, throwIfAborted, type TensorTree } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, throwIfAborted, type TensorTree } from "@coordtok/core";
 import { disposeTrainState, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
 import type { CommonOptions } from "../model.js";
 import { reopenRunFolder, type MetricsLine, type RunFolder } from "./run-folder.js";
@@ -62,6 +62,7 @@ const flushSeconds = 5;
 
 /**
  * Trains, and keeps the run folder up to date: metrics, checkpoints, curve. On abort it saves and returns with `stopped`.
+ * @throws CoordTokError `not-finite` for a training that has diverged; the checkpoints before stay as they are.
  */
 export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   run: TrainingRun<P, S>,
@@ -96,6 +97,8 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
         await keeper.take(one, settings);
       }
     return await keeper.finish(state, settings, (performance.now() - started) / 1000);
+  } catch (thrown) {
+    throw isCoordTokError(thrown) && thrown.code === "not-finite" ? await keeper.diverged(thrown) : thrown;
   } finally {
     if (state) disposeTrainState(state);
   }
@@ -163,6 +166,23 @@ class Keeper<P extends TensorTree, S extends LoopSettings> {
     const stopped = state!.step < settings.totalSteps;
     const validationPsnrDb = this.#validationPsnrDb;
     return { step: state!.step, loss, psnrDb, validationPsnrDb, checkpoint: this.#savedAs, seconds, stopped };
+  }
+
+  /** What a training that has diverged ends with: its metrics are written, its weights are not. */
+  async diverged(cause: CoordTokError): Promise<CoordTokError> {
+    await this.#flush();
+    await this.#run.folder.writeCurve();
+    const last = this.#savedAs;
+    const kept = last === "" ? "no checkpoint was saved" : `the last checkpoint, with finite weights, is ${last}`;
+    return new CoordTokError(
+      "not-finite",
+      `The training has diverged after step ${this.step}, ${kept}; train with a lower learning rate.`,
+      {
+        cause,
+        details: [cause.sentence],
+        options: { learningRate: undefined, ...(last === "" ? {} : { resume: last }) },
+      },
+    );
   }
 
   #means(): { loss: number; psnrDb: number | undefined } {
