@@ -47,6 +47,7 @@ export {
   modelRangeOfBytes,
   rgbFromClip,
   type Clip,
+  type Rectangle,
   type RgbClip,
   type RgbFrame,
 } from "./clip.js";
@@ -89,7 +90,18 @@ export { affineOfEach } from "./nn/fused/affine.js";
 export { productOfEach } from "./nn/product.js";
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./nn/traits.js";
 export { crossAttention, maskedKey, maxLogits, selfAttention, type KeyBias } from "./nn/attention.js";
-export { hasFused, runFused, type FusedKernels, type FusedName } from "./nn/fused/kernels.js";
+export type {
+  FusedAttributes,
+  FusedAttributeType,
+  FusedDescription,
+  FusedInputs,
+  FusedOutput,
+  FusedOutputs,
+  FusedTable,
+  FusedTensor,
+} from "./nn/fused/description.js";
+export type { LayerOperations } from "./nn/fused/fused-operations.js";
+export { hasFused, runFused, type FusedName, type FusedOperation, type FusedTables } from "./nn/fused/kernels.js";
 export { addTable, gatherRows } from "./nn/embedding.js";
 export { randomInitializer, shapeInitializer, type Initializer } from "./nn/init.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./nn/layer-norm.js";

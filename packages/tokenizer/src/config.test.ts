@@ -33,9 +33,9 @@ describe("tokenizer configuration", () => {
     expect(() => checkConfig({ ...preset("test"), heads: 2 })).toThrow(/Unknown key "heads"/);
   });
 
-  it("a grid of cells that is not square is refused with official compatibility", () => {
+  it("a grid of query patches that is not square is refused with official compatibility", () => {
     expect(() => overrideConfig(preset("test"), ["planes.time=16", 'compat="official"'])).toThrow(
-      /square number of cells/,
+      /square number of query patches/,
     );
   });
 

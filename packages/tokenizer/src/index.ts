@@ -6,9 +6,10 @@ export {
   type OpenTokenizerOptions,
 } from "./open-tokenizer.js";
 export {
-  cellGrid,
-  cellSize,
+  queryGrid,
+  queryPatchSize,
   checkConfig,
+  latticeOf,
   overrideConfig,
   triplaneShapeOf,
   videoTokenCount,
@@ -32,7 +33,7 @@ export {
 export { estimateMemory, type MemoryWork } from "./memory.js";
 export { encode } from "./encoder.js";
 export { decodePatches } from "./coordinate-decoder.js";
-export { decode, defaultSliceSize, latticeOf, type DecodeOptions } from "./decode.js";
+export { decode, defaultSliceSize, type DecodeOptions } from "./decode.js";
 export {
   checkpointKind,
   decoderShapes,

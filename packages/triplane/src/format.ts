@@ -189,8 +189,8 @@ function storedShape(file: SafetensorsFile): TriplaneShape & { readonly batch: n
     const isFloat = entry.dtype === "F32" || entry.dtype === "F16" || entry.dtype === "BF16";
     return entry.shape.length === 4 && isFloat ? entry : fail(`has a plane ${name} that is no float tensor of 4 axes`);
   };
-  const [batch, x, y, channels] = plane("xy").shape as [number, number, number, number];
-  const shape = { t: plane("yt").shape[1]!, x, y, channels, batch };
+  const [batch, rows, columns, channels] = plane("xy").shape as [number, number, number, number];
+  const shape = { time: plane("yt").shape[1]!, rows, columns, channels, batch };
   for (const name of planeNames)
     if (planeShape(shape, name, batch).join() !== plane(name).shape.join())
       fail("has planes that do not fit each other");

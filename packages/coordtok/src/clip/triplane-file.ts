@@ -118,8 +118,8 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
 
 function checkPlanes(path: string, found: TriplaneShape & { readonly batch: number }, config: TokenizerConfig): void {
   const expected = { ...triplaneShapeOf(config), batch: 1 };
-  const text = ({ batch, t, x, y, channels }: typeof expected): string =>
-    `${batch} clip of ${t} x ${x} x ${y} cells (time, rows, columns) with ${channels} channels`;
+  const text = ({ batch, time, rows, columns, channels }: typeof expected): string =>
+    `${batch} clip of ${time} x ${rows} x ${columns} cells (time, rows, columns) with ${channels} channels`;
   if (text(found) !== text(expected))
     throw new CoordTokError(
       "file-format",

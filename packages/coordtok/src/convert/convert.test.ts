@@ -177,7 +177,12 @@ describe("official diffusion models", () => {
       const bytes = await ours.readBytes(`average.${leafPath}`);
       expect(Buffer.compare(bytes, Buffer.from((await leaf.data()).buffer)), leafPath).toBe(0);
     }
-    expect(model).toMatchObject({ heads: 4, classes: 1, learnSigma: true, planes: { t: 8, x: 8, y: 8, channels: 4 } });
+    expect(model).toMatchObject({
+      heads: 4,
+      classes: 1,
+      learnSigma: true,
+      planes: { time: 8, rows: 8, columns: 8, channels: 4 },
+    });
     disposeTree(expected);
   });
 

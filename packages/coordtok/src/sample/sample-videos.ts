@@ -20,7 +20,7 @@ import {
   type SamplerName,
 } from "@coordtok/diffusion";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
-import { parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
+import { axes, parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
 import { writeVideo, encodePng } from "@coordtok/video/node";
 import { clipOfSample } from "./decode-samples.js";
 import { checkGeneratorMemory, type CommonOptions } from "../model.js";
@@ -226,8 +226,7 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
       : await resolveCheckpoint(options.tokenizer);
   const tokenizer = await loadModel(path, { signal, part: "decoder" });
   const [made, decoded] = [generator.config.planes, triplaneShapeOf(tokenizer.config)];
-  if (made.t === decoded.t && made.x === decoded.x && made.y === decoded.y && made.channels === decoded.channels)
-    return tokenizer;
+  if ([...axes, "channels" as const].every((size) => made[size] === decoded[size])) return tokenizer;
   tokenizer.dispose();
   throw new CoordTokError(
     "checkpoint",

@@ -31,10 +31,10 @@ export function latticeLoss(
   { budget, blocks }: LatticeLossOptions,
 ): Scalar {
   const triplane = encodeLattice(params.encoder, config, clip);
-  const { t } = triplaneShape(triplane);
-  const chosen = blocks ?? Array.from({ length: t }, (_, block) => block);
+  const { time } = triplaneShape(triplane);
+  const chosen = blocks ?? Array.from({ length: time }, (_, block) => block);
   const decoded = decodeBlocks(params.decoder, config, keepChannels(triplane, budget), chosen);
-  const errors = meanSquaredErrors(decoded, targetPatches(clip, t, chosen));
+  const errors = meanSquaredErrors(decoded, targetPatches(clip, time, chosen));
   return mean(log(add(errors, errorFloor)));
 }
 
