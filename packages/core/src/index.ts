@@ -91,6 +91,7 @@ export {
   throwIfAborted,
   type ErrorCode,
   type NamedOptions,
+  type Remedy,
 } from "./errors.js";
 export { macrotask, type LongCallOptions, type Notices, type OnProgress, type ProgressEvent } from "./progress.js";
 

@@ -27,8 +27,8 @@ export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
   readonly state?: TrainState<P> | undefined;
   /** What `config.json` says, with the settings. */
   readonly record: { readonly settings: S; readonly [name: string]: unknown };
-  /** The command that goes on with such a training. */
-  readonly command: string;
+  /** The function that resumes such a training. */
+  readonly trainer: "trainOnVideos" | "trainOnLatents";
   /** The steps with some settings from some state on; it ends after a step once the signal is aborted. */
   readonly steps: (settings: S, state: TrainState<P> | undefined) => AsyncGenerator<AnyStep<P>, void, void>;
   /** The bytes of a checkpoint. */
@@ -102,7 +102,7 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
         await keeper.take(one, settings);
       }
     const end = await keeper.finish(state, settings);
-    if (end.step < settings.totalSteps) throw stoppedError(run.command, folder.path, end);
+    if (end.step < settings.totalSteps) throw stoppedError(run.trainer, folder.path, end);
     const seconds = (performance.now() - started) / 1000;
     return { run: folder.path, totalSteps: settings.totalSteps, backend: backend.name, ...end, seconds };
   } finally {
@@ -138,18 +138,19 @@ async function openFolder(
   if (resumed === undefined) return createRunFolder(path);
   const { folder, abandoned } = await reopenRunFolder(path, step);
   if (abandoned !== undefined)
-    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; go on with them with --resume ${abandoned}`);
+    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; resume that folder to continue from them`);
   return folder;
 }
 
 function stoppedError(
-  command: string,
+  trainer: string,
   run: string,
   { step, checkpoint }: Pick<TrainingResult, "step" | "checkpoint">,
 ): CoordTokError {
   return new CoordTokError(
     "aborted",
-    `Stopped after step ${step}; saved as ${checkpoint}. Go on with: coordtok ${command} --resume ${run}`,
+    `Stopped after step ${step}; saved as ${checkpoint}. Resume the run folder to continue.`,
+    { remedy: [trainer], options: { resume: run } },
   );
 }
 
