@@ -1,17 +1,5 @@
-import {
-  createLayerNorm,
-  createLinear,
-  createMlp,
-  disposeTree,
-  layerNorm,
-  linear,
-  macrotask,
-  mlp,
-  selfAttention,
-  treeFromLeaves,
-  treeLeaves,
-  type TensorTree,
-} from "@coordtok/core";
+import { disposeTree, macrotask, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
+import { createLayerNorm, createLinear, createMlp, layerNorm, linear, mlp, selfAttention } from "@coordtok/core/nn";
 import { adamw } from "@coordtok/core/train";
 import { lookup, patchLattice, type Triplane } from "@coordtok/triplane";
 import {

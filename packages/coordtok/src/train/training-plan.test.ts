@@ -12,7 +12,7 @@ import { findRun } from "./training-plan.js";
 
 const settings = { ...trainDefaults, clipNorm: Infinity };
 const tokenizer = { config: preset("test"), settings, seed: 3, videos: ["/a.mp4"], validation: [] };
-const model = sitPreset("test/2", { planes: { t: 4, x: 4, y: 4, channels: 2 }, classes: 1 });
+const model = sitPreset("test/2", { planes: { time: 4, rows: 4, columns: 4, channels: 2 }, classes: 1 });
 const generator = {
   latents: "/latents",
   tokenizer: "/tokenizer.safetensors",
