@@ -1,16 +1,5 @@
-import {
-  createLayerNorm,
-  createLinear,
-  createMlp,
-  disposeTree,
-  layerNorm,
-  linear,
-  mlp,
-  selfAttention,
-  treeFromLeaves,
-  treeLeaves,
-  type TensorTree,
-} from "@coordtok/core";
+import { disposeTree, macrotask, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
+import { createLayerNorm, createLinear, createMlp, layerNorm, linear, mlp, selfAttention } from "@coordtok/core/nn";
 import { adamw } from "@coordtok/core/train";
 import { lookup, patchLattice, type Triplane } from "@coordtok/triplane";
 import {
@@ -68,7 +57,7 @@ async function medianOf(run: () => void): Promise<number> {
     const started = performance.now();
     run();
     seconds.push((performance.now() - started) / 1000);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await macrotask();
   }
   return median(seconds);
 }
