@@ -1,4 +1,5 @@
-import { clipFromRgb, linear, macrotask, patchify, type LinearParams, type RgbClip } from "@coordtok/core";
+import { clipFromRgb, macrotask, type RgbClip } from "@coordtok/core";
+import { linear, patchify, type LinearParams } from "@coordtok/core/nn";
 import { perPlane, planeNames, triplaneShape, type PerPlane, type Triplane } from "@coordtok/triplane";
 import { dispose, matMul, mul, reshape, tidy, type Tensor, type Tensor2D, type Tensor5D } from "@tensorflow/tfjs-core";
 import { Matrix } from "ml-matrix";

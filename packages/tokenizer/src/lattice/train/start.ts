@@ -1,12 +1,5 @@
-import {
-  CoordTokError,
-  disposeTree,
-  nestTensors,
-  Random,
-  treeEntries,
-  type LinearParams,
-  type RgbClip,
-} from "@coordtok/core";
+import { CoordTokError, disposeTree, nestTensors, Random, treeEntries, type RgbClip } from "@coordtok/core";
+import type { LinearParams } from "@coordtok/core/nn";
 import { perPlane, planeNames, type PerPlane } from "@coordtok/triplane";
 import { clone, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";

@@ -1,4 +1,5 @@
-import { CoordTokError, type Json, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import {
   encodeTrainState,
   initialTrainState,
@@ -115,7 +116,7 @@ export type SavedLatticeTraining = StoredTraining<LatticeConfig, LatticeTrainSet
 
 /** The bytes of a checkpoint of a lattice training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
 export function encodeLatticeTraining({ config, ...training }: SavedLatticeTraining): AsyncGenerator<Uint8Array, void> {
-  return encodeTrainState(checkpointKind, { config: config as unknown as Json, ...training });
+  return encodeTrainState(checkpointKind, { config: asJson(config), ...training });
 }
 
 /**
