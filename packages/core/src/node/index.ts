@@ -22,6 +22,7 @@ export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js"
 export { packageVersion } from "./package-version.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
 export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
+export { ownProgram } from "./own-program.js";
 export { makePrivateFolder, trustProblem } from "./private-folder.js";
 export {
   lastLinesOf,
