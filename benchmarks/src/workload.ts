@@ -1,7 +1,9 @@
-import { clipFromRgb, disposeTree, meanSquaredErrorSum, Random, type Clip, type RgbClip } from "@coordtok/core";
+import { clipFromRgb, disposeTree, Random, type Clip, type RgbClip } from "@coordtok/core";
+import { meanSquaredErrorSum } from "@coordtok/core/nn";
 import { adamw, lossAndGradients } from "@coordtok/core/train";
 import { preset as sitPreset } from "@coordtok/diffusion";
 import { sit } from "@coordtok/diffusion/model";
+import { overrideConfig, preset, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   createDecoderParams,
   createEncoderParams,
@@ -9,13 +11,9 @@ import {
   decodePatches,
   encode,
   latticeOf,
-  overrideConfig,
-  preset,
-  triplaneShapeOf,
-  type TokenizerConfig,
   type TokenizerParams,
-} from "@coordtok/tokenizer";
-import { patchTargets, randomCells, tokenizerLoss } from "@coordtok/tokenizer/train";
+} from "@coordtok/tokenizer/model";
+import { patchTargets, randomPatches, tokenizerLoss } from "@coordtok/tokenizer/train";
 import {
   disposeTriplane,
   mapPlanes,
@@ -96,7 +94,7 @@ function decodingSlice(config: TokenizerConfig, points: number): Workload {
   return {
     run: async () => {
       const [slice] = lattice.slices(points) as unknown as [PatchSlice];
-      const pixels = decodePatches(params, config, triplane, lattice.points(slice), lattice, slice.indices);
+      const pixels = decodePatches(params, config, triplane, lattice.points(slice));
       await pixels.data();
       pixels.dispose();
     },
@@ -171,10 +169,10 @@ interface Drawn {
 
 function sampledLoss(params: TokenizerParams, config: TokenizerConfig, clip: Clip, drawn: Drawn): Scalar {
   const lattice = latticeOf(config);
-  const cells = randomCells(drawn.source, lattice, drawn.points, drawn.random);
-  const targets = targetsOf(drawn.source, cells, config);
-  const points = lattice.points({ count: drawn.points, indices: cells });
-  return tokenizerLoss(params, config, { clip, points, cells, targets }, lattice);
+  const indices = randomPatches(drawn.source, lattice, drawn.points, drawn.random);
+  const targets = targetsOf(drawn.source, indices, config);
+  const points = lattice.points({ count: drawn.points, indices });
+  return tokenizerLoss(params, config, { clip, points, targets }, lattice);
 }
 
 /** Every patch of the clip in slices, all of them in memory for the gradient: what training on whole frames would take. */
@@ -183,7 +181,7 @@ function everyPatchLoss(params: TokenizerParams, config: TokenizerConfig, clip: 
   const triplane = encode(params.encoder, config, clip);
   const losses = [...lattice.slices(drawn.points)].map((slice) =>
     meanSquaredErrorSum(
-      decodePatches(params.decoder, config, triplane, lattice.points(slice), lattice, slice.indices),
+      decodePatches(params.decoder, config, triplane, lattice.points(slice)),
       targetsOf(drawn.source, slice.indices, config),
     ),
   );
@@ -192,10 +190,10 @@ function everyPatchLoss(params: TokenizerParams, config: TokenizerConfig, clip: 
 
 function targetsOf(
   source: RgbClip,
-  cells: Int32Array,
+  indices: Int32Array,
   { decoder: { patch } }: TokenizerConfig,
 ): ReturnType<typeof tensor3d> {
-  return tensor3d(patchTargets(source, cells, patch), [1, cells.length / 3, patch.time * patch.space ** 2 * 3]);
+  return tensor3d(patchTargets(source, indices, patch), [1, indices.length / 3, patch.time * patch.space ** 2 * 3]);
 }
 
 function noiseClip({ clip }: TokenizerConfig): RgbClip {

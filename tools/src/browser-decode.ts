@@ -15,7 +15,7 @@ export async function decodeSmallTriplane(): Promise<DecodedClip> {
   const random = new Random(11);
   const { rows, columns, time, channels } = config.planes;
   const triplane = mapPlanes((plane) =>
-    random.normalTensor(planeShape({ t: time, x: rows, y: columns, channels }, plane, 1)),
+    random.normalTensor(planeShape({ time: time, rows: rows, columns: columns, channels }, plane, 1)),
   );
   const { frames } = await tokenizer.decode(triplane, { times: [0, 5, 8.5] });
   disposeTriplane(triplane);

@@ -22,9 +22,9 @@ const before = memory().numTensors;
   using tokenizer = CoordTok.create(config, { seed: 1 });
   const clip = clipFromRgb([{ data, frameCount, height, width }]);
   const triplane = tokenizer.encode(clip);
-  const { t, x, y } = triplaneShape(triplane);
+  const { time, rows, columns } = triplaneShape(triplane);
   check(
-    t === config.planes.time && x === config.planes.rows && y === config.planes.columns,
+    time === config.planes.time && rows === config.planes.rows && columns === config.planes.columns,
     "the planes fit the model",
   );
 

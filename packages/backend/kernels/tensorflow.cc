@@ -1,6 +1,7 @@
 // The fused operations as operations of TensorFlow, through its C interface alone (its C++ one does not survive another
-// version). Every operation has the same signature: lists of float32 and int32 tensors in, a list of float32 tensors out,
-// and three attributes. Loading this file as a Node add-on after TensorFlow's registers them.
+// version). Every operation takes a list of float32 and one of int32 tensors, of which `present` says which inputs of its table they
+// are (bit i: the i-th), and its own attributes, and gives a list of float32 tensors. Loading this file as a Node add-on after
+// TensorFlow's registers them.
 #include <dlfcn.h>
 #include <node_api.h>
 #if defined(__GLIBC__)
@@ -33,62 +34,56 @@ void require(bool holds, const char* what) {
   if (!holds) throw std::runtime_error(what);
 }
 
-struct Attributes {
-  int32_t heads = 0, flags = 0;
-  float epsilon = 0;
-};
+}  // namespace
+}  // namespace coordtok
 
-// One call of an operation: its inputs and outputs.
-class Call {
+#include "view.h"
+
+namespace coordtok {
+namespace {
+
+// The tensors of one call: its inputs and its outputs.
+class Results {
  public:
-  Call(TF_OpKernelContext* context, const Attributes& given)
-      : attributes(given), host(pool().host()), context_(context), status_(TF_NewStatus()) {}
-  Call(const Call&) = delete;
-  ~Call() {
+  explicit Results(TF_OpKernelContext* context) : host(pool().host()), context_(context), status_(TF_NewStatus()) {}
+  Results(const Results&) = delete;
+  ~Results() {
     for (TF_Tensor* tensor : tensors_) TF_DeleteTensor(tensor);
     TF_DeleteStatus(status_);
   }
-  void readInputs() {
-    for (int i = 0; i < TF_NumInputs(context_); i++) {
-      TF_Tensor* tensor = nullptr;
-      TF_GetInput(context_, i, &tensor, status_);
-      check();
-      tensors_.push_back(tensor);
-    }
-    count = static_cast<int>(tensors_.size());
+  // The named inputs, absent ones among them, then those of the lists.
+  std::vector<View> readInputs(int named, int32_t present) {
+    std::vector<View> views;
+    const int given = TF_NumInputs(context_);
+    int next = 0;
+    for (int i = 0; i < named; i++) views.push_back((present >> i & 1) != 0 && next < given ? read(next++) : View{nullptr, 0, -1, {}});
+    while (next < given) views.push_back(read(next++));
+    return views;
   }
-  bool flag(int bit) const { return (attributes.flags >> bit & 1) != 0; }
-  template <class T = float>
-  const T* in(int i) const {
-    require(i < count, "an input is missing");
-    return static_cast<const T*>(TF_TensorData(tensors_[i]));
-  }
-  // The next input where the flag is set, else null.
-  const float* optional(int bit, int* next) const { return flag(bit) ? in((*next)++) : nullptr; }
-  Size dim(int i, int axis) const {
-    require(i < count && axis >= 0 && axis < rank(i), "an input has too few axes");
-    return TF_Dim(tensors_[i], axis);
-  }
-  int rank(int i) const { return TF_NumDims(tensors_[i]); }
-  Size size(int i) const { return TF_TensorElementCount(tensors_[i]); }
   template <class... Dims>
-  float* out(int i, Dims... dims) {
+  float* make(int i, Dims... dims) {
     const int64_t all[] = {static_cast<int64_t>(dims)..., 0};
     return allocate(i, all, sizeof...(dims));
   }
-  float* outLike(int i, int input) {
-    int64_t dims[8];
-    const int rank = TF_NumDims(tensors_[input]);
-    require(rank <= 8, "a tensor has too many axes");
-    for (int axis = 0; axis < rank; axis++) dims[axis] = TF_Dim(tensors_[input], axis);
-    return allocate(i, dims, rank);
+  float* like(int i, const View& view) {
+    int64_t dims[mostAxes];
+    for (int axis = 0; axis < view.rank; axis++) dims[axis] = view.dims[axis];
+    return allocate(i, dims, view.rank);
   }
 
-  const Attributes& attributes;
   const Host host;
-  int count = 0;
 
  private:
+  View read(int i) {
+    TF_Tensor* tensor = nullptr;
+    TF_GetInput(context_, i, &tensor, status_);
+    check();
+    tensors_.push_back(tensor);
+    View view{TF_TensorData(tensor), static_cast<Size>(TF_TensorElementCount(tensor)), TF_NumDims(tensor), {}};
+    require(view.rank <= mostAxes, "a tensor has too many axes");
+    for (int axis = 0; axis < view.rank; axis++) view.dims[axis] = TF_Dim(tensor, axis);
+    return view;
+  }
   float* allocate(int i, const int64_t* dims, int rank) {
     std::size_t bytes = sizeof(float);
     for (int axis = 0; axis < rank; axis++) bytes *= dims[axis];
@@ -101,7 +96,7 @@ class Call {
 
   TF_OpKernelContext* context_;
   TF_Status* status_;
-  std::vector<TF_Tensor*> tensors_;  // the inputs, then the outputs
+  std::vector<TF_Tensor*> tensors_;
 };
 
 template <class T>
@@ -120,26 +115,58 @@ namespace {
 
 // ---- Registration -----------------------------------------------------------------------------------------------------
 
-struct Operation {
-  const char* name;
-  bool (*call)(Call&);
-};
-#define OPERATION(name, call) {#name, call},
-constexpr Operation operations[] = {COORDTOK_OPERATIONS(OPERATION)};
-#undef OPERATION
-constexpr int operationCount = sizeof operations / sizeof *operations;
+#define NAME(Name, ...) Name##Call::name,
+constexpr const char* operationNames[] = {COORDTOK_OPERATIONS(NAME)};
+#undef NAME
+constexpr int operationCount = sizeof operationNames / sizeof *operationNames;
 
+template <class Call>
+struct Kernel {
+  int32_t present = 0;
+  typename Call::Attributes attributes{};
+};
+
+struct AttributeReader {
+  TF_OpKernelConstruction* construction;
+  TF_Status* status;
+  void operator()(const char* name, int& value) const {
+    int32_t read = 0;
+    if (good()) TF_OpKernelConstruction_GetAttrInt32(construction, name, &read, status);
+    value = read;
+  }
+  void operator()(const char* name, bool& value) const {
+    TF_Bool read = 0;
+    if (good()) TF_OpKernelConstruction_GetAttrBool(construction, name, &read, status);
+    value = read != 0;
+  }
+  void operator()(const char* name, float& value) const {
+    if (good()) TF_OpKernelConstruction_GetAttrFloat(construction, name, &value, status);
+  }
+  bool good() const { return TF_GetCode(status) == TF_OK; }
+};
+
+struct AttributeDefiner {
+  TF_OpDefinitionBuilder* definition;
+  void operator()(const char* name, const int&) const { add(name, ": int"); }
+  void operator()(const char* name, const bool&) const { add(name, ": bool"); }
+  void operator()(const char* name, const float&) const { add(name, ": float"); }
+  void add(const char* name, const char* type) const { TF_OpDefinitionBuilderAddAttr(definition, (std::string(name) + type).c_str()); }
+};
+
+template <class Call>
 void* createKernel(TF_OpKernelConstruction* construction) {
-  auto* attributes = new Attributes;
+  auto* kernel = new Kernel<Call>;
   TF_Status* status = TF_NewStatus();
-  TF_OpKernelConstruction_GetAttrInt32(construction, "heads", &attributes->heads, status);
-  if (TF_GetCode(status) == TF_OK) TF_OpKernelConstruction_GetAttrInt32(construction, "flags", &attributes->flags, status);
-  if (TF_GetCode(status) == TF_OK) TF_OpKernelConstruction_GetAttrFloat(construction, "epsilon", &attributes->epsilon, status);
+  TF_OpKernelConstruction_GetAttrInt32(construction, "present", &kernel->present, status);
+  kernel->attributes.each(AttributeReader{construction, status});
   if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
   TF_DeleteStatus(status);
-  return attributes;
+  return kernel;
 }
-void deleteKernel(void* attributes) { delete static_cast<Attributes*>(attributes); }
+template <class Call>
+void deleteKernel(void* kernel) {
+  delete static_cast<Kernel<Call>*>(kernel);
+}
 
 void fail(TF_OpKernelContext* context, TF_Code code, const char* message) {
   TF_Status* status = TF_NewStatus();
@@ -148,13 +175,15 @@ void fail(TF_OpKernelContext* context, TF_Code code, const char* message) {
   TF_DeleteStatus(status);
 }
 
-template <int index>
-void compute(void* attributes, TF_OpKernelContext* context) {
+template <class Call>
+void computeKernel(void* given, TF_OpKernelContext* context) {
   const std::lock_guard<std::mutex> turn(pool().turn);
   try {
-    Call call(context, *static_cast<Attributes*>(attributes));
-    call.readInputs();
-    if (!operations[index].call(call)) fail(context, TF_RESOURCE_EXHAUSTED, "there is no memory left");
+    const auto* kernel = static_cast<Kernel<Call>*>(given);
+    Results results(context);
+    const std::vector<View> views = results.readInputs(Call::inputs, kernel->present);
+    if (!compute(Call(kernel->attributes, views.data(), static_cast<int>(views.size())), results))
+      fail(context, TF_RESOURCE_EXHAUSTED, "there is no memory left");
   } catch (const std::exception& thrown) {
     fail(context, TF_INVALID_ARGUMENT, thrown.what());
   }
@@ -162,22 +191,27 @@ void compute(void* attributes, TF_OpKernelContext* context) {
 
 void unknownShape(TF_ShapeInferenceContext* context, TF_Status* status) { TF_ShapeInferenceContextSetUnknownShape(context, status); }
 
-template <int index>
-void registerFrom(TF_Status* status) {
-  if constexpr (index < operationCount) {
-    const char* name = operations[index].name;
-    TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(name);
-    for (const char* attribute : {"N: int >= 0", "I: int >= 0", "M: int >= 1", "heads: int = 0", "flags: int = 0", "epsilon: float = 0"})
-      TF_OpDefinitionBuilderAddAttr(definition, attribute);
-    TF_OpDefinitionBuilderAddInput(definition, "inputs: N * float");
-    TF_OpDefinitionBuilderAddInput(definition, "indices: I * int32");
-    TF_OpDefinitionBuilderAddOutput(definition, "outputs: M * float");
-    TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, unknownShape);
-    TF_RegisterOpDefinition(definition, status);
-    if (TF_GetCode(status) != TF_OK) return;
-    TF_RegisterKernelBuilder(name, TF_NewKernelBuilder(name, "CPU", createKernel, compute<index>, deleteKernel), status);
-    if (TF_GetCode(status) == TF_OK) registerFrom<index + 1>(status);
-  }
+template <class Call>
+void registerOperation(TF_Status* status) {
+  if (TF_GetCode(status) != TF_OK) return;
+  TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(Call::name);
+  for (const char* attribute : {"N: int >= 0", "I: int >= 0", "M: int >= 1", "present: int"})
+    TF_OpDefinitionBuilderAddAttr(definition, attribute);
+  typename Call::Attributes{}.each(AttributeDefiner{definition});
+  TF_OpDefinitionBuilderAddInput(definition, "inputs: N * float");
+  TF_OpDefinitionBuilderAddInput(definition, "indices: I * int32");
+  TF_OpDefinitionBuilderAddOutput(definition, "outputs: M * float");
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, unknownShape);
+  TF_RegisterOpDefinition(definition, status);
+  if (TF_GetCode(status) != TF_OK) return;
+  TF_KernelBuilder* kernel = TF_NewKernelBuilder(Call::name, "CPU", createKernel<Call>, computeKernel<Call>, deleteKernel<Call>);
+  TF_RegisterKernelBuilder(Call::name, kernel, status);
+}
+
+void registerOperations(TF_Status* status) {
+#define REGISTER(Name, ...) registerOperation<Name##Call>(status);
+  COORDTOK_OPERATIONS(REGISTER)
+#undef REGISTER
 }
 
 void set(napi_env env, napi_value object, const char* name, napi_value value) { napi_set_named_property(env, object, name, value); }
@@ -211,7 +245,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
     stayLoaded();
     keepFreedMemory();
     TF_Status* status = TF_NewStatus();
-    registerFrom<0>(status);
+    registerOperations(status);
     if (TF_GetCode(status) != TF_OK) problem = TF_Message(status);
     TF_DeleteStatus(status);
   });
@@ -222,7 +256,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   napi_value names, value;
   napi_create_array_with_length(env, operationCount, &names);
   for (int i = 0; i < operationCount; i++) {
-    napi_create_string_utf8(env, operations[i].name, NAPI_AUTO_LENGTH, &value);
+    napi_create_string_utf8(env, operationNames[i], NAPI_AUTO_LENGTH, &value);
     napi_set_element(env, names, i, value);
   }
   set(env, exports, "operations", names);

@@ -28,49 +28,24 @@ void runInTurn(void*, Size tasks, void (*body)(void* argument, Size task, int wo
 float* scratchOf(void*, Size floats) { return hostScratch(floats); }
 inline Host oneThread() { return {nullptr, 1, runInTurn, scratchOf}; }
 
-struct Attributes {
-  int heads, flags;
-  float epsilon;
-};
+}  // namespace
+}  // namespace coordtok
 
-// A tensor as the importer writes it down.
-struct View {
-  const void* data;
-  Size size;
-  int rank;
-  Size dims[8];
-};
+#include "view.h"
 
-class Call {
+namespace coordtok {
+namespace {
+
+class Results {
  public:
-  Call(const Attributes& given, const View* views, int viewCount)
-      : attributes(given), host(oneThread()), count(viewCount), views_(views) {}
-  bool flag(int bit) const { return (attributes.flags >> bit & 1) != 0; }
-  template <class T = float>
-  const T* in(int i) const {
-    require(i < count, "an input is missing");
-    return static_cast<const T*>(views_[i].data);
-  }
-  const float* optional(int bit, int* next) const { return flag(bit) ? in((*next)++) : nullptr; }
-  Size dim(int i, int axis) const {
-    require(i < count && axis >= 0 && axis < rank(i), "an input has too few axes");
-    return views_[i].dims[axis];
-  }
-  int rank(int i) const { return views_[i].rank; }
-  Size size(int i) const { return views_[i].size; }
   template <class... Dims>
-  float* out(int i, Dims... dims) {
+  float* make(int i, Dims... dims) {
     const Size all[] = {static_cast<Size>(dims)..., 0};
     return hostOutput(i, sizeof...(dims), all);
   }
-  float* outLike(int i, int input) { return hostOutput(i, rank(input), views_[input].dims); }
+  float* like(int i, const View& view) { return hostOutput(i, view.rank, view.dims); }
 
-  const Attributes attributes;
-  const Host host;
-  const int count;
-
- private:
-  const View* views_;
+  const Host host = oneThread();
 };
 
 template <class T>
@@ -94,11 +69,15 @@ class List {
 
 using namespace coordtok;
 
-#define OPERATION(name, call)                                                                                   \
-  EXPORT(#name) int name(int heads, int flags, float epsilon, const View* inputs, int count) { \
-    Call one({heads, flags, epsilon}, inputs, count);                                                           \
-    return call(one) ? 1 : 0;                                                                                   \
-  }
+template <class Call>
+int runCall(const typename Call::Attributes& attributes, const View* inputs, int count) {
+  require(count >= Call::inputs, "an input is missing");
+  Results results;
+  return compute(Call(attributes, inputs, count), results) ? 1 : 0;
+}
+
+#define OPERATION(Name, parameters, ...) \
+  EXPORT("CoordTok" #Name) int call##Name parameters { return runCall<Name##Call>(__VA_ARGS__, inputs, count); }
 COORDTOK_OPERATIONS(OPERATION)
 #undef OPERATION
 

@@ -9,6 +9,18 @@ export interface Clip {
   readonly validFrames: readonly number[];
 }
 
+/** A rectangle of pixels inside a frame. */
+export interface Rectangle {
+  /** Its first row, from 0. */
+  readonly top: number;
+  /** Its first column, from 0. */
+  readonly left: number;
+  /** Its rows, at least 1. */
+  readonly height: number;
+  /** Its columns, at least 1. */
+  readonly width: number;
+}
+
 /** One frame as bytes: RGB, row by row, `height * width * 3` values of 0 to 255. */
 export interface RgbFrame {
   /** Columns of pixels. */

@@ -46,18 +46,32 @@ export function checkKnownKeys(record: object, known: readonly string[], where: 
 }
 
 /**
- * A record that has only known keys.
- * @param where how to call it in the message.
- * @throws CoordTokError `config` for anything but a record, or naming the nearest known key.
+ * A group of named values in a configuration.
+ * @param where how to call the group in messages.
+ * @param known the names that it may have.
+ * @param renamed names that earlier versions stored, and what they are called now.
+ * @returns a copy under the names of today.
+ * @throws CoordTokError `config` when it is no group or has an unknown name.
  */
-export function checkGroup(value: unknown, where: string, known: readonly string[]): Record<string, unknown> {
+export function checkGroup(
+  value: unknown,
+  where: string,
+  known: readonly string[],
+  renamed: Readonly<Record<string, string>> = {},
+): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new CoordTokError(
       "config",
       `Expected ${where} to be a group of ${known.join(", ")}, got ${JSON.stringify(value)}.`,
     );
-  checkKnownKeys(value, known, where);
-  return value as Record<string, unknown>;
+  const group = Object.fromEntries(
+    Object.entries(value).map(([name, own]) => {
+      const current = Object.hasOwn(renamed, name) ? renamed[name]! : name;
+      return [Object.hasOwn(value, current) ? name : current, own as unknown];
+    }),
+  );
+  checkKnownKeys(group, known, where);
+  return group;
 }
 
 /** A whole number of at least `minimum` or an error that names it. */

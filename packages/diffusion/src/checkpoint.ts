@@ -8,7 +8,7 @@ import {
   type LongCallOptions,
   type RangeSource,
 } from "@coordtok/core";
-import { parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
+import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
 import { checkConfig, type SiTConfig } from "./config.js";
 import { paramShapes, type SiTParams } from "./model/params.js";
 import { checkFlow, type Flow } from "./flow/prediction.js";
@@ -64,7 +64,7 @@ export function parseLatentMetadata(metadata: ReadonlyMap<string, string>): Late
     return {
       statistics: parseStats(statistics),
       classes: (classes as readonly Json[]).map(String),
-      tokenizer: tokenizer as unknown as CheckpointReference | undefined,
+      tokenizer: tokenizer === undefined ? undefined : parseCheckpointReference(tokenizer),
     };
   } catch (thrown) {
     throw new CoordTokError("checkpoint", "The checkpoint's record of its latents is damaged.", { cause: thrown });

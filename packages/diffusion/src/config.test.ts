@@ -1,4 +1,8 @@
+import { readFile } from "node:fs/promises";
+import { disposeTree } from "@coordtok/core";
+import { describeEachBackend } from "@coordtok/tools";
 import { describe, expect, it } from "vitest";
+import { loadGenerator } from "./checkpoint.js";
 import { checkConfig, overrideConfig, tokenGrid, tokensOf } from "./config.js";
 import { preset, presetNames } from "./presets.js";
 
@@ -22,8 +26,19 @@ describe("configuration", () => {
   it("refuses what does not fit in one sentence", () => {
     expect(() => preset("Q/2")).toThrow(/Unknown preset "Q\/2"/);
     expect(() => overrideConfig(preset("S/2"), ["heads=5"])).toThrow(/width to be a multiple of heads, got 384 and 5/);
-    expect(() => overrideConfig(preset("S/8"), ["planes.t=12"])).toThrow(/planes.t to be a multiple of patch/);
+    expect(() => overrideConfig(preset("S/8"), ["planes.time=12"])).toThrow(/planes.time to be a multiple of patch/);
     expect(() => checkConfig({ ...preset("S/2"), classes: 0 })).toThrow(/classes/);
     expect(() => checkConfig({ ...preset("S/2"), dept: 1 })).toThrow(/did you mean "depth"/);
+  });
+});
+
+describeEachBackend("configuration", () => {
+  it("of a file that an earlier version wrote has the sizes of the planes under their names of today", async () => {
+    const { model, params } = await loadGenerator(
+      await readFile(new URL("testdata/old-names.safetensors", import.meta.url)),
+    );
+    expect(model.planes).toEqual({ time: 4, rows: 4, columns: 4, channels: 2 });
+    expect(JSON.stringify(checkConfig(model))).toBe(JSON.stringify(model));
+    disposeTree(params);
   });
 });

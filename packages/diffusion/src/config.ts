@@ -1,9 +1,9 @@
 import { checkDivides, checkInteger, checkGroup, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
-import { planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
+import { axes, planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
 
 /** Everything that fixes the form of a SiT over triplanes. Plain data; `preset` gives examples. */
 export interface SiTConfig {
-  /** The triplanes it is made for; the patch size divides t, x and y. */
+  /** The triplanes it is made for; the patch size divides time, rows and columns. */
   readonly planes: TriplaneShape;
   /** Cells along each side of the square of a plane that becomes one token. */
   readonly patch: number;
@@ -35,16 +35,21 @@ const keys: readonly string[] = [
   "learnSigma",
 ];
 
+const planesKeys: readonly string[] = [...axes, "channels"];
+
+/** What earlier versions called the keys of `planes`. */
+const renamedPlanesKeys = { t: "time", x: "rows", y: "columns" };
+
 /**
  * Checks a configuration, wherever it came from.
  * @param value plain data, for example parsed JSON.
- * @returns the same data, typed.
+ * @returns the same data, typed; what earlier versions stored under another name is under its name of today.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
  */
 export function checkConfig(value: unknown): SiTConfig {
   const config = checkGroup(value, "the SiT configuration", keys);
-  const planes = checkGroup(config["planes"], "planes", ["t", "x", "y", "channels"]);
-  for (const name of ["t", "x", "y", "channels"]) checkInteger(planes[name], `planes.${name}`, 1);
+  const planes = checkGroup(config["planes"], "planes", planesKeys, renamedPlanesKeys);
+  for (const name of planesKeys) checkInteger(planes[name], `planes.${name}`, 1);
   for (const name of ["patch", "width", "depth", "heads", "classes"]) checkInteger(config[name], name, 1);
   checkNumber(config["mlpRatio"], "mlpRatio", 0.25, 64);
   checkNumber(config["labelDropout"], "labelDropout", 0, 1);
@@ -53,9 +58,8 @@ export function checkConfig(value: unknown): SiTConfig {
       "config",
       `Expected learnSigma to be true or false, got ${JSON.stringify(config["learnSigma"])}.`,
     );
-  const checked = value as SiTConfig;
-  for (const axis of ["t", "x", "y"] as const)
-    checkDivides(checked.patch, "patch", checked.planes[axis], `planes.${axis}`);
+  const checked = { ...config, planes } as unknown as SiTConfig;
+  for (const axis of axes) checkDivides(checked.patch, "patch", checked.planes[axis], `planes.${axis}`);
   checkDivides(checked.heads, "heads", checked.width, "width");
   if (checked.width % 4 !== 0)
     throw new CoordTokError("config", `Expected a width that is a multiple of 4, got ${checked.width}.`);
@@ -86,7 +90,7 @@ export function tokensOf(config: SiTConfig): number {
 
 /** The planes that lie along time share one table of learned positions. */
 export function timePositionGrid({ planes, patch }: SiTConfig): [time: number, space: number] {
-  return [planes.t / patch, Math.max(planes.x, planes.y) / patch];
+  return [planes.time / patch, Math.max(planes.rows, planes.columns) / patch];
 }
 
 /** Numbers of one token of a plane before and after the transformer. */
@@ -104,16 +108,20 @@ export function checkPlanes(
   found: TriplaneShape & { readonly batch: number },
   batch: number,
 ): void {
-  const text = ({ t, x, y, channels }: TriplaneShape): string => `${t} x ${x} x ${y} cells of ${channels} channels`;
+  const text = ({ time, rows, columns, channels }: TriplaneShape): string =>
+    `${time} x ${rows} x ${columns} cells of ${channels} channels`;
   if (text(planes) !== text(found))
-    throw new CoordTokError("shape", `Expected triplanes of ${text(planes)} (t, x, y), got ${text(found)}.`);
+    throw new CoordTokError(
+      "shape",
+      `Expected triplanes of ${text(planes)} (time, rows, columns), got ${text(found)}.`,
+    );
   if (found.batch !== batch)
     throw new CoordTokError("shape", `Expected a time for each of ${found.batch} triplanes, got ${batch}.`);
 }
 
 /**
  * A configuration with single values replaced.
- * @param assignments such as `depth=4` or `planes.t=16`.
+ * @param assignments such as `depth=4` or `planes.time=16`.
  * @throws CoordTokError `config`.
  */
 export function overrideConfig(config: SiTConfig, assignments: readonly string[]): SiTConfig {

@@ -8,7 +8,7 @@ import { estimateMemory, overrideConfig, preset, SiT, type MemoryWork } from "./
 import type { SiTParams } from "./model/index.js";
 import { trainDiffusion } from "./train/index.js";
 
-const planes = { t: 8, x: 8, y: 8, channels: 4 };
+const planes = { time: 8, rows: 8, columns: 8, channels: 4 };
 const config = overrideConfig(preset("test/2", { planes }), ["width=64", "depth=3"]);
 
 async function peakOf(run: () => Promise<void>): Promise<number> {

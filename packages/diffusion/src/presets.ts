@@ -15,7 +15,7 @@ const sizes: { readonly [name: string]: readonly [width: number, depth: number, 
 const patches: readonly number[] = [2, 4, 8];
 
 /** The triplanes of the paper's tokenizers: 16x16 and twice 32x16 cells of 8 channels. */
-const paperPlanes: TriplaneShape = { t: 32, x: 16, y: 16, channels: 8 };
+const paperPlanes: TriplaneShape = { time: 32, rows: 16, columns: 16, channels: 8 };
 
 /** The sizes of published models; the others are ours and tell nothing about a foreign checkpoint. */
 const publishedSizes: readonly string[] = ["XL", "L", "B", "S"];
@@ -34,7 +34,8 @@ export function headsOfWidth(width: number): number {
   if (size === undefined)
     throw new CoordTokError(
       "config",
-      `No published SiT has the width ${width}; say how many attention heads the model has (--heads) or give its configuration (--config).`,
+      `No published SiT has the width ${width}; say how many attention heads the model has or give its configuration.`,
+      { options: { heads: undefined, config: undefined } },
     );
   return size[2];
 }

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { CoordTokError } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import {
@@ -114,7 +114,7 @@ function dimensionOf(settings: EvaluationSettings): number {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return readFile(path).then(
+  return stat(path).then(
     () => true,
     () => false,
   );

@@ -31,3 +31,4 @@ export {
   type LpipsWeightsName,
   type WeightFile,
 } from "./weights.js";
+export type { MetricsOperations } from "./fused-operations.js";

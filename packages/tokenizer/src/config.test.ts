@@ -1,6 +1,7 @@
 import { tokenCount } from "@coordtok/triplane";
 import { describe, expect, it } from "vitest";
-import { checkConfig, overrideConfig, paramShapes, preset, presetNames, triplaneShapeOf } from "./index.js";
+import { checkConfig, overrideConfig, preset, presetNames, triplaneShapeOf } from "./index.js";
+import { paramShapes } from "./model/index.js";
 import { configFromOfficial } from "./official/index.js";
 
 describe("tokenizer configuration", () => {
@@ -33,9 +34,9 @@ describe("tokenizer configuration", () => {
     expect(() => checkConfig({ ...preset("test"), heads: 2 })).toThrow(/Unknown key "heads"/);
   });
 
-  it("a grid of cells that is not square is refused with official compatibility", () => {
+  it("a grid of query patches that is not square is refused with official compatibility", () => {
     expect(() => overrideConfig(preset("test"), ["planes.time=16", 'compat="official"'])).toThrow(
-      /square number of cells/,
+      /square number of query patches/,
     );
   });
 

@@ -1,13 +1,13 @@
+import { checkChoice, checkDivides, checkInteger, checkGroup, CoordTokError, withOverrides } from "@coordtok/core";
+import type { PatchSize } from "@coordtok/core/nn";
 import {
-  checkChoice,
-  checkDivides,
-  checkInteger,
-  checkGroup,
-  CoordTokError,
-  withOverrides,
-  type PatchSize,
-} from "@coordtok/core";
-import { planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
+  patchLattice,
+  planeNames,
+  planeSize,
+  type PatchLattice,
+  type PlaneName,
+  type TriplaneShape,
+} from "@coordtok/triplane";
 
 /** The size of the clips a tokenizer is made for. */
 export interface ClipSize {
@@ -43,8 +43,8 @@ export interface PlanesConfig {
   readonly time: number;
   /** Numbers per cell. */
   readonly channels: number;
-  /** The part of a plane that one query of the latent transformer makes: `space` by `space` of xy, `time` by `space` of yt and xt. */
-  readonly cell: PatchSize;
+  /** The patch of a plane that one query of the latent transformer makes: `space` by `space` cells of xy, `time` by `space` of yt and xt. */
+  readonly queryPatch: PatchSize;
 }
 
 /** The coordinate decoder: a transformer over the features looked up at many coordinates. */
@@ -78,34 +78,38 @@ export interface TokenizerConfig {
    */
   readonly padding: "masked" | "official";
   /**
-   * `none`: whole-number patch positions, cells of a plane in raster order. `official`: the fp32 position quirk and the square cell
-   * grid of the published code (`docs/parity.md`).
+   * `none`: whole-number patch positions, query patches of a plane in raster order. `official`: the fp32 position quirk and the square
+   * query grid of the published code (`docs/parity.md`).
    */
   readonly compat: "none" | "official";
 }
 
+/** What earlier versions called a key of `planes`. */
+const renamedPlanesKeys = { cell: "queryPatch" };
+
 const shape: { readonly [group: string]: readonly string[] } = {
   clip: ["frames", "height", "width"],
   encoder: ["width", "heads", "videoLayers", "latentLayers", "patch"],
-  planes: ["rows", "columns", "time", "channels", "cell"],
+  planes: ["rows", "columns", "time", "channels", "queryPatch"],
   decoder: ["width", "heads", "layers", "patch"],
 };
 
 /**
  * Checks a configuration, wherever it came from.
  * @param value plain data, for example parsed JSON.
- * @returns the same data with its form, typed.
+ * @returns the same data with its form, typed; what earlier versions stored under another name is under its name of today.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
  */
 export function checkConfig(value: unknown): TokenizerConfig {
   checkForm(value);
   const stored = checkGroup(value, "the tokenizer configuration", ["form", ...Object.keys(shape), "padding", "compat"]);
-  const config = { form: "paper", ...stored };
+  const config: Record<string, unknown> = { form: "paper", ...stored };
   for (const [name, keys] of Object.entries(shape)) {
-    const part = checkGroup(stored[name], name, keys);
+    const part = checkGroup(stored[name], name, keys, name === "planes" ? renamedPlanesKeys : {});
+    config[name] = part;
     for (const key of keys) {
       const path = `${name}.${key}`;
-      if (key === "patch" || key === "cell") {
+      if (key === "patch" || key === "queryPatch") {
         const size = checkGroup(part[key], path, ["time", "space"]);
         for (const axis of ["time", "space"]) checkInteger(size[axis], `${path}.${axis}`, 1);
       } else checkInteger(part[key], path, key.endsWith("ayers") ? 0 : 1);
@@ -140,40 +144,46 @@ function checkDivisibility({ clip, encoder, planes, decoder, compat }: Tokenizer
     checkDivides(patch.space, `${name}.space`, clip.height, "clip.height");
     checkDivides(patch.space, `${name}.space`, clip.width, "clip.width");
   }
-  checkDivides(planes.cell.space, "planes.cell.space", planes.rows, "planes.rows");
-  checkDivides(planes.cell.space, "planes.cell.space", planes.columns, "planes.columns");
-  checkDivides(planes.cell.time, "planes.cell.time", planes.time, "planes.time");
+  checkDivides(planes.queryPatch.space, "planes.queryPatch.space", planes.rows, "planes.rows");
+  checkDivides(planes.queryPatch.space, "planes.queryPatch.space", planes.columns, "planes.columns");
+  checkDivides(planes.queryPatch.time, "planes.queryPatch.time", planes.time, "planes.time");
   if (compat === "official") checkOfficialGrid(planes);
 }
 
-/** The published code assembles the cells of each plane on a square grid, so their number has to be a square. */
+/** The published code assembles the query patches of each plane on a square grid, so their number has to be a square. */
 function checkOfficialGrid(planes: PlanesConfig): void {
   for (const plane of planeNames) {
-    const [rows, columns] = cellGrid(planes, plane);
+    const [rows, columns] = queryGrid(planes, plane);
     if (!Number.isInteger(Math.sqrt(rows * columns)))
       throw new CoordTokError(
         "config",
-        `Expected a square number of cells in plane ${plane} with compat=official, got ${rows} x ${columns}; use compat=none.`,
+        `Expected a square number of query patches in plane ${plane} with compat=official, got ${rows} x ${columns}; use compat=none.`,
       );
   }
 }
 
 /** The size of the triplanes of a configuration. */
 export function triplaneShapeOf({ planes }: { readonly planes: PlanesConfig }): TriplaneShape {
-  return { t: planes.time, x: planes.rows, y: planes.columns, channels: planes.channels };
+  const { time, rows, columns, channels } = planes;
+  return { time, rows, columns, channels };
 }
 
-/** The first two sizes of a cell of a plane. */
-export function cellSize(planes: PlanesConfig, plane: PlaneName): [number, number] {
-  const { space, time } = planes.cell;
+/** The two sizes of a query patch of a plane, in cells. */
+export function queryPatchSize(planes: PlanesConfig, plane: PlaneName): [number, number] {
+  const { space, time } = planes.queryPatch;
   return [plane === "xy" ? space : time, space];
 }
 
-/** How many cells a plane has along its first two axes. */
-export function cellGrid(planes: PlanesConfig, plane: PlaneName): [number, number] {
+/** How many query patches a plane has along its two axes. */
+export function queryGrid(planes: PlanesConfig, plane: PlaneName): [number, number] {
   const [first, second] = planeSize(triplaneShapeOf({ planes }), plane);
-  const [firstCell, secondCell] = cellSize(planes, plane);
-  return [first / firstCell, second / secondCell];
+  const [outer, inner] = queryPatchSize(planes, plane);
+  return [first / outer, second / inner];
+}
+
+/** The patch lattice of a model. */
+export function latticeOf({ clip, decoder }: TokenizerConfig): PatchLattice {
+  return patchLattice({ ...clip, patch: decoder.patch });
 }
 
 /** How many video tokens the encoder reads. */

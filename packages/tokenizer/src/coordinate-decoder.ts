@@ -1,7 +1,7 @@
-import { gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core";
-import { lookup, type PatchLattice, type PointSet, type Triplane } from "@coordtok/triplane";
+import { gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core/nn";
+import { lookup, type PointSet, type Triplane } from "@coordtok/triplane";
 import { add, mul, reshape, tensor2d, tidy, tile, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
-import type { TokenizerConfig } from "./config.js";
+import { latticeOf, type TokenizerConfig } from "./config.js";
 import type { DecoderParams } from "./params.js";
 import { positionsOfPoints, type TablePositions } from "./position-table.js";
 
@@ -10,10 +10,8 @@ const epsilon = 1e-5;
 
 /**
  * The pixels of the patches at some coordinates of a triplane; all points of one call attend to each other (paper, section 3.3).
- * @param points N points, shared by all clips or N for each.
- * @param lattice the patch lattice of the model.
- * @param cells whole-number lattice positions `[batch * N * 3]` of the points; without them the position table is interpolated, or
- *   read at the truncated position with `compat: "official"`.
+ * @param points N points, shared by all clips or N for each. Without indices the position table is interpolated; with
+ *   `compat: "official"` it is read at the truncated position (`docs/spec.md#index-quirk`).
  * @returns `[B, N, time * space * space * 3]`, a patch laid out (t, row, column, rgb), in model range but not clamped.
  */
 export function decodePatches(
@@ -21,13 +19,11 @@ export function decodePatches(
   config: TokenizerConfig,
   triplane: Triplane,
   points: PointSet,
-  lattice: PatchLattice,
-  cells?: Int32Array,
 ): Tensor3D {
   return tidy(() => {
     const clips = triplane.xy.shape[0];
     const features = linear(params.features, lookup(triplane, points));
-    const table = positionsOfPoints(points, lattice, { cells, official: config.compat === "official" });
+    const table = positionsOfPoints(points, latticeOf(config), config.compat === "official");
     let x: Tensor3D = add(features, positionVectors(params.positions, table, points, clips));
     for (const block of params.blocks) x = transformerBlock(block, x, { heads: config.decoder.heads, epsilon });
     return linear(params.pixels, layerNorm(params.norm, x, epsilon));

@@ -45,7 +45,7 @@ describeEachBackend("CoordTok", () => {
   it("makes planes of the configured size", () => {
     const clip = clipFromRgb([rampClip(), rampClip({ seed: 2 })]);
     const triplane = tokenizer.encode(clip);
-    expect(triplaneShape(triplane)).toEqual({ batch: 2, t: 8, x: 8, y: 8, channels: 4 });
+    expect(triplaneShape(triplane)).toEqual({ batch: 2, time: 8, rows: 8, columns: 8, channels: 4 });
     expect(tokenCount(triplaneShape(triplane))).toBe(192);
     disposeTree([clip.frames, triplane]);
   });

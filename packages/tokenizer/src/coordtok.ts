@@ -4,7 +4,7 @@ import type { Tensor3D } from "@tensorflow/tfjs-core";
 import { halfOf, loadTokenizer, type LoadTokenizerOptions } from "./checkpoint.js";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";
-import { decode, latticeOf, type DecodeOptions } from "./decode.js";
+import { decode, type DecodeOptions } from "./decode.js";
 import { encode } from "./encoder.js";
 import { createParams, type TokenizerParams } from "./params.js";
 
@@ -64,7 +64,7 @@ export class CoordTok implements Disposable {
    * @returns `[B, N, time * space * space * 3]`, the caller's.
    */
   decodeAt(triplane: Triplane, points: PointSet): Tensor3D {
-    return decodePatches(halfOf(this.#params, "decoder"), this.config, triplane, points, latticeOf(this.config));
+    return decodePatches(halfOf(this.#params, "decoder"), this.config, triplane, points);
   }
 
   /** Frees the weights. */

@@ -1,15 +1,15 @@
-import { CoordTokError, throwIfAborted, unpatchify, type Clip, type LongCallOptions } from "@coordtok/core";
 import {
-  patchLattice,
-  type PatchLattice,
-  type PatchRegion,
-  type PatchSlice,
-  type PixelRectangle,
-  type PointSet,
-  type Triplane,
-} from "@coordtok/triplane";
+  CoordTokError,
+  macrotask,
+  throwIfAborted,
+  type Clip,
+  type LongCallOptions,
+  type Rectangle,
+} from "@coordtok/core";
+import { unpatchify } from "@coordtok/core/nn";
+import { type PatchLattice, type PatchRegion, type PatchSlice, type PointSet, type Triplane } from "@coordtok/triplane";
 import { concat, dispose, gather, slice, tensor1d, tidy, type Tensor3D, type Tensor5D } from "@tensorflow/tfjs-core";
-import type { TokenizerConfig } from "./config.js";
+import { latticeOf, type TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";
 import type { DecoderParams } from "./params.js";
 
@@ -21,18 +21,13 @@ export interface DecodeOptions extends LongCallOptions {
    */
   readonly times?: readonly number[] | undefined;
   /** Default: the whole frame. Only the patches that it touches are decoded. */
-  readonly rectangle?: PixelRectangle | undefined;
+  readonly rectangle?: Rectangle | undefined;
   /** Patches that are decoded together and attend to each other, at least 1 (default 1024, as in training). It changes the pixels slightly. */
   readonly sliceSize?: number | undefined;
 }
 
 /** Patches decoded together unless told otherwise. */
 export const defaultSliceSize = 1024;
-
-/** The patch lattice of a model. */
-export function latticeOf({ clip, decoder }: TokenizerConfig): PatchLattice {
-  return patchLattice({ ...clip, patch: decoder.patch });
-}
 
 /**
  * Decodes a triplane to frames: all of them, or any frames, any rectangle, any time between frames. Patches are decoded in slices,
@@ -53,11 +48,10 @@ export async function decode(
   try {
     for (const slice of plan.lattice.slices(plan.sliceSize, plan.region)) {
       throwIfAborted(signal);
-      const { points, cells } = plan.pointsOf(slice);
-      decoded.push(decodePatches(params, config, triplane, points, plan.lattice, cells));
+      decoded.push(decodePatches(params, config, triplane, plan.pointsOf(slice)));
       done += slice.count;
       onProgress?.({ task: "decode", done, total: plan.count, unit: "patches" });
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await macrotask();
     }
     const frames = tidy(() => plan.assemble(decoded.length === 1 ? decoded[0]! : concat(decoded, 1)));
     return { frames, validFrames: Array.from({ length: frames.shape[0] }, () => frames.shape[1]) };
@@ -70,12 +64,12 @@ export async function decode(
 interface DecodePlan {
   readonly lattice: PatchLattice;
   readonly sliceSize: number;
-  /** The patches to decode; its time cells are places in the list of positions wanted. */
+  /** The patches to decode; its times are places in the list of positions wanted. */
   readonly region: PatchRegion;
   /** How many patches that is. */
   readonly count: number;
-  /** The points of a slice of the region; `cells` are there when all of them lie on the lattice. */
-  readonly pointsOf: (slice: PatchSlice) => { points: PointSet; cells: Int32Array | undefined };
+  /** The points of a slice of the region, with indices where all of them lie on the lattice. */
+  readonly pointsOf: (slice: PatchSlice) => PointSet;
   /** All patches as the frames asked for. */
   readonly assemble: (patches: Tensor3D) => Tensor5D;
 }
@@ -87,7 +81,7 @@ function planDecode(config: TokenizerConfig, options: DecodeOptions): DecodePlan
   const times = planTimes(options.times, config);
   const rectangle = options.rectangle ?? { top: 0, left: 0, height: clip.height, width: clip.width };
   const covering = lattice.region([0], rectangle);
-  const region: PatchRegion = { ...covering, cells: times.positions.map((_, place) => place) };
+  const region: PatchRegion = { ...covering, times: times.positions.map((_, place) => place) };
   const [top, bottom] = region.rows;
   const [left, right] = region.columns;
   const size = {
@@ -108,19 +102,15 @@ function planDecode(config: TokenizerConfig, options: DecodeOptions): DecodePlan
   };
 }
 
-/** The points of a slice whose time cells are places in a list of lattice positions, whole or between. */
-function pointsAt(
-  slice: PatchSlice,
-  positions: readonly number[],
-  lattice: PatchLattice,
-): { points: PointSet; cells: Int32Array | undefined } {
+/** The points of a slice whose times are places in a list of lattice positions, whole or between. */
+function pointsAt(slice: PatchSlice, positions: readonly number[], lattice: PatchLattice): PointSet {
   const indices = slice.indices.map((index, i) => (i % 3 === 0 ? Math.floor(positions[index]!) : index));
   const points = lattice.points({ count: slice.count, indices });
-  if (positions.every(Number.isInteger)) return { points, cells: indices };
+  if (positions.every(Number.isInteger)) return points;
   const coordinates = points.coordinates.map((coordinate, i) =>
     i % 3 === 0 ? positions[slice.indices[i]!]! / Math.max(1, lattice.time - 1) : coordinate,
   );
-  return { points: { ...points, coordinates }, cells: undefined };
+  return { ...points, coordinates, indices: undefined };
 }
 
 /** The lattice positions in time to decode, each once, and for every frame asked for its number among the decoded ones. */
@@ -129,7 +119,7 @@ function planTimes(
   config: TokenizerConfig,
 ): { positions: number[]; picks: number[] } {
   const { frames } = config.clip;
-  const perCell = config.decoder.patch.time;
+  const perPatch = config.decoder.patch.time;
   const wanted = times ?? Array.from({ length: frames }, (_, t) => t);
   if (wanted.length === 0) throw new CoordTokError("input", "Expected at least one frame to decode, got none.");
   const found = wanted.map((time) => {
@@ -137,16 +127,16 @@ function planTimes(
       throw new CoordTokError("input", `Expected frame positions of 0 to ${frames - 1}, got ${time}.`);
     // A patch of several frames gives frame `within` of its own; between frames the whole patch is shifted.
     const whole = Math.floor(time);
-    const within = whole % perCell;
-    return { position: Math.min((whole - within + (time - whole)) / perCell, frames / perCell - 1), within };
+    const within = whole % perPatch;
+    return { position: Math.min((whole - within + (time - whole)) / perPatch, frames / perPatch - 1), within };
   });
   const positions = [...new Set(found.map(({ position }) => position))].sort((a, b) => a - b);
   const place = new Map(positions.map((position, i) => [position, i]));
-  return { positions, picks: found.map(({ position, within }) => place.get(position)! * perCell + within) };
+  return { positions, picks: found.map(({ position, within }) => place.get(position)! * perPatch + within) };
 }
 
 /** The frames asked for, in their order, cut to the rectangle. */
-function cut(decoded: Tensor5D, picks: readonly number[], inner: PixelRectangle): Tensor5D {
+function cut(decoded: Tensor5D, picks: readonly number[], inner: Rectangle): Tensor5D {
   const [clips, frames, height, width, channels] = decoded.shape;
   const inOrder = picks.length === frames && picks.every((pick, i) => pick === i);
   const chosen = inOrder ? decoded : gather(decoded, tensor1d([...picks], "int32"), 1);

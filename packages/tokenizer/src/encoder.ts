@@ -1,4 +1,5 @@
-import { addTable, layerNorm, linear, memoryBlock, type Clip } from "@coordtok/core";
+import type { Clip } from "@coordtok/core";
+import { addTable, layerNorm, linear, memoryBlock } from "@coordtok/core/nn";
 import { mapPlanes, planeNames, type PlaneName, type Triplane } from "@coordtok/triplane";
 import {
   concat,
@@ -11,7 +12,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { cellGrid, cellSize, type TokenizerConfig } from "./config.js";
+import { queryGrid, queryPatchSize, type TokenizerConfig } from "./config.js";
 import { padClip, paddingBias } from "./padding.js";
 import type { EncoderParams } from "./params.js";
 import { encodeVideo } from "./video-encoder.js";
@@ -20,7 +21,7 @@ import { encodeVideo } from "./video-encoder.js";
 const epsilon = 1e-6;
 
 /**
- * Clips to triplanes: video tokens are the memory that one query per cell of each plane reads (paper, section 3.2).
+ * Clips to triplanes: video tokens are the memory that one query per query patch of each plane reads (paper, section 3.2).
  * @param clip `[B, T, H, W, 3]` of the model's frame size, T at most the model's frames.
  * @returns planes xy `[B, rows, columns, C]`, yt `[B, time, columns, C]`, xt `[B, time, rows, C]`
  * @throws CoordTokError `shape` when the clip does not fit the model.
@@ -31,7 +32,7 @@ export function encode(params: EncoderParams, config: TokenizerConfig, clip: Cli
     const video = encodeVideo(params.video, config.encoder, padClip(clip, config), bias.video);
     const memory = addTable(video, params.memoryPositions);
     const clips = memory.shape[0];
-    const queries = planeNames.map((plane) => cellQueries(params, config, plane));
+    const queries = planeNames.map((plane) => planeQueries(params, config, plane));
     let x: Tensor3D = tile(reshape(concat(queries), [1, -1, config.encoder.width]), [clips, 1, 1]);
     for (const block of params.blocks)
       x = memoryBlock(block, x, memory, { heads: config.encoder.heads, epsilon, keyBias: bias.memory });
@@ -39,36 +40,36 @@ export function encode(params: EncoderParams, config: TokenizerConfig, clip: Cli
   });
 }
 
-/** The queries of one plane, `[cells, E]`, in raster order: its learned plane cut into cells. */
-function cellQueries(params: EncoderParams, { planes }: TokenizerConfig, plane: PlaneName): Tensor2D {
-  const [gridRows, gridColumns] = cellGrid(planes, plane);
-  const [cellRows, cellColumns] = cellSize(planes, plane);
-  const rows = reshape(params.queryPlanes[plane], [gridRows, cellRows, gridColumns, cellColumns * planes.channels]);
-  const cells: Tensor2D = reshape(transpose(rows, [0, 2, 1, 3]), [gridRows * gridColumns, -1]);
-  return linear(params.queries[plane], cells);
+/** The queries of one plane, `[queries, E]`, in raster order: its learned plane cut into query patches. */
+function planeQueries(params: EncoderParams, { planes }: TokenizerConfig, plane: PlaneName): Tensor2D {
+  const [gridRows, gridColumns] = queryGrid(planes, plane);
+  const [patchRows, patchColumns] = queryPatchSize(planes, plane);
+  const rows = reshape(params.queryPlanes[plane], [gridRows, patchRows, gridColumns, patchColumns * planes.channels]);
+  const patches: Tensor2D = reshape(transpose(rows, [0, 2, 1, 3]), [gridRows * gridColumns, -1]);
+  return linear(params.queries[plane], patches);
 }
 
 function toPlanes(params: EncoderParams, config: TokenizerConfig, tokens: Tensor3D): Triplane {
   const [clips, , width] = tokens.shape;
   let first = 0;
   return mapPlanes((name) => {
-    const [rows, columns] = cellGrid(config.planes, name);
+    const [rows, columns] = queryGrid(config.planes, name);
     const own: Tensor3D = slice(tokens, [0, first, 0], [clips, rows * columns, width]);
     first += rows * columns;
     return assemble(linear(params.projections[name], own), config, name);
   });
 }
 
-/** Cells in raster order back on their plane. The published code always takes a square grid, which `compat` reproduces. */
-function assemble(cells: Tensor3D, { planes, compat }: TokenizerConfig, plane: PlaneName): Tensor4D {
-  const clips = cells.shape[0];
-  const [rows, columns] = compat === "official" ? squareGrid(cells.shape[1]) : cellGrid(planes, plane);
-  const [cellRows, cellColumns] = cellSize(planes, plane);
-  const grid = reshape(cells, [clips * rows, columns, cellRows, cellColumns * planes.channels]);
-  return reshape(transpose(grid, [0, 2, 1, 3]), [clips, rows * cellRows, columns * cellColumns, planes.channels]);
+/** Query patches in raster order back on their plane. The published code always takes a square grid, which `compat` reproduces. */
+function assemble(patches: Tensor3D, { planes, compat }: TokenizerConfig, plane: PlaneName): Tensor4D {
+  const clips = patches.shape[0];
+  const [rows, columns] = compat === "official" ? squareGrid(patches.shape[1]) : queryGrid(planes, plane);
+  const [patchRows, patchColumns] = queryPatchSize(planes, plane);
+  const grid = reshape(patches, [clips * rows, columns, patchRows, patchColumns * planes.channels]);
+  return reshape(transpose(grid, [0, 2, 1, 3]), [clips, rows * patchRows, columns * patchColumns, planes.channels]);
 }
 
-function squareGrid(cells: number): [number, number] {
-  const side = Math.sqrt(cells);
+function squareGrid(patches: number): [number, number] {
+  const side = Math.sqrt(patches);
   return [side, side];
 }

@@ -1,14 +1,14 @@
+import type { ExpectedShapes } from "@coordtok/core";
 import {
   hasFused,
   inferenceMemory,
   maxLogits,
   trainingMemory,
-  type ExpectedShapes,
   type MemoryEstimate,
   type PatchSize,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { planeNames } from "@coordtok/triplane";
-import { cellGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
+import { queryGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
 import { paramShapes } from "./params.js";
 
 /** What is to be computed, for {@link estimateMemory}. */
@@ -86,25 +86,25 @@ export function blockNumbers(rows: number, keys: number, width: number, heads: n
 interface Counts {
   readonly pixels: number;
   readonly videoTokens: number;
-  readonly cells: number;
+  readonly queries: number;
 }
 
 function countsOf(config: TokenizerConfig): Counts {
   const { frames, height, width } = config.clip;
-  const cells = planeNames
-    .map((plane) => cellGrid(config.planes, plane))
+  const queries = planeNames
+    .map((plane) => queryGrid(config.planes, plane))
     .reduce((sum, [rows, columns]) => sum + rows * columns, 0);
-  return { pixels: frames * height * width * 3, videoTokens: videoTokenCount(config), cells };
+  return { pixels: frames * height * width * 3, videoTokens: videoTokenCount(config), queries };
 }
 
 function encodeNumbers(config: TokenizerConfig): number {
   const { width, heads, videoLayers, latentLayers } = config.encoder;
-  const { pixels, videoTokens, cells } = countsOf(config);
+  const { pixels, videoTokens, queries } = countsOf(config);
   const video = blockNumbers(videoTokens + 1, videoTokens + 1, width, heads);
   const latent =
-    8 * cells * width + 2 * videoTokens * width + blockNumbers(cells, Math.max(cells, videoTokens), width, heads);
+    8 * queries * width + 2 * videoTokens * width + blockNumbers(queries, Math.max(queries, videoTokens), width, heads);
   // The clip, padded and as patches; the results of all blocks.
-  const results = (videoLayers + 4) * videoTokens * width + latentLayers * cells * width;
+  const results = (videoLayers + 4) * videoTokens * width + latentLayers * queries * width;
   return 4 * pixels + results + Math.max(video, latent);
 }
 
@@ -123,14 +123,14 @@ function decodeNumbers(config: TokenizerConfig, sliceSize: number, frames: numbe
 
 function trainNumbers(config: TokenizerConfig, points: number): number {
   const { encoder, decoder } = config;
-  const { pixels, videoTokens, cells } = countsOf(config);
+  const { pixels, videoTokens, queries } = countsOf(config);
   // A block keeps its input, its norms, queries, keys and values, the attention's result and the hidden values of the MLP.
   const video = encoder.videoLayers * (videoTokens + 1) * 13 * encoder.width;
-  const latent = encoder.latentLayers * (17 * cells + 2 * videoTokens) * encoder.width;
+  const latent = encoder.latentLayers * (17 * queries + 2 * videoTokens) * encoder.width;
   const decoded = decoder.layers * points * 13 * decoder.width;
   const largest = Math.max(
     blockNumbers(videoTokens + 1, videoTokens + 1, encoder.width, encoder.heads),
-    blockNumbers(cells, Math.max(cells, videoTokens), encoder.width, encoder.heads),
+    blockNumbers(queries, Math.max(queries, videoTokens), encoder.width, encoder.heads),
     blockNumbers(points, points, decoder.width, decoder.heads),
   );
   return 3 * pixels + 2 * points * patchNumbers(decoder.patch) + video + latent + decoded + 2 * largest;

@@ -1,3 +1,4 @@
+import { Random, treeEntries } from "@coordtok/core";
 import {
   createLayerNorm,
   createLinear,
@@ -7,15 +8,13 @@ import {
   type LayerNormParams,
   type LinearParams,
   type MemoryBlockParams,
-  Random,
   randomInitializer,
   shapeInitializer,
-  treeEntries,
   type TransformerBlockParams,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { perPlane, planeSize, type PerPlane, type PlaneName } from "@coordtok/triplane";
 import type { Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs-core";
-import { cellSize, triplaneShapeOf, videoTokenCount, type TokenizerConfig } from "./config.js";
+import { queryPatchSize, triplaneShapeOf, videoTokenCount, type TokenizerConfig } from "./config.js";
 
 /** The parameters of the video transformer. E is its width, V the number of video tokens. */
 export type VideoTransformerParams = {
@@ -39,13 +38,13 @@ export type EncoderParams = {
   readonly memoryPositions: Tensor2D;
   /** The learned planes that the queries are cut from. */
   readonly queryPlanes: PerPlane<Tensor3D>;
-  /** A cell of a query plane to a query, `[cell * channels, E]`. */
+  /** A query patch to a query, `[cells of the patch * channels, E]`. */
   readonly queries: PerPlane<LinearParams>;
   /** The blocks of the latent transformer. */
   readonly blocks: readonly MemoryBlockParams[];
   /** After the last block of the latent transformer. */
   readonly norm: LayerNormParams;
-  /** A token to a cell of a plane, `[E, cell * channels]`. */
+  /** A token to a query patch, `[E, cells of the patch * channels]`. */
   readonly projections: PerPlane<LinearParams>;
 };
 
@@ -93,7 +92,8 @@ export function createEncoderParams(config: TokenizerConfig, init: Initializer):
   const { encoder, planes } = config;
   const { width, patch } = encoder;
   const tokens = videoTokenCount(config);
-  const cellValues = (plane: PlaneName): number => cellSize(planes, plane).reduce((a, b) => a * b) * planes.channels;
+  const queryPatchValues = (plane: PlaneName): number =>
+    queryPatchSize(planes, plane).reduce((a, b) => a * b) * planes.channels;
   return {
     video: {
       patch: createLinear(init, patch.time * patch.space ** 2 * 3, width),
@@ -104,10 +104,10 @@ export function createEncoderParams(config: TokenizerConfig, init: Initializer):
     },
     memoryPositions: init.normal([tokens, width], positionDeviation),
     queryPlanes: perPlane((plane) => init.normal([...planeSize(triplaneShapeOf(config), plane), planes.channels], 1)),
-    queries: perPlane((plane) => createLinear(init, cellValues(plane), width)),
+    queries: perPlane((plane) => createLinear(init, queryPatchValues(plane), width)),
     blocks: Array.from({ length: encoder.latentLayers }, () => createMemoryBlock(init, width)),
     norm: createLayerNorm(init, width),
-    projections: perPlane((plane) => createLinear(init, width, cellValues(plane))),
+    projections: perPlane((plane) => createLinear(init, width, queryPatchValues(plane))),
   };
 }
 

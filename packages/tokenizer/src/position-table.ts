@@ -1,4 +1,4 @@
-import type { PatchLattice, PointSet } from "@coordtok/triplane";
+import type { LatticeSize, PointSet } from "@coordtok/triplane";
 import { officialIndex } from "@coordtok/triplane/official";
 
 /** Rows of the position table, one per point, and their weights; without weights they count fully. */
@@ -12,25 +12,20 @@ export interface TablePositions {
   readonly corners: readonly TableCorner[];
 }
 
-/** How {@link positionsOfPoints} finds the rows. */
-export interface PositionOptions {
-  /** Whole-number lattice positions (t, row, column) of the points, when they are known. */
-  readonly cells?: Int32Array | undefined;
-  /** Truncate fp32 positions as the published code does (`docs/spec.md#index-quirk`). */
-  readonly official: boolean;
-}
-
-/** The rows of the position table for some points. Between lattice positions the table is interpolated linearly along each axis. */
-export function positionsOfPoints(points: PointSet, lattice: PatchLattice, options: PositionOptions): TablePositions {
-  const { coordinates } = points;
+/**
+ * The rows of the position table for some points. Points without indices are interpolated linearly along each axis.
+ * @param official truncates fp32 positions as the published code does (`docs/spec.md#index-quirk`).
+ */
+export function positionsOfPoints(points: PointSet, lattice: LatticeSize, official: boolean): TablePositions {
+  const { coordinates, indices } = points;
   const sizes = [lattice.time, lattice.rows, lattice.columns];
   const total = coordinates.length / 3;
-  if (options.official || options.cells !== undefined) {
+  if (official || indices !== undefined) {
     const rows = new Int32Array(total);
     for (let i = 0; i < total; i++)
       rows[i] = sizes.reduce((row, size, axis) => {
         const at = 3 * i + axis;
-        return row * size + (options.official ? officialIndex(coordinates[at]!, size) : options.cells![at]!);
+        return row * size + (official ? officialIndex(coordinates[at]!, size) : indices![at]!);
       }, 0);
     return { corners: [{ rows }] };
   }

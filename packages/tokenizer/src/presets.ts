@@ -4,13 +4,13 @@ import { checkConfig, type TokenizerConfig } from "./config.js";
 /** Width, heads, blocks of the video transformer, of the latent transformer and of the decoder. */
 type Size = readonly [width: number, heads: number, videoLayers: number, latentLayers: number, decoderLayers: number];
 
-/** Frames, height, width; encoder patch; plane rows, columns, time; channels; cell; decoder patch. Patches and cells: time, space. */
+/** Frames, height, width; encoder patch; plane rows, columns, time; channels; query patch; decoder patch. Patches: time, space. */
 interface Geometry {
   readonly clip: readonly [number, number, number];
   readonly encoderPatch: readonly [number, number];
   readonly planes: readonly [number, number, number];
   readonly channels: number;
-  readonly cell: readonly [number, number];
+  readonly queryPatch: readonly [number, number];
   readonly decoderPatch: readonly [number, number];
 }
 
@@ -20,7 +20,7 @@ const paper: Geometry = {
   encoderPatch: [8, 16],
   planes: [16, 16, 32],
   channels: 8,
-  cell: [16, 8],
+  queryPatch: [16, 8],
   decoderPatch: [1, 8],
 };
 
@@ -30,7 +30,7 @@ const halved: Geometry = {
   encoderPatch: [8, 8],
   planes: [16, 16, 32],
   channels: 8,
-  cell: [8, 4],
+  queryPatch: [8, 4],
   decoderPatch: [1, 8],
 };
 
@@ -40,7 +40,7 @@ const smallest: Geometry = {
   encoderPatch: [4, 8],
   planes: [8, 8, 8],
   channels: 4,
-  cell: [4, 4],
+  queryPatch: [4, 4],
   decoderPatch: [1, 8],
 };
 
@@ -74,7 +74,7 @@ export function preset(name: string): TokenizerConfig {
   return checkConfig({
     clip: { frames, height, width: clipWidth },
     encoder: { width, heads, videoLayers, latentLayers, patch: patch(geometry.encoderPatch) },
-    planes: { rows: planeRows, columns, time, channels: geometry.channels, cell: patch(geometry.cell) },
+    planes: { rows: planeRows, columns, time, channels: geometry.channels, queryPatch: patch(geometry.queryPatch) },
     decoder: { width, heads, layers, patch: patch(geometry.decoderPatch) },
     padding: "masked",
     compat: "none",

@@ -43,7 +43,7 @@ describeEachBackend("triplane file", () => {
     const triplane = planes(1);
     const file = await readTriplaneFile(await blobOf(encodeTriplaneFile(triplane, facts)), parseConfig);
     expect(file).toMatchObject(facts);
-    expect(file.shape).toEqual({ t: 5, x: 4, y: 6, channels: 3, batch: 1 });
+    expect(file.shape).toEqual({ time: 5, rows: 4, columns: 6, channels: 3, batch: 1 });
     expect(file.dtype).toBe("F32");
     expect(file.hasDecoder).toBe(false);
     const back = await file.readTriplane();

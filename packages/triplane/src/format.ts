@@ -189,8 +189,8 @@ function storedShape(file: SafetensorsFile): TriplaneShape & { readonly batch: n
     const isFloat = entry.dtype === "F32" || entry.dtype === "F16" || entry.dtype === "BF16";
     return entry.shape.length === 4 && isFloat ? entry : fail(`has a plane ${name} that is no float tensor of 4 axes`);
   };
-  const [batch, x, y, channels] = plane("xy").shape as [number, number, number, number];
-  const shape = { t: plane("yt").shape[1]!, x, y, channels, batch };
+  const [batch, rows, columns, channels] = plane("xy").shape as [number, number, number, number];
+  const shape = { time: plane("yt").shape[1]!, rows, columns, channels, batch };
   for (const name of planeNames)
     if (planeShape(shape, name, batch).join() !== plane(name).shape.join())
       fail("has planes that do not fit each other");
@@ -244,13 +244,15 @@ function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit
   return {
     source: parsedSource,
     validFrames: validFrames as readonly number[],
-    ...(checkpoint === undefined ? {} : { checkpoint: parseReference(recordOf(checkpoint, "checkpoint")) }),
+    ...(checkpoint === undefined ? {} : { checkpoint: parseCheckpointReference(checkpoint) }),
     ...textOf({ creator }, "creator"),
     ...textOf({ precision }, "precision"),
   };
 }
 
-function parseReference({ path, sha256 }: Record<string, unknown>): CheckpointReference {
+/** Checks a reference that was stored somewhere. @throws CoordTokError `config`. */
+export function parseCheckpointReference(stored: unknown): CheckpointReference {
+  const { path, sha256 } = recordOf(stored, "checkpoint");
   if (typeof path !== "string" || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))
     throw new CoordTokError("config", "Expected the checkpoint as a path and a SHA-256 of 64 hexadecimal digits.");
   return { path, sha256 };

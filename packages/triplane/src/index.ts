@@ -20,12 +20,11 @@ export {
   latticeCoordinate,
   latticeCoordinates,
   patchLattice,
-  type LatticeCells,
+  type LatticeSize,
   type LatticeOptions,
   type PatchLattice,
   type PatchRegion,
   type PatchSlice,
-  type PixelRectangle,
 } from "./patch-lattice.js";
 export { checkPoints, type PointSet } from "./points.js";
 export { lookup } from "./lookup.js";
@@ -44,6 +43,7 @@ export {
 // Their files.
 export {
   encodeTriplaneFile,
+  parseCheckpointReference,
   readTriplaneFile,
   triplaneKind,
   type CheckpointReference,
@@ -52,3 +52,4 @@ export {
   type TriplaneFile,
   type TriplaneSource,
 } from "./format.js";
+export type { LookupOperations } from "./fused-operations.js";

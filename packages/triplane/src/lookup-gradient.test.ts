@@ -120,7 +120,7 @@ describe("plan of a look-up", () => {
   it("four weights of 0 to 1 add up to 1, cells lie in the plane, and columns of the matrix hold them", () => {
     fc.assert(
       fc.property(
-        fc.record({ t: resolution, x: resolution, y: resolution }),
+        fc.record({ time: resolution, rows: resolution, columns: resolution }),
         fc.array(fc.tuple(unit, unit, unit), { minLength: 1, maxLength: 9 }),
         (sizes, points) => {
           const coordinates = Float32Array.from(points.flat());
@@ -142,7 +142,10 @@ describe("plan of a look-up", () => {
   });
 
   it("at coordinate 1 the whole weight is on the last cell", () => {
-    const plan = planLookup({ t: 7, x: 3, y: 5 }, { batch: 1, count: 1, coordinates: Float32Array.of(1, 1, 1) });
+    const plan = planLookup(
+      { time: 7, rows: 3, columns: 5 },
+      { batch: 1, count: 1, coordinates: Float32Array.of(1, 1, 1) },
+    );
     for (const one of plan.planes) {
       expect(one.weights.map((weight) => weight[0])).toEqual([1, 0, 0, 0]);
       expect(one.corners.map((corner) => corner[0])).toEqual(Array(4).fill(one.cells - 1));

@@ -6,11 +6,11 @@ import { officialIndex } from "./official/index.js";
 
 const lattices = fc
   .record({
-    cells: fc.tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })),
+    counts: fc.tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })),
     time: fc.integer({ min: 1, max: 3 }),
     space: fc.integer({ min: 1, max: 4 }),
   })
-  .map(({ cells: [t, x, y], time, space }) =>
+  .map(({ counts: [t, x, y], time, space }) =>
     patchLattice({ frames: t * time, height: x * space, width: y * space, patch: { time, space } }),
   );
 
@@ -31,7 +31,7 @@ describe("patch lattice", () => {
     );
   });
 
-  it("the place of a patch and its cell are each other's inverse", () => {
+  it("the number of a patch and its place are each other's inverse", () => {
     fc.assert(
       fc.property(lattices, fc.nat(), (lattice, seed) => {
         const index = seed % lattice.count;
@@ -44,7 +44,7 @@ describe("patch lattice", () => {
   it("a rectangle takes exactly the patches that it touches", () => {
     const lattice = patchLattice({ frames: 4, height: 32, width: 48, patch: { time: 2, space: 8 } });
     const region = lattice.region([3, 2], { top: 7, left: 16, height: 2, width: 9 });
-    expect(region).toEqual({ cells: [1], rows: [0, 2], columns: [2, 4] });
+    expect(region).toEqual({ times: [1], rows: [0, 2], columns: [2, 4] });
     expect(lattice.regionSize(region)).toBe(4);
   });
 
@@ -90,7 +90,12 @@ describe("patch lattice", () => {
     const slice = lattice.sliceAt([3, 0]);
     expect(slice).toEqual({ count: 2, indices: Int32Array.of(1, 1, 0, 0, 0, 0) });
     const points = lattice.points(slice, lattice.sliceAt([1, 1]));
-    expect(points).toEqual({ batch: 2, count: 2, coordinates: Float32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0) });
+    expect(points).toEqual({
+      batch: 2,
+      count: 2,
+      coordinates: Float32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0),
+      indices: Int32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0),
+    });
     expect(() => lattice.points(slice, lattice.sliceAt([1]))).toThrow("as many patches for each clip, got 2 and 1");
     expect(() => lattice.sliceAt([4])).toThrow("a patch number of 0 to 3, got 4");
   });
@@ -104,26 +109,26 @@ describe("patch lattice", () => {
     expect(() => [...lattice.slices(0)]).toThrow("the size of a slice");
   });
 
-  it("coordinates are the fp32 quotients, and 0 on an axis with one cell", () => {
-    const cells = { time: 1, rows: 4, columns: 24 };
-    expect(latticeCoordinates(cells, [0, 1, 7])).toEqual(Float32Array.of(0, 1 / 3, 7 / 23));
+  it("coordinates are the fp32 quotients, and 0 on an axis with one patch", () => {
+    const counts = { time: 1, rows: 4, columns: 24 };
+    expect(latticeCoordinates(counts, [0, 1, 7])).toEqual(Float32Array.of(0, 1 / 3, 7 / 23));
     expect(latticeCoordinate(0.5, 2)).toBe(0.5);
   });
 
   it("the official index is one too low exactly where the official code has it, for every lattice of 2 to 256", async () => {
     const fixture = await readFixture("tokenizer/coordinate-index");
     const { n_min: first, n_max: last } = fixture.facts.config as { n_min: number; n_max: number };
-    const cells: number[] = [];
+    const counts: number[] = [];
     const indices: number[] = [];
     for (let n = first; n <= last; n++)
       for (let i = 0; i < n; i++) {
         const index = officialIndex(latticeCoordinate(i, n), n);
         if (index === i) continue;
         expect(index).toBe(i - 1);
-        cells.push(n);
+        counts.push(n);
         indices.push(i);
       }
-    expect(cells).toEqual([...fixture.outputs.get("n").data]);
+    expect(counts).toEqual([...fixture.outputs.get("n").data]);
     expect(indices).toEqual([...fixture.outputs.get("index").data]);
   });
 });

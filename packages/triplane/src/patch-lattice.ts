@@ -1,4 +1,5 @@
-import { checkDivides, checkInteger, CoordTokError, type PatchSize } from "@coordtok/core";
+import { checkDivides, checkInteger, CoordTokError, type Rectangle } from "@coordtok/core";
+import type { PatchSize } from "@coordtok/core/nn";
 import type { PointSet } from "./points.js";
 
 /** What a lattice of patches is cut from. */
@@ -17,45 +18,33 @@ export interface LatticeOptions {
 export interface PatchSlice {
   /** N. */
   readonly count: number;
-  /** `[N, 3]` whole numbers: the cell of each patch along t, x and y. */
+  /** `[N, 3]` whole numbers: the place of each patch along time, rows and columns. */
   readonly indices: Int32Array;
 }
 
-/** A box of patches: a list of time cells, and ranges of rows and columns of cells, `begin` included, `end` not. */
+/** A box of patches: a list of times, and ranges of rows and columns of patches, `begin` included, `end` not. */
 export interface PatchRegion {
-  /** Time cells in ascending order, each once. */
-  readonly cells: readonly number[];
-  /** The range of cells along the rows of a frame. */
+  /** Places along time in ascending order, each once. */
+  readonly times: readonly number[];
+  /** The range of patches along the rows of a frame. */
   readonly rows: readonly [begin: number, end: number];
-  /** The range of cells along the columns of a frame. */
+  /** The range of patches along the columns of a frame. */
   readonly columns: readonly [begin: number, end: number];
 }
 
-/** A rectangle of pixels; it must lie within the frame. */
-export interface PixelRectangle {
-  /** Its first row of pixels, from 0. */
-  readonly top: number;
-  /** Its first column of pixels, from 0. */
-  readonly left: number;
-  /** Its rows in pixels, at least 1. */
-  readonly height: number;
-  /** Its columns in pixels, at least 1. */
-  readonly width: number;
-}
-
-/** The patches of a clip as cells of a lattice. Lattice order is t first, then rows, then columns (`docs/spec.md#patch-lattice`). */
+/** The lattice of the patches of a clip. Lattice order is t first, then rows, then columns (`docs/spec.md#patch-lattice`). */
 export interface PatchLattice {
-  /** Cells along time. */
+  /** Patches along time. */
   readonly time: number;
-  /** Cells along the rows of a frame. */
+  /** Patches along the rows of a frame. */
   readonly rows: number;
-  /** Cells along the columns of a frame. */
+  /** Patches along the columns of a frame. */
   readonly columns: number;
   /** The size of a patch. */
   readonly patch: PatchSize;
-  /** All cells. */
+  /** All patches. */
   readonly count: number;
-  /** Every cell. */
+  /** The region of all patches. */
   readonly everything: PatchRegion;
   /**
    * The patches of a region (default: of the whole lattice) in lattice order, at most `size` at a time; the last slice may be
@@ -69,11 +58,11 @@ export interface PatchLattice {
    * @param rectangle only the patches that cover these pixels (default: all of the frame).
    * @throws CoordTokError `input` for frames or pixels outside the clip, or none at all.
    */
-  region(frames: Iterable<number>, rectangle?: PixelRectangle): PatchRegion;
+  region(frames: Iterable<number>, rectangle?: Rectangle): PatchRegion;
   /** How many patches a region holds. */
   regionSize(region: PatchRegion): number;
   /**
-   * The cell `[t, x, y]` of the patch at a place in lattice order.
+   * The place `[t, x, y]` along time, rows and columns of the patch with a number in lattice order.
    * @throws CoordTokError `input` outside 0 to count-1.
    */
   patchAt(index: number): readonly [t: number, x: number, y: number];
@@ -95,7 +84,7 @@ export function patchLattice(options: LatticeOptions): PatchLattice {
   const columns = width / patch.space;
   const count = time * rows * columns;
   const everything: PatchRegion = {
-    cells: Array.from({ length: time }, (_, cell) => cell),
+    times: Array.from({ length: time }, (_, t) => t),
     rows: [0, rows],
     columns: [0, columns],
   };
@@ -119,9 +108,9 @@ export function patchLattice(options: LatticeOptions): PatchLattice {
     everything,
     slices: (size, region = everything) => regionSlices(region, checkInteger(size, "the size of a slice", 1)),
     region: (which, rectangle = { top: 0, left: 0, height, width }) => ({
-      cells: cellsOfFrames(which, frames, patch.time),
-      rows: cellRange(rectangle.top, rectangle.height, height, patch.space, "rows"),
-      columns: cellRange(rectangle.left, rectangle.width, width, patch.space, "columns"),
+      times: timesOfFrames(which, frames, patch.time),
+      rows: patchRange(rectangle.top, rectangle.height, height, patch.space, "rows"),
+      columns: patchRange(rectangle.left, rectangle.width, width, patch.space, "columns"),
     }),
     regionSize,
     patchAt,
@@ -146,16 +135,16 @@ function checkedOptions(options: LatticeOptions): LatticeOptions {
   return options;
 }
 
-function regionSize({ cells, rows, columns }: PatchRegion): number {
-  return cells.length * (rows[1] - rows[0]) * (columns[1] - columns[0]);
+function regionSize({ times, rows, columns }: PatchRegion): number {
+  return times.length * (rows[1] - rows[0]) * (columns[1] - columns[0]);
 }
 
 function* regionSlices(region: PatchRegion, size: number): IterableIterator<PatchSlice> {
-  const { cells, rows, columns } = region;
+  const { times, rows, columns } = region;
   let left = regionSize(region);
   let indices = new Int32Array(Math.min(size, left) * 3);
   let filled = 0;
-  for (const t of cells)
+  for (const t of times)
     for (let x = rows[0]; x < rows[1]; x++)
       for (let y = columns[0]; y < columns[1]; y++) {
         indices[filled] = t;
@@ -170,18 +159,18 @@ function* regionSlices(region: PatchRegion, size: number): IterableIterator<Patc
       }
 }
 
-function cellsOfFrames(which: Iterable<number>, frames: number, patchTime: number): number[] {
-  const cells = new Set<number>();
+function timesOfFrames(which: Iterable<number>, frames: number, patchTime: number): number[] {
+  const times = new Set<number>();
   for (const frame of which) {
     if (!(Number.isInteger(frame) && frame >= 0 && frame < frames))
       throw new CoordTokError("input", `Expected frame numbers of 0 to ${frames - 1}, got ${frame}.`);
-    cells.add(Math.floor(frame / patchTime));
+    times.add(Math.floor(frame / patchTime));
   }
-  if (cells.size === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
-  return [...cells].sort((a, b) => a - b);
+  if (times.size === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
+  return [...times].sort((a, b) => a - b);
 }
 
-function cellRange(first: number, length: number, total: number, patch: number, what: string): [number, number] {
+function patchRange(first: number, length: number, total: number, patch: number, what: string): [number, number] {
   const whole = Number.isInteger(first) && Number.isInteger(length);
   if (!(whole && first >= 0 && length >= 1 && first + length <= total))
     throw new CoordTokError(
@@ -191,41 +180,41 @@ function cellRange(first: number, length: number, total: number, patch: number, 
   return [Math.floor(first / patch), Math.ceil((first + length) / patch)];
 }
 
-function pointsOfSlices(slices: readonly PatchSlice[], cells: LatticeCells): PointSet {
+function pointsOfSlices(slices: readonly PatchSlice[], size: LatticeSize): PointSet {
   const [first] = slices;
   if (!first) throw new CoordTokError("input", "Expected at least one slice of patches, got none.");
-  const coordinates = new Float32Array(slices.length * first.count * 3);
+  const indices = new Int32Array(slices.length * first.count * 3);
   slices.forEach((slice, clip) => {
     if (slice.count !== first.count)
       throw new CoordTokError(
         "input",
         `Expected as many patches for each clip, got ${first.count} and ${slice.count}.`,
       );
-    coordinates.set(latticeCoordinates(cells, slice.indices), clip * first.count * 3);
+    indices.set(slice.indices, clip * first.count * 3);
   });
-  return { batch: slices.length, count: first.count, coordinates };
+  return { batch: slices.length, count: first.count, coordinates: latticeCoordinates(size, indices), indices };
 }
 
-/** How many cells a lattice has along each axis. */
-export type LatticeCells = Pick<PatchLattice, "time" | "rows" | "columns">;
+/** How many patches a lattice has along each axis. */
+export type LatticeSize = Pick<PatchLattice, "time" | "rows" | "columns">;
 
 /**
- * The coordinate of a cell on an axis of n cells, `fp32(position / (n-1))` (`docs/spec.md#coordinates`). On an axis with a single cell, for
+ * The coordinate of a patch on an axis of n patches, `fp32(position / (n-1))` (`docs/spec.md#coordinates`). On an axis with a single patch, for
  * which the official code divides by zero, it is 0.
- * @param position 0 to n-1; a fraction lies between two cells.
- * @param cells n, cells along the axis.
+ * @param position 0 to n-1; a fraction lies between two patches.
+ * @param count n, patches along the axis.
  */
-export function latticeCoordinate(position: number, cells: number): number {
+export function latticeCoordinate(position: number, count: number): number {
   // For whole numbers below 2^24 the double quotient rounds to the fp32 quotient, bit for bit.
-  return cells === 1 ? 0 : Math.fround(position / (cells - 1));
+  return count === 1 ? 0 : Math.fround(position / (count - 1));
 }
 
 /**
- * {@link latticeCoordinate} of many cells.
- * @param indices `[N, 3]` cells along t, x and y.
+ * {@link latticeCoordinate} of many patches.
+ * @param indices `[N, 3]` places along time, rows and columns.
  * @returns `[N, 3]` coordinates of 0 to 1.
  */
-export function latticeCoordinates(lattice: LatticeCells, indices: ArrayLike<number>): Float32Array {
-  const cells = [lattice.time, lattice.rows, lattice.columns];
-  return Float32Array.from(indices, (index, k) => latticeCoordinate(index, cells[k % 3]!));
+export function latticeCoordinates(lattice: LatticeSize, indices: ArrayLike<number>): Float32Array {
+  const counts = [lattice.time, lattice.rows, lattice.columns];
+  return Float32Array.from(indices, (index, k) => latticeCoordinate(index, counts[k % 3]!));
 }

@@ -8,6 +8,11 @@ export interface PointSet {
   readonly count: number;
   /** `[batch, N, 3]` numbers of 0 to 1 in the order t, x, y; 0 is the first patch of an axis, 1 the last. */
   readonly coordinates: Float32Array;
+  /**
+   * `[batch, N, 3]`, the patches of the lattice that the points are, along time, rows and columns; absent for points that do not all
+   * lie on the lattice. Coordinates alone cannot carry them exactly (`docs/spec.md#index-quirk`).
+   */
+  readonly indices?: Int32Array | undefined;
 }
 
 /**
@@ -15,12 +20,17 @@ export interface PointSet {
  * @throws CoordTokError `input`.
  */
 export function checkPoints(points: PointSet): void {
-  const { batch, count, coordinates } = points;
+  const { batch, count, coordinates, indices } = points;
   const whole = Number.isInteger(batch) && batch >= 1 && Number.isInteger(count) && count >= 1;
   if (!whole || coordinates.length !== batch * count * 3)
     throw new CoordTokError(
       "input",
       `Expected 3 coordinates for each of ${count} points of ${batch} clips, at least one, got ${coordinates.length} numbers.`,
+    );
+  if (indices !== undefined && indices.length !== coordinates.length)
+    throw new CoordTokError(
+      "input",
+      `Expected 3 indices for each of ${count} points of ${batch} clips, got ${indices.length} numbers.`,
     );
   for (let i = 0; i < coordinates.length; i++) {
     const coordinate = coordinates[i]!;

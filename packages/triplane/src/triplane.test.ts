@@ -16,7 +16,7 @@ import {
   type Triplane,
 } from "./index.js";
 
-const shape = { t: 5, x: 4, y: 6, channels: 3 };
+const shape = { time: 5, rows: 4, columns: 6, channels: 3 };
 
 function planes(batch: number, seed: number): Triplane {
   const random = new Random(seed);
@@ -83,13 +83,13 @@ describeEachBackend("triplane", () => {
 
 describe("sizes", () => {
   it("the published geometry has 1280 tokens, 10240 numbers with 8 channels", () => {
-    const published = { t: 32, x: 16, y: 16, channels: 8 };
+    const published = { time: 32, rows: 16, columns: 16, channels: 8 };
     expect(tokenCount(published)).toBe(1280);
     expect(floatCount(published)).toBe(10240);
   });
 
   it("x is the row axis: plane xy is [row, column], yt is [time, column], xt is [time, row]", () => {
-    expect(planeAxes).toEqual({ xy: ["x", "y"], yt: ["t", "y"], xt: ["t", "x"] });
+    expect(planeAxes).toEqual({ xy: ["rows", "columns"], yt: ["time", "columns"], xt: ["time", "rows"] });
     expect(planeShape(shape, "yt", 2)).toEqual([2, 5, 6, 3]);
     expect(planeShape(shape, "xt", 2)).toEqual([2, 5, 4, 3]);
   });

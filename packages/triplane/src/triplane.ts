@@ -18,11 +18,11 @@ export type Triplane = {
 /** The size of one triplane: the resolution of each axis and the channels that all planes have. */
 export interface TriplaneShape {
   /** Rt, cells along time. */
-  readonly t: number;
+  readonly time: number;
   /** Rx, cells along the rows of a frame. */
-  readonly x: number;
+  readonly rows: number;
   /** Ry, cells along the columns of a frame. */
-  readonly y: number;
+  readonly columns: number;
   /** C. */
   readonly channels: number;
 }
@@ -49,8 +49,8 @@ export function triplaneShape(triplane: Triplane): TriplaneShape & { readonly ba
       "shape",
       `Expected planes with 4 axes [B, outer, inner, C], got ${formatShape(xy.shape)} and ${formatShape(yt.shape)}.`,
     );
-  const [batch, x, y, channels] = xy.shape;
-  const shape = { t: yt.shape[1], x, y, channels };
+  const [batch, rows, columns, channels] = xy.shape;
+  const shape = { time: yt.shape[1], rows, columns, channels };
   for (const plane of planeNames)
     checkShape(triplane[plane], planeShape(shape, plane, batch), `plane ${plane} to fit the other planes and be`);
   return { ...shape, batch };

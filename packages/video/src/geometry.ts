@@ -1,13 +1,5 @@
-import { checkInteger } from "@coordtok/core";
+import { checkInteger, type Rectangle } from "@coordtok/core";
 import type { FrameSize } from "./types.js";
-
-/** A rectangle inside a picture, in pixels. */
-export interface CropWindow extends FrameSize {
-  /** Rows above it. */
-  readonly top: number;
-  /** Columns to the left of it. */
-  readonly left: number;
-}
 
 /** Throws unless both sides are whole numbers of at least 1. @throws CoordTokError `config`. */
 export function checkFrameSize(size: FrameSize, name = "size"): void {
@@ -30,11 +22,11 @@ export function resizeSize(source: FrameSize, target: FrameSize): FrameSize {
 }
 
 /**
- * The window of the target's size in the middle of a picture. Half pixels are rounded to the even offset, as torchvision's
+ * The rectangle of the target's size in the middle of a picture. Half pixels are rounded to the even offset, as torchvision's
  * `CenterCrop` does. Source: `docs/spec.md#resize`.
  * @param source the picture, at least as large as the target on both sides.
  */
-export function centreCrop(source: FrameSize, target: FrameSize): CropWindow {
+export function centreCrop(source: FrameSize, target: FrameSize): Rectangle {
   return {
     top: halfToEven(source.height - target.height),
     left: halfToEven(source.width - target.width),

@@ -1,6 +1,6 @@
 export { clipFromFrames, framesFromClip, rgbClipFromFrames, type ClipOptions, type RgbFrames } from "./clip.js";
 export { planFrames } from "./frame-plan.js";
-export { centreCrop, resizeSize, type CropWindow } from "./geometry.js";
+export { centreCrop, resizeSize } from "./geometry.js";
 export { enlarge, paste } from "./picture.js";
 export { fitFrame, resizeRgb, type RgbPicture } from "./resize.js";
 export type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "./types.js";

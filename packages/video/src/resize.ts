@@ -1,5 +1,5 @@
-import { CoordTokError, type RgbFrame } from "@coordtok/core";
-import { centreCrop, checkFrameSize, resizeSize, type CropWindow } from "./geometry.js";
+import { CoordTokError, type Rectangle, type RgbFrame } from "@coordtok/core";
+import { centreCrop, checkFrameSize, resizeSize } from "./geometry.js";
 import type { FrameSize } from "./types.js";
 
 /** A picture as bytes: RGB, row by row. */
@@ -18,7 +18,7 @@ export interface RgbPicture extends FrameSize {
  * @returns `crop.height * crop.width * 3` bytes, a new array.
  * @throws CoordTokError `config` for sizes below 1, `shape` when the byte count or the crop does not fit its picture.
  */
-export function resizeRgb(picture: RgbPicture, size: FrameSize, crop: CropWindow = wholeOf(size)): Uint8Array {
+export function resizeRgb(picture: RgbPicture, size: FrameSize, crop: Rectangle = wholeOf(size)): Uint8Array {
   checkPicture(picture);
   checkFrameSize(size);
   checkFrameSize(crop, "crop");
@@ -49,7 +49,7 @@ export function fitFrame(frame: RgbFrame, target: FrameSize): RgbFrame {
   };
 }
 
-function wholeOf(size: FrameSize): CropWindow {
+function wholeOf(size: FrameSize): Rectangle {
   return { top: 0, left: 0, height: size.height, width: size.width };
 }
 

@@ -1,48 +1,54 @@
 import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
-import type { Signature } from "./signatures.js";
+import type { Signature, SignatureAttribute } from "./signature.js";
 
 /** A call of a fused operation, as the libraries take it. */
 export interface FusedCall {
-  /** The float32 inputs in order. */
-  readonly floats: readonly TensorInfo[];
-  /** The int32 inputs, after them. */
-  readonly indices: readonly TensorInfo[];
+  /** The named inputs in the order of the signature; `undefined` where one is absent. */
+  readonly inputs: readonly (TensorInfo | undefined)[];
+  /** The tensors of the lists, one list after the other. */
+  readonly listed: readonly TensorInfo[];
+  /** The attributes in the order of the signature. */
+  readonly attributes: readonly (SignatureAttribute & { readonly value: number | boolean })[];
   /** How many tensors come back. */
   readonly outputs: number;
-  readonly heads: number;
-  /** Bit i says whether the i-th optional input is there; the extra output has a bit of its own. */
-  readonly flags: number;
-  readonly epsilon: number;
 }
 
 /** Puts the named inputs and attributes of a kernel in the order that its signature says. */
 export function callOf(
+  name: string,
   signature: Signature,
-  inputs: Readonly<Record<string, TensorInfo>>,
+  inputs: Readonly<Record<string, TensorInfo | undefined>>,
   attributes: NamedAttrMap = {},
 ): FusedCall {
-  const { inputs: required, optional = [], indices = [], lists = 0, extra, heads, outputs } = signature;
-  const present = optional.filter((input) => inputs[input] !== undefined);
-  const named = [...required, ...present].map((input) => inputs[input]!);
-  const listed = lists === 0 ? [] : Object.keys(inputs).filter((input) => input.startsWith("list"));
-  const hasExtra = extra !== undefined && attributes[extra.attribute] === true;
-  const more = hasExtra || (signature.extraWithOptional === true && present.length > 0);
-  const flags = optional.reduce((bits, input, bit) => (inputs[input] === undefined ? bits : bits | (1 << bit)), 0);
+  const named = signature.inputs.map((input) => {
+    const tensor = inputs[input.name];
+    if (tensor === undefined && !input.optional) throw new Error(`${name} lacks the input ${input.name}`);
+    if (tensor !== undefined && tensor.dtype !== input.dtype)
+      throw new Error(`${name} takes ${input.dtype} as ${input.name}, not ${tensor.dtype}`);
+    return tensor;
+  });
+  const listed = Object.entries(inputs).flatMap(([key, tensor]) =>
+    signature.lists > 0 && key.startsWith("list") && tensor !== undefined ? [tensor] : [],
+  );
+  const isThere = (other: string): boolean => attributes[other] === true || inputs[other] !== undefined;
+  const perOutput = signature.outputs.map(({ list, where }) => {
+    if (list) return listed.length / signature.lists;
+    return where.length === 0 || where.some(isThere) ? 1 : 0;
+  });
   return {
-    floats: [...named, ...listed.map((input) => inputs[input]!)],
-    indices: indices.map((input) => inputs[input]!),
-    outputs: (lists === 0 ? outputs : listOutputs(outputs, listed.length, lists)) + (more ? 1 : 0),
-    heads: heads === undefined ? 0 : numberOf(attributes, heads),
-    flags: hasExtra ? flags | (1 << extra.bit) : flags,
-    epsilon: attributes["epsilon"] === undefined ? 0 : numberOf(attributes, "epsilon"),
+    inputs: named,
+    listed,
+    attributes: signature.attributes.map((attribute) => ({
+      ...attribute,
+      value: valueOf(name, attribute, attributes),
+    })),
+    outputs: perOutput.reduce((sum, count) => sum + count, 0),
   };
 }
 
-/** A list operation gives back some of its lists, or one number for all. */
-function listOutputs(outputs: number, tensors: number, lists: number): number {
-  return lists === 1 ? 1 : (outputs * tensors) / lists;
-}
-
-function numberOf(attributes: NamedAttrMap, name: string): number {
-  return attributes[name] as unknown as number;
+function valueOf(name: string, attribute: SignatureAttribute, attributes: NamedAttrMap): number | boolean {
+  const value = attributes[attribute.name];
+  if (typeof value !== (attribute.type === "bool" ? "boolean" : "number"))
+    throw new Error(`${name} takes a ${attribute.type} as ${attribute.name}, not ${typeof value}`);
+  return value as number | boolean;
 }

@@ -1,3 +1,4 @@
+import { Random, treeFromLeaves, treeLeaves } from "@coordtok/core";
 import {
   createMemoryBlock,
   crossAttention,
@@ -5,15 +6,12 @@ import {
   layerNorm,
   memoryBlock,
   mlp,
-  Random,
   randomInitializer,
   runFused,
   selfAttention,
   transformerBlock,
-  treeFromLeaves,
-  treeLeaves,
   type FusedName,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { adamw, emaUpdate, globalNorm } from "@coordtok/core/train";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import * as fc from "fast-check";
@@ -317,7 +315,7 @@ describeEachBackend("fused operations", (backend) => {
           a: tensor(a, flipA ? [depth, rows] : [rows, depth]) as Tensor2D,
           b: tensor(b, flipB ? [columns, depth] : [depth, columns]) as Tensor2D,
         };
-        const [product] = runFused("CoordTokProduct", factors, { transposed });
+        const [product] = runFused("CoordTokProduct", factors, { transposeA: flipA, transposeB: flipB });
         expect(product.shape).toEqual([rows, columns]);
         expect(errorOf(numbersOf(product), expected, 1e-2)).toBeLessThan(allowed);
         dispose([factors.a, factors.b, product]);
@@ -326,8 +324,9 @@ describeEachBackend("fused operations", (backend) => {
     );
     const batch = tensor(normal(1, 2 * 3 * 4), [2, 3, 4]) as Tensor3D;
     const kernel = tensor(normal(2, 4 * 5), [4, 5]) as Tensor2D;
-    const [each] = runFused("CoordTokProduct", { a: batch, b: kernel }, { transposed: 0 });
-    const [flat] = runFused("CoordTokProduct", { a: reshape(batch, [6, 4]) as Tensor2D, b: kernel }, { transposed: 0 });
+    const plain = { transposeA: false, transposeB: false };
+    const [each] = runFused("CoordTokProduct", { a: batch, b: kernel }, plain);
+    const [flat] = runFused("CoordTokProduct", { a: reshape(batch, [6, 4]) as Tensor2D, b: kernel }, plain);
     expect([each.shape, [...numbersOf(each)]]).toEqual([[2, 3, 5], [...numbersOf(flat)]]);
     dispose([batch, kernel, each, flat]);
   });
@@ -372,8 +371,18 @@ describeEachBackend("fused operations", (backend) => {
       ["CoordTokSelfAttention", { packed }, { heads: 3, statistics: false }, /heads do not divide/],
       ["CoordTokSelfAttention", { packed, bias: tensor([[1, 2]]) }, { heads: 2, statistics: false }, /bias is not/],
       ["CoordTokGelu", { x: tensor([[1, 2, 3]]), bias: tensor([1, 2]) }, {}, /differs from x/],
-      ["CoordTokProduct", { a: packed, b: tensor([[1, 2]]) }, { transposed: 0 }, /factors of a product/],
-      ["CoordTokProduct", { a: packed, b: tensor([[1, 2]]) }, { transposed: 1 }, /takes matrices/],
+      [
+        "CoordTokProduct",
+        { a: packed, b: tensor([[1, 2]]) },
+        { transposeA: false, transposeB: false },
+        /factors of a product/,
+      ],
+      [
+        "CoordTokProduct",
+        { a: packed, b: tensor([[1, 2]]) },
+        { transposeA: true, transposeB: false },
+        /takes matrices/,
+      ],
       [
         "CoordTokLayerNorm",
         { x: tensor([[1, 2, 3]]), scale: tensor([1, 2]), shift: tensor([1, 2]) },

@@ -1,4 +1,3 @@
-import type { FusedName } from "@coordtok/core";
 import {
   getKernel,
   registerKernel,
@@ -8,14 +7,15 @@ import {
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
 import { callOf } from "./call.js";
-import { signatures, type Signature } from "./signatures.js";
+import { operationTable } from "./operation-table.js";
+import type { Signature } from "./signature.js";
 
 /** What of the backend of tfjs-node is used. */
 interface NativeBackend {
-  readonly binding: Readonly<Record<"TF_ATTR_INT" | "TF_ATTR_FLOAT", number>>;
+  readonly binding: Readonly<Record<"TF_ATTR_INT" | "TF_ATTR_FLOAT" | "TF_ATTR_BOOL", number>>;
   executeMultipleOutputs(
     name: string,
-    attributes: readonly { name: string; type: number; value: number }[],
+    attributes: readonly { name: string; type: number; value: number | boolean }[],
     inputs: readonly TensorInfo[],
     outputs: number,
   ): Tensor[];
@@ -28,30 +28,36 @@ const backendName = "tensorflow";
  * @param operations the names that the loaded library knows.
  */
 export function registerNativeFused(operations: readonly string[], wanted: boolean): void {
-  for (const name of Object.keys(signatures) as FusedName[]) {
+  for (const [name, signature] of Object.entries(operationTable)) {
     const present = (getKernel(name, backendName) as KernelConfig | undefined) !== undefined;
     if (present && !wanted) unregisterKernel(name, backendName);
-    if (!present && wanted && operations.includes(name)) registerKernel(kernelOf(name, signatures[name]));
+    if (!present && wanted && operations.includes(name)) registerKernel(kernelOf(name, signature));
   }
 }
 
-function kernelOf(name: FusedName, signature: Signature): KernelConfig {
+function kernelOf(name: string, signature: Signature): KernelConfig {
   return {
     kernelName: name,
     backendName,
     kernelFunc: ({ inputs, attrs, backend }) => {
       const native = backend as NativeBackend;
-      const call = callOf(signature, inputs as Readonly<Record<string, TensorInfo>>, attrs);
-      const { TF_ATTR_INT: int, TF_ATTR_FLOAT: float } = native.binding;
+      const call = callOf(name, signature, inputs, attrs);
+      const { TF_ATTR_INT: int, TF_ATTR_FLOAT: float, TF_ATTR_BOOL: bool } = native.binding;
+      const present = call.inputs.filter((input) => input !== undefined);
+      const floats = [...present.filter(({ dtype }) => dtype === "float32"), ...call.listed];
+      const integers = present.filter(({ dtype }) => dtype === "int32");
       const attributes = [
-        { name: "N", type: int, value: call.floats.length },
-        { name: "I", type: int, value: call.indices.length },
+        { name: "N", type: int, value: floats.length },
+        { name: "I", type: int, value: integers.length },
         { name: "M", type: int, value: call.outputs },
-        { name: "heads", type: int, value: call.heads },
-        { name: "flags", type: int, value: call.flags },
-        { name: "epsilon", type: float, value: call.epsilon },
+        {
+          name: "present",
+          type: int,
+          value: call.inputs.reduce((bits, input, i) => (input ? bits | (1 << i) : bits), 0),
+        },
+        ...call.attributes.map(({ name, type, value }) => ({ name, type: { int, float, bool }[type], value })),
       ];
-      return native.executeMultipleOutputs(name, attributes, [...call.floats, ...call.indices], call.outputs);
+      return native.executeMultipleOutputs(name, attributes, [...floats, ...integers], call.outputs);
     },
   };
 }

@@ -26,6 +26,8 @@ const keptScratchBytes = 2 ** 23;
 /** Numbers of 32 bits that describe a tensor: address, size, rank and eight dimensions. */
 const viewWords = 11;
 const mostAxes = 8;
+/** The view of an absent input. */
+const absent = [0, 0, -1];
 
 type Exported = (...numbers: readonly number[]) => number;
 
@@ -84,20 +86,14 @@ class Calls implements WasmLibrary {
     this.stackTop = stackTop;
   }
 
-  call(name: string, { floats, indices, outputs, heads, flags, epsilon }: FusedCall): TensorInfo[] {
-    const inputs = [...floats, ...indices];
-    inputs.forEach((input, i) => checkInput(name, input, i < floats.length ? "float32" : "int32"));
+  call(name: string, { inputs, listed, outputs, attributes }: FusedCall): TensorInfo[] {
+    const tensors = [...inputs, ...listed];
     this.outputs = new Array<TensorInfo>(outputs);
     try {
-      const views = this.table(inputs.length * viewWords * 4) >>> 0;
-      const words = new Int32Array(this.backend.wasm.HEAPU8.buffer, views, inputs.length * viewWords);
-      inputs.forEach((input, i) =>
-        words.set(
-          [this.pointerOf(input), util.sizeFromShape(input.shape), input.shape.length, ...input.shape],
-          i * viewWords,
-        ),
-      );
-      this.run(name, heads, flags, epsilon, views, inputs.length);
+      const views = this.table(tensors.length * viewWords * 4) >>> 0;
+      const words = new Int32Array(this.backend.wasm.HEAPU8.buffer, views, tensors.length * viewWords);
+      tensors.forEach((tensor, i) => words.set(this.viewOf(tensor), i * viewWords));
+      this.run(name, ...attributes.map(({ value }) => Number(value)), views, tensors.length);
       return this.outputs;
     } catch (thrown) {
       this.outputs.forEach((output) => this.backend.disposeData(output.dataId));
@@ -122,6 +118,13 @@ class Calls implements WasmLibrary {
     throw new CoordTokError("memory", "wasm has no room left for intermediate results; use a smaller batch.");
   }
 
+  private viewOf(tensor: TensorInfo | undefined): number[] {
+    if (tensor === undefined) return absent;
+    const { shape } = tensor;
+    if (shape.length > mostAxes) throw new Error("a tensor has too many axes");
+    return [this.pointerOf(tensor), util.sizeFromShape(shape), shape.length, ...shape];
+  }
+
   private pointerOf({ dataId }: TensorInfo): number {
     return this.backend.dataIdMap.get(dataId)?.memoryOffset ?? 0;
   }
@@ -144,9 +147,4 @@ class Calls implements WasmLibrary {
     if (this.scratch.bytes > 0) this.backend.wasm._free(this.scratch.pointer);
     this.scratch = { pointer: 0, bytes: 0 };
   }
-}
-
-function checkInput(name: string, { dtype, shape }: TensorInfo, expected: string): void {
-  if (dtype !== expected) throw new Error(`${name} takes ${expected} here, not ${dtype}`);
-  if (shape.length > mostAxes) throw new Error("a tensor has too many axes");
 }

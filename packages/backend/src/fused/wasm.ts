@@ -1,8 +1,7 @@
-import type { FusedName } from "@coordtok/core";
 import { messageOf } from "@coordtok/core";
-import { getKernel, registerKernel, unregisterKernel, type KernelConfig, type TensorInfo } from "@tensorflow/tfjs-core";
+import { getKernel, registerKernel, unregisterKernel, type KernelConfig } from "@tensorflow/tfjs-core";
 import { callOf } from "./call.js";
-import { signatures } from "./signatures.js";
+import { operationTable } from "./operation-table.js";
 import type { FusedState } from "./state.js";
 import { linkWasmLibrary, type WasmBackend, type WasmLibrary } from "./wasm-library.js";
 import { overrideStockKernels } from "./wasm-overrides.js";
@@ -57,14 +56,13 @@ async function inflate(base64: string): Promise<ArrayBuffer> {
 
 function register(library: WasmLibrary | undefined): void {
   overrideStockKernels(library);
-  for (const name of Object.keys(signatures) as FusedName[]) {
+  for (const [name, signature] of Object.entries(operationTable)) {
     if ((getKernel(name, backendName) as KernelConfig | undefined) !== undefined) unregisterKernel(name, backendName);
     if (library === undefined) continue;
     registerKernel({
       kernelName: name,
       backendName,
-      kernelFunc: ({ inputs, attrs }) =>
-        library.call(name, callOf(signatures[name], inputs as Readonly<Record<string, TensorInfo>>, attrs)),
+      kernelFunc: ({ inputs, attrs }) => library.call(name, callOf(name, signature, inputs, attrs)),
     });
   }
 }

@@ -25,7 +25,7 @@ export interface FusedLibrary {
 /** The sources of the native library, the ones to compile first; they lie in the package's folder `kernels`. */
 export const fusedSources = {
   compiled: ["kernels.cc", "measures.cc", "tensorflow.cc"],
-  included: ["kernels.h", "operations.h", "pool.h", "vectors.h"],
+  included: ["kernels.h", "operation-table.h", "operations.h", "pool.h", "vectors.h", "view.h"],
 } as const;
 
 /** How the sources are compiled, but for what the platform says. Not fast-math: NaN and infinities must survive. */

@@ -29,6 +29,11 @@ import { openWheel, parseWheelName, type Wheel } from "./wheel.js";
 /** The wheel that brings ffmpeg. Its own code is not used, only the program in it. */
 export const ffmpegWheel = { project: "imageio-ffmpeg", version: "0.8.1" } as const;
 
+/** Whether a wheel given as a file is the one that brings ffmpeg, by its name. */
+export function isFfmpegWheel(path: string): boolean {
+  return parseWheelName(path)?.project === ffmpegWheel.project;
+}
+
 const sizes = { download: 68e6, kept: 175e6 } as const;
 
 /** Options of `setupFfmpeg`. */
@@ -123,7 +128,7 @@ async function prepare(world: FfmpegWorld, options: FfmpegSetupOptions): Promise
   const platform = ffmpegPlatform(world.machine);
   const sums = (folder: string, allowUnknown: boolean) => ({ knownWheels: known, allowUnknown, folder, onNote });
   if (wheel !== undefined) {
-    if (parseWheelName(wheel)?.project !== ffmpegWheel.project)
+    if (!isFfmpegWheel(wheel))
       throw new CoordTokError(
         "setup",
         `Expected a wheel of ${ffmpegWheel.project} with the file name it was published under, got "${basename(wheel)}".`,
@@ -177,7 +182,8 @@ async function install(
     const facts = await unpack(checked, platform, staging, world, options);
     await rm(work, { recursive: true, force: true });
     throwIfAborted(options.signal);
-    const name = `ffmpeg-${facts.version.replaceAll(/[^\w.-]/g, "_").slice(0, 40)}-${platformText}-${mark}`;
+    const number = /\d+(?:\.\d+)*/.exec(facts.version)?.[0] ?? "0";
+    const name = `ffmpeg-${number}-${platformText}-${mark}`;
     await rename(staging, join(folder, name));
     await useInstalled(folder, platformText, name);
     const isOld = (entry: string): boolean => isInstallation(entry, "ffmpeg", platformText) && entry !== name;

@@ -1,6 +1,6 @@
 export {
   checkFfmpegSetup,
-  ffmpegWheel,
+  isFfmpegWheel,
   setupFfmpeg,
   type FfmpegSetupOptions,
   type FfmpegSetupReport,

@@ -24,7 +24,7 @@ export const precisionFlag: Flag<"fp32" | "bf16" | undefined> = choice(
 /** The flag of every command that starts ffmpeg. */
 export const ffmpegFlag: Flag<string | undefined> = text("path of ffmpeg", {
   value: "path",
-  defaultText: "found: FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH",
+  defaultText: "found: FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH, setup, @ffmpeg/core",
 });
 
 /** The flag of every command that writes files. */

@@ -30,7 +30,7 @@ export interface ProgressRenderer {
 const redrawMilliseconds = 100;
 /** Elsewhere one plain line is written every so often. */
 const plainMilliseconds = 5000;
-const barCells = 24;
+const barWidth = 24;
 
 interface Task {
   readonly name: string;
@@ -113,8 +113,8 @@ function describe(task: Task, elapsedMilliseconds: number, withBar: boolean): st
 }
 
 function bar(fraction: number): string {
-  const full = Math.round(fraction * barCells);
-  return `[${"=".repeat(full)}${" ".repeat(barCells - full)}]`;
+  const full = Math.round(fraction * barWidth);
+  return `[${"=".repeat(full)}${" ".repeat(barWidth - full)}]`;
 }
 
 function countText(done: number, total: number | undefined, unit: string): string {

@@ -1,8 +1,9 @@
 import { resolveCheckpoint } from "@coordtok/core/node";
 import { type Precision, prepareBackend } from "@coordtok/backend";
-import { CoordTokError, disposeTree } from "@coordtok/core";
-import { decode, defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
-import { disposeTriplane, type PixelRectangle } from "@coordtok/triplane";
+import { CoordTokError, disposeTree, type Rectangle } from "@coordtok/core";
+import { defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
+import { decode } from "@coordtok/tokenizer/model";
+import { disposeTriplane } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
 import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";
 import { checkVideoOutput } from "../outputs.js";
@@ -21,7 +22,7 @@ export interface DecodeToVideoOptions extends CommonOptions {
   /** Frames per second (default: the source's). Another rate decodes at times between frames, so that the duration stays. */
   readonly fps?: number | undefined;
   /** The part of the picture to decode (default: all of it). */
-  readonly rectangle?: PixelRectangle | undefined;
+  readonly rectangle?: Rectangle | undefined;
   /** Patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
 }

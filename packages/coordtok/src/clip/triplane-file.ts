@@ -1,15 +1,16 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { stat } from "node:fs/promises";
-import { CoordTokError, nestTensors, throwIfAborted, type Json, type LongCallOptions } from "@coordtok/core";
-import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
 import {
-  checkConfig,
-  decoderShapes,
-  loadTokenizer,
-  triplaneShapeOf,
-  type DecoderParams,
-  type TokenizerConfig,
-} from "@coordtok/tokenizer";
+  checkpointKind as kindOf,
+  CoordTokError,
+  nestTensors,
+  openSafetensors,
+  throwIfAborted,
+  type Json,
+  type LongCallOptions,
+} from "@coordtok/core";
+import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
+import { checkConfig, checkpointKind, loadTokenizer, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import {
   disposeTriplane,
   encodeTriplaneFile,
@@ -110,8 +111,8 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
 
 function checkPlanes(path: string, found: TriplaneShape & { readonly batch: number }, config: TokenizerConfig): void {
   const expected = { ...triplaneShapeOf(config), batch: 1 };
-  const text = ({ batch, t, x, y, channels }: typeof expected): string =>
-    `${batch} clip of ${t} x ${x} x ${y} cells (time, rows, columns) with ${channels} channels`;
+  const text = ({ batch, time, rows, columns, channels }: typeof expected): string =>
+    `${batch} clip of ${time} x ${rows} x ${columns} cells (time, rows, columns) with ${channels} channels`;
   if (text(found) !== text(expected))
     throw new CoordTokError(
       "file-format",
@@ -152,7 +153,8 @@ export async function findDecoder(
 }
 
 /**
- * The checkpoint that a file refers to: at the recorded place, else beside the file, with the same SHA-256.
+ * The checkpoint of a tokenizer that a file refers to: at the recorded place, else beside the file, with the same SHA-256. The place is a
+ * hint that a stranger may have written, so nothing but such checkpoints is read there.
  * @param relation how the file depends on it, for the message: `was made with`.
  * @param options.option the option of the caller that names another checkpoint (default `checkpoint`).
  * @throws CoordTokError `checkpoint` when it is not there any more.
@@ -167,18 +169,26 @@ export async function findCheckpoint(
   const recorded = reference.path;
   const name = recorded.split("/").at(-1) ?? recorded;
   const places = [isAbsolute(recorded) ? recorded : join(folder, recorded), join(folder, name)];
-  for (const place of new Set(places)) {
-    const isThere = await stat(place).then(
-      (found) => found.isFile(),
-      () => false,
-    );
-    if (isThere && (await sha256OfFile(place, options)) === reference.sha256) return place;
-  }
+  for (const place of new Set(places))
+    if ((await isTokenizer(place)) && (await sha256OfFile(place, options)) === reference.sha256) return place;
   throw new CoordTokError(
     "checkpoint",
     `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is no longer there or has changed; name the checkpoint.`,
     { options: { [options.option ?? "checkpoint"]: undefined } },
   );
+}
+
+async function isTokenizer(path: string): Promise<boolean> {
+  // Windows would ask the machine that such a path names.
+  if (/^[\\/]{2}/.test(path)) return false;
+  const source = await openFileSource(path).catch(() => undefined);
+  try {
+    return source !== undefined && kindOf(await openSafetensors(source)) === checkpointKind;
+  } catch {
+    return false;
+  } finally {
+    await source?.close();
+  }
 }
 
 async function readDecoder(path: string, expected: TokenizerConfig, options: LongCallOptions): Promise<DecoderParams> {

@@ -62,7 +62,10 @@ function sitFacts(config: SiTConfig): [string, string][] {
   const { width, depth, heads, patch, planes, classes } = config;
   return [
     ["model", `SiT of width ${width}, ${heads} heads, ${depth} blocks, patches of ${patch}x${patch}`],
-    ["planes", `${planes.x} x ${planes.y} x ${planes.t} (rows, columns, time), ${planes.channels} channels`],
+    [
+      "planes",
+      `${planes.rows} x ${planes.columns} x ${planes.time} (rows, columns, time), ${planes.channels} channels`,
+    ],
     ["tokens", String(tokensOf(config))],
     ["classes", classes === 1 ? "1, no labels" : String(classes)],
   ];

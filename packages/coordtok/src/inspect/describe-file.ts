@@ -1,8 +1,7 @@
 import { looksLikeTorch } from "@coordtok/core/torch";
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { CoordTokError, type LongCallOptions, type SafetensorsFile } from "@coordtok/core";
-import { openFileSource, type FileSource } from "@coordtok/core/node";
+import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   floatCount,
@@ -96,8 +95,11 @@ async function describeTriplane(path: string, file: FileSource): Promise<FileDes
 
 async function describeLatents(folder: string): Promise<FileDescription> {
   const index = await readIndex(folder);
-  const sizes = await Promise.all(index.shards.map(({ file }) => stat(join(folder, file)).then(({ size }) => size)));
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  let bytes = 0;
+  for (const { file } of index.shards) {
+    await using shard = await openFileSource(await pathWithin(folder, file));
+    bytes += shard.size;
+  }
   return { what: "latents", ...modelFacts(folder, bytes, index.config), index };
 }
 

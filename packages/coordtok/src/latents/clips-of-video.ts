@@ -1,6 +1,6 @@
-import { CoordTokError, type LongCallOptions, type RgbClip, type RgbFrame } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type RgbClip, type RgbFrame, type Rectangle } from "@coordtok/core";
 import type { ClipSize } from "@coordtok/tokenizer";
-import { centreCrop, resizeSize, type CropWindow, type FrameSize, type VideoInfo } from "@coordtok/video";
+import { centreCrop, resizeSize, type FrameSize, type VideoInfo } from "@coordtok/video";
 import { probe, readFrames, type FfmpegOptions } from "@coordtok/video/node";
 
 /** Which clips are taken out of each video. */
@@ -57,7 +57,7 @@ export async function* clipsOfVideo(
   const info = await probe(path, options);
   for (const warning of info.warnings) options.onWarning?.(warning);
   const covering = resizeSize(info, model);
-  const crops = cropWindows(covering, model, choice.crops);
+  const crops = cropRectangles(covering, model, choice.crops);
   for await (const { first, frames } of stretchesOf(path, info, covering, model, choice, options)) {
     if (frames.length < model.frames && choice.short === "skip")
       throw new CoordTokError(
@@ -103,7 +103,7 @@ async function* stretchesOf(
 }
 
 /** `count` windows of the target's size, evenly spread along the side that has more than the target; equal ones once. */
-function cropWindows(covering: FrameSize, target: FrameSize, count: number): CropWindow[] {
+function cropRectangles(covering: FrameSize, target: FrameSize, count: number): Rectangle[] {
   const middle = centreCrop(covering, target);
   if (count === 1) return [middle];
   const spread = (free: number, index: number): number => Math.round((free * index) / (count - 1));
@@ -118,7 +118,7 @@ function cropWindows(covering: FrameSize, target: FrameSize, count: number): Cro
   });
 }
 
-function cutClip(frames: readonly RgbFrame[], window: CropWindow, flipped: boolean): RgbClip {
+function cutClip(frames: readonly RgbFrame[], window: Rectangle, flipped: boolean): RgbClip {
   const { top, left, height, width } = window;
   const data = new Uint8Array(frames.length * height * width * 3);
   let at = 0;

@@ -1,9 +1,8 @@
 import { findVideos } from "@coordtok/video/node";
 import { countText } from "@coordtok/core/text";
-import { readFile } from "node:fs/promises";
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import { CoordTokError } from "@coordtok/core";
-import { fileReadError } from "@coordtok/core/node";
+import { readText } from "@coordtok/core/node";
 
 /** A video of a dataset. */
 export interface DatasetVideo {
@@ -43,9 +42,7 @@ export async function datasetVideos(
 async function namesInLists(lists: readonly string[]): Promise<Set<string>> {
   const names = new Set<string>();
   for (const path of lists) {
-    const text = await readFile(path, "utf8").catch((thrown: unknown) => {
-      throw fileReadError(thrown, path);
-    });
+    const text = await readText(path);
     for (const line of text.split(/\r?\n/)) {
       const name = line.replace(/\s+\d+$/, "").trim();
       if (name !== "") names.add(name);

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { checkKnownKeys, CoordTokError, messageOf, type Json } from "@coordtok/core";
-import { fileReadError, writeAtomically } from "@coordtok/core/node";
+import { checkInteger, checkKnownKeys, CoordTokError, isCoordTokError, messageOf, type Json } from "@coordtok/core";
+import { readText, writeAtomically } from "@coordtok/core/node";
 import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
-import { parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
+import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
+import { isShardName } from "./shard.js";
 
 /** What `index.json` of a latent dataset says. */
 export interface LatentIndex {
@@ -60,12 +60,11 @@ export async function writeIndex(folder: string, index: LatentIndex): Promise<vo
 /** Reads the index. @throws CoordTokError `file-not-found`, `file-format` for any other or a damaged file. */
 export async function readIndex(folder: string): Promise<LatentIndex> {
   const path = indexPath(folder);
-  const text = await readFile(path, "utf8").catch((thrown: unknown) => {
-    const error = fileReadError(thrown, path);
-    if (error.code !== "file-not-found") throw error;
+  const text = await readText(path).catch((thrown: unknown) => {
+    if (!isCoordTokError(thrown) || thrown.code !== "file-not-found") throw thrown;
     throw new CoordTokError(
       "file-not-found",
-      `There is no index.json in "${folder}"; expected a folder that encode-dataset has filled.`,
+      `There is no index.json in "${folder}"; expected a folder of encoded latents.`,
       { cause: thrown },
     );
   });
@@ -87,7 +86,16 @@ function parseIndex({ kind, version, ...stored }: Record<string, unknown>): Late
     if (!Array.isArray(stored[name])) throw new CoordTokError("file-format", `its ${name} are no list.`);
   return {
     ...(stored as unknown as LatentIndex),
+    checkpoint: parseCheckpointReference(stored["checkpoint"]),
+    shards: (stored["shards"] as readonly unknown[]).map(parseShard),
     config: checkConfig(stored["config"]),
     statistics: parseStats(stored["statistics"] as Json),
   };
+}
+
+function parseShard(stored: unknown): LatentIndex["shards"][number] {
+  const { file, clips } = (stored ?? {}) as Record<string, unknown>;
+  if (typeof file !== "string" || !isShardName(file))
+    throw new CoordTokError("file-format", `one of its shards is called ${JSON.stringify(file)}.`);
+  return { file, clips: checkInteger(clips, `clips of ${file}`, 1) };
 }

@@ -1,6 +1,5 @@
-import { join } from "node:path";
 import { CoordTokError, Random, throwIfAborted, type LongCallOptions } from "@coordtok/core";
-import { openFileSource, type FileSource } from "@coordtok/core/node";
+import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import type { LabelledTriplane } from "@coordtok/triplane";
 import { readIndex, type LatentIndex } from "./index-file.js";
 import { openShard, type Shard } from "./shard.js";
@@ -52,11 +51,11 @@ export async function openLatents(folder: string): Promise<Latents> {
   const shards: Shard[] = [];
   const labels: number[] = [];
   for (const { file, clips } of index.shards) {
-    const shard = await openShard(join(folder, file));
+    const shard = await openShard(await pathWithin(folder, file));
     if (shard.clips.length !== clips || JSON.stringify(shard.config) !== JSON.stringify(index.config))
       throw new CoordTokError(
         "file-format",
-        `The index of "${folder}" does not fit ${file}; run encode-dataset again, it puts the index right.`,
+        `The index of "${folder}" does not fit ${file}; encode the dataset once more, which corrects the index.`,
       );
     shards.push({ ...shard, clips: [], finished: [] });
     for (const clip of shard.clips) labels.push(clip.class === undefined ? 0 : (numbers.get(clip.class) ?? 0));

@@ -8,8 +8,8 @@ import { svgElement } from "./side-by-side.js";
 const margin = 44;
 const planePixels = 256;
 const titles: Readonly<Record<PlaneName, string>> = { xy: "plane xy", yt: "plane yt", xt: "plane xt" };
-/** The names of the axes as people say them; x is the row axis and y the column axis. */
-const axisTitles = { t: "time t", x: "row x", y: "column y" } as const;
+/** The names of the axes as people say them. */
+const axisTitles = { time: "time t", rows: "row x", columns: "column y" } as const;
 
 /**
  * A picture of the three planes of a triplane: the channels of all positions are brought to three by principal components, which are

@@ -1,5 +1,4 @@
 import { loadModel } from "@coordtok/tokenizer/node";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Precision, prepareBackend } from "@coordtok/backend";
 import {
@@ -11,7 +10,7 @@ import {
   type Json,
   type RgbClip,
 } from "@coordtok/core";
-import { fileReadError, openFileSource, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
+import { openFileSource, readText, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
 import {
   SiT,
   type GuidanceOptions,
@@ -21,7 +20,7 @@ import {
   type SamplerName,
 } from "@coordtok/diffusion";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
-import { parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
+import { axes, parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
 import { writeVideo, encodePng } from "@coordtok/video/node";
 import { clipOfSample } from "./decode-samples.js";
 import { checkGeneratorMemory, type CommonOptions } from "../model.js";
@@ -191,9 +190,7 @@ async function statisticsOf(
       { options: { statistics: undefined } },
     );
   }
-  const text = await readFile(given, "utf8").catch((thrown: unknown) => {
-    throw fileReadError(thrown, given);
-  });
+  const text = await readText(given);
   try {
     const content = JSON.parse(text) as Json;
     const isIndex = typeof content === "object" && content !== null && "statistics" in content;
@@ -229,8 +226,7 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
       : await resolveCheckpoint(options.tokenizer);
   const tokenizer = await loadModel(path, { signal, part: "decoder" });
   const [made, decoded] = [generator.config.planes, triplaneShapeOf(tokenizer.config)];
-  if (made.t === decoded.t && made.x === decoded.x && made.y === decoded.y && made.channels === decoded.channels)
-    return tokenizer;
+  if ([...axes, "channels" as const].every((size) => made[size] === decoded[size])) return tokenizer;
   tokenizer.dispose();
   throw new CoordTokError(
     "checkpoint",

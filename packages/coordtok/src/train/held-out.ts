@@ -1,6 +1,7 @@
 import { clipFromRgb, isCoordTokError, rgbFromClip, type RgbClip } from "@coordtok/core";
 import { psnrOfRgb } from "@coordtok/metrics";
-import { decode, encode, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { decode, encode, type TokenizerParams } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 
 /** The mean PSNR of held-out clips in dB, encoded and decoded with some weights; `undefined` when it was stopped. */

@@ -1,43 +1,19 @@
 import { encodePng } from "@coordtok/video/node";
-import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { CoordTokError } from "@coordtok/core";
+import { CoordTokError, messageOf } from "@coordtok/core";
 import {
   checkpointPath,
   checkpointsFolder,
   fileWriteError,
   listCheckpoints,
+  readText,
+  readTextIfThere,
   writeAtomically,
   type FileContent,
 } from "@coordtok/core/node";
-import type { LpipsWeightsName } from "@coordtok/metrics";
-import type { TokenizerConfig } from "@coordtok/tokenizer";
-import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
+import { jsonText, parseJson } from "@coordtok/core/text";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
-
-/** Which perceptual loss stage 2 takes. */
-export interface PerceptualChoice {
-  /** LPIPS with this network. */
-  readonly lpips: LpipsWeightsName;
-  /** Where its files lie. */
-  readonly weights: string;
-}
-
-/** What `config.json` of a run folder says: all that is needed to do the same training again. */
-export interface RunConfig {
-  readonly config: TokenizerConfig;
-  readonly settings: TokenizerTrainSettings;
-  readonly seed: number;
-  /** Absolute paths of the videos, in the order in which clips are numbered. */
-  readonly videos: readonly string[];
-  readonly validation: readonly string[];
-  /** The network of the perceptual loss of stage 2, and the folder of its weights. */
-  readonly perceptual?: PerceptualChoice | undefined;
-  /** The checkpoint whose weights the training began with. */
-  readonly from?: string | undefined;
-  /** How the number of steps came about, when a time budget was given. */
-  readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
-}
 
 /** One line of `metrics.jsonl`. */
 export interface MetricsLine extends CurvePoint {
@@ -74,7 +50,8 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
   if (taken)
     throw new CoordTokError(
       "file-exists",
-      `"${path}" holds a training already; choose another --out, or go on with --resume ${path}.`,
+      `"${path}" already holds a training; choose another folder or resume that training.`,
+      { options: { out: undefined, resume: path } },
     );
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);
@@ -126,8 +103,8 @@ function runFolder(path: string): RunFolder {
   return {
     path,
     writeConfig: async (config, versions) => {
-      await writeAtomically(within(names.config), jsonText(config), { overwrite: true });
-      await writeAtomically(within(names.versions), jsonText(versions), { overwrite: true });
+      await writeAtomically(within(names.config), `${jsonText(config, 2)}\n`, { overwrite: true });
+      await writeAtomically(within(names.versions), `${jsonText(versions, 2)}\n`, { overwrite: true });
     },
     appendMetrics: async (lines) => {
       const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
@@ -153,12 +130,8 @@ function runFolder(path: string): RunFolder {
   };
 }
 
-function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, (_, part: unknown) => (part === Infinity ? "Infinity" : part), 2)}\n`;
-}
-
 async function readMetrics(path: string): Promise<MetricsLine[]> {
-  const text = await readFile(join(path, names.metrics), "utf8").catch(() => "");
+  const text = (await readTextIfThere(join(path, names.metrics))) ?? "";
   return text.split("\n").flatMap((line) => {
     try {
       return line === "" ? [] : [JSON.parse(line) as MetricsLine];
@@ -187,16 +160,21 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
   );
 }
 
-/** Reads `config.json` of a run folder. @throws CoordTokError `checkpoint`. */
-export async function readRunConfig<Config extends object>(path: string): Promise<Config> {
+/**
+ * Reads `config.json` of a run folder.
+ * @param parse checks what it says and gives it its type; whatever it throws becomes a line of details.
+ * @throws CoordTokError `checkpoint`.
+ */
+export async function readRunConfig<Config>(path: string, parse: (stored: object) => Config): Promise<Config> {
   try {
-    const text = await readFile(join(path, names.config), "utf8");
-    return JSON.parse(text, (_, part: unknown) => (part === "Infinity" ? Infinity : part)) as Config;
+    const stored = parseJson(await readText(join(path, names.config)));
+    if (typeof stored !== "object" || stored === null) throw new Error(`Expected an object, got ${typeof stored}.`);
+    return parse(stored);
   } catch (thrown) {
     throw new CoordTokError(
       "checkpoint",
-      `"${path}" is not the folder of a training: its ${names.config} is missing or damaged.`,
-      { cause: thrown },
+      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged.`,
+      { cause: thrown, details: [messageOf(thrown)] },
     );
   }
 }

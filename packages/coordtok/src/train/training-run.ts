@@ -1,8 +1,12 @@
+import type { LoadedBackend } from "@coordtok/backend";
+import { CoordTokError, type TensorTree } from "@coordtok/core";
 import { durationText } from "@coordtok/core/text";
-import { CoordTokError, throwIfAborted, type TensorTree } from "@coordtok/core";
 import { disposeTrainState, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
+import { ownVersion } from "../inspect/versions.js";
 import type { CommonOptions } from "../model.js";
-import { reopenRunFolder, type MetricsLine, type RunFolder } from "./run-folder.js";
+import { createRunFolder, reopenRunFolder, type RunFolder } from "./run-folder.js";
+import { measuredSteps, RunKeeper } from "./run-keeper.js";
+import type { RunPlace, TrainingOptions } from "./training-plan.js";
 
 /** One step of any training. */
 export interface AnyStep<P extends TensorTree> {
@@ -10,34 +14,41 @@ export interface AnyStep<P extends TensorTree> {
   readonly report: TrainStep & { readonly psnrDb?: number | undefined };
 }
 
+/** What happens on the way, after every so many steps and after the last one. */
+export interface OnTheWay<P extends TensorTree, Result> {
+  readonly every: number;
+  readonly of: (state: TrainState<P>) => Promise<Result>;
+}
+
 /** What a training run is given, whatever it trains. */
 export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
   readonly settings: S;
+  /** The state to begin with; it is taken over. */
   readonly state?: TrainState<P> | undefined;
-  readonly folder: RunFolder;
+  /** What `config.json` says, with the settings. */
+  readonly record: { readonly settings: S; readonly [name: string]: unknown };
+  /** The function that resumes such a training. */
+  readonly trainer: "trainOnVideos" | "trainOnLatents";
   /** The steps with some settings from some state on; it ends after a step once the signal is aborted. */
   readonly steps: (settings: S, state: TrainState<P> | undefined) => AsyncGenerator<AnyStep<P>, void, void>;
   /** The bytes of a checkpoint. */
   readonly encode: (settings: S, state: TrainState<P>) => AsyncGenerator<Uint8Array, void>;
-  /** A checkpoint after every so many steps. */
-  readonly saveEvery: number;
-  /** How many checkpoints are kept. */
-  readonly keep: number;
-  /** What is measured on the way: a PSNR in dB, or nothing when it was stopped. */
-  readonly measure?:
-    { readonly every: number; readonly of: (state: TrainState<P>) => Promise<number | undefined> } | undefined;
-  /** What is shown on the way. */
-  readonly preview?: { readonly every: number; readonly of: (state: TrainState<P>) => Promise<void> } | undefined;
+  /** What is measured: a PSNR in dB, or nothing when it was stopped. */
+  readonly measure?: OnTheWay<P, number | undefined> | undefined;
+  /** What is shown. */
+  readonly preview?: OnTheWay<P, void> | undefined;
   /** PSNR in dB of a loss, where that means something. */
   readonly psnrOf?: ((loss: number) => number) | undefined;
-  /** Fixes the number of steps from the speed of the first ones. */
-  readonly seconds?: number | undefined;
-  /** Called once the number of steps is known to differ from the settings. */
-  readonly onBudget?: (settings: S, secondsPerStep: number) => Promise<void>;
 }
 
 /** How a training run ended. */
 export interface TrainingResult {
+  /** The run folder. */
+  readonly run: string;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  readonly backend: string;
+  /** Steps that the training was to take. */
+  readonly totalSteps: number;
   /** Steps taken. */
   readonly step: number;
   /** The mean over the last steps, at most 20. */
@@ -50,188 +61,110 @@ export interface TrainingResult {
   readonly checkpoint: string;
   /** How long it took. */
   readonly seconds: number;
-  /** Whether it was stopped before its last step. */
-  readonly stopped: boolean;
 }
 
-/** Steps whose speed decides how many fit into a time budget, and the share of the budget they may take. */
-const measuredSteps = 20;
+/** The share of a time budget that the measured steps may take. */
 const measuredShare = 0.15;
-/** `metrics.jsonl` is written to after this many seconds at the latest. */
-const flushSeconds = 5;
 
 /**
- * Trains, and keeps the run folder up to date: metrics, checkpoints, curve. On abort it saves and returns with `stopped`.
+ * Trains, and keeps the run folder up to date: configuration, versions, metrics, checkpoints, curve.
+ * @throws CoordTokError `aborted` with how to go on, once a checkpoint is saved; and for folders that cannot be used.
  */
 export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   run: TrainingRun<P, S>,
-  options: CommonOptions,
+  place: RunPlace<unknown>,
+  backend: LoadedBackend,
+  options: TrainingOptions<S>,
 ): Promise<TrainingResult> {
-  const keeper = new Keeper(run, options);
-  const started = performance.now();
-  let { settings } = run;
-  let state = run.state;
+  let { settings, state } = run;
   try {
-    if (run.seconds !== undefined) {
-      // The learning rate of the first steps is that of the warm-up, which does not depend on how many steps there will be.
-      const provisional = {
-        ...settings,
-        totalSteps: (state?.step ?? 0) + Math.max(settings.totalSteps, 10 * measuredSteps),
-      };
-      const from = state?.step ?? 0;
-      const enough = (step: number): boolean =>
-        step - from >= measuredSteps ||
-        (step - from >= 3 && performance.now() - started > measuredShare * run.seconds! * 1000);
-      for await (const one of run.steps(provisional, state)) {
+    const folder = await openFolder(place, state?.step ?? 0, options);
+    await folder.writeConfig(run.record, versionsOf(backend));
+    const keeper = new RunKeeper(run, folder, options);
+    const started = performance.now();
+    if (options.minutes !== undefined) {
+      const seconds = options.minutes * 60;
+      for await (const one of measuringSteps(run, seconds, started)) {
         state = one.state;
         await keeper.take(one, undefined);
-        if (enough(one.report.step)) break;
       }
-      settings = { ...settings, totalSteps: stepsWithin(run.seconds, keeper, started) };
-      await run.onBudget?.(settings, keeper.secondsPerStep());
+      const secondsPerStep = keeper.secondsPerStep();
+      const left = seconds - (performance.now() - started) / 1000;
+      const fitting = Math.max(1, Math.floor(left / secondsPerStep));
+      settings = { ...settings, totalSteps: keeper.step + fitting };
+      options.onNote?.(budgetText(settings, secondsPerStep, seconds));
+      const budget = { minutes: options.minutes, secondsPerStep };
+      await folder.writeConfig({ ...run.record, settings, budget }, versionsOf(backend));
     }
     if (options.signal?.aborted !== true)
       for await (const one of run.steps(settings, state)) {
         state = one.state;
         await keeper.take(one, settings);
       }
-    return await keeper.finish(state, settings, (performance.now() - started) / 1000);
+    const end = await keeper.finish(state, settings);
+    if (end.step < settings.totalSteps) throw stoppedError(run.trainer, folder.path, end);
+    const seconds = (performance.now() - started) / 1000;
+    return { run: folder.path, totalSteps: settings.totalSteps, backend: backend.name, ...end, seconds };
   } finally {
     if (state) disposeTrainState(state);
   }
 }
 
-function stepsWithin(seconds: number, keeper: { step: number; secondsPerStep: () => number }, started: number): number {
-  const left = seconds - (performance.now() - started) / 1000;
-  return keeper.step + Math.max(1, Math.floor(left / keeper.secondsPerStep()));
-}
-
-/** Writes down what a training does. */
-class Keeper<P extends TensorTree, S extends LoopSettings> {
-  step = 0;
-  readonly #run: TrainingRun<P, S>;
-  readonly #options: CommonOptions;
-  #pending: MetricsLine[] = [];
-  readonly #recent: MetricsLine[] = [];
-  #flushedAt = performance.now();
-  #validationPsnrDb: number | undefined;
-  #savedStep = -1;
-  #savedAs = "";
-
-  constructor(run: TrainingRun<P, S>, options: CommonOptions) {
-    this.#run = run;
-    this.#options = options;
-  }
-
-  /** The median of the last steps; the very first ones are slower and do not count when there are others. */
-  secondsPerStep(): number {
-    const times = this.#recent.map(({ seconds }) => seconds).slice(this.#recent.length > 3 ? 2 : 0);
-    return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 1;
-  }
-
-  async take({ state, report }: AnyStep<P>, settings: S | undefined): Promise<void> {
-    const { saveEvery, measure, preview } = this.#run;
-    this.step = report.step;
-    const last = report.step === settings?.totalSteps;
-    const measured = measure !== undefined && (last || report.step % measure.every === 0);
-    if (measured) this.#validationPsnrDb = (await measure.of(state)) ?? this.#validationPsnrDb;
-    const line: MetricsLine = { ...report, validationPsnrDb: measured ? this.#validationPsnrDb : undefined };
-    this.#pending.push(line);
-    this.#recent.push(line);
-    if (this.#recent.length > 20) this.#recent.shift();
-    if (performance.now() - this.#flushedAt > flushSeconds * 1000) await this.#flush();
-    this.#options.onProgress?.({
-      task: settings === undefined ? "measure the speed of training" : "train",
-      done: report.step,
-      total: settings?.totalSteps ?? measuredSteps,
-      unit: "steps",
-      detail: this.#detail(),
-    });
-    if (settings !== undefined && report.step % saveEvery === 0 && !last) {
-      await this.#save(state, settings);
-      await this.#run.folder.writeCurve();
-    }
-    if (preview !== undefined && (last || report.step % preview.every === 0)) await preview.of(state);
-  }
-
-  async finish(state: TrainState<P> | undefined, settings: S, seconds: number): Promise<TrainingResult> {
-    if (state === undefined) throwIfAborted(this.#options.signal);
-    const { loss, psnrDb } = this.#means();
-    await this.#flush();
-    await this.#save(state!, settings);
-    await this.#run.folder.writeCurve();
-    const stopped = state!.step < settings.totalSteps;
-    const validationPsnrDb = this.#validationPsnrDb;
-    return { step: state!.step, loss, psnrDb, validationPsnrDb, checkpoint: this.#savedAs, seconds, stopped };
-  }
-
-  #means(): { loss: number; psnrDb: number | undefined } {
-    const loss = this.#recent.reduce((sum, line) => sum + line.loss, 0) / Math.max(1, this.#recent.length);
-    return { loss, psnrDb: this.#run.psnrOf?.(loss) };
-  }
-
-  #detail(): string {
-    const { loss, psnrDb } = this.#means();
-    const held = this.#validationPsnrDb === undefined ? "" : `, held out ${this.#validationPsnrDb.toFixed(1)} dB`;
-    return `loss ${loss.toPrecision(3)}${psnrDb === undefined ? "" : `, ${psnrDb.toFixed(1)} dB`}${held}`;
-  }
-
-  async #flush(): Promise<void> {
-    const lines = this.#pending;
-    this.#pending = [];
-    this.#flushedAt = performance.now();
-    if (lines.length > 0) await this.#run.folder.appendMetrics(lines);
-  }
-
-  async #save(state: TrainState<P>, settings: S): Promise<void> {
-    if (state.step === this.#savedStep) return;
-    await this.#flush();
-    const content = this.#run.encode(settings, state);
-    this.#savedAs = await this.#run.folder.writeCheckpoint(state.step, content, this.#run.keep);
-    this.#savedStep = state.step;
-  }
-}
-
 /**
- * Refuses to go on with a training that has taken all its steps.
- * @param minutes a budget, which decides the number of steps anew.
- * @throws CoordTokError `usage`.
+ * The first steps, as many as tell the speed. Their learning rate is that of the warm-up, which does not depend on how many steps there
+ * will be.
  */
-export function checkStepsLeft(step: number, { totalSteps }: LoopSettings, minutes: number | undefined): void {
-  if (minutes === undefined && step >= totalSteps)
-    throw new CoordTokError(
-      "usage",
-      `The training has taken ${step} steps, which is all of ${totalSteps}; go on with more by --steps, or by --minutes.`,
-    );
+async function* measuringSteps<P extends TensorTree, S extends LoopSettings>(
+  { settings, state, steps }: TrainingRun<P, S>,
+  seconds: number,
+  started: number,
+): AsyncGenerator<AnyStep<P>, void, void> {
+  const from = state?.step ?? 0;
+  const provisional = { ...settings, totalSteps: from + Math.max(settings.totalSteps, 10 * measuredSteps) };
+  for await (const one of steps(provisional, state)) {
+    yield one;
+    const taken = one.report.step - from;
+    const late = performance.now() - started > measuredShare * seconds * 1000;
+    if (taken >= measuredSteps || (taken >= 3 && late)) return;
+  }
 }
 
-/** Refuses a seed for a training that goes on: its draws do. @throws CoordTokError `usage`. */
-export function checkSeed({
-  resume,
-  seed,
-}: {
-  readonly resume?: string | undefined;
-  readonly seed?: number | undefined;
-}): void {
-  if (resume !== undefined && seed !== undefined)
-    throw new CoordTokError(
-      "usage",
-      "--seed and --resume exclude each other: a resumed training goes on with its own random numbers.",
-    );
-}
-
-/**
- * Opens the folder of a training that goes on after `step`, and says where checkpoints of later steps have gone.
- * @throws CoordTokError `file-write`.
- */
-export async function reopenRun(path: string, step: number, { onNote }: CommonOptions): Promise<RunFolder> {
+/** Makes the run folder, or opens that of a training that goes on after `step`, and says where later checkpoints have gone. */
+async function openFolder(
+  { path, resumed }: RunPlace<unknown>,
+  step: number,
+  { onNote }: CommonOptions,
+): Promise<RunFolder> {
+  if (resumed === undefined) return createRunFolder(path);
   const { folder, abandoned } = await reopenRunFolder(path, step);
   if (abandoned !== undefined)
-    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; go on with them with --resume ${abandoned}`);
+    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; resume that folder to continue from them`);
   return folder;
 }
 
-/** How a budget is announced. */
-export function budgetText(settings: LoopSettings, secondsPerStep: number, seconds: number): string {
+function stoppedError(
+  trainer: string,
+  run: string,
+  { step, checkpoint }: Pick<TrainingResult, "step" | "checkpoint">,
+): CoordTokError {
+  return new CoordTokError(
+    "aborted",
+    `Stopped after step ${step}; saved as ${checkpoint}. Resume the run folder to continue.`,
+    { remedy: [trainer], options: { resume: run } },
+  );
+}
+
+function budgetText(settings: LoopSettings, secondsPerStep: number, seconds: number): string {
   return `${secondsPerStep.toPrecision(2)} s a step: ${settings.totalSteps} steps fit into ${durationText(seconds)}`;
+}
+
+function versionsOf(backend: LoadedBackend): Readonly<Record<string, unknown>> {
+  return {
+    coordtok: ownVersion,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    backend: backend.name,
+    device: backend.device,
+    ...backend.versions,
+  };
 }

@@ -2,6 +2,7 @@ import { bytesText } from "@coordtok/core/text";
 import { CoordTokError, isCoordTokError, throwIfAborted, type RgbClip } from "@coordtok/core";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import { readClip } from "@coordtok/video/node";
+import { readSourceClip } from "../clip/source-clip.js";
 import type { CommonOptions } from "../model.js";
 
 /** Above this much memory for clips a warning says so. */
@@ -9,21 +10,38 @@ const muchMemory = 4e9;
 
 /** Clips in memory, and the videos that gave none. */
 export interface TrainingClips {
+  /** What is trained on: whole videos. */
   readonly clips: readonly RgbClip[];
   /** The videos that the clips came from, in the same order. */
   readonly videos: readonly string[];
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+  /** What is measured on: the frames of each held-out video that the model takes. */
+  readonly heldOut: readonly RgbClip[];
 }
 
 /**
- * Reads whole videos at the size of a model, as bytes in memory. Broken ones are left out and listed.
+ * Reads videos at the size of a model, as bytes in memory. Broken ones among those to train on are left out and listed.
+ * @param validation the held-out videos.
  * @throws CoordTokError `input` when none can be read, `ffmpeg`, `aborted`.
  */
 export async function readTrainingClips(
   videos: readonly string[],
-  { clip: size }: Pick<TokenizerConfig, "clip">,
+  validation: readonly string[],
+  config: Pick<TokenizerConfig, "clip">,
   options: CommonOptions,
 ): Promise<TrainingClips> {
+  const read = await readWholeVideos(videos, config, options);
+  const heldOut: RgbClip[] = [];
+  for (const path of validation)
+    heldOut.push((await readSourceClip(path, config, { ...options, onProgress: undefined })).clip);
+  return { ...read, heldOut };
+}
+
+async function readWholeVideos(
+  videos: readonly string[],
+  { clip: size }: Pick<TokenizerConfig, "clip">,
+  options: CommonOptions,
+): Promise<Omit<TrainingClips, "heldOut">> {
   const { signal, onProgress, onWarning, ffmpeg } = options;
   const clips: RgbClip[] = [];
   const kept: string[] = [];

@@ -70,7 +70,8 @@ export async function openCheckpoint<Config>(
   if (kind === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `Expected a file of kind ${expected.kind}, but ${file.name} is a safetensors file that CoordTok.ts did not write; if it holds weights of the published model, "coordtok convert" makes one of ours of it.`,
+      `Expected a file of kind ${expected.kind}, but ${file.name} is a safetensors file that CoordTok.ts did not write; convert it first if it holds weights of the published model.`,
+      { remedy: ["convertFile"] },
     );
   if (kind !== expected.kind)
     throw new CoordTokError(

@@ -31,7 +31,7 @@ export type KeyBias = Tensor2D;
 export const maskedKey = -1e9;
 
 /** The composite attention holds at most this many logits at once: 256 MiB of float32. */
-export const maxLogits = 2 ** 26;
+export const maxLogits: number = 2 ** 26;
 
 /**
  * Attention of each of `heads` heads over packed projections; heads are consecutive slices of the width, logits are scaled by

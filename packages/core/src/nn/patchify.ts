@@ -20,9 +20,9 @@ export function patchify(frames: Tensor5D, patch: PatchSize): Tensor3D {
   const values = p * p * channels;
   return tidy(() => {
     const rows = reshape(frames, [clips * time * (height / p), p, width / p, p * channels]);
-    const cells = transpose(rows, [0, 2, 1, 3]);
+    const patches = transpose(rows, [0, 2, 1, 3]);
     const inTime =
-      pt === 1 ? cells : transpose(reshape(cells, [(clips * time) / pt, pt, perFrame, values]), [0, 2, 1, 3]);
+      pt === 1 ? patches : transpose(reshape(patches, [(clips * time) / pt, pt, perFrame, values]), [0, 2, 1, 3]);
     return reshape(inTime, [clips, (time / pt) * perFrame, pt * values]);
   });
 }
@@ -47,7 +47,7 @@ export function unpatchify(
   return tidy(() => {
     const inTime =
       pt === 1 ? patches : transpose(reshape(patches, [(clips * frames) / pt, perFrame, pt, values]), [0, 2, 1, 3]);
-    const cells = reshape(inTime, [clips * frames * (height / p), width / p, p, p * channels]);
-    return reshape(transpose(cells, [0, 2, 1, 3]), [clips, frames, height, width, channels]);
+    const inRows = reshape(inTime, [clips * frames * (height / p), width / p, p, p * channels]);
+    return reshape(transpose(inRows, [0, 2, 1, 3]), [clips, frames, height, width, channels]);
   });
 }

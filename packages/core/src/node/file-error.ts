@@ -31,11 +31,7 @@ export function fileReadError(thrown: unknown, path: string): CoordTokError {
   const code = systemCode(thrown);
   if (code === "ENOENT" || code === "ENOTDIR")
     return new CoordTokError("file-not-found", `There is no file "${path}".`, { cause: thrown });
-  if (code === "EISDIR") return folderNotFile(path);
+  if (code === "EISDIR") return new CoordTokError("file-read", `Expected a file, but "${path}" is a folder.`);
   const reason = code === "EACCES" || code === "EPERM" ? "you have no permission to read it" : messageOf(thrown);
   return new CoordTokError("file-read", `Cannot read "${path}": ${reason}.`, { cause: thrown });
-}
-
-export function folderNotFile(path: string): CoordTokError {
-  return new CoordTokError("file-read", `Expected a file, but "${path}" is a folder.`);
 }

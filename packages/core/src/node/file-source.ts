@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { open, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { checkRange, type RangeSource } from "../checkpoint/range-source.js";
 import { CoordTokError, throwIfAborted } from "../errors.js";
 import type { LongCallOptions } from "../progress.js";
-import { fileReadError, folderNotFile } from "./file-error.js";
+import { fileReadError } from "./file-error.js";
+import { openOrdinaryFile } from "./ordinary-file.js";
 
 /** An open file of which any part can be read. Close it when done. */
 export interface FileSource extends RangeSource {
@@ -19,10 +20,10 @@ const longestRead = 2 ** 30;
 
 /**
  * Opens a file for reading parts of it. Files of any size work, also beyond 4 GiB.
- * @throws CoordTokError `file-not-found`, or `file-read` for a folder or a file that may not be read.
+ * @throws CoordTokError `file-not-found`, or `file-read` for anything but an ordinary file that may be read.
  */
 export async function openFileSource(path: string): Promise<FileSource> {
-  const { handle, size } = await openFile(path);
+  const { handle, size } = await openOrdinaryFile(path);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= handle.close());
   return {
@@ -36,19 +37,6 @@ export async function openFileSource(path: string): Promise<FileSource> {
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-async function openFile(path: string): Promise<{ handle: FileHandle; size: number }> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, "r");
-    const facts = await handle.stat();
-    if (facts.isDirectory()) throw folderNotFile(path);
-    return { handle, size: facts.size };
-  } catch (thrown) {
-    await handle?.close();
-    throw fileReadError(thrown, path);
-  }
 }
 
 async function readFully(handle: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
@@ -72,7 +60,7 @@ async function readFully(handle: FileHandle, path: string, offset: number, lengt
  */
 export async function sha256OfFile(path: string, options: LongCallOptions = {}): Promise<string> {
   const { signal, onProgress } = options;
-  const { handle, size } = await openFile(path);
+  const { handle, size } = await openOrdinaryFile(path);
   try {
     const hash = createHash("sha256");
     const piece = new Uint8Array(2 ** 22);

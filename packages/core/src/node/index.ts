@@ -19,7 +19,10 @@ export {
 } from "./installed.js";
 export { acquireLock, type LockOptions } from "./lock.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
+export { openOrdinaryFile, type OpenFile } from "./ordinary-file.js";
 export { packageVersion } from "./package-version.js";
+export { pathWithin } from "./path-within.js";
+export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
 export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
 export { ownProgram } from "./own-program.js";

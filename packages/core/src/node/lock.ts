@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { link, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { link, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { throwIfAborted } from "../errors.js";
+import { readText } from "./read-text.js";
 
 /** What a lock file says. */
 interface Owner {
@@ -76,7 +77,7 @@ async function tryToTake(path: string, owner: Owner): Promise<boolean> {
 
 async function readOwner(path: string): Promise<Owner | undefined> {
   try {
-    return JSON.parse(await readFile(path, "utf8")) as Owner;
+    return JSON.parse(await readText(path, { mostBytes: 4096 })) as Owner;
   } catch {
     return undefined;
   }

@@ -58,7 +58,7 @@ export function officialFromConfig(config: SiTConfig): OfficialArguments {
   checkSquarePlanes(config);
   const { planes } = config;
   return {
-    input_size: [planes.t, planes.x],
+    input_size: [planes.time, planes.rows],
     patch_size: config.patch,
     in_channels: planes.channels,
     hidden_size: config.width,
@@ -73,9 +73,9 @@ export function officialFromConfig(config: SiTConfig): OfficialArguments {
 
 /** Throws `config` when the planes have not as many rows as columns, which the published model cannot have. */
 export function checkSquarePlanes({ planes }: SiTConfig): void {
-  if (planes.x !== planes.y)
+  if (planes.rows !== planes.columns)
     throw new CoordTokError(
       "config",
-      `Expected planes with as many rows as columns, as official models have them, got ${planes.x} and ${planes.y}.`,
+      `Expected planes with as many rows as columns, as official models have them, got ${planes.rows} and ${planes.columns}.`,
     );
 }

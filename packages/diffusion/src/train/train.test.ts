@@ -8,7 +8,7 @@ import { preset, SiT, type SamplerName } from "../index.js";
 import type { SiTParams } from "../model/index.js";
 import { clipsTaken, encodeTraining, readTraining, trainDefaults, trainDiffusion } from "./index.js";
 
-const planes = { t: 4, x: 4, y: 4, channels: 2 };
+const planes = { time: 4, rows: 4, columns: 4, channels: 2 };
 const model = preset("test/2", { planes, classes: 3 });
 const settings = { ...trainDefaults, totalSteps: 4, warmupSteps: 2, batchSize: 2 };
 

@@ -1,4 +1,5 @@
-import { addTable, gatherRows, layerNorm, linear, transformerBlock, CoordTokError } from "@coordtok/core";
+import { CoordTokError } from "@coordtok/core";
+import { addTable, gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core/nn";
 import { planeNames, triplaneShape, type PlaneName, type Triplane, type TriplaneShape } from "@coordtok/triplane";
 import { add, concat, reshape, tidy, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import type { LatticeConfig } from "./config.js";
@@ -21,10 +22,10 @@ export function decodeBlocks(
 ): Tensor3D {
   const shape = checkLatticePlanes(config, triplane);
   for (const block of blocks)
-    if (!(Number.isInteger(block) && block >= 0 && block < shape.t))
-      throw new CoordTokError("input", `Expected blocks of time from 0 to ${shape.t - 1}, got ${block}.`);
+    if (!(Number.isInteger(block) && block >= 0 && block < shape.time))
+      throw new CoordTokError("input", `Expected blocks of time from 0 to ${shape.time - 1}, got ${block}.`);
   return tidy(() => {
-    const perBlock = shape.x * shape.y;
+    const perBlock = shape.rows * shape.columns;
     const tokens = [shape.batch, blocks.length * perBlock] as const;
     const features = blockFeatures(triplane, shape, blocks);
     const where = positionVectors(params.positions, timeBlockCoordinates(shape, blocks));
@@ -57,7 +58,7 @@ function blockFeatures(
   shape: TriplaneShape & { readonly batch: number },
   blocks: readonly number[],
 ): Tensor2D {
-  const { batch, x: rows, y: columns, t: times, channels } = shape;
+  const { batch, rows, columns, time: times, channels } = shape;
   const count = batch * blocks.length * rows * columns;
   const cells: Record<PlaneName, Int32Array> = {
     xy: new Int32Array(count),

@@ -7,19 +7,19 @@ const waveCount = 32;
 /** Sines and cosines of one axis. */
 const axisValues = 2 * waveCount;
 
-/** How many numbers stand for one coordinate: sines and cosines along t, then x (rows), then y (columns). */
+/** How many numbers stand for one coordinate: sines and cosines along time, then rows, then columns. */
 export const coordinateValues = 3 * axisValues;
 
 /** The wavelengths of an axis go from the shortest to the longest in equal ratios: frames along time, pixels along rows and columns. */
 const wavelengths: Readonly<Record<Axis, readonly [shortest: number, longest: number]>> = {
-  t: [4, 512],
-  x: [16, 1024],
-  y: [16, 1024],
+  time: [4, 512],
+  rows: [16, 1024],
+  columns: [16, 1024],
 };
 
 /** Where block `index` lies along an axis: the middle of its frames or pixels, counted from the start of the clip. */
 function middleOf(index: number, axis: Axis): number {
-  const size = axis === "t" ? latticeBlock.time : latticeBlock.space;
+  const size = axis === "time" ? latticeBlock.time : latticeBlock.space;
   return index * size + (size - 1) / 2;
 }
 
@@ -42,7 +42,7 @@ function waves(position: number, axis: Axis): Float32Array {
 type BlockIndices = { readonly [axis in Axis]?: readonly number[] };
 
 /**
- * The coordinates of all combinations of some block numbers, t-major, then x, then y.
+ * The coordinates of all combinations of some block numbers, t-major, then row, then column.
  * @returns `[combinations, 192]`, owned by the caller.
  */
 function blockCoordinates(indices: BlockIndices): Tensor2D {
@@ -55,10 +55,10 @@ function blockCoordinates(indices: BlockIndices): Tensor2D {
   const rows = perAxis.reduce((product, { length }) => product * length, 1);
   const values = new Float32Array(rows * coordinateValues);
   let next = 0;
-  for (const t of perAxis[0]!)
-    for (const x of perAxis[1]!)
-      for (const y of perAxis[2]!)
-        for (const part of [t, x, y]) {
+  for (const time of perAxis[0]!)
+    for (const row of perAxis[1]!)
+      for (const column of perAxis[2]!)
+        for (const part of [time, row, column]) {
           values.set(part, next);
           next += axisValues;
         }
@@ -73,9 +73,9 @@ function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-/** The coordinates of all blocks of a clip, `[t x y, 192]`. */
+/** The coordinates of all blocks of a clip, `[time * rows * columns, 192]`. */
 export function clipCoordinates(counts: BlockCounts): Tensor2D {
-  return blockCoordinates({ t: upTo(counts.t), x: upTo(counts.x), y: upTo(counts.y) });
+  return blockCoordinates({ time: upTo(counts.time), rows: upTo(counts.rows), columns: upTo(counts.columns) });
 }
 
 /** The coordinates of all cells of a plane, in raster order; the axis that the plane lacks is zeros. */
@@ -83,7 +83,7 @@ export function planeCoordinates(counts: BlockCounts, plane: PlaneName): Tensor2
   return blockCoordinates(Object.fromEntries(planeAxes[plane].map((axis) => [axis, upTo(counts[axis])])));
 }
 
-/** The coordinates of the patches of some blocks of time, in the order given, `[blocks x y, 192]`. */
+/** The coordinates of the patches of some blocks of time, in the order given, `[blocks * rows * columns, 192]`. */
 export function timeBlockCoordinates(counts: BlockCounts, blocks: readonly number[]): Tensor2D {
-  return blockCoordinates({ t: blocks, x: upTo(counts.x), y: upTo(counts.y) });
+  return blockCoordinates({ time: blocks, rows: upTo(counts.rows), columns: upTo(counts.columns) });
 }

@@ -1,5 +1,13 @@
-import { CoordTokError, macrotask, throwIfAborted, unpatchify, type Clip, type LongCallOptions } from "@coordtok/core";
-import type { PixelRectangle, Triplane } from "@coordtok/triplane";
+import {
+  CoordTokError,
+  macrotask,
+  throwIfAborted,
+  type Clip,
+  type LongCallOptions,
+  type Rectangle,
+} from "@coordtok/core";
+import { unpatchify } from "@coordtok/core/nn";
+import type { Triplane } from "@coordtok/triplane";
 import { concat, dispose, gather, slice, tensor1d, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { checkLatticePlanes, decodeBlocks } from "./block-decoder.js";
 import { latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./config.js";
@@ -12,7 +20,7 @@ export interface LatticeDecodeOptions extends LongCallOptions {
   /** Frame numbers from 0, in the order wanted, whole numbers. Only the blocks that they lie in are decoded. Default: all frames. */
   readonly times?: readonly number[] | undefined;
   /** Default: the whole frame. The blocks of a frame are decoded whole and cut, so that the pixels are those of the whole frame. */
-  readonly rectangle?: PixelRectangle | undefined;
+  readonly rectangle?: Rectangle | undefined;
 }
 
 /**
@@ -28,9 +36,13 @@ export async function decodeLattice(
   triplane: Triplane,
   options: LatticeDecodeOptions = {},
 ): Promise<Clip> {
-  const { t, x, y } = checkLatticePlanes(config, triplane);
+  const planes = checkLatticePlanes(config, triplane);
   const { time, space } = latticeBlock;
-  const whole: FrameSize = { frames: t * time, height: x * space, width: y * space };
+  const whole: FrameSize = {
+    frames: planes.time * time,
+    height: planes.rows * space,
+    width: planes.columns * space,
+  };
   const size = checkSize(options.size ?? whole, whole);
   const times = checkTimes(options.times, size);
   const rectangle = checkRectangle(options.rectangle, size);
@@ -83,7 +95,7 @@ function checkTimes(times: readonly number[] | undefined, { frames }: FrameSize)
   return times;
 }
 
-function checkRectangle(rectangle: PixelRectangle | undefined, { height, width }: FrameSize): PixelRectangle {
+function checkRectangle(rectangle: Rectangle | undefined, { height, width }: FrameSize): Rectangle {
   if (rectangle === undefined) return { top: 0, left: 0, height, width };
   const fits = (begin: number, count: number, limit: number): boolean =>
     Number.isInteger(begin) && Number.isInteger(count) && begin >= 0 && count >= 1 && begin + count <= limit;
@@ -95,7 +107,7 @@ function checkRectangle(rectangle: PixelRectangle | undefined, { height, width }
   return rectangle;
 }
 
-function cut(frames: Tensor5D, { top, left, height, width }: PixelRectangle): Tensor5D {
+function cut(frames: Tensor5D, { top, left, height, width }: Rectangle): Tensor5D {
   const [clips, count, wholeHeight, wholeWidth] = frames.shape;
   if (height === wholeHeight && width === wholeWidth) return frames;
   return slice(frames, [0, 0, top, left, 0], [clips, count, height, width, 3]);

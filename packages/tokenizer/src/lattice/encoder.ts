@@ -1,3 +1,4 @@
+import type { Clip } from "@coordtok/core";
 import {
   addTable,
   layerNorm,
@@ -5,9 +6,8 @@ import {
   memoryBlock,
   patchify,
   transformerBlock,
-  type Clip,
   type LinearParams,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { mapPlanes, planeNames, type PerPlane, type PlaneName, type Triplane } from "@coordtok/triplane";
 import {
   add,
@@ -55,7 +55,11 @@ export function encodeLattice(params: LatticeEncoderParams, config: LatticeConfi
 /** The blocks of clips that are whole blocks. */
 function blockCounts(frames: Tensor5D): BlockCounts {
   const [, length, height, width] = frames.shape;
-  return { t: length / latticeBlock.time, x: height / latticeBlock.space, y: width / latticeBlock.space };
+  return {
+    time: length / latticeBlock.time,
+    rows: height / latticeBlock.space,
+    columns: width / latticeBlock.space,
+  };
 }
 
 /** Vectors for coordinates, which are data. */

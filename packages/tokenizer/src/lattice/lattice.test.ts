@@ -83,7 +83,7 @@ describeEachBackend("the lattice form", () => {
   it("a clip of any size is filled up by repetition, and cut to its size after decoding", async () => {
     const clip = clipFromRgb([rampClip({ frameCount: 7, height: 19, width: 33 })]);
     const triplane = encodeLattice(params.encoder, config, clip);
-    expect(triplaneShape(triplane)).toEqual({ batch: 1, t: 2, x: 3, y: 5, channels: 6 });
+    expect(triplaneShape(triplane)).toEqual({ batch: 1, time: 2, rows: 3, columns: 5, channels: 6 });
     const size = { frames: 7, height: 19, width: 33 };
     const whole = await decodeLattice(params.decoder, config, triplane);
     const cut = await decodeLattice(params.decoder, config, triplane, { size });

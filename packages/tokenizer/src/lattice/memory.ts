@@ -1,4 +1,4 @@
-import { inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core";
+import { inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core/nn";
 import { planeNames, planeSize } from "@coordtok/triplane";
 import { blockNumbers, bytesOfWeights, bytesPerNumber, memoryMargin } from "../memory.js";
 import { latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./config.js";
@@ -47,13 +47,17 @@ interface Counts {
 
 function countsOf(size: FrameSize): Counts {
   const { frames, height, width } = paddedSize(size);
-  const shape = { t: frames / latticeBlock.time, x: height / latticeBlock.space, y: width / latticeBlock.space };
+  const shape = {
+    time: frames / latticeBlock.time,
+    rows: height / latticeBlock.space,
+    columns: width / latticeBlock.space,
+  };
   const cells = planeNames.reduce((sum, plane) => {
     const [outer, inner] = planeSize(shape, plane);
     return sum + outer * inner;
   }, 0);
-  const perTime = shape.x * shape.y;
-  return { pixels: frames * height * width * 3, times: shape.t, perTime, tokens: shape.t * perTime, cells };
+  const perTime = shape.rows * shape.columns;
+  return { pixels: frames * height * width * 3, times: shape.time, perTime, tokens: shape.time * perTime, cells };
 }
 
 function encodeNumbers({ width, heads, videoLayers, latentLayers }: LatticeConfig, counts: Counts): number {

@@ -1,9 +1,9 @@
-import { CoordTokError, unpatchify, type Clip } from "@coordtok/core";
+import { CoordTokError, type Clip } from "@coordtok/core";
+import { unpatchify } from "@coordtok/core/nn";
 import type { Triplane } from "@coordtok/triplane";
 import { concat, tidy, zeros, type Tensor3D } from "@tensorflow/tfjs-core";
-import type { TokenizerConfig } from "../config.js";
+import { latticeOf, type TokenizerConfig } from "../config.js";
 import { decodePatches } from "../coordinate-decoder.js";
-import { latticeOf } from "../decode.js";
 import type { DecoderParams } from "../params.js";
 
 /** The arguments of the published whole-clip decoder. */
@@ -44,7 +44,7 @@ export function decodeOfficial(
   const result = tidy(() => {
     const parts = Array.from({ length: slices }, (_, i): Tensor3D => {
       const slice = lattice.sliceAt(Array.from({ length: perSlice }, (_, j) => i * perSlice + j));
-      return decodePatches(params, config, triplane, lattice.points(slice), lattice, slice.indices);
+      return decodePatches(params, config, triplane, lattice.points(slice));
     });
     const leftOver = patches - slices * perSlice;
     if (leftOver > 0) parts.push(zeros([triplane.xy.shape[0], leftOver, parts[0]!.shape[2]]));

@@ -83,7 +83,7 @@ function convolutionShape(name: string, outputs: number, { encoder, planes }: To
     const { time, space } = encoder.patch;
     return [outputs, 3, time, space, space];
   }
-  const { time, space } = planes.cell;
+  const { time, space } = planes.queryPatch;
   return [outputs, planes.channels, name.includes("_xy") ? space : time, space];
 }
 

@@ -1,6 +1,6 @@
 export { encodeTraining, readTraining, type SavedTraining } from "./checkpoint.js";
 export { tokenizerLoss, type LossBatch, type PerceptualTerm } from "./loss.js";
-export { frameCells, patchTargets, randomCells, randomFrameCells, realTimeCells } from "./sample.js";
+export { framePatches, patchTargets, randomPatches, randomFramePatches, realTimes } from "./sample.js";
 export {
   lossBatch,
   psnrOfError,

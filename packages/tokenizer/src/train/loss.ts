@@ -1,4 +1,5 @@
-import { CoordTokError, meanSquaredErrorSum, unpatchify, type Clip, type PerceptualLoss } from "@coordtok/core";
+import { CoordTokError, type Clip, type PerceptualLoss } from "@coordtok/core";
+import { meanSquaredErrorSum, unpatchify } from "@coordtok/core/nn";
 import type { PatchLattice, PointSet } from "@coordtok/triplane";
 import { add, mul, reshape, type Scalar, type Tensor3D, type Tensor4D } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "../config.js";
@@ -12,8 +13,6 @@ export interface LossBatch {
   readonly clip: Clip;
   /** `batch` is B. */
   readonly points: PointSet;
-  /** Whole-number lattice positions of the points, `[B * N * 3]`, when they are known. */
-  readonly cells?: Int32Array | undefined;
   /** `[B, N, time * space * space * 3]` in [-1, 1]. */
   readonly targets: Tensor3D;
 }
@@ -39,7 +38,7 @@ export function tokenizerLoss(
   perceptual?: PerceptualTerm,
 ): Scalar {
   const triplane = encode(params.encoder, config, batch.clip);
-  const pixels = decodePatches(params.decoder, config, triplane, batch.points, lattice, batch.cells);
+  const pixels = decodePatches(params.decoder, config, triplane, batch.points);
   const squared = meanSquaredErrorSum(pixels, batch.targets);
   if (perceptual === undefined) return squared;
   const prediction = wholeFrames(pixels, config, lattice);
@@ -48,14 +47,14 @@ export function tokenizerLoss(
 
 /** Patches that make up whole frames as frames, `[B * frames, H, W, 3]`. */
 function wholeFrames(pixels: Tensor3D, { clip, decoder }: TokenizerConfig, lattice: PatchLattice): Tensor4D {
-  const timeCells = pixels.shape[1] / (lattice.rows * lattice.columns);
-  if (!Number.isInteger(timeCells))
+  const times = pixels.shape[1] / (lattice.rows * lattice.columns);
+  if (!Number.isInteger(times))
     throw new CoordTokError(
       "shape",
       `Expected the points of whole frames, a multiple of ${lattice.rows * lattice.columns}, got ${pixels.shape[1]}.`,
     );
   const { height, width } = clip;
-  const frames = timeCells * decoder.patch.time;
+  const frames = times * decoder.patch.time;
   return reshape(unpatchify(pixels, decoder.patch, { frames, height, width }), [
     pixels.shape[0] * frames,
     height,

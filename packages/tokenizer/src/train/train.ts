@@ -19,11 +19,10 @@ import {
 } from "@coordtok/core/train";
 import type { PatchLattice } from "@coordtok/triplane";
 import { mul, tensor3d } from "@tensorflow/tfjs-core";
-import type { TokenizerConfig } from "../config.js";
-import { latticeOf } from "../decode.js";
+import { latticeOf, type TokenizerConfig } from "../config.js";
 import { createParams, type TokenizerParams } from "../params.js";
 import { tokenizerLoss, type LossBatch, type PerceptualTerm } from "./loss.js";
-import { patchTargets, randomCells, randomFrameCells } from "./sample.js";
+import { patchTargets, randomPatches, randomFramePatches } from "./sample.js";
 
 /** Clips to train on, by number. An array of clips is one. */
 export interface ClipSource {
@@ -164,7 +163,7 @@ async function drawBatch(
   const windows: RgbClip[] = [];
   for (let i = 0; i < settings.batchSize; i++)
     windows.push(randomWindow(await clips.get(random.integer(clips.length)), config.clip.frames, random));
-  const draw = settings.stage === 2 ? randomFrameCells : randomCells;
+  const draw = settings.stage === 2 ? randomFramePatches : randomPatches;
   // Clips of one batch decode the same number of points, so in stage 2 the shortest one sets how many frames.
   const perTime = lattice.rows * lattice.columns;
   const points =
@@ -181,8 +180,6 @@ async function drawBatch(
 /** The tensors of a batch from clips of the model's size and the patches chosen in each. */
 export function lossBatch(windows: readonly RgbClip[], drawn: readonly Int32Array[], lattice: PatchLattice): LossBatch {
   const count = drawn[0]!.length / 3;
-  const cells = new Int32Array(drawn.length * count * 3);
-  drawn.forEach((own, i) => cells.set(own, i * count * 3));
   const { time, space } = lattice.patch;
   const values = time * space * space * 3;
   const targets = new Float32Array(drawn.length * count * values);
@@ -190,7 +187,6 @@ export function lossBatch(windows: readonly RgbClip[], drawn: readonly Int32Arra
   return {
     clip: clipFromRgb(windows),
     points: lattice.points(...drawn.map((indices) => ({ count, indices }))),
-    cells,
     targets: tensor3d(targets, [drawn.length, count, values]),
   };
 }

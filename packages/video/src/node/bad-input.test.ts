@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -24,6 +25,7 @@ beforeAll(() => {
   folder.make("-i whole.mp4 -c copy -movflags +faststart", "faststart.mp4");
   folder.picture("whole.avi", "-c:v mpeg4 -frames:v 60", noise);
   folder.picture("whole.webm", "-c:v libvpx -frames:v 60", noise);
+  execFileSync("mkfifo", [folder.at("pipe.mp4")]);
   chmodSync(folder.path, 0o755);
 });
 
@@ -198,9 +200,12 @@ describe.each([
     await asOrdinaryUser(() => refuses(path, "file-read", /^Cannot read .*: you have no permission to read it\.$/));
   });
 
-  it("a file whose disk reports an error is refused", async () => {
-    // Address 0 of a process cannot be read, which the system reports as an error of the device.
-    await refuses("/proc/self/mem", "file-read", /^Cannot read .*EIO/);
+  it("a file that the kernel makes up is refused before it is opened", async () => {
+    await refuses("/proc/self/pagemap", "file-read", /is a file that the kernel makes up/);
+  });
+
+  it("a pipe is refused before it is opened", async () => {
+    await refuses(folder.at("pipe.mp4"), "file-read", /is a pipe, not an ordinary file/);
   });
 });
 

@@ -1,7 +1,6 @@
-import { open, stat, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
-import { fileReadError } from "@coordtok/core/node";
+import { fileReadError, openOrdinaryFile } from "@coordtok/core/node";
 import { plainLine } from "./ffmpeg-log.js";
 
 /** A file that exists, is not empty and can be opened. */
@@ -15,29 +14,26 @@ export interface InputFile {
   readonly head: Uint8Array;
 }
 
+const headBytes = 16;
+
 /**
  * Looks at a file before ffmpeg does: its messages for all that is wrong here are alike.
- * @throws CoordTokError `file-not-found`, `file-read` for a folder or a file that may not be read, `not-a-video` for an empty file,
+ * @throws CoordTokError `file-not-found`, `file-read` for anything but an ordinary file that may be read, `not-a-video` for an empty file,
  * `input` for an address.
  */
 export async function openInput(path: string): Promise<InputFile> {
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path))
     throw new CoordTokError("input", `Expected the path of a file, got the address "${path}"; download it first.`);
-  let handle: FileHandle | undefined;
+  const { handle, size } = await openOrdinaryFile(path, "a video file");
   try {
-    const facts = await stat(path);
-    if (facts.isDirectory()) throw new CoordTokError("file-read", `Expected a video file, but "${path}" is a folder.`);
-    if (!facts.isFile())
-      throw new CoordTokError("file-read", `Expected a video file, but "${path}" is not an ordinary file.`);
-    handle = await open(path, "r");
-    const { bytesRead, buffer } = await handle.read(new Uint8Array(16), 0, 16, 0);
-    if (facts.size === 0)
+    if (size === 0)
       throw new CoordTokError("not-a-video", `"${path}" is empty (0 bytes); was it copied or downloaded completely?`);
-    return { path, url: `file:${resolve(path)}`, bytes: facts.size, head: buffer.subarray(0, bytesRead) };
+    const { bytesRead, buffer } = await handle.read(new Uint8Array(headBytes), 0, headBytes, 0);
+    return { path, url: `file:${resolve(path)}`, bytes: size, head: buffer.subarray(0, bytesRead) };
   } catch (thrown) {
     throw fileReadError(thrown, path);
   } finally {
-    await handle?.close();
+    await handle.close();
   }
 }
 

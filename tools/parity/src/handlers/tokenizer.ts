@@ -1,7 +1,8 @@
 import { disposeTree, renamedTensors, type SafetensorsFile } from "@coordtok/core";
 import { latticeCoordinate } from "@coordtok/triplane";
 import { officialIndex } from "@coordtok/triplane/official";
-import { decodePatches, encode, latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { decodePatches, encode, type TokenizerParams } from "@coordtok/tokenizer/model";
 import {
   configFromOfficial,
   decodeOfficial,
@@ -44,7 +45,7 @@ const decodePoints: ParityHandler = async (parityCase, run) => {
   const { config, params } = await modelOf(parityCase);
   const triplane = await inputTriplane(parityCase, run, "params");
   const points = await inputPoints(parityCase, run, "input_coords");
-  const output = decodePatches(params.decoder, config, triplane, points, latticeOf(config));
+  const output = decodePatches(params.decoder, config, triplane, points);
   disposeTree([params, triplane]);
   return new Map([[`${run.name}.output`, output]]);
 };

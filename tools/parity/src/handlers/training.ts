@@ -1,8 +1,9 @@
 import { disposeTree, type PerceptualLoss, type RgbClip, type RgbFrame, treeMap } from "@coordtok/core";
 import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
-import { latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { latticeOf, type TokenizerParams } from "@coordtok/tokenizer/model";
 import { officialFromParams } from "@coordtok/tokenizer/official";
-import { frameCells, patchTargets, tokenizerLoss, type LossBatch } from "@coordtok/tokenizer/train";
+import { framePatches, patchTargets, tokenizerLoss, type LossBatch } from "@coordtok/tokenizer/train";
 import { lpips } from "@coordtok/metrics";
 import { lpipsParamsFromStateDict } from "@coordtok/metrics/networks";
 import { latticeCoordinates, patchLattice, type PatchLattice } from "@coordtok/triplane";
@@ -164,8 +165,8 @@ const sampling: ParityHandler = async (parityCase, run) => {
     width: args.img_size,
     patch: { time: args.patch_size[0], space: args.patch_size[1] },
   });
-  const cells =
-    args.mode === "points" ? await storedCells(parityCase, run) : await storedFrames(parityCase, run, lattice, args);
+  const indices =
+    args.mode === "points" ? await storedPatches(parityCase, run) : await storedFrames(parityCase, run, lattice, args);
   const video = new Float32Array(args.num_frames * args.img_size ** 2 * 3).fill(-3);
   const everything = patchTargets(
     clip,
@@ -178,8 +179,8 @@ const sampling: ParityHandler = async (parityCase, run) => {
   video.set(everything);
   return new Map<string, ArrayLike<number>>([
     [`${run.name}.video`, video],
-    [`${run.name}.input_coords`, latticeCoordinates(lattice, cells)],
-    [`${run.name}.targets`, patchTargets(clip, cells, lattice.patch)],
+    [`${run.name}.input_coords`, latticeCoordinates(lattice, indices)],
+    [`${run.name}.targets`, patchTargets(clip, indices, lattice.patch)],
     [`${run.name}.n_frames`, [valid]],
   ]);
 };
@@ -205,7 +206,7 @@ async function windowOf(
   return { clip: { data, frameCount: valid, ...size }, valid };
 }
 
-async function storedCells({ inputs }: ParityCase, run: ParityRun): Promise<Int32Array> {
+async function storedPatches({ inputs }: ParityCase, run: ParityRun): Promise<Int32Array> {
   const [t, x, y] = await Promise.all(
     ["rand_t_idx", "rand_x_idx", "rand_y_idx"].map((role) => inputs.readNumbers(inputName(run, role))),
   );
@@ -219,7 +220,7 @@ async function storedFrames(
   args: SamplingArguments,
 ): Promise<Int32Array> {
   const order = Int32Array.from(await inputs.readNumbers(inputName(run, "perm")));
-  return frameCells(order, lattice, args.N_samples);
+  return framePatches(order, lattice, args.N_samples);
 }
 
 /** Handlers of the `tokenizer/*` kinds of training. */

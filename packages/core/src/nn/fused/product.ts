@@ -18,5 +18,5 @@ export function fusedProduct<T extends Tensor2D | Tensor3D>(
   transposeA: boolean,
   transposeB: boolean,
 ): T {
-  return runFused("CoordTokProduct", { a, b }, { transposed: (transposeA ? 1 : 0) + (transposeB ? 2 : 0) })[0] as T;
+  return runFused("CoordTokProduct", { a, b }, { transposeA, transposeB })[0] as T;
 }

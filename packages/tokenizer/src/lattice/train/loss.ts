@@ -1,4 +1,5 @@
-import { meanSquaredErrors, patchify, type Clip } from "@coordtok/core";
+import type { Clip } from "@coordtok/core";
+import { meanSquaredErrors, patchify } from "@coordtok/core/nn";
 import { triplaneShape } from "@coordtok/triplane";
 import { add, concat, log, mean, slice, tidy, type Scalar, type Tensor3D } from "@tensorflow/tfjs-core";
 import { decodeBlocks } from "../block-decoder.js";
@@ -31,10 +32,10 @@ export function latticeLoss(
   { budget, blocks }: LatticeLossOptions,
 ): Scalar {
   const triplane = encodeLattice(params.encoder, config, clip);
-  const { t } = triplaneShape(triplane);
-  const chosen = blocks ?? Array.from({ length: t }, (_, block) => block);
+  const { time } = triplaneShape(triplane);
+  const chosen = blocks ?? Array.from({ length: time }, (_, block) => block);
   const decoded = decodeBlocks(params.decoder, config, keepChannels(triplane, budget), chosen);
-  const errors = meanSquaredErrors(decoded, targetPatches(clip, t, chosen));
+  const errors = meanSquaredErrors(decoded, targetPatches(clip, time, chosen));
   return mean(log(add(errors, errorFloor)));
 }
 

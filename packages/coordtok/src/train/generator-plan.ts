@@ -1,0 +1,85 @@
+import type { LoadedBackend } from "@coordtok/backend";
+import { checkInteger, CoordTokError } from "@coordtok/core";
+import type { TrainState } from "@coordtok/core/train";
+import { checkConfig, defaultFlow, type GeneratorConfig } from "@coordtok/diffusion";
+import { checkFlow } from "@coordtok/diffusion/flow";
+import type { SiTParams } from "@coordtok/diffusion/model";
+import { readTraining, trainDefaults, type DiffusionTrainSettings } from "@coordtok/diffusion/train";
+import { triplaneShapeOf } from "@coordtok/tokenizer";
+import type { LatentIndex } from "../latents/index-file.js";
+import { checkGeneratorMemory } from "../model.js";
+import type { TrainOnLatentsOptions } from "./train-on-latents.js";
+import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+
+/** What `config.json` of the run of a generator says: all that is needed to do the same training again. */
+export interface GeneratorRecord extends GeneratorConfig {
+  /** The absolute path of the folder of latents. */
+  readonly latents: string;
+  /** The absolute path of the checkpoint of the tokenizer. */
+  readonly tokenizer: string;
+  readonly settings: DiffusionTrainSettings;
+  readonly seed: number;
+  /** How the number of steps came about, when a time budget was given. */
+  readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
+}
+
+/** Checks what a `config.json` says. @throws CoordTokError `config`. */
+export function parseGeneratorRecord(stored: object): GeneratorRecord {
+  const record = stored as GeneratorRecord;
+  checkInteger(record.seed, "seed", 0);
+  checkTexts([record.latents, record.tokenizer], "the paths of latents and tokenizer");
+  return { ...record, model: checkConfig(record.model), flow: checkFlow(record.flow) };
+}
+
+/** What is trained, and from which state on. */
+export interface GeneratorPlan {
+  readonly config: GeneratorConfig;
+  readonly settings: DiffusionTrainSettings;
+  readonly seed: number;
+  /** Absent in a training from fresh parameters. */
+  readonly state?: TrainState<SiTParams> | undefined;
+}
+
+/**
+ * Plans a new training, or reads the one that goes on. Whether it fits into memory is known before any weights are there.
+ * @throws CoordTokError `memory`, `config`, `checkpoint`, `usage`.
+ */
+export async function planGenerator(
+  resumed: Resumed<GeneratorRecord> | undefined,
+  { config: tokenizer, classes }: LatentIndex,
+  options: TrainOnLatentsOptions,
+  backend: LoadedBackend,
+): Promise<GeneratorPlan> {
+  if (resumed !== undefined) return resumedPlan(resumed, options, backend);
+  const { config, flow = defaultFlow, seed = 0 } = options;
+  if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
+  const model = config(triplaneShapeOf(tokenizer), Math.max(1, classes.length));
+  const settings = { ...trainDefaults, ...options.settings };
+  checkGeneratorMemory(model, { task: "train", clips: settings.batchSize }, backend);
+  return { config: { model, flow }, settings, seed };
+}
+
+async function resumedPlan(
+  { checkpoint, record }: Resumed<GeneratorRecord>,
+  options: TrainOnLatentsOptions,
+  backend: LoadedBackend,
+): Promise<GeneratorPlan> {
+  const clips = options.settings?.batchSize ?? record.settings.batchSize;
+  checkGeneratorMemory(record.model, { task: "train", clips }, backend);
+  const plan = await resumeTraining(checkpoint, readTraining, options, checkSameClips);
+  return { ...plan, seed: record.seed };
+}
+
+/** How many clips a step takes decides which clips come next: a training goes on with the numbers that it began with. */
+function checkSameClips(before: DiffusionTrainSettings, now: DiffusionTrainSettings): void {
+  for (const [key, unit] of [
+    ["batchSize", "clips in a micro-batch"],
+    ["accumulate", "micro-batches in a step"],
+  ] as const)
+    if (now[key] !== before[key])
+      throw new CoordTokError(
+        "usage",
+        `The training takes ${before[key]} ${unit} and cannot continue with ${now[key]}; leave this option out or begin a new training.`,
+        { options: { [key]: undefined } },
+      );
+}

@@ -1,0 +1,104 @@
+import { throwIfAborted, type TensorTree } from "@coordtok/core";
+import type { LoopSettings, TrainState } from "@coordtok/core/train";
+import type { MetricsLine, RunFolder } from "./run-folder.js";
+import type { TrainingOptions } from "./training-plan.js";
+import type { AnyStep, TrainingResult, TrainingRun } from "./training-run.js";
+
+/** How many steps at most tell the speed of a training. */
+export const measuredSteps = 20;
+/** `metrics.jsonl` is written to after this many seconds at the latest. */
+const flushSeconds = 5;
+
+/** Keeps a run folder up to date with what a training does. */
+export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
+  /** Steps taken. */
+  step = 0;
+  readonly #run: TrainingRun<P, S>;
+  readonly #folder: RunFolder;
+  readonly #options: TrainingOptions<S>;
+  #pending: MetricsLine[] = [];
+  readonly #recent: MetricsLine[] = [];
+  #flushedAt = performance.now();
+  #validationPsnrDb: number | undefined;
+  #savedStep = -1;
+  #savedAs = "";
+
+  constructor(run: TrainingRun<P, S>, folder: RunFolder, options: TrainingOptions<S>) {
+    this.#run = run;
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  /** The median of the last steps; the very first ones are slower and do not count when there are others. */
+  secondsPerStep(): number {
+    const times = this.#recent.map(({ seconds }) => seconds).slice(this.#recent.length > 3 ? 2 : 0);
+    return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 1;
+  }
+
+  /** Writes a step down. @param settings those of the training, once the number of steps is known. */
+  async take({ state, report }: AnyStep<P>, settings: S | undefined): Promise<void> {
+    const { measure, preview } = this.#run;
+    const { saveEvery = 500 } = this.#options;
+    this.step = report.step;
+    const last = report.step === settings?.totalSteps;
+    const measured = measure !== undefined && (last || report.step % measure.every === 0);
+    if (measured) this.#validationPsnrDb = (await measure.of(state)) ?? this.#validationPsnrDb;
+    const line: MetricsLine = { ...report, validationPsnrDb: measured ? this.#validationPsnrDb : undefined };
+    this.#pending.push(line);
+    this.#recent.push(line);
+    if (this.#recent.length > 20) this.#recent.shift();
+    if (performance.now() - this.#flushedAt > flushSeconds * 1000) await this.#flush();
+    this.#options.onProgress?.({
+      task: settings === undefined ? "measure the speed of training" : "train",
+      done: report.step,
+      total: settings?.totalSteps ?? measuredSteps,
+      unit: "steps",
+      detail: this.#detail(),
+    });
+    if (settings !== undefined && report.step % saveEvery === 0 && !last) {
+      await this.#save(state, settings);
+      await this.#folder.writeCurve();
+    }
+    if (preview !== undefined && (last || report.step % preview.every === 0)) await preview.of(state);
+  }
+
+  /** Saves the last state. @throws CoordTokError `aborted` when there is none. */
+  async finish(
+    state: TrainState<P> | undefined,
+    settings: S,
+  ): Promise<Pick<TrainingResult, "step" | "loss" | "psnrDb" | "validationPsnrDb" | "checkpoint">> {
+    if (state === undefined) throwIfAborted(this.#options.signal);
+    const { loss, psnrDb } = this.#means();
+    await this.#flush();
+    await this.#save(state!, settings);
+    await this.#folder.writeCurve();
+    const validationPsnrDb = this.#validationPsnrDb;
+    return { step: state!.step, loss, psnrDb, validationPsnrDb, checkpoint: this.#savedAs };
+  }
+
+  #means(): { loss: number; psnrDb: number | undefined } {
+    const loss = this.#recent.reduce((sum, line) => sum + line.loss, 0) / Math.max(1, this.#recent.length);
+    return { loss, psnrDb: this.#run.psnrOf?.(loss) };
+  }
+
+  #detail(): string {
+    const { loss, psnrDb } = this.#means();
+    const held = this.#validationPsnrDb === undefined ? "" : `, held out ${this.#validationPsnrDb.toFixed(1)} dB`;
+    return `loss ${loss.toPrecision(3)}${psnrDb === undefined ? "" : `, ${psnrDb.toFixed(1)} dB`}${held}`;
+  }
+
+  async #flush(): Promise<void> {
+    const lines = this.#pending;
+    this.#pending = [];
+    this.#flushedAt = performance.now();
+    if (lines.length > 0) await this.#folder.appendMetrics(lines);
+  }
+
+  async #save(state: TrainState<P>, settings: S): Promise<void> {
+    if (state.step === this.#savedStep) return;
+    await this.#flush();
+    const content = this.#run.encode(settings, state);
+    this.#savedAs = await this.#folder.writeCheckpoint(state.step, content, this.#options.keep ?? 3);
+    this.#savedStep = state.step;
+  }
+}

@@ -1,0 +1,131 @@
+import { resolve } from "node:path";
+import type { LoadedBackend } from "@coordtok/backend";
+import { checkChoice, checkInteger, CoordTokError } from "@coordtok/core";
+import { resolveCheckpoint } from "@coordtok/core/node";
+import { initialTrainState, optimizerOf, type TrainState } from "@coordtok/core/train";
+import { lpipsWeightsNames, type LpipsWeightsName } from "@coordtok/metrics";
+import { defaultWeightsFolder } from "@coordtok/metrics/node";
+import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerParams } from "@coordtok/tokenizer/model";
+import { loadModel } from "@coordtok/tokenizer/node";
+import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
+import { checkMemory } from "../model.js";
+import type { TrainOnVideosOptions } from "./train-on-videos.js";
+import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+
+/** Which perceptual loss stage 2 takes. */
+export interface PerceptualChoice {
+  /** LPIPS with this network. */
+  readonly lpips: LpipsWeightsName;
+  /** Where its files lie. */
+  readonly weights: string;
+}
+
+/** What `config.json` of the run of a tokenizer says: all that is needed to do the same training again. */
+export interface TokenizerRecord {
+  readonly config: TokenizerConfig;
+  readonly settings: TokenizerTrainSettings;
+  readonly seed: number;
+  /** Absolute paths of the videos, in the order in which clips are numbered. */
+  readonly videos: readonly string[];
+  readonly validation: readonly string[];
+  /** The perceptual loss of stage 2. */
+  readonly perceptual?: PerceptualChoice | undefined;
+  /** The checkpoint whose weights the training began with. */
+  readonly from?: string | undefined;
+  /** How the number of steps came about, when a time budget was given. */
+  readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
+}
+
+/** Checks what a `config.json` says. @throws CoordTokError `config`. */
+export function parseTokenizerRecord(stored: object): TokenizerRecord {
+  const record = stored as TokenizerRecord;
+  checkInteger(record.seed, "seed", 0);
+  for (const name of ["videos", "validation"] as const) checkTexts(record[name], name);
+  if (record.perceptual !== undefined) {
+    checkChoice(record.perceptual.lpips, "perceptual.lpips", lpipsWeightsNames);
+    checkTexts([record.perceptual.weights], "perceptual.weights");
+  }
+  return { ...record, config: checkConfig(record.config) };
+}
+
+/** What is trained, from which state on, and what the run folder will say about it. */
+export interface TokenizerPlan {
+  readonly config: TokenizerConfig;
+  readonly settings: TokenizerTrainSettings;
+  /** Absent in a training from fresh parameters. */
+  readonly state?: TrainState<TokenizerParams> | undefined;
+  readonly record: Omit<TokenizerRecord, "videos">;
+}
+
+/**
+ * Plans a new training, or reads the one that goes on. Whether it fits into memory is known before any weights are there.
+ * @throws CoordTokError `memory`, `config`, `checkpoint`, `usage`.
+ */
+export function planTokenizer(
+  resumed: Resumed<TokenizerRecord> | undefined,
+  options: TrainOnVideosOptions,
+  backend: LoadedBackend,
+): Promise<TokenizerPlan> {
+  return resumed === undefined ? newPlan(options, backend) : resumedPlan(resumed, options, backend);
+}
+
+async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): Promise<TokenizerPlan> {
+  const { seed = 0, from, signal } = options;
+  const settings = { ...trainDefaults, ...options.settings };
+  const validation = (options.validation ?? []).map((path) => resolve(path));
+  const perceptual = perceptualChoice(settings, undefined, options);
+  const record = { settings, seed, validation, perceptual };
+  const onConfig = (config: TokenizerConfig): void => {
+    checkTrainingMemory(config, settings, backend);
+  };
+  if (from !== undefined) {
+    const checkpoint = resolve(await resolveCheckpoint(from));
+    // The moving average of the checkpoint, which the training takes over.
+    const { config, params } = await loadModel(checkpoint, { signal, onConfig });
+    const state = initialTrainState(params, seed, optimizerOf(settings));
+    return { config, settings, state, record: { config, ...record, from: checkpoint } };
+  }
+  const { config } = options;
+  if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
+  onConfig(config);
+  return { config, settings, record: { config, ...record } };
+}
+
+async function resumedPlan(
+  { checkpoint, record }: Resumed<TokenizerRecord>,
+  options: TrainOnVideosOptions,
+  backend: LoadedBackend,
+): Promise<TokenizerPlan> {
+  checkTrainingMemory(record.config, { ...record.settings, ...options.settings }, backend);
+  let perceptual: PerceptualChoice | undefined;
+  const plan = await resumeTraining(checkpoint, readTraining, options, (_, settings) => {
+    perceptual = perceptualChoice(settings, record.perceptual, options);
+  });
+  const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;
+  return { ...plan, record: { ...record, settings: plan.settings, validation, perceptual } };
+}
+
+function checkTrainingMemory(
+  config: TokenizerConfig,
+  { batchSize, pointsPerClip }: TokenizerTrainSettings,
+  backend: LoadedBackend,
+): void {
+  checkMemory(config, { task: "train", clips: batchSize, points: pointsPerClip }, backend);
+}
+
+/** Which perceptual loss a training takes. @throws CoordTokError `config` for stage 2 without one. */
+function perceptualChoice(
+  { stage }: TokenizerTrainSettings,
+  before: PerceptualChoice | undefined,
+  options: TrainOnVideosOptions,
+): PerceptualChoice | undefined {
+  if (stage === 1) return undefined;
+  const lpips = options.lpips ?? before?.lpips;
+  if (lpips === undefined)
+    throw new CoordTokError("config", "Stage 2 needs a perceptual loss; choose its network.", {
+      options: { lpips: undefined },
+    });
+  const weights = options.weights === undefined ? before?.weights : resolve(options.weights);
+  return { lpips, weights: weights ?? resolve(defaultWeightsFolder) };
+}

@@ -1,0 +1,121 @@
+import { CoordTokError, type TensorTree } from "@coordtok/core";
+import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
+import { disposeTrainState, type LoopSettings, type StoredTraining, type TrainState } from "@coordtok/core/train";
+import type { CommonOptions } from "../model.js";
+import { readRunConfig, runFolderOf } from "./run-folder.js";
+
+/** The options that every training has. */
+export interface TrainingOptions<Settings extends LoopSettings> extends CommonOptions {
+  /** The run folder to make (default `runs/` and the date and time). Not with `resume`. */
+  readonly out?: string | undefined;
+  /** What differs from `trainDefaults`, or from the settings of the training that goes on. */
+  readonly settings?: Partial<Settings> | undefined;
+  /** Instead of a number of steps a time: the speed of the first steps decides how many there will be. */
+  readonly minutes?: number | undefined;
+  /** Of the parameters and all draws (default 0). Not with `resume`. */
+  readonly seed?: number | undefined;
+  /** Steps between two checkpoints (default 500). */
+  readonly saveEvery?: number | undefined;
+  /** How many checkpoints are kept (default 3). */
+  readonly keep?: number | undefined;
+  /** A run folder, or a checkpoint in one, to go on with. */
+  readonly resume?: string | undefined;
+}
+
+/** A training that goes on: its checkpoint, and what `config.json` of its run folder says. */
+export interface Resumed<RunRecord> {
+  readonly checkpoint: string;
+  readonly record: RunRecord;
+}
+
+/** The folder of a run, and the training in it that goes on, if any. */
+export interface RunPlace<RunRecord> {
+  readonly path: string;
+  readonly resumed: Resumed<RunRecord> | undefined;
+}
+
+/**
+ * Where a training is kept: the folder of the training that goes on, else the one asked for.
+ * @param parse gives what `config.json` says its type.
+ * @throws CoordTokError `usage` for a seed of a training that goes on, `checkpoint` when there is none to go on with.
+ */
+export async function findRun<RunRecord>(
+  options: TrainingOptions<LoopSettings>,
+  parse: (stored: object) => RunRecord,
+): Promise<RunPlace<RunRecord>> {
+  const { resume, seed, out } = options;
+  if (resume === undefined) return { path: out ?? defaultRunName(), resumed: undefined };
+  if (seed !== undefined)
+    throw new CoordTokError("usage", "A resumed training continues with its own random numbers; leave the seed out.", {
+      options: { seed: undefined },
+    });
+  const checkpoint = await resolveCheckpoint(resume);
+  const path = checkpoint === resume ? await runFolderOf(checkpoint) : resume;
+  return { path, resumed: { checkpoint, record: await readRunConfig(path, parse) } };
+}
+
+/** `runs/2026-11-24-10-15-30`. */
+function defaultRunName(): string {
+  return `runs/${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}`;
+}
+
+/** Throws `config` unless a part of `config.json` is a list of texts. */
+export function checkTexts(value: unknown, name: string): void {
+  if (!Array.isArray(value) || !value.every((entry) => typeof entry === "string"))
+    throw new CoordTokError("config", `Expected ${name} to be texts, got ${JSON.stringify(value)}.`);
+}
+
+/**
+ * Reads the training that goes on, with what differs in its settings from now on.
+ * @param read reads a checkpoint of its kind.
+ * @param check throws when the training cannot go on with other settings.
+ * @throws CoordTokError `usage` when all steps are taken, and as `read` and `check`; nothing stays in memory then.
+ */
+export async function resumeTraining<Config, Settings extends LoopSettings, P extends TensorTree>(
+  checkpoint: string,
+  read: (
+    source: FileSource,
+    options: { readonly signal?: AbortSignal | undefined },
+  ) => Promise<StoredTraining<Config, Settings, P>>,
+  options: TrainingOptions<Settings>,
+  check?: (before: Settings, now: Settings) => void,
+): Promise<StoredTraining<Config, Settings, P>> {
+  const { signal, minutes, onNote } = options;
+  const source = await openFileSource(checkpoint);
+  try {
+    const { config, settings: before, state } = await read(source, { signal });
+    const settings = { ...before, ...options.settings };
+    try {
+      check?.(before, settings);
+      if (minutes === undefined) checkStepsLeft(state.step, settings);
+    } catch (thrown) {
+      disposeTrainState(state);
+      throw thrown;
+    }
+    onNote?.(`Going on after step ${state.step} of ${settings.totalSteps}`);
+    return { config, settings, state };
+  } finally {
+    await source.close();
+  }
+}
+
+function checkStepsLeft(step: number, { totalSteps }: LoopSettings): void {
+  if (step >= totalSteps)
+    throw new CoordTokError(
+      "usage",
+      `The training has taken all of its ${totalSteps} steps (it is at step ${step}); ask for more steps or minutes to continue.`,
+      { options: { totalSteps: undefined, minutes: undefined } },
+    );
+}
+
+/** A plan whose state is freed with it. A training that has taken the state over has freed it before, which is no harm. */
+export function disposable<Plan extends { readonly state?: TrainState<TensorTree> | undefined }>(
+  plan: Plan,
+): Plan & Disposable {
+  return {
+    ...plan,
+    [Symbol.dispose]: () => {
+      if (plan.state !== undefined) disposeTrainState(plan.state);
+    },
+  };
+}

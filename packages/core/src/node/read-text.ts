@@ -1,0 +1,38 @@
+import { CoordTokError } from "../errors.js";
+import { bytesText } from "../text/text.js";
+import { fileReadError } from "./file-error.js";
+import { openOrdinaryFile } from "./ordinary-file.js";
+
+/** Options of {@link readText}. */
+export interface ReadTextOptions {
+  /** A larger file is refused before it is read (default 256 MiB, half of what a string can hold). */
+  readonly mostBytes?: number | undefined;
+}
+
+/**
+ * Reads a text file as UTF-8.
+ * @throws CoordTokError `file-not-found`; `file-read` for anything but an ordinary file that may be read; `file-format` for one that is too large.
+ */
+export async function readText(path: string, { mostBytes = 2 ** 28 }: ReadTextOptions = {}): Promise<string> {
+  const { handle, size } = await openOrdinaryFile(path);
+  try {
+    if (size > mostBytes)
+      throw new CoordTokError(
+        "file-format",
+        `Expected a text of at most ${bytesText(mostBytes)}, but "${path}" has ${bytesText(size)}.`,
+      );
+    return await handle.readFile("utf8");
+  } catch (thrown) {
+    throw fileReadError(thrown, path);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** {@link readText}, or `undefined` where there is no such file. */
+export async function readTextIfThere(path: string, options: ReadTextOptions = {}): Promise<string | undefined> {
+  return readText(path, options).catch((thrown: unknown) => {
+    if (thrown instanceof CoordTokError && thrown.code === "file-not-found") return undefined;
+    throw thrown;
+  });
+}
