@@ -27,7 +27,7 @@ import { checkWheelSum } from "./wheel-sums.js";
 import { openWheel, parseWheelName, type Wheel } from "./wheel.js";
 
 /** The wheel that brings ffmpeg. Its own code is not used, only the program in it. */
-export const ffmpegWheel = { project: "imageio-ffmpeg", version: "0.8.1" } as const;
+const ffmpegWheel = { project: "imageio-ffmpeg", version: "0.8.1" } as const;
 
 /** Whether a wheel given as a file is the one that brings ffmpeg, by its name. */
 export function isFfmpegWheel(path: string): boolean {
