@@ -1,7 +1,9 @@
-import { clipFromRgb, disposeTree, meanSquaredErrorSum, Random, type Clip, type RgbClip } from "@coordtok/core";
+import { clipFromRgb, disposeTree, Random, type Clip, type RgbClip } from "@coordtok/core";
+import { meanSquaredErrorSum } from "@coordtok/core/nn";
 import { adamw, lossAndGradients } from "@coordtok/core/train";
 import { preset as sitPreset } from "@coordtok/diffusion";
 import { sit } from "@coordtok/diffusion/model";
+import { overrideConfig, preset, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   createDecoderParams,
   createEncoderParams,
@@ -9,12 +11,8 @@ import {
   decodePatches,
   encode,
   latticeOf,
-  overrideConfig,
-  preset,
-  triplaneShapeOf,
-  type TokenizerConfig,
   type TokenizerParams,
-} from "@coordtok/tokenizer";
+} from "@coordtok/tokenizer/model";
 import { patchTargets, randomPatches, tokenizerLoss } from "@coordtok/tokenizer/train";
 import {
   disposeTriplane,

@@ -4,7 +4,7 @@ import { encodePng } from "@coordtok/video/node";
 import { loadBackend } from "@coordtok/backend";
 import { disposeTree, rgbFromClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
-import { decode } from "@coordtok/tokenizer";
+import { decode } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 import { encodeVideo, readTriplane } from "coordtok";
 

@@ -2,6 +2,8 @@ import { buildPackage } from "../../tsup.base.js";
 
 export default buildPackage({
   index: "src/index.ts",
+  "model/index": "src/model/index.ts",
+  "lattice/index": "src/lattice/index.ts",
   "official/index": "src/official/index.ts",
   "train/index": "src/train/index.ts",
   "node/index": "src/node/index.ts",

@@ -1,4 +1,4 @@
-import { convertReference } from "@coordtok/tokenizer";
+import { convertReference } from "@coordtok/tokenizer/lattice";
 import { openSafetensors } from "@coordtok/core";
 import { openFileSource, writeAtomically } from "@coordtok/core/node";
 

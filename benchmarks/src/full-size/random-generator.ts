@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { loadBackend } from "@coordtok/backend";
 import { writeAtomically } from "@coordtok/core/node";
 import { defaultFlow, encodeGenerator, preset as sitPreset } from "@coordtok/diffusion";
-import { createDecoderParams, createEncoderParams, encodeTokenizer, preset } from "@coordtok/tokenizer";
+import { encodeTokenizer, preset } from "@coordtok/tokenizer";
+import { createDecoderParams, createEncoderParams } from "@coordtok/tokenizer/model";
 import { perPlane } from "@coordtok/triplane";
 import { repeatingInitializer, repeatingSiTParams } from "../weights.js";
 

@@ -1,5 +1,6 @@
 import type { BackendOptions, LoadedBackend } from "@coordtok/backend";
-import { CoordTokError, type LongCallOptions, type MemoryEstimate, type Notices } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type Notices } from "@coordtok/core";
+import type { MemoryEstimate } from "@coordtok/core/nn";
 import type { OverwriteOption } from "@coordtok/core/node";
 import { bytesText } from "@coordtok/core/text";
 import {
@@ -7,14 +8,8 @@ import {
   type MemoryWork as GeneratorWork,
   type SiTConfig,
 } from "@coordtok/diffusion";
-import {
-  estimateLatticeMemory,
-  estimateMemory,
-  type LatticeConfig,
-  type LatticeMemoryWork,
-  type MemoryWork,
-  type TokenizerConfig,
-} from "@coordtok/tokenizer";
+import { estimateMemory, type LatticeConfig, type MemoryWork, type TokenizerConfig } from "@coordtok/tokenizer";
+import { estimateLatticeMemory, type LatticeMemoryWork } from "@coordtok/tokenizer/lattice";
 import type { FfmpegOptions } from "@coordtok/video/node";
 
 /** The options that every function of this package has. */

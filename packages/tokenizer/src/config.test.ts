@@ -1,6 +1,7 @@
 import { tokenCount } from "@coordtok/triplane";
 import { describe, expect, it } from "vitest";
-import { checkConfig, overrideConfig, paramShapes, preset, presetNames, triplaneShapeOf } from "./index.js";
+import { checkConfig, overrideConfig, preset, presetNames, triplaneShapeOf } from "./index.js";
+import { paramShapes } from "./model/index.js";
 import { configFromOfficial } from "./official/index.js";
 
 describe("tokenizer configuration", () => {

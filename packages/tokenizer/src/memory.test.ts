@@ -1,21 +1,18 @@
-import { clipFromRgb, CoordTokError, disposeTree, Random, randomInitializer } from "@coordtok/core";
+import { clipFromRgb, CoordTokError, disposeTree, Random } from "@coordtok/core";
+import { randomInitializer } from "@coordtok/core/nn";
 import { disposeTrainState, type TrainState } from "@coordtok/core/train";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { memory, profile } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { CoordTok, encodeTokenizer, estimateMemory, preset, type MemoryWork } from "./index.js";
 import {
-  CoordTok,
   createDecoderParams,
   createEncoderParams,
   createParams,
   decode,
   encode,
-  encodeTokenizer,
-  estimateMemory,
-  preset,
-  type MemoryWork,
   type TokenizerParams,
-} from "./index.js";
+} from "./model/index.js";
 import { trainDefaults, trainTokenizer } from "./train/index.js";
 import { rampClip } from "./testdata.js";
 

@@ -1,7 +1,8 @@
 import { resolveCheckpoint } from "@coordtok/core/node";
 import { type Precision, prepareBackend } from "@coordtok/backend";
 import { CoordTokError, disposeTree, type Rectangle } from "@coordtok/core";
-import { decode, defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
+import { defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
+import { decode } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
 import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";

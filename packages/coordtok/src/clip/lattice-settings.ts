@@ -1,5 +1,6 @@
 import { CoordTokError } from "@coordtok/core";
-import type { AnyTokenizerConfig, Budget, FrameSize, LatticeConfig } from "@coordtok/tokenizer";
+import type { AnyTokenizerConfig, Budget, LatticeConfig } from "@coordtok/tokenizer";
+import type { FrameSize } from "@coordtok/tokenizer/lattice";
 
 /** Rows and columns of frames in pixels. */
 export type FramePixels = Pick<FrameSize, "height" | "width">;

@@ -1,5 +1,6 @@
 import { CoordTokError, type LongCallOptions, type RgbClip } from "@coordtok/core";
-import type { FrameSize, TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import type { FrameSize } from "@coordtok/tokenizer/lattice";
 import { readClip, type FfmpegOptions } from "@coordtok/video/node";
 import { basename } from "node:path";
 import type { TriplaneSource } from "@coordtok/triplane";

@@ -9,15 +9,8 @@ import {
   type LongCallOptions,
 } from "@coordtok/core";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
-import {
-  checkConfig,
-  checkpointKind,
-  decoderShapes,
-  loadTokenizer,
-  triplaneShapeOf,
-  type DecoderParams,
-  type TokenizerConfig,
-} from "@coordtok/tokenizer";
+import { checkConfig, checkpointKind, loadTokenizer, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import {
   disposeTriplane,
   encodeTriplaneFile,

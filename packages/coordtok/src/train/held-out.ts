@@ -1,6 +1,7 @@
 import { clipFromRgb, isCoordTokError, rgbFromClip, type RgbClip } from "@coordtok/core";
 import { psnrOfRgb } from "@coordtok/metrics";
-import { decode, encode, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { decode, encode, type TokenizerParams } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 
 /** The mean PSNR of held-out clips in dB, encoded and decoded with some weights; `undefined` when it was stopped. */
@@ -32,8 +33,7 @@ async function psnrOfClip(
   try {
     const times = Array.from({ length: clip.frameCount }, (_, i) => i);
     const decoded = await decode(params.decoder, config, triplane, { times, signal });
-    const frames = await rgbFromClip(decoded);
-    decoded.frames.dispose();
+    const frames = await rgbFromClip(decoded).finally(() => decoded.frames.dispose());
     return psnrOfRgb(clip, frames).clipDb;
   } finally {
     disposeTriplane(triplane);

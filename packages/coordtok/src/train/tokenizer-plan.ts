@@ -5,7 +5,8 @@ import { resolveCheckpoint } from "@coordtok/core/node";
 import { initialTrainState, optimizerOf, type TrainState } from "@coordtok/core/train";
 import { lpipsWeightsNames, type LpipsWeightsName } from "@coordtok/metrics";
 import { defaultWeightsFolder } from "@coordtok/metrics/node";
-import { checkConfig, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerParams } from "@coordtok/tokenizer/model";
 import { loadModel } from "@coordtok/tokenizer/node";
 import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { checkMemory } from "../model.js";
@@ -122,7 +123,9 @@ function perceptualChoice(
   if (stage === 1) return undefined;
   const lpips = options.lpips ?? before?.lpips;
   if (lpips === undefined)
-    throw new CoordTokError("config", "Stage 2 needs a perceptual loss: choose its network with --lpips.");
+    throw new CoordTokError("config", "Stage 2 needs a perceptual loss; choose its network.", {
+      options: { lpips: undefined },
+    });
   const weights = options.weights === undefined ? before?.weights : resolve(options.weights);
   return { lpips, weights: weights ?? resolve(defaultWeightsFolder) };
 }

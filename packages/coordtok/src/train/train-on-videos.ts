@@ -5,7 +5,8 @@ import { countText } from "@coordtok/core/text";
 import { perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
 import { disposeLpipsParams } from "@coordtok/metrics/networks";
 import { loadLpips } from "@coordtok/metrics/node";
-import type { TokenizerConfig, TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import type { TokenizerParams } from "@coordtok/tokenizer/model";
 import { encodeTraining, psnrOfError, trainTokenizer, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { findVideos } from "@coordtok/video/node";
 import { heldOutPsnr } from "./held-out.js";
@@ -77,7 +78,7 @@ function tokenizerRun(
     settings,
     state,
     record: { ...record, videos },
-    command: "train-tokenizer",
+    trainer: "trainOnVideos",
     steps: (current, from) =>
       trainTokenizer({
         config,

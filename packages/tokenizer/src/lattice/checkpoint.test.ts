@@ -2,7 +2,8 @@ import { clipFromRgb, disposeTree, encodeSafetensors, openSafetensors, treeEntri
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
-import { CoordTok, LatticeCoordTok, encodeTokenizer, openTokenizer, preset, stateDictFromLattice } from "../index.js";
+import { CoordTok, LatticeCoordTok, encodeTokenizer, openTokenizer, preset } from "../index.js";
+import { stateDictFromLattice } from "./state-dict.js";
 import { rampClip } from "../testdata.js";
 import { convertReference, encodeLatticeCheckpoint } from "./checkpoint.js";
 import type { LatticeConfig } from "./config.js";

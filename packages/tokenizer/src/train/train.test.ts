@@ -3,7 +3,8 @@ import { disposeTrainState, type TrainState } from "@coordtok/core/train";
 import { describeEachBackend } from "@coordtok/tools";
 import { memory, mean, square, sub, sum, type Scalar } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
-import { checkConfig, preset, type TokenizerParams } from "../index.js";
+import { checkConfig, preset } from "../index.js";
+import type { TokenizerParams } from "../model/index.js";
 import { createParams } from "../params.js";
 import { rampClip } from "../testdata.js";
 import {

@@ -1,5 +1,6 @@
 import { clipFromRgb, CoordTokError, disposeTree, type Clip } from "@coordtok/core";
 import { lossAndGradients } from "@coordtok/core/train";
+import type { Budget, LatticeConfig } from "@coordtok/tokenizer";
 import {
   decodeLattice,
   encodeLattice,
@@ -7,11 +8,9 @@ import {
   latticeConfigFromReference,
   latticeFromStateDict,
   stateDictFromLattice,
-  type Budget,
-  type LatticeConfig,
   type LatticeParams,
   type ReferenceConfig,
-} from "@coordtok/tokenizer";
+} from "@coordtok/tokenizer/lattice";
 import { latticeLoss } from "@coordtok/tokenizer/train";
 import { planeNames, type Triplane } from "@coordtok/triplane";
 import { reshape, type Tensor } from "@tensorflow/tfjs-core";

@@ -1,7 +1,8 @@
 import { disposeTree, renamedTensors, type SafetensorsFile } from "@coordtok/core";
 import { latticeCoordinate } from "@coordtok/triplane";
 import { officialIndex } from "@coordtok/triplane/official";
-import { decodePatches, encode, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { decodePatches, encode, type TokenizerParams } from "@coordtok/tokenizer/model";
 import {
   configFromOfficial,
   decodeOfficial,

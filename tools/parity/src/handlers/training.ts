@@ -1,6 +1,7 @@
 import { disposeTree, type PerceptualLoss, type RgbClip, type RgbFrame, treeMap } from "@coordtok/core";
 import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
-import { latticeOf, type TokenizerConfig, type TokenizerParams } from "@coordtok/tokenizer";
+import type { TokenizerConfig } from "@coordtok/tokenizer";
+import { latticeOf, type TokenizerParams } from "@coordtok/tokenizer/model";
 import { officialFromParams } from "@coordtok/tokenizer/official";
 import { framePatches, patchTargets, tokenizerLoss, type LossBatch } from "@coordtok/tokenizer/train";
 import { lpips } from "@coordtok/metrics";
