@@ -23,7 +23,7 @@ const flags = {
   }),
   statistics: toggle("only make the feature statistics of the videos, to be compared later"),
   merge: toggle("put the folders of parts together that were made with --shard"),
-  out: text("folder for the report; the same command goes on where it was stopped", {
+  out: text("folder for the report; the same command resumes where it stopped", {
     value: "folder",
     initial: "evaluation",
   }),
@@ -166,7 +166,7 @@ function shardOf(given: string | undefined): Shard | undefined {
   return { index, count };
 }
 
-/** Says how to go on when it is stopped. */
+/** Says how to resume after a stop. */
 async function goingOn<T>({ flags: values, signal }: CommandContext<typeof flags>, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -174,7 +174,7 @@ async function goingOn<T>({ flags: values, signal }: CommandContext<typeof flags
     if (!signal.aborted) throw thrown;
     throw new CoordTokError(
       "aborted",
-      `Stopped; what is measured is in "${values.out}". The same command goes on from there.`,
+      `Stopped; what is measured is in "${values.out}". The same command resumes there.`,
       { cause: thrown },
     );
   }
