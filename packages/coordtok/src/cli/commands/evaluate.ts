@@ -61,7 +61,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
   name: "evaluate",
   summary: "measure reconstructions or generated videos, with a report",
   description:
-    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (one file, nothing loaded from elsewhere) and a line for each clip. Ctrl-C stops at once and keeps every clip that is measured: the same command goes on from there. --shard and --merge share the work, each part in a folder of its own. Weights are never downloaded: where a file is missing, the command that gets it is printed.",
+    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and a line for each clip. Ctrl-C stops immediately and keeps every measured clip: the same command resumes there. --shard and --merge split the work, each part in its own folder. Weights are never downloaded: where a file is missing, the error holds the command that downloads it.",
   args: [
     { name: "PATH", help: "the original or real videos: files and folders; with --merge the parts", several: true },
   ],

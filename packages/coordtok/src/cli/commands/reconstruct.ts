@@ -18,7 +18,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
   name: "reconstruct",
   summary: "encode and decode a video, then measure and show the result",
   description:
-    "Encodes and decodes a window of a video and writes the reconstruction, a video with original, reconstruction and error beside each other, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
+    "Encodes and decodes a window of a video. Writes the reconstruction, a video with original, reconstruction and error side by side, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
     checkpoint: checkpointFlag,
