@@ -1,5 +1,5 @@
 import { loadBackend } from "@coordtok/backend";
-import { beforeAll, describe } from "vitest";
+import { beforeAll, describe, type TestOptions } from "vitest";
 
 /** The backends that every suite runs on. */
 export type TestBackendName = "tensorflow" | "wasm" | "cpu";
@@ -53,14 +53,19 @@ function askedBackends(): readonly string[] | undefined {
 // Tried once per test file, while the file is collected, so that the reason of a skipped suite stands in its title.
 const tried = await testBackends();
 
+type SuiteBody = (backend: TestBackendName) => void;
+
 /**
  * A `describe` for every backend, with that backend selected before its tests run. A backend that is not available here gives a
- * skipped suite whose title has the reason, which is also printed once.
+ * skipped suite whose title has the reason, which is also printed once. Options, such as `{ timeout: 60_000 }`, are those of `describe`.
  */
-export function describeEachBackend(title: string, body: (backend: TestBackendName) => void): void {
+export function describeEachBackend(title: string, body: SuiteBody): void;
+export function describeEachBackend(title: string, options: TestOptions, body: SuiteBody): void;
+export function describeEachBackend(title: string, ...rest: [SuiteBody] | [TestOptions, SuiteBody]): void {
+  const [options, body] = rest.length === 1 ? [{}, rest[0]] : rest;
   for (const { name, available, reason } of tried) {
     if (available) {
-      describe(`${title} [${name}]`, () => {
+      describe(`${title} [${name}]`, options, () => {
         beforeAll(async () => {
           await loadBackend(name, { purpose: "training" });
         });

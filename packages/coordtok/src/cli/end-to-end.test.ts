@@ -5,13 +5,11 @@ import { testBackends } from "@coordtok/tools";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCli } from "./testdata/run-cli.js";
+import { interruptOnceThereIs, runCli } from "./testdata/run-cli.js";
 
 const common = ["--backend", "wasm"];
 const training = [...common, "--preset", "test", "--points", "64", "--seed", "3"];
 const native = (await testBackends()).find(({ name }) => name === "tensorflow");
-const hasNative = native?.available === true;
-if (!hasNative) console.log(`left out: files made with bf16 (${native?.reason ?? "no native backend"})`);
 let folder = "";
 
 const run = (...args: string[]): ReturnType<typeof runCli> => runCli(args, { cwd: folder });
@@ -138,15 +136,19 @@ describe("from a video to a triplane and back", () => {
     ]);
   });
 
-  it("--precision bf16 stands in the triplane, the reports and the line of the backend; a backend without it is one sentence", async () => {
-    const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "low.triplane.safetensors"];
-    const refused = await run(...encode, ...common, "--precision", "bf16");
+  const encodeLow = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "low.triplane.safetensors"];
+
+  it("--precision bf16 on a backend without it is one sentence", async () => {
+    const refused = await run(...encodeLow, ...common, "--precision", "bf16");
     expect([refused.code, refused.stderr.trim()]).toEqual([
       1,
       "The backend wasm computes in fp32; bf16 is for the native backend, tensorflow.",
     ]);
-    if (!hasNative) return;
-    const encoded = await run(...encode, "--precision", "bf16", "--json");
+  });
+
+  it("--precision bf16 stands in the triplane, the reports and the line of the backend", async (context) => {
+    if (native?.available !== true) context.skip(`no native backend: ${native?.reason ?? "it is not known here"}`);
+    const encoded = await run(...encodeLow, "--precision", "bf16", "--json");
     expect(encoded.stderr).toMatch(/Backend tensorflow: .*; bf16/);
     expect(JSON.parse(encoded.stdout)).toMatchObject({ precision: "bf16" });
     expect((await run("info", "low.triplane.safetensors")).stdout).toMatch(/precision +bf16/);
@@ -167,15 +169,10 @@ describe("from a video to a triplane and back", () => {
 
 describe("Ctrl-C during training", () => {
   it("saves, says how to go on with 130, and the resumed training equals an uninterrupted one bit for bit", async () => {
-    let asked = false;
     const train = ["train-tokenizer", "wide clip.mp4", ...training, "--steps", "40", "--save-every", "4", "--out"];
     const stopped = await runCli([...train, "stopped"], {
       cwd: folder,
-      onStderr: (text, child) => {
-        if (asked || !text.includes("Read videos")) return;
-        asked = true;
-        setTimeout(() => child.kill("SIGINT"), 1500);
-      },
+      onStart: interruptOnceThereIs(join(folder, "stopped/checkpoints/step-000004.safetensors")),
     });
     expect([stopped.code, stopped.stdout]).toEqual([130, ""]);
     expect(stopped.stderr).toContain("train-tokenizer --resume stopped");
@@ -226,14 +223,9 @@ describe("encode-dataset", () => {
   });
 
   it("Ctrl-C saves what was encoded and ends with 130; the same command goes on and lists what it skipped", async () => {
-    let asked = false;
     const stopped = await runCli([...encode, "--part", "1/1", "--shard-size", "4"], {
       cwd: folder,
-      onStderr: (text, child) => {
-        if (asked || !text.includes("Load weights")) return;
-        asked = true;
-        setTimeout(() => child.kill("SIGINT"), 100);
-      },
+      onStart: interruptOnceThereIs(join(folder, "films-latents/shard-1of1-00000.safetensors")),
     });
     expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining("Go on with the same command")]);
     const whole = await run(...encode);

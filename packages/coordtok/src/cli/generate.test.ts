@@ -1,11 +1,10 @@
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, readClip, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCli } from "./testdata/run-cli.js";
+import { interruptOnceThereIs, runCli } from "./testdata/run-cli.js";
 
 const common = ["--backend", "wasm"];
 let folder = "";
@@ -44,18 +43,10 @@ describe("from latents to sampled clips", { timeout: 120_000 }, () => {
   ];
 
   it("stopped by Ctrl-C and resumed, training ends with the same bits as without a stop", async () => {
-    let watch: NodeJS.Timeout | undefined;
     const stopped = await runCli([...train, ...common, "--save-every", "5", "--out", "stopped"], {
       cwd: folder,
-      onStart: (child) => {
-        watch = setInterval(() => {
-          if (!existsSync(join(folder, "stopped/checkpoints/step-000005.safetensors"))) return;
-          clearInterval(watch);
-          child.kill("SIGINT");
-        }, 10);
-      },
+      onStart: interruptOnceThereIs(join(folder, "stopped/checkpoints/step-000005.safetensors")),
     });
-    clearInterval(watch);
     expect([stopped.code, stopped.stdout]).toEqual([130, ""]);
     expect(stopped.stderr).toContain("train-diffusion --resume stopped");
     const other = await run("train-diffusion", "--resume", "stopped", "--batch", "3");

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -12,14 +13,25 @@ export interface CliEnd {
   readonly stderr: string;
 }
 
-/** Runs the command line from source, as a user would, in a folder. `onStart` and `onStderr` may act on it. */
+/** For `onStart` of {@link runCli}: Ctrl-C as soon as a file is there. */
+export function interruptOnceThereIs(path: string): (child: ChildProcess) => void {
+  return (child) => {
+    const watch = setInterval(() => {
+      if (!existsSync(path)) return;
+      clearInterval(watch);
+      child.kill("SIGINT");
+    }, 10);
+    child.once("close", () => clearInterval(watch));
+  };
+}
+
+/** Runs the command line from source, as a user would, in a folder. `onStart` may act on it. */
 export async function runCli(
   args: readonly string[],
   options: {
     readonly cwd?: string;
     readonly env?: NodeJS.ProcessEnv;
     readonly onStart?: (child: ChildProcess) => void;
-    readonly onStderr?: (text: string, child: ChildProcess) => void;
   } = {},
 ): Promise<CliEnd> {
   const child = spawn(process.execPath, ["--import", tsx, "--conditions=@coordtok/source", main, ...args], {
@@ -33,7 +45,6 @@ export async function runCli(
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
-    options.onStderr?.(stderr, child);
   });
   const code = await new Promise<number | null>((done, fail) => {
     child.once("error", fail);
