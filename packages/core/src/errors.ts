@@ -12,6 +12,7 @@ export type ErrorCode =
   | "file-write"
   | "input"
   | "memory"
+  | "not-finite"
   | "not-a-video"
   | "setup"
   | "shape"

@@ -1,6 +1,7 @@
 // Clips: the tensors that models see and the bytes that videos hold.
 export {
   byteFromModelRange,
+  bytesFromModelRange,
   checkRgbClip,
   clipFromRgb,
   modelRangeFromByte,
@@ -63,6 +64,9 @@ export {
 } from "./checkpoint/safetensors-write.js";
 export { renamedTensors, type TensorFacts, type TensorFile, type TensorType } from "./checkpoint/tensor-file.js";
 export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
+
+// Numbers that must be finite.
+export { areFinite, checkFiniteWeights } from "./checkpoint/finite.js";
 
 // Numbers in fewer bits.
 export { bfloatFromFloat, floatFromBfloat, floatFromHalf, halfFromFloat } from "./checkpoint/half.js";

@@ -137,7 +137,7 @@ function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions
   const metadata = { format: "pt", [argumentsKey]: JSON.stringify(form.official) };
   return {
     list,
-    encode: (tensors) => encodeSafetensors(tensors, metadata),
+    encode: (tensors) => encodeSafetensors(tensors, metadata, { finite: true }),
     report: {
       as: model.kind,
       direction: "export",

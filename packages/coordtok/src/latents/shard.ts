@@ -1,13 +1,15 @@
 import { join } from "node:path";
 import {
+  areFinite,
   CoordTokError,
-  floatFromHalf,
+  floatsOf,
   messageOf,
   openCheckpoint,
   saveCheckpoint,
   type Json,
   type SafetensorsEntry,
 } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { openFileSource, writeAtomically, type FileSource } from "@coordtok/core/node";
 import { checkConfig, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
@@ -78,7 +80,7 @@ export async function writeShard(
     checkFinite(statistics, facts.clips);
     const whole = { ...facts, statistics };
     const metadata = Object.fromEntries(Object.entries(whole).map(([key, value]) => [key, JSON.stringify(value)]));
-    const content = { kind: latentsKind, config: config as unknown as Json, tensors: { planes }, metadata };
+    const content = { kind: latentsKind, config: asJson(config), tensors: { planes }, metadata };
     await writeAtomically(path, saveCheckpoint(content, { dtype }));
     return whole;
   } finally {
@@ -107,7 +109,7 @@ export async function openShard(path: string): Promise<Shard> {
         throw damaged(path, `plane ${plane} does not fit`);
       return entry;
     });
-    return { path, config, ...facts, readClip: (from, index) => readClip(from, entries, index) };
+    return { path, config, ...facts, readClip: (from, index) => readClip(path, from, entries, index) };
   } finally {
     await source.close();
   }
@@ -136,25 +138,26 @@ function damaged(path: string, problem: string): CoordTokError {
   return new CoordTokError("file-format", `"${path}" is damaged: ${problem}; delete it and encode the dataset again.`);
 }
 
-async function readClip(source: FileSource, entries: readonly SafetensorsEntry[], index: number): Promise<Triplane> {
+async function readClip(
+  path: string,
+  source: FileSource,
+  entries: readonly SafetensorsEntry[],
+  index: number,
+): Promise<Triplane> {
   const values = await Promise.all(
     entries.map(async ({ begin, end, shape }) => {
       const bytes = (end - begin) / shape[0]!;
       return source.read(begin + index * bytes, bytes);
     }),
   );
+  if (!entries.every(({ dtype }, at) => areFinite(values[at]!, dtype)))
+    throw damaged(path, `the planes of clip ${index} hold numbers that are not finite`);
   return mapPlanes((plane) => {
     const at = planeNames.indexOf(plane);
-    const { dtype, shape } = entries[at]!;
-    const [, outer, inner, channels] = shape as [number, number, number, number];
-    return tensor4d(floatsOf(values[at]!, dtype), [1, outer, inner, channels]);
+    const entry = entries[at]!;
+    const [, outer, inner, channels] = entry.shape as [number, number, number, number];
+    return tensor4d(floatsOf(`planes.${plane}`, entry, values[at]!), [1, outer, inner, channels]);
   });
-}
-
-function floatsOf(bytes: Uint8Array, dtype: SafetensorsEntry["dtype"]): Float32Array {
-  const buffer = bytes.buffer as ArrayBuffer;
-  if (dtype === "F32") return new Float32Array(buffer, bytes.byteOffset, bytes.byteLength / 4);
-  return floatFromHalf(new Uint16Array(buffer, bytes.byteOffset, bytes.byteLength / 2));
 }
 
 /** The path of shard `number`; a part of a dataset that is encoded in parts has names of its own. */

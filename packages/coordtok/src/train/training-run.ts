@@ -1,5 +1,5 @@
 import type { LoadedBackend } from "@coordtok/backend";
-import { CoordTokError, type TensorTree } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, type TensorTree } from "@coordtok/core";
 import { durationText } from "@coordtok/core/text";
 import { disposeTrainState, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
 import { ownVersion } from "../inspect/versions.js";
@@ -68,7 +68,8 @@ const measuredShare = 0.15;
 
 /**
  * Trains, and keeps the run folder up to date: configuration, versions, metrics, checkpoints, curve.
- * @throws CoordTokError `aborted` with how to go on, once a checkpoint is saved; and for folders that cannot be used.
+ * @throws CoordTokError `aborted` with how to go on, once a checkpoint is saved; `not-finite` for a training that has diverged, whose
+ * checkpoints stay; and for folders that cannot be used.
  */
 export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   run: TrainingRun<P, S>,
@@ -77,10 +78,11 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   options: TrainingOptions<S>,
 ): Promise<TrainingResult> {
   let { settings, state } = run;
+  let keeper: RunKeeper<P, S> | undefined;
   try {
     const folder = await openFolder(place, state?.step ?? 0, options);
     await folder.writeConfig(run.record, versionsOf(backend));
-    const keeper = new RunKeeper(run, folder, options);
+    keeper = new RunKeeper(run, folder, options);
     const started = performance.now();
     if (options.minutes !== undefined) {
       const seconds = options.minutes * 60;
@@ -105,6 +107,9 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
     if (end.step < settings.totalSteps) throw stoppedError(run.trainer, folder.path, end);
     const seconds = (performance.now() - started) / 1000;
     return { run: folder.path, totalSteps: settings.totalSteps, backend: backend.name, ...end, seconds };
+  } catch (thrown) {
+    if (keeper === undefined || !isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
+    throw await keeper.diverged(thrown);
   } finally {
     if (state) disposeTrainState(state);
   }

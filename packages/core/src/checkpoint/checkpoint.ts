@@ -137,18 +137,18 @@ export interface CheckpointContent {
 
 /**
  * The bytes of a checkpoint file, piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. Nothing is disposed.
- * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored.
+ * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored, `not-finite` for numbers that are not.
  */
 export function saveCheckpoint(
   content: CheckpointContent,
-  options: EncodeOptions = {},
+  options: Omit<EncodeOptions, "finite"> = {},
 ): AsyncGenerator<Uint8Array, void> {
   const { tensors } = content;
   const leaves = isNamed(tensors) ? [...tensors] : treeEntries(tensors);
   return encodeSafetensors(
     leaves.map(([name, tensor]) => ({ name, tensor })),
     checkpointMetadata(content),
-    options,
+    { ...options, finite: true },
   );
 }
 
