@@ -7,7 +7,7 @@ import { findInstallation, installationsFolder, type Installation } from "../nod
 import { fusedProblem } from "../node/fused-library.js";
 import { installCommand } from "../node/native.js";
 import { findTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "../node/tfjs-node.js";
-import { lockInstallations, removeEntries, setupError } from "./cache.js";
+import { isInstallation, lockInstallations, removeEntries, setupError } from "./cache.js";
 import { findCompiler } from "./compiler.js";
 import { buildFusedLibrary } from "./kernels.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
@@ -26,7 +26,7 @@ function thisWorld(): SetupWorld {
 /**
  * Makes the native backend work on a current TensorFlow: fetches its wheel through pip, takes the libraries and headers out,
  * compiles the add-on sources of `@tensorflow/tfjs-node-gpu` against them, checks the result in a process of its own and keeps it
- * in the cache folder. Nothing else on the machine is touched. A second call finds that all is done; a call that was stopped at
+ * in the cache folder. Nothing else on the machine changes. A second call finds everything done; a call that was stopped at
  * any point starts over, using the wheels that were complete; two calls at once wait for each other.
  * @throws CoordTokError `setup` with the way out, `config` for options that mean nothing, `aborted`.
  */
@@ -129,7 +129,7 @@ async function noteDriver(
     );
 }
 
-/** Builds everything in a folder that nobody looks at, then gives it its name and points at it. */
+/** Builds everything in a staging folder, then renames it and points to it. */
 async function makeInstallation(
   plan: SetupPlan,
   tfjsNode: TfjsNodePackage,
@@ -154,7 +154,7 @@ async function makeInstallation(
   }
   await removeEntries(
     folder,
-    (entry) => entry === "downloads" || (isInstallation(entry, plan.platform.name) && entry !== name),
+    (entry) => entry === "downloads" || (isInstallation(entry, "tensorflow", plan.platform.name) && entry !== name),
   );
   const installation = await findInstallation(cache, plan.platform.name);
   if ("missing" in installation)
@@ -164,8 +164,4 @@ async function makeInstallation(
     `Kept ${bytesText(kept)} in "${installation.directory}"${plan.wheel === undefined ? "; the downloaded wheels were deleted" : ""}.`,
   );
   return installation;
-}
-
-function isInstallation(entry: string, platform: string): boolean {
-  return entry.startsWith("tensorflow-") && new RegExp(`-${platform}-[0-9a-f]{8}$`).test(entry);
 }

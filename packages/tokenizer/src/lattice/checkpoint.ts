@@ -21,7 +21,7 @@ export type LoadLatticeOptions = LoadFormOptions<LatticeConfig>;
 
 /** A lattice tokenizer out of a file; its tensors are the caller's. */
 export interface LoadedLattice {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: LatticeConfig;
   /** Its weights; with `part` only that half. */
   readonly params: Partial<LatticeParams>;
@@ -39,7 +39,8 @@ export async function loadLattice(
   return loadForm<LatticeConfig, LatticeParams>(source, parseLatticeConfig, latticeParamShapes, options);
 }
 
-function parseLatticeConfig(stored: Json): LatticeConfig {
+/** Checks the configuration that a checkpoint of a lattice tokenizer holds. */
+export function parseLatticeConfig(stored: Json): LatticeConfig {
   const isLattice = typeof stored === "object" && stored !== null && "form" in stored && stored["form"] === "lattice";
   if (!isLattice)
     throw new CoordTokError(
@@ -74,7 +75,7 @@ export async function* encodeLatticeCheckpoint(
 }
 
 /**
- * The bytes of a checkpoint of ours from a safetensors file of the PyTorch reference, which keeps its configuration as `config` in its metadata.
+ * The bytes of one of our checkpoints from a safetensors file of the PyTorch reference, which keeps its configuration as `config` in its metadata.
  * Half precision is read exactly; no backend is needed.
  * @throws CoordTokError `checkpoint` when the configuration is missing, or tensors are missing, unexpected or misshapen.
  */
