@@ -1,16 +1,5 @@
-import {
-  createLayerNorm,
-  createLinear,
-  createMlp,
-  disposeTree,
-  layerNorm,
-  linear,
-  mlp,
-  selfAttention,
-  treeFromLeaves,
-  treeLeaves,
-  type TensorTree,
-} from "@coordtok/core";
+import { disposeTree, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
+import { createLayerNorm, createLinear, createMlp, layerNorm, linear, mlp, selfAttention } from "@coordtok/core/nn";
 import { adamw } from "@coordtok/core/train";
 import { lookup, patchLattice, type Triplane } from "@coordtok/triplane";
 import {

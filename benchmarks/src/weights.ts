@@ -1,4 +1,5 @@
-import { nestTensors, Random, type Initializer } from "@coordtok/core";
+import { nestTensors, Random } from "@coordtok/core";
+import type { Initializer } from "@coordtok/core/nn";
 import type { SiTConfig } from "@coordtok/diffusion";
 import { paramShapes, type SiTParams } from "@coordtok/diffusion/model";
 import { reshape, tensor, type Rank, type ShapeMap, type Tensor } from "@tensorflow/tfjs-core";

@@ -1,4 +1,5 @@
-import { clipFromRgb, disposeTree, meanSquaredErrorSum, Random, type Clip, type RgbClip } from "@coordtok/core";
+import { clipFromRgb, disposeTree, Random, type Clip, type RgbClip } from "@coordtok/core";
+import { meanSquaredErrorSum } from "@coordtok/core/nn";
 import { adamw, lossAndGradients } from "@coordtok/core/train";
 import { preset as sitPreset } from "@coordtok/diffusion";
 import { sit } from "@coordtok/diffusion/model";

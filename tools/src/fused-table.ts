@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { FusedDescription } from "@coordtok/core";
+import type { FusedDescription } from "@coordtok/core/nn";
 import { format, resolveConfig } from "prettier";
 import { root } from "./check-command.js";
 

@@ -115,6 +115,7 @@ async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundl
 /** What a page may import from the packages; a bundler must find no Node built-in behind it. */
 const browserEntries = [
   "@coordtok/core",
+  "@coordtok/core/nn",
   "@coordtok/core/train",
   "@coordtok/core/torch",
   "@coordtok/core/text",

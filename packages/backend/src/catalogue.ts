@@ -1,4 +1,4 @@
-import type { BackendTraits } from "@coordtok/core";
+import type { BackendTraits } from "@coordtok/core/nn";
 
 /** The backends by our names. */
 export type BackendName = "tensorflow" | "webgpu" | "wasm" | "cpu";

@@ -70,7 +70,7 @@ it.each<[string, () => void, RegExp]>([
   [
     "an add-on that is none",
     () => install(),
-    /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup --force"\.$/,
+    /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup" again with the option force\.$/,
   ],
   [
     "an add-on that was exchanged",

@@ -9,7 +9,7 @@ import {
   getKernel,
   type Tensor2D,
 } from "@tensorflow/tfjs-core";
-import { backendTraits } from "@coordtok/core";
+import { backendTraits } from "@coordtok/core/nn";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { describe, expect, it } from "vitest";
 import { backendRow, type BackendName } from "./catalogue.js";

@@ -4,10 +4,10 @@ import {
   CoordTokError,
   isCoordTokError,
   messageOf,
-  registerBackendTraits,
   throwIfAborted,
   type LongCallOptions,
 } from "@coordtok/core";
+import { registerBackendTraits } from "@coordtok/core/nn";
 import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
 import type { FusedState } from "./fused/state.js";
 import { useWasmFused } from "./fused/wasm.js";

@@ -1,5 +1,6 @@
 import type { BackendOptions, LoadedBackend } from "@coordtok/backend";
-import { CoordTokError, type LongCallOptions, type MemoryEstimate, type Notices } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type Notices } from "@coordtok/core";
+import type { MemoryEstimate } from "@coordtok/core/nn";
 import type { OverwriteOption } from "@coordtok/core/node";
 import { bytesText } from "@coordtok/core/text";
 import {

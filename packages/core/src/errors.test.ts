@@ -21,6 +21,15 @@ describe("CoordTokError", () => {
     expect(error.messageWith("")).toBe("Stop it.");
   });
 
+  it("names the function that helps, with its arguments or its options", () => {
+    const remedy = ["convertFile", "a.pth", "b"] as const;
+    const converted = new CoordTokError("input", "Convert it.", { remedy });
+    expect(converted.message).toBe('Convert it (convertFile("a.pth", "b")).');
+    expect(converted.remedy).toEqual(remedy);
+    const stopped = new CoordTokError("aborted", "Go on.", { remedy: ["train"], options: { resume: "run" } });
+    expect(stopped.message).toBe('Go on (train with option resume: "run").');
+  });
+
   it("puts options after a sentence that ends without a full stop", () => {
     const error = new CoordTokError("input", 'did you mean "x"?', { options: { name: undefined } });
     expect(error.message).toBe('did you mean "x"? (option name)');

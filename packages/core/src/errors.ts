@@ -12,6 +12,7 @@ export type ErrorCode =
   | "file-write"
   | "input"
   | "memory"
+  | "not-finite"
   | "not-a-video"
   | "setup"
   | "shape"
@@ -26,6 +27,9 @@ const marker = Symbol.for("coordtok.error");
  */
 export type NamedOptions = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** A function by its name, and its first arguments: `["convertFile", "a.pth", "a.safetensors"]`. */
+export type Remedy = readonly [name: string, ...args: readonly string[]];
+
 /**
  * The one error class of the project. Its message is one sentence that says what was expected, what came and what to do, and names the
  * options that do it; it is meant to be shown to a person without a stack trace. Any other error class is a bug.
@@ -37,12 +41,14 @@ export class CoordTokError extends Error {
   readonly code: ErrorCode;
   /** The message without its options. */
   readonly sentence: string;
-  /** The options that the sentence speaks of. */
+  /** The options that the sentence speaks of; those of the remedy where there is one. */
   readonly options: NamedOptions;
+  /** The function that does what the sentence advises, with its first arguments. */
+  readonly remedy: Remedy | undefined;
   /** More lines that help to find the cause (the tail of a program's output, a path), never needed to understand the message. */
   readonly details: readonly string[];
 
-  /** @param sentence what happened and what to do, in words; `more.options` says which options do it. */
+  /** @param sentence what happened and what to do, in words; `more` says with which options or which function. */
   constructor(
     code: ErrorCode,
     sentence: string,
@@ -50,24 +56,33 @@ export class CoordTokError extends Error {
       readonly cause?: unknown;
       readonly details?: readonly string[] | undefined;
       readonly options?: NamedOptions | undefined;
+      readonly remedy?: Remedy | undefined;
     } = {},
   ) {
-    const { cause, details = [], options = {} } = more;
-    super(withOptions(sentence, optionsText(options)), cause === undefined ? undefined : { cause });
+    const { cause, details = [], options = {}, remedy } = more;
+    super(withHow(sentence, howText(options, remedy)), cause === undefined ? undefined : { cause });
     this.code = code;
     this.sentence = sentence;
     this.options = options;
+    this.remedy = remedy;
     this.details = details;
     Object.defineProperty(this, marker, { value: true });
   }
 
-  /** The message with its options written in another way, such as the flags of a command line; the sentence alone for an empty text. */
-  messageWith(options: string): string {
-    return withOptions(this.sentence, options);
+  /** The message with its options and its remedy written in another way, such as a command line; for an empty text the sentence alone. */
+  messageWith(how: string): string {
+    return withHow(this.sentence, how);
   }
 }
 
-/** `option overwrite: true`, `options first: 3, count: 5`; empty without options. */
+/** `option overwrite: true`, `convertFile("a.pth", "a.safetensors")`, `trainOnVideos with option resume: "run"`; empty without either. */
+function howText(options: NamedOptions, remedy: Remedy | undefined): string {
+  const [name, ...args] = remedy ?? [];
+  const call = args.length === 0 ? name : `${name!}(${args.map((argument) => JSON.stringify(argument)).join(", ")})`;
+  return [call, optionsText(options)].filter((text) => text !== undefined && text !== "").join(" with ");
+}
+
+/** `options first: 3, count: 5`; empty without options. */
 function optionsText(options: NamedOptions): string {
   const texts = Object.entries(options).map(([name, value]) =>
     value === undefined ? name : `${name}: ${JSON.stringify(value)}`,
@@ -75,10 +90,10 @@ function optionsText(options: NamedOptions): string {
   return texts.length === 0 ? "" : `option${texts.length === 1 ? "" : "s"} ${texts.join(", ")}`;
 }
 
-/** A sentence with options in brackets before its full stop. */
-function withOptions(sentence: string, options: string): string {
-  if (options === "") return sentence;
-  return sentence.endsWith(".") ? `${sentence.slice(0, -1)} (${options}).` : `${sentence} (${options})`;
+/** A sentence that says in brackets before its full stop how to do what it advises. */
+function withHow(sentence: string, how: string): string {
+  if (how === "") return sentence;
+  return sentence.endsWith(".") ? `${sentence.slice(0, -1)} (${how}).` : `${sentence} (${how})`;
 }
 
 /** Whether a value is a {@link CoordTokError}, also when it comes from another installed copy of this package. */

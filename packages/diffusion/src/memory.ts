@@ -1,4 +1,4 @@
-import { hasFused, inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core";
+import { hasFused, inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core/nn";
 import { tokensOf, tokenValues, type SiTConfig } from "./config.js";
 import { paramShapes } from "./model/params.js";
 

@@ -34,7 +34,8 @@ export function headsOfWidth(width: number): number {
   if (size === undefined)
     throw new CoordTokError(
       "config",
-      `No published SiT has the width ${width}; say how many attention heads the model has (--heads) or give its configuration (--config).`,
+      `No published SiT has the width ${width}; say how many attention heads the model has or give its configuration.`,
+      { options: { heads: undefined, config: undefined } },
     );
   return size[2];
 }

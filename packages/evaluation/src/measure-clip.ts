@@ -1,10 +1,11 @@
 import type { RgbPicture } from "@coordtok/video";
-import { throwIfAborted, type RgbFrame } from "@coordtok/core";
+import { CoordTokError, throwIfAborted, type RgbFrame } from "@coordtok/core";
 import { ClipScorer, ContentMeter, FeatureWindows, SeamMeter, type ClipScores } from "@coordtok/metrics";
 import type { I3dOutput, I3dParams, LpipsParams } from "@coordtok/metrics/networks";
 import type { PlannedClip } from "./clip-plan.js";
 import type { PairSource } from "./pair-source.js";
 import type { ClipRecord, FrameMeasureName, Scores, SetRecord } from "./record.js";
+import { measureLabels } from "./report-text.js";
 import { Strip } from "./strip.js";
 
 /** I3D and how it is used. */
@@ -58,6 +59,7 @@ export async function measurePair(
     onFrame?.();
   }
   const scores = await scorer.scores();
+  checkScores(scoresOf(scores), clip);
   const segments = source.segmentLength === undefined ? 1 : Math.ceil(scores.frameCount / source.segmentLength);
   const { motion, detail } = content.scores();
   const record: ClipRecord = {
@@ -115,9 +117,24 @@ function featureRows(network: FeatureNetwork | undefined): {
     rows,
     take: async (frame) => {
       const row = await windows?.take(frame);
+      if (row?.every(Number.isFinite) === false)
+        throw new CoordTokError(
+          "not-finite",
+          "The features of a clip are not finite: the weights of I3D are damaged; get them again.",
+        );
       if (row) rows.push(row);
     },
   };
+}
+
+/** Only a PSNR may be infinite: of clips that are equal. */
+function checkScores(scores: Scores, { video }: PlannedClip): void {
+  for (const [name, value] of Object.entries(scores))
+    if (!Number.isFinite(value) && !(name === "psnrDb" && value === Infinity))
+      throw new CoordTokError(
+        "not-finite",
+        `The ${measureLabels[name as FrameMeasureName]} of "${video.name}" is ${value}: the weights that it is computed with are damaged; get them again.`,
+      );
 }
 
 /** The scores of a clip by their names in reports. */

@@ -1,3 +1,4 @@
+import { CoordTokError } from "@coordtok/core";
 import { frechetDistance, pearson, spearman, summarize, type PooledStatistics, type Summary } from "@coordtok/metrics";
 import type { LeftOut } from "./clip-plan.js";
 import { protocolText } from "./protocol.js";
@@ -186,6 +187,11 @@ function distance({ reference, other }: NonNullable<ReportParts["statistics"]>):
       ],
     };
   const { warnings, ...terms } = frechetDistance(reference, other);
+  if (!Object.values(terms).every(Number.isFinite))
+    throw new CoordTokError(
+      "not-finite",
+      "The Fréchet distance is not finite: the feature statistics are damaged; make them again.",
+    );
   return { report: { ...terms, referenceVectors, otherVectors, dimension: reference.dimension }, warnings };
 }
 

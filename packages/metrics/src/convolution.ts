@@ -13,7 +13,7 @@ import {
   type Tensor1D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { backendTraits, hasFused, operation, runFused } from "@coordtok/core";
+import { backendTraits, hasFused, operation, runFused } from "@coordtok/core/nn";
 
 /** A frozen convolution. */
 export type ConvolutionParams = {

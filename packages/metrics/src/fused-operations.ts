@@ -1,4 +1,4 @@
-import type { FusedTable } from "@coordtok/core";
+import type { FusedTable } from "@coordtok/core/nn";
 
 /** The fused operations of the metrics. The arithmetic is that of `packages/backend/kernels/kernels.h`. */
 export const fusedOperations = {
@@ -37,7 +37,7 @@ export const fusedOperations = {
 /** The fused operations of the metrics by name. */
 export type MetricsOperations = FusedTable<typeof fusedOperations>;
 
-declare module "@coordtok/core" {
+declare module "@coordtok/core/nn" {
   interface FusedTables {
     /** Those of the metrics. */
     readonly metrics: MetricsOperations;

@@ -14,7 +14,8 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkRgbClip, checkShape, CoordTokError, hasFused, isRecording, runFused, type RgbClip } from "@coordtok/core";
+import { checkRgbClip, checkShape, CoordTokError, type RgbClip } from "@coordtok/core";
+import { hasFused, isRecording, runFused } from "@coordtok/core/nn";
 
 /** Options of the tensor forms of PSNR. */
 export interface PsnrOptions {

@@ -26,7 +26,8 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError, hasFused, isRecording, runFused } from "@coordtok/core";
+import { checkShape, CoordTokError } from "@coordtok/core";
+import { hasFused, isRecording, runFused } from "@coordtok/core/nn";
 
 /** Options of {@link ssimPerFrame} and {@link msSsimPerFrame}. */
 export interface SsimOptions {

@@ -119,7 +119,7 @@ export function encodeFormBytes(
   metadata: Readonly<Record<string, string>>,
 ): AsyncGenerator<Uint8Array, void> {
   const stored = Array.from(tensors, (tensor) => ({ ...tensor, name: `average.${tensor.name}` }));
-  return encodeSafetensors(stored, checkpointMetadata({ kind: checkpointKind, config, metadata }));
+  return encodeSafetensors(stored, checkpointMetadata({ kind: checkpointKind, config, metadata }), { finite: true });
 }
 
 /** The names and shapes of the decoder's parameters alone, for files that carry a decoder. */

@@ -1,12 +1,5 @@
-import {
-  checkChoice,
-  checkDivides,
-  checkInteger,
-  checkGroup,
-  CoordTokError,
-  withOverrides,
-  type PatchSize,
-} from "@coordtok/core";
+import { checkChoice, checkDivides, checkInteger, checkGroup, CoordTokError, withOverrides } from "@coordtok/core";
+import type { PatchSize } from "@coordtok/core/nn";
 import {
   patchLattice,
   planeNames,

@@ -1,4 +1,4 @@
-import { gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core";
+import { gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core/nn";
 import { lookup, type PointSet, type Triplane } from "@coordtok/triplane";
 import { add, mul, reshape, tensor2d, tidy, tile, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import { latticeOf, type TokenizerConfig } from "./config.js";

@@ -1,4 +1,5 @@
-import { addTable, layerNorm, linear, memoryBlock, type Clip } from "@coordtok/core";
+import type { Clip } from "@coordtok/core";
+import { addTable, layerNorm, linear, memoryBlock } from "@coordtok/core/nn";
 import { mapPlanes, planeNames, type PlaneName, type Triplane } from "@coordtok/triplane";
 import {
   concat,

@@ -1,4 +1,5 @@
-import { clipFromRgb, CoordTokError, disposeTree, Random, randomInitializer } from "@coordtok/core";
+import { clipFromRgb, CoordTokError, disposeTree, Random } from "@coordtok/core";
+import { randomInitializer } from "@coordtok/core/nn";
 import { disposeTrainState, type TrainState } from "@coordtok/core/train";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { memory, profile } from "@tensorflow/tfjs-core";

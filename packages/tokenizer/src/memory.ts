@@ -1,12 +1,12 @@
+import type { ExpectedShapes } from "@coordtok/core";
 import {
   hasFused,
   inferenceMemory,
   maxLogits,
   trainingMemory,
-  type ExpectedShapes,
   type MemoryEstimate,
   type PatchSize,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { planeNames } from "@coordtok/triplane";
 import { queryGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
 import { paramShapes } from "./params.js";

@@ -1,4 +1,5 @@
-import { CoordTokError, maskedKey, type Clip } from "@coordtok/core";
+import { CoordTokError, type Clip } from "@coordtok/core";
+import { maskedKey } from "@coordtok/core/nn";
 import { concat, fill, slice, tensor2d, tidy, tile, type Tensor2D, type Tensor5D } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "./config.js";
 

@@ -1,3 +1,4 @@
+import { Random, treeEntries } from "@coordtok/core";
 import {
   createLayerNorm,
   createLinear,
@@ -7,12 +8,10 @@ import {
   type LayerNormParams,
   type LinearParams,
   type MemoryBlockParams,
-  Random,
   randomInitializer,
   shapeInitializer,
-  treeEntries,
   type TransformerBlockParams,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { perPlane, planeSize, type PerPlane, type PlaneName } from "@coordtok/triplane";
 import type { Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs-core";
 import { queryPatchSize, triplaneShapeOf, videoTokenCount, type TokenizerConfig } from "./config.js";

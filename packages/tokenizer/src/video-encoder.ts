@@ -1,4 +1,4 @@
-import { addTable, layerNorm, linear, patchify, transformerBlock, type KeyBias } from "@coordtok/core";
+import { addTable, layerNorm, linear, patchify, transformerBlock, type KeyBias } from "@coordtok/core/nn";
 import { concat, reshape, slice, tile, type Tensor3D, type Tensor5D } from "@tensorflow/tfjs-core";
 import type { EncoderConfig } from "./config.js";
 import type { VideoTransformerParams } from "./params.js";

@@ -1,4 +1,4 @@
-import type { FusedTable } from "@coordtok/core";
+import type { FusedTable } from "@coordtok/core/nn";
 
 /** The fused operations of the look-up. The arithmetic is that of `packages/backend/kernels/kernels.h`. */
 export const fusedOperations = {
@@ -19,7 +19,7 @@ export const fusedOperations = {
 /** The fused operations of the look-up by name. */
 export type LookupOperations = FusedTable<typeof fusedOperations>;
 
-declare module "@coordtok/core" {
+declare module "@coordtok/core/nn" {
   interface FusedTables {
     /** Those of the look-up. */
     readonly triplane: LookupOperations;

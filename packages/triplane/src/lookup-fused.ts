@@ -1,4 +1,4 @@
-import { runFused } from "@coordtok/core";
+import { runFused } from "@coordtok/core/nn";
 import { reshape, tensor2d, tidy, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import type { LookupPlan } from "./lookup-plan.js";
 import { tokenCount, tokensFromTriplane, triplaneFromTokens } from "./tokens.js";

@@ -1,4 +1,5 @@
-import { CoordTokError, hasFused, operation } from "@coordtok/core";
+import { CoordTokError } from "@coordtok/core";
+import { hasFused, operation } from "@coordtok/core/nn";
 import {
   add,
   concat,

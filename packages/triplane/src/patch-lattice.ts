@@ -1,4 +1,5 @@
-import { checkDivides, checkInteger, CoordTokError, type PatchSize, type Rectangle } from "@coordtok/core";
+import { checkDivides, checkInteger, CoordTokError, type Rectangle } from "@coordtok/core";
+import type { PatchSize } from "@coordtok/core/nn";
 import type { PointSet } from "./points.js";
 
 /** What a lattice of patches is cut from. */

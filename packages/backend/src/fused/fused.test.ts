@@ -1,3 +1,4 @@
+import { Random, treeFromLeaves, treeLeaves } from "@coordtok/core";
 import {
   createMemoryBlock,
   crossAttention,
@@ -5,15 +6,12 @@ import {
   layerNorm,
   memoryBlock,
   mlp,
-  Random,
   randomInitializer,
   runFused,
   selfAttention,
   transformerBlock,
-  treeFromLeaves,
-  treeLeaves,
   type FusedName,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { adamw, emaUpdate, globalNorm } from "@coordtok/core/train";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import * as fc from "fast-check";

@@ -1,4 +1,5 @@
-import { Random, runFused, type FusedName } from "@coordtok/core";
+import { Random } from "@coordtok/core";
+import { runFused, type FusedName } from "@coordtok/core/nn";
 import { describeEachBackend } from "@coordtok/tools";
 import { tensor, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D } from "@tensorflow/tfjs-core";
 import * as fc from "fast-check";

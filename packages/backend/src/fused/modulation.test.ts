@@ -1,4 +1,5 @@
-import { Random, runFused } from "@coordtok/core";
+import { Random } from "@coordtok/core";
+import { runFused } from "@coordtok/core/nn";
 import { describeEachBackend } from "@coordtok/tools";
 import { tensor, tensor1d, tensor2d, tensor3d, type Tensor } from "@tensorflow/tfjs-core";
 import * as fc from "fast-check";

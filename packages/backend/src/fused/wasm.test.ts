@@ -1,5 +1,6 @@
 import { setFlagsFromString } from "node:v8";
-import { backendTraits, hasFused, Random } from "@coordtok/core";
+import { Random } from "@coordtok/core";
+import { backendTraits, hasFused } from "@coordtok/core/nn";
 import {
   backend,
   dispose,

@@ -38,7 +38,7 @@ export async function loadNative(request: PrecisionRequest): Promise<NativeFacts
   try {
     await loadTfjsNode(tfjsNode, installation, precision);
   } catch (thrown) {
-    const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand} --force".`;
+    const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand}" again with the option force.`;
     throw new CoordTokError("backend", message, { cause: thrown });
   }
   const notes = precisionNotes(precision, mode);

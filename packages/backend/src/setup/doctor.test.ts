@@ -85,7 +85,7 @@ describe("the doctor", () => {
     const { advice, nvidia } = await doctorReport();
     expect(nvidia).toEqual({ found: true, text: "NVIDIA driver 550.54.15: NVIDIA L4" });
     if (platformName() === "linux-x64")
-      expect(advice.join("\n")).toContain('"npx coordtok setup --device gpu" uses the GPU');
+      expect(advice.join("\n")).toContain('run "npx coordtok setup" again for the device gpu');
   });
 
   it("says why an add-on does not load without going down with it", async () => {

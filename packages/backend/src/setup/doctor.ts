@@ -216,7 +216,7 @@ function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends
     );
   if (installation?.device === "cpu" && driver.present && platformName() === "linux-x64")
     advice.push(
-      `There is an NVIDIA driver, but TensorFlow was set up for the processor; "${setupCommand} --device gpu" uses the GPU.`,
+      `There is an NVIDIA driver, but TensorFlow was set up for the processor; run "${setupCommand}" again for the device gpu to use the GPU.`,
     );
   return advice;
 }

@@ -8,7 +8,8 @@ import {
   type Tensor,
   type Tensor3D,
 } from "@tensorflow/tfjs-core";
-import { messageOf, selfAttention } from "@coordtok/core";
+import { messageOf } from "@coordtok/core";
+import { selfAttention } from "@coordtok/core/nn";
 import { registerNativeFused } from "../fused/native.js";
 import { loadFusedLibrary } from "../node/fused-library.js";
 import { readInstallation } from "../node/installation.js";

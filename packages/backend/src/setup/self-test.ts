@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { CoordTokError, type LongCallOptions, type NamedOptions } from "@coordtok/core";
 import { lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { limits } from "./limits.js";
@@ -38,10 +38,10 @@ export async function selfTest(
 ): Promise<SelfTestResult> {
   options.onProgress?.({ task: "self-test", done: 0, total: 1, unit: "products" });
   const { report, ran } = await runChild("products", directory, tfjsNode, env, options);
-  if (!report.ok) throw new CoordTokError("setup", selfTestSentence(report.reason), { details: lastLinesOf(ran) });
+  if (!report.ok) throw selfTestError(report.reason, lastLinesOf(ran));
   if (!(report.maxError < 1e-3)) {
-    const message = `TensorFlow loads but computes wrongly (error ${report.maxError.toExponential(1)} in a product); run setup again with --force, or choose another version with --tensorflow.`;
-    throw new CoordTokError("setup", message);
+    const message = `TensorFlow loads but computes wrongly (error ${report.maxError.toExponential(1)} in a product); run setup again from scratch, or choose another version.`;
+    throw new CoordTokError("setup", message, { options: { force: true, tensorflow: undefined } });
   }
   options.onProgress?.({ task: "self-test", done: 1, total: 1, unit: "products" });
   return { tensorflow: report.tensorflow, devices: report.devices, gigaflops: report.gigaflops };
@@ -98,14 +98,24 @@ function parseReport(ran: ProgramResult): SelfTestReport {
   }
 }
 
-function selfTestSentence(reason: string): string {
+function selfTestError(reason: string, details: readonly string[]): CoordTokError {
+  const make = (sentence: string, options: NamedOptions = {}): CoordTokError =>
+    new CoordTokError("setup", sentence, { details, options });
   const glibc = /version [`'"]?(?<library>GLIBC(?:XX)?_[\d.]+)'? not found/.exec(reason)?.groups?.["library"];
   if (glibc !== undefined)
-    return `This TensorFlow needs ${glibc}, which this system's C library is too old for; choose an older one with --tensorflow 2.18.1, or use a newer system or image.`;
+    return make(
+      `This TensorFlow needs ${glibc}, which this system's C library is too old for; choose an older version, or use a newer system or image.`,
+      { tensorflow: "2.18.1" },
+    );
   const library = /(?<library>lib[\w.+-]+): cannot open shared object file/.exec(reason)?.groups?.["library"];
   if (library !== undefined)
-    return `TensorFlow needs ${library}, which this system lacks; install it (Debian: apt install libstdc++6 libgcc-s1).`;
+    return make(
+      `TensorFlow needs ${library}, which this system lacks; install it (Debian: apt install libstdc++6 libgcc-s1).`,
+    );
   if (/wrong ELF class|invalid ELF header|incompatible architecture|mach-o/i.test(reason))
-    return `The wheel is for another kind of processor (${reason}); give one for this machine.`;
-  return `The compiled add-on does not work here (${reason}); run setup again with --force, or choose another version with --tensorflow.`;
+    return make(`The wheel is for another kind of processor (${reason}); give one for this machine.`);
+  return make(
+    `The compiled add-on does not work here (${reason}); run setup again from scratch, or choose another version.`,
+    { force: true, tensorflow: undefined },
+  );
 }

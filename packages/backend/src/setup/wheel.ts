@@ -187,5 +187,5 @@ function brokenWheel(path: string, reason: unknown): CoordTokError {
   if (isCoordTokError(reason)) return reason;
   if (reason instanceof Error && "syscall" in reason) return fileReadError(reason, path);
   const message = `The wheel "${basename(path)}" is damaged (${typeof reason === "string" ? reason : messageOf(reason)}); fetch it again.`;
-  return new CoordTokError("setup", message, typeof reason === "string" ? {} : { cause: reason });
+  return new CoordTokError("setup", message, { cause: typeof reason === "string" ? undefined : reason });
 }

@@ -44,6 +44,8 @@ export interface CommandRow<F extends Flags> {
   readonly flags: F;
   /** Command lines that work, without the program's name. */
   readonly examples: readonly string[];
+  /** The function of a package that it calls, where an error advises to call it. */
+  readonly calls?: string;
   /** Whether it computes with tensors. */
   readonly computes?: boolean;
   readonly run: (context: CommandContext<F & typeof everyCommandsFlags>) => Promise<CommandResult>;

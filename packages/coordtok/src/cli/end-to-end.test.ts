@@ -111,7 +111,7 @@ describe("from a video to a triplane and back", () => {
         join(folder, "moved", "far", `${name}.triplane.safetensors`),
       );
     const lost = await run("decode", "moved/far/a.triplane.safetensors", "--out", "lost.mp4", ...common);
-    expect([lost.code, lost.stderr.includes("give it with --checkpoint")]).toEqual([1, true]);
+    expect([lost.code, lost.stderr.includes("name the checkpoint (--checkpoint)")]).toEqual([1, true]);
     expect((await run("decode", "moved/far/alone.triplane.safetensors", "--out", "alone.mp4", ...common)).code).toBe(0);
   });
 
@@ -194,12 +194,12 @@ describe("Ctrl-C during training", () => {
   it("going on from an older checkpoint sets the later ones aside as a run of their own", async () => {
     const older = "whole/checkpoints/step-000032.safetensors";
     const seeded = await run("train-tokenizer", "--resume", older, "--seed", "1", ...common);
-    expect([seeded.code, seeded.stderr]).toEqual([
-      2,
-      expect.stringContaining("--seed and --resume exclude each other"),
-    ]);
+    expect([seeded.code, seeded.stderr]).toEqual([2, expect.stringContaining("leave the seed out (--seed)")]);
     const resumed = await run("train-tokenizer", "--resume", older, "--steps", "34", ...common);
-    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining("--resume ")]);
+    expect([resumed.code, resumed.stderr]).toEqual([
+      0,
+      expect.stringContaining("resume that folder to continue from them"),
+    ]);
     const checkpoints = (name: string): Promise<string[]> => readdir(join(folder, name, "checkpoints"));
     const named = (...steps: number[]): string[] => steps.map((step) => `step-0000${step}.safetensors`);
     expect([await checkpoints("whole"), await checkpoints("whole-abandoned-1")]).toEqual([
@@ -282,6 +282,6 @@ describe("demo", () => {
   it("refuses a folder that holds something else", async () => {
     const { code, stderr } = await run("demo", "--preset", "test", "--steps", "1", "--out", "run", ...common);
     expect(code).toBe(1);
-    expect(stderr).toContain("not of an earlier demo");
+    expect(stderr).toContain("which no earlier demo made; choose another folder (--out)");
   });
 });

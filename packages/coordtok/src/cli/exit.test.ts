@@ -1,4 +1,4 @@
-import { CoordTokError, type NamedOptions } from "@coordtok/core";
+import { CoordTokError, type NamedOptions, type Remedy } from "@coordtok/core";
 import { describe, expect, it } from "vitest";
 import { flagsOf } from "./command.js";
 import { commands } from "./commands/index.js";
@@ -31,6 +31,14 @@ describe("the options of an error at a terminal", () => {
   it("are left out where the command has no such flag", () => {
     expect(textFor("info", { overwrite: true })).toBe("It failed.");
     expect(textFor("decode", { checkpoint: undefined, tokenizer: undefined })).toBe("It failed (--checkpoint).");
+  });
+
+  it("make a command line with the remedy", () => {
+    const text = (remedy: Remedy, options: NamedOptions = {}): string | undefined =>
+      endingOf(new CoordTokError("input", "Help it.", { remedy, options }), false, {}).text;
+    expect(text(["convertFile", "my file.pth", "b"])).toBe("Help it (coordtok convert 'my file.pth' b).");
+    expect(text(["trainOnVideos"], { resume: "runs/a" })).toBe("Help it (coordtok train-tokenizer --resume runs/a).");
+    expect(text(["encodeClip"])).toBe("Help it.");
   });
 
   it("follow an error to the exit code of its kind", () => {

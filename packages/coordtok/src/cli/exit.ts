@@ -1,6 +1,7 @@
-import { isCoordTokError, messageOf } from "@coordtok/core";
+import { isCoordTokError, messageOf, type CoordTokError } from "@coordtok/core";
 import { CommanderError } from "commander";
-import { flagsText, type Flags } from "./flags.js";
+import { commands } from "./commands/index.js";
+import { flagsText, shellWord, type Flags } from "./flags.js";
 
 /** The exit codes and what they mean, as the help prints them. */
 export const exitCodes: Readonly<Record<"fine" | "failed" | "usage" | "bug" | "stopped", number>> = {
@@ -26,9 +27,22 @@ export interface Ending {
   readonly text?: string;
 }
 
-/** The message of whatever was thrown, an error's options written as flags; options that the command has no flag for are left out. */
+/**
+ * The message of whatever was thrown, an error's options written as flags and its remedy as a command line. Options that the command has
+ * no flag for are left out.
+ * @param flags those of the command that failed.
+ */
 export function messageFor(thrown: unknown, flags: Flags): string {
-  return isCoordTokError(thrown) ? thrown.messageWith(flagsText(thrown.options, flags)) : messageOf(thrown);
+  if (!isCoordTokError(thrown)) return messageOf(thrown);
+  return thrown.messageWith(thrown.remedy === undefined ? flagsText(thrown.options, flags) : commandLine(thrown));
+}
+
+function commandLine({ remedy, options }: CoordTokError): string {
+  const [called, ...args] = remedy ?? [];
+  const command = commands.find(({ calls }) => calls === called);
+  if (command === undefined) return "";
+  const flags = flagsText(options, command.flags);
+  return ["coordtok", command.name, ...args.map(shellWord), ...(flags === "" ? [] : [flags])].join(" ");
 }
 
 /** Turns whatever was thrown into an exit code and a text. @param flags those of the command. */

@@ -162,6 +162,10 @@ function flagText(name: string, flag: Flag<unknown>, value: NamedOptions[string]
   const text = flagName(name, flag);
   if (value === undefined) return text;
   if (flag.value === undefined) return value === (flag.negated !== true) ? text : "";
-  const word = String(value);
-  return `${text} ${/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`}`;
+  return `${text} ${shellWord(String(value))}`;
+}
+
+/** A text as one word of a shell, in quotes where it needs them. */
+export function shellWord(text: string): string {
+  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -59,7 +59,12 @@ describe("from latents to sampled clips", { timeout: 120_000 }, () => {
     expect([stopped.code, stopped.stdout]).toEqual([130, ""]);
     expect(stopped.stderr).toContain("train-diffusion --resume stopped");
     const other = await run("train-diffusion", "--resume", "stopped", "--batch", "3");
-    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("--batch 2 and cannot go on with 3")]);
+    expect([other.code, other.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        "2 clips in a micro-batch and cannot continue with 3; leave this option out or begin a new training (--batch)",
+      ),
+    ]);
     expect((await run("train-diffusion", "--resume", "stopped", "--preview-every", "0")).code).toBe(0);
     expect((await run(...train, "--out", "whole")).code).toBe(0);
     const file = "checkpoints/step-000060.safetensors";

@@ -16,8 +16,8 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/latents/", ["encode-dataset"]],
   ["coordtok/src/outputs.ts", ["decode"]],
   ["coordtok/src/sample/", ["sample"]],
-  ["coordtok/src/train/train-on-latents.ts", ["train-diffusion"]],
-  ["coordtok/src/train/train-on-videos.ts", ["train-tokenizer"]],
+  ["coordtok/src/train/generator-plan.ts", ["train-diffusion"]],
+  ["coordtok/src/train/tokenizer-plan.ts", ["train-tokenizer"]],
   ["coordtok/src/train/", ["train-diffusion", "train-tokenizer"]],
   ["core/src/node/write-file.ts", ["convert", "decode", "encode", "encode-dataset", "reconstruct", "sample"]],
   ["diffusion/src/", ["convert"]],
@@ -27,52 +27,95 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
 ];
 
 /** What a computed name of an option can be, by file. */
-const computed: Readonly<Record<string, readonly string[]>> = { "coordtok/src/clip/triplane-file.ts": ["checkpoint"] };
+const computed: Readonly<Record<string, readonly string[]>> = {
+  "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
+  "coordtok/src/train/generator-plan.ts": ["batchSize", "accumulate"],
+  "coordtok/src/convert/plan.ts": ["weights", "dtype", "part", "config", "statistics"],
+  "tokenizer/src/official/infer.ts": ["encoderHeads", "decoderHeads"],
+};
 
 interface Named {
   readonly file: string;
   readonly option: string;
 }
 
-function sourceFiles(): string[] {
+function sourceFiles(): ts.SourceFile[] {
   return readdirSync(packages).flatMap((name) =>
     readdirSync(join(packages, name, "src"), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
-      .map((file) => join(packages, name, "src", file)),
+      .map((file) => join(packages, name, "src", file))
+      .map((path) => ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.ESNext, true)),
   );
 }
 
 /** The options that the errors made in a file name. */
-function optionsNamedIn(path: string): Named[] {
-  const file = relative(packages, path);
-  const found: Named[] = [];
-  const visit = (node: ts.Node): void => {
-    if (ts.isNewExpression(node) && node.expression.getText(source) === "CoordTokError")
-      for (const option of optionsOf(node.arguments?.[2], file)) found.push({ file, option });
-    ts.forEachChild(node, visit);
-  };
-  const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.ESNext);
-  visit(source);
-  return found;
-
-  function optionsOf(more: ts.Expression | undefined, where: string): readonly string[] {
-    if (more === undefined || !ts.isObjectLiteralExpression(more)) return [];
-    const options = more.properties.find((property) => property.name?.getText(source) === "options");
-    if (options === undefined) return [];
-    if (!ts.isPropertyAssignment(options) || !ts.isObjectLiteralExpression(options.initializer))
-      throw new Error(`${where}: the options of an error are not written out where it is made.`);
-    return options.initializer.properties.flatMap(({ name }) =>
-      name === undefined || ts.isComputedPropertyName(name) ? (computed[where] ?? ["?"]) : [name.getText(source)],
+function optionsNamedIn(source: ts.SourceFile): Named[] {
+  const file = relative(packages, source.fileName);
+  const namesOf = (options: ts.ObjectLiteralExpression): readonly string[] =>
+    options.properties.flatMap(({ name }) =>
+      name === undefined || ts.isComputedPropertyName(name) ? (computed[file] ?? ["?"]) : [name.getText()],
     );
-  }
+  return errorsMadeIn(source).flatMap((error) => {
+    const options = givenAs("options", error);
+    if (options === undefined) return [];
+    // A helper that makes errors hands its parameter on: its callers name the options.
+    const written = ts.isObjectLiteralExpression(options) ? [options] : literalsGivenTo(helperOf(error), source);
+    return written.flatMap(namesOf).map((option) => ({ file, option }));
+  });
 }
 
+function errorsMadeIn(source: ts.SourceFile): ts.NewExpression[] {
+  return nodesOf(source).filter(
+    (node): node is ts.NewExpression => ts.isNewExpression(node) && node.expression.getText() === "CoordTokError",
+  );
+}
+
+/** A constant of the file as what it stands for. */
+function writtenOut(value: ts.Expression): ts.Expression {
+  if (!ts.isIdentifier(value)) return value;
+  const constants = nodesOf(value.getSourceFile()).filter(ts.isVariableDeclaration);
+  return constants.find(({ name }) => name.getText() === value.text)?.initializer ?? value;
+}
+
+/** What an error is given under a name beside its code and its sentence. */
+function givenAs(wanted: "options" | "remedy", { arguments: given }: ts.NewExpression): ts.Expression | undefined {
+  const more = given?.[2] && writtenOut(given[2]);
+  if (more === undefined) return undefined;
+  if (!ts.isObjectLiteralExpression(more)) throw new Error(`${more.getSourceFile().fileName}: ${more.getText()}`);
+  const property = more.properties.find(({ name }) => name?.getText() === wanted);
+  if (property === undefined) return undefined;
+  return ts.isPropertyAssignment(property) ? property.initializer : (property.name as ts.Identifier);
+}
+
+/** The name of the arrow function that makes an error. */
+function helperOf(error: ts.Node): string {
+  const helper = ts.findAncestor(error, ts.isVariableDeclaration);
+  if (helper === undefined)
+    throw new Error(`${error.getSourceFile().fileName}: an error's options are not written out.`);
+  return helper.name.getText();
+}
+
+function literalsGivenTo(name: string, source: ts.SourceFile): ts.ObjectLiteralExpression[] {
+  return nodesOf(source)
+    .filter(ts.isCallExpression)
+    .filter(({ expression }) => expression.getText() === name)
+    .flatMap((call) => call.arguments.filter(ts.isObjectLiteralExpression));
+}
+
+function nodesOf(node: ts.Node): ts.Node[] {
+  const found: ts.Node[] = [node];
+  ts.forEachChild(node, (child) => void found.push(...nodesOf(child)));
+  return found;
+}
+
+const sources = sourceFiles();
+
 describe("the options that errors name", () => {
-  const named = sourceFiles().flatMap(optionsNamedIn);
+  const named = sources.flatMap(optionsNamedIn);
 
   it("are found in the packages", () => {
     const options = new Set(named.map(({ option }) => option));
-    expect([options.has("overwrite"), options.has("checkpoint"), options.size > 5]).toEqual([true, true, true]);
+    expect([options.has("overwrite"), options.has("checkpoint"), options.has("wheel")]).toEqual([true, true, true]);
   });
 
   it("have a flag in every command through which people meet the error", () => {
@@ -85,5 +128,18 @@ describe("the options that errors name", () => {
       });
     });
     expect(missing).toEqual([]);
+  });
+});
+
+describe("the functions that errors advise to call", () => {
+  it("each have one command", () => {
+    const remedies = sources
+      .flatMap(errorsMadeIn)
+      .flatMap((error) => givenAs("remedy", error) ?? [])
+      .map((remedy) => (remedy as ts.ArrayLiteralExpression).elements[0]!)
+      .flatMap((name) => (ts.isStringLiteral(name) ? [name.text] : ["trainOnVideos", "trainOnLatents"]));
+    expect(remedies.length).toBeGreaterThan(2);
+    for (const text of remedies)
+      expect([text, commands.filter(({ calls }) => calls === text).length]).toEqual([text, 1]);
   });
 });

@@ -1,7 +1,7 @@
 import { loadModel } from "@coordtok/tokenizer/node";
 import { stat } from "node:fs/promises";
 import { type Precision, namedPrecision, prepareBackend } from "@coordtok/backend";
-import { clipFromRgb } from "@coordtok/core";
+import { clipFromRgb, CoordTokError, isCoordTokError } from "@coordtok/core";
 import { checkOutput, resolveCheckpoint } from "@coordtok/core/node";
 import { triplaneShapeOf } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
@@ -68,6 +68,13 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
     const facts = { config: model.config, source, checkpoint: reference, ...namedPrecision(backend) };
     const decoder = options.embedDecoder === true ? model.params.decoder : undefined;
     await writeTriplane(out, triplane, facts, { dtype, decoder, overwrite, signal });
+  } catch (thrown) {
+    if (!isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
+    throw new CoordTokError(
+      "not-finite",
+      `The planes that "${checkpoint}" makes of "${path}" are not finite: its training has diverged; take another checkpoint.`,
+      { cause: thrown, options: { checkpoint: undefined } },
+    );
   } finally {
     disposeTriplane(triplane);
   }

@@ -83,7 +83,8 @@ function nothingFound(
       : `its tensors are called ${all.slice(0, 3).join(", ")}${all.length > 3 ? ", …" : ""}`;
   return new CoordTokError(
     "checkpoint",
-    `Expected the official weights of a ${kinds} in ${source}, but ${seen}; --as raw copies any tensors as they are.`,
+    `Expected the official weights of a ${kinds} in ${source}, but ${seen}; any tensors can be copied as they are.`,
+    { options: { as: "raw" } },
   );
 }
 

@@ -137,8 +137,8 @@ describe("official tokenizers", () => {
 
   it("what does not fit is refused by name, and nothing is written", async () => {
     await expect(convert("tokenizer-wrong-shape.pth", { heads })).rejects.toThrow("decoder.projector.weight");
-    await expect(convert("tokenizer-nested.pth")).rejects.toThrow("give --encoder-heads or a configuration");
-    await expect(convert("layouts.pth")).rejects.toThrow("--as raw copies any tensors");
+    await expect(convert("tokenizer-nested.pth")).rejects.toThrow("options encoderHeads, config");
+    await expect(convert("layouts.pth")).rejects.toThrow('option as: "raw"');
     await expect(convert("hostile-os-system.pth")).rejects.toThrow("posix.system");
     expect(await readdir(folder)).toEqual([]);
   });
@@ -187,7 +187,7 @@ describe("official diffusion models", () => {
   });
 
   it("asks for the heads, takes statistics along, and has no parts", async () => {
-    await expect(convert("sit-training.pth")).rejects.toThrow("--heads");
+    await expect(convert("sit-training.pth")).rejects.toThrow("options heads, config");
     await expect(convert("sit-training.pth", { heads, part: "encoder" })).rejects.toThrow("has no parts");
     const statistics = join(folder, "stats.json");
     const plane = { count: 2, mean: [1, 2, 3, 4], squares: [1, 1, 1, 1] };
@@ -196,7 +196,7 @@ describe("official diffusion models", () => {
       await readFile(await convert("sit-training.pth", { heads, statistics })),
     );
     expect(JSON.parse(metadata.get("latents")!)).toMatchObject({ statistics: { xt: plane }, classes: [] });
-    await expect(convert("tokenizer-half.pth", { heads, statistics })).rejects.toThrow("--statistics");
+    await expect(convert("tokenizer-half.pth", { heads, statistics })).rejects.toThrow("option statistics");
   });
 });
 
@@ -210,7 +210,7 @@ describe("any tensors", () => {
     const model = await open(`${fixtures}sit-training.model.safetensors`);
     for (const name of model.entries.keys())
       expect(Buffer.compare(await nested.readBytes(`model.${name}`), await model.readBytes(name))).toBe(0);
-    await expect(convert("layouts.pth", { as: "raw", dtype: "F16" })).rejects.toThrow("--dtype cannot be given");
+    await expect(convert("layouts.pth", { as: "raw", dtype: "F16" })).rejects.toThrow("option dtype");
   });
 
   it("stopped half-way it leaves nothing behind", async () => {
@@ -258,7 +258,7 @@ describe("the command line", () => {
     ]);
     expect([encode.code, encode.stderr]).toEqual([
       1,
-      expect.stringContaining('convert it once with "coordtok convert'),
+      expect.stringContaining("convert it once and name the result (coordtok convert "),
     ]);
   });
 });

@@ -31,6 +31,7 @@ function formOf(config: SiTConfig): OfficialForm {
       encodeSafetensors(
         Array.from(tensors, (tensor) => ({ ...tensor, name: `average.${tensor.name}` })),
         checkpointMetadata({ kind: "diffusion", config: generatorConfig(config), metadata }),
+        { finite: true },
       ),
   };
 }

@@ -35,7 +35,9 @@ function planCopy(weights: WeightsFile, options: ConvertOptions): ConvertPlan {
     (name) => options[name] !== undefined,
   );
   if (given !== undefined)
-    throw new CoordTokError("usage", `--as raw copies every tensor unchanged, so --${given} cannot be given with it.`);
+    throw new CoordTokError("usage", "A raw copy leaves every tensor unchanged; leave this option out.", {
+      options: { [given]: undefined },
+    });
   const file = weights.format === "torch" ? weights.torch.tensors() : weights.file;
   const list = [...file.entries].map(([name, { dtype, shape }]): NamedBytes => {
     if (dtype === "C128")
@@ -89,17 +91,18 @@ async function planImport(
 
 function checkPart({ kind }: OfficialModel, { part }: ConvertOptions): void {
   if (part !== undefined && kind !== "tokenizer")
-    throw new CoordTokError("usage", `A ${kind} model has no parts, so --part cannot be given with it.`);
+    throw new CoordTokError("usage", `A ${kind} model has no parts; leave this option out.`, {
+      options: { part: undefined },
+    });
 }
 
 /** What is stored beside the tensors of a checkpoint of ours. */
 async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Promise<Record<string, string>> {
   const { part, statistics } = options;
   if (statistics !== undefined && kind !== "diffusion")
-    throw new CoordTokError(
-      "usage",
-      "Statistics belong to a diffusion model, so --statistics cannot be given with a tokenizer.",
-    );
+    throw new CoordTokError("usage", "Statistics belong to a diffusion model; leave them out for a tokenizer.", {
+      options: { statistics: undefined },
+    });
   return {
     ...(part === undefined ? {} : { part }),
     ...(statistics === undefined ? {} : latentMetadata(await readStatistics(statistics))),
@@ -122,10 +125,9 @@ function foundFacts({ place, stateDict, dropped, others }: Chosen): [string, str
 
 function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions): ConvertPlan {
   if (options.config !== undefined)
-    throw new CoordTokError(
-      "usage",
-      "A checkpoint of ours knows its configuration, so --config cannot be given with it.",
-    );
+    throw new CoordTokError("usage", "A checkpoint of ours knows its configuration; leave this option out.", {
+      options: { config: undefined },
+    });
   const model = modelOfKind(kind);
   if (options.as !== undefined && options.as !== model.kind)
     throw new CoordTokError("checkpoint", `Expected a ${options.as} in ${file.name}, but it is a ${model.kind}.`);
@@ -135,7 +137,7 @@ function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions
   const metadata = { format: "pt", [argumentsKey]: JSON.stringify(form.official) };
   return {
     list,
-    encode: (tensors) => encodeSafetensors(tensors, metadata),
+    encode: (tensors) => encodeSafetensors(tensors, metadata, { finite: true }),
     report: {
       as: model.kind,
       direction: "export",
@@ -153,10 +155,9 @@ async function hintsFor(
 ): Promise<ModelHints> {
   const { heads, encoderHeads, decoderHeads } = options;
   if (options.config !== undefined && (heads ?? encoderHeads ?? decoderHeads) !== undefined)
-    throw new CoordTokError(
-      "usage",
-      "A configuration says how many heads there are; give --config or heads, not both.",
-    );
+    throw new CoordTokError("usage", "A configuration says how many heads there are; give one of them, not both.", {
+      options: { config: undefined, heads: undefined },
+    });
   const stored = weights.format === "safetensors" ? weights.file.metadata.get(argumentsKey) : undefined;
   const config =
     options.config !== undefined

@@ -64,7 +64,7 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
     if (!isCoordTokError(thrown) || thrown.code !== "file-not-found") throw thrown;
     throw new CoordTokError(
       "file-not-found",
-      `There is no index.json in "${folder}"; expected a folder that encode-dataset has filled.`,
+      `There is no index.json in "${folder}"; expected a folder of encoded latents.`,
       { cause: thrown },
     );
   });

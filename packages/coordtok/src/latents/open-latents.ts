@@ -55,7 +55,7 @@ export async function openLatents(folder: string): Promise<Latents> {
     if (shard.clips.length !== clips || JSON.stringify(shard.config) !== JSON.stringify(index.config))
       throw new CoordTokError(
         "file-format",
-        `The index of "${folder}" does not fit ${file}; run encode-dataset again, it puts the index right.`,
+        `The index of "${folder}" does not fit ${file}; encode the dataset once more, which corrects the index.`,
       );
     shards.push({ ...shard, clips: [], finished: [] });
     for (const clip of shard.clips) labels.push(clip.class === undefined ? 0 : (numbers.get(clip.class) ?? 0));

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import {
+  areFinite,
   CoordTokError,
   floatFromHalf,
   messageOf,
@@ -107,7 +108,7 @@ export async function openShard(path: string): Promise<Shard> {
         throw damaged(path, `plane ${plane} does not fit`);
       return entry;
     });
-    return { path, config, ...facts, readClip: (from, index) => readClip(from, entries, index) };
+    return { path, config, ...facts, readClip: (from, index) => readClip(path, from, entries, index) };
   } finally {
     await source.close();
   }
@@ -136,13 +137,20 @@ function damaged(path: string, problem: string): CoordTokError {
   return new CoordTokError("file-format", `"${path}" is damaged: ${problem}; delete it and encode the dataset again.`);
 }
 
-async function readClip(source: FileSource, entries: readonly SafetensorsEntry[], index: number): Promise<Triplane> {
+async function readClip(
+  path: string,
+  source: FileSource,
+  entries: readonly SafetensorsEntry[],
+  index: number,
+): Promise<Triplane> {
   const values = await Promise.all(
     entries.map(async ({ begin, end, shape }) => {
       const bytes = (end - begin) / shape[0]!;
       return source.read(begin + index * bytes, bytes);
     }),
   );
+  if (!entries.every(({ dtype }, at) => areFinite(values[at]!, dtype)))
+    throw damaged(path, `the planes of clip ${index} hold numbers that are not finite`);
   return mapPlanes((plane) => {
     const at = planeNames.indexOf(plane);
     const { dtype, shape } = entries[at]!;

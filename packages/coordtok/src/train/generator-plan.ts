@@ -72,13 +72,14 @@ async function resumedPlan(
 
 /** How many clips a step takes decides which clips come next: a training goes on with the numbers that it began with. */
 function checkSameClips(before: DiffusionTrainSettings, now: DiffusionTrainSettings): void {
-  for (const [key, flag] of [
-    ["batchSize", "--batch"],
-    ["accumulate", "--accumulate"],
+  for (const [key, unit] of [
+    ["batchSize", "clips in a micro-batch"],
+    ["accumulate", "micro-batches in a step"],
   ] as const)
     if (now[key] !== before[key])
       throw new CoordTokError(
         "usage",
-        `The training takes its clips with ${flag} ${before[key]} and cannot go on with ${now[key]}; leave ${flag} out, or begin a new training.`,
+        `The training takes ${before[key]} ${unit} and cannot continue with ${now[key]}; leave this option out or begin a new training.`,
+        { options: { [key]: undefined } },
       );
 }

@@ -33,8 +33,7 @@ async function psnrOfClip(
   try {
     const times = Array.from({ length: clip.frameCount }, (_, i) => i);
     const decoded = await decode(params.decoder, config, triplane, { times, signal });
-    const frames = await rgbFromClip(decoded);
-    decoded.frames.dispose();
+    const frames = await rgbFromClip(decoded).finally(() => decoded.frames.dispose());
     return psnrOfRgb(clip, frames).clipDb;
   } finally {
     disposeTriplane(triplane);

@@ -50,7 +50,8 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
   if (taken)
     throw new CoordTokError(
       "file-exists",
-      `"${path}" holds a training already; choose another --out, or go on with --resume ${path}.`,
+      `"${path}" already holds a training; choose another folder or resume that training.`,
+      { options: { out: undefined, resume: path } },
     );
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);

@@ -1,4 +1,5 @@
-import { throwIfAborted, type TensorTree } from "@coordtok/core";
+import { CoordTokError, throwIfAborted, type TensorTree } from "@coordtok/core";
+import { listCheckpoints } from "@coordtok/core/node";
 import type { LoopSettings, TrainState } from "@coordtok/core/train";
 import type { MetricsLine, RunFolder } from "./run-folder.js";
 import type { TrainingOptions } from "./training-plan.js";
@@ -74,6 +75,30 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
     await this.#folder.writeCurve();
     const validationPsnrDb = this.#validationPsnrDb;
     return { step: state!.step, loss, psnrDb, validationPsnrDb, checkpoint: this.#savedAs };
+  }
+
+  /** What a training that has diverged ends with: its metrics are written, its weights are not. */
+  async diverged(cause: CoordTokError): Promise<CoordTokError> {
+    await this.#flush();
+    await this.#folder.writeCurve();
+    const what = `The training has diverged after step ${this.step}`;
+    const details = [cause.sentence];
+    const last = (await listCheckpoints(this.#folder.path)).at(-1)?.path;
+    if (last === undefined)
+      return new CoordTokError(
+        "not-finite",
+        `${what}, before its first checkpoint; train with a lower learning rate.`,
+        {
+          cause,
+          details,
+          options: { learningRate: undefined },
+        },
+      );
+    return new CoordTokError("not-finite", `${what}; go on from ${last} with a lower learning rate.`, {
+      cause,
+      details,
+      options: { learningRate: undefined, resume: last },
+    });
   }
 
   #means(): { loss: number; psnrDb: number | undefined } {

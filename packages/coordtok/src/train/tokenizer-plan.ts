@@ -123,7 +123,9 @@ function perceptualChoice(
   if (stage === 1) return undefined;
   const lpips = options.lpips ?? before?.lpips;
   if (lpips === undefined)
-    throw new CoordTokError("config", "Stage 2 needs a perceptual loss: choose its network with --lpips.");
+    throw new CoordTokError("config", "Stage 2 needs a perceptual loss; choose its network.", {
+      options: { lpips: undefined },
+    });
   const weights = options.weights === undefined ? before?.weights : resolve(options.weights);
   return { lpips, weights: weights ?? resolve(defaultWeightsFolder) };
 }

@@ -101,7 +101,7 @@ async function generatorRun(
     settings,
     state,
     record,
-    command: "train-diffusion",
+    trainer: "trainOnLatents",
     steps: (current, from) =>
       trainDiffusion({
         config: config.model,

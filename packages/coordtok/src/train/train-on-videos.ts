@@ -78,7 +78,7 @@ function tokenizerRun(
     settings,
     state,
     record: { ...record, videos },
-    command: "train-tokenizer",
+    trainer: "trainOnVideos",
     steps: (current, from) =>
       trainTokenizer({
         config,

@@ -46,10 +46,9 @@ export async function findRun<RunRecord>(
   const { resume, seed, out } = options;
   if (resume === undefined) return { path: out ?? defaultRunName(), resumed: undefined };
   if (seed !== undefined)
-    throw new CoordTokError(
-      "usage",
-      "--seed and --resume exclude each other: a resumed training goes on with its own random numbers.",
-    );
+    throw new CoordTokError("usage", "A resumed training continues with its own random numbers; leave the seed out.", {
+      options: { seed: undefined },
+    });
   const checkpoint = await resolveCheckpoint(resume);
   const path = checkpoint === resume ? await runFolderOf(checkpoint) : resume;
   return { path, resumed: { checkpoint, record: await readRunConfig(path, parse) } };
@@ -104,7 +103,8 @@ function checkStepsLeft(step: number, { totalSteps }: LoopSettings): void {
   if (step >= totalSteps)
     throw new CoordTokError(
       "usage",
-      `The training has taken ${step} steps, which is all of ${totalSteps}; go on with more by --steps, or by --minutes.`,
+      `The training has taken all of its ${totalSteps} steps (it is at step ${step}); ask for more steps or minutes to continue.`,
+      { options: { totalSteps: undefined, minutes: undefined } },
     );
 }
 

@@ -1,5 +1,5 @@
 import type { LoadedBackend } from "@coordtok/backend";
-import { CoordTokError, type TensorTree } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, type TensorTree } from "@coordtok/core";
 import { durationText } from "@coordtok/core/text";
 import { disposeTrainState, type LoopSettings, type TrainState, type TrainStep } from "@coordtok/core/train";
 import { ownVersion } from "../inspect/versions.js";
@@ -27,8 +27,8 @@ export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
   readonly state?: TrainState<P> | undefined;
   /** What `config.json` says, with the settings. */
   readonly record: { readonly settings: S; readonly [name: string]: unknown };
-  /** The command that goes on with such a training. */
-  readonly command: string;
+  /** The function that resumes such a training. */
+  readonly trainer: "trainOnVideos" | "trainOnLatents";
   /** The steps with some settings from some state on; it ends after a step once the signal is aborted. */
   readonly steps: (settings: S, state: TrainState<P> | undefined) => AsyncGenerator<AnyStep<P>, void, void>;
   /** The bytes of a checkpoint. */
@@ -68,7 +68,8 @@ const measuredShare = 0.15;
 
 /**
  * Trains, and keeps the run folder up to date: configuration, versions, metrics, checkpoints, curve.
- * @throws CoordTokError `aborted` with how to go on, once a checkpoint is saved; and for folders that cannot be used.
+ * @throws CoordTokError `aborted` with how to go on, once a checkpoint is saved; `not-finite` for a training that has diverged, whose
+ * checkpoints stay; and for folders that cannot be used.
  */
 export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   run: TrainingRun<P, S>,
@@ -77,10 +78,11 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   options: TrainingOptions<S>,
 ): Promise<TrainingResult> {
   let { settings, state } = run;
+  let keeper: RunKeeper<P, S> | undefined;
   try {
     const folder = await openFolder(place, state?.step ?? 0, options);
     await folder.writeConfig(run.record, versionsOf(backend));
-    const keeper = new RunKeeper(run, folder, options);
+    keeper = new RunKeeper(run, folder, options);
     const started = performance.now();
     if (options.minutes !== undefined) {
       const seconds = options.minutes * 60;
@@ -102,9 +104,12 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
         await keeper.take(one, settings);
       }
     const end = await keeper.finish(state, settings);
-    if (end.step < settings.totalSteps) throw stoppedError(run.command, folder.path, end);
+    if (end.step < settings.totalSteps) throw stoppedError(run.trainer, folder.path, end);
     const seconds = (performance.now() - started) / 1000;
     return { run: folder.path, totalSteps: settings.totalSteps, backend: backend.name, ...end, seconds };
+  } catch (thrown) {
+    if (keeper === undefined || !isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
+    throw await keeper.diverged(thrown);
   } finally {
     if (state) disposeTrainState(state);
   }
@@ -138,18 +143,19 @@ async function openFolder(
   if (resumed === undefined) return createRunFolder(path);
   const { folder, abandoned } = await reopenRunFolder(path, step);
   if (abandoned !== undefined)
-    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; go on with them with --resume ${abandoned}`);
+    onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; resume that folder to continue from them`);
   return folder;
 }
 
 function stoppedError(
-  command: string,
+  trainer: string,
   run: string,
   { step, checkpoint }: Pick<TrainingResult, "step" | "checkpoint">,
 ): CoordTokError {
   return new CoordTokError(
     "aborted",
-    `Stopped after step ${step}; saved as ${checkpoint}. Go on with: coordtok ${command} --resume ${run}`,
+    `Stopped after step ${step}; saved as ${checkpoint}. Resume the run folder to continue.`,
+    { remedy: [trainer], options: { resume: run } },
   );
 }
 

@@ -3,6 +3,7 @@ import { CoordTokError, throwIfAborted } from "../errors.js";
 import type { LongCallOptions } from "../progress.js";
 import { formatShape } from "../shape.js";
 import type { TensorTree } from "../tree.js";
+import { checkFiniteWeights } from "./finite.js";
 import type { TensorFacts, TensorFile } from "./tensor-file.js";
 
 /** Names of tensors and the shapes they must have. */
@@ -17,10 +18,10 @@ export interface AssignOptions extends LongCallOptions {
 const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
 
 /**
- * Reads the tensors of a file if, and only if, they match what is expected in count, name and shape and are floating-point
+ * Reads the tensors of a file if, and only if, they match what is expected in count, name and shape and are finite floating-point
  * numbers; otherwise nothing is read.
  * @returns float32 tensors in the order of `expected`, owned by the caller.
- * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors; `aborted`.
+ * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors, or the first that is not finite; `aborted`.
  */
 export async function assignStrict(
   expected: ExpectedShapes,
@@ -58,7 +59,14 @@ export async function readTensors(
   try {
     for (const name of names) {
       throwIfAborted(options.signal);
-      tensors.set(name, placed(await file.read(prefix + name)));
+      const made = await file.read(prefix + name);
+      try {
+        await checkFiniteWeights(prefix + name, made, file.name);
+      } catch (thrown) {
+        made.dispose();
+        throw thrown;
+      }
+      tensors.set(name, placed(made));
       options.onProgress?.({ task: "load weights", done: tensors.size, total: names.length, unit: "tensors" });
     }
     return tensors;

@@ -70,7 +70,8 @@ export async function openCheckpoint<Config>(
   if (kind === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `Expected a file of kind ${expected.kind}, but ${file.name} is a safetensors file that CoordTok.ts did not write; if it holds weights of the published model, "coordtok convert" makes one of ours of it.`,
+      `Expected a file of kind ${expected.kind}, but ${file.name} is a safetensors file that CoordTok.ts did not write; convert it first if it holds weights of the published model.`,
+      { remedy: ["convertFile"] },
     );
   if (kind !== expected.kind)
     throw new CoordTokError(
@@ -136,18 +137,18 @@ export interface CheckpointContent {
 
 /**
  * The bytes of a checkpoint file, piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. Nothing is disposed.
- * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored.
+ * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored, `not-finite` for numbers that are not.
  */
 export function saveCheckpoint(
   content: CheckpointContent,
-  options: EncodeOptions = {},
+  options: Omit<EncodeOptions, "finite"> = {},
 ): AsyncGenerator<Uint8Array, void> {
   const { tensors } = content;
   const leaves = isNamed(tensors) ? [...tensors] : treeEntries(tensors);
   return encodeSafetensors(
     leaves.map(([name, tensor]) => ({ name, tensor })),
     checkpointMetadata(content),
-    options,
+    { ...options, finite: true },
   );
 }
 

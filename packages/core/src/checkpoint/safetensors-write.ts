@@ -1,6 +1,7 @@
 import type { DataTypeMap, Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "../errors.js";
 import { formatShape } from "../shape.js";
+import { areFinite } from "./finite.js";
 import { bfloatFromFloat, halfFromFloat } from "./half.js";
 import { bytesPerElement, longestHeader, type SafetensorsType } from "./safetensors-header.js";
 
@@ -22,7 +23,7 @@ export interface NamedBytes {
   readonly shape: readonly number[];
   /**
    * Little-endian, row by row; a function is called when their turn comes, so that not all must be in memory at once, and may give
-   * them piece by piece.
+   * them piece by piece, each of whole numbers.
    */
   readonly bytes: Uint8Array | (() => Promise<Uint8Array> | AsyncIterable<Uint8Array>);
 }
@@ -36,6 +37,8 @@ export interface EncodeOptions {
    * How float32 tensors are stored, all alike or by name (default `F32`). int32 tensors are stored as I32, bool tensors as BOOL.
    */
   readonly dtype?: FloatStorage | ((name: string) => FloatStorage) | undefined;
+  /** Refuse numbers that are not finite as they are stored (default false: they are written). */
+  readonly finite?: boolean | undefined;
 }
 
 interface Part {
@@ -52,26 +55,32 @@ interface Part {
  * Nothing is disposed; the tensors must live until the last piece has been taken. The pieces may be views of tensor memory: do not write to them.
  * @param tensors each name once.
  * @param metadata texts to store beside them.
- * @throws CoordTokError `checkpoint` for a repeated or reserved name, a type that cannot be stored, or bytes that do not fit their shape.
+ * @throws CoordTokError `checkpoint` for a repeated or reserved name, a type that cannot be stored, or bytes that do not fit their shape;
+ * `not-finite` with the option `finite`.
  */
 export async function* encodeSafetensors(
   tensors: Iterable<NamedTensor | NamedBytes>,
   metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>> = {},
   options: EncodeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
-  const { dtype = "F32" } = options;
+  const { dtype = "F32", finite = false } = options;
   const storageOf = typeof dtype === "function" ? dtype : (): FloatStorage => dtype;
   const parts = Array.from(tensors, (item) => partOf(item, storageOf(item.name)));
   parts.sort((a, b) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype]);
   yield encodeHeader(parts, metadata);
-  for (const part of parts) yield* piecesOf(part);
+  for (const part of parts) yield* piecesOf(part, finite);
 }
 
-async function* piecesOf({ name, dtype, shape, size, bytes }: Part): AsyncGenerator<Uint8Array, void> {
+async function* piecesOf({ name, dtype, shape, size, bytes }: Part, finite: boolean): AsyncGenerator<Uint8Array, void> {
   const given = bytes();
   let done = 0;
   for await (const piece of Symbol.asyncIterator in given ? given : [given]) {
     done += piece.byteLength;
+    if (finite && !areFinite(piece, dtype))
+      throw new CoordTokError(
+        "not-finite",
+        `Tensor "${name}" holds numbers that are not finite as ${dtype}; nothing was written.`,
+      );
     if (piece.byteLength > 0 && done <= size) yield piece;
   }
   if (done !== size)

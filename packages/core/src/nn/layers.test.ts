@@ -16,25 +16,23 @@ import {
   type Tensor3D,
 } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
+import { disposeTree, Random, treeLeaves } from "../index.js";
 import {
   createMemoryBlock,
   createMlp,
   createTransformerBlock,
   crossAttention,
-  disposeTree,
   gatherRows,
   gelu,
   maskedKey,
   memoryBlock,
   mlp,
   patchify,
-  Random,
   randomInitializer,
   selfAttention,
   transformerBlock,
-  treeLeaves,
   unpatchify,
-} from "../index.js";
+} from "./index.js";
 
 const random = new Random(11);
 

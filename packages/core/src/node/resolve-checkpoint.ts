@@ -24,8 +24,7 @@ async function refuseTorch(path: string): Promise<void> {
     await source.close();
   }
   const converted = `${basename(path, extname(path))}.safetensors`;
-  throw new CoordTokError(
-    "checkpoint",
-    `"${path}" is a checkpoint of PyTorch; convert it once with "coordtok convert ${path} ${converted}" and give the result.`,
-  );
+  throw new CoordTokError("checkpoint", `"${path}" is a checkpoint of PyTorch; convert it once and name the result.`, {
+    remedy: ["convertFile", path, converted],
+  });
 }

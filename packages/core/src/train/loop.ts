@@ -1,5 +1,6 @@
 import { add, clone, dispose, mul, scalar, tidy, type Scalar } from "@tensorflow/tfjs-core";
 import { checkInteger, checkNumber } from "../config.js";
+import { CoordTokError } from "../errors.js";
 import { macrotask } from "../progress.js";
 import { Random, type RandomState } from "../random.js";
 import { disposeTree, treeFromLeaves, treeLeaves, treeMap, type TensorTree } from "../tree.js";
@@ -100,7 +101,7 @@ export function checkLoopSettings(settings: LoopSettings): void {
  * yields the new state with what happened; the old state is freed. Between steps the event loop runs, so that signals arrive.
  * @param state taken over by the loop; the state yielded last is the caller's once the loop is left.
  * @param optimizer the one that the state was made for (default: {@link optimizerOf} the settings).
- * @throws whatever `task` throws; the state yielded last stays valid.
+ * @throws CoordTokError `not-finite` when a loss or its gradient is not, and whatever `task` throws; the state yielded last stays valid.
  */
 export async function* trainLoop<P extends TensorTree, Batch>(
   state: TrainState<P>,
@@ -134,6 +135,14 @@ async function trainStep<P extends TensorTree, Batch>(
   dispose([accumulated.loss, norm]);
   const { step, params } = state;
   const { gradients } = accumulated;
+  if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+    disposeTree(gradients);
+    throw new CoordTokError(
+      "not-finite",
+      `The training has diverged: the loss of step ${step + 1} is ${loss}, the norm of its gradient ${gradientNorm}; train with a lower learning rate.`,
+      { options: { learningRate: undefined } },
+    );
+  }
   const change = optimizer.update({ step, params, gradients, gradientNorm }, state.optimizer);
   disposeTree([gradients, change.gradients]);
   const moved = change.params ?? treeMap(params, (leaf) => clone(leaf));

@@ -1,4 +1,5 @@
-import { CoordTokError, gatherRows, linear, type Random } from "@coordtok/core";
+import { CoordTokError, type Random } from "@coordtok/core";
+import { gatherRows, linear } from "@coordtok/core/nn";
 import { add, mul, sigmoid, tensor2d, tidy, type Rank, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
 import { classRows, type SiTConfig } from "../config.js";
 import type { ConditioningParams } from "./params.js";

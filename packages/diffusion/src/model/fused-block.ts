@@ -1,4 +1,12 @@
-import { affineOfEach, hasFused, isRecording, linear, productOfEach, runFused, type FusedName } from "@coordtok/core";
+import {
+  affineOfEach,
+  hasFused,
+  isRecording,
+  linear,
+  productOfEach,
+  runFused,
+  type FusedName,
+} from "@coordtok/core/nn";
 import { tidy, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import { epsilon } from "./modulation.js";
 import type { SiTBlockParams } from "./params.js";

@@ -1,4 +1,4 @@
-import { layerNorm, operation } from "@coordtok/core";
+import { layerNorm, operation } from "@coordtok/core/nn";
 import {
   add,
   clone,

@@ -1,15 +1,14 @@
+import { Random, treeEntries } from "@coordtok/core";
 import {
   createLinear,
   createMlp,
   type Initializer,
   type LinearParams,
   type MlpParams,
-  Random,
   randomInitializer,
   type SelfAttentionParams,
   shapeInitializer,
-  treeEntries,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { perPlane, type PerPlane } from "@coordtok/triplane";
 import type { Tensor2D } from "@tensorflow/tfjs-core";
 import { timeFeatures } from "./conditioning.js";

@@ -1,4 +1,4 @@
-import { addTable, isRecording, linear, mlp, patchify, selfAttention, unpatchify } from "@coordtok/core";
+import { addTable, isRecording, linear, mlp, patchify, selfAttention, unpatchify } from "@coordtok/core/nn";
 import {
   mapPlanes,
   planeNames,

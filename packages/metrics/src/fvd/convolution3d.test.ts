@@ -1,5 +1,6 @@
 import { tensor, type Tensor1D, type Tensor5D } from "@tensorflow/tfjs-core";
-import { backendTraits, Random, registerBackendTraits } from "@coordtok/core";
+import { Random } from "@coordtok/core";
+import { backendTraits, registerBackendTraits } from "@coordtok/core/nn";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { expect, it } from "vitest";
 import { convolve3d, maxPool3d, type Extent3d } from "./convolution3d.js";

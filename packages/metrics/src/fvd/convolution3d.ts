@@ -12,7 +12,7 @@ import {
   type Tensor4D,
   type Tensor5D,
 } from "@tensorflow/tfjs-core";
-import { backendTraits } from "@coordtok/core";
+import { backendTraits } from "@coordtok/core/nn";
 import { biasRelu, convolveRelu } from "../convolution.js";
 
 /** A frozen 3-D convolution. */

@@ -17,7 +17,7 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { hasFused, operation, runFused } from "@coordtok/core";
+import { hasFused, operation, runFused } from "@coordtok/core/nn";
 
 const epsilon = 1e-10;
 

@@ -16,15 +16,8 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import {
-  checkShape,
-  CoordTokError,
-  hasFused,
-  isRecording,
-  operation,
-  type PerceptualLoss,
-  type Random,
-} from "@coordtok/core";
+import { checkShape, CoordTokError, type PerceptualLoss, type Random } from "@coordtok/core";
+import { hasFused, isRecording, operation } from "@coordtok/core/nn";
 import { pairDistance, sliceDistance } from "./distance.js";
 import { checkFrameSize, features, featureSizes } from "./features.js";
 import { convolutionNames, featureNetworks } from "./networks.js";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { CoordTokError, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import { checkFiniteWeights, CoordTokError, throwIfAborted, type LongCallOptions } from "@coordtok/core";
 import { fileReadError, openFileSource, sha256OfFile } from "@coordtok/core/node";
 import { findStateDicts, openTorch } from "@coordtok/core/torch";
 import type { Tensor } from "@tensorflow/tfjs-core";
@@ -103,7 +103,12 @@ async function readTorch(
   const reader = file.tensors(dict.tensors);
   const tensors = new Map<string, Tensor>();
   try {
-    for (const name of dict.tensors.keys()) if (isWanted(name)) tensors.set(name, await reader.read(name));
+    for (const name of dict.tensors.keys()) {
+      if (!isWanted(name)) continue;
+      const tensor = await reader.read(name);
+      tensors.set(name, tensor);
+      await checkFiniteWeights(name, tensor, `"${path}"`);
+    }
     return tensors;
   } catch (thrown) {
     for (const tensor of tensors.values()) tensor.dispose();

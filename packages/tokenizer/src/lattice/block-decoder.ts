@@ -1,4 +1,5 @@
-import { addTable, gatherRows, layerNorm, linear, transformerBlock, CoordTokError } from "@coordtok/core";
+import { CoordTokError } from "@coordtok/core";
+import { addTable, gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core/nn";
 import { planeNames, triplaneShape, type PlaneName, type Triplane, type TriplaneShape } from "@coordtok/triplane";
 import { add, concat, reshape, tidy, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import type { LatticeConfig } from "./config.js";

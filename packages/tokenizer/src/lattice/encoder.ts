@@ -1,3 +1,4 @@
+import type { Clip } from "@coordtok/core";
 import {
   addTable,
   layerNorm,
@@ -5,9 +6,8 @@ import {
   memoryBlock,
   patchify,
   transformerBlock,
-  type Clip,
   type LinearParams,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { mapPlanes, planeNames, type PerPlane, type PlaneName, type Triplane } from "@coordtok/triplane";
 import {
   add,

@@ -1,4 +1,4 @@
-import { inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core";
+import { inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/core/nn";
 import { planeNames, planeSize } from "@coordtok/triplane";
 import { blockNumbers, bytesOfWeights, bytesPerNumber, memoryMargin } from "../memory.js";
 import { latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./config.js";

@@ -1,18 +1,17 @@
+import { Random, treeEntries } from "@coordtok/core";
 import {
   createLayerNorm,
   createLinear,
   createMemoryBlock,
   createTransformerBlock,
-  Random,
   randomInitializer,
   shapeInitializer,
-  treeEntries,
   type Initializer,
   type LayerNormParams,
   type LinearParams,
   type MemoryBlockParams,
   type TransformerBlockParams,
-} from "@coordtok/core";
+} from "@coordtok/core/nn";
 import { perPlane, type PerPlane } from "@coordtok/triplane";
 import { latticeBlock, type LatticeConfig } from "./config.js";
 import { coordinateValues } from "./coordinates.js";

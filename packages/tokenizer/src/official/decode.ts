@@ -1,4 +1,5 @@
-import { CoordTokError, unpatchify, type Clip } from "@coordtok/core";
+import { CoordTokError, type Clip } from "@coordtok/core";
+import { unpatchify } from "@coordtok/core/nn";
 import type { Triplane } from "@coordtok/triplane";
 import { concat, tidy, zeros, type Tensor3D } from "@tensorflow/tfjs-core";
 import { latticeOf, type TokenizerConfig } from "../config.js";

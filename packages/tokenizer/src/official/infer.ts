@@ -111,6 +111,7 @@ function headsOfWidth(width: number, part: "encoder" | "decoder"): number {
   if (published !== undefined && width >= 512) return published.heads;
   throw new CoordTokError(
     "config",
-    `The shapes of the ${part}, of width ${width}, do not say how many attention heads it has, and no published model has this width; give --${part}-heads or a configuration (--config).`,
+    `The shapes of the ${part}, of width ${width}, do not say how many attention heads it has, and no published model has this width; give that number or a configuration.`,
+    { options: { [`${part}Heads`]: undefined, config: undefined } },
   );
 }

@@ -1,4 +1,5 @@
-import { CoordTokError, meanSquaredErrorSum, unpatchify, type Clip, type PerceptualLoss } from "@coordtok/core";
+import { CoordTokError, type Clip, type PerceptualLoss } from "@coordtok/core";
+import { meanSquaredErrorSum, unpatchify } from "@coordtok/core/nn";
 import type { PatchLattice, PointSet } from "@coordtok/triplane";
 import { add, mul, reshape, type Scalar, type Tensor3D, type Tensor4D } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "../config.js";

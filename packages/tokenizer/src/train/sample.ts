@@ -1,4 +1,5 @@
-import { modelRangeOfBytes, type PatchSize, type Random, type RgbClip } from "@coordtok/core";
+import { modelRangeOfBytes, type Random, type RgbClip } from "@coordtok/core";
+import type { PatchSize } from "@coordtok/core/nn";
 import type { PatchLattice } from "@coordtok/triplane";
 
 /** Places along time of a lattice that lie wholly within the real frames of a clip; at least one, so that very short clips train too. */

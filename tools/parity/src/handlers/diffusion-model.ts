@@ -1,4 +1,5 @@
-import { disposeTree, gatherRows, treeMap } from "@coordtok/core";
+import { disposeTree, treeMap } from "@coordtok/core";
+import { gatherRows } from "@coordtok/core/nn";
 import { emaUpdate } from "@coordtok/core/train";
 import type { SiTConfig } from "@coordtok/diffusion";
 import { dropLabels, noClass, sinCosPositions, sit, timeEmbedding, type SiTParams } from "@coordtok/diffusion/model";

@@ -46,6 +46,7 @@ export const convertCommand: AnyCommand = defineCommand({
     "convert anything.pth anything.safetensors --as raw",
     "convert log.txt statistics.json",
   ],
+  calls: "convertFile",
   run: async (context) => {
     const { args, flags, signal, onProgress } = context;
     const { convertFile } = await import("../../convert/convert.js");

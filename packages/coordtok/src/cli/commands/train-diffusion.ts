@@ -32,6 +32,7 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     "train-diffusion --resume runs/generator --steps 20000",
     "train-diffusion latents/ --preset tiny/2 --batch 16 --times uniform --preview-every 1000",
   ],
+  calls: "trainOnLatents",
   computes: true,
   run: async (context) => {
     const { flags, args } = context;

@@ -35,6 +35,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     "train-tokenizer videos/ --from runs/first --stage 2 --lpips squeeze --weights weights --out runs/second",
     "train-tokenizer a.mp4 b.avi --set decoder.layers=6 --learning-rate 5e-4 --val c.mp4",
   ],
+  calls: "trainOnVideos",
   computes: true,
   run: async (context) => {
     const { flags, args } = context;

@@ -12,7 +12,7 @@ import type { LayerOperations } from "./fused-operations.js";
 /**
  * The tables of fused operations: kernels that a backend may register in TensorFlow.js under these names (`registerKernel`). Where it
  * has one, the package that declares it uses it; everywhere else it takes composite operations. A package declares its own in a file
- * `fused-operations.ts` and adds them here: `declare module "@coordtok/core" { interface FusedTables { … } }`.
+ * `fused-operations.ts` and adds them here: `declare module "@coordtok/core/nn" { interface FusedTables { … } }`.
  */
 export interface FusedTables {
   /** Those of the layers and of the optimizer. */

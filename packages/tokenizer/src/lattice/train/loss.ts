@@ -1,4 +1,5 @@
-import { meanSquaredErrors, patchify, type Clip } from "@coordtok/core";
+import type { Clip } from "@coordtok/core";
+import { meanSquaredErrors, patchify } from "@coordtok/core/nn";
 import { triplaneShape } from "@coordtok/triplane";
 import { add, concat, log, mean, slice, tidy, type Scalar, type Tensor3D } from "@tensorflow/tfjs-core";
 import { decodeBlocks } from "../block-decoder.js";
