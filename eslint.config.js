@@ -69,6 +69,8 @@ export default defineConfig(
         "error",
         { allowConstantLoopConditions: "only-allowed-literals" },
       ],
+      // An import of types alone written otherwise stays in the build as an import for its side effect.
+      "@typescript-eslint/no-import-type-side-effects": "error",
       "@typescript-eslint/no-misused-spread": ["error", { allow: ["string"] }],
       // The rank of a tensor is part of what a line says; the functions of tfjs infer it or do not, from case to case.
       "@typescript-eslint/no-unnecessary-type-assertion": ["error", { typesToIgnore: tensorTypes }],
@@ -91,7 +93,13 @@ export default defineConfig(
     },
   },
   {
-    files: ["packages/coordtok/src/cli/**", "tools/src/**", "tools/parity/src/**", "examples/src/**", "benchmarks/src/**"],
+    files: [
+      "packages/coordtok/src/cli/**",
+      "tools/src/**",
+      "tools/parity/src/**",
+      "examples/src/**",
+      "benchmarks/src/**",
+    ],
     rules: { "no-console": "off" },
   },
 );
