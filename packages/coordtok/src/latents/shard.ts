@@ -2,7 +2,7 @@ import { join } from "node:path";
 import {
   areFinite,
   CoordTokError,
-  floatFromHalf,
+  floatsOf,
   messageOf,
   openCheckpoint,
   saveCheckpoint,
@@ -153,16 +153,9 @@ async function readClip(
     throw damaged(path, `the planes of clip ${index} hold numbers that are not finite`);
   return mapPlanes((plane) => {
     const at = planeNames.indexOf(plane);
-    const { dtype, shape } = entries[at]!;
-    const [, outer, inner, channels] = shape as [number, number, number, number];
-    return tensor4d(floatsOf(values[at]!, dtype), [1, outer, inner, channels]);
+    const [, outer, inner, channels] = entries[at]!.shape as [number, number, number, number];
+    return tensor4d(floatsOf(plane, entries[at]!, values[at]!), [1, outer, inner, channels]);
   });
-}
-
-function floatsOf(bytes: Uint8Array, dtype: SafetensorsEntry["dtype"]): Float32Array {
-  const buffer = bytes.buffer as ArrayBuffer;
-  if (dtype === "F32") return new Float32Array(buffer, bytes.byteOffset, bytes.byteLength / 4);
-  return floatFromHalf(new Uint16Array(buffer, bytes.byteOffset, bytes.byteLength / 2));
 }
 
 /** The path of shard `number`; a part of a dataset that is encoded in parts has names of its own. */
