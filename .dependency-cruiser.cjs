@@ -9,6 +9,7 @@ const mayImport = {
   backend: ["core"],
   tokenizer: ["core", "triplane"],
   diffusion: ["core", "triplane"],
+  starter: [],
   evaluation: ["core", "triplane", "video", "tokenizer", "metrics", "backend"],
 };
 

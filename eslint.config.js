@@ -25,6 +25,14 @@ const restrictedSyntax = [
     selector: "ImportDeclaration[source.value='@tensorflow/tfjs-core'] > ImportNamespaceSpecifier",
     message: "Import the functions by name, so that bundlers can drop the rest.",
   },
+  {
+    selector: "TSAsExpression > TSNeverKeyword",
+    message: "Say what it is; a test that gives a value of the wrong type uses mistyped of @coordtok/tools.",
+  },
+  {
+    selector: "TSAsExpression[typeAnnotation.typeName.name='Json'] > TSAsExpression",
+    message: "Use asJson of @coordtok/core/text.",
+  },
 ];
 
 const currentFolder = {

@@ -1,4 +1,4 @@
-import { disposeTree, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
+import { disposeTree, macrotask, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
 import { createLayerNorm, createLinear, createMlp, layerNorm, linear, mlp, selfAttention } from "@coordtok/core/nn";
 import { adamw } from "@coordtok/core/train";
 import { lookup, patchLattice, type Triplane } from "@coordtok/triplane";
@@ -57,7 +57,7 @@ async function medianOf(run: () => void): Promise<number> {
     const started = performance.now();
     run();
     seconds.push((performance.now() - started) / 1000);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await macrotask();
   }
   return median(seconds);
 }

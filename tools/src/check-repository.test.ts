@@ -124,12 +124,12 @@ describe("a document outside the repository", () => {
 
 describe("the size", () => {
   it("many files that are too large together are named", () => {
-    const files = Array.from({ length: 6 }, (_, i) => ({ path: `f${i}`, bytes: 7 * 2 ** 20, text: undefined }));
-    expect(sizeProblems(files)[0]).toContain("42.0 MiB");
+    const files = Array.from({ length: 6 }, (_, i) => ({ path: `f${i}`, bytes: 11 * 2 ** 20, text: undefined }));
+    expect(sizeProblems(files)[0]).toContain("66.0 MiB");
   });
 
   it("one large file is named", () => {
-    expect(sizeProblems([{ path: "big", bytes: 9 * 2 ** 20, text: undefined }])).toHaveLength(1);
+    expect(sizeProblems([{ path: "big", bytes: 17 * 2 ** 20, text: undefined }])).toHaveLength(1);
   });
 });
 

@@ -27,6 +27,9 @@ export {
   type WriteTriplaneOptions,
 } from "./clip/triplane-file.js";
 export type { CommonOptions } from "./model.js";
+export { loadPretrained } from "./models/load-pretrained.js";
+export { knownModels, type KnownModel } from "./models/resolve-model.js";
+export type { FramePixels, LatticeOptions, WindowFrames } from "./clip/lattice-settings.js";
 export type { WindowOptions } from "./clip/source-clip.js";
 export { curveSvg, curvePicture, type CurvePoint } from "./pictures/curve.js";
 export { planesPicture } from "./pictures/planes.js";

@@ -8,7 +8,8 @@ import {
   type MemoryWork as GeneratorWork,
   type SiTConfig,
 } from "@coordtok/diffusion";
-import { estimateMemory, type MemoryWork, type TokenizerConfig } from "@coordtok/tokenizer";
+import { estimateMemory, type LatticeConfig, type MemoryWork, type TokenizerConfig } from "@coordtok/tokenizer";
+import { estimateLatticeMemory, type LatticeMemoryWork } from "@coordtok/tokenizer/lattice";
 import type { FfmpegOptions } from "@coordtok/video/node";
 
 /** The options that every function of this package has. */
@@ -20,6 +21,15 @@ export interface CommonOptions extends LongCallOptions, Notices, OverwriteOption
  */
 export function checkMemory(config: TokenizerConfig, work: MemoryWork, backend: LoadedBackend): void {
   refuseTooMuch(estimateMemory(config, work), work.task, backend);
+}
+
+/** {@link checkMemory} for a tokenizer of the lattice form. */
+export function checkLatticeMemory(
+  config: LatticeConfig,
+  work: LatticeMemoryWork & { readonly task: "encode" | "decode" },
+  backend: LoadedBackend,
+): void {
+  refuseTooMuch(estimateLatticeMemory(config, work), `${work.task}-lattice`, backend);
 }
 
 /** {@link checkMemory} for a generator. */
@@ -46,6 +56,8 @@ function refuseTooMuch(need: MemoryEstimate, task: keyof typeof sentences, { nam
 const sentences = {
   encode: ["Encoding", "fewer clips at once"],
   decode: ["Decoding", "smaller slices or fewer frames"],
+  "encode-lattice": ["Encoding", "smaller frames or shorter windows"],
+  "decode-lattice": ["Decoding", "smaller frames or shorter windows"],
   train: ["Training", "a smaller batch or fewer points"],
   "train-generator": ["Training", "a smaller batch"],
   sample: ["Sampling", "a smaller batch"],

@@ -8,6 +8,7 @@ import {
   type LongCallOptions,
   type RangeSource,
 } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
 import { checkConfig, type SiTConfig } from "./config.js";
 import { paramShapes, type SiTParams } from "./model/params.js";
@@ -124,7 +125,7 @@ export function encodeGenerator({
 > {
   return saveCheckpoint({
     kind: checkpointKind,
-    config: { model, flow } as unknown as Json,
+    config: asJson({ model, flow }),
     tensors: { average: params },
     metadata: latentMetadata(latents),
   });

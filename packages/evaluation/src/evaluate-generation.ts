@@ -66,7 +66,7 @@ export async function evaluateGeneration(
     };
     const expected = features ? statisticsFacts(settings) : comparedFacts(stored!.facts);
     for (const side of [reference, other]) if (side?.stored) checkAlike(side.stored.path, side.stored.facts, expected);
-    await using folder = await EvaluationFolder.open(options.out, settings as never, options);
+    await using folder = await EvaluationFolder.open(options.out, settings, options);
     return await measureSides({ folder, settings, features, options }, reference, other);
   } finally {
     features?.dispose();

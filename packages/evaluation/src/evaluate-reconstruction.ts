@@ -70,7 +70,7 @@ export async function evaluateReconstruction(
     ...namedPrecision(backend),
     environment: environmentOf(backend, [...measured.leftOut, ...leftOut]),
   };
-  await using folder = await EvaluationFolder.open(options.out, settings as never, options);
+  await using folder = await EvaluationFolder.open(options.out, settings, options);
   return await measureAll({ folder, settings, source, tools, clips: clipsOfShard(clips, options.shard) }, options);
 }
 

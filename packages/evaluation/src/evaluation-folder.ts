@@ -48,7 +48,7 @@ export class EvaluationFolder implements AsyncDisposable {
    */
   static async open(
     path: string,
-    settings: Readonly<Record<string, unknown>>,
+    settings: object,
     options: { readonly overwrite?: boolean | undefined },
   ): Promise<EvaluationFolder> {
     await mkdir(path, { recursive: true }).catch((thrown: unknown) => {
@@ -65,7 +65,7 @@ export class EvaluationFolder implements AsyncDisposable {
     }
   }
 
-  async #begin(settings: Readonly<Record<string, unknown>>): Promise<void> {
+  async #begin(settings: object): Promise<void> {
     const { path } = this;
     const before = await this.settings();
     const names = (await readdir(path)).filter((name) => !name.startsWith(lockName));
@@ -180,14 +180,11 @@ async function lock(path: string): Promise<() => Promise<void>> {
 }
 
 /** The first keys under which two settings differ, apart from the environment. */
-export function differences(
-  a: Readonly<Record<string, unknown>>,
-  b: Readonly<Record<string, unknown>>,
-  ignored: readonly string[] = [],
-): string[] {
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...keys].filter(
-    (key) => key !== "environment" && !ignored.includes(key) && jsonText(a[key]) !== jsonText(b[key]),
+export function differences(a: object, b: object, ignored: readonly string[] = []): string[] {
+  const valuesOf = (settings: object): ReadonlyMap<string, unknown> => new Map(Object.entries(settings));
+  const [first, second] = [valuesOf(a), valuesOf(b)];
+  return [...new Set([...first.keys(), ...second.keys()])].filter(
+    (key) => key !== "environment" && !ignored.includes(key) && jsonText(first.get(key)) !== jsonText(second.get(key)),
   );
 }
 

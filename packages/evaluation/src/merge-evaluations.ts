@@ -25,7 +25,7 @@ export async function mergeEvaluations(
     shard: undefined,
     environment: { ...first.environment, ...mergedEnvironment(parts) },
   };
-  await using folder = await EvaluationFolder.open(out, settings as never, { overwrite });
+  await using folder = await EvaluationFolder.open(out, settings, { overwrite });
   if (settings.task === "reconstruction") {
     const records = await mergeJournals<ClipRecord>(folder, folders, "clips");
     const statistics = settings.i3d && (await mergeSides(folder, folders, settings, records.length));
@@ -76,7 +76,7 @@ function checkParts(parts: readonly Part[]): EvaluationSettings {
   const [first] = parts;
   if (!first) throw new CoordTokError("input", "Expected the folders of the parts, got none.");
   for (const { path, settings } of parts) {
-    const differing = differences(first.settings as never, settings as never, ["shard"]);
+    const differing = differences(first.settings, settings, ["shard"]);
     const counts = settings.shard!.count === first.settings.shard!.count;
     if (differing.length > 0 || !counts)
       throw new CoordTokError(

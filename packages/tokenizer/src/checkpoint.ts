@@ -12,6 +12,7 @@ import {
   type RangeSource,
   type TensorTree,
 } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { paramShapes, type TokenizerParams } from "./params.js";
 
@@ -97,7 +98,7 @@ export function halfOf<Params, P extends keyof Params & TokenizerPart>(params: P
  * which is what {@link loadTokenizer} reads.
  */
 export function encodeTokenizer(config: TokenizerConfig, params: TokenizerParams): AsyncGenerator<Uint8Array, void> {
-  return saveCheckpoint({ kind: checkpointKind, config: config as unknown as Json, tensors: { average: params } });
+  return saveCheckpoint({ kind: checkpointKind, config: asJson(config), tensors: { average: params } });
 }
 
 /**
@@ -109,7 +110,7 @@ export function encodeTokenizerBytes(
   tensors: Iterable<NamedBytes>,
   metadata: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<Uint8Array, void> {
-  return encodeFormBytes(config as unknown as Json, tensors, metadata);
+  return encodeFormBytes(asJson(config), tensors, metadata);
 }
 
 /** The bytes of a checkpoint of either form with weights alone, which come as bytes. */

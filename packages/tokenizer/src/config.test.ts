@@ -1,4 +1,5 @@
 import { tokenCount } from "@coordtok/triplane";
+import { mistyped } from "@coordtok/tools/mistyped";
 import { describe, expect, it } from "vitest";
 import { checkConfig, overrideConfig, preset, presetNames, triplaneShapeOf } from "./index.js";
 import { paramShapes } from "./model/index.js";
@@ -41,6 +42,8 @@ describe("tokenizer configuration", () => {
   });
 
   it("official arguments that are missing are named", () => {
-    expect(() => configFromOfficial({ video_shape: [16, 32, 32] } as never)).toThrow(/latent_resolution_xy.*undefined/);
+    expect(() => configFromOfficial(mistyped({ video_shape: [16, 32, 32] }))).toThrow(
+      /latent_resolution_xy.*undefined/,
+    );
   });
 });

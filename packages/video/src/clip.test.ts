@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import "@tensorflow/tfjs-backend-cpu";
-import { memory, setBackend, tensor } from "@tensorflow/tfjs-core";
+import { memory, setBackend, tensor5d } from "@tensorflow/tfjs-core";
 import type { RgbFrame } from "@coordtok/core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { clipFromFrames, framesFromClip, rgbClipFromFrames } from "./clip.js";
@@ -69,9 +69,9 @@ describe("clipFromFrames and framesFromClip", () => {
   });
 
   it("read one clip of a batch", async () => {
-    const clip = { frames: tensor([-1, 0, 1, 1, -1, 0], [2, 1, 1, 1, 3]), validFrames: [1, 1] };
-    expect((await collect(framesFromClip(clip as never, 10, 1)))[0]?.data).toEqual(Uint8Array.of(255, 0, 128));
-    await expect(collect(framesFromClip(clip as never, 10, 2))).rejects.toThrow("clip index of 0 to 1, got 2");
+    const clip = { frames: tensor5d([-1, 0, 1, 1, -1, 0], [2, 1, 1, 1, 3]), validFrames: [1, 1] };
+    expect((await collect(framesFromClip(clip, 10, 1)))[0]?.data).toEqual(Uint8Array.of(255, 0, 128));
+    await expect(collect(framesFromClip(clip, 10, 2))).rejects.toThrow("clip index of 0 to 1, got 2");
     clip.frames.dispose();
   });
 

@@ -113,10 +113,16 @@ describeParity(
   },
 );
 
-describeParity("parity of the lattice form", ["lattice/encode", "lattice/decode", "lattice/gradient"], {
-  reasonToSkip: (kind) =>
-    kind === "lattice/decode" && !hasStarter ? "its cases need the weights of ../shared/starter" : undefined,
-});
+describeParity(
+  "parity of the lattice form",
+  ["lattice/encode", "lattice/decode", "lattice/gradient", "lattice/linear-start"],
+  {
+    reasonToSkip: (kind) =>
+      ["lattice/decode", "lattice/linear-start"].includes(kind) && !hasStarter
+        ? "its cases lie in ../shared/starter"
+        : undefined,
+  },
+);
 
 describe("a parity case whose weights lie elsewhere", () => {
   it("is skipped, with the reason, where they are not there", async () => {

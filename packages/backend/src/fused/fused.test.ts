@@ -14,6 +14,7 @@ import {
 } from "@coordtok/core/nn";
 import { adamw, emaUpdate, globalNorm } from "@coordtok/core/train";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
+import { mistyped } from "@coordtok/tools/mistyped";
 import * as fc from "fast-check";
 import {
   dispose,
@@ -391,6 +392,6 @@ describeEachBackend("fused operations", (backend) => {
       ],
     ];
     for (const [name, inputs, attributes, message] of wrong)
-      expect(() => runFused(name, inputs as never, attributes as never)).toThrow(message);
+      expect(() => runFused(name, mistyped(inputs), mistyped(attributes))).toThrow(message);
   });
 });

@@ -1,6 +1,7 @@
 import { Random } from "@coordtok/core";
 import { runFused, type FusedName } from "@coordtok/core/nn";
 import { describeEachBackend } from "@coordtok/tools";
+import { mistyped } from "@coordtok/tools/mistyped";
 import { tensor, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D } from "@tensorflow/tfjs-core";
 import * as fc from "fast-check";
 import { beforeEach, expect, it } from "vitest";
@@ -201,6 +202,6 @@ describeEachBackend("fused operations for measures", (backend) => {
       ["CoordTokSsim", { reference: small, other: small, window: numbers(11), constants: numbers(2) }, /smaller than/],
     ];
     for (const [name, inputs, message] of wrong)
-      expect(() => runFused(name, inputs as never, { epsilon: 1 })).toThrow(message);
+      expect(() => runFused(name, mistyped(inputs), { epsilon: 1 })).toThrow(message);
   });
 });

@@ -1,7 +1,7 @@
 import { Random } from "@coordtok/core";
 import { runFused } from "@coordtok/core/nn";
 import { describeEachBackend } from "@coordtok/tools";
-import { tensor, tensor1d, tensor2d, tensor3d, type Tensor } from "@tensorflow/tfjs-core";
+import { tensor1d, tensor2d, tensor3d, type Tensor } from "@tensorflow/tfjs-core";
 import * as fc from "fast-check";
 import { beforeEach, expect, it } from "vitest";
 import { loadBackend } from "../load.js";
@@ -92,10 +92,10 @@ describeEachBackend("operations of a modulated transformer", (backend) => {
     expect(norm(1)).toThrow(/too few vectors/);
     const other = {
       ...inputs,
-      modulation: tensor([
+      modulation: tensor2d([
         [1, 2],
         [3, 4],
-      ]) as never,
+      ]),
     };
     expect(() => runFused("CoordTokModulatedNorm", other, { epsilon, vector: 0 })).toThrow(/one row for each clip/);
   });

@@ -41,6 +41,11 @@ export async function lockInstallations(
   }
 }
 
+/** Whether the name of an entry is that of an installation of one kind for a platform: `tensorflow-2.18.1-cpu-linux-x64-0a1b2c3d`. */
+export function isInstallation(entry: string, kind: string, platform: string): boolean {
+  return entry.startsWith(`${kind}-`) && new RegExp(`-${platform}-[0-9a-f]{8}$`).test(entry);
+}
+
 /** Removes entries of a folder; one that cannot be removed now is left for the next setup. */
 export async function removeEntries(folder: string, which: (entry: string) => boolean): Promise<void> {
   for (const entry of (await readdir(folder)).filter(which))

@@ -1,3 +1,10 @@
+export {
+  checkFfmpegSetup,
+  isFfmpegWheel,
+  setupFfmpeg,
+  type FfmpegSetupOptions,
+  type FfmpegSetupReport,
+} from "./ffmpeg.js";
 export { pinnedTensorflow, type SetupWishes } from "./plan.js";
 export { setupTensorflow } from "./setup.js";
 export type { SetupOptions, SetupReport } from "./options.js";

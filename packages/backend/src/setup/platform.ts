@@ -42,7 +42,8 @@ const macLink = ["-bundle", "-undefined", "dynamic_lookup", "-Wl,-rpath,@loader_
 const manylinux = ["2_5", "2_12", "2_17", "2_24", "2_26", "2_27", "2_28", "2_31", "2_34", "2_35", "2_39"];
 const macVersions = ["11_0", "12_0", "13_0", "14_0", "15_0"];
 
-function linuxTags(arch: string, glibc: string): string[] {
+/** Tags of the manylinux wheels that run with a version of glibc. */
+export function linuxTags(arch: string, glibc: string): string[] {
   const fitting = manylinux.filter((version) => !isOlder(glibc, version.replace("_", ".")));
   const old = ["manylinux1", "manylinux2010", "manylinux2014"];
   return [...fitting.map((version) => `manylinux_${version}_${arch}`), ...old.map((name) => `${name}_${arch}`)];

@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { CoordTokError, type LongCallOptions, type NamedOptions } from "@coordtok/core";
-import { lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
+import { lastLinesOf, ownProgram, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { limits } from "./limits.js";
 
@@ -71,22 +68,18 @@ async function runChild(
   env: NodeJS.ProcessEnv,
   { signal }: LongCallOptions,
 ): Promise<{ report: SelfTestReport; ran: ProgramResult }> {
-  const args = [...childProgram(), what, directory, join(tfjsNode.directory, "package.json")];
+  const args = [
+    ...ownProgram(import.meta.url, "setup/self-test-child"),
+    what,
+    directory,
+    join(tfjsNode.directory, "package.json"),
+  ];
   const ran = await runProgram(process.execPath, args, {
     env: { ...env, NODE_OPTIONS: "" },
     signal,
     limit: limits.selfTest,
   });
   return { report: parseReport(ran), ran };
-}
-
-/** The arguments that start the child: built JavaScript beside this file, or the source through tsx in the workspace. */
-function childProgram(): string[] {
-  const built = fileURLToPath(new URL("./self-test-child.js", import.meta.url));
-  if (existsSync(built)) return [built];
-  const source = fileURLToPath(new URL("./self-test-child.ts", import.meta.url));
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  return ["--import", tsx, "--conditions=@coordtok/source", source];
 }
 
 function parseReport(ran: ProgramResult): SelfTestReport {

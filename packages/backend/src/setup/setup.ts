@@ -7,7 +7,7 @@ import { findInstallation, installationsFolder, type Installation } from "../nod
 import { fusedProblem } from "../node/fused-library.js";
 import { installCommand } from "../node/native.js";
 import { findTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "../node/tfjs-node.js";
-import { lockInstallations, removeEntries, setupError } from "./cache.js";
+import { isInstallation, lockInstallations, removeEntries, setupError } from "./cache.js";
 import { findCompiler } from "./compiler.js";
 import { buildFusedLibrary } from "./kernels.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
@@ -154,7 +154,7 @@ async function makeInstallation(
   }
   await removeEntries(
     folder,
-    (entry) => entry === "downloads" || (isInstallation(entry, plan.platform.name) && entry !== name),
+    (entry) => entry === "downloads" || (isInstallation(entry, "tensorflow", plan.platform.name) && entry !== name),
   );
   const installation = await findInstallation(cache, plan.platform.name);
   if ("missing" in installation)
@@ -164,8 +164,4 @@ async function makeInstallation(
     `Kept ${bytesText(kept)} in "${installation.directory}"${plan.wheel === undefined ? "; the downloaded wheels were deleted" : ""}.`,
   );
   return installation;
-}
-
-function isInstallation(entry: string, platform: string): boolean {
-  return entry.startsWith("tensorflow-") && new RegExp(`-${platform}-[0-9a-f]{8}$`).test(entry);
 }

@@ -1,6 +1,8 @@
 import type { BackendChoice } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
+import { InvalidArgumentError } from "commander";
+import type { FramePixels } from "../clip/lattice-settings.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
@@ -21,10 +23,44 @@ export const precisionFlag: Flag<"fp32" | "bf16" | undefined> = choice(
   { defaultText: "fp32, or bf16 where ONEDNN_DEFAULT_FPMATH_MODE=BF16" },
 );
 
+/** The flag of every command that takes a tokenizer of either form. */
+export const checkpointFlag: Flag<string | undefined> = text(
+  "the tokenizer: starter, starter-bytes, a checkpoint file, or a run folder for its newest checkpoint",
+  { value: "name", defaultText: "starter" },
+);
+
+/** The flags of the lattice form; the paper's form takes none of them. */
+export const latticeFlags: {
+  readonly size: Flag<FramePixels | undefined>;
+  readonly content: Flag<number | undefined>;
+  readonly motion: Flag<number | undefined>;
+} = {
+  size: {
+    value: "WxH",
+    help: "lattice form: scale and crop frames to so many columns and rows of pixels, or one number for both",
+    initial: undefined,
+    defaultText: "128x128",
+    read: readSize,
+  },
+  content: integer("lattice form: channels kept of the plane xy", { minimum: 0, defaultText: "all, 32 in starter" }),
+  motion: integer("lattice form: channels kept of the planes yt and xt", {
+    minimum: 0,
+    defaultText: "all, 32 in starter",
+  }),
+};
+
+/** `320x240`, or `128` for a square. */
+function readSize(given: string): FramePixels {
+  const [, width, height = width] = /^(\d{1,5})(?:x(\d{1,5}))?$/.exec(given.trim()) ?? [];
+  if (width === undefined)
+    throw new InvalidArgumentError("Expected columns and rows such as 320x240, or one number such as 128.");
+  return { width: Number(width), height: Number(height) };
+}
+
 /** The flag of every command that starts ffmpeg. */
 export const ffmpegFlag: Flag<string | undefined> = text("path of ffmpeg", {
   value: "path",
-  defaultText: "found: FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH",
+  defaultText: "found: FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH, setup, @ffmpeg/core",
 });
 
 /** The flag of every command that writes files. */

@@ -10,6 +10,8 @@ const packages = join(import.meta.dirname, "../../..");
 /** The commands through which people meet the errors of a folder or a file; the first row that fits counts. */
 const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[] = [
   ["backend/src/setup/", ["setup"]],
+  ["coordtok/src/clip/lattice-settings.ts", ["reconstruct"]],
+  ["coordtok/src/clip/source-clip.ts", ["reconstruct"]],
   ["coordtok/src/clip/", ["decode"]],
   ["coordtok/src/convert/", ["convert"]],
   ["coordtok/src/demo.ts", ["demo"]],
@@ -28,6 +30,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
 
 /** What a computed name of an option can be, by file. */
 const computed: Readonly<Record<string, readonly string[]>> = {
+  "coordtok/src/clip/lattice-settings.ts": ["size", "content", "motion", "windowFrames"],
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
   "coordtok/src/train/generator-plan.ts": ["batchSize", "accumulate"],
   "coordtok/src/convert/plan.ts": ["weights", "dtype", "part", "config", "statistics"],

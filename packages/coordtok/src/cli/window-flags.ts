@@ -8,5 +8,8 @@ export const windowFlags: {
 } = {
   start: integer("index of the first frame", { minimum: 0, initial: 0 }),
   stride: integer("distance between frames; 2 takes every other", { minimum: 1, initial: 1 }),
-  length: integer("how many frames, at most the model's", { minimum: 1, defaultText: "the model's" }),
+  length: integer("how many frames; the paper's form takes at most its own number", {
+    minimum: 1,
+    defaultText: "the model's",
+  }),
 };

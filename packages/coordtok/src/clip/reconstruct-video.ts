@@ -1,28 +1,38 @@
-import { loadModel } from "@coordtok/tokenizer/node";
 import { join } from "node:path";
-import { type Precision, prepareBackend } from "@coordtok/backend";
-import { clipFromRgb, rgbFromClip, type RgbClip } from "@coordtok/core";
-import { writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
+import { type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
+import { writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
-import { defaultSliceSize, triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
-import { disposeTriplane, floatCount, tokenCount, type Triplane } from "@coordtok/triplane";
+import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { framesFromClip } from "@coordtok/video";
 import { writeVideo, encodePng } from "@coordtok/video/node";
-import { checkMemory, type CommonOptions } from "../model.js";
+import { checkLatticeMemory, checkMemory, type CommonOptions } from "../model.js";
+import { loadPretrained } from "../models/load-pretrained.js";
+import { resolveModel } from "../models/resolve-model.js";
 import { prepareFolder } from "../outputs.js";
-import { planesPicture } from "../pictures/planes.js";
 import { sideBySide } from "../pictures/side-by-side.js";
-import { readSourceClip, type SourceClip, type WindowOptions } from "./source-clip.js";
+import {
+  checkWindowFrames,
+  latticeSettings,
+  refuseLatticeOptions,
+  type FramePixels,
+  type LatticeOptions,
+  isLattice,
+  type WindowFrames,
+} from "./lattice-settings.js";
+import { reconstructInWindows, reconstructThroughPaper, type Reconstruction } from "./reconstruct-clip.js";
+import { readAnyLength, readSourceClip, type SourceClip, type WindowOptions } from "./source-clip.js";
 import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Options of {@link reconstructVideo}. */
-export interface ReconstructVideoOptions extends CommonOptions, WindowOptions {
-  /** A checkpoint file, or a run folder for its newest one. */
-  readonly checkpoint: string;
+export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, LatticeOptions {
+  /** A model by its name, a checkpoint file, or a run folder for its newest one (default `starter`). */
+  readonly checkpoint?: string | undefined;
   /** The folder for the results; it is made when missing. */
   readonly out: string;
-  /** Patches decoded together (default 1024). */
+  /** Patches decoded together by the paper's form (default 1024). */
   readonly sliceSize?: number | undefined;
+  /** Frames that the lattice form encodes together (default 16); `length` frames, 128 without one, go through in such windows. */
+  readonly windowFrames?: WindowFrames | undefined;
 }
 
 /** What {@link reconstructVideo} measured and wrote. */
@@ -30,17 +40,25 @@ export interface ReconstructReport {
   /** What was encoded. */
   readonly source: TriplaneSource;
   /** The size of the model's frames. */
-  readonly size: { readonly height: number; readonly width: number };
+  readonly size: FramePixels;
   /** Positions of the three planes. */
   readonly tokens: number;
-  /** Numbers in the planes: tokens times channels. */
+  /** Numbers that are kept of the planes. */
   readonly floats: number;
+  /** Bytes of these numbers in half precision. */
+  readonly bytes: number;
   /** Values of the pixels (frames x height x width x 3) for each number of the planes. */
   readonly pixelsPerFloat: number;
   /** PSNR in dB between the frames given to the model and the decoded ones, before any video codec. */
   readonly psnrDb: number;
   /** The same for each frame. */
   readonly framesPsnrDb: readonly number[];
+  /** The form of the tokenizer: the paper's, or the lattice form. */
+  readonly form: AnyTokenizer["form"];
+  /** How often the clip was cut to be encoded; 1 for the paper's form. */
+  readonly windows: number;
+  /** How long encoding and decoding took, without reading and writing videos. */
+  readonly seconds: number;
   /** The backend that computed, such as `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
@@ -71,26 +89,62 @@ export interface ReconstructFiles {
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
   const files = reconstructFiles(options.out);
   await prepareFolder(options.out, Object.values(files), options);
-  const checkpoint = await resolveCheckpoint(options.checkpoint);
+  const checkpoint = await resolveModel(options.checkpoint);
   const backend = await prepareBackend("inference", options);
-  using model = await loadModel(checkpoint, {
+  using model = await loadPretrained(checkpoint, {
     ...options,
     onConfig: (config) => {
-      checkMemory(config, { task: "encode" }, backend);
-      checkMemory(config, { task: "decode", sliceSize: options.sliceSize ?? defaultSliceSize }, backend);
+      checkReconstruction(config, checkpoint, options, backend);
     },
   });
-  const source = await readSourceClip(path, model.config, options);
+  const source = await readSource(path, model, options);
   for (const warning of source.warnings) options.onWarning?.(warning);
-  const tensors = clipFromRgb([source.clip]);
-  const triplane = model.encode(tensors);
-  tensors.frames.dispose();
-  try {
-    const facts = { backend: backend.name, precision: backend.precision, checkpoint, files };
-    return await showReconstruction(model, triplane, source, facts, options);
-  } finally {
-    disposeTriplane(triplane);
+  const reconstruction =
+    model.form === "lattice"
+      ? await reconstructInWindows(model, source.clip, {
+          ...options,
+          ...latticeSettings(model.config, options),
+          windowFrames: options.windowFrames ?? defaultWindowFrames,
+        })
+      : await reconstructThroughPaper(model, source.clip, options);
+  const facts: Pick<ReconstructReport, FactNames> = {
+    form: model.form,
+    backend: backend.name,
+    precision: backend.precision,
+    checkpoint,
+    files,
+  };
+  return await writeReconstruction(source, reconstruction, facts, options);
+}
+
+type FactNames = "form" | "backend" | "precision" | "checkpoint" | "files";
+
+const defaultWindowFrames: WindowFrames = 16;
+/** As many as the largest models of the paper take. */
+const defaultLength = 128;
+
+function checkReconstruction(
+  config: AnyTokenizerConfig,
+  checkpoint: string,
+  options: ReconstructVideoOptions,
+  backend: LoadedBackend,
+): void {
+  if (isLattice(config)) {
+    const { size: pixels } = latticeSettings(config, options);
+    const size = { frames: checkWindowFrames(options.windowFrames ?? defaultWindowFrames), ...pixels };
+    checkLatticeMemory(config, { task: "encode", size }, backend);
+    checkLatticeMemory(config, { task: "decode", size }, backend);
+    return;
   }
+  refuseLatticeOptions(checkpoint, options);
+  checkMemory(config, { task: "encode" }, backend);
+  checkMemory(config, { task: "decode", sliceSize: options.sliceSize ?? defaultSliceSize }, backend);
+}
+
+async function readSource(path: string, model: AnyTokenizer, options: ReconstructVideoOptions): Promise<SourceClip> {
+  if (model.form === "paper") return readSourceClip(path, model.config, options);
+  const { size } = latticeSettings(model.config, options);
+  return readAnyLength(path, { ...size, frames: defaultLength }, options);
 }
 
 /** Names of the files in the folder of a reconstruction. */
@@ -103,47 +157,29 @@ function reconstructFiles(folder: string): ReconstructFiles {
   };
 }
 
-/** Decodes a triplane, measures it against its source and writes the four files. */
-async function showReconstruction(
-  model: CoordTok,
-  triplane: Triplane,
+/** Measures a reconstruction against its source and writes the four files. */
+async function writeReconstruction(
   { clip, source }: Pick<SourceClip, "clip" | "source">,
-  facts: Pick<ReconstructReport, "backend" | "precision" | "checkpoint" | "files">,
-  options: CommonOptions & { readonly sliceSize?: number | undefined },
+  { decoded, planes, ...counts }: Reconstruction,
+  facts: Pick<ReconstructReport, FactNames>,
+  options: CommonOptions,
 ): Promise<ReconstructReport> {
   const { files } = facts;
-  const reconstruction = await decodeFrames(model, triplane, clip.frameCount, options);
-  const { clipDb, framesDb } = psnrOfRgb(clip, reconstruction);
+  const { clipDb, framesDb } = psnrOfRgb(clip, decoded);
   const video = { ...options, onProgress: undefined, fps: source.fps };
-  await writeVideo(files.reconstruction, framesFromClip(reconstruction, source.fps), { ...video, quality: "high" });
-  await writeVideo(files.sideBySide, sideBySide(clip, reconstruction, source.fps), { ...video, quality: "high" });
-  await writeAtomically(files.planes, encodePng(await planesPicture(triplane)), options);
-  const shape = triplaneShapeOf(model.config);
+  await writeVideo(files.reconstruction, framesFromClip(decoded, source.fps), { ...video, quality: "high" });
+  await writeVideo(files.sideBySide, sideBySide(clip, decoded, source.fps), { ...video, quality: "high" });
+  await writeAtomically(files.planes, encodePng(planes), options);
   const report: ReconstructReport = {
     source,
     size: { height: clip.height, width: clip.width },
-    tokens: tokenCount(shape),
-    floats: floatCount(shape),
-    pixelsPerFloat: clip.data.length / floatCount(shape),
+    ...counts,
+    bytes: 2 * counts.floats,
+    pixelsPerFloat: clip.data.length / counts.floats,
     psnrDb: clipDb,
     framesPsnrDb: framesDb,
     ...facts,
   };
   await writeAtomically(files.report, `${JSON.stringify(report, undefined, 2)}\n`, options);
   return report;
-}
-
-async function decodeFrames(
-  model: CoordTok,
-  triplane: Triplane,
-  count: number,
-  { signal, onProgress, sliceSize }: CommonOptions & { readonly sliceSize?: number | undefined },
-): Promise<RgbClip> {
-  const times = Array.from({ length: count }, (_, i) => i);
-  const decoded = await model.decode(triplane, { times, signal, onProgress, sliceSize });
-  try {
-    return await rgbFromClip(decoded);
-  } finally {
-    decoded.frames.dispose();
-  }
 }

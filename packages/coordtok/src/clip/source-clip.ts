@@ -1,5 +1,6 @@
 import { CoordTokError, type LongCallOptions, type RgbClip } from "@coordtok/core";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
+import type { FrameSize } from "@coordtok/tokenizer/lattice";
 import { readClip, type FfmpegOptions } from "@coordtok/video/node";
 import { basename } from "node:path";
 import type { TriplaneSource } from "@coordtok/triplane";
@@ -10,7 +11,7 @@ export interface WindowOptions {
   readonly start?: number | undefined;
   /** Distance between frames (default 1: every frame). */
   readonly stride?: number | undefined;
-  /** How many frames, 1 to the model's (default: as many as the model takes). */
+  /** How many frames. The paper's form takes 1 to its own number, which is the default; the lattice form takes any. */
   readonly length?: number | undefined;
 }
 
@@ -29,19 +30,67 @@ export async function readSourceClip(
   { clip: size }: Pick<TokenizerConfig, "clip">,
   options: WindowOptions & LongCallOptions & FfmpegOptions = {},
 ): Promise<SourceClip> {
-  const { start = 0, stride = 1, length = size.frames } = options;
+  const { length = size.frames } = options;
   if (length > size.frames)
     throw new CoordTokError("config", `Expected a length of at most the model's ${size.frames} frames, got ${length}.`);
+  return readFrames(path, { ...size, frames: length }, options, {
+    few: (count) => `it gives ${count} of the ${length} frames that the model takes; the others are treated as missing`,
+    many: `it is longer than the model's ${length} frames`,
+    rest: "set start to take others",
+  });
+}
+
+/**
+ * Reads frames for a tokenizer of any length.
+ * @param size the size that the frames are brought to, and how many there are without a `length` of the options.
+ * @throws CoordTokError as `readClip`, and `memory` for more than 1 GiB of pixels.
+ */
+export async function readAnyLength(
+  path: string,
+  size: FrameSize,
+  options: WindowOptions & LongCallOptions & FfmpegOptions = {},
+): Promise<SourceClip> {
+  const frames = options.length ?? size.frames;
+  const most = Math.floor(2 ** 30 / (size.height * size.width * 3));
+  if (frames > most)
+    throw new CoordTokError(
+      "memory",
+      `${frames} frames of ${size.width}x${size.height} are too many to keep in memory together; take at most ${most}, or smaller ones.`,
+      { options: { length: undefined } },
+    );
+  return readFrames(path, { ...size, frames }, options, {
+    few: (count) => (options.length === undefined ? undefined : `it gives ${count} of the ${frames} frames asked for`),
+    many: `it is longer than ${frames} frames`,
+    rest: "set length to take more, start to take others",
+  });
+}
+
+/** How the notes about a length call the frames. */
+interface LengthNotes {
+  /** That there are fewer. */
+  readonly few: (count: number) => string | undefined;
+  /** That there are more. */
+  readonly many: string;
+  /** How to get those. */
+  readonly rest: string;
+}
+
+async function readFrames(
+  path: string,
+  size: FrameSize,
+  options: WindowOptions & LongCallOptions & FfmpegOptions,
+  { few, many, rest }: LengthNotes,
+): Promise<SourceClip> {
+  const { start = 0, stride = 1 } = options;
+  const length = size.frames;
   const { clip, info, padding, resize, warnings } = await readClip(path, { ...options, start, stride, length, size });
   const notes = warnings.filter((warning) => padding === 0 || !warning.includes("are padding"));
-  if (padding > 0)
-    notes.push(
-      `it gives ${clip.frameCount} of the ${length} frames that the model takes; the others are treated as missing`,
-    );
+  const shortNote = padding > 0 ? few(clip.frameCount) : undefined;
+  if (shortNote !== undefined) notes.push(shortNote);
   const available = info.frameCount === undefined ? undefined : Math.ceil((info.frameCount - start) / stride);
   if (options.length === undefined && available !== undefined && available > length)
     notes.push(
-      `it is longer than the model's ${length} frames: frames ${start} to ${start + (length - 1) * stride} of ${info.frameCount!} are taken; set start to take others`,
+      `${many}: frames ${start} to ${start + (length - 1) * stride} of ${info.frameCount!} are taken; ${rest}`,
     );
   const source = {
     name: basename(path),

@@ -5,9 +5,9 @@ import {
   nestTensors,
   openSafetensors,
   throwIfAborted,
-  type Json,
   type LongCallOptions,
 } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, loadTokenizer, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
@@ -67,7 +67,7 @@ export async function writeTriplane(
   const bytes = encodeTriplaneFile(
     triplane,
     {
-      config: config as unknown as Json,
+      config: asJson(config),
       source,
       checkpoint,
       precision,

@@ -1,4 +1,5 @@
 import { checkpointMetadata, encodeSafetensors, isCoordTokError, type Json } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { checkConfig, defaultFlow, tokensOf, type SiTConfig } from "@coordtok/diffusion";
 import {
   checkOfficialPositions,
@@ -23,7 +24,7 @@ function formOf(config: SiTConfig): OfficialForm {
   const { name, shape, values } = officialPositions(config);
   return {
     config: generatorConfig(config),
-    official: officialFromConfig(config) as unknown as Json,
+    official: asJson(officialFromConfig(config)),
     rows: officialRows(config),
     fixed: new Map([[name, { shape, values, problemOf: (stored) => positionProblem(config, stored) }]]),
     description: sitFacts(config),
@@ -38,7 +39,7 @@ function formOf(config: SiTConfig): OfficialForm {
 
 /** The configuration of a generator's checkpoint: the form of the model, and the flow that the published model was trained with. */
 function generatorConfig(model: SiTConfig): Json {
-  return { model, flow: defaultFlow } as unknown as Json;
+  return asJson({ model, flow: defaultFlow });
 }
 
 /** Our model computes the fixed positions, so that a file with others becomes another model. */

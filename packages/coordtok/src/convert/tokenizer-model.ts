@@ -1,4 +1,4 @@
-import { groupedText } from "@coordtok/core/text";
+import { asJson, groupedText } from "@coordtok/core/text";
 import type { Json } from "@coordtok/core";
 import { checkConfig, encodeTokenizerBytes, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
@@ -18,8 +18,8 @@ import type { ModelHints, OfficialForm, OfficialModel } from "./official-model.j
 
 function formOf(config: TokenizerConfig): OfficialForm {
   return {
-    config: config as unknown as Json,
-    official: officialFromConfig(config) as unknown as Json,
+    config: asJson(config),
+    official: asJson(officialFromConfig(config)),
     rows: officialRows(config),
     fixed: new Map(),
     description: tokenizerFacts(config),

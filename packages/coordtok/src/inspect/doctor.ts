@@ -2,7 +2,7 @@ import { bytesText, tableText } from "@coordtok/core/text";
 import { backendCatalogue } from "@coordtok/backend";
 import { doctorReport, type BackendFinding, type DoctorReport } from "@coordtok/backend/setup";
 import type { LongCallOptions } from "@coordtok/core";
-import { describeFfmpeg, type FfmpegOptions, type ProgramCandidate } from "@coordtok/video/node";
+import { describeFfmpeg, type FfmpegOptions, type ProgramCandidate, type ProgramSource } from "@coordtok/video/node";
 import { ownVersion } from "./versions.js";
 
 /** What `coordtok doctor` found. */
@@ -17,6 +17,8 @@ export interface Examination {
   readonly ffmpeg: {
     readonly path: string | undefined;
     readonly version: string | undefined;
+    readonly licence: string | undefined;
+    readonly source: ProgramSource | undefined;
     readonly ffprobe: string | undefined;
     readonly candidates: readonly ProgramCandidate[];
     readonly problem: string | undefined;
@@ -32,6 +34,9 @@ export interface Examination {
   /** Whether everything that is needed is there. */
   readonly fine: boolean;
 }
+
+const slowFfmpeg =
+  'ffmpeg runs as WebAssembly, which takes several times as long; install one, or run "npx coordtok setup --only ffmpeg".';
 
 const oldestNode = [20, 19] as const;
 
@@ -51,6 +56,8 @@ export async function examine(options: FfmpegOptions & LongCallOptions = {}): Pr
     ffmpeg: {
       path: report.chosen?.path,
       version: report.chosen?.version,
+      licence: report.chosen?.licence,
+      source: report.chosen?.source,
       ffprobe: report.chosen?.ffprobe?.path,
       candidates: report.candidates,
       problem,
@@ -61,6 +68,7 @@ export async function examine(options: FfmpegOptions & LongCallOptions = {}): Pr
     advice: [
       ...(node.fine ? [] : [`Install Node ${oldestNode.join(".")} or newer.`]),
       ...(problem === undefined ? [] : [problem]),
+      ...(report.chosen?.source === "@ffmpeg/core" ? [slowFfmpeg] : []),
       ...advice,
     ],
     fine: node.fine && problem === undefined && chosen !== undefined,
@@ -82,10 +90,12 @@ export function examinationText(found: Examination): string {
       ({ program, source, path, outcome }) =>
         `  ${program} from ${source}${path === undefined ? "" : ` (${path})`}: ${outcome}`,
     );
+  const placeOf = (wanted: "ffmpeg" | "ffprobe"): string | undefined =>
+    ffmpeg.candidates.find(({ program, outcome }) => program === wanted && outcome === "chosen")?.path;
   const ffmpegText =
     ffmpeg.path === undefined
       ? "not found"
-      : `${ffmpeg.version ?? ""} at ${ffmpeg.path}, ffprobe ${ffmpeg.ffprobe ?? "not found"}`;
+      : `${ffmpeg.version ?? ""} (${ffmpeg.licence ?? ""}) from ${ffmpeg.source ?? ""} at ${placeOf("ffmpeg") ?? ""}, ffprobe ${placeOf("ffprobe") ?? "not found"}`;
   const { installation } = native;
   const installed =
     installation === undefined ? "not set up" : `TensorFlow ${installation.tensorflow} for ${installation.device}`;

@@ -96,7 +96,9 @@ class OpenLatents implements Latents {
     return { triplane, labels: [label] };
   }
 
-  async *read(options: ReadLatentsOptions = {}): AsyncGenerator<LabelledTriplane, never> {
+  read(options: ReadLatentsOptions & { readonly passes: number }): AsyncGenerator<LabelledTriplane, void>;
+  read(options?: ReadLatentsOptions): AsyncGenerator<LabelledTriplane, never>;
+  async *read(options: ReadLatentsOptions = {}): AsyncGenerator<LabelledTriplane, void> {
     const { seed = 0, shuffle = true, passes = Infinity, start = 0, signal } = options;
     const random = new Random(seed);
     for (let pass = 0; pass < passes; pass++) {
@@ -109,7 +111,6 @@ class OpenLatents implements Latents {
         yield await this.get(order?.[i] ?? i);
       }
     }
-    return undefined as never;
   }
 
   async #sourceOf(shard: Shard): Promise<FileSource> {

@@ -9,6 +9,7 @@ import {
   type Json,
   type SafetensorsEntry,
 } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { openFileSource, writeAtomically, type FileSource } from "@coordtok/core/node";
 import { checkConfig, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
@@ -79,7 +80,7 @@ export async function writeShard(
     checkFinite(statistics, facts.clips);
     const whole = { ...facts, statistics };
     const metadata = Object.fromEntries(Object.entries(whole).map(([key, value]) => [key, JSON.stringify(value)]));
-    const content = { kind: latentsKind, config: config as unknown as Json, tensors: { planes }, metadata };
+    const content = { kind: latentsKind, config: asJson(config), tensors: { planes }, metadata };
     await writeAtomically(path, saveCheckpoint(content, { dtype }));
     return whole;
   } finally {
@@ -153,8 +154,9 @@ async function readClip(
     throw damaged(path, `the planes of clip ${index} hold numbers that are not finite`);
   return mapPlanes((plane) => {
     const at = planeNames.indexOf(plane);
-    const [, outer, inner, channels] = entries[at]!.shape as [number, number, number, number];
-    return tensor4d(floatsOf(plane, entries[at]!, values[at]!), [1, outer, inner, channels]);
+    const entry = entries[at]!;
+    const [, outer, inner, channels] = entry.shape as [number, number, number, number];
+    return tensor4d(floatsOf(`planes.${plane}`, entry, values[at]!), [1, outer, inner, channels]);
   });
 }
 

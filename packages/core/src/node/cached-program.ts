@@ -9,8 +9,6 @@ export interface CachedProgramFacts {
   readonly format: 1;
   /** As the program says itself, such as `9.0.2`. */
   readonly version: string;
-  /** Its licence, such as `GPL-3.0-or-later`. */
-  readonly licence: string;
   /** Name and SHA-256 of the wheel that it comes from. */
   readonly wheel: { readonly name: string; readonly sha256: string };
   /** The program. */
@@ -57,7 +55,7 @@ export async function findCachedProgram(
 }
 
 function isProgramFacts(value: unknown): value is CachedProgramFacts {
-  const { format, version, licence, wheel, file } = value as Partial<Record<keyof CachedProgramFacts, unknown>>;
-  const texts = [version, licence, (wheel as Partial<CachedProgramFacts["wheel"]> | undefined)?.name];
+  const { format, version, wheel, file } = value as Partial<Record<keyof CachedProgramFacts, unknown>>;
+  const texts = [version, (wheel as Partial<CachedProgramFacts["wheel"]> | undefined)?.name];
   return format === 1 && texts.every((text) => typeof text === "string") && isFileFacts(file);
 }

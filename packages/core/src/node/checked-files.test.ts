@@ -121,7 +121,7 @@ describe("a cached program", () => {
     const programs = programFolder("ffmpeg", folder);
     const directory = join(programs, "ffmpeg-9-1f");
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const facts = { format: 1, version: "9", licence: "GPL-3.0-or-later", wheel: { name: "a.whl", sha256: "" } };
+    const facts = { format: 1, version: "9", wheel: { name: "a.whl", sha256: "" } };
     const content = JSON.stringify({ ...facts, file: file("ffmpeg", "#!/bin/sh\n", directory), madeAt: "", ...change });
     writeFileSync(join(directory, "program.json"), content);
     await useInstalled(programs, "linux-x64", "ffmpeg-9-1f");
@@ -132,7 +132,7 @@ describe("a cached program", () => {
   it("is found with its facts", async () => {
     expect(await find()).toEqual({ missing: "ffmpeg has not been set up" });
     const path = await install();
-    expect(await find()).toMatchObject({ path, version: "9", licence: "GPL-3.0-or-later" });
+    expect(await find()).toMatchObject({ path, version: "9" });
   });
 
   it("that was exchanged, lies outside, has damaged facts or lies where others can write is none", async () => {
@@ -141,7 +141,7 @@ describe("a cached program", () => {
     expect(await find()).toMatchObject({ missing: expect.stringContaining("SHA-256") as string });
     await install({ file: { path: "../../ffmpeg", bytes: 10, sha256: "0".repeat(64) } });
     expect(await find()).toMatchObject({ missing: expect.stringContaining("is incomplete") as string });
-    await install({ licence: 7 });
+    await install({ version: 7 });
     expect(await find()).toMatchObject({ missing: expect.stringContaining("is incomplete") as string });
     await install();
     chmodSync(join(path, ".."), 0o777);

@@ -25,6 +25,7 @@ export { pathWithin } from "./path-within.js";
 export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
 export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
+export { ownProgram } from "./own-program.js";
 export { makePrivateFolder, trustProblem } from "./private-folder.js";
 export {
   lastLinesOf,

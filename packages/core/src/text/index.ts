@@ -1,2 +1,2 @@
 export { bytesText, countText, durationText, groupedText, tableText } from "./text.js";
-export { jsonText, parseJson } from "./json.js";
+export { asJson, jsonText, parseJson } from "./json.js";

@@ -1,3 +1,5 @@
+import type { Json } from "../config.js";
+
 /** A value as JSON of our files: infinite numbers are the texts "Infinity" and "-Infinity", a number that is none is `null`. */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(
@@ -5,6 +7,12 @@ export function jsonText(value: unknown, indent?: number): string {
     (_, part: unknown) => (part === Infinity || part === -Infinity ? String(part) : part),
     indent,
   );
+}
+
+/** A configuration as JSON. A cast, since TypeScript does not accept an interface where any name may occur; give plain data only. */
+export function asJson(data: object): Json {
+  // eslint-disable-next-line no-restricted-syntax -- the one place of this cast
+  return data as unknown as Json;
 }
 
 /** Reads what {@link jsonText} wrote. @throws SyntaxError. */

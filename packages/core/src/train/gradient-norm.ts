@@ -1,7 +1,20 @@
-import { addN, reshape, sqrt, square, sum, tidy, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  add,
+  addN,
+  div,
+  minimum,
+  mul,
+  reshape,
+  sqrt,
+  square,
+  sum,
+  tidy,
+  type Scalar,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { CoordTokError } from "../errors.js";
-import { treeLeaves, type TensorTree } from "../tree.js";
+import { treeLeaves, treeMap, type TensorTree } from "../tree.js";
 import type { Transform } from "./transform.js";
 
 /** The sum of the squares of a tensor, axis by axis (wasm adds up one by one in float32). */
@@ -46,6 +59,22 @@ export function clipByGlobalNorm(maximum: number): Transform<undefined> {
           "Expected the gradient norm of the step to clip by, got none; give gradientNorm.",
         );
       return { gradientScale: gradientScale * clipFactor(gradientNorm, maximum), state: undefined };
+    },
+  };
+}
+
+/**
+ * Scales the gradients of a part of the parameters down where their own norm exceeds `maximum`: as a link of a chain within a `partition`,
+ * where the norm of the step is that of all parameters.
+ */
+export function clipByOwnNorm(maximum: number): Transform<undefined> {
+  return {
+    init: () => undefined,
+    update: ({ gradients, gradientScale = 1 }) => {
+      const scale = tidy(() => minimum(1, div(maximum, add(mul(globalNorm(gradients), gradientScale), 1e-6))));
+      const clipped = treeMap(gradients, (leaf) => mul(leaf, scale));
+      scale.dispose();
+      return { gradients: clipped, state: undefined };
     },
   };
 }

@@ -1,7 +1,7 @@
 export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Schedule } from "./adamw.js";
 export { encodeTrainState, readTrainState, type ExpectedTraining, type StoredTraining } from "./checkpoint.js";
 export { emaDecayAt, emaUpdate } from "./ema.js";
-export { clipByGlobalNorm, clipFactor, globalNorm } from "./gradient-norm.js";
+export { clipByGlobalNorm, clipByOwnNorm, clipFactor, globalNorm } from "./gradient-norm.js";
 export { lossAndGradients, type LossAndGradients } from "./gradients.js";
 export {
   checkLoopSettings,
@@ -14,6 +14,7 @@ export {
   type TrainState,
   type TrainStep,
 } from "./loop.js";
+export { muon, muonDefaults, type MuonPieces, type MuonSettings, type MuonState } from "./muon.js";
 export { learningRateAt, type ScheduleSettings } from "./schedule.js";
 export {
   chain,

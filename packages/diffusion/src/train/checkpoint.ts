@@ -1,4 +1,5 @@
-import type { Json, LongCallOptions, RangeSource } from "@coordtok/core";
+import type { LongCallOptions, RangeSource } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { encodeTrainState, readTrainState, type StoredTraining } from "@coordtok/core/train";
 import {
   checkpointKind,
@@ -20,7 +21,7 @@ export interface SavedTraining extends StoredTraining<GeneratorConfig, Diffusion
 
 /** The bytes of a checkpoint of a training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
 export function encodeTraining({ config, latents, ...training }: SavedTraining): AsyncGenerator<Uint8Array, void> {
-  const stored = { config: config as unknown as Json, ...training };
+  const stored = { config: asJson(config), ...training };
   return encodeTrainState(checkpointKind, stored, latentMetadata(latents));
 }
 

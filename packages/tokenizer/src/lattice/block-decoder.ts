@@ -53,7 +53,7 @@ export function checkLatticePlanes(config: LatticeConfig, triplane: Triplane): T
 }
 
 /** What the patches of some blocks find on the three planes, each exactly one cell of each: `[B * blocks * h * w, 3K]`. */
-function blockFeatures(
+export function blockFeatures(
   triplane: Triplane,
   shape: TriplaneShape & { readonly batch: number },
   blocks: readonly number[],

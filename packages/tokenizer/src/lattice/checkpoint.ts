@@ -9,6 +9,7 @@ import {
   type RangeSource,
   type SafetensorsFile,
 } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { checkStateDict, ourTensors } from "@coordtok/core/state-dict";
 import { encodeFormBytes, loadForm, type LoadFormOptions } from "../checkpoint.js";
 import { checkLatticeConfig, type LatticeConfig } from "./config.js";
@@ -38,7 +39,8 @@ export async function loadLattice(
   return loadForm<LatticeConfig, LatticeParams>(source, parseLatticeConfig, latticeParamShapes, options);
 }
 
-function parseLatticeConfig(stored: Json): LatticeConfig {
+/** Checks the configuration that a checkpoint of a lattice tokenizer holds. */
+export function parseLatticeConfig(stored: Json): LatticeConfig {
   const isLattice = typeof stored === "object" && stored !== null && "form" in stored && stored["form"] === "lattice";
   if (!isLattice)
     throw new CoordTokError(
@@ -69,7 +71,7 @@ export async function* encodeLatticeCheckpoint(
   const tensors: NamedBytes[] = [];
   for (const [path, leaf] of leaves)
     tensors.push(...storedWeights(path, leaf.shape, (await leaf.data()) as Float32Array, options));
-  yield* encodeFormBytes(config as unknown as Json, tensors, options.metadata ?? {});
+  yield* encodeFormBytes(asJson(config), tensors, options.metadata ?? {});
 }
 
 /**
@@ -87,7 +89,7 @@ export async function* convertReference(
   const tensors: NamedBytes[] = [];
   for (const { name, shape, values } of ourTensors(rows, file))
     tensors.push(...storedWeights(name, shape, await values(), options));
-  yield* encodeFormBytes(config as unknown as Json, tensors, options.metadata ?? {});
+  yield* encodeFormBytes(asJson(config), tensors, options.metadata ?? {});
 }
 
 function referenceConfigOf(file: SafetensorsFile): LatticeConfig {

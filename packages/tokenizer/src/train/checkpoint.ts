@@ -1,4 +1,5 @@
-import type { Json, LongCallOptions, RangeSource } from "@coordtok/core";
+import type { LongCallOptions, RangeSource } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { encodeTrainState, readTrainState, type StoredTraining } from "@coordtok/core/train";
 import { checkpointKind, parseStoredConfig } from "../checkpoint.js";
 import type { TokenizerConfig } from "../config.js";
@@ -10,7 +11,7 @@ export type SavedTraining = StoredTraining<TokenizerConfig, TokenizerTrainSettin
 
 /** The bytes of a checkpoint of a training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
 export function encodeTraining({ config, ...training }: SavedTraining): AsyncGenerator<Uint8Array, void> {
-  return encodeTrainState(checkpointKind, { config: config as unknown as Json, ...training });
+  return encodeTrainState(checkpointKind, { config: asJson(config), ...training });
 }
 
 /**

@@ -12,3 +12,17 @@ export {
   type TrainTokenizerStep,
 } from "./train.js";
 export { latticeLoss, type LatticeLossOptions } from "../lattice/train/loss.js";
+export { createLatticeStart, withLinearStart } from "../lattice/train/start.js";
+export { stillPicture, type StillPicture } from "../lattice/train/moving-pictures.js";
+export type { PictureStack } from "../lattice/train/picture-taps.js";
+export { latticeTrainDefaults, type BatchShape, type LatticeTrainSettings } from "../lattice/train/settings.js";
+export { latticeOptimizer } from "../lattice/train/optimizer.js";
+export type { TrainingFootage } from "../lattice/train/batch.js";
+export {
+  encodeLatticeTraining,
+  readLatticeTraining,
+  trainLattice,
+  type SavedLatticeTraining,
+  type TrainLatticeOptions,
+  type TrainLatticeStep,
+} from "../lattice/train/train.js";

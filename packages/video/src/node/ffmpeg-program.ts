@@ -19,17 +19,32 @@ export const limits = {
   file: { seconds: 21_600 },
 } as const;
 
+/** What is started: a program, and what comes before its own arguments. */
+export interface ProgramCommand {
+  /** Absolute. */
+  readonly path: string;
+  readonly prefix: readonly string[];
+}
+
 /** Starts ffmpeg as {@link startProgram} does, without colours in its log and without a report of its own in some folder. */
-export function startFfmpeg(path: string, args: readonly string[], options: StartOptions): RunningProgram {
-  return startProgram(path, args, { ...options, env: ffmpegEnvironment() });
+export function startFfmpeg(
+  { path, prefix }: ProgramCommand,
+  args: readonly string[],
+  options: StartOptions,
+): RunningProgram {
+  return startProgram(path, [...prefix, ...args], { ...options, env: ffmpegEnvironment() });
 }
 
 /** Runs ffmpeg or ffprobe as {@link runProgram} does, with the same environment. */
-export async function runFfmpeg(path: string, args: readonly string[], options: RunOptions): Promise<ProgramResult> {
-  return runProgram(path, args, { ...options, env: ffmpegEnvironment() });
+export async function runFfmpeg(
+  { path, prefix }: ProgramCommand,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<ProgramResult> {
+  return runProgram(path, [...prefix, ...args], { ...options, env: ffmpegEnvironment() });
 }
 
 function ffmpegEnvironment(): NodeJS.ProcessEnv {
-  const { FFREPORT: _, ...env } = process.env;
+  const { FFREPORT: _, NODE_OPTIONS: __, ...env } = process.env;
   return { ...env, AV_LOG_FORCE_NOCOLOR: "1" };
 }

@@ -1,8 +1,16 @@
-import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
-import { delimiter } from "node:path";
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { platformName, programFactsName, programFolder, useInstalled } from "@coordtok/core/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { describeFfmpeg, findFfmpeg } from "./find-ffmpeg.js";
 import { failureOf, makeClipFolder, type ClipFolder } from "./testdata/make-clips.js";
+
+const hidden = vi.hoisted(() => ({ wasm: false }));
+vi.mock(import("./ffmpeg-wasm.js"), async (original) => {
+  const { wasmProgram } = await original();
+  return { wasmProgram: (program) => (hidden.wasm ? { absent: "not installed" } : wasmProgram(program)) };
+});
 
 let folder: ClipFolder;
 let real = "";
@@ -83,16 +91,78 @@ describe("findFfmpeg", () => {
   });
 
   it("tells how to get ffmpeg when there is none", async ({ skip }) => {
-    await withEnvironment({ PATH: folder.at("folder"), FFMPEG_BIN: folder.at("missing") }, async () => {
+    hidden.wasm = true;
+    const environment = {
+      PATH: folder.at("folder"),
+      FFMPEG_BIN: folder.at("missing"),
+      COORDTOK_CACHE: folder.at("cache"),
+    };
+    await withEnvironment(environment, async () => {
       const report = await describeFfmpeg();
       if (report.chosen) skip("ffmpeg-static's program is installed here");
-      expect(report.chosen).toBeUndefined();
       const { code, message } = await failureOf(findFfmpeg());
       expect(code).toBe("ffmpeg");
-      expect(message).toMatch(/^ffmpeg not found\. Tried: option .*FFMPEG_BIN .*missing: there is no such file.*PATH/);
-      for (const hint of ["apt install ffmpeg", "brew install ffmpeg", "winget install ffmpeg", "FFMPEG_PATH"])
-        expect(message).toContain(hint);
+      expect(message).toMatch(
+        /^ffmpeg not found\. Tried: option .*FFMPEG_BIN .*missing: there is no such file.*PATH.*setup \(ffmpeg has not been/,
+      );
+      const hints = ["apt install ffmpeg", "brew install ffmpeg", "winget install ffmpeg", "FFMPEG_PATH"];
+      for (const hint of [...hints, "npx coordtok setup", "@ffmpeg/core"]) expect(message).toContain(hint);
+    }).finally(() => (hidden.wasm = false));
+  });
+
+  it("takes what setup has put into the cache behind PATH, without an ffprobe, and nothing that was changed there", async () => {
+    const cache = folder.at("cache");
+    const directory = join(programFolder("ffmpeg", cache), "ffmpeg-9-1f");
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const script = `#!/bin/sh\n${version("setup", "n9.0.2", "61. 1")}\n`;
+    writeFileSync(join(directory, "ffmpeg"), script, { mode: 0o755 });
+    const sha256 = createHash("sha256").update(script).digest("hex");
+    const file = { path: "ffmpeg", bytes: script.length, sha256 };
+    const facts = { format: 1, version: "9", wheel: { name: "a.whl", sha256 }, file, madeAt: "" };
+    writeFileSync(join(directory, programFactsName), JSON.stringify(facts));
+    await useInstalled(programFolder("ffmpeg", cache), platformName(), "ffmpeg-9-1f");
+    await withEnvironment({ COORDTOK_CACHE: cache }, async () => {
+      expect((await findFfmpeg()).path).toBe(real);
     });
+    await withEnvironment({ COORDTOK_CACHE: cache, PATH: folder.at("folder") }, async () => {
+      const { chosen, candidates } = await describeFfmpeg();
+      if (chosen?.source === "ffmpeg-static") return;
+      expect(chosen).toMatchObject({ source: "setup", path: join(directory, "ffmpeg"), version: "n9.0.2" });
+      expect(chosen?.ffprobe).toBeUndefined();
+      expect(candidates.find(({ source }) => source === "@ffmpeg/core")?.outcome).toBe("not needed");
+      writeFileSync(join(directory, "ffmpeg"), script.replace("9.0.2", "9.0.3"), { mode: 0o755 });
+      const changed = await describeFfmpeg();
+      expect(changed.chosen?.source).toBe("@ffmpeg/core");
+      expect(changed.candidates.find(({ source }) => source === "setup")?.outcome).toContain("SHA-256");
+    });
+  });
+
+  it("is never a file of the current folder", async () => {
+    program("ffmpeg", version("planted", "1.0", "59. 8"));
+    const before = process.cwd();
+    process.chdir(folder.path);
+    try {
+      await withEnvironment({ PATH: ["", ".", "./", process.env["PATH"]].join(delimiter) }, async () => {
+        expect((await findFfmpeg()).path).toBe(real);
+      });
+      const bare = await failureOf(findFfmpeg({ ffmpeg: "a" }));
+      expect(bare.message).toContain("no program of that name is on PATH (a file here is called ./a)");
+      expect((await findFfmpeg({ ffmpeg: "./a" })).version).toBe("7.a");
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  it("knows the licence by the options of the build", async () => {
+    const licence = async (name: string, options: string): Promise<string> => {
+      const answer = `${version(name, "7", "59. 8")}\necho "configuration: ${options}"`;
+      return (await findFfmpeg({ ffmpeg: program(name, answer), ffprobe: false })).licence;
+    };
+    expect(await licence("l1", "--enable-zlib")).toBe("LGPL-2.1-or-later");
+    expect(await licence("l2", "--enable-version3")).toBe("LGPL-3.0-or-later");
+    expect(await licence("l3", "--enable-gpl --enable-libx264")).toBe("GPL-2.0-or-later");
+    expect(await licence("l4", "--enable-gpl --enable-version3")).toBe("GPL-3.0-or-later");
+    expect(await licence("l5", "--enable-gpl --enable-nonfree")).toContain("nonfree");
   });
 
   it("looks for ffprobe beside ffmpeg, then in PATH, and does without", async () => {

@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
-import { findProgram, programProblem } from "@coordtok/core/node";
-import { limits, runFfmpeg } from "./ffmpeg-program.js";
+import { cacheFolder, findCachedProgram, findProgram, programProblem } from "@coordtok/core/node";
+import { limits, runFfmpeg, type ProgramCommand } from "./ffmpeg-program.js";
+import { wasmProgram } from "./ffmpeg-wasm.js";
 
 /** Which ffmpeg to use. Every function that spawns one takes these. */
 export interface FfmpegOptions {
@@ -12,16 +13,31 @@ export interface FfmpegOptions {
   readonly ffprobe?: string | false | undefined;
 }
 
-/** Where a program was found. */
+/**
+ * Where a program was found. `setup` is the cache folder, into which `coordtok setup` puts one; `@ffmpeg/core` is an npm package with an
+ * ffmpeg for WebAssembly.
+ */
 export type ProgramSource =
-  "option" | "FFMPEG_PATH" | "FFMPEG_BIN" | "ffmpeg-static" | "FFPROBE_PATH" | "beside ffmpeg" | "PATH";
+  | "option"
+  | "FFMPEG_PATH"
+  | "FFMPEG_BIN"
+  | "ffmpeg-static"
+  | "FFPROBE_PATH"
+  | "beside ffmpeg"
+  | "PATH"
+  | "setup"
+  | "@ffmpeg/core";
 
 /** A program that was found and answers. */
 export interface FoundProgram {
-  /** The program that is started. */
+  /** The program that is started, absolute. */
   readonly path: string;
+  /** What comes before its own arguments: empty, but for a program that another one runs. */
+  readonly prefix: readonly string[];
   /** As it says itself, such as `5.1.9-0+deb12u1`. */
   readonly version: string;
+  /** Its licence as its configuration makes it, such as `GPL-3.0-or-later`. */
+  readonly licence: string;
   /** Where it was found. */
   readonly source: ProgramSource;
 }
@@ -56,11 +72,19 @@ export interface FfmpegReport {
   readonly error: CoordTokError | undefined;
 }
 
+/** A program to try. */
+interface Located extends ProgramCommand {
+  /** How reports call it, where that is not the path of the program that is started. */
+  readonly name?: string;
+  /** What it answers to `-version`, where that is known. */
+  readonly answer?: Answer;
+}
+
 interface Place {
   readonly source: ProgramSource;
-  /** The file to try; undefined where the place has none. */
-  readonly path: string | undefined;
-  /** An unusable file here is an error: the user asked for this one. */
+  /** Looks there: the program to try, or why there is none. */
+  readonly look: () => Promise<Located | { readonly absent: string }>;
+  /** An unusable program here is an error: the user asked for this one. */
   readonly demanded: boolean;
 }
 
@@ -73,14 +97,15 @@ interface Search {
 const found = new Map<string, Promise<Ffmpeg>>();
 
 /**
- * Finds ffmpeg: the option, `FFMPEG_PATH`, `FFMPEG_BIN`, the package ffmpeg-static, `PATH`, in this order. What the option or
- * `FFMPEG_PATH` names has to work; the others are passed over. ffprobe: the option, `FFPROBE_PATH`, beside ffmpeg, `PATH`, or none.
- * The answer is kept for the life of the process.
+ * Finds ffmpeg: the option, `FFMPEG_PATH`, `FFMPEG_BIN`, the package ffmpeg-static, `PATH`, what `coordtok setup` has fetched, the package
+ * `@ffmpeg/core` (WebAssembly, several times slower), in this order. What the option or `FFMPEG_PATH` names has to work; the others are
+ * passed over. ffprobe: the option, `FFPROBE_PATH`, beside ffmpeg, `PATH`, or none. The answer is kept for the life of the process.
  * @throws CoordTokError `ffmpeg` that tells how to get one.
  */
 export function findFfmpeg(options: FfmpegOptions = {}): Promise<Ffmpeg> {
   const { FFMPEG_PATH, FFMPEG_BIN, FFPROBE_PATH, PATH } = process.env;
-  const key = JSON.stringify([options.ffmpeg, options.ffprobe, FFMPEG_PATH, FFMPEG_BIN, FFPROBE_PATH, PATH]);
+  const environment = [FFMPEG_PATH, FFMPEG_BIN, FFPROBE_PATH, PATH, cacheFolder()];
+  const key = JSON.stringify([options.ffmpeg, options.ffprobe, ...environment]);
   const known = found.get(key);
   if (known) return known;
   const search = describeFfmpeg(options).then((report) => {
@@ -94,10 +119,10 @@ export function findFfmpeg(options: FfmpegOptions = {}): Promise<Ffmpeg> {
 
 /** Looks for ffmpeg and ffprobe like {@link findFfmpeg}, without throwing, and says for each place what came of it. */
 export async function describeFfmpeg(options: FfmpegOptions = {}): Promise<FfmpegReport> {
-  const search = await searchPlaces("ffmpeg", await placesOfFfmpeg(options));
+  const search = await searchPlaces("ffmpeg", placesOfFfmpeg(options));
   const ffmpeg = search.found;
   if (!ffmpeg) return { chosen: undefined, candidates: search.candidates, error: search.error ?? notFound(search) };
-  const probeSearch = await searchPlaces("ffprobe", await placesOfFfprobe(options, ffmpeg.path));
+  const probeSearch = await searchPlaces("ffprobe", placesOfFfprobe(options, ffmpeg));
   const { banner, ...program } = ffmpeg;
   const { banner: _, ...probe } = probeSearch.found ?? { banner: "" };
   return {
@@ -111,58 +136,67 @@ export async function describeFfmpeg(options: FfmpegOptions = {}): Promise<Ffmpe
   };
 }
 
-async function placesOfFfmpeg(options: FfmpegOptions): Promise<Place[]> {
+function placesOfFfmpeg(options: FfmpegOptions): Place[] {
   const { FFMPEG_PATH, FFMPEG_BIN } = process.env;
   return [
-    { source: "option", path: await fileOf(options.ffmpeg), demanded: true },
-    { source: "FFMPEG_PATH", path: await fileOf(FFMPEG_PATH), demanded: true },
-    { source: "FFMPEG_BIN", path: await fileOf(FFMPEG_BIN), demanded: false },
-    { source: "ffmpeg-static", path: await pathOfFfmpegStatic(), demanded: false },
-    { source: "PATH", path: await findProgram("ffmpeg"), demanded: false },
+    { source: "option", look: () => given(options.ffmpeg, "not given"), demanded: true },
+    { source: "FFMPEG_PATH", look: () => given(FFMPEG_PATH, "not set"), demanded: true },
+    { source: "FFMPEG_BIN", look: () => given(FFMPEG_BIN, "not set"), demanded: false },
+    { source: "ffmpeg-static", look: () => located(pathOfFfmpegStatic(), "not installed"), demanded: false },
+    { source: "PATH", look: () => located(findProgram("ffmpeg"), "not there"), demanded: false },
+    { source: "setup", look: cached, demanded: false },
+    { source: "@ffmpeg/core", look: async () => wasmProgram("ffmpeg"), demanded: false },
   ];
 }
 
-async function placesOfFfprobe(options: FfmpegOptions, ffmpeg: string): Promise<Place[]> {
+function placesOfFfprobe(options: FfmpegOptions, ffmpeg: FoundProgram & { readonly banner: string }): Place[] {
+  const { path, source, version, licence, banner } = ffmpeg;
   if (options.ffprobe === false) return [];
-  const name = basename(ffmpeg, extname(ffmpeg)).replace("ffmpeg", "ffprobe") + extname(ffmpeg);
-  const beside = join(dirname(ffmpeg), name);
+  const asked = options.ffprobe;
+  const name = basename(path, extname(path)).replace("ffmpeg", "ffprobe") + extname(path);
+  const beside = join(dirname(path), name);
+  const besideFfmpeg = async (): Promise<string | undefined> => (beside === path ? undefined : beside);
+  const wasm = source === "@ffmpeg/core";
   return [
-    { source: "option", path: await fileOf(options.ffprobe), demanded: true },
-    { source: "FFPROBE_PATH", path: await fileOf(process.env["FFPROBE_PATH"]), demanded: true },
-    { source: "beside ffmpeg", path: beside === ffmpeg ? undefined : beside, demanded: false },
-    { source: "PATH", path: await findProgram("ffprobe"), demanded: false },
+    { source: "option", look: () => given(asked, "not given"), demanded: true },
+    { source: "FFPROBE_PATH", look: () => given(process.env["FFPROBE_PATH"], "not set"), demanded: true },
+    wasm
+      ? {
+          source,
+          look: async () => ({ ...wasmProgram("ffprobe"), answer: { version, licence, banner } }),
+          demanded: false,
+        }
+      : { source: "beside ffmpeg", look: () => located(besideFfmpeg(), "not there"), demanded: false },
+    { source: "PATH", look: () => located(findProgram("ffprobe"), "not there"), demanded: false },
   ];
 }
 
 async function searchPlaces(program: "ffmpeg" | "ffprobe", places: readonly Place[]): Promise<Search> {
   const search: Search = { found: undefined, candidates: [], error: undefined };
-  for (const { source, path, demanded } of places) {
-    const note = (outcome: string): void => void search.candidates.push({ program, source, path, outcome });
-    if (search.found ?? search.error) note("not needed");
-    else if (path === undefined) note(absence[source]);
-    else {
-      const answer = await askVersion(program, path);
-      note(answer.problem ?? "chosen");
-      if (answer.problem === undefined) search.found = { path, version: answer.version, source, banner: answer.banner };
-      else if (demanded)
-        search.error = new CoordTokError(
-          "ffmpeg",
-          `The ${program} given by ${source === "option" ? "the option" : source}, "${path}", cannot be used: ${answer.problem}; correct the path or leave it out.`,
-        );
+  for (const { source, look, demanded } of places) {
+    const note = (path: string | undefined, outcome: string): void =>
+      void search.candidates.push({ program, source, path, outcome });
+    if (search.found ?? search.error) {
+      note(undefined, "not needed");
+      continue;
     }
+    const place = await look();
+    if ("absent" in place) {
+      note(undefined, place.absent);
+      continue;
+    }
+    const answer = place.answer ?? (await askVersion(program, place));
+    const { path, prefix, name = path } = place;
+    note(name, "problem" in answer ? answer.problem : "chosen");
+    if (!("problem" in answer)) search.found = { path, prefix, source, ...answer };
+    else if (demanded)
+      search.error = new CoordTokError(
+        "ffmpeg",
+        `The ${program} given by ${source === "option" ? "the option" : source}, "${path}", cannot be used: ${answer.problem}; correct the path or leave it out.`,
+      );
   }
   return search;
 }
-
-const absence: Readonly<Record<ProgramSource, string>> = {
-  option: "not given",
-  FFMPEG_PATH: "not set",
-  FFMPEG_BIN: "not set",
-  FFPROBE_PATH: "not set",
-  "ffmpeg-static": "not installed",
-  "beside ffmpeg": "not there",
-  PATH: "not there",
-};
 
 function notFound(search: Search): CoordTokError {
   const tried = search.candidates.map(
@@ -171,19 +205,20 @@ function notFound(search: Search): CoordTokError {
   return new CoordTokError(
     "ffmpeg",
     `ffmpeg not found. Tried: ${tried.join(", ")}. Install it (apt install ffmpeg / brew install ffmpeg / winget install ffmpeg), ` +
-      `or set FFMPEG_PATH, or allow ffmpeg-static's install script.`,
+      `or run "npx coordtok setup", which fetches one through Python's pip, or set FFMPEG_PATH, or add the npm package @ffmpeg/core (GPL, several times slower).`,
   );
 }
 
 type Answer =
-  { readonly problem: string } | { readonly problem: undefined; readonly version: string; readonly banner: string };
+  { readonly problem: string } | { readonly version: string; readonly licence: string; readonly banner: string };
 
-async function askVersion(program: "ffmpeg" | "ffprobe", path: string): Promise<Answer> {
+async function askVersion(program: "ffmpeg" | "ffprobe", place: ProgramCommand): Promise<Answer> {
+  const { path } = place;
   if (!isAbsolute(path)) return { problem: `no program of that name is on PATH (a file here is called ./${path})` };
   const facts = await stat(path).catch(() => undefined);
   if (!facts) return { problem: "there is no such file" };
   if (!facts.isFile()) return { problem: "it is not a file" };
-  const end = await runFfmpeg(path, ["-version"], { limit: limits.answer });
+  const end = await runFfmpeg(place, ["-version"], { limit: limits.answer });
   const { exitCode, stdout } = end;
   if (exitCode !== 0 && exitCode !== undefined) return { problem: `it answers -version with exit code ${exitCode}` };
   const problem = programProblem(end);
@@ -191,7 +226,15 @@ async function askVersion(program: "ffmpeg" | "ffprobe", path: string): Promise<
   const version = new RegExp(`^${program} version (\\S+)`).exec(stdout)?.[1];
   if (version === undefined) return { problem: `it is another program than ${program}` };
   if (isOlderThan(stdout, oldestUsable)) return { problem: `version ${version} is too old, 4.0 or newer is needed` };
-  return { problem: undefined, version, banner: stdout };
+  return { version, licence: licenceOf(stdout), banner: stdout };
+}
+
+/** The licence that the options of a build lead to, as ffmpeg's own documentation of licences says. */
+function licenceOf(banner: string): string {
+  const has = (name: string): boolean => banner.includes(`--enable-${name}`);
+  if (has("nonfree")) return "nonfree (not to be passed on)";
+  const family = has("gpl") ? ["GPL", "2.0"] : ["LGPL", "2.1"];
+  return `${family[0]}-${has("version3") ? "3.0" : family[1]}-or-later`;
 }
 
 /** Versions of libavutil, which builds without a version number print too: ffmpeg 4.0 came with 56.14, ffmpeg 5.1 with 57.28. */
@@ -205,10 +248,24 @@ function isOlderThan(banner: string, [major, minor]: readonly [number, number]):
   return own[0] < major || (own[0] === major && own[1] < minor);
 }
 
-/** A path as given, made absolute, or a bare name looked up in PATH; a bare name that is not there stays one. */
-async function fileOf(given: string | undefined): Promise<string | undefined> {
-  if (given === undefined || given === "") return undefined;
-  return basename(given) === given ? ((await findProgram(given)) ?? given) : resolve(given);
+/** A program as given, its path made absolute, or a bare name looked up in PATH; a bare name that is not there stays one. */
+async function given(name: string | undefined, absent: string): Promise<Located | { readonly absent: string }> {
+  if (name === undefined || name === "") return { absent };
+  const path = basename(name) === name ? ((await findProgram(name)) ?? name) : resolve(name);
+  return { path, prefix: [] };
+}
+
+async function located(
+  search: Promise<string | undefined>,
+  absent: string,
+): Promise<Located | { readonly absent: string }> {
+  const path = await search;
+  return path === undefined ? { absent } : { path, prefix: [] };
+}
+
+async function cached(): Promise<Located | { readonly absent: string }> {
+  const program = await findCachedProgram("ffmpeg");
+  return "missing" in program ? { absent: program.missing } : { path: program.path, prefix: [] };
 }
 
 async function pathOfFfmpegStatic(): Promise<string | undefined> {

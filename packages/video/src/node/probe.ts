@@ -2,7 +2,7 @@ import type { LongCallOptions } from "@coordtok/core";
 import { CoordTokError } from "@coordtok/core";
 import type { ProgramEnd } from "@coordtok/core/node";
 import type { VideoInfo } from "../types.js";
-import { limits, runFfmpeg } from "./ffmpeg-program.js";
+import { limits, runFfmpeg, type ProgramCommand } from "./ffmpeg-program.js";
 import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { noVideoTrack, openInput, unreadable, type InputFile } from "./input-file.js";
 import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts } from "./stream-facts.js";
@@ -23,8 +23,8 @@ export async function probe(path: string, options: ProbeOptions = {}): Promise<V
   const file = await openInput(path);
   const ffmpeg = await findFfmpeg(options);
   const facts = ffmpeg.ffprobe
-    ? await askFfprobe(ffmpeg.ffprobe.path, file, options.signal)
-    : await askFfmpeg(ffmpeg.path, file, options.signal);
+    ? await askFfprobe(ffmpeg.ffprobe, file, options.signal)
+    : await askFfmpeg(ffmpeg, file, options.signal);
   if (!facts) throw noVideoTrack(path);
   // ffmpeg draws text files with certain extensions as a scrolling terminal.
   if (facts.format === "tty")
@@ -33,7 +33,7 @@ export async function probe(path: string, options: ProbeOptions = {}): Promise<V
 }
 
 async function askFfprobe(
-  ffprobe: string,
+  ffprobe: ProgramCommand,
   file: InputFile,
   signal: AbortSignal | undefined,
 ): Promise<StreamFacts | undefined> {
@@ -44,7 +44,7 @@ async function askFfprobe(
 }
 
 async function askFfmpeg(
-  ffmpeg: string,
+  ffmpeg: ProgramCommand,
   file: InputFile,
   signal: AbortSignal | undefined,
 ): Promise<StreamFacts | undefined> {

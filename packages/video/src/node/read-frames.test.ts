@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { RgbFrame } from "@coordtok/core";
+import { mistyped } from "@coordtok/tools/mistyped";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { planFrames } from "../frame-plan.js";
 import { fitFrame } from "../resize.js";
@@ -170,7 +171,7 @@ describe("readFrames", () => {
     expect(await code(numbered, { indices: [], padding: 3 })).toBe("input");
     expect(await code(numbered, { indices: [4, 4], padding: 0 })).toBe("input");
     expect(await code(numbered, {}, { size: { width: 0, height: 4 } })).toBe("config");
-    expect(await code(numbered, {}, { resize: "slow" as never })).toBe("config");
+    expect(await code(numbered, {}, { resize: mistyped("slow") })).toBe("config");
     const late = await failureOf(collect(readFrames(numbered, { start: 60 })));
     expect(late.message).toContain("below the 60 frames");
   });

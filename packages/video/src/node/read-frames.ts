@@ -72,7 +72,7 @@ export async function* decodeFrames(
   if (!options.info) for (const warning of info.warnings) options.onWarning?.(warning);
   const log = new FfmpegLog(selection.includes);
   const filter = filterFor(ffmpeg, selection, resize === "fast" && size ? { from: info, to: size } : undefined);
-  const program = startFfmpeg(ffmpeg.path, decodeArguments(ffmpeg, file, selection, filter), {
+  const program = startFfmpeg(ffmpeg, decodeArguments(ffmpeg, file, selection, filter), {
     limit: limits.frames,
     signal,
     onLine: log.take,

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { RgbFrame } from "@coordtok/core";
+import { mistyped } from "@coordtok/tools/mistyped";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { probe } from "./probe.js";
 import { readClip } from "./read-clip.js";
@@ -348,8 +349,8 @@ describe("writeVideo leaves nothing half-written", () => {
   it("for an extension, a format, a quality or a rate that does not exist", async () => {
     expect((await failureOf(write("clip.mpeg"))).message).toContain(".mp4, .webm, .gif or .mkv");
     expect((await failureOf(write("clip"))).code).toBe("input");
-    expect((await failureOf(write("clip.mp4", 2, { format: "avi" as never }))).code).toBe("config");
-    expect((await failureOf(write("clip.mp4", 2, { quality: "best" as never }))).code).toBe("config");
+    expect((await failureOf(write("clip.mp4", 2, { format: mistyped("avi") }))).code).toBe("config");
+    expect((await failureOf(write("clip.mp4", 2, { quality: mistyped("best") }))).code).toBe("config");
     for (const fps of [0, -1, Number.NaN, Infinity])
       expect((await failureOf(write("clip.mp4", 2, { fps }))).code).toBe("config");
     expect(left()).toEqual([]);

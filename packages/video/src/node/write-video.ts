@@ -5,7 +5,7 @@ import { checkRate, type RgbFrames } from "../clip.js";
 import type { FrameSize } from "../types.js";
 import { chooseEncoder, muxers, type Encoder, type VideoFormat, type VideoQuality } from "./encoders.js";
 import { limits, startFfmpeg } from "./ffmpeg-program.js";
-import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { findFfmpeg, type FfmpegOptions, type FoundProgram } from "./find-ffmpeg.js";
 import { fileOutput, folderOutput, formatOf, writeFailure, type Output } from "./output.js";
 import { Scratch } from "./scratch.js";
 
@@ -61,7 +61,7 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   const source = iteratorOf(frames);
   try {
     const output = await (format === "png" ? folderOutput : fileOutput)(path, overwrite, scratch);
-    const ffmpeg = (await findFfmpeg(options)).path;
+    const ffmpeg = await findFfmpeg(options);
     const encoder = await chooseEncoder(ffmpeg, format);
     const first = await nextFrame(source, signal);
     if (!first)
@@ -90,14 +90,14 @@ export async function prepareWriteVideo(
   options: Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe"> = {},
 ): Promise<void> {
   const format = formatOf(path, options.format);
-  await chooseEncoder((await findFfmpeg(options)).path, format);
+  await chooseEncoder(await findFfmpeg(options), format);
 }
 
 interface Job {
   readonly path: string;
   readonly format: VideoFormat;
   readonly options: WriteVideoOptions;
-  readonly ffmpeg: string;
+  readonly ffmpeg: FoundProgram;
   readonly encoder: Encoder;
   readonly output: Output;
   readonly scratch: Scratch;

@@ -47,9 +47,9 @@ export async function writeH264Within(
 ): Promise<WrittenWithin> {
   const { fps, signal, overwrite = false } = options;
   const limit = checkInteger(options.bytes, "bytes", 1);
-  const ffmpeg = (await findFfmpeg(options)).path;
+  const ffmpeg = await findFfmpeg(options);
   if (!(await encoderNames(ffmpeg)).has("libx264"))
-    throw new CoordTokError("unsupported", `The ffmpeg at "${ffmpeg}" has no libx264; install a full build.`);
+    throw new CoordTokError("unsupported", `The ffmpeg at "${ffmpeg.path}" has no libx264; install a full build.`);
   const scratch = new Scratch();
   try {
     const output = await fileOutput(path, overwrite, scratch);

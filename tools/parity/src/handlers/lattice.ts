@@ -1,4 +1,4 @@
-import { clipFromRgb, CoordTokError, disposeTree, type Clip } from "@coordtok/core";
+import { clipFromRgb, CoordTokError, disposeTree, type Clip, type RgbClip } from "@coordtok/core";
 import { lossAndGradients } from "@coordtok/core/train";
 import type { Budget, LatticeConfig } from "@coordtok/tokenizer";
 import {
@@ -11,9 +11,9 @@ import {
   type LatticeParams,
   type ReferenceConfig,
 } from "@coordtok/tokenizer/lattice";
-import { latticeLoss } from "@coordtok/tokenizer/train";
+import { latticeLoss, withLinearStart } from "@coordtok/tokenizer/train";
 import { planeNames, type Triplane } from "@coordtok/triplane";
-import { reshape, type Tensor } from "@tensorflow/tfjs-core";
+import { abs, reshape, type Tensor } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler } from "../types.js";
 
 interface Model {
@@ -27,19 +27,22 @@ async function modelOf({ config: stored, weights }: ParityCase): Promise<Model> 
   return { config, params: await latticeFromStateDict(config, weights) };
 }
 
-/** The 8-bit clips of a case, in model range. */
-async function clipOf({ inputs }: ParityCase): Promise<Clip> {
+/** The 8-bit clips of a case. */
+async function bytesOf({ inputs }: ParityCase): Promise<RgbClip[]> {
   const [clips, frameCount, height, width] = inputs.entries.get("clip")!.shape as [number, number, number, number];
   const bytes = await inputs.readBytes("clip");
   const size = frameCount * height * width * 3;
-  return clipFromRgb(
-    Array.from({ length: clips }, (_, i) => ({
-      data: bytes.slice(i * size, (i + 1) * size),
-      frameCount,
-      height,
-      width,
-    })),
-  );
+  return Array.from({ length: clips }, (_, i) => ({
+    data: bytes.slice(i * size, (i + 1) * size),
+    frameCount,
+    height,
+    width,
+  }));
+}
+
+/** The clips of a case in model range. */
+async function clipOf(parityCase: ParityCase): Promise<Clip> {
+  return clipFromRgb(await bytesOf(parityCase));
 }
 
 /** A whole number of a case or run. */
@@ -84,9 +87,28 @@ const gradient: ParityHandler = async (parityCase) => {
   return outputs;
 };
 
+/** What the closed-form start gives; the signs of components are free, hence magnitudes of the planes. */
+const linearStart: ParityHandler = async (parityCase) => {
+  const { config, params } = await modelOf(parityCase);
+  const started = await withLinearStart(config, params, await bytesOf(parityCase));
+  const clip = await clipOf(parityCase);
+  const triplane = encodeLattice(started.encoder, config, clip);
+  const kept = keepChannels(triplane, { content: 4, motion: 2 });
+  const video = await decodeLattice(started.decoder, config, triplane);
+  const budget = await decodeLattice(started.decoder, config, kept);
+  const outputs = new Map<string, Tensor>([
+    ["video", video.frames],
+    ["budget", budget.frames],
+  ]);
+  for (const plane of planeNames) outputs.set(`abs.${plane}`, abs(triplane[plane]));
+  disposeTree([params, started, clip.frames, triplane, kept]);
+  return outputs;
+};
+
 /** Handlers of the `lattice/*` kinds. */
 export const latticeHandlers: { readonly [kind: string]: ParityHandler } = {
   "lattice/encode": encodeClip,
   "lattice/decode": decodeClip,
   "lattice/gradient": gradient,
+  "lattice/linear-start": linearStart,
 };

@@ -40,6 +40,7 @@ echo "  Downloading it (18.1 kB)"
 if [ -n "$FAKE_PIP" ]; then eval "$FAKE_PIP"; exit $?; fi
 case "$wanted" in
   tensorflow*) /bin/cp "$FAKE_ROOT/wheels/"tensorflow_cpu-*.whl "$dest";;
+  imageio*) /bin/cp "$FAKE_ROOT/wheels/"imageio_ffmpeg-*.whl "$dest";;
   nvidia*) /bin/cp "$FAKE_ROOT/wheels/"nvidia*.whl "$dest";;
 esac
 `;

@@ -1,10 +1,18 @@
-import { groupedText, tableText } from "@coordtok/core/text";
+import { bytesText, countText, groupedText, tableText } from "@coordtok/core/text";
 import type { ReconstructReport } from "../../clip/reconstruct-video.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
-import { integer, text } from "../flags.js";
+import {
+  backendFlag,
+  checkpointFlag,
+  commonOptions,
+  ffmpegFlag,
+  latticeFlags,
+  overwriteFlag,
+  precisionFlag,
+} from "../common-flags.js";
+import type { WindowFrames } from "../../clip/lattice-settings.js";
+import { choice, integer, text } from "../flags.js";
 import { windowFlags } from "../window-flags.js";
-import { required } from "./encode.js";
 
 export const reconstructCommand: AnyCommand = defineCommand({
   name: "reconstruct",
@@ -13,12 +21,19 @@ export const reconstructCommand: AnyCommand = defineCommand({
     "Encodes and decodes a window of a video and writes the reconstruction, a video with original, reconstruction and error beside each other, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
-    checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
-      value: "file",
-    }),
+    checkpoint: checkpointFlag,
     out: text("folder for the results", { value: "folder", initial: "reconstruction" }),
     ...windowFlags,
-    slice: integer("patches decoded together; as in training is best", {
+    length: integer("how many frames; the paper's form takes at most its own number", {
+      minimum: 1,
+      defaultText: "the model's, 128 for the lattice form",
+    }),
+    ...latticeFlags,
+    windowFrames: choice("lattice form: frames encoded together", ["8", "16", "32", "64"], {
+      value: "n",
+      defaultText: "16",
+    }),
+    slice: integer("paper's form: patches decoded together; as in training is best", {
       minimum: 1,
       initial: 1024,
       option: "sliceSize",
@@ -28,7 +43,11 @@ export const reconstructCommand: AnyCommand = defineCommand({
     ffmpeg: ffmpegFlag,
     overwrite: overwriteFlag,
   },
-  examples: ["reconstruct clip.mp4 --checkpoint runs/first --out results"],
+  examples: [
+    "reconstruct clip.mp4",
+    "reconstruct clip.mp4 --size 320x240 --content 16 --motion 8 --length 500",
+    "reconstruct clip.mp4 --checkpoint runs/first --out results",
+  ],
   computes: true,
   run: async (context) => {
     const { flags } = context;
@@ -37,7 +56,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
       ...commonOptions(context),
       ...flags,
       sliceSize: flags.slice,
-      checkpoint: required(flags.checkpoint, "--checkpoint"),
+      windowFrames: flags.windowFrames === undefined ? undefined : (Number(flags.windowFrames) as WindowFrames),
     });
     return { lines: [reconstructionText(report)], data: report };
   },
@@ -45,12 +64,15 @@ export const reconstructCommand: AnyCommand = defineCommand({
 
 /** What a reconstruction came to, as a table. */
 export function reconstructionText(report: ReconstructReport): string {
-  const { files, size, source } = report;
+  const { files, size, source, seconds } = report;
   const floats = `${groupedText(report.tokens)} tokens, ${groupedText(report.floats)} numbers`;
+  const windows = report.form === "lattice" ? ` in ${countText(report.windows, "window")}` : "";
   return tableText([
-    ["frames", `${source.frames} of ${size.width}x${size.height} from ${source.name}`],
+    ["frames", `${source.frames} of ${size.width}x${size.height} from ${source.name}${windows}`],
     ["triplane", `${floats}: one for every ${report.pixelsPerFloat.toFixed(1)} values of the pixels`],
+    ["bytes", `${bytesText(report.bytes)} in half precision`],
     ["PSNR", `${report.psnrDb.toFixed(2)} dB`],
+    ["speed", `${(source.frames / seconds).toFixed(1)} frames per second on ${report.backend}`],
     ["clip", files.reconstruction],
     ["side by side", files.sideBySide],
     ["planes", files.planes],

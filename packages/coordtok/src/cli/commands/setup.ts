@@ -1,51 +1,56 @@
 import { tableText } from "@coordtok/core/text";
+import type { SetUpReport } from "../../setup/set-up.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { choice, text, toggle } from "../flags.js";
+import { choice, text, texts, toggle } from "../flags.js";
 
 export const setupCommand: AnyCommand = defineCommand({
   name: "setup",
-  summary: "make the native TensorFlow backend work on this machine",
+  summary: "bring what is missing here: native TensorFlow, and ffmpeg where there is none",
   description:
-    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, checks the result in a process of its own and keeps it in the cache folder (COORDTOK_CACHE). Nothing else on the machine is touched. The processor's TensorFlow is a download of about 230 MB.",
+    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, checks the result in a process of its own and keeps it in the cache folder (COORDTOK_CACHE). Where no ffmpeg is installed it fetches one (GPL) as well. Every wheel is compared with its SHA-256; nothing else on the machine is touched. The processor's TensorFlow is a download of about 230 MB, ffmpeg one of 68 MB.",
   args: [],
   flags: {
+    only: choice("only one of the two", ["ffmpeg", "tensorflow"]),
     device: choice("what to compute on; auto takes the GPU where an NVIDIA driver is", ["auto", "cpu", "gpu"], {
       initial: "auto",
     }),
     tensorflow: text("another version of TensorFlow than the tested one", { value: "version" }),
-    wheel: text("TensorFlow's wheel as a file, for machines without network", { value: "file" }),
-    python: text("the Python whose pip fetches the wheel", { value: "path", defaultText: "python3 on PATH" }),
+    wheel: texts("a wheel of TensorFlow or of imageio-ffmpeg as a file, for machines without network", {
+      value: "file",
+    }),
+    python: text("the Python whose pip fetches the wheels", { value: "path", defaultText: "python3 on PATH" }),
     force: toggle("set up anew even if it has been done"),
   },
   examples: [
     "setup",
+    "setup --only ffmpeg",
     "setup --device gpu",
     "setup --wheel tensorflow_cpu-2.18.1-cp312-cp312-manylinux_2_17_x86_64.whl",
   ],
   run: async ({ flags, signal, onProgress, note }) => {
-    const { pinnedTensorflow, setupTensorflow } = await import("@coordtok/backend/setup");
-    const { device, tensorflow, wheel, python, force } = flags;
-    if (wheel === undefined) note(`TensorFlow ${tensorflow ?? pinnedTensorflow} through pip`);
-    const report = await setupTensorflow({
-      device,
-      tensorflow,
-      wheel,
-      python,
-      force,
-      signal,
-      onProgress,
-      onNote: note,
-    });
-    const { installation, alreadySetUp } = report;
-    const lines = tableText([
-      [
-        "TensorFlow",
-        `${installation.tensorflow} (${installation.device})${alreadySetUp ? ", set up already; --force does it anew" : ""}`,
-      ],
+    const { setUp } = await import("../../setup/set-up.js");
+    const { wheel: wheels, ...others } = flags;
+    const report = await setUp({ ...others, wheels, signal, onProgress, onNote: note });
+    return { lines: [reportText(report)], data: report };
+  },
+});
+
+const already = ", set up already; --force does it anew";
+
+function reportText({ tensorflow, ffmpeg }: SetUpReport): string {
+  const rows: [string, string][] = [];
+  if (tensorflow !== undefined) {
+    const { installation, alreadySetUp } = tensorflow;
+    rows.push(
+      ["TensorFlow", `${installation.tensorflow} (${installation.device})${alreadySetUp ? already : ""}`],
       ["folder", installation.directory],
       ["speed", `${Math.round(installation.selfTest.gigaflops)} GF/s in a product of 1024x1024`],
       ["devices", installation.selfTest.devices.join("; ")],
-    ]);
-    return { lines: [lines], data: report };
-  },
-});
+    );
+  }
+  if (ffmpeg !== undefined && "installed" in ffmpeg)
+    rows.push(["ffmpeg", `${ffmpeg.installed.version} at ${ffmpeg.installed.path}: nothing to do`]);
+  else if (ffmpeg !== undefined)
+    rows.push(["ffmpeg", `${ffmpeg.program.version} at ${ffmpeg.program.path}${ffmpeg.alreadySetUp ? already : ""}`]);
+  return tableText(rows);
+}

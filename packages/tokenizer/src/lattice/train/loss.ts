@@ -50,3 +50,8 @@ function targetPatches(clip: Clip, count: number, blocks: readonly number[]): Te
     return concat(chosen, 1);
   });
 }
+
+/** The mean squared error that belongs to a loss. */
+export function errorOfLoss(loss: number): number {
+  return Math.max(Math.exp(loss) - errorFloor, Number.MIN_VALUE);
+}

@@ -1,0 +1,123 @@
+import { clipFromRgb, rgbFromClip, throwIfAborted, type LongCallOptions, type RgbClip } from "@coordtok/core";
+import { triplaneShapeOf, type Budget, type CoordTok, type LatticeCoordTok } from "@coordtok/tokenizer";
+import {
+  disposeTriplane,
+  floatCount,
+  planeNames,
+  planeSize,
+  tokenCount,
+  triplaneShape,
+  type Triplane,
+  type TriplaneShape,
+} from "@coordtok/triplane";
+import type { RgbPicture } from "@coordtok/video";
+import { planesPicture } from "../pictures/planes.js";
+
+/** What became of a clip on the way through the planes. */
+export interface Reconstruction {
+  /** The decoded frames, as many as there were. */
+  readonly decoded: RgbClip;
+  /** A picture of the planes; of the first window where there are several. */
+  readonly planes: RgbPicture;
+  /** Positions of all planes. */
+  readonly tokens: number;
+  /** Numbers that are kept of all planes. */
+  readonly floats: number;
+  /** How often the clip was cut to be encoded; 1 for the paper's form. */
+  readonly windows: number;
+  /** How long encoding and decoding took, without reading and writing videos. */
+  readonly seconds: number;
+}
+
+/** A clip through a tokenizer of the paper's form. */
+export async function reconstructThroughPaper(
+  model: CoordTok,
+  clip: RgbClip,
+  { signal, onProgress, sliceSize }: LongCallOptions & { readonly sliceSize?: number | undefined },
+): Promise<Reconstruction> {
+  const started = performance.now();
+  const triplane = encodeFrames(model, clip);
+  try {
+    const times = Array.from({ length: clip.frameCount }, (_, i) => i);
+    const frames = await model.decode(triplane, { times, signal, onProgress, sliceSize });
+    const decoded = await takeBytes(frames);
+    const seconds = (performance.now() - started) / 1000;
+    const shape = triplaneShapeOf(model.config);
+    const planes = await planesPicture(triplane);
+    return { decoded, planes, tokens: tokenCount(shape), floats: floatCount(shape), windows: 1, seconds };
+  } finally {
+    disposeTriplane(triplane);
+  }
+}
+
+/** How a clip goes through a tokenizer of the lattice form. */
+export interface WindowedOptions extends LongCallOptions {
+  /** Frames of a window; the last one is as short as the clip leaves it. */
+  readonly windowFrames: number;
+  /** The channels that are kept. */
+  readonly budget: Budget;
+}
+
+/** A clip through a tokenizer of the lattice form, in windows one after the other, each alone. */
+export async function reconstructInWindows(
+  model: LatticeCoordTok,
+  clip: RgbClip,
+  { windowFrames, budget, signal, onProgress }: WindowedOptions,
+): Promise<Reconstruction> {
+  const data = new Uint8Array(clip.data.length);
+  const total = Math.ceil(clip.frameCount / windowFrames);
+  let [tokens, floats, seconds] = [0, 0, 0];
+  let planes: RgbPicture | undefined;
+  for (let window = 0; window < total; window++) {
+    throwIfAborted(signal);
+    const part = framesOf(clip, window * windowFrames, windowFrames);
+    const started = performance.now();
+    const triplane = encodeFrames({ encode: (frames) => model.encode(frames, { budget }) }, part);
+    try {
+      const size = { frames: part.frameCount, height: part.height, width: part.width };
+      const decoded = await takeBytes(await model.decode(triplane, { size, signal }));
+      seconds += (performance.now() - started) / 1000;
+      data.set(decoded.data, window * windowFrames * clip.height * clip.width * 3);
+      const shape = triplaneShape(triplane);
+      tokens += tokenCount(shape);
+      floats += keptNumbers(shape, budget);
+      planes ??= await planesPicture(triplane);
+    } finally {
+      disposeTriplane(triplane);
+    }
+    onProgress?.({ task: "reconstruct", done: window + 1, total, unit: "windows" });
+  }
+  return { decoded: { ...clip, data }, planes: planes!, tokens, floats, windows: total, seconds };
+}
+
+/** The numbers of planes of which only the first channels are kept. */
+function keptNumbers(shape: TriplaneShape, { content, motion }: Budget): number {
+  return planeNames.reduce((sum, plane) => {
+    const [outer, inner] = planeSize(shape, plane);
+    return sum + outer * inner * (plane === "xy" ? content : motion);
+  }, 0);
+}
+
+function framesOf(clip: RgbClip, first: number, most: number): RgbClip {
+  const frameCount = Math.min(most, clip.frameCount - first);
+  const bytes = clip.height * clip.width * 3;
+  return { ...clip, frameCount, data: clip.data.subarray(first * bytes, (first + frameCount) * bytes) };
+}
+
+function encodeFrames(model: Pick<CoordTok, "encode">, clip: RgbClip): Triplane {
+  const tensors = clipFromRgb([clip]);
+  try {
+    return model.encode(tensors);
+  } finally {
+    tensors.frames.dispose();
+  }
+}
+
+/** The bytes of decoded frames, which are freed. */
+async function takeBytes(clip: Parameters<typeof rgbFromClip>[0]): Promise<RgbClip> {
+  try {
+    return await rgbFromClip(clip);
+  } finally {
+    clip.frames.dispose();
+  }
+}

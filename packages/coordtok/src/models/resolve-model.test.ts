@@ -1,0 +1,38 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { starter, starterBytes } from "@coordtok/starter";
+import { describe, expect, it } from "vitest";
+import { knownModels, resolveModel } from "./resolve-model.js";
+
+describe("the name of a model", () => {
+  it("leads to the weights of the package", async () => {
+    expect(await resolveModel("starter")).toBe(fileURLToPath(starter));
+    expect(await resolveModel("starter-bytes")).toBe(fileURLToPath(starterBytes));
+    expect(await resolveModel()).toBe(fileURLToPath(starter));
+  });
+
+  it("every known name has a file", async () => {
+    const paths = await Promise.all(Object.keys(knownModels).map((name) => resolveModel(name)));
+    expect(paths.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  it.each(["startr", "constructor", "ucf101"])("%s is unknown, and the known ones are named", async (name) => {
+    await expect(resolveModel(name)).rejects.toMatchObject({
+      code: "checkpoint",
+      message: expect.stringContaining("the known models are starter and starter-bytes") as string,
+    });
+  });
+
+  it("a file without an extension is a file", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "coordtok-models-"));
+    try {
+      const path = join(folder, "mine");
+      writeFileSync(path, "not much");
+      expect(await resolveModel(path)).toBe(path);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

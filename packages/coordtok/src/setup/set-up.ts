@@ -1,0 +1,69 @@
+import {
+  checkFfmpegSetup,
+  isFfmpegWheel,
+  setupFfmpeg,
+  setupTensorflow,
+  type FfmpegSetupReport,
+  type SetupOptions,
+  type SetupReport,
+} from "@coordtok/backend/setup";
+import { CoordTokError } from "@coordtok/core";
+import { describeFfmpeg, type FfmpegReport } from "@coordtok/video/node";
+
+/** What setup brings. */
+export type SetupPart = "ffmpeg" | "tensorflow";
+
+/** Options of {@link setUp}. */
+export interface SetUpOptions extends Omit<SetupOptions, "wheel"> {
+  /** Only this one (default: both; with wheels given, what these are for). */
+  readonly only?: SetupPart | undefined;
+  /** Wheels as files, for machines without network: one of TensorFlow, one of imageio-ffmpeg, or both. */
+  readonly wheels?: readonly string[] | undefined;
+}
+
+/** What {@link setUp} did. */
+export interface SetUpReport {
+  /** TensorFlow, where it was wanted. */
+  readonly tensorflow: SetupReport | undefined;
+  /** ffmpeg, where it was wanted: what setup has in the cache folder, or the one that was there already. */
+  readonly ffmpeg: FfmpegSetupReport | { readonly installed: NonNullable<FfmpegReport["chosen"]> } | undefined;
+}
+
+/**
+ * Makes what CoordTok uses of other projects work on this machine: TensorFlow for the native backend, and ffmpeg where none is installed.
+ * What is missing for either is told before anything is fetched.
+ * @throws CoordTokError `setup` with the way out, `config`, `aborted`.
+ */
+export async function setUp(options: SetUpOptions = {}): Promise<SetUpReport> {
+  const { only, wheels = [], force, ...common } = options;
+  const given: Record<SetupPart, string | undefined> = {
+    ffmpeg: wheels.find(isFfmpegWheel),
+    tensorflow: wheels.find((wheel) => !isFfmpegWheel(wheel)),
+  };
+  if (wheels.length > Object.values(given).filter((wheel) => wheel !== undefined).length)
+    throw new CoordTokError("config", "Expected at most one wheel of TensorFlow and one of imageio-ffmpeg.", {
+      options: { wheels: undefined },
+    });
+  const other = only === "ffmpeg" ? "tensorflow" : "ffmpeg";
+  if (only !== undefined && given[other] !== undefined)
+    throw new CoordTokError("config", `A wheel for ${other} was given, but only ${only} is wanted.`, {
+      options: { only: undefined },
+    });
+  const wants = (part: SetupPart): boolean =>
+    only === undefined ? wheels.length === 0 || given[part] !== undefined : only === part;
+  const installed = wants("ffmpeg") ? await installedFfmpeg() : undefined;
+  const fetchesFfmpeg = wants("ffmpeg") && (installed === undefined || given.ffmpeg !== undefined || force === true);
+  const ffmpegOptions = { ...common, force, wheel: given.ffmpeg };
+  if (fetchesFfmpeg) await checkFfmpegSetup(ffmpegOptions);
+  const tensorflow = wants("tensorflow")
+    ? await setupTensorflow({ ...common, force, wheel: given.tensorflow })
+    : undefined;
+  const ffmpeg = fetchesFfmpeg ? await setupFfmpeg(ffmpegOptions) : installed && { installed };
+  return { tensorflow, ffmpeg };
+}
+
+/** An ffmpeg that somebody has installed: not the one of the cache, which setup looks after, nor the slow one of WebAssembly. */
+async function installedFfmpeg(): Promise<FfmpegReport["chosen"]> {
+  const { chosen } = await describeFfmpeg();
+  return chosen?.source === "setup" || chosen?.source === "@ffmpeg/core" ? undefined : chosen;
+}

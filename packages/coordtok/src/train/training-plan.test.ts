@@ -1,0 +1,84 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jsonText } from "@coordtok/core/text";
+import { preset as sitPreset } from "@coordtok/diffusion";
+import { preset } from "@coordtok/tokenizer";
+import { trainDefaults } from "@coordtok/tokenizer/train";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseGeneratorRecord } from "./generator-plan.js";
+import { parseTokenizerRecord } from "./tokenizer-plan.js";
+import { findRun } from "./training-plan.js";
+
+const settings = { ...trainDefaults, clipNorm: Infinity };
+const tokenizer = { config: preset("test"), settings, seed: 3, videos: ["/a.mp4"], validation: [] };
+const model = sitPreset("test/2", { planes: { time: 4, rows: 4, columns: 4, channels: 2 }, classes: 1 });
+const generator = {
+  latents: "/latents",
+  tokenizer: "/tokenizer.safetensors",
+  model,
+  flow: { path: "linear", prediction: "velocity" },
+  settings,
+  seed: 1,
+};
+let folder = "";
+
+async function runFolder(name: string, config: string): Promise<string> {
+  const path = join(folder, name);
+  await mkdir(join(path, "checkpoints"), { recursive: true });
+  await writeFile(join(path, "config.json"), config);
+  await writeFile(join(path, "checkpoints", "step-000002.safetensors"), "not read here");
+  return path;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "coordtok-plan-"));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+describe("where a training is kept", () => {
+  it("is the folder asked for, or one named after the time", async () => {
+    expect(await findRun({ out: "here" }, parseTokenizerRecord)).toEqual({ path: "here", resumed: undefined });
+    expect((await findRun({}, parseTokenizerRecord)).path).toMatch(/^runs\/\d{4}(-\d\d){5}$/);
+  });
+
+  it("is the run folder of a training that goes on, named by itself or by a checkpoint in it", async () => {
+    const path = await runFolder("run", jsonText(tokenizer, 2));
+    const checkpoint = join(path, "checkpoints", "step-000002.safetensors");
+    const resumed = { checkpoint, record: tokenizer };
+    for (const resume of [path, checkpoint])
+      expect(await findRun({ resume }, parseTokenizerRecord)).toEqual({ path, resumed });
+    const other = await runFolder("generator", jsonText(generator));
+    expect((await findRun({ resume: other }, parseGeneratorRecord)).resumed?.record).toEqual(generator);
+  });
+
+  it("cannot be the run folder of another kind of training, or one whose configuration is damaged", async () => {
+    const { videos, ...lacking } = tokenizer;
+    for (const [name, config, parse] of [
+      ["crossed", jsonText(generator), parseTokenizerRecord],
+      ["turned", jsonText(tokenizer), parseGeneratorRecord],
+      ["cut", jsonText(tokenizer).slice(0, 100), parseTokenizerRecord],
+      ["empty", "null", parseTokenizerRecord],
+      ["lacking", jsonText(lacking), parseTokenizerRecord],
+      ["number", jsonText({ ...tokenizer, videos: [1] }), parseTokenizerRecord],
+    ] as const) {
+      const resume = await runFolder(name, config);
+      await expect(findRun<object>({ resume }, parse), name).rejects.toMatchObject({
+        code: "checkpoint",
+        message: expect.stringMatching(
+          /is not the folder of such a training: its config\.json is missing or damaged\.$/,
+        ) as string,
+        details: [expect.any(String) as string],
+      });
+    }
+    expect(videos).toHaveLength(1);
+  });
+
+  it("takes no seed for a training that goes on", async () => {
+    const resume = await runFolder("seeded", jsonText(tokenizer));
+    await expect(findRun({ resume, seed: 1 }, parseTokenizerRecord)).rejects.toMatchObject({ code: "usage" });
+  });
+});

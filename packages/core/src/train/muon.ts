@@ -1,0 +1,113 @@
+import { add, concat, div, mul, slice, sub, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
+import { CoordTokError } from "../errors.js";
+import { product } from "../nn/product.js";
+import { formatShape } from "../shape.js";
+import { treeEntries, treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
+import type { Schedule } from "./adamw.js";
+import { globalNorm } from "./gradient-norm.js";
+import { stateLike, type Optimizer } from "./transform.js";
+
+/** How one matrix is taken by {@link muon}. */
+export interface MuonPieces {
+  /** Into how many maps beside each other it is cut, along its outputs; each is made orthogonal by itself (default 1). */
+  readonly count?: number;
+  /** Times the learning rate (default 1). */
+  readonly rate?: number;
+}
+
+/** What Muon is told. */
+export interface MuonSettings {
+  /** Decay of the momentum, 0 to 1 (default 0.95). */
+  readonly momentum: number;
+  /** Steps of the Newton-Schulz iteration (default 5). */
+  readonly iterations: number;
+  /** How a matrix is taken, by its path (default: whole, at the learning rate). */
+  readonly piecesOf: (path: string) => MuonPieces;
+}
+
+/** Defaults of {@link MuonSettings} (`docs/spec.md#muon`). */
+export const muonDefaults: MuonSettings = { momentum: 0.95, iterations: 5, piecesOf: () => ({}) };
+
+/** The state of Muon. */
+export type MuonState = {
+  /** The sum of the gradients, each decayed once a step. */
+  readonly momentum: TensorTree;
+};
+
+/**
+ * Muon (Jordan, 2024; `docs/spec.md#muon`): matrices move along the nearest orthogonal matrix to their momentum, so that every direction moves
+ * equally far. For the matrices within a network; other parameters belong to another optimizer (`partition`).
+ * @param learningRate a number of at least 0, or one for each step.
+ * @throws CoordTokError `config` for a parameter that is no matrix or is not cut into whole pieces.
+ */
+export function muon(learningRate: number | Schedule, settings: Partial<MuonSettings> = {}): Optimizer<MuonState> {
+  const { momentum: decay, iterations, piecesOf } = { ...muonDefaults, ...settings };
+  return {
+    init: (params, create) => {
+      for (const [path, leaf] of treeEntries(params)) checkMatrix(path, leaf, piecesOf(path));
+      return { momentum: stateLike(params, create) };
+    },
+    update: ({ step, params, gradients, gradientScale = 1 }, { momentum }) => {
+      const rate = typeof learningRate === "number" ? learningRate : learningRate(step);
+      const [allGradients, sums] = [treeLeaves(gradients), treeLeaves(momentum)];
+      const updated = treeEntries(params).map(([path, param], i) =>
+        tidy((): [param: Tensor, momentum: Tensor] => {
+          const gradient = gradientScale === 1 ? allGradients[i]! : mul(allGradients[i]!, gradientScale);
+          const sum = add(mul(sums[i]!, decay), gradient);
+          const { count = 1, rate: factor = 1 } = piecesOf(path);
+          const direction = orthogonalPieces(add<Tensor2D>(gradient, mul(sum, decay)), count, iterations);
+          return [sub(param, mul(direction, rate * factor)), sum];
+        }),
+      );
+      return {
+        params: treeFromLeaves(
+          params,
+          updated.map(([param]) => param),
+        ),
+        state: {
+          momentum: treeFromLeaves(
+            momentum,
+            updated.map(([, sum]) => sum),
+          ),
+        },
+      };
+    },
+  };
+}
+
+function checkMatrix(path: string, leaf: Tensor, { count = 1 }: MuonPieces): void {
+  if (leaf.shape.length !== 2 || leaf.shape[1] % count !== 0)
+    throw new CoordTokError(
+      "config",
+      `Expected the parameter "${path}" to be a matrix whose outputs are a multiple of its ${count} pieces, got ${formatShape(leaf.shape)}; give it to another optimizer.`,
+    );
+}
+
+function orthogonalPieces(matrix: Tensor2D, count: number, iterations: number): Tensor2D {
+  if (count === 1) return nearlyOrthogonal(matrix, iterations);
+  const [inputs, outputs] = matrix.shape;
+  const size = outputs / count;
+  const pieces = Array.from({ length: count }, (_, i) =>
+    nearlyOrthogonal(slice(matrix, [0, i * size], [inputs, size]), iterations),
+  );
+  return concat(pieces, 1);
+}
+
+/** The coefficients of the iteration: singular values go near 1 from far below in a few steps, and do not settle there (Jordan, 2024). */
+const [linearTerm, cubicTerm, quinticTerm] = [3.4445, -4.775, 2.0315] as const;
+
+/** A matrix with the singular vectors of the given one and singular values around 1. */
+function nearlyOrthogonal(matrix: Tensor2D, iterations: number): Tensor2D {
+  const [inputs, outputs] = matrix.shape;
+  return tidy(() => {
+    const wide: Tensor2D = inputs > outputs ? transpose(matrix) : matrix;
+    let x: Tensor2D = div(wide, add(globalNorm(wide), 1e-7));
+    for (let i = 0; i < iterations; i++)
+      x = tidy(() => {
+        const square: Tensor2D = product(x, x, false, true);
+        const polynomial = add<Tensor2D>(mul(square, cubicTerm), mul(product(square, square), quinticTerm));
+        return add(mul(x, linearTerm), product(polynomial, x));
+      });
+    return inputs > outputs ? transpose(x) : x;
+  });
+}

@@ -1,0 +1,112 @@
+import { CoordTokError, type Clip, type Random, type RgbClip } from "@coordtok/core";
+import { tensor5d } from "@tensorflow/tfjs-core";
+import type { Budget } from "../budget.js";
+import { latticeBlock, type FrameSize } from "../config.js";
+import { varyColours } from "./colours.js";
+import { drawWindow, fitsWindow } from "./footage.js";
+import { drawMovingPictures, type StillPicture } from "./moving-pictures.js";
+import type { BatchShape, LatticeTrainSettings } from "./settings.js";
+
+/** What a lattice training draws from. */
+export interface TrainingFootage {
+  /** Clips of any sizes and lengths. */
+  readonly clips: readonly RgbClip[];
+  /** Still pictures for windows under a moving camera (default: none). */
+  readonly pictures?: readonly StillPicture[] | undefined;
+}
+
+/** One step's data. */
+export interface LatticeBatch {
+  /** `[B, T, H, W, 3]` */
+  readonly clip: Clip;
+  /** One for each clip. */
+  readonly budget: readonly Budget[];
+  /** The blocks of time to decode, in ascending order. */
+  readonly blocks: readonly number[];
+}
+
+/** How often so many channels of xy are kept (`docs/spec.md#lattice-training`). */
+const contents: readonly (readonly [channels: number, share: number])[] = [
+  [4, 0.12],
+  [8, 0.23],
+  [16, 0.25],
+  [32, 0.4],
+];
+/** How often so many channels of yt and xt are kept, where they are not as many as of xy. */
+const motions: readonly (readonly [channels: number, share: number])[] = [
+  [0, 0.04],
+  [4, 0.1],
+  [8, 0.22],
+  [16, 0.24],
+  [32, 0.4],
+];
+
+/**
+ * Throws unless windows of every shape can be drawn.
+ * @throws CoordTokError `input`.
+ */
+export function checkFootage({ clips, pictures = [] }: TrainingFootage, shapes: readonly BatchShape[]): void {
+  for (const { frames, height, width } of shapes)
+    if (pictures.length === 0 && !clips.some((clip) => fitsWindow(clip, { frames, height, width })))
+      throw new CoordTokError(
+        "input",
+        `Expected a clip of at least ${Math.ceil(frames / 2)} frames of ${width}x${height} to train on, got none; give larger clips, or pictures.`,
+      );
+}
+
+/** Draws the clips, budgets and blocks of a step. */
+export function drawLatticeBatch(
+  footage: TrainingFootage,
+  shape: BatchShape,
+  channels: number,
+  settings: LatticeTrainSettings,
+  random: Random,
+): LatticeBatch {
+  const { frames, height, width, clips } = shape;
+  const values = new Float32Array(clips * frames * height * width * 3);
+  for (let i = 0; i < clips; i++) {
+    const window = drawFootage(footage, shape, settings.pictureShare, random);
+    varyColours(window, shape, random, values, i * window.length);
+  }
+  const blocks = frames / latticeBlock.time;
+  return {
+    clip: {
+      frames: tensor5d(values, [clips, frames, height, width, 3]),
+      validFrames: Array.from({ length: clips }, () => frames),
+    },
+    budget: Array.from({ length: clips }, () => drawBudget(channels, random)),
+    blocks: [...random.permutation(blocks).subarray(0, settings.decodedBlocks)].sort((a, b) => a - b),
+  };
+}
+
+/** One of several by their shares. */
+export function drawByShare<T>(choices: readonly T[], shareOf: (choice: T) => number, random: Random): T {
+  const total = choices.reduce((sum, choice) => sum + shareOf(choice), 0);
+  let left = random.uniform() * total;
+  return choices.find((choice) => (left -= shareOf(choice)) < 0) ?? choices.at(-1)!;
+}
+
+function drawFootage(
+  { clips, pictures = [] }: TrainingFootage,
+  size: FrameSize,
+  pictureShare: number,
+  random: Random,
+): Float32Array {
+  const fitting = clips.filter((clip) => fitsWindow(clip, size));
+  const isPicture = pictures.length > 0 && (fitting.length === 0 || random.uniform() < pictureShare);
+  return isPicture
+    ? drawMovingPictures(pictures, size, random)
+    : drawWindow(drawByShare(fitting, weightOf, random), size, random);
+}
+
+/** Longer clips are drawn more often, up to 300 frames; small ones, which have less to crop from, half as often. */
+function weightOf({ frameCount, height, width }: RgbClip): number {
+  return Math.sqrt(Math.min(frameCount, 300)) * (Math.min(height, width) > 128 ? 1 : 0.5);
+}
+
+function drawBudget(channels: number, random: Random): Budget {
+  const kept = (choices: typeof contents): number =>
+    Math.min(channels, drawByShare(choices, ([, share]) => share, random)[0]);
+  const content = kept(contents);
+  return { content, motion: random.uniform() < 0.5 ? content : kept(motions) };
+}

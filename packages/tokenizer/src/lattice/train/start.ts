@@ -1,0 +1,116 @@
+import { CoordTokError, disposeTree, nestTensors, Random, treeEntries, type RgbClip } from "@coordtok/core";
+import type { LinearParams } from "@coordtok/core/nn";
+import { perPlane, planeNames, type PerPlane } from "@coordtok/triplane";
+import { clone, zeros, type Tensor } from "@tensorflow/tfjs-core";
+import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";
+import type { LatticeConfig } from "../config.js";
+import { latticeParamShapes, type LatticeParams } from "../params.js";
+import { viewValues } from "../views.js";
+import { freshMaps, kernelTensor } from "./fresh-maps.js";
+import { featureMoments, inputMoments, type InputMoments } from "./moments.js";
+
+/** What principal components are multiplied by to be a base map. */
+const baseGain = 0.25;
+/** Times the mean of the diagonal: added to the diagonal of the least squares. */
+const leastSquaresFloor = 1e-4;
+
+/** The linear path of a model in closed form. */
+interface LinearPath {
+  readonly base: PerPlane<LinearParams>;
+  readonly skip: LinearParams;
+  /** The second moments of the features of the base maps, `[3K, 3K]`. */
+  readonly features: Matrix;
+}
+
+/**
+ * A model whose linear path is replaced by the closed form (`docs/spec.md#lattice-start`): base maps are the first principal components of
+ * the views of some clips, the skip map is the least squares from their features to the pixels, and what the transformers add is 0.
+ * @param clips at least one, of any size.
+ * @returns new parameters, owned by the caller; those given stay as they are.
+ * @throws CoordTokError `input` without clips, `config` for more channels than a view has numbers.
+ */
+export async function withLinearStart(
+  config: LatticeConfig,
+  params: LatticeParams,
+  clips: readonly RgbClip[],
+): Promise<LatticeParams> {
+  checkStart(config, clips);
+  const made = leavesOf(await linearPath(config, await inputMoments(clips), clips));
+  const leaves = treeEntries(params).map(([name, leaf]): [string, Tensor] => [
+    name,
+    made.get(name) ?? (startsAtZero(name) ? zeros(leaf.shape) : clone(leaf)),
+  ]);
+  return nestTensors(leaves) as LatticeParams;
+}
+
+/**
+ * A fresh model to train (`docs/spec.md#lattice-start`): the linear path in closed form, and transformers that add nothing yet but find inputs
+ * of equal strength.
+ * @param clips at least one, such as the training will draw.
+ * @param seed of all random numbers.
+ * @returns the parameters, owned by the caller.
+ * @throws CoordTokError `input` without clips, `config` for more channels than a view has numbers.
+ */
+export async function createLatticeStart(
+  config: LatticeConfig,
+  clips: readonly RgbClip[],
+  seed: number,
+): Promise<LatticeParams> {
+  checkStart(config, clips);
+  const moments = await inputMoments(clips);
+  const path = await linearPath(config, moments, clips);
+  const made = leavesOf(path);
+  const draw = freshMaps(config, moments, path.features, new Random(seed));
+  const leaves = [...latticeParamShapes(config)].map(([name, shape]): [string, Tensor] => [
+    name,
+    made.get(name) ?? (startsAtZero(name) ? zeros([...shape]) : draw(name, shape)),
+  ]);
+  return nestTensors(leaves) as LatticeParams;
+}
+
+function checkStart({ channels }: LatticeConfig, clips: readonly RgbClip[]): void {
+  if (clips.length === 0) throw new CoordTokError("input", "Expected at least one clip to start from, got none.");
+  const most = Math.min(...planeNames.map((plane) => viewValues[plane]));
+  if (channels > most)
+    throw new CoordTokError(
+      "config",
+      `Expected at most ${most} channels, the numbers of a cell of the views, for a start in closed form, got ${channels}.`,
+    );
+}
+
+/** The parameters of the transformers' part in planes and pixels. */
+function startsAtZero(name: string): boolean {
+  return name.startsWith("encoder.projections.") || name.startsWith("decoder.pixels.");
+}
+
+function leavesOf({ base, skip }: LinearPath): Map<string, Tensor> {
+  return new Map(treeEntries({ encoder: { base }, decoder: { skip } }));
+}
+
+async function linearPath(
+  { channels }: LatticeConfig,
+  moments: InputMoments,
+  clips: readonly RgbClip[],
+): Promise<LinearPath> {
+  const base = perPlane((plane): LinearParams => {
+    const components = principalComponents(moments.views[plane], channels);
+    return { kernel: kernelTensor(components.mul(baseGain)), bias: zeros([channels]) };
+  });
+  try {
+    const { features, pixels } = await featureMoments(base, clips);
+    const floor = (leastSquaresFloor * features.trace()) / features.rows;
+    const damped = Matrix.add(features, Matrix.eye(features.rows).mul(floor));
+    const skip = new CholeskyDecomposition(damped).solve(pixels);
+    return { base, skip: { kernel: kernelTensor(skip), bias: undefined }, features };
+  } catch (thrown) {
+    disposeTree(base);
+    throw thrown;
+  }
+}
+
+/** The eigenvectors of the largest eigenvalues of a symmetric matrix, the largest first, as columns. */
+function principalComponents(moment: Matrix, count: number): Matrix {
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(moment, { assumeSymmetric: true });
+  const order = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
+  return eigenvectorMatrix.subMatrixColumn(order.slice(0, count));
+}

@@ -1,0 +1,139 @@
+import { CoordTokError, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
+import {
+  encodeTrainState,
+  initialTrainState,
+  readTrainState,
+  trainLoop,
+  type StoredTraining,
+  type TrainState,
+  type TrainStep,
+} from "@coordtok/core/train";
+import { checkpointKind } from "../../checkpoint.js";
+import { parseLatticeConfig } from "../checkpoint.js";
+import type { LatticeConfig } from "../config.js";
+import { latticeParamShapes, type LatticeParams } from "../params.js";
+import { checkFootage, drawByShare, drawLatticeBatch, type LatticeBatch, type TrainingFootage } from "./batch.js";
+import { errorOfLoss, latticeLoss } from "./loss.js";
+import { latticeOptimizer, rateFactor } from "./optimizer.js";
+import { checkLatticeTrainSettings, latticeTrainDefaults, type LatticeTrainSettings } from "./settings.js";
+
+/** Options of {@link trainLattice}. */
+export interface TrainLatticeOptions extends TrainingFootage {
+  /** The form of the model. */
+  readonly config: LatticeConfig;
+  /** What differs from {@link latticeTrainDefaults}. */
+  readonly settings?: Partial<LatticeTrainSettings> | undefined;
+  /** Where to go on: a state to go on with, or parameters such as `createLatticeStart` gives. It is taken over. */
+  readonly from: LatticeParams | TrainState<LatticeParams>;
+  /** Of all draws; a state has its own (default 0). */
+  readonly seed?: number | undefined;
+  /** Ends the training after so many seconds instead of `totalSteps`; the rates then follow the clock. */
+  readonly seconds?: number | undefined;
+  /** Ends the training after the step under way; the state yielded last is complete. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One step of {@link trainLattice}. */
+export interface TrainLatticeStep {
+  /** The state after the step; it is freed when the next step is asked for, and the caller's after the last one. */
+  readonly state: TrainState<LatticeParams>;
+  /** What the step did. */
+  readonly report: TrainStep & {
+    /** PSNR in dB that belongs to the loss of the step: that of the geometric mean of the clips' errors. */
+    readonly psnrDb: number;
+    /** How much of the training is done, 0 to 1. */
+    readonly progress: number;
+  };
+}
+
+/**
+ * Trains a lattice tokenizer (`docs/spec.md#lattice-training`): each step draws a shape, windows of clips and of pictures under a moving camera,
+ * a budget for each, and the blocks that are decoded.
+ * @throws CoordTokError `config` for settings out of range, `input` when no clip is as large as a shape and there are no pictures.
+ */
+export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerator<TrainLatticeStep, void, void> {
+  const { config, seconds, seed = 0 } = options;
+  const settings: LatticeTrainSettings = { ...latticeTrainDefaults, ...options.settings };
+  checkLatticeTrainSettings(settings);
+  checkFootage(options, [...settings.firstShapes, ...settings.shapes]);
+  if (seconds !== undefined && !(seconds > 0))
+    throw new CoordTokError("config", `Expected seconds above 0 to train for, got ${seconds}.`);
+  const clock = progressClock(settings, seconds);
+  const factor = (step: number): number => rateFactor(step, clock.progress, settings);
+  const optimizer = latticeOptimizer(settings, factor);
+  const state = "optimizer" in options.from ? options.from : initialTrainState(options.from, seed, optimizer);
+  clock.start(state.step);
+  const steps = trainLoop<LatticeParams, LatticeBatch>(
+    state,
+    {
+      nextBatch: (random) => {
+        const shapes = clock.progress < settings.firstShare ? settings.firstShapes : settings.shapes;
+        const shape = drawByShare(shapes, ({ share }) => share, random);
+        return drawLatticeBatch(options, shape, config.channels, settings, random);
+      },
+      loss: (params, { clip, budget, blocks }) => latticeLoss(params, config, clip, { budget, blocks }),
+      disposeBatch: ({ clip }) => clip.frames.dispose(),
+    },
+    seconds === undefined ? settings : { ...settings, totalSteps: Number.MAX_SAFE_INTEGER },
+    optimizer,
+  );
+  for await (const { state: next, report } of steps) {
+    const learningRate = settings.learningRate * factor(report.step - 1);
+    clock.advance(report.step);
+    const psnrDb = 10 * Math.log10(4 / errorOfLoss(report.loss));
+    yield { state: next, report: { ...report, learningRate, psnrDb, progress: clock.progress } };
+    if (clock.progress >= 1 || options.signal?.aborted) return;
+  }
+}
+
+/** How far a training is: by steps, or by the clock, which is read once before each step. */
+interface ProgressClock {
+  readonly progress: number;
+  start(step: number): void;
+  advance(step: number): void;
+}
+
+function progressClock({ totalSteps }: LatticeTrainSettings, seconds: number | undefined): ProgressClock {
+  let progress = 0;
+  let started = 0;
+  return {
+    get progress() {
+      return progress;
+    },
+    start(step) {
+      started = performance.now();
+      progress = seconds === undefined ? step / totalSteps : 0;
+    },
+    advance(step) {
+      progress = seconds === undefined ? step / totalSteps : (performance.now() - started) / 1000 / seconds;
+    },
+  };
+}
+
+/** A lattice training as it stands in a checkpoint: enough to go on bit for bit on the same backend. */
+export type SavedLatticeTraining = StoredTraining<LatticeConfig, LatticeTrainSettings, LatticeParams>;
+
+/** The bytes of a checkpoint of a lattice training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
+export function encodeLatticeTraining({ config, ...training }: SavedLatticeTraining): AsyncGenerator<Uint8Array, void> {
+  return encodeTrainState(checkpointKind, { config: asJson(config), ...training });
+}
+
+/**
+ * Reads a lattice training to go on with.
+ * @param source a checkpoint that {@link encodeLatticeTraining} made.
+ * @throws CoordTokError `checkpoint` when the file holds no training of a lattice tokenizer, or does not fit its configuration.
+ */
+export async function readLatticeTraining(
+  source: RangeSource | Uint8Array | Blob,
+  options: LongCallOptions = {},
+): Promise<SavedLatticeTraining> {
+  const { config, settings, state } = await readTrainState<LatticeConfig, LatticeTrainSettings, LatticeParams>(source, {
+    ...options,
+    kind: checkpointKind,
+    parseConfig: parseLatticeConfig,
+    paramShapes: latticeParamShapes,
+    optimizer: latticeOptimizer,
+  });
+  return { config, settings, state };
+}

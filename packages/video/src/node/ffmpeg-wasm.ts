@@ -1,0 +1,24 @@
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { ownProgram } from "@coordtok/core/node";
+import type { ProgramCommand } from "./ffmpeg-program.js";
+
+/** The npm package with ffmpeg for WebAssembly. It is under the GPL, so the user installs it, and it runs in a process of its own only. */
+const packageName = "@ffmpeg/core";
+
+/**
+ * How to start the ffmpeg or ffprobe of `@ffmpeg/core` as a program: the running Node with a small program around the package.
+ * @returns why it cannot be done where the package is not installed.
+ */
+export function wasmProgram(
+  program: "ffmpeg" | "ffprobe",
+): (ProgramCommand & { readonly name: string }) | { readonly absent: string } {
+  let core: string;
+  try {
+    core = createRequire(import.meta.url).resolve(packageName);
+  } catch {
+    return { absent: "not installed" };
+  }
+  const child = ownProgram(import.meta.url, "node/ffmpeg-wasm-child");
+  return { path: process.execPath, prefix: [...child, core, program], name: dirname(core) };
+}

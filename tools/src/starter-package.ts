@@ -1,0 +1,59 @@
+import { convertReference } from "@coordtok/tokenizer/lattice";
+import { openSafetensors } from "@coordtok/core";
+import { openFileSource } from "@coordtok/core/node";
+
+/** The files of `packages/starter/weights` and the weights of the reference that each is made from, in `../shared/starter`. */
+export const starterFiles: Readonly<Record<string, string>> = {
+  "starter.safetensors": "weights.safetensors",
+  "starter-bytes.safetensors": "weights-bytes.safetensors",
+};
+
+/** The bytes of a checkpoint of ours with int8 weights, from the weights of the reference. */
+export async function* int8Checkpoint(reference: string): AsyncGenerator<Uint8Array, void> {
+  const source = await openFileSource(reference);
+  try {
+    yield* convertReference(await openSafetensors(source), { storage: "int8" });
+  } finally {
+    await source.close();
+  }
+}
+
+/** What `TRAINED_ON.json` says about one file. */
+interface TrainedOn {
+  readonly file: string;
+  readonly kind: "video" | "image";
+  readonly licence: string;
+  readonly credit: string;
+  readonly source: string;
+  readonly evidence: string;
+}
+
+const evidenceText: Readonly<Record<string, string>> = {
+  explicit: "the licence is stated for the material",
+  "own-footage": "recorded by the project itself, under the licence of its repository",
+  inferred: "a work of the US government by its content",
+};
+
+/** `CREDITS.md` of the package, from the text of `TRAINED_ON.json`: one entry for each source, licence and credit, every file named. */
+export function creditsText(trainedOn: string): string {
+  const { files } = JSON.parse(trainedOn) as { readonly files: readonly TrainedOn[] };
+  const groups = new Map<string, TrainedOn[]>();
+  for (const file of files) {
+    const key = JSON.stringify([file.source, file.licence, file.credit, file.evidence]);
+    groups.set(key, [...(groups.get(key) ?? []), file]);
+  }
+  const entries = [...groups.values()].map((group) => {
+    const [{ source, licence, credit, evidence }] = group as [TrainedOn];
+    const names = group.map(({ file, kind }) => `${file.split("/").at(-1)}${kind === "image" ? "" : " (video)"}`);
+    return [
+      `## ${source}, ${licence}`,
+      `Credit: ${credit}. Evidence: ${evidenceText[evidence] ?? evidence}.`,
+      `${names.length} of the files: ${names.map((name) => `\`${name}\``).join(", ")}`,
+    ].join("\n\n");
+  });
+  return `${[
+    "# What the weights were trained on",
+    `Both sets of weights were trained on these ${files.length} freely licensed videos and pictures: pictures only, no sound, cut, scaled and changed in colour. Each is named with its repository on GitHub, its licence and whom to credit. No one named here endorses this project.`,
+    ...entries,
+  ].join("\n\n")}\n`;
+}
