@@ -15,15 +15,15 @@ import { fusedTableProblems } from "./fused-table.js";
 import { checkPackedPackages } from "./pack-test.js";
 import { wasmKernelProblems } from "./wasm-kernels.js";
 
-/** One thing that is held by a machine. */
+/** An automated check. */
 interface Check {
   readonly name: string;
   readonly what: string;
-  /** What is wrong, nothing when all is well, or why it cannot be checked here. */
+  /** The problems found, an empty text when there are none, or why it cannot run here. */
   readonly run: () => Promise<string | { readonly skipped: string }>;
 }
 
-/** What is checked, in the order of the start. The first takes longest. */
+/** The checks in the order in which they start. The first takes longest. */
 const checks: readonly Check[] = [
   { name: "packaging", what: "the packed packages: files, entries, types", run: checkPackaging },
   { name: "types", what: "tsc over everything", run: tool("tsc", "-p", "tsconfig.json", "--pretty", "false") },

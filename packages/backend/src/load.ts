@@ -51,7 +51,7 @@ export interface LoadedBackend {
   readonly precision: Precision;
   /** Whether its fused operations are in use, and which build or why not. */
   readonly fused: FusedState;
-  /** Bytes of tensors that it has room for just now; `undefined` where nobody knows, as on a GPU. */
+  /** Bytes of tensors that currently fit; `undefined` where it is unknown, as on a GPU. */
   readonly freeBytes: () => number | undefined;
   /** Backends that `auto` tried before, each with the reason why it was passed over. */
   readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];

@@ -16,7 +16,7 @@ export interface Platform {
   useNativeFused(wanted: boolean): FusedState;
   /** Whether the environment allows fused operations: `COORDTOK_FUSED` is not `0`. */
   fusedAllowed(): boolean;
-  /** Bytes of memory that this process may still take; absent where nobody knows. */
+  /** Bytes of memory that this process may still take; absent where it is unknown. */
   availableBytes(): number | undefined;
   /** Versions of what the native backend is made of. */
   nativeVersions(): Readonly<Record<string, string>>;

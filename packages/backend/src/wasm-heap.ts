@@ -16,7 +16,7 @@ const wasmBudgetBytes: number = 3.5 * 2 ** 30;
 const guarded = new WeakMap<WasmHeap, () => number>();
 
 /**
- * Makes an allocator refuse what does not fit, so that running out of memory is an error and not a wrong result. What was there
+ * Makes an allocator refuse what does not fit, so that running out of memory is an error rather than a wrong result. What was there
  * before stays usable. A second call does nothing.
  * @returns how many bytes are still free.
  */

@@ -150,7 +150,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
       }
     } catch (thrown) {
       if (!isCoordTokError(thrown) || thrown.code === "aborted") throw thrown;
-      onWarning?.(`${messageOf(thrown)} The demo goes on with wasm.`);
+      onWarning?.(`${messageOf(thrown)} The demo continues on wasm.`);
     }
   const loaded = await loadBackend(backend, { purpose: "training", fused: options.fused, signal });
   onNote?.(backendText(loaded));

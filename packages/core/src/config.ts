@@ -35,8 +35,8 @@ export function suggest(name: string, names: readonly string[]): string {
 }
 
 /**
- * Throws when a record has a key that nobody reads.
- * @param where how to call the record in the message.
+ * Throws when a record has an unknown key.
+ * @param where what messages call the record.
  * @throws CoordTokError `config` naming the nearest known key.
  */
 export function checkKnownKeys(record: object, known: readonly string[], where: string): void {
@@ -47,7 +47,7 @@ export function checkKnownKeys(record: object, known: readonly string[], where: 
 
 /**
  * A group of named values in a configuration.
- * @param where how to call the group in messages.
+ * @param where what messages call the group.
  * @param known the names that it may have.
  * @param renamed names that earlier versions stored, and what they are called now.
  * @returns a copy under the names of today.

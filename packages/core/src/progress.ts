@@ -4,7 +4,7 @@ export interface ProgressEvent {
   readonly task: string;
   /** How much is done, in `unit`s, from 0. */
   readonly done: number;
-  /** How much there is to do, in `unit`s; absent when nobody knows. */
+  /** How much there is to do, in `unit`s; absent when unknown. */
   readonly total?: number;
   /** What is counted: `frames`, `patches`, `bytes`, `steps`. */
   readonly unit: string;
@@ -23,7 +23,7 @@ export interface LongCallOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** What a long call tells a person while it works. */
+/** The callbacks of a long call for people. */
 export interface Notices {
   /** Called with what may be wrong, one sentence each. */
   readonly onWarning?: ((sentence: string) => void) | undefined;
@@ -31,7 +31,7 @@ export interface Notices {
   readonly onNote?: ((line: string) => void) | undefined;
 }
 
-/** Lets the event loop run once, so that signals and timers come through a long computation. */
+/** Lets the event loop run once, so that signals and timers are served during a long computation. */
 export function macrotask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -3,7 +3,7 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { CoordTokError } from "./errors.js";
 
-/** Everything a {@link Random} needs to go on: 4 words of the generator. JSON-safe. */
+/** Everything a {@link Random} needs to continue: 4 words of the generator. JSON-safe. */
 export type RandomState = readonly number[];
 
 /**

@@ -19,7 +19,7 @@ export const checkpointKind = "diffusion";
 
 /** Everything that fixes a generator but its weights. Plain data, the configuration of its checkpoint. */
 export interface GeneratorConfig {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly model: SiTConfig;
   /** The path from noise to data and what the model predicts. */
   readonly flow: Flow;
@@ -89,7 +89,7 @@ export interface LoadGeneratorOptions extends LongCallOptions {
 }
 
 /**
- * Loads the weights of a generator; what else the file holds (moments, the other weights) is not read.
+ * Loads the weights of a generator; the rest of the file (moments, the other weights) is not read.
  * @throws CoordTokError `checkpoint` when the file is no generator or its tensors do not fit its configuration.
  */
 export async function loadGenerator(

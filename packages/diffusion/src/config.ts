@@ -41,7 +41,7 @@ const planesKeys: readonly string[] = [...axes, "channels"];
 const renamedPlanesKeys = { t: "time", x: "rows", y: "columns" };
 
 /**
- * Checks a configuration, wherever it came from.
+ * Checks a configuration, from any source.
  * @param value plain data, for example parsed JSON.
  * @returns the same data, typed; what earlier versions stored under another name is under its name of today.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.

@@ -46,9 +46,9 @@ export interface SampleOptions extends LongCallOptions {
   readonly steps?: number | undefined;
   /** Clips that are computed together, at most (default 4). Solvers that choose their steps take clip by clip. */
   readonly batchSize?: number | undefined;
-  /** What else an ODE solver is told. */
+  /** Further options of an ODE solver. */
   readonly ode?: Pick<OdeOptions, "relativeTolerance" | "absoluteTolerance" | "maxSteps"> | undefined;
-  /** What else an SDE solver is told. */
+  /** Further options of an SDE solver. */
   readonly sde?: Pick<SdeOptions<NormalizedTriplane>, "form" | "norm" | "last" | "lastStepSize"> | undefined;
 }
 
@@ -64,7 +64,7 @@ export interface Sample {
 
 /** A SiT with its weights in memory: the handle that most programs need. Free it with `dispose()` or `using`. */
 export class SiT implements Disposable {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: SiTConfig;
   /** The path from noise to data and what the model predicts. */
   readonly flow: Flow;
@@ -85,7 +85,7 @@ export class SiT implements Disposable {
     return new SiT(checkConfig(config), checkFlow(flow), createParams(config, seed), undefined);
   }
 
-  /** A model that takes weights over; they are freed with it. */
+  /** A model that takes ownership of weights; they are freed with it. */
   static from(
     config: SiTConfig,
     params: SiTParams,

@@ -13,7 +13,7 @@ export interface EvaluatedVideo {
   readonly other?: string | undefined;
 }
 
-/** A video and how many frames can be relied on; `undefined` where nobody needs to know. */
+/** A video and how many frames can be relied on; `undefined` where it does not matter. */
 export interface MeasuredVideo extends EvaluatedVideo {
   readonly frames: number | undefined;
 }

@@ -32,9 +32,9 @@ import { listVideos, pairVideos } from "./video-list.js";
 
 /**
  * Measures reconstructions: videos through a tokenizer, or pairs of videos. The folder receives `report.json`, `report.html`, a line for each
- * clip and the settings; calling it again with the same settings goes on where it was stopped.
+ * clip and the settings; calling it again with the same settings resumes where it stopped.
  * @param originals files and folders; with `against` one of them.
- * @throws CoordTokError for videos, weights, checkpoints or a folder that cannot be used; `aborted` with how to go on.
+ * @throws CoordTokError for videos, weights, checkpoints or a folder that cannot be used; `aborted`, saying how to resume.
  */
 export async function evaluateReconstruction(
   originals: readonly string[],

@@ -24,7 +24,7 @@ const silentSeconds = 24 * 3600;
 export type FeatureRows = Readonly<Record<string, readonly Float32Array[]>>;
 
 /**
- * The folder of an evaluation: its settings, a line for each clip that is done, strips of pictures. It can be gone on with at any time, by
+ * The folder of an evaluation: its settings, a line for each clip that is done, strips of pictures. It can be resumed at any time, by
  * one process at a time, which disposes of it at its end.
  */
 export class EvaluationFolder implements AsyncDisposable {
@@ -42,7 +42,7 @@ export class EvaluationFolder implements AsyncDisposable {
   }
 
   /**
-   * Makes the folder of an evaluation, or opens the one of the same settings to go on. No other process can open it before it is disposed of.
+   * Creates the folder of an evaluation, or opens an unfinished one with the same settings to resume it. No other process can open it before it is disposed of.
    * @param settings plain data; `environment` below it may differ.
    * @throws CoordTokError `file-exists` when it holds another evaluation, naming what differs, or another process writes into it; `file-write`.
    */
@@ -88,7 +88,7 @@ export class EvaluationFolder implements AsyncDisposable {
     await this.write(fileNames.settings, `${jsonText(settings, 2)}\n`);
   }
 
-  /** Opens a folder to read from. @throws CoordTokError `input` when it is none of an evaluation. */
+  /** Opens a folder to read from. @throws CoordTokError `input` when it is not the folder of an evaluation. */
   static async existing(path: string): Promise<EvaluationFolder> {
     const folder = new EvaluationFolder(path);
     await stat(path).catch((thrown: unknown) => {

@@ -36,7 +36,7 @@ interface MeasureOptions {
   readonly onFrame?: (() => void) | undefined;
 }
 
-/** Measures a clip against what became of it, in one pass over both. */
+/** Measures a clip against its reconstruction, in one pass over both. */
 export async function measurePair(
   source: PairSource,
   clip: PlannedClip,

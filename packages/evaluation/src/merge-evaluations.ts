@@ -66,7 +66,7 @@ async function checkFinished(path: string, folder: EvaluationFolder, settings: E
     if (done < expected)
       throw new CoordTokError(
         "input",
-        `"${path}" is not finished: ${done} of ${expected} clips are measured; run its command again to go on.`,
+        `"${path}" is not finished: ${done} of ${expected} clips are measured; run its command again to resume it.`,
       );
   }
 }

@@ -13,7 +13,7 @@ export interface CommonOptions extends LongCallOptions, Notices, OverwriteOption
 
 /** The options that all evaluations have. */
 export interface EvaluateOptions extends CommonOptions {
-  /** The folder of the evaluation. One of the same settings that is not finished is gone on with. */
+  /** The folder of the evaluation. An unfinished evaluation with the same settings is resumed. */
   readonly out: string;
   /** Which clips, and how they are decoded (default `whole-videos`); `protocolOf` makes one. */
   readonly protocol?: NamedProtocol | undefined;
@@ -41,7 +41,7 @@ export interface EvaluateReconstructionOptions extends EvaluateOptions {
   readonly lpips?: LpipsWeightsName | undefined;
   /** Measure MS-SSIM, which needs frames of at least 176x176 (default false). */
   readonly msSsim?: boolean | undefined;
-  /** How many clips get rows for orientation, evenly spread: plain downsampling and H.264 in the same space (default 16, 0 for none). */
+  /** How many clips get baseline rows, evenly spread: plain downsampling and H.264 in the same space (default 16, 0 for none). */
   readonly sanityClips?: number | undefined;
   /** Values that plain downsampling may store for a clip (default: as many as the model stores). */
   readonly values?: number | undefined;

@@ -206,7 +206,7 @@ function nameOf(name: string): string {
   return name in measureLabels ? measureLabels[name as keyof typeof measureLabels] : name;
 }
 
-/** A list longer than this stands in `report.json` alone. */
+/** Longer lists appear in `report.json` only. */
 const listedClips = 500;
 
 function clipsSection({ clips }: EvaluationReport): string {

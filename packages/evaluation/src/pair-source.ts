@@ -13,7 +13,7 @@ import { rgbClipFromFrames, type FrameSize } from "@coordtok/video";
 import { readFrames, type FfmpegOptions } from "@coordtok/video/node";
 import type { PlannedClip } from "./clip-plan.js";
 
-/** A frame and what became of it. */
+/** A frame and its reconstruction. */
 export type FramePair = readonly [reference: RgbFrame, other: RgbFrame];
 
 /** What a clip takes in the form that is evaluated. */
@@ -24,13 +24,13 @@ export interface StoredSize {
 
 type ReadingOptions = Pick<LongCallOptions, "signal"> & FfmpegOptions;
 
-/** Where the frames of an evaluation come from. Streams: a clip is never in memory as a whole unless the model takes it so. */
+/** The source of the frames of an evaluation. It streams: a whole clip is in memory only where the model needs it. */
 export interface PairSource {
-  /** The frames of a clip with what became of them. */
+  /** The frames of a clip with their reconstructions. */
   pairs(clip: PlannedClip): AsyncIterable<FramePair>;
   /** The original frames alone. */
   reference(clip: PlannedClip): AsyncIterable<RgbFrame>;
-  /** Frames after which the model began anew; `undefined` where nobody knows. */
+  /** Frames at which the model starts a new window; `undefined` where it is unknown. */
   readonly segmentLength: number | undefined;
   /** What a clip takes. */
   stored(clip: { readonly frames: number; readonly height: number; readonly width: number }): StoredSize;

@@ -28,7 +28,7 @@ export interface ClipRecord extends Scores {
   readonly perFrame: { readonly [name in FrameMeasureName]?: readonly number[] };
   /** Feature vectors that it gave, of the original and of the reconstruction each. */
   readonly windows: number;
-  /** What simple means make of the clip in the same space; only some clips have it. */
+  /** The clip through simple baselines in the same space; only some clips have it. */
   readonly sanity?: SanityRecord | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface FailedRecord {
   readonly failed: string;
 }
 
-/** Whether a line stands for a clip that was measured. */
+/** Whether a line is the record of a measured clip. */
 export function isMeasured<R extends { readonly index: number }>(record: R | FailedRecord): record is R {
   return !("failed" in record);
 }

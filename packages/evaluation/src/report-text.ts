@@ -44,7 +44,7 @@ export function summaryRows({ measures }: EvaluationReport): SummaryRow[] {
   });
 }
 
-/** The Fréchet distance in words; absent where there is none. */
+/** The Fréchet distance in words; absent where it was not measured. */
 export function fvdText({ fvd, settings }: EvaluationReport): { headline: string; parts: string } | undefined {
   if (!fvd) return undefined;
   const name = settings.task === "reconstruction" ? "rFVD" : "FVD";

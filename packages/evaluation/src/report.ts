@@ -46,7 +46,7 @@ export interface Correlation {
   readonly count: number;
 }
 
-/** One row for orientation, and the evaluated form on the same clips. */
+/** One baseline row, and the evaluated form on the same clips. */
 export interface SanityRow {
   /** What the row is of. */
   readonly name: string;
@@ -70,7 +70,7 @@ export interface EvaluationReport {
   readonly protocol: string;
   /** All that decided the numbers. */
   readonly settings: EvaluationSettings;
-  /** How each number came about, by its name. */
+  /** How each number was computed, by its name. */
   readonly made: Readonly<Record<string, string>>;
   /** Clips that were measured, of each side. */
   readonly counts: { readonly reference: number; readonly other: number };
@@ -82,7 +82,7 @@ export interface EvaluationReport {
   readonly curves: Readonly<Record<string, FrameCurve>>;
   /** How PSNR goes with motion and detail; for at least three clips. */
   readonly correlation?: Readonly<Record<"motion" | "detail", Correlation>> | undefined;
-  /** The rows for orientation. */
+  /** The baseline rows. */
   readonly sanity?: readonly SanityRow[] | undefined;
   /** Clips without their per-frame values, which are in the `jsonl` files. */
   readonly clips: { readonly reference: readonly ShortRecord[]; readonly other?: readonly SetRecord[] };

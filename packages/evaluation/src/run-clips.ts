@@ -32,10 +32,10 @@ export async function runClips<R extends { readonly index: number; readonly fram
   const done = new Set(journal.records.map(({ index }) => index));
   const left = clips.filter(({ index }) => !done.has(index));
   if (left.length < clips.length && left.length > 0)
-    options.onNote?.(`Going on: ${clips.length - left.length} of ${clips.length} clips are measured`);
+    options.onNote?.(`Resuming: ${clips.length - left.length} of ${clips.length} clips are measured`);
   const measured = journal.records.filter((record): record is R => isMeasured<R>(record));
   const progress = clipProgress(run, left, options);
-  // Until one clip succeeds nobody knows whether it is the clips that are at fault.
+  // Until one clip succeeds, the fault may lie in the setup rather than in the clips.
   const failures: FailedRecord[] = [];
   for (const clip of left) {
     throwIfAborted(options.signal);

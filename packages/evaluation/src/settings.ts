@@ -13,7 +13,7 @@ export type EvaluationTask = "reconstruction" | "generation" | "statistics";
 export interface UsedFile {
   /** Its published name, or its path. */
   readonly file: string;
-  /** Of the whole file. */
+  /** SHA-256 of the whole file. */
   readonly sha256: string;
 }
 
@@ -23,7 +23,7 @@ export interface SideSettings {
   readonly given: readonly string[];
   /** How many videos that were. */
   readonly videos: number;
-  /** SHA-256 of the list of their names, which stand in `report.json` for what was measured. */
+  /** SHA-256 of the list of their names, which `report.json` holds. */
   readonly namesSha256: string;
 }
 
@@ -49,7 +49,7 @@ export interface EvaluationSettings {
   readonly i3d?: { readonly output: I3dOutput; readonly files: readonly UsedFile[] } | undefined;
   /** Whether MS-SSIM is measured. */
   readonly msSsim?: boolean | undefined;
-  /** The rows for orientation: how many clips have them, and what they may take. */
+  /** The baseline rows: how many clips have them, and what they may take. */
   readonly sanity?:
     | {
         readonly clips: number;
@@ -58,7 +58,7 @@ export interface EvaluationSettings {
         readonly bytes?: number | undefined;
       }
     | undefined;
-  /** How each number comes about, by its name. */
+  /** How each number is computed, by its name. */
   readonly made: Readonly<Record<string, string>>;
   /** How many clips the whole evaluation has, all shards together; of both sides where there are two. */
   readonly planned: { readonly reference: number; readonly other: number };
@@ -86,7 +86,7 @@ export interface EvaluationEnvironment {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** How frames come to the size at which they are measured. */
+/** How frames are brought to the size at which they are measured. */
 export function sizeText(size: FrameSize | undefined): string {
   if (size === undefined) return "as they are in the videos";
   return `resized by Pillow's bicubic on bytes until they cover ${size.width}x${size.height}, then the middle cut out`;

@@ -13,8 +13,8 @@ interface Kept {
 }
 
 /**
- * Collects some frames of a clip, evenly spread over its length, which need not be known: a strip with originals above, what became of
- * them below, and under it the error. With one frame at a time it is a strip of one row.
+ * Collects some frames of a clip, evenly spread over its length, which need not be known: a strip with originals above, their
+ * reconstructions below, and under it the error. With one frame at a time it is a strip of one row.
  */
 export class Strip {
   #kept: Kept[] = [];

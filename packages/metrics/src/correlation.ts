@@ -29,7 +29,7 @@ export function pearson(x: readonly number[], y: readonly number[]): number {
 
 /**
  * Spearman's rank correlation of two series: {@link pearson} of their ranks, equal values sharing the mean of theirs.
- * @throws CoordTokError `input` as there.
+ * @throws CoordTokError `input` as {@link pearson}.
  */
 export function spearman(x: readonly number[], y: readonly number[]): number {
   if (![...x, ...y].every(Number.isFinite)) return pearson(x, y);

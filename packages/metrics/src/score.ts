@@ -101,7 +101,7 @@ export class ClipScorer {
     this.#values = new Map(this.#measures.map(({ name }) => [name, []]));
   }
 
-  /** How each of the numbers comes about, by its name in the scores, in words for a report. */
+  /** How each number is computed, by its name in the scores, in words for a report. */
   get made(): Readonly<Record<string, string>> {
     return {
       psnr: psnrMade,

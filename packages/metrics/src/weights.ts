@@ -1,20 +1,20 @@
-/** A file of weights: what it is, where it comes from, and how to know that it is the one. */
+/** A published file of weights: what it is, where it comes from, and its checksum. */
 export interface WeightFile {
   /** Its name; files are looked for under it. */
   readonly name: string;
   /** What is in it. */
   readonly what: string;
-  /** Where its publisher has it. */
+  /** The publisher's address of it. */
   readonly url: string;
   /** Of the whole file, 64 hexadecimal digits. */
   readonly sha256: string;
-  /** Whose it is. */
+  /** Who published it. */
   readonly source: string;
-  /** As an SPDX identifier, with what else is to be said. */
+  /** An SPDX identifier, with remarks. */
   readonly licence: string;
   /** How it is stored. */
   readonly format: "pytorch" | "ncnn";
-  /** Another file with the same weights, taken where the first is not there. */
+  /** Another file with the same weights, used where the first is missing. */
   readonly alternative?: WeightFile;
 }
 
@@ -75,7 +75,7 @@ function headsOf(network: LpipsWeightsName): WeightFile {
   };
 }
 
-/** The names of the LPIPS networks, the usual one first. */
+/** The names of the LPIPS networks, the default first. */
 export const lpipsWeightsNames: readonly LpipsWeightsName[] = ["vgg", "alex", "squeeze"];
 
 /** The files that LPIPS needs for a network: its convolutions and its heads. */

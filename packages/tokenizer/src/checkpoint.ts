@@ -45,14 +45,14 @@ export type LoadTokenizerOptions = LoadFormOptions<TokenizerConfig>;
 
 /** A tokenizer out of a file; its tensors are the caller's. */
 export interface LoadedTokenizer {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: TokenizerConfig;
   /** Its weights; with `part` only that half. */
   readonly params: Partial<TokenizerParams>;
 }
 
 /**
- * Loads the weights of a tokenizer; what else the file holds (moments, the other weights) is not read.
+ * Loads the weights of a tokenizer; the rest of the file (moments, the other weights) is not read.
  * @throws CoordTokError `checkpoint` when the file is no tokenizer checkpoint or its tensors do not fit its configuration.
  */
 export async function loadTokenizer(

@@ -12,7 +12,7 @@ import { createParams, type TokenizerParams } from "./params.js";
 export class CoordTok implements Disposable {
   /** Tells this handle from that of the lattice form. */
   readonly form = "paper";
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: TokenizerConfig;
   readonly #params: Partial<TokenizerParams>;
 
@@ -26,7 +26,7 @@ export class CoordTok implements Disposable {
     return new CoordTok(checkConfig(config), createParams(config, seed));
   }
 
-  /** A tokenizer that takes weights over; they are freed with it. One half alone can only encode, or only decode. */
+  /** A tokenizer that takes ownership of weights; they are freed with it. One half alone can only encode, or only decode. */
   static from(config: TokenizerConfig, params: Partial<TokenizerParams>): CoordTok {
     return new CoordTok(checkConfig(config), params);
   }

@@ -17,8 +17,7 @@ export const planeNames: readonly PlaneName[] = ["xy", "yt", "xt"];
 
 /**
  * Which axes the two dimensions of a plane are, outer one first: xy is rows and columns, yt time and columns, xt time and
- * rows
- * (`docs/spec.md#axes-and-layouts`).
+ * rows (`docs/spec.md#axes-and-layouts`).
  */
 export const planeAxes: Readonly<Record<PlaneName, readonly [outer: Axis, inner: Axis]>> = {
   xy: ["rows", "columns"],

@@ -19,7 +19,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { planeNames } from "./axes.js";
 import { planeShape, triplaneShape, type Triplane, type TriplaneShape } from "./triplane.js";
 
-/** The kind under which a triplane file says what it is. */
+/** The kind of a triplane file. */
 export const triplaneKind = "triplane";
 
 const planesPrefix = "planes.";
@@ -47,7 +47,7 @@ export interface TriplaneSource {
 
 /** Which checkpoint made a triplane, so that its decoder is found again. */
 export interface CheckpointReference {
-  /** Where it lay or what it is called, a hint; a relative path starts at the folder of the triplane file. */
+  /** Its path or name, a hint; a relative path starts at the folder of the triplane file. */
   readonly path: string;
   /** SHA-256 of the checkpoint file, 64 hexadecimal digits. */
   readonly sha256: string;
@@ -61,7 +61,7 @@ export interface TriplaneFacts<Config> {
   readonly source: TriplaneSource;
   /** How many frames of each of the B clips are real; what follows is padding. */
   readonly validFrames: readonly number[];
-  /** Absent when the tokenizer never was in a file. */
+  /** Absent when the tokenizer did not come from a file. */
   readonly checkpoint?: CheckpointReference | undefined;
   /** The program that wrote the file, with its version. */
   readonly creator?: string | undefined;
@@ -69,7 +69,7 @@ export interface TriplaneFacts<Config> {
   readonly precision?: string | undefined;
 }
 
-/** What {@link encodeTriplaneFile} writes besides the planes and their facts, and how. */
+/** Options of {@link encodeTriplaneFile}. */
 export interface EncodeTriplaneOptions {
   /** How the planes are stored (default `F32`). `F16` halves them at a relative error of 2^-11. */
   readonly dtype?: "F32" | "F16" | undefined;
@@ -153,7 +153,7 @@ async function checkHalfRange(triplane: Triplane): Promise<void> {
  * Opens a triplane file. Facts and shapes are checked; nothing is read into tensors yet.
  * @param source a file (`openFileSource` of `@coordtok/core/node`), a blob, or the bytes.
  * @param parseConfig checks the stored configuration of the tokenizer and gives it its type.
- * @throws CoordTokError `file-format` for a broken file, `checkpoint` for a file of another kind, or one that does not fit itself.
+ * @throws CoordTokError `file-format` for a broken file, `checkpoint` for a file of another kind, or one whose parts disagree.
  */
 export async function readTriplaneFile<Config>(
   source: RangeSource | Uint8Array | Blob,
@@ -224,7 +224,7 @@ function storedFacts(
   }
 }
 
-/** Facts from anywhere, checked; a fact that this version does not know is left out. */
+/** Facts from an untrusted source, checked; facts that this version does not know are dropped. */
 function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit<TriplaneFacts<unknown>, "config"> {
   const { validFrames, checkpoint, creator, precision } = facts;
   const source = recordOf(facts.source, "source");
@@ -250,7 +250,7 @@ function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit
   };
 }
 
-/** Checks a reference that was stored somewhere. @throws CoordTokError `config`. */
+/** Checks a stored reference. @throws CoordTokError `config`. */
 export function parseCheckpointReference(stored: unknown): CheckpointReference {
   const { path, sha256 } = recordOf(stored, "checkpoint");
   if (typeof path !== "string" || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))

@@ -1,8 +1,8 @@
 import type { Triplane } from "./triplane.js";
 
 /**
- * B clips as triplanes with the class of each: what a generator is trained on. Training takes an `AsyncIterable` of these, whoever
- * makes them (a reader of cached latents, a live encoder). Each one belongs to whoever asked for it and is freed there.
+ * B clips as triplanes with the class of each: the training data of a generator. Training takes an `AsyncIterable` of these from any
+ * source (a reader of cached latents, a live encoder). The consumer owns each one and frees it.
  */
 export interface LabelledTriplane {
   /** B clips, not normalised. */

@@ -13,7 +13,7 @@ export interface PlanePlan {
   readonly weights: readonly Float32Array[];
 }
 
-/** All that a look-up needs to know besides the numbers in the planes; it depends on the points and the resolutions alone. */
+/** Everything that a look-up needs besides the planes; it depends only on the points and the resolutions. */
 export interface LookupPlan {
   /** 1 when all clips share the points, else the number of clips. */
   readonly batch: number;

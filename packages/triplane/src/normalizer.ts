@@ -18,7 +18,7 @@ export type TriplaneStats = Readonly<Record<PlaneName, PlaneStats>>;
 
 declare const normalized: unique symbol;
 
-/** A triplane whose channels have been brought to mean 0 and deviation 1; only {@link normalize} makes one. */
+/** A triplane in normalised units, channels of mean 0 and deviation 1: from {@link normalize}, or from a generator. */
 export type NormalizedTriplane = Triplane & { readonly [normalized]: true };
 
 /**

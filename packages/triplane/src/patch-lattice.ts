@@ -62,11 +62,11 @@ export interface PatchLattice {
   /** How many patches a region holds. */
   regionSize(region: PatchRegion): number;
   /**
-   * The place `[t, x, y]` along time, rows and columns of the patch with a number in lattice order.
+   * The indices `[t, x, y]` of the patch at a position in lattice order.
    * @throws CoordTokError `input` outside 0 to count-1.
    */
   patchAt(index: number): readonly [t: number, x: number, y: number];
-  /** The patches at the given places in lattice order, in the given order. */
+  /** The patches at the given positions in lattice order, in the given order. */
   sliceAt(indices: ArrayLike<number>): PatchSlice;
   /** The points of one slice that all clips share, or of one slice of equal size per clip. */
   points(...slices: readonly PatchSlice[]): PointSet;
@@ -74,7 +74,7 @@ export interface PatchLattice {
 
 /**
  * The lattice of the patches of a clip.
- * @throws CoordTokError `config` when a size is no whole number of at least 1 or the patch does not divide the clip, naming both numbers.
+ * @throws CoordTokError `config` when a size is not a whole number of at least 1 or the patch does not divide the clip, naming both numbers.
  */
 export function patchLattice(options: LatticeOptions): PatchLattice {
   const { frames, height, width } = checkedOptions(options);

@@ -64,12 +64,12 @@ export function disposeTriplane(triplane: Triplane): void {
 /** One value for each plane. */
 export type PerPlane<T> = { readonly [plane in PlaneName]: T };
 
-/** The same made for each plane, in their order. */
+/** One value made for each plane, in their order. */
 export function perPlane<T>(make: (plane: PlaneName) => T): PerPlane<T> {
   return { xy: make("xy"), yt: make("yt"), xt: make("xt") };
 }
 
-/** A triplane of which each plane is made in the same way. */
+/** A triplane made plane by plane. */
 export function mapPlanes(make: (plane: PlaneName) => Tensor4D): Triplane {
   return perPlane(make);
 }

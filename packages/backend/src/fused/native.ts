@@ -24,7 +24,7 @@ interface NativeBackend {
 const backendName = "tensorflow";
 
 /**
- * Registers the fused operations of the native library with tfjs-core for the native backend, or takes them away again.
+ * Registers the fused operations of the native library with tfjs-core for the native backend, or removes them.
  * @param operations the names that the loaded library knows.
  */
 export function registerNativeFused(operations: readonly string[], wanted: boolean): void {

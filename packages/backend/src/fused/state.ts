@@ -4,6 +4,6 @@ export interface FusedState {
   readonly active: boolean;
   /** Which build, such as `AVX-512, 2 threads`, or why there is none. */
   readonly text: string;
-  /** Something is wrong that the user can mend; `text` says what. */
+  /** Something is wrong that the user can fix; `text` says what. */
   readonly problem?: boolean;
 }

@@ -109,7 +109,7 @@ function pointerOf(backend: WasmBackend, { dataId }: TensorInfo): number {
 const backendName = "wasm";
 const stockOf = new WeakMap<KernelConfig, KernelConfig>();
 
-/** Puts the library's products, sums, error function and softmax before the stock kernels, or takes them away. */
+/** Puts the library's products, sums, error function and softmax before the stock kernels, or removes them. */
 export function overrideStockKernels(library: WasmLibrary | undefined): void {
   for (const [name, override] of Object.entries(overrides)) {
     const current = getKernel(name, backendName) as KernelConfig | undefined;

@@ -88,7 +88,7 @@ function sentence(text: string): string {
 let fusedLibrary: FusedLibrary | { readonly problem: string } | undefined;
 
 /**
- * Registers the fused operations of the installation with the native backend, once that is loaded and selected, or takes them away.
+ * Registers the fused operations of the installation with the native backend, once that is loaded and selected, or removes them.
  * @returns whether they are in use, and which build or why not.
  */
 export function useNativeFused(wanted: boolean): FusedState {

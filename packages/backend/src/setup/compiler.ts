@@ -20,7 +20,7 @@ export interface Compiler {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The compiler that is fetched where there is none: C++ with its libraries in one wheel. */
+/** The compiler that is fetched where none is found: C++ with its libraries in one wheel. */
 export const ziglang = { requirement: "ziglang==0.17.1", name: "ziglang 0.17.1" } as const;
 
 /** Finds a C++ compiler: `$CXX` if set, else `c++`, `g++` or `clang++` on `PATH`, the first that starts. */

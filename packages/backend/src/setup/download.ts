@@ -27,7 +27,7 @@ export interface CheckedWheel {
   readonly sha256: string;
 }
 
-/** Python versions to ask a wheel for, the usual one first. Which Python is installed here does not matter. */
+/** Python versions to ask a wheel for, the default first. Which Python is installed here does not matter. */
 const pythonVersions = ["3.12", "3.13", "3.11"];
 
 /**

@@ -160,7 +160,7 @@ async function prepare(world: FfmpegWorld, options: FfmpegSetupOptions): Promise
   return { platform, wheel: fetch };
 }
 
-/** Builds the installation in a folder that nobody looks at, then gives it its name and points at it. */
+/** Builds the installation in a staging folder, then renames it and points to it. */
 async function install(
   { platform, wheel: source }: Prepared,
   folder: string,

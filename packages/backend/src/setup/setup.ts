@@ -26,7 +26,7 @@ function thisWorld(): SetupWorld {
 /**
  * Makes the native backend work on a current TensorFlow: fetches its wheel through pip, takes the libraries and headers out,
  * compiles the add-on sources of `@tensorflow/tfjs-node-gpu` against them, checks the result in a process of its own and keeps it
- * in the cache folder. Nothing else on the machine is touched. A second call finds that all is done; a call that was stopped at
+ * in the cache folder. Nothing else on the machine changes. A second call finds everything done; a call that was stopped at
  * any point starts over, using the wheels that were complete; two calls at once wait for each other.
  * @throws CoordTokError `setup` with the way out, `config` for options that mean nothing, `aborted`.
  */
@@ -129,7 +129,7 @@ async function noteDriver(
     );
 }
 
-/** Builds everything in a folder that nobody looks at, then gives it its name and points at it. */
+/** Builds everything in a staging folder, then renames it and points to it. */
 async function makeInstallation(
   plan: SetupPlan,
   tfjsNode: TfjsNodePackage,

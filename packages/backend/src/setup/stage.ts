@@ -77,7 +77,7 @@ export async function stageInstallation(input: StageInput): Promise<void> {
   await rm(work, { recursive: true, force: true });
 }
 
-/** Says what is going to be fetched and kept, and checks that there is room. */
+/** Reports what will be downloaded and kept, and checks the disk space. */
 async function announce(
   { plan, staging, folder, world, options }: StageInput,
   compiler: Compiler | undefined,

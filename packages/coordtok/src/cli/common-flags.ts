@@ -74,7 +74,7 @@ export const configFlags: {
   readonly preset: Flag<string>;
   readonly set: Flag<readonly string[]>;
 } = {
-  preset: choice("form and size of the tokenizer", presetNames, { initial: "tiny", value: "name" }),
+  preset: choice("size of the tokenizer", presetNames, { initial: "tiny", value: "name" }),
   set: texts("a single value of the configuration, such as decoder.layers=4", { value: "path=value" }),
 };
 

@@ -18,17 +18,17 @@ export const exitCodesHelp = `Exit codes:
   1    failed: one sentence on standard error says why and what to do
   2    wrong usage: an unknown command or flag, or a value out of range
   70   a bug: a stack trace is printed
-  130  stopped by Ctrl-C; what was worth keeping is saved, nothing is half-written`;
+  130  stopped by Ctrl-C; finished work is saved, nothing is half-written`;
 
-/** How a failure ends the program. */
+/** How the program ends after a failure. */
 export interface Ending {
   readonly code: number;
-  /** What goes to standard error; nothing when it has been said already. */
+  /** The text for standard error; absent when it has been printed already. */
   readonly text?: string;
 }
 
 /**
- * The message of whatever was thrown, an error's options written as flags and its remedy as a command line. Options that the command has
+ * The message of a thrown value, an error's options written as flags and its remedy as a command line. Options that the command has
  * no flag for are left out.
  * @param flags those of the command that failed.
  */
@@ -45,7 +45,7 @@ function commandLine({ remedy, options }: CoordTokError): string {
   return ["coordtok", command.name, ...args.map(shellWord), ...(flags === "" ? [] : [flags])].join(" ");
 }
 
-/** Turns whatever was thrown into an exit code and a text. @param flags those of the command. */
+/** Turns a thrown value into an exit code and a text. @param flags those of the command. */
 export function endingOf(thrown: unknown, stopped: boolean, flags: Flags): Ending {
   // Commander has printed its own message by then; help and version end with its exit code 0.
   if (thrown instanceof CommanderError) return { code: thrown.exitCode === 0 ? exitCodes.fine : exitCodes.usage };

@@ -62,7 +62,7 @@ async function runCommand({ command, args, flags }: Invocation): Promise<number>
   }
 }
 
-/** The first Ctrl-C stops the work in good order, a second one at once. */
+/** The first Ctrl-C stops the work cleanly, a second one immediately. */
 function listenForStop(stop: AbortController, writeLines: (text: string) => void): () => void {
   let askedAt = 0;
   const onSignal = (signal: NodeJS.Signals): void => {

@@ -48,7 +48,7 @@ interface TrainingFlags {
 export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
   return {
     out: text("the run folder", { value: "folder", defaultText: "runs/ and the date and time" }),
-    resume: text("go on with a run folder, or with a checkpoint in one; later ones are then set aside", {
+    resume: text("resume a run folder, or a checkpoint in one; later checkpoints are then set aside", {
       value: "path",
     }),
     steps: integer("steps of the whole training", {

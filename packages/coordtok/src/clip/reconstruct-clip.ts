@@ -13,9 +13,9 @@ import {
 import type { RgbPicture } from "@coordtok/video";
 import { planesPicture } from "../pictures/planes.js";
 
-/** What became of a clip on the way through the planes. */
+/** The reconstruction of a clip from its planes. */
 export interface Reconstruction {
-  /** The decoded frames, as many as there were. */
+  /** The decoded frames, one for each source frame. */
   readonly decoded: RgbClip;
   /** A picture of the planes; of the first window where there are several. */
   readonly planes: RgbPicture;

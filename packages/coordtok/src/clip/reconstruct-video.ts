@@ -82,7 +82,7 @@ export interface ReconstructFiles {
 }
 
 /**
- * Encodes and decodes a window of a video and shows what became of it: the reconstruction, a video with original, reconstruction and
+ * Encodes and decodes a window of a video and shows the result: the reconstruction, a video with original, reconstruction and
  * error beside each other, a picture of the three planes, and `report.json`.
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */

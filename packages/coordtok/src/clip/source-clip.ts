@@ -20,7 +20,7 @@ export interface SourceClip {
   /** The frames, resized and cropped to the model's size as the papers do. */
   readonly clip: RgbClip;
   readonly source: TriplaneSource;
-  /** What is to be said about the video, one sentence each. */
+  /** Warnings about the video, one sentence each. */
   readonly warnings: readonly string[];
 }
 

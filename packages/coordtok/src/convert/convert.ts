@@ -54,7 +54,7 @@ export interface ConvertReport {
   readonly output: string;
   /** What the file was taken for. */
   readonly as: ConvertKind;
-  /** `import` to a checkpoint of ours, `export` to official names, `copy` for `raw`. */
+  /** `import` to one of our checkpoints, `export` to official names, `copy` for `raw`. */
   readonly direction: "import" | "export" | "copy";
   /** What was found, and what was made of it, for people. */
   readonly facts: readonly (readonly [string, string])[];
@@ -73,7 +73,7 @@ export interface ConvertReport {
 const longestLog = 2 ** 26;
 
 /**
- * Converts official weights (a file of `torch.save` of any version, or safetensors) to a checkpoint of ours, a checkpoint of ours to
+ * Converts official weights (a file of `torch.save` of any version, or safetensors) to one of our checkpoints, one of our checkpoints to
  * official names in safetensors, any tensors to safetensors (`raw`), or the statistics in an official log to JSON. One tensor at a
  * time is in memory; the file appears when it is complete.
  * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`, `config`, `file-exists`, `file-write`, `aborted`.

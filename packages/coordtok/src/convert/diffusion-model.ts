@@ -53,7 +53,7 @@ function positionProblem(config: SiTConfig, stored: Float32Array): string | unde
   }
 }
 
-/** A configuration of ours, or official arguments by their names. */
+/** One of our configurations, or official arguments by name. */
 function configFrom(json: Json): SiTConfig {
   if (isOfficialArguments(json)) return configFromOfficial(json);
   const isGenerator = typeof json === "object" && json !== null && "model" in json;

@@ -12,7 +12,7 @@ import type { WeightsKind } from "./choose.js";
 import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js";
 
 /**
- * The tensors of an official state dict out of a checkpoint of ours, each when its turn comes.
+ * The tensors of an official state dict from one of our checkpoints, each read when it is needed.
  * @throws CoordTokError `checkpoint` when the checkpoint does not hold the wanted weights whole.
  */
 export function exportTensors(

@@ -54,8 +54,8 @@ export interface OfficialModel {
   readonly partOf: (name: string) => ModelPart | undefined;
   /** The form that fits the shapes. */
   readonly infer: (stateDict: TensorFile, hints: ModelHints) => OfficialForm;
-  /** The form of a configuration of ours. */
+  /** The form of one of our configurations. */
   readonly formOf: (config: Json) => OfficialForm;
-  /** The parameters of a checkpoint of ours, by path, for its weights of a training or their average. */
+  /** The parameters of one of our checkpoints by path: its trained weights, or their average. */
   readonly prefixOf: (weights: "ema" | "model") => string;
 }

@@ -96,7 +96,7 @@ function checkPart({ kind }: OfficialModel, { part }: ConvertOptions): void {
     });
 }
 
-/** What is stored beside the tensors of a checkpoint of ours. */
+/** What one of our checkpoints stores beside its tensors. */
 async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Promise<Record<string, string>> {
   const { part, statistics } = options;
   if (statistics !== undefined && kind !== "diffusion")
@@ -125,7 +125,7 @@ function foundFacts({ place, stateDict, dropped, others }: Chosen): [string, str
 
 function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions): ConvertPlan {
   if (options.config !== undefined)
-    throw new CoordTokError("usage", "A checkpoint of ours knows its configuration; leave this option out.", {
+    throw new CoordTokError("usage", "Our own checkpoints hold their configuration; leave this option out.", {
       options: { config: undefined },
     });
   const model = modelOfKind(kind);

@@ -27,7 +27,7 @@ function formOf(config: TokenizerConfig): OfficialForm {
   };
 }
 
-/** A configuration of ours, or official arguments by their names. */
+/** One of our configurations, or official arguments by name. */
 function configFrom(json: Json): TokenizerConfig {
   return isOfficialArguments(json) ? configFromOfficial(json) : checkConfig(json);
 }

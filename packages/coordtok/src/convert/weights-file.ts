@@ -13,7 +13,7 @@ export function isTorchName(path: string): boolean {
   return /\.(pth|pt|ckpt|bin|tar)$/i.test(path);
 }
 
-/** Opens a checkpoint of PyTorch, a safetensors file of another program, or one of ours, whatever the name of the file. */
+/** Opens a PyTorch checkpoint, a safetensors file of another program, or one of our own checkpoints, whatever its file name. */
 export async function openWeights(source: FileSource): Promise<WeightsFile> {
   if ((await looksLikeTorch(source)) || (isTorchName(source.path) && source.size < 9))
     return { format: "torch", torch: await openTorch(source) };

@@ -70,7 +70,7 @@ export async function describeFile(
   }
 }
 
-/** Whether a file is none for ffmpeg: by its name, or because it begins like a checkpoint of PyTorch. */
+/** Whether a file is not for ffmpeg: by its name, or because it begins like a PyTorch checkpoint. */
 async function isOfWeights(path: string): Promise<boolean> {
   if (/\.safetensors$/i.test(path) || isTorchName(path)) return true;
   const source = await openFileSource(path).catch(() => undefined);

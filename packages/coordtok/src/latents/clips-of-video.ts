@@ -33,7 +33,7 @@ export interface ClipPlace {
   readonly frames: number;
 }
 
-/** A clip out of a video. `read` cuts it; nothing is copied for clips that nobody reads. */
+/** A clip out of a video. `read` cuts it; clips that are never read cost no copy. */
 export interface PlacedClip extends ClipPlace {
   readonly read: () => RgbClip;
 }

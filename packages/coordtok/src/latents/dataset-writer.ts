@@ -39,7 +39,7 @@ export interface DatasetPlan {
 }
 
 /**
- * Fills the folder of a latent dataset. The shards are the truth: each says which clips it holds and which videos it finishes. The index
+ * Fills the folder of a latent dataset. The shards are authoritative: each says which clips it holds and which videos it finishes. The index
  * is made from them, and anew after each.
  */
 export class DatasetWriter {
@@ -64,7 +64,7 @@ export class DatasetWriter {
   }
 
   /**
-   * Makes the folder, or goes on with the dataset in it; with `overwrite` that is removed first.
+   * Creates the folder, or resumes the dataset in it; with `overwrite` that dataset is removed first.
    * @throws CoordTokError `file-exists` for a dataset that was made otherwise, `file-write`, `file-format` for a damaged shard.
    */
   static async open(folder: string, plan: DatasetPlan, { overwrite }: { overwrite: boolean }): Promise<DatasetWriter> {

@@ -72,8 +72,8 @@ export interface EncodeDatasetReport {
 }
 
 /**
- * Encodes all videos of a folder into a latent dataset, for `openLatents`. Videos of folders named after classes carry their class.
- * What is there already is not done again, so a dataset that was stopped goes on, and one whose videos became more is completed.
+ * Encodes all videos in a folder into a latent dataset, for `openLatents`. Videos of folders named after classes carry their class.
+ * Finished work is not repeated: an interrupted dataset is resumed, and videos that were added since are encoded.
  * Clips are encoded one by one, so that latents do not depend on where a run was stopped.
  * @throws CoordTokError `aborted` after saving; `file-exists` when the folder holds latents that were made otherwise; `input` when no
  * video can be read.
@@ -174,7 +174,7 @@ async function encodeVideos(
   const open = videos.filter(({ name }) => !writer.isFinished(name));
   if (open.length < videos.length)
     options.onNote?.(
-      `Going on: ${videos.length - open.length} of the ${countText(videos.length, "video")} are there already`,
+      `Resuming: ${videos.length - open.length} of the ${countText(videos.length, "video")} are done already`,
     );
   for (const [done, video] of open.entries()) {
     const report = (count: number): void =>
@@ -219,7 +219,7 @@ async function saveAndStop(
   onNote?.(`Saved ${countText(writer.clips, "clip")}`);
   return new CoordTokError(
     "aborted",
-    `Stopped after ${done} of ${countText(total, "video")}; what was encoded is saved. Go on with the same command.`,
+    `Stopped after ${done} of ${countText(total, "video")}; what was encoded is saved. The same command resumes.`,
   );
 }
 

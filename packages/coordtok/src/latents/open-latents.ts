@@ -28,7 +28,7 @@ export interface Latents extends AsyncDisposable {
    */
   get(index: number): Promise<LabelledTriplane>;
   /**
-   * Clips one by one, B = 1, each the caller's. The order follows from the seed alone, so that a training goes on at `start` as if it had
+   * Clips one by one, B = 1, each the caller's. The order follows from the seed alone, so that a training resumes at `start` as if it had
    * never stopped; every clip comes once in each pass. One clip is in memory at a time, besides 4 bytes for each in the order.
    */
   read(options: ReadLatentsOptions & { readonly passes: number }): AsyncGenerator<LabelledTriplane, void>;

@@ -26,7 +26,7 @@ import {
 import { tensor4d } from "@tensorflow/tfjs-core";
 import type { ClipPlace } from "./clips-of-video.js";
 
-/** The kind under which a file of latents says what it is. */
+/** The kind of a file of latents. */
 const latentsKind = "latents";
 
 /** One clip of a latent dataset: where it came from. */

@@ -19,7 +19,7 @@ export interface GeneratorRecord extends GeneratorConfig {
   readonly tokenizer: string;
   readonly settings: DiffusionTrainSettings;
   readonly seed: number;
-  /** How the number of steps came about, when a time budget was given. */
+  /** How a time budget determined the number of steps. */
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface GeneratorPlan {
 }
 
 /**
- * Plans a new training, or reads the one that goes on. Whether it fits into memory is known before any weights are there.
+ * Plans a new training, or reads the one to resume. Memory is checked before any weights are loaded.
  * @throws CoordTokError `memory`, `config`, `checkpoint`, `usage`.
  */
 export async function planGenerator(
@@ -70,7 +70,7 @@ async function resumedPlan(
   return { ...plan, seed: record.seed };
 }
 
-/** How many clips a step takes decides which clips come next: a training goes on with the numbers that it began with. */
+/** How many clips a step takes decides which clips come next: a resumed training keeps the numbers it began with. */
 function checkSameClips(before: DiffusionTrainSettings, now: DiffusionTrainSettings): void {
   for (const [key, unit] of [
     ["batchSize", "clips in a micro-batch"],

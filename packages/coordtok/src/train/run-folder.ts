@@ -60,7 +60,7 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
 }
 
 /**
- * Opens the folder of a training to go on after `step`; later lines of its metrics are dropped. Where there are checkpoints of later steps,
+ * Opens the folder of a training to resume after `step`; later lines of its metrics are dropped. Where there are checkpoints of later steps,
  * which the training leaves behind, they and the metrics go into a run folder of their own first, NAME-abandoned-N beside this one.
  * @returns the folder, and where later checkpoints are now.
  * @throws CoordTokError `file-write`.

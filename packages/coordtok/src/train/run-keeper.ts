@@ -94,7 +94,7 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
           options: { learningRate: undefined },
         },
       );
-    return new CoordTokError("not-finite", `${what}; go on from ${last} with a lower learning rate.`, {
+    return new CoordTokError("not-finite", `${what}; resume from ${last} with a lower learning rate.`, {
       cause,
       details,
       options: { learningRate: undefined, resume: last },

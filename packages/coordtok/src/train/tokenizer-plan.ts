@@ -33,7 +33,7 @@ export interface TokenizerRecord {
   readonly perceptual?: PerceptualChoice | undefined;
   /** The checkpoint whose weights the training began with. */
   readonly from?: string | undefined;
-  /** How the number of steps came about, when a time budget was given. */
+  /** How a time budget determined the number of steps. */
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }
 
@@ -59,7 +59,7 @@ export interface TokenizerPlan {
 }
 
 /**
- * Plans a new training, or reads the one that goes on. Whether it fits into memory is known before any weights are there.
+ * Plans a new training, or reads the one to resume. Memory is checked before any weights are loaded.
  * @throws CoordTokError `memory`, `config`, `checkpoint`, `usage`.
  */
 export function planTokenizer(
@@ -81,7 +81,7 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
   };
   if (from !== undefined) {
     const checkpoint = resolve(await resolveCheckpoint(from));
-    // The moving average of the checkpoint, which the training takes over.
+    // The moving average of the checkpoint, which the training now owns.
     const { config, params } = await loadModel(checkpoint, { signal, onConfig });
     const state = initialTrainState(params, seed, optimizerOf(settings));
     return { config, settings, state, record: { config, ...record, from: checkpoint } };

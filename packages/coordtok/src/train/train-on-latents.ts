@@ -39,7 +39,7 @@ export interface TrainLatentsReport extends Omit<TrainingResult, "psnrDb" | "val
  * Trains a generator on a folder of latents that `encodeDataset` has made, and keeps everything about it in a run folder:
  * configuration, versions, metrics, checkpoints, the curve, previews. Stopping it saves a checkpoint first.
  * @param folder of the latents; with `resume` it defaults to that of the run.
- * @throws CoordTokError `aborted` with how to go on; and for latents, settings or folders that cannot be used.
+ * @throws CoordTokError `aborted`, saying how to resume; and for latents, settings or folders that cannot be used.
  */
 export async function trainOnLatents(
   folder: string | undefined,
@@ -59,7 +59,7 @@ export async function trainOnLatents(
   return { ...result, clips: latents.length };
 }
 
-/** Opens latents that hold a clip and says what there are. @throws CoordTokError `input` for an empty folder. */
+/** Opens latents with at least one clip and reports what they hold. @throws CoordTokError `input` for an empty folder. */
 async function openFilledLatents(path: string, { onNote }: TrainOnLatentsOptions): Promise<Latents> {
   const latents = await openLatents(path);
   if (latents.length === 0) {

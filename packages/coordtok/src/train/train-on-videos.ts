@@ -43,7 +43,7 @@ export interface TrainReport extends TrainingResult {
  * Trains a tokenizer on videos and keeps everything about it in a run folder: configuration, versions, metrics, checkpoints and the
  * curve. Stopping it saves a checkpoint first.
  * @param paths files and folders; with `resume` they default to those of the run.
- * @throws CoordTokError `aborted` with how to go on; and for videos, settings or folders that cannot be used.
+ * @throws CoordTokError `aborted`, saying how to resume; and for videos, settings or folders that cannot be used.
  */
 export async function trainOnVideos(paths: readonly string[], options: TrainOnVideosOptions): Promise<TrainReport> {
   const place = await findRun(options, parseTokenizerRecord);

@@ -8,7 +8,7 @@ import { readRunConfig, runFolderOf } from "./run-folder.js";
 export interface TrainingOptions<Settings extends LoopSettings> extends CommonOptions {
   /** The run folder to make (default `runs/` and the date and time). Not with `resume`. */
   readonly out?: string | undefined;
-  /** What differs from `trainDefaults`, or from the settings of the training that goes on. */
+  /** What differs from `trainDefaults`, or from the settings of the training to resume. */
   readonly settings?: Partial<Settings> | undefined;
   /** Instead of a number of steps a time: the speed of the first steps decides how many there will be. */
   readonly minutes?: number | undefined;
@@ -18,26 +18,26 @@ export interface TrainingOptions<Settings extends LoopSettings> extends CommonOp
   readonly saveEvery?: number | undefined;
   /** How many checkpoints are kept (default 3). */
   readonly keep?: number | undefined;
-  /** A run folder, or a checkpoint in one, to go on with. */
+  /** A run folder, or a checkpoint in one, to resume. */
   readonly resume?: string | undefined;
 }
 
-/** A training that goes on: its checkpoint, and what `config.json` of its run folder says. */
+/** A training to resume: its checkpoint, and what `config.json` of its run folder says. */
 export interface Resumed<RunRecord> {
   readonly checkpoint: string;
   readonly record: RunRecord;
 }
 
-/** The folder of a run, and the training in it that goes on, if any. */
+/** The folder of a run, and the training in it to resume, if any. */
 export interface RunPlace<RunRecord> {
   readonly path: string;
   readonly resumed: Resumed<RunRecord> | undefined;
 }
 
 /**
- * Where a training is kept: the folder of the training that goes on, else the one asked for.
+ * Where a training is kept: the folder of the training to resume, else the one asked for.
  * @param parse gives what `config.json` says its type.
- * @throws CoordTokError `usage` for a seed of a training that goes on, `checkpoint` when there is none to go on with.
+ * @throws CoordTokError `usage` for a seed of a resumed training, `checkpoint` when there is none to resume.
  */
 export async function findRun<RunRecord>(
   options: TrainingOptions<LoopSettings>,
@@ -66,9 +66,9 @@ export function checkTexts(value: unknown, name: string): void {
 }
 
 /**
- * Reads the training that goes on, with what differs in its settings from now on.
+ * Reads the training to resume, with its changed settings.
  * @param read reads a checkpoint of its kind.
- * @param check throws when the training cannot go on with other settings.
+ * @param check throws when the training cannot continue with other settings.
  * @throws CoordTokError `usage` when all steps are taken, and as `read` and `check`; nothing stays in memory then.
  */
 export async function resumeTraining<Config, Settings extends LoopSettings, P extends TensorTree>(

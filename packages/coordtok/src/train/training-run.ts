@@ -68,7 +68,7 @@ const measuredShare = 0.15;
 
 /**
  * Trains, and keeps the run folder up to date: configuration, versions, metrics, checkpoints, curve.
- * @throws CoordTokError `aborted` with how to go on, once a checkpoint is saved; `not-finite` for a training that has diverged, whose
+ * @throws CoordTokError `aborted`, saying how to resume, once a checkpoint is saved; `not-finite` for a training that has diverged, whose
  * checkpoints stay; and for folders that cannot be used.
  */
 export async function runTraining<P extends TensorTree, S extends LoopSettings>(
@@ -134,7 +134,7 @@ async function* measuringSteps<P extends TensorTree, S extends LoopSettings>(
   }
 }
 
-/** Makes the run folder, or opens that of a training that goes on after `step`, and says where later checkpoints have gone. */
+/** Makes the run folder, or opens that of a training resumed after `step`, and says where it moved later checkpoints. */
 async function openFolder(
   { path, resumed }: RunPlace<unknown>,
   step: number,

@@ -5,7 +5,7 @@ import { readClip } from "@coordtok/video/node";
 import { readSourceClip } from "../clip/source-clip.js";
 import type { CommonOptions } from "../model.js";
 
-/** Above this much memory for clips a warning says so. */
+/** Clips that take more memory than this raise a warning. */
 const muchMemory = 4e9;
 
 /** Clips in memory, and the videos that gave none. */

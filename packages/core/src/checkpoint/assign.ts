@@ -78,7 +78,7 @@ export async function readTensors(
 
 /**
  * Throws unless named tensors match what is expected in count, name and shape and are floating-point numbers.
- * @param source how to call the file in the message.
+ * @param source what messages call the file.
  * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors.
  */
 export function checkTensorNames(

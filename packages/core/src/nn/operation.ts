@@ -3,7 +3,7 @@ import { customGrad, dispose, engine, tidy, type Rank, type Tensor } from "@tens
 /** Keeps tensors for the gradient. */
 export type Save = (tensors: readonly Tensor[]) => void;
 
-/** Whether a gradient is being recorded: what runs now may be gone through backwards. */
+/** Whether a gradient tape is recording. */
 export function isRecording(): boolean {
   return engine().isTapeOn();
 }

@@ -5,7 +5,7 @@ import type { LongCallOptions } from "../progress.js";
 import { sha256OfFile } from "./file-source.js";
 import { writeAtomically } from "./write-file.js";
 
-/** What a file of ours is known to be. */
+/** What is known about one of our files. */
 export interface FileFacts {
   /** Its path below the folder, with slashes. */
   readonly path: string;

@@ -59,7 +59,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
 }
 
 async function tryToTake(path: string, owner: Owner): Promise<boolean> {
-  // Written under another name first, so that nobody ever sees an empty lock.
+  // Written under another name first, so that no process ever sees an empty lock.
   const mine = `${path}.${owner.token}`;
   const file = await open(mine, "w");
   try {

@@ -29,7 +29,7 @@ const limit = { seconds: 60 };
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    // A killed process stays in the table until somebody asks for its end; in a container that may be nobody.
+    // A killed process stays in the table until its parent waits for it, which in a container may never happen.
     return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;

@@ -57,7 +57,7 @@ export interface RunOptions extends Omit<StartOptions, "input" | "onLine"> {
   readonly onOutput?: ((text: string) => void) | undefined;
 }
 
-/** What a program that ran to its end left behind. */
+/** The result of a program that has ended. */
 export interface ProgramResult extends ProgramEnd {
   /** Its standard output, at most the first 8 MiB. */
   readonly stdout: string;

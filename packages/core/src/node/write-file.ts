@@ -58,7 +58,7 @@ async function factsOf(path: string, output: string): Promise<Awaited<ReturnType
 }
 
 /**
- * A path that nobody uses, in the same folder and with the same extension, for what is not complete yet:
+ * An unused path in the same folder and with the same extension, for what is not complete yet:
  * `clip.mp4` gives `.clip.1f0c9a72d3e4.partial.mp4`. Nothing is created. Move the finished file with {@link moveIntoPlace}.
  */
 export function temporaryPathFor(path: string): string {

@@ -1,6 +1,6 @@
 import type { Json } from "../config.js";
 
-/** A value as JSON of our files: infinite numbers are the texts "Infinity" and "-Infinity", a number that is none is `null`. */
+/** A value as JSON of our files: infinite numbers are the texts "Infinity" and "-Infinity", NaN is `null`. */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(
     value,

@@ -151,7 +151,7 @@ const calls: ReadonlyMap<string, Call> = new Map<string, Call>([
   ),
   ["collections.OrderedDict", dictionary],
   ["collections.Counter", dictionary],
-  // The first argument makes what is missing, which nobody asks for here.
+  // The first argument makes the missing value, which no caller asks for here.
   ["collections.defaultdict", () => new Map()],
   ["collections.deque", (args, fail) => [...(listed(args, fail) as readonly TorchValue[])]],
   ["builtins.list", (args, fail) => [...(listed(args, fail) as readonly TorchValue[])]],

@@ -175,14 +175,14 @@ function numberOfLine(machine: Machine, isLong: boolean): TorchValue {
   const digits = isLong && line.endsWith("L") ? line.slice(0, -1) : line;
   return /^-?\d{1,40}$/.test(digits)
     ? narrowed(BigInt(digits))
-    : machine.world.fail("the pickle has a whole number that is none");
+    : machine.world.fail("the pickle has a malformed whole number");
 }
 
 function floatOfLine(machine: Machine): number {
   const line = machine.input.line();
   const value = line === "inf" ? Infinity : line === "-inf" ? -Infinity : Number(line);
   const isFloat = line === "nan" || (line.trim() !== "" && !Number.isNaN(value));
-  return isFloat ? value : machine.world.fail("the pickle has a number that is none");
+  return isFloat ? value : machine.world.fail("the pickle has a malformed number");
 }
 
 /** A quoted text as Python 2 prints it; of its escapes only those of bytes and of quotes occur. */

@@ -3,7 +3,7 @@ import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 import { stateLike, type Optimizer } from "./transform.js";
 
-/** What AdamW is told; the defaults are those of the paper's tokenizer. */
+/** Options of AdamW; the defaults are those of the paper's tokenizer. */
 export interface AdamWSettings {
   /** Decay of the first moment, 0 to 1 (default 0.9). */
   readonly beta1: number;

@@ -12,9 +12,9 @@ import { treeEntries, treeFromLeaves, type TensorTree } from "../tree.js";
 import { optimizerOf, type LoopSettings, type TrainState } from "./loop.js";
 import type { Transform } from "./transform.js";
 
-/** A training as it stands: enough to go on bit for bit on the same backend. */
+/** The state of a training: enough to resume bit for bit on the same backend. */
 export interface StoredTraining<Config, Settings, P extends TensorTree> {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: Config;
   /** How it is trained. */
   readonly settings: Settings;
@@ -69,7 +69,7 @@ export interface ExpectedTraining<Config, Settings extends LoopSettings> extends
 }
 
 /**
- * Reads a training to go on with.
+ * Reads a training to resume.
  * @param source a checkpoint that {@link encodeTrainState} made.
  * @returns the training, and the further texts stored with it.
  * @throws CoordTokError `checkpoint` for another kind, a file without a training, or tensors that do not fit the configuration.

@@ -68,7 +68,7 @@ export function optimizerOf(settings: LoopSettings): Transform {
 }
 
 /**
- * The state before the first step. It takes `params` over; the average starts as a copy.
+ * The state before the first step. It takes ownership of `params`; the average starts as a copy.
  * @param optimizer that the training will use.
  */
 export function initialTrainState<P extends TensorTree>(params: P, seed: number, optimizer: Transform): TrainState<P> {

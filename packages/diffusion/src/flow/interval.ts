@@ -1,7 +1,7 @@
 import type { Flow } from "./prediction.js";
 import type { DiffusionForm } from "./diffusion-form.js";
 
-/** From where to where time runs. */
+/** A time interval. */
 export interface Interval {
   /** Where it begins. */
   readonly from: number;

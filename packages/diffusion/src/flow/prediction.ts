@@ -20,7 +20,7 @@ export interface Flow {
 export const defaultFlow: Flow = { path: "linear", prediction: "velocity" };
 
 /**
- * Checks a flow, wherever it came from.
+ * Checks a flow, from any source.
  * @throws CoordTokError `config`.
  */
 export function checkFlow(value: unknown): Flow {

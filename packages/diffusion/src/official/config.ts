@@ -25,7 +25,7 @@ export interface OfficialArguments {
   readonly learn_sigma: boolean;
 }
 
-/** Whether plain data, for example parsed JSON, are official arguments and not a configuration of ours. */
+/** Whether plain data, for example parsed JSON, are official arguments rather than one of our configurations. */
 export function isOfficialArguments(value: unknown): value is OfficialArguments {
   return typeof value === "object" && value !== null && "input_size" in value;
 }

@@ -97,7 +97,7 @@ export async function* adaptiveSegments<T extends TensorTree>(
 function stuck(time: number, tries: number): CoordTokError {
   return new CoordTokError(
     "input",
-    `The solver could not go on at time ${time.toPrecision(6)} after ${tries} steps; allow a larger error, or take a solver with steps of one size.`,
+    `The solver could not continue at time ${time.toPrecision(6)} after ${tries} steps; allow a larger error, or take a solver with steps of one size.`,
   );
 }
 
@@ -110,7 +110,7 @@ function terms<T extends TensorTree>(weights: readonly number[], { slopes }: Ste
  * method's own error and what the roundings of its slopes add up to, `h · weight · slope · 2⁻²⁰` from each stage, in squares. The second
  * part says nothing about the size of the step: it is taken off the measured square before it is compared with what is allowed. Without
  * that the next step after a first one, whose own error lies below the roundings, would follow from chance, and backends that sum in
- * different orders would go on with steps of different sizes. A step's error can be larger than was asked for by the roundings, not more.
+ * different orders would continue with steps of different sizes. A step's error can be larger than was asked for by the roundings, not more.
  */
 const slopeResolution = 2 ** -20;
 

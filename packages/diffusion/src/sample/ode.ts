@@ -53,7 +53,7 @@ export function timeGrid(from: number, to: number, count: number): number[] {
  * @param field the velocity; see `velocityField`.
  * @param init stays the caller's.
  * @returns the state at the end, the caller's.
- * @throws CoordTokError `config` for options out of range, `input` when the field does not let an adaptive solver go on, `aborted`.
+ * @throws CoordTokError `config` for options out of range, `input` when an adaptive solver cannot continue, `aborted`.
  */
 export async function solveOde<T extends TensorTree>(field: Field<T>, init: T, options: OdeOptions = {}): Promise<T> {
   let last: T | undefined;

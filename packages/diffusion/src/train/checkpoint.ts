@@ -13,7 +13,7 @@ import {
 import type { SiTParams } from "../model/params.js";
 import type { DiffusionTrainSettings } from "./train.js";
 
-/** A training as it stands in a checkpoint: enough to go on bit for bit on the same backend with the same latents. */
+/** The state of a training in a checkpoint: enough to resume bit for bit on the same backend with the same latents. */
 export interface SavedTraining extends StoredTraining<GeneratorConfig, DiffusionTrainSettings, SiTParams> {
   /** What it is trained on. */
   readonly latents: LatentFacts | undefined;
@@ -26,7 +26,7 @@ export function encodeTraining({ config, latents, ...training }: SavedTraining):
 }
 
 /**
- * Reads a training to go on with.
+ * Reads a training to resume.
  * @param source a checkpoint that {@link encodeTraining} made.
  * @throws CoordTokError `checkpoint` when the file is no generator, holds no training, or does not fit its configuration.
  */

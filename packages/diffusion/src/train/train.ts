@@ -66,13 +66,13 @@ export const trainDefaults: DiffusionTrainSettings = {
 
 /** Options of {@link trainDiffusion}. */
 export interface TrainDiffusionOptions {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: SiTConfig;
   /** The path from noise to data and what the model predicts (default: straight, velocity). */
   readonly flow?: Flow | undefined;
   /**
    * What to train on, not normalised, in the order of training: cached latents, or a live encoder. Each triplane is freed once it has
-   * been used. It must go on for as long as the training; a resumed training needs those that come after
+   * been used. It must last as long as the training; a resumed training needs those that come after
    * {@link clipsTaken} of its state.
    */
   readonly latents: AsyncIterable<LabelledTriplane>;
@@ -80,7 +80,7 @@ export interface TrainDiffusionOptions {
   readonly statistics: TriplaneStats;
   /** What differs from {@link trainDefaults}. */
   readonly settings?: Partial<DiffusionTrainSettings>;
-  /** Where to go on; it is taken over. Without it training starts from fresh parameters of `seed`. */
+  /** The state to resume from; training takes ownership of it. Without it, training starts from new parameters of `seed`. */
   readonly state?: TrainState<SiTParams>;
   /** Of the fresh parameters and of all draws (default 0). */
   readonly seed?: number;

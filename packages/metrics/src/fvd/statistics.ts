@@ -121,7 +121,7 @@ export async function encodeStatistics(statistics: PooledStatistics, facts: Stat
 
 /**
  * Statistics from the file that {@link encodeStatistics} made.
- * @throws CoordTokError `file-format` when it is none.
+ * @throws CoordTokError `file-format` for any other file.
  */
 export async function decodeStatistics(
   source: RangeSource | Uint8Array | Blob,
@@ -134,7 +134,7 @@ export async function decodeStatistics(
   const mean = file.entries.get("mean")?.shape;
   const fits = shape.length === 2 && columns === dimension && mean?.length === 1 && mean[0] === dimension;
   if (kind !== fileKind || !fits || !Number.isSafeInteger(count) || count < 0)
-    throw new CoordTokError("file-format", `Expected a file of feature statistics, but ${file.name} is none.`);
+    throw new CoordTokError("file-format", `Expected a file of feature statistics, but ${file.name} is not one.`);
   const statistics = {
     count,
     dimension,

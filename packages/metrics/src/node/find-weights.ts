@@ -4,22 +4,22 @@ import { CoordTokError, type LongCallOptions } from "@coordtok/core";
 import { sha256OfFile } from "@coordtok/core/node";
 import type { WeightFile } from "../weights.js";
 
-/** Where files of published weights lie unless told otherwise, seen from the current folder. */
+/** The default folder of published weights, relative to the current folder. */
 export const defaultWeightsFolder = "weights";
 
-/** A file of weights that was found and is the one. */
+/** A file of weights that was found. */
 export interface FoundWeights {
-  /** Where it lies. */
+  /** Its path. */
   readonly path: string;
-  /** Of the whole file. */
+  /** SHA-256 of the whole file. */
   readonly sha256: string;
-  /** What it is; `undefined` for a file that is not known. */
+  /** The published file it is; `undefined` for an unknown one. */
   readonly file: WeightFile | undefined;
 }
 
 /**
  * Finds files of weights by their names in a folder or in the folders directly below it, and compares their SHA-256. Nothing is downloaded.
- * @throws CoordTokError `file-not-found` with the command that gets all that are missing; `checkpoint` for a file with another content; `aborted`.
+ * @throws CoordTokError `file-not-found` with the command that downloads the missing files; `checkpoint` for a file with different content; `aborted`.
  */
 export async function findWeights(
   files: readonly WeightFile[],
@@ -43,7 +43,7 @@ export async function findWeights(
   return found;
 }
 
-/** The command that puts a published file where it is looked for. */
+/** The command that downloads a published file to where it is expected. */
 export function downloadCommand({ url }: WeightFile, path: string): string {
   return `curl -fL --create-dirs -o ${quoted(path)} ${url}`;
 }

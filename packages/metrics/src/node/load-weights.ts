@@ -12,7 +12,7 @@ import { downloadCommand, findWeights, type FoundWeights } from "./find-weights.
 
 /** A network with its weights, and the files they came from. */
 export interface LoadedWeights<P> {
-  /** The caller's; free it with `disposeLpipsParams` or `disposeI3dParams`. */
+  /** Owned by the caller; free it with `disposeLpipsParams` or `disposeI3dParams`. */
   readonly params: P;
   /** What was read. */
   readonly files: readonly FoundWeights[];
@@ -20,8 +20,8 @@ export interface LoadedWeights<P> {
 
 /**
  * The weights of LPIPS v0.1 from the published files in a folder; {@link lpipsWeightFiles} says which. Each file's SHA-256 is compared.
- * @param folder where the files lie, or the folders that they lie in.
- * @throws CoordTokError `file-not-found` with the command that gets what is missing; `checkpoint` for another content; `aborted`.
+ * @param folder the folder of the files, or of the folders that hold them.
+ * @throws CoordTokError `file-not-found` with the command that downloads the missing files; `checkpoint` for different content; `aborted`.
  */
 export async function loadLpips(
   network: LpipsWeightsName,
@@ -47,8 +47,8 @@ export async function loadLpips(
 
 /**
  * The weights of I3D from a PyTorch file: the published one ({@link i3dWeightFile}), or another with tensors of the same names, whose
- * SHA-256 then stands in the result without being known.
- * @throws CoordTokError `file-not-found` with the command that gets the published file; `checkpoint` when the tensors do not fit, or when a
+ * SHA-256 the result then reports as unknown.
+ * @throws CoordTokError `file-not-found` with the command that downloads the published file; `checkpoint` when the tensors do not fit, or when a
  * file of the published name has another content; `file-format`; `aborted`.
  */
 export async function loadI3d(path: string, options: LongCallOptions = {}): Promise<LoadedWeights<I3dParams>> {

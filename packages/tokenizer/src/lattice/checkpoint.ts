@@ -21,7 +21,7 @@ export type LoadLatticeOptions = LoadFormOptions<LatticeConfig>;
 
 /** A lattice tokenizer out of a file; its tensors are the caller's. */
 export interface LoadedLattice {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: LatticeConfig;
   /** Its weights; with `part` only that half. */
   readonly params: Partial<LatticeParams>;
@@ -75,7 +75,7 @@ export async function* encodeLatticeCheckpoint(
 }
 
 /**
- * The bytes of a checkpoint of ours from a safetensors file of the PyTorch reference, which keeps its configuration as `config` in its metadata.
+ * The bytes of one of our checkpoints from a safetensors file of the PyTorch reference, which keeps its configuration as `config` in its metadata.
  * Half precision is read exactly; no backend is needed.
  * @throws CoordTokError `checkpoint` when the configuration is missing, or tensors are missing, unexpected or misshapen.
  */

@@ -27,7 +27,7 @@ const sizes = ["width", "heads", "videoLayers", "latentLayers", "decoderLayers",
 export const latticeBlock = { time: 4, space: 8 } as const;
 
 /**
- * Checks a configuration of the lattice form, wherever it came from.
+ * Checks a configuration of the lattice form, from any source.
  * @param value plain data, for example parsed JSON.
  * @returns the same data, typed.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range.

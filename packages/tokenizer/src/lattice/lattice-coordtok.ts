@@ -14,7 +14,7 @@ import { createLatticeParams, type LatticeParams } from "./params.js";
 export class LatticeCoordTok implements Disposable {
   /** Tells this handle from that of the paper's form. */
   readonly form = "lattice";
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: LatticeConfig;
   readonly #params: Partial<LatticeParams>;
 
@@ -28,7 +28,7 @@ export class LatticeCoordTok implements Disposable {
     return new LatticeCoordTok(checkLatticeConfig(config), createLatticeParams(config, seed));
   }
 
-  /** A tokenizer that takes weights over; they are freed with it. One half alone can only encode, or only decode. */
+  /** A tokenizer that takes ownership of weights; they are freed with it. One half alone can only encode, or only decode. */
   static from(config: LatticeConfig, params: Partial<LatticeParams>): LatticeCoordTok {
     return new LatticeCoordTok(checkLatticeConfig(config), params);
   }

@@ -39,7 +39,7 @@ export interface OfficialArguments {
   readonly dec_patch_size_t: number;
 }
 
-/** Whether plain data, for example parsed JSON, are official arguments and not a configuration of ours. */
+/** Whether plain data, for example parsed JSON, are official arguments rather than one of our configurations. */
 export function isOfficialArguments(value: unknown): value is OfficialArguments {
   return typeof value === "object" && value !== null && "video_shape" in value;
 }

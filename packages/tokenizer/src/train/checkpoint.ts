@@ -6,7 +6,7 @@ import type { TokenizerConfig } from "../config.js";
 import { paramShapes, type TokenizerParams } from "../params.js";
 import type { TokenizerTrainSettings } from "./train.js";
 
-/** A training as it stands in a checkpoint: enough to go on bit for bit on the same backend. */
+/** The state of a training in a checkpoint: enough to resume bit for bit on the same backend. */
 export type SavedTraining = StoredTraining<TokenizerConfig, TokenizerTrainSettings, TokenizerParams>;
 
 /** The bytes of a checkpoint of a training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
@@ -15,7 +15,7 @@ export function encodeTraining({ config, ...training }: SavedTraining): AsyncGen
 }
 
 /**
- * Reads a training to go on with.
+ * Reads a training to resume.
  * @param source a checkpoint that {@link encodeTraining} made.
  * @throws CoordTokError `checkpoint` when the file is no tokenizer checkpoint, holds no training, or does not fit its configuration.
  */

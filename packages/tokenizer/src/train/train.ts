@@ -65,13 +65,13 @@ export const trainDefaults: TokenizerTrainSettings = {
 
 /** Options of {@link trainTokenizer}. */
 export interface TrainTokenizerOptions {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: TokenizerConfig;
   /** What to train on. */
   readonly clips: readonly RgbClip[] | ClipSource;
   /** What differs from {@link trainDefaults}. */
   readonly settings?: Partial<TokenizerTrainSettings>;
-  /** Where to go on; it is taken over. Without it training starts from fresh parameters of `seed`. */
+  /** The state to resume from; training takes ownership of it. Without it, training starts from new parameters of `seed`. */
   readonly state?: TrainState<TokenizerParams>;
   /** Of the fresh parameters and of all draws (default 0). */
   readonly seed?: number;

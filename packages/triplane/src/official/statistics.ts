@@ -30,7 +30,7 @@ const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
  * Statistics out of the text log of the official trainer, which is where the official sampler reads them, with the 4 decimals that
  * PyTorch prints (`docs/spec.md#latent-statistics`). Where the log has them several times, the last ones count.
  * @returns statistics of one sample; how many there were the log does not say, so do not merge them with others.
- * @throws CoordTokError `file-format` when a plane is missing, a number is none, or a deviation is negative.
+ * @throws CoordTokError `file-format` when a plane is missing, a number is malformed, or a deviation is negative.
  */
 export function statsFromOfficialLog(log: string): TriplaneStats {
   const found = new Map<string, number[]>();

@@ -5,9 +5,9 @@ import { choice, integer, text } from "../flags.js";
 
 export const convertCommand: AnyCommand = defineCommand({
   name: "convert",
-  summary: "official PyTorch weights into a checkpoint, and back",
+  summary: "convert official PyTorch weights into a checkpoint, and back",
   description:
-    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; nothing that the file names is run. A checkpoint of ours becomes safetensors with the official names, for PyTorch. Finds the weights wherever they are in the file, checks every name and shape, and takes the form of the model from the shapes. The text log of the official trainer becomes a JSON file of latent statistics.",
+    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; it never runs anything that the file names. One of our own checkpoints becomes safetensors with the official names, for PyTorch. The command finds the weights anywhere in the file, checks every name and shape, and infers the configuration from the shapes. The text log of the official trainer becomes a JSON file of latent statistics.",
   args: [
     { name: "IN", help: "the file to convert" },
     { name: "OUT", help: "the file to write, .safetensors; .json for statistics" },

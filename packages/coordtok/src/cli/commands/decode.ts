@@ -7,9 +7,9 @@ import { required } from "./encode.js";
 
 export const decodeCommand: AnyCommand = defineCommand({
   name: "decode",
-  summary: "a triplane file into a video: all of it, or any frames, rectangle or frame rate",
+  summary: "decode a triplane file into a video: all of it, or any frames, rectangle or frame rate",
   description:
-    "Decodes a triplane file into a video. The decoder is found by itself: in the file, where the file recorded it, or beside it; the recorded one must be unchanged.",
+    "Decodes a triplane file into a video. It finds the decoder in the file, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
     out: text(

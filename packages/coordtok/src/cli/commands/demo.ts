@@ -7,13 +7,13 @@ import { reconstructionText } from "./reconstruct.js";
 
 export const demoCommand: AnyCommand = defineCommand({
   name: "demo",
-  summary: "train a small tokenizer on one clip and show what it makes of it, in a few minutes",
+  summary: "train a small tokenizer on one clip and show its reconstruction, in a few minutes",
   description:
-    "Sets up the native backend where Python's pip is there, renders a synthetic clip (or takes yours), trains a small tokenizer on it, encodes and decodes it, and writes pictures, videos and summary.json. A folder of an earlier demo is replaced.",
-  args: [{ name: "VIDEO", help: "a video of yours instead of the synthetic clip", optional: true }],
+    "Sets up the native backend where Python's pip is installed, renders a synthetic clip (or takes yours), trains a small tokenizer on it, encodes and decodes it, and writes pictures, videos and summary.json. A folder of an earlier demo is replaced.",
+  args: [{ name: "VIDEO", help: "your own video instead of the synthetic clip", optional: true }],
   flags: {
     ...configFlags,
-    preset: choice("form and size of the tokenizer", ["L", "B", "S", "small", "tiny", "demo", "test"], {
+    preset: choice("size of the tokenizer", ["L", "B", "S", "small", "tiny", "demo", "test"], {
       initial: "demo",
       value: "name",
     }),

@@ -9,9 +9,9 @@ import { required } from "./encode.js";
 
 export const encodeDatasetCommand: AnyCommand = defineCommand({
   name: "encode-dataset",
-  summary: "a folder of videos into latents to train a generator on; resumable",
+  summary: "encode a folder of videos into latents to train a generator on; resumable",
   description:
-    "Encodes all videos of a folder (mp4 avi mkv webm mov gif, searched through) into latents: shard-N.safetensors and index.json with classes and statistics. A video in a folder belongs to the class of that name, as in UCF-101. Broken videos are skipped and listed at the end. Ctrl-C saves what was encoded; the same command goes on, and later adds videos that are new.",
+    "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents: shard-N.safetensors and index.json with classes and statistics. The folder of a video names its class, as in UCF-101. Broken videos are skipped and listed at the end. Ctrl-C saves what was encoded; the same command resumes, and later adds new videos.",
   args: [{ name: "DIR", help: "the folder of videos" }],
   flags: {
     checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {

@@ -8,9 +8,9 @@ import { windowFlags } from "../window-flags.js";
 
 export const encodeCommand: AnyCommand = defineCommand({
   name: "encode",
-  summary: "a video into a triplane file",
+  summary: "encode a video into a triplane file",
   description:
-    "Encodes the first frames of a video, as many as the model takes, into a .triplane.safetensors file, from which any part can be decoded again.",
+    "Encodes the first frames of a video, as many as the model takes, into a .triplane.safetensors file; any part of them can be decoded from it.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
     checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {

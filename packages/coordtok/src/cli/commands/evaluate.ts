@@ -23,7 +23,7 @@ const flags = {
   }),
   statistics: toggle("only make the feature statistics of the videos, to be compared later"),
   merge: toggle("put the folders of parts together that were made with --shard"),
-  out: text("folder for the report; the same command goes on where it was stopped", {
+  out: text("folder for the report; the same command resumes where it stopped", {
     value: "folder",
     initial: "evaluation",
   }),
@@ -61,7 +61,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
   name: "evaluate",
   summary: "measure reconstructions or generated videos, with a report",
   description:
-    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (one file, nothing loaded from elsewhere) and a line for each clip. Ctrl-C stops at once and keeps every clip that is measured: the same command goes on from there. --shard and --merge share the work, each part in a folder of its own. Weights are never downloaded: where a file is missing, the command that gets it is printed.",
+    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and a line for each clip. Ctrl-C stops immediately and keeps every measured clip: the same command resumes there. --shard and --merge split the work, each part in its own folder. Weights are never downloaded: where a file is missing, the error holds the command that downloads it.",
   args: [
     { name: "PATH", help: "the original or real videos: files and folders; with --merge the parts", several: true },
   ],
@@ -166,7 +166,7 @@ function shardOf(given: string | undefined): Shard | undefined {
   return { index, count };
 }
 
-/** Says how to go on when it is stopped. */
+/** Says how to resume after a stop. */
 async function goingOn<T>({ flags: values, signal }: CommandContext<typeof flags>, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -174,7 +174,7 @@ async function goingOn<T>({ flags: values, signal }: CommandContext<typeof flags
     if (!signal.aborted) throw thrown;
     throw new CoordTokError(
       "aborted",
-      `Stopped; what is measured is in "${values.out}". The same command goes on from there.`,
+      `Stopped; what is measured is in "${values.out}". The same command resumes there.`,
       { cause: thrown },
     );
   }

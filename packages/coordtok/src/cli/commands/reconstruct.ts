@@ -16,9 +16,9 @@ import { windowFlags } from "../window-flags.js";
 
 export const reconstructCommand: AnyCommand = defineCommand({
   name: "reconstruct",
-  summary: "encode and decode a video, measure and show what became of it",
+  summary: "encode and decode a video, then measure and show the result",
   description:
-    "Encodes and decodes a window of a video and writes the reconstruction, a video with original, reconstruction and error beside each other, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
+    "Encodes and decodes a window of a video. Writes the reconstruction, a video with original, reconstruction and error side by side, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
     checkpoint: checkpointFlag,
@@ -62,7 +62,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
   },
 });
 
-/** What a reconstruction came to, as a table. */
+/** The results of a reconstruction as a table. */
 export function reconstructionText(report: ReconstructReport): string {
   const { files, size, source, seconds } = report;
   const floats = `${groupedText(report.tokens)} tokens, ${groupedText(report.floats)} numbers`;

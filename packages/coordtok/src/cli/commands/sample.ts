@@ -9,7 +9,7 @@ export const sampleCommand: AnyCommand = defineCommand({
   name: "sample",
   summary: "generate clips with a trained generator",
   description:
-    "Samples clips and writes them as videos, sample-0000.mp4 and so on, with strip.png: some frames of each. What a clip becomes follows from the seed and its number, not from how many are sampled together.",
+    "Samples clips and writes them as videos, sample-0000.mp4 and so on, with strip.png: some frames of each. A clip depends only on the seed and its number, not on how many are sampled together.",
   args: [{ name: "CHECKPOINT", help: "a checkpoint of train-diffusion, or its run folder for the newest one" }],
   flags: {
     out: text("the folder for the videos", { value: "folder", initial: "samples" }),

@@ -5,9 +5,9 @@ import { choice, text, texts, toggle } from "../flags.js";
 
 export const setupCommand: AnyCommand = defineCommand({
   name: "setup",
-  summary: "bring what is missing here: native TensorFlow, and ffmpeg where there is none",
+  summary: "install what is missing: native TensorFlow, and ffmpeg where none is found",
   description:
-    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, checks the result in a process of its own and keeps it in the cache folder (COORDTOK_CACHE). Where no ffmpeg is installed it fetches one (GPL) as well. Every wheel is compared with its SHA-256; nothing else on the machine is touched. The processor's TensorFlow is a download of about 230 MB, ffmpeg one of 68 MB.",
+    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, checks the result in a separate process and keeps it in the cache folder (COORDTOK_CACHE). Where no ffmpeg is installed it fetches one (GPL) as well. Every wheel is compared with its SHA-256; nothing else on the machine changes. TensorFlow for the processor is a download of about 230 MB, ffmpeg one of 68 MB.",
   args: [],
   flags: {
     only: choice("only one of the two", ["ffmpeg", "tensorflow"]),

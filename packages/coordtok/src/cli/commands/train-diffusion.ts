@@ -8,10 +8,10 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
   name: "train-diffusion",
   summary: "train a generator on latents, in a run folder; resumable",
   description:
-    "Trains a diffusion transformer on a folder that encode-dataset has made. A run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png, and every few steps previews/: samples as a video and as a strip of frames. Ctrl-C saves a checkpoint and prints how to go on.",
+    "Trains a diffusion transformer on a folder made by encode-dataset. A run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png, and every few steps previews/: samples as a video and as a strip of frames. Ctrl-C saves a checkpoint and prints how to resume.",
   args: [{ name: "LATENTS", help: "the folder of latents; not needed with --resume", optional: true }],
   flags: {
-    preset: choice("form and size of the model, size/patch", presetNames, { defaultText: "S/2", value: "name" }),
+    preset: choice("size of the model, size/patch", presetNames, { defaultText: "S/2", value: "name" }),
     set: texts("a single value of the configuration, such as depth=8", { value: "path=value" }),
     path: choice("the way from noise to data", pathNames, { defaultText: "linear" }),
     prediction: choice("what the model predicts", predictionNames, { defaultText: "velocity" }),

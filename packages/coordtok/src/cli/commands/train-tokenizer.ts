@@ -8,7 +8,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   name: "train-tokenizer",
   summary: "train a tokenizer on videos, in a run folder; resumable",
   description:
-    "Trains a tokenizer on all videos of folders (mp4 avi mkv webm mov gif, searched through) and files. A run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png. Ctrl-C saves a checkpoint and prints how to go on.",
+    "Trains a tokenizer on all videos in folders (mp4 avi mkv webm mov gif, searched recursively) and files. A run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png. Ctrl-C saves a checkpoint and prints how to resume.",
   args: [{ name: "PATH", help: "folders and video files; not needed with --resume", optional: true, several: true }],
   flags: {
     ...configFlags,
@@ -88,5 +88,7 @@ function checkCombination(
   const stage = flags.stage ?? (flags.resume === undefined ? "1" : undefined);
   if (stage === "1" && flags.lpips !== undefined) refuseUsage("--lpips goes with --stage 2.");
   if (flags.resume !== undefined && flags.from !== undefined)
-    refuseUsage("--from and --resume exclude each other: one begins a training with given weights, the other goes on.");
+    refuseUsage(
+      "--from and --resume exclude each other: one starts a training from given weights, the other resumes one.",
+    );
 }

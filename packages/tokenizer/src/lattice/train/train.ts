@@ -20,7 +20,7 @@ import { checkLatticeTrainSettings, latticeTrainDefaults, type LatticeTrainSetti
 
 /** Options of {@link trainLattice}. */
 export interface TrainLatticeOptions extends TrainingFootage {
-  /** The form of the model. */
+  /** The configuration of the model. */
   readonly config: LatticeConfig;
   /** What differs from {@link latticeTrainDefaults}. */
   readonly settings?: Partial<LatticeTrainSettings> | undefined;
