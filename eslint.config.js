@@ -77,6 +77,8 @@ export default defineConfig(
         "error",
         { allowConstantLoopConditions: "only-allowed-literals" },
       ],
+      // An import of types alone written otherwise stays in the build as an import for its side effect.
+      "@typescript-eslint/no-import-type-side-effects": "error",
       "@typescript-eslint/no-misused-spread": ["error", { allow: ["string"] }],
       // The rank of a tensor is part of what a line says; the functions of tfjs infer it or do not, from case to case.
       "@typescript-eslint/no-unnecessary-type-assertion": ["error", { typesToIgnore: tensorTypes }],

@@ -79,7 +79,8 @@ async function readTables(): Promise<[string, FusedDescription][]> {
   return tables;
 }
 
-function operationOf(name: string, { inputs, lists = [], attributes, outputs }: FusedDescription): Operation {
+/** Takes a description apart. */
+export function operationOf(name: string, { inputs, lists = [], attributes, outputs }: FusedDescription): Operation {
   const taken = Object.entries(inputs).map(([input, shape]) => ({
     name: input,
     dtype: shape.startsWith("int32 ") ? ("int32" as const) : ("float32" as const),

@@ -9,7 +9,7 @@ import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, writeVideo } from "@coordtok/video/node";
 import { encodeVideo } from "./clip/encode-video.js";
-import { type CommonOptions } from "./model.js";
+import type { CommonOptions } from "./model.js";
 import { prepareFolder } from "./outputs.js";
 import { reconstructVideo, type ReconstructReport } from "./clip/reconstruct-video.js";
 import { trainOnVideos } from "./train/train-on-videos.js";

@@ -69,7 +69,7 @@ export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpo
 export { areFinite, checkFiniteWeights } from "./checkpoint/finite.js";
 
 // Numbers in fewer bits.
-export { bfloatFromFloat, floatFromBfloat, floatFromHalf, halfFromFloat } from "./checkpoint/half.js";
+export { floatFromHalf } from "./checkpoint/half.js";
 export { floatWeights, int8Weights } from "./checkpoint/int8.js";
 export { floatsOf, readFloats } from "./checkpoint/numbers.js";
 

@@ -7,7 +7,7 @@ import {
   type Rectangle,
 } from "@coordtok/core";
 import { unpatchify } from "@coordtok/core/nn";
-import { type PatchLattice, type PatchRegion, type PatchSlice, type PointSet, type Triplane } from "@coordtok/triplane";
+import type { PatchLattice, PatchRegion, PatchSlice, PointSet, Triplane } from "@coordtok/triplane";
 import { concat, dispose, gather, slice, tensor1d, tidy, type Tensor3D, type Tensor5D } from "@tensorflow/tfjs-core";
 import { latticeOf, type TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";

@@ -49,6 +49,6 @@ export function callOf(
 function valueOf(name: string, attribute: SignatureAttribute, attributes: NamedAttrMap): number | boolean {
   const value = attributes[attribute.name];
   if (typeof value !== (attribute.type === "bool" ? "boolean" : "number"))
-    throw new Error(`${name} takes a ${attribute.type} as ${attribute.name}, not ${typeof value}`);
+    throw new Error(`${name} takes ${attribute.type} as ${attribute.name}, not ${typeof value}`);
   return value as number | boolean;
 }

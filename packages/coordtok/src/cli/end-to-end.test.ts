@@ -227,7 +227,7 @@ describe("encode-dataset", () => {
       cwd: folder,
       onStart: interruptOnceThereIs(join(folder, "films-latents/shard-1of1-00000.safetensors")),
     });
-    expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining("Go on with the same command")]);
+    expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining("The same command resumes")]);
     const whole = await run(...encode);
     expect(whole.code).toBe(0);
     expect(whole.stdout).toContain("2 (juggling, walking)");

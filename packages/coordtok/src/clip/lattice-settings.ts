@@ -70,5 +70,5 @@ export function refuseLatticeOptions(
 
 /** Whether a configuration is of the lattice form. */
 export function isLattice(config: AnyTokenizerConfig): config is LatticeConfig {
-  return "form" in config;
+  return config.form === "lattice";
 }

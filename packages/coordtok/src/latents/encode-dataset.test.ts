@@ -132,7 +132,7 @@ describe("encodeDataset", () => {
     );
     expect(isCoordTokError(thrown) && [thrown.code, thrown.message]).toEqual([
       "aborted",
-      expect.stringContaining("Go on with the same command") as string,
+      expect.stringContaining("The same command resumes") as string,
     ]);
     expect(await contents("stopped", inOrder)).toHaveLength(5);
     const report = await encodeInto("stopped");
@@ -187,7 +187,7 @@ describe("encodeDataset", () => {
     await writeFile(list, "Juggling/broken.mp4");
     await expect(encodeInto("nothing", { lists: [list] })).rejects.toThrow("None of the 1 video gives a clip");
     expect(await readdir(join(folder, "nothing"))).toEqual([]);
-    await expect(openLatents(join(folder, "nothing"))).rejects.toThrow("encode-dataset has filled");
+    await expect(openLatents(join(folder, "nothing"))).rejects.toThrow("expected a folder of encoded latents");
   });
 });
 

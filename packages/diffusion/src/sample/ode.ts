@@ -8,7 +8,7 @@ import {
   type LongCallOptions,
   type TensorTree,
 } from "@coordtok/core";
-import { type Field } from "../flow/prediction.js";
+import type { Field } from "../flow/prediction.js";
 import { weightedSum } from "../flow/tree-math.js";
 import { adaptiveSegments } from "./adaptive.js";
 import { stateAt, type Segment } from "./segment.js";

@@ -8,7 +8,7 @@ const waveCount = 32;
 const axisValues = 2 * waveCount;
 
 /** How many numbers stand for one coordinate: sines and cosines along time, then rows, then columns. */
-export const coordinateValues = 3 * axisValues;
+export const coordinateValues: number = 3 * axisValues;
 
 /** The wavelengths of an axis go from the shortest to the longest in equal ratios: frames along time, pixels along rows and columns. */
 const wavelengths: Readonly<Record<Axis, readonly [shortest: number, longest: number]>> = {

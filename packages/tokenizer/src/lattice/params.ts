@@ -74,7 +74,7 @@ export type LatticeParams = {
 };
 
 /** The numbers of one block of video, laid out (t, row, column, rgb). */
-export const blockValues = latticeBlock.time * latticeBlock.space ** 2 * 3;
+export const blockValues: number = latticeBlock.time * latticeBlock.space ** 2 * 3;
 
 /**
  * Fresh parameters of a seed: Glorot-uniform maps, zero biases. A model that is to be trained begins better from the closed-form

@@ -16,7 +16,7 @@ export const limits = {
   /** Without a frame, a line of the log or a byte taken. */
   frames: { silentSeconds: 300 },
   /** To make a file of a file, without a word in between. */
-  file: { seconds: 6 * 3600 },
+  file: { seconds: 21_600 },
 } as const;
 
 /** What is started: a program, and what comes before its own arguments. */
