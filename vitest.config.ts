@@ -10,6 +10,7 @@ const config: ViteUserConfig = defineConfig({
       "tools/src/**/*.test.ts",
       "tools/parity/src/**/*.test.ts",
     ],
+    tags: [{ name: "ffmpeg", description: "Starts ffmpeg and ffprobe by their names; skipped where PATH has none." }],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 240_000,

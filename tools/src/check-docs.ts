@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Application, Logger, LogLevel, type TypeDocOptions } from "typedoc";
 import { root } from "./check-command.js";
+import { publicPackages } from "./public-entries.js";
 
-const packages = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name));
+const packages = publicPackages();
 
 /** Prints what the public surface of the packages lacks in documentation; exits with 1 when it lacks any. */
 async function main(): Promise<void> {
@@ -12,7 +12,7 @@ async function main(): Promise<void> {
   app.logger = messages;
   const project = await app.convert();
   // That a type is missing from the exports is found only for the package that the project is named after.
-  for (const packageName of project ? packages.map((folder) => readManifest(folder).name) : [])
+  for (const packageName of project ? packages.map(({ name }) => name) : [])
     app.validate(Object.assign(project!, { packageName }));
   for (const message of messages.found) console.log(message);
   process.exitCode = project && messages.found.size === 0 ? 0 : 1;
@@ -42,7 +42,7 @@ const explained = [
 
 function options(): Partial<TypeDocOptions> {
   return {
-    entryPoints: packages.flatMap(sourceEntries),
+    entryPoints: packages.flatMap(({ entries }) => [...entries]),
     tsconfig: join(root, "tsconfig.json"),
     logLevel: "Warn",
     readme: "none",
@@ -51,7 +51,7 @@ function options(): Partial<TypeDocOptions> {
     excludePrivate: true,
     // The check named `types` reports these.
     skipErrorChecking: true,
-    packagesRequiringDocumentation: packages.map((folder) => readManifest(folder).name),
+    packagesRequiringDocumentation: packages.map(({ name }) => name),
     requiredToBeDocumented: [
       "Accessor",
       "Class",
@@ -64,22 +64,6 @@ function options(): Partial<TypeDocOptions> {
     ],
     validation: { notExported: true, invalidLink: true, rewrittenLink: true, notDocumented: true },
   };
-}
-
-interface Manifest {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
-}
-
-function readManifest(folder: string): Manifest {
-  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-}
-
-function sourceEntries(folder: string): string[] {
-  return Object.values(readManifest(folder).exports)
-    .flatMap((entry) => (typeof entry === "string" ? [] : [entry["@coordtok/source"]]))
-    .flatMap((path) => (path === undefined ? [] : [join(folder, path)]))
-    .filter((path) => existsSync(path));
 }
 
 await main();

@@ -30,6 +30,11 @@ const checks: readonly Check[] = [
   { name: "lint", what: "eslint", run: tool("eslint", ".", "--max-warnings=0") },
   { name: "docs", what: "every public export has a docstring", run: tool("tsx", "tools/src/check-docs.ts") },
   {
+    name: "options",
+    what: "public functions know their options and are given no others",
+    run: tool("tsx", "tools/src/check-options.ts"),
+  },
+  {
     name: "layering",
     what: "the directions of imports",
     run: tool("depcruise", "--config", ".dependency-cruiser.cjs", "packages", "tools", "examples", "benchmarks"),

@@ -20,6 +20,9 @@ export interface SkippedTest {
 /** The variable that names the file a {@link SummaryReporter} writes to. */
 export const summaryFileVariable = "COORDTOK_TEST_SUMMARY";
 
+/** The variable that is 1 where tests with the tag `ffmpeg` are left out. */
+export const withoutFfmpegVariable = "COORDTOK_TEST_WITHOUT_FFMPEG";
+
 /**
  * Writes a {@link TestSummary} as JSON at the end of a run. A file that could not be loaded and an error outside of tests count
  * as one failure each, so that a run with `0 failed` is one where everything went well.
@@ -53,5 +56,7 @@ function summarize(modules: readonly TestModule[], unhandledErrors: number): Tes
 function reasonOf(test: TestCase): string | undefined {
   const result = test.result();
   const note = result.state === "skipped" ? result.note : undefined;
+  if (test.tags.includes("ffmpeg") && process.env[withoutFfmpegVariable] === "1")
+    return "no ffmpeg and ffprobe on PATH";
   return note ?? /\bskipped[:,] (.*?)[)\]]?(?: > |$)/.exec(test.fullName)?.[1];
 }

@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { findProgram } from "@coordtok/core/node";
 import { closingLine } from "./check-output.js";
-import { summaryFileVariable, type SkippedTest, type TestSummary } from "./test-reporter.js";
+import { summaryFileVariable, withoutFfmpegVariable, type SkippedTest, type TestSummary } from "./test-reporter.js";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -13,7 +14,8 @@ async function main(args: readonly string[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "coordtok-test-"));
   const summaryFile = join(folder, "summary.json");
   try {
-    const code = await runVitest(args, summaryFile);
+    const programs = await Promise.all(["ffmpeg", "ffprobe"].map((name) => findProgram(name)));
+    const code = await runVitest(args, summaryFile, programs.includes(undefined));
     const { passed, failed, skipped } = readSummary(summaryFile);
     for (const line of skippedLines(skipped)) console.log(line);
     // No test found, a crash: what vitest calls a failure is one here too.
@@ -24,15 +26,16 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function runVitest(args: readonly string[], summaryFile: string): Promise<number> {
+function runVitest(args: readonly string[], summaryFile: string, withoutFfmpeg: boolean): Promise<number> {
   const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
   const reporters = ["--reporter=default", `--reporter=${join(import.meta.dirname, "test-reporter.ts")}`];
   // What pnpm puts between the script's arguments and the user's.
   const ours = args[0] === "--" ? args.slice(1) : args;
-  const child = spawn(process.execPath, [vitest, "run", ...reporters, ...ours], {
+  const left = withoutFfmpeg ? ["--tags-filter=!ffmpeg"] : [];
+  const child = spawn(process.execPath, [vitest, "run", ...reporters, ...left, ...ours], {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, [summaryFileVariable]: summaryFile },
+    env: { ...process.env, [summaryFileVariable]: summaryFile, [withoutFfmpegVariable]: withoutFfmpeg ? "1" : "0" },
   });
   // Ctrl-C reaches vitest too; this process waits for it to end.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));

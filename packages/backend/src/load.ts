@@ -1,11 +1,14 @@
 import { backend, env, findBackendFactory, getBackend, setBackend, version_core } from "@tensorflow/tfjs-core";
 import {
   checkChoice,
+  checkOptions,
   CoordTokError,
   isCoordTokError,
+  longCallOptionNames,
   messageOf,
   throwIfAborted,
   type LongCallOptions,
+  type OptionNames,
 } from "@coordtok/core";
 import { registerBackendTraits } from "@coordtok/core/nn";
 import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
@@ -36,6 +39,14 @@ export interface LoadBackendOptions extends LongCallOptions {
    */
   readonly wasmPaths?: string | Readonly<Record<string, string>> | undefined;
 }
+
+const loadBackendOptionNames: OptionNames<LoadBackendOptions> = {
+  ...longCallOptionNames,
+  purpose: true,
+  fused: true,
+  precision: true,
+  wasmPaths: true,
+};
 
 /** A backend that is ready and selected. */
 export interface LoadedBackend {
@@ -73,6 +84,7 @@ export async function loadBackend(
   name: "auto" | BackendName = "auto",
   options: LoadBackendOptions = {},
 ): Promise<LoadedBackend> {
+  checkOptions(options, loadBackendOptionNames, "loadBackend");
   checkChoice(name, "the backend", ["auto", ...backendCatalogue.map((row) => row.name)]);
   const { platform } = (await import("#platform")) as { platform: Platform };
   checkPrecision(name, options);

@@ -1,4 +1,10 @@
-import type { LongCallOptions, Notices } from "@coordtok/core";
+import {
+  checkOptions,
+  longCallOptionNames,
+  type LongCallOptions,
+  type Notices,
+  type OptionNames,
+} from "@coordtok/core";
 import type { BackendName } from "./catalogue.js";
 import { loadBackend, type LoadedBackend } from "./load.js";
 import type { Precision } from "./precision.js";
@@ -27,11 +33,22 @@ export function namedPrecision({ precision }: LoadedBackend): { readonly precisi
   return precision === "fp32" ? {} : { precision };
 }
 
+/** The names of the options of {@link prepareBackend}. */
+export const backendOptionNames: OptionNames<BackendOptions & LongCallOptions & Notices> = {
+  ...longCallOptionNames,
+  backend: true,
+  precision: true,
+  fused: true,
+  onWarning: true,
+  onNote: true,
+};
+
 /** Loads the backend asked for and says which one it is. */
 export async function prepareBackend(
   purpose: Purpose,
   options: BackendOptions & LongCallOptions & Notices,
 ): Promise<LoadedBackend> {
+  checkOptions(options, backendOptionNames, "prepareBackend");
   const loaded = await loadBackend(options.backend ?? "auto", {
     purpose,
     fused: options.fused,

@@ -1,5 +1,5 @@
-import type { BackendOptions, LoadedBackend } from "@coordtok/backend";
-import { CoordTokError, type LongCallOptions, type Notices } from "@coordtok/core";
+import { backendOptionNames, type BackendOptions, type LoadedBackend } from "@coordtok/backend";
+import { CoordTokError, type LongCallOptions, type Notices, type OptionNames } from "@coordtok/core";
 import type { MemoryEstimate } from "@coordtok/core/nn";
 import type { OverwriteOption } from "@coordtok/core/node";
 import { bytesText } from "@coordtok/core/text";
@@ -10,10 +10,17 @@ import {
 } from "@coordtok/diffusion";
 import { estimateMemory, type LatticeConfig, type MemoryWork, type TokenizerConfig } from "@coordtok/tokenizer";
 import { estimateLatticeMemory, type LatticeMemoryWork } from "@coordtok/tokenizer/lattice";
-import type { FfmpegOptions } from "@coordtok/video/node";
+import { ffmpegOptionNames, type FfmpegOptions } from "@coordtok/video/node";
 
 /** The options that every function of this package has. */
 export interface CommonOptions extends LongCallOptions, Notices, OverwriteOption, BackendOptions, FfmpegOptions {}
+
+/** The names of {@link CommonOptions}. */
+export const commonOptionNames: OptionNames<CommonOptions> = {
+  ...backendOptionNames,
+  ...ffmpegOptionNames,
+  overwrite: true,
+};
 
 /**
  * Refuses work of a tokenizer that does not fit into the memory that the backend has left.

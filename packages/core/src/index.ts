@@ -38,13 +38,7 @@ export {
   type ExpectedCheckpoint,
   type LoadOptions,
 } from "./checkpoint/checkpoint.js";
-export {
-  assignStrict,
-  checkTensorNames,
-  nestTensors,
-  type AssignOptions,
-  type ExpectedShapes,
-} from "./checkpoint/assign.js";
+export { assignStrict, nestTensors, type AssignOptions, type ExpectedShapes } from "./checkpoint/assign.js";
 
 // Safetensors files, and what reads tensors from a file of any format.
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
@@ -55,7 +49,6 @@ export {
   type SafetensorsType,
 } from "./checkpoint/safetensors-header.js";
 export {
-  bytesOfFloats,
   encodeSafetensors,
   type EncodeOptions,
   type FloatStorage,
@@ -85,6 +78,7 @@ export {
   withOverrides,
   type Json,
 } from "./config.js";
+export { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "./options.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 
 // Errors, and calls that take long.

@@ -1,11 +1,15 @@
 import {
   checkKnownKeys,
+  checkOptions,
   CoordTokError,
   loadCheckpoint,
+  longCallOptionNames,
   nestTensors,
+  pickOptions,
   saveCheckpoint,
   type Json,
   type LongCallOptions,
+  type OptionNames,
   type RangeSource,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
@@ -88,6 +92,12 @@ export interface LoadGeneratorOptions extends LongCallOptions {
   readonly onConfig?: ((config: GeneratorConfig) => void) | undefined;
 }
 
+const loadGeneratorOptionNames: OptionNames<LoadGeneratorOptions> = {
+  ...longCallOptionNames,
+  weights: true,
+  onConfig: true,
+};
+
 /**
  * Loads the weights of a generator; the rest of the file (moments, the other weights) is not read.
  * @throws CoordTokError `checkpoint` when the file is no generator or its tensors do not fit its configuration.
@@ -96,8 +106,9 @@ export async function loadGenerator(
   source: RangeSource | Uint8Array | Blob,
   options: LoadGeneratorOptions = {},
 ): Promise<LoadedGenerator> {
+  checkOptions(options, loadGeneratorOptionNames, "loadGenerator");
   const { config, metadata, tensors } = await loadCheckpoint(source, {
-    ...options,
+    ...pickOptions(options, longCallOptionNames),
     kind: checkpointKind,
     parseConfig: parseGeneratorConfig,
     shapes: (stored) => {

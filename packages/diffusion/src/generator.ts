@@ -1,10 +1,13 @@
 import {
   checkChoice,
   checkInteger,
+  checkOptions,
   CoordTokError,
   disposeTree,
+  longCallOptionNames,
   Random,
   type LongCallOptions,
+  type OptionNames,
   type RangeSource,
 } from "@coordtok/core";
 import { mapPlanes, planeShape, sliceTriplane, type NormalizedTriplane } from "@coordtok/triplane";
@@ -52,6 +55,20 @@ export interface SampleOptions extends LongCallOptions {
   readonly sde?: Pick<SdeOptions<NormalizedTriplane>, "form" | "norm" | "last" | "lastStepSize"> | undefined;
 }
 
+const sampleOptionNames: OptionNames<SampleOptions> = {
+  ...longCallOptionNames,
+  count: true,
+  first: true,
+  seed: true,
+  labels: true,
+  guidance: true,
+  solver: true,
+  steps: true,
+  batchSize: true,
+  ode: true,
+  sde: true,
+};
+
 /** A sampled clip. */
 export interface Sample {
   /** Its number. */
@@ -81,7 +98,9 @@ export class SiT implements Disposable {
   }
 
   /** A model with fresh, untrained weights of a seed. */
-  static create(config: SiTConfig, { seed = 0, flow = defaultFlow }: { seed?: number; flow?: Flow } = {}): SiT {
+  static create(config: SiTConfig, options: { readonly seed?: number; readonly flow?: Flow } = {}): SiT {
+    checkOptions(options, { seed: true, flow: true } satisfies OptionNames<typeof options>, "SiT.create");
+    const { seed = 0, flow = defaultFlow } = options;
     return new SiT(checkConfig(config), checkFlow(flow), createParams(config, seed), undefined);
   }
 
@@ -89,8 +108,10 @@ export class SiT implements Disposable {
   static from(
     config: SiTConfig,
     params: SiTParams,
-    { flow = defaultFlow, latents }: { flow?: Flow; latents?: LatentFacts } = {},
+    options: { readonly flow?: Flow; readonly latents?: LatentFacts } = {},
   ): SiT {
+    checkOptions(options, { flow: true, latents: true } satisfies OptionNames<typeof options>, "SiT.from");
+    const { flow = defaultFlow, latents } = options;
     return new SiT(checkConfig(config), checkFlow(flow), params, latents);
   }
 
@@ -127,6 +148,7 @@ export class SiT implements Disposable {
    * @throws CoordTokError `config`, `input` for options out of range, `aborted`.
    */
   async *sample(options: SampleOptions = {}): AsyncGenerator<Sample, void, void> {
+    checkOptions(options, sampleOptionNames, "SiT.sample");
     const plan = planOf(options, this.config);
     const forks = new Random(options.seed ?? 0);
     for (let i = 0; i < plan.first; i++) forks.fork();

@@ -1,4 +1,4 @@
-import { CoordTokError, suggest } from "@coordtok/core";
+import { checkOptions, CoordTokError, suggest, type OptionNames } from "@coordtok/core";
 import type { TriplaneShape } from "@coordtok/triplane";
 import { checkConfig, type SiTConfig } from "./config.js";
 
@@ -50,11 +50,14 @@ export interface PresetOptions {
   readonly labelDropout?: number | undefined;
 }
 
+const presetOptionNames: OptionNames<PresetOptions> = { planes: true, classes: true, labelDropout: true };
+
 /**
  * A configuration by name, `size/patch`: sizes `S`, `B`, `L`, `XL` of SiT, `tiny` and `test`; patch sizes 2, 4, 8.
  * @throws CoordTokError `config` for an unknown name, or planes that the patch size does not divide.
  */
 export function preset(name: string, options: PresetOptions = {}): SiTConfig {
+  checkOptions(options, presetOptionNames, "preset");
   if (!presetNames.includes(name))
     throw new CoordTokError("config", `Unknown preset "${name}"${suggest(name, presetNames)}`);
   const [size, patch] = name.split("/") as [string, string];

@@ -1,6 +1,6 @@
-import { CoordTokError, isCoordTokError, Random, throwIfAborted } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, pickOptions, Random, throwIfAborted } from "@coordtok/core";
 import type { FrameSize, VideoInfo } from "@coordtok/video";
-import { probe, readFrames } from "@coordtok/video/node";
+import { probe, probeOptionNames, readFrames } from "@coordtok/video/node";
 import type { CommonOptions } from "./options.js";
 import type { Protocol } from "./protocol.js";
 
@@ -135,12 +135,13 @@ export async function measureVideos(
   const leftOut: LeftOut[] = [];
   const total = videos.length;
   const { size } = options;
+  const probing = pickOptions(options, probeOptionNames);
   for (const [done, video] of videos.entries()) {
     throwIfAborted(options.signal);
     options.onProgress?.({ task: "look at the videos", done, total, unit: "videos" });
     try {
-      const info = await probe(video.path, options);
-      if (video.other !== undefined && size === undefined) checkSizes(info, await probe(video.other, options));
+      const info = await probe(video.path, probing);
+      if (video.other !== undefined && size === undefined) checkSizes(info, await probe(video.other, probing));
       const stated = info.frameCount;
       const needed = protocol.length !== "whole" && stated === undefined;
       measured.push({ ...video, frames: needed ? await countFrames(video.path, options) : stated });

@@ -1,5 +1,5 @@
-import { namedPrecision, prepareBackend } from "@coordtok/backend";
-import { CoordTokError } from "@coordtok/core";
+import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/backend";
+import { checkOptions, CoordTokError, pickOptions } from "@coordtok/core";
 import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
 import { readFrames } from "@coordtok/video/node";
 import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
@@ -7,7 +7,7 @@ import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "
 import { EvaluationFolder } from "./evaluation-folder.js";
 import { measuredOf, shownOfSet, writeGeneration, type Measured, type WrittenEvaluation } from "./finish.js";
 import { measureOne } from "./measure-clip.js";
-import type { EvaluateOptions } from "./options.js";
+import { evaluateOptionNames, type EvaluateOptions } from "./options.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { FailedRecord, SetRecord } from "./record.js";
 import { runClips } from "./run-clips.js";
@@ -36,9 +36,10 @@ export async function evaluateGeneration(
   generated: readonly string[],
   options: EvaluateOptions,
 ): Promise<WrittenEvaluation> {
+  checkOptions(options, evaluateOptionNames, "evaluateGeneration");
   const protocol = options.protocol ?? protocolOf("stylegan-v-fvd2048-128f");
   const output = options.fvd ?? "logits";
-  const backend = await prepareBackend("inference", options);
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   // Statistics that are made already need no network.
   const needed = [...real, ...generated].some((path) => !isStatistics(path));
   const features = needed ? await loadFeatures(output, protocol, options) : undefined;

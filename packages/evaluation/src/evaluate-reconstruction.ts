@@ -1,7 +1,7 @@
 import { resolveCheckpoint } from "@coordtok/core/node";
-import { namedPrecision, prepareBackend } from "@coordtok/backend";
+import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/backend";
 import { loadModel } from "@coordtok/tokenizer/node";
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
 import { ClipScorer } from "@coordtok/metrics";
 import { disposeLpipsParams, type LpipsParams } from "@coordtok/metrics/networks";
 import { loadLpips, defaultWeightsFolder } from "@coordtok/metrics/node";
@@ -17,8 +17,8 @@ import {
 } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
 import { finishReconstruction } from "./finish.js";
-import { measurePair, type Measures } from "./measure-clip.js";
-import type { EvaluateReconstructionOptions } from "./options.js";
+import { measurePair, scoreOptionsOf, type Measures } from "./measure-clip.js";
+import { evaluateOptionNames, type EvaluateReconstructionOptions } from "./options.js";
 import { pairsOfVideos, pairsThroughModel, type PairSource } from "./pair-source.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { ClipRecord, FailedRecord } from "./record.js";
@@ -30,6 +30,17 @@ import { trimFeatures } from "./statistics-file.js";
 import type { WrittenEvaluation } from "./finish.js";
 import { listVideos, pairVideos } from "./video-list.js";
 
+const evaluateReconstructionOptionNames: OptionNames<EvaluateReconstructionOptions> = {
+  ...evaluateOptionNames,
+  checkpoint: true,
+  against: true,
+  lpips: true,
+  msSsim: true,
+  sanityClips: true,
+  values: true,
+  bytes: true,
+};
+
 /**
  * Measures reconstructions: videos through a tokenizer, or pairs of videos. The folder receives `report.json`, `report.html`, a line for each
  * clip and the settings; calling it again with the same settings resumes where it stopped.
@@ -40,6 +51,7 @@ export async function evaluateReconstruction(
   originals: readonly string[],
   options: EvaluateReconstructionOptions,
 ): Promise<WrittenEvaluation> {
+  checkOptions(options, evaluateReconstructionOptionNames, "evaluateReconstruction");
   if ((options.checkpoint === undefined) === (options.against === undefined))
     throw new CoordTokError("config", "Expected either a checkpoint or reconstructions to compare with.");
   const protocol = options.protocol ?? protocolOf("whole-videos");
@@ -47,7 +59,7 @@ export async function evaluateReconstruction(
     options.against === undefined
       ? await listVideos(originals)
       : await pairVideos(originals, options.against, options.onWarning);
-  const backend = await prepareBackend("inference", options);
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   await using tools = await loadTools(protocol, options);
   const measured = await measureVideos(videos, protocol, options);
   const { clips, leftOut } = planClips(measured.videos, protocol, options.seed ?? 0);
@@ -192,7 +204,7 @@ function madeText(
   { fvdWindow }: NamedProtocol,
   { fvd }: EvaluateReconstructionOptions,
 ): Readonly<Record<string, string>> {
-  const { psnr, ...others } = new ClipScorer(measures).made;
+  const { psnr, ...others } = new ClipScorer(scoreOptionsOf(measures)).made;
   return {
     psnrDb: psnr!,
     ...others,

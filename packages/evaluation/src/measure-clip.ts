@@ -1,6 +1,13 @@
 import type { RgbPicture } from "@coordtok/video";
 import { CoordTokError, throwIfAborted, type RgbFrame } from "@coordtok/core";
-import { ClipScorer, ContentMeter, FeatureWindows, SeamMeter, type ClipScores } from "@coordtok/metrics";
+import {
+  ClipScorer,
+  ContentMeter,
+  FeatureWindows,
+  SeamMeter,
+  type ClipScores,
+  type ScoreOptions,
+} from "@coordtok/metrics";
 import type { I3dOutput, I3dParams, LpipsParams } from "@coordtok/metrics/networks";
 import type { PlannedClip } from "./clip-plan.js";
 import type { PairSource } from "./pair-source.js";
@@ -23,6 +30,11 @@ export interface Measures {
   readonly features?: FeatureNetwork | undefined;
 }
 
+/** The measures that compare frames, as a `ClipScorer` takes them. */
+export function scoreOptionsOf({ ssim, msSsim, lpips }: Measures): ScoreOptions {
+  return { ssim, msSsim, lpips };
+}
+
 /** A measured clip: its line, its features and its strip. */
 export interface MeasuredClip<R> {
   readonly record: R;
@@ -43,7 +55,7 @@ export async function measurePair(
   measures: Measures,
   { signal, onFrame }: MeasureOptions,
 ): Promise<MeasuredClip<ClipRecord>> {
-  const scorer = new ClipScorer(measures);
+  const scorer = new ClipScorer(scoreOptionsOf(measures));
   const content = new ContentMeter();
   const seam = source.segmentLength === undefined ? undefined : new SeamMeter(source.segmentLength);
   const strip = new Strip();
@@ -112,7 +124,8 @@ function featureRows(network: FeatureNetwork | undefined): {
   rows: Float32Array[];
 } {
   const rows: Float32Array[] = [];
-  const windows = network && new FeatureWindows(network.params, network);
+  const windows =
+    network && new FeatureWindows(network.params, { output: network.output, windowLength: network.windowLength });
   return {
     rows,
     take: async (frame) => {

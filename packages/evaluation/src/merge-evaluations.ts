@@ -1,6 +1,6 @@
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 import { encodeStatistics, mergeStatistics, type PooledStatistics } from "@coordtok/metrics";
-import type { CommonOptions } from "./options.js";
+import { commonOptionNames, type CommonOptions } from "./options.js";
 import { differences, EvaluationFolder } from "./evaluation-folder.js";
 import { measuredOf, writeGeneration, writeReconstruction, type WrittenEvaluation } from "./finish.js";
 import type { ClipRecord, FailedRecord, SetRecord } from "./record.js";
@@ -8,15 +8,17 @@ import type { EvaluationSettings } from "./settings.js";
 import { readStatistics, statisticsName, storedFacts, type Side } from "./statistics-file.js";
 
 /**
- * Puts the parts of an evaluation together that were made with `shard`: all of them, each once, each finished.
+ * Merges the parts of an evaluation that were made with `shard`: all of them, each once, each finished.
  * @param paths the folders of the parts, in any order.
- * @param out the folder of the whole; it then holds what an evaluation in one piece would.
+ * @param options.out the folder of the whole; it then holds what an evaluation in one piece would.
  * @throws CoordTokError `input` when parts are missing, unfinished, or of different evaluations.
  */
 export async function mergeEvaluations(
   paths: readonly string[],
-  { out, overwrite }: CommonOptions & { readonly out: string },
+  options: CommonOptions & { readonly out: string },
 ): Promise<WrittenEvaluation> {
+  checkOptions(options, { ...commonOptionNames, out: true } satisfies OptionNames<typeof options>, "mergeEvaluations");
+  const { out, overwrite } = options;
   const parts = await Promise.all(paths.map(openPart));
   const first = checkParts(parts);
   const folders = parts.map(({ folder }) => folder);

@@ -1,7 +1,7 @@
-import type { BackendOptions } from "@coordtok/backend";
-import type { LongCallOptions, Notices } from "@coordtok/core";
+import { backendOptionNames, type BackendOptions } from "@coordtok/backend";
+import type { LongCallOptions, Notices, OptionNames } from "@coordtok/core";
 import type { OverwriteOption } from "@coordtok/core/node";
-import type { FfmpegOptions } from "@coordtok/video/node";
+import { ffmpegOptionNames, type FfmpegOptions } from "@coordtok/video/node";
 import type { LpipsWeightsName } from "@coordtok/metrics";
 import type { I3dOutput } from "@coordtok/metrics/networks";
 import type { FrameSize } from "@coordtok/video";
@@ -10,6 +10,13 @@ import type { NamedProtocol } from "./protocol.js";
 
 /** The options that every function of this package has. */
 export interface CommonOptions extends LongCallOptions, Notices, OverwriteOption, BackendOptions, FfmpegOptions {}
+
+/** The names of {@link CommonOptions}. */
+export const commonOptionNames: OptionNames<CommonOptions> = {
+  ...backendOptionNames,
+  ...ffmpegOptionNames,
+  overwrite: true,
+};
 
 /** The options that all evaluations have. */
 export interface EvaluateOptions extends CommonOptions {
@@ -30,6 +37,19 @@ export interface EvaluateOptions extends CommonOptions {
   /** Measure only a part of the clips; `mergeEvaluations` puts the parts together. */
   readonly shard?: Shard | undefined;
 }
+
+/** The names of {@link EvaluateOptions}. */
+export const evaluateOptionNames: OptionNames<EvaluateOptions> = {
+  ...commonOptionNames,
+  out: true,
+  protocol: true,
+  seed: true,
+  size: true,
+  weights: true,
+  i3d: true,
+  fvd: true,
+  shard: true,
+};
 
 /** Options of `evaluateReconstruction`. */
 export interface EvaluateReconstructionOptions extends EvaluateOptions {

@@ -1,4 +1,4 @@
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 
 /** The protocols by name. */
 export type ProtocolName = "whole-videos" | "coordtok-paper" | "stylegan-v-fvd2048-128f" | "16-frame-windows";
@@ -34,6 +34,14 @@ const presets: Readonly<Record<ProtocolName, Protocol>> = {
   "16-frame-windows": { choice: "consecutive", clips: "all", length: 16, slice: 1024, fvdWindow: 16 },
 };
 
+const protocolEntries: OptionNames<Protocol> = {
+  choice: true,
+  clips: true,
+  length: true,
+  slice: true,
+  fvdWindow: true,
+};
+
 /** The names of all protocols. */
 export const protocolNames: readonly ProtocolName[] = Object.keys(presets) as ProtocolName[];
 
@@ -43,6 +51,7 @@ export function protocolOf(
   changes: { readonly [key in keyof Protocol]?: Protocol[key] | undefined } = {},
 ): NamedProtocol {
   const preset = presets[name];
+  checkOptions(changes, protocolEntries, "protocolOf");
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
   const protocol: Protocol = { ...preset, ...Object.fromEntries(given) };
   const keys = Object.keys(preset) as (keyof Protocol)[];

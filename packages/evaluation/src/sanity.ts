@@ -6,7 +6,7 @@ import { scoreClip } from "@coordtok/metrics";
 import { readFrames, writeH264Within, type FfmpegOptions } from "@coordtok/video/node";
 import type { PlannedClip } from "./clip-plan.js";
 import { Downsampler, smallSizeFor } from "./downsampled.js";
-import { scoresOf, type Measures } from "./measure-clip.js";
+import { scoreOptionsOf, scoresOf, type Measures } from "./measure-clip.js";
 import type { PairSource, StoredSize } from "./pair-source.js";
 import type { ClipRecord, SanityRecord } from "./record.js";
 
@@ -30,7 +30,7 @@ export async function measureSanity(
   const downsampler = new Downsampler({ frames, height, width }, small);
   for await (const frame of source.reference(clip)) downsampler.take(frame);
   const score = async (other: Iterable<RgbFrame> | AsyncIterable<RgbFrame>): Promise<ReturnType<typeof scoresOf>> =>
-    scoresOf(await scoreClip(source.reference(clip), other, { ...measures, signal: options.signal }));
+    scoresOf(await scoreClip(source.reference(clip), other, { ...scoreOptionsOf(measures), signal: options.signal }));
   const downsampled = {
     ...(await score(downsampler.frames())),
     values: small.frames * small.height * small.width * 3,

@@ -1,4 +1,11 @@
-import { CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import {
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  throwIfAborted,
+  type LongCallOptions,
+  type RgbFrame,
+} from "@coordtok/core";
 import { framesOf, type FrameSource } from "./frames.js";
 
 /** How much happens in a clip, over time and in space: what makes some clips harder to reconstruct than others. */
@@ -21,6 +28,7 @@ export interface ContentScores {
  * @throws CoordTokError `input` for no frame, `shape` for frames that are too small or of different sizes, `aborted`.
  */
 export async function contentOf(frames: FrameSource, options: LongCallOptions = {}): Promise<ContentScores> {
+  checkOptions(options, longCallOptionNames, "contentOf");
   const meter = new ContentMeter();
   let done = 0;
   for await (const frame of framesOf(frames)) {

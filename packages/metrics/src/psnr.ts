@@ -14,7 +14,7 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkRgbClip, checkShape, CoordTokError, type RgbClip } from "@coordtok/core";
+import { checkOptions, checkRgbClip, checkShape, CoordTokError, type OptionNames, type RgbClip } from "@coordtok/core";
 import { hasFused, isRecording, runFused } from "@coordtok/core/nn";
 
 /** Options of the tensor forms of PSNR. */
@@ -22,6 +22,8 @@ export interface PsnrOptions {
   /** The distance from black to white in the values given: 1 for values in [0, 1] (default), 2 for model range. */
   readonly dataRange?: number | undefined;
 }
+
+const psnrOptionNames: OptionNames<PsnrOptions> = { dataRange: true };
 
 /** The PSNR of a clip and of each of its frames, in dB. */
 export interface RgbPsnr {
@@ -46,6 +48,7 @@ const smallestFrameError = 1e-10;
  * @throws CoordTokError `shape` when the shapes differ.
  */
 export function psnr(reference: Tensor, other: Tensor, options: PsnrOptions = {}): Scalar {
+  checkOptions(options, psnrOptionNames, "psnr");
   checkShape(other, reference.shape, "the other clip");
   return tidy(() => decibels(meanSquaredError(reference, other, 0, dataRangeOf(options)) as Scalar));
 }
@@ -58,6 +61,7 @@ export function psnr(reference: Tensor, other: Tensor, options: PsnrOptions = {}
  * @throws CoordTokError `shape` when the shapes differ or are not of four axes.
  */
 export function psnrPerFrame(reference: Tensor4D, other: Tensor4D, options: PsnrOptions = {}): Tensor1D {
+  checkOptions(options, psnrOptionNames, "psnrPerFrame");
   checkShape(reference, [undefined, undefined, undefined, undefined], "a clip");
   checkShape(other, reference.shape, "the other clip");
   return tidy(() => {

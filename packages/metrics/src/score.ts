@@ -1,9 +1,12 @@
 import {
   checkInteger,
+  checkOptions,
   CoordTokError,
+  longCallOptionNames,
   modelRangeOfBytes,
   throwIfAborted,
   type LongCallOptions,
+  type OptionNames,
   type RgbFrame,
 } from "@coordtok/core";
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
@@ -25,6 +28,14 @@ export interface ScoreOptions extends LongCallOptions {
   /** How many frames go through a network at once, at least 1 (default 4): more take more memory. */
   readonly batchFrames?: number | undefined;
 }
+
+const scoreOptionNames: OptionNames<ScoreOptions> = {
+  ...longCallOptionNames,
+  ssim: true,
+  msSsim: true,
+  lpips: true,
+  batchFrames: true,
+};
 
 /** One measure of a clip: its mean over the frames, and each frame. */
 export interface FrameScores {
@@ -96,6 +107,7 @@ export class ClipScorer {
 
   /** @throws CoordTokError `config`. */
   constructor(options: ScoreOptions = {}) {
+    checkOptions(options, scoreOptionNames, "ClipScorer");
     this.#batchFrames = checkInteger(options.batchFrames ?? 4, "the number of frames at once", 1);
     this.#measures = wantedMeasures(options);
     this.#values = new Map(this.#measures.map(({ name }) => [name, []]));

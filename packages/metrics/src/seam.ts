@@ -1,4 +1,13 @@
-import { checkInteger, CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import {
+  checkInteger,
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+  type RgbFrame,
+} from "@coordtok/core";
 import { framePairs, framesOf, type FrameSource } from "./frames.js";
 
 /** How visible the borders are between segments that were reconstructed or generated one by one. */
@@ -25,11 +34,14 @@ export interface SeamOptions extends LongCallOptions {
   readonly reference?: FrameSource | undefined;
 }
 
+const seamOptionNames: OptionNames<SeamOptions> = { ...longCallOptionNames, segmentLength: true, reference: true };
+
 /**
  * The jump at segment borders against the jumps inside of segments, in one pass with two frames in memory.
  * @throws CoordTokError `config` for an impossible segment length, `input` for a clip of a single segment, `shape` when the clips differ in size or length, `aborted`.
  */
 export async function seamScore(frames: FrameSource, options: SeamOptions): Promise<SeamScore> {
+  checkOptions(options, seamOptionNames, "seamScore");
   const { segmentLength, reference, signal, onProgress } = options;
   const meter = new SeamMeter(segmentLength);
   let done = 0;

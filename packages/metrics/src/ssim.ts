@@ -26,7 +26,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError } from "@coordtok/core";
+import { checkOptions, checkShape, CoordTokError, type OptionNames } from "@coordtok/core";
 import { hasFused, isRecording, runFused } from "@coordtok/core/nn";
 
 /** Options of {@link ssimPerFrame} and {@link msSsimPerFrame}. */
@@ -34,6 +34,8 @@ export interface SsimOptions {
   /** The distance from black to white in the values given: 1 for values in [0, 1] (default), 2 for model range, 255 for bytes. */
   readonly dataRange?: number | undefined;
 }
+
+const ssimOptionNames: OptionNames<SsimOptions> = { dataRange: true };
 
 const taps = 11;
 const deviation = 1.5;
@@ -53,6 +55,7 @@ const scaleWeights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333] as const;
  * @throws CoordTokError `shape` when shapes differ or frames are smaller than the window.
  */
 export function ssimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
+  checkOptions(options, ssimOptionNames, "ssimPerFrame");
   checkPair(reference, other, taps, "SSIM");
   return tidy(() => mean<Tensor1D>(termMeans(reference, other, options).ssim, 1));
 }
@@ -68,6 +71,7 @@ export function ssimPerFrame(reference: Tensor4D, other: Tensor4D, options: Ssim
  * @throws CoordTokError `shape` when shapes differ or frames are too small for the window at the coarsest scale.
  */
 export function msSsimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
+  checkOptions(options, ssimOptionNames, "msSsimPerFrame");
   checkPair(reference, other, taps * 2 ** (scaleWeights.length - 1), "MS-SSIM");
   return tidy(() => {
     let [fine, otherFine] = [reference, other];

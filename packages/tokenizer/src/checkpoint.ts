@@ -1,14 +1,17 @@
 import {
+  checkOptions,
   checkpointMetadata,
   CoordTokError,
   encodeSafetensors,
   loadCheckpoint,
+  longCallOptionNames,
   nestTensors,
   saveCheckpoint,
   type ExpectedShapes,
   type Json,
   type LongCallOptions,
   type NamedBytes,
+  type OptionNames,
   type RangeSource,
   type TensorTree,
 } from "@coordtok/core";
@@ -51,6 +54,14 @@ export interface LoadedTokenizer {
   readonly params: Partial<TokenizerParams>;
 }
 
+/** The names of {@link LoadTokenizerOptions}. */
+export const loadTokenizerOptionNames: OptionNames<LoadTokenizerOptions> = {
+  ...longCallOptionNames,
+  weights: true,
+  part: true,
+  onConfig: true,
+};
+
 /**
  * Loads the weights of a tokenizer; the rest of the file (moments, the other weights) is not read.
  * @throws CoordTokError `checkpoint` when the file is no tokenizer checkpoint or its tensors do not fit its configuration.
@@ -59,6 +70,7 @@ export async function loadTokenizer(
   source: RangeSource | Uint8Array | Blob,
   options: LoadTokenizerOptions = {},
 ): Promise<LoadedTokenizer> {
+  checkOptions(options, loadTokenizerOptionNames, "loadTokenizer");
   return loadForm<TokenizerConfig, TokenizerParams>(source, parseStoredConfig, paramShapes, options);
 }
 

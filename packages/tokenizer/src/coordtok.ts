@@ -1,4 +1,4 @@
-import { disposeTree, type Clip, type RangeSource } from "@coordtok/core";
+import { checkOptions, disposeTree, type Clip, type OptionNames, type RangeSource } from "@coordtok/core";
 import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
 import { halfOf, loadTokenizer, type LoadTokenizerOptions } from "./checkpoint.js";
@@ -22,8 +22,9 @@ export class CoordTok implements Disposable {
   }
 
   /** A tokenizer with fresh, untrained weights of a seed. */
-  static create(config: TokenizerConfig, { seed = 0 }: { seed?: number } = {}): CoordTok {
-    return new CoordTok(checkConfig(config), createParams(config, seed));
+  static create(config: TokenizerConfig, options: { readonly seed?: number } = {}): CoordTok {
+    checkOptions(options, { seed: true } satisfies OptionNames<typeof options>, "CoordTok.create");
+    return new CoordTok(checkConfig(config), createParams(config, options.seed ?? 0));
   }
 
   /** A tokenizer that takes ownership of weights; they are freed with it. One half alone can only encode, or only decode. */

@@ -1,9 +1,12 @@
 import {
+  checkOptions,
   CoordTokError,
+  longCallOptionNames,
   macrotask,
   throwIfAborted,
   type Clip,
   type LongCallOptions,
+  type OptionNames,
   type Rectangle,
 } from "@coordtok/core";
 import { unpatchify } from "@coordtok/core/nn";
@@ -26,6 +29,13 @@ export interface DecodeOptions extends LongCallOptions {
   readonly sliceSize?: number | undefined;
 }
 
+const decodeOptionNames: OptionNames<DecodeOptions> = {
+  ...longCallOptionNames,
+  times: true,
+  rectangle: true,
+  sliceSize: true,
+};
+
 /** Patches decoded together unless told otherwise. */
 export const defaultSliceSize = 1024;
 
@@ -41,6 +51,7 @@ export async function decode(
   triplane: Triplane,
   options: DecodeOptions = {},
 ): Promise<Clip> {
+  checkOptions(options, decodeOptionNames, "decode");
   const { signal, onProgress } = options;
   const plan = planDecode(config, options);
   const decoded: Tensor3D[] = [];

@@ -1,5 +1,5 @@
-import { openCheckpoint, type Json, type LongCallOptions, type RangeSource } from "@coordtok/core";
-import { checkpointKind, type TokenizerPart, type WeightsChoice } from "./checkpoint.js";
+import { checkOptions, openCheckpoint, type Json, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import { checkpointKind, loadTokenizerOptionNames, type TokenizerPart, type WeightsChoice } from "./checkpoint.js";
 import type { TokenizerConfig } from "./config.js";
 import { CoordTok } from "./coordtok.js";
 import type { LatticeConfig } from "./lattice/config.js";
@@ -31,6 +31,7 @@ export async function openTokenizer(
   source: RangeSource | Uint8Array | Blob,
   options: OpenTokenizerOptions = {},
 ): Promise<AnyTokenizer> {
+  checkOptions(options, loadTokenizerOptionNames, "openTokenizer");
   const { config: form } = await openCheckpoint(source, { kind: checkpointKind, parseConfig: formOf });
   return form === "lattice" ? LatticeCoordTok.load(source, options) : CoordTok.load(source, options);
 }

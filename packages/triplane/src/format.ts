@@ -2,7 +2,9 @@ import {
   assignStrict,
   checkInteger,
   checkNumber,
+  checkOptions,
   CoordTokError,
+  longCallOptionNames,
   messageOf,
   openCheckpoint,
   saveCheckpoint,
@@ -10,6 +12,7 @@ import {
   type FloatStorage,
   type Json,
   type LongCallOptions,
+  type OptionNames,
   type RangeSource,
   type SafetensorsEntry,
   type SafetensorsFile,
@@ -79,6 +82,12 @@ export interface EncodeTriplaneOptions {
   readonly decoderDtype?: FloatStorage | undefined;
 }
 
+const encodeTriplaneOptionNames: OptionNames<EncodeTriplaneOptions> = {
+  dtype: true,
+  decoder: true,
+  decoderDtype: true,
+};
+
 /** A triplane file whose facts have been read; the tensors are read when asked for, while the source is open. */
 export interface TriplaneFile<Config> extends TriplaneFacts<Config> {
   /** The size of the triplane and how many clips it holds. */
@@ -108,6 +117,7 @@ export async function* encodeTriplaneFile(
   facts: TriplaneFacts<Json>,
   options: EncodeTriplaneOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
+  checkOptions(options, encodeTriplaneOptionNames, "encodeTriplaneFile");
   const { dtype = "F32", decoder, decoderDtype = "F32" } = options;
   const { batch } = triplaneShape(triplane);
   const checked = parseFacts(facts, batch);
@@ -170,9 +180,12 @@ export async function readTriplaneFile<Config>(
     shape,
     dtype: file.entries.get(`${planesPrefix}xy`)!.dtype as FloatStorage,
     hasDecoder,
-    readTriplane: async (options = {}) =>
-      Object.fromEntries(await assignStrict(shapes, file, { ...options, prefix: planesPrefix })) as Triplane,
+    readTriplane: async (options = {}) => {
+      checkOptions(options, longCallOptionNames, "readTriplane");
+      return Object.fromEntries(await assignStrict(shapes, file, { ...options, prefix: planesPrefix })) as Triplane;
+    },
     readDecoder: async (expected, options = {}) => {
+      checkOptions(options, longCallOptionNames, "readDecoder");
       if (!hasDecoder) throw new CoordTokError("checkpoint", `There is no decoder in ${file.name}.`);
       return assignStrict(expected, file, { ...options, prefix: decoderPrefix });
     },

@@ -1,4 +1,12 @@
-import { checkKnownKeys, CoordTokError, throwIfAborted, type Json, type LongCallOptions } from "@coordtok/core";
+import {
+  checkKnownKeys,
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  throwIfAborted,
+  type Json,
+  type LongCallOptions,
+} from "@coordtok/core";
 import { add, div, mul, sub, tensor1d, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
 import { planeNames, type PlaneName } from "./axes.js";
 import { mapPlanes, perPlane, triplaneShape, type Triplane } from "./triplane.js";
@@ -30,6 +38,7 @@ export async function collectStats(
   triplanes: AsyncIterable<Triplane> | Iterable<Triplane>,
   options: LongCallOptions = {},
 ): Promise<TriplaneStats> {
+  checkOptions(options, longCallOptionNames, "collectStats");
   let total: TriplaneStats | undefined;
   let done = 0;
   for await (const triplane of triplanes) {

@@ -1,4 +1,11 @@
-import { checkDivides, checkInteger, CoordTokError, type Rectangle } from "@coordtok/core";
+import {
+  checkDivides,
+  checkInteger,
+  checkOptions,
+  CoordTokError,
+  type OptionNames,
+  type Rectangle,
+} from "@coordtok/core";
 import type { PatchSize } from "@coordtok/core/nn";
 import type { PointSet } from "./points.js";
 
@@ -13,6 +20,8 @@ export interface LatticeOptions {
   /** The size of a patch; it must divide the clip. */
   readonly patch: PatchSize;
 }
+
+const latticeOptionNames: OptionNames<LatticeOptions> = { frames: true, height: true, width: true, patch: true };
 
 /** Some patches of a lattice, in lattice order where nothing else is said. */
 export interface PatchSlice {
@@ -77,6 +86,7 @@ export interface PatchLattice {
  * @throws CoordTokError `config` when a size is not a whole number of at least 1 or the patch does not divide the clip, naming both numbers.
  */
 export function patchLattice(options: LatticeOptions): PatchLattice {
+  checkOptions(options, latticeOptionNames, "patchLattice");
   const { frames, height, width } = checkedOptions(options);
   const patch: PatchSize = { time: options.patch.time, space: options.patch.space };
   const time = frames / patch.time;

@@ -1,11 +1,13 @@
 import {
-  CoordTokError,
   bytesFromModelRange,
   checkInteger,
   checkNumber,
+  checkOptions,
   checkRgbClip,
   clipFromRgb,
+  CoordTokError,
   type Clip,
+  type OptionNames,
   type RgbClip,
   type RgbFrame,
 } from "@coordtok/core";
@@ -25,11 +27,14 @@ export interface ClipOptions {
   readonly size?: FrameSize | undefined;
 }
 
+const clipOptionNames: OptionNames<ClipOptions> = { length: true, size: true };
+
 /**
  * Collects frames as bytes: how clips wait in memory. Frames that are missing are not made up for.
  * @throws CoordTokError `input` without any frame, `shape` when the frames differ in size.
  */
 export async function rgbClipFromFrames(frames: RgbFrames, options: ClipOptions = {}): Promise<RgbClip> {
+  checkOptions(options, clipOptionNames, "rgbClipFromFrames");
   const length = options.length === undefined ? Infinity : checkInteger(options.length, "length", 1);
   if (options.size) checkFrameSize(options.size);
   const collected: RgbFrame[] = [];
@@ -48,6 +53,7 @@ export async function rgbClipFromFrames(frames: RgbFrames, options: ClipOptions 
  * @throws CoordTokError `input` without any frame, `shape` when the frames differ in size.
  */
 export async function clipFromFrames(frames: RgbFrames, options: ClipOptions = {}): Promise<Clip> {
+  checkOptions(options, clipOptionNames, "clipFromFrames");
   const real = await rgbClipFromFrames(frames, options);
   const { frames: tensor } = clipFromRgb([padded(real, options.length ?? real.frameCount)]);
   return { frames: tensor, validFrames: [real.frameCount] };

@@ -1,4 +1,4 @@
-import { checkInteger, Random, type RgbClip } from "@coordtok/core";
+import { checkInteger, checkOptions, Random, type OptionNames, type RgbClip } from "@coordtok/core";
 
 /** The size of a synthetic clip and the seed of what it shows. */
 export interface SyntheticClipOptions {
@@ -11,6 +11,13 @@ export interface SyntheticClipOptions {
   /** A whole number; the same seed gives the same clip, byte for byte (default 0). */
   readonly seed?: number;
 }
+
+const syntheticClipOptionNames: OptionNames<SyntheticClipOptions> = {
+  frames: true,
+  height: true,
+  width: true,
+  seed: true,
+};
 
 type Colour = readonly [red: number, green: number, blue: number];
 
@@ -51,6 +58,7 @@ const shapeCount = 4;
  * @throws CoordTokError `config` for a size below 1, `input` for a seed that is no whole number.
  */
 export function syntheticClip(options: SyntheticClipOptions = {}): RgbClip {
+  checkOptions(options, syntheticClipOptionNames, "syntheticClip");
   const frameCount = checkInteger(options.frames ?? 64, "frames", 1);
   const height = checkInteger(options.height ?? 64, "height", 1);
   const width = checkInteger(options.width ?? 64, "width", 1);

@@ -15,9 +15,8 @@ function tensor(dtype: TensorInfo["dtype"] = "float32"): TensorInfo {
 it("inputs and attributes come in the order of the table, with a gap where an optional input is absent", () => {
   const [x, scale, shift, bias] = [tensor(), tensor(), tensor(), tensor()];
   const call = callOf("norm", signatureOf("CoordTokLayerNorm"), { bias, shift, scale, x }, { epsilon: 0.5 });
-  expect(call.inputs.map((input) => [x, scale, shift, undefined, bias].indexOf(input as never))).toEqual([
-    0, 1, 2, 3, 4,
-  ]);
+  expect(call.inputs).toEqual([x, scale, shift, undefined, bias]);
+  call.inputs.forEach((input, i) => expect(input).toBe([x, scale, shift, undefined, bias][i]));
   expect(call.attributes).toEqual([{ name: "epsilon", type: "float", value: 0.5 }]);
 });
 

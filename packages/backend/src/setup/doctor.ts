@@ -1,7 +1,15 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { getBackend, setBackend } from "@tensorflow/tfjs-core";
-import { isCoordTokError, messageOf, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import {
+  checkOptions,
+  isCoordTokError,
+  longCallOptionNames,
+  messageOf,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+} from "@coordtok/core";
 import { cacheFolder, platformName, runProgram } from "@coordtok/core/node";
 import { backendCatalogue, type BackendName } from "../catalogue.js";
 import type { FusedState } from "../fused/state.js";
@@ -91,6 +99,11 @@ export async function describeSetup(): Promise<SetupDescription> {
   };
 }
 
+const doctorReportOptionNames: OptionNames<LongCallOptions & { readonly python?: string | undefined }> = {
+  ...longCallOptionNames,
+  python: true,
+};
+
 /**
  * Looks at everything that decides which backends work here and tries each of them; the native one in a process of its own.
  * Nothing is changed, and the backend that was selected before is selected again. Takes some seconds.
@@ -99,6 +112,7 @@ export async function describeSetup(): Promise<SetupDescription> {
 export async function doctorReport(
   options: LongCallOptions & { readonly python?: string | undefined } = {},
 ): Promise<DoctorReport> {
+  checkOptions(options, doctorReportOptionNames, "doctorReport");
   const { env } = process;
   const { signal } = options;
   const description = await describeSetup();

@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { access, chmod, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { CoordTokError, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import {
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+} from "@coordtok/core";
 import {
   cacheFolder,
   findCachedProgram,
@@ -50,6 +57,16 @@ export interface FfmpegSetupOptions extends LongCallOptions {
   readonly onNote?: ((text: string) => void) | undefined;
 }
 
+/** The names of {@link FfmpegSetupOptions}. */
+export const ffmpegSetupOptionNames: OptionNames<FfmpegSetupOptions> = {
+  ...longCallOptionNames,
+  python: true,
+  wheel: true,
+  cacheDir: true,
+  force: true,
+  onNote: true,
+};
+
 /** What a setup of ffmpeg did. */
 export interface FfmpegSetupReport {
   /** Nothing was to be done. */
@@ -74,6 +91,7 @@ function thisWorld(): FfmpegWorld {
  * @throws CoordTokError `setup` with the way out, `aborted`.
  */
 export async function setupFfmpeg(options: FfmpegSetupOptions = {}): Promise<FfmpegSetupReport> {
+  checkOptions(options, ffmpegSetupOptionNames, "setupFfmpeg");
   return setupFfmpegIn(thisWorld(), options);
 }
 
@@ -82,6 +100,7 @@ export async function setupFfmpeg(options: FfmpegSetupOptions = {}): Promise<Ffm
  * @throws CoordTokError `setup` with what is missing, `aborted`.
  */
 export async function checkFfmpegSetup(options: FfmpegSetupOptions = {}): Promise<void> {
+  checkOptions(options, ffmpegSetupOptionNames, "checkFfmpegSetup");
   await prepare(thisWorld(), options);
 }
 

@@ -1,12 +1,13 @@
 export {
   checkFfmpegSetup,
+  ffmpegSetupOptionNames,
   isFfmpegWheel,
   setupFfmpeg,
   type FfmpegSetupOptions,
   type FfmpegSetupReport,
 } from "./ffmpeg.js";
 export { pinnedTensorflow, type SetupWishes } from "./plan.js";
-export { setupTensorflow } from "./setup.js";
+export { setupOptionNames, setupTensorflow } from "./setup.js";
 export type { SetupOptions, SetupReport } from "./options.js";
 export {
   describeSetup,

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { access, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { CoordTokError, throwIfAborted } from "@coordtok/core";
+import { checkOptions, CoordTokError, longCallOptionNames, throwIfAborted, type OptionNames } from "@coordtok/core";
 import { cacheFolder, checkFiles, useInstalled } from "@coordtok/core/node";
 import { findInstallation, installationsFolder, type Installation } from "../node/installation.js";
 import { fusedProblem } from "../node/fused-library.js";
@@ -23,6 +23,18 @@ function thisWorld(): SetupWorld {
   return { env: process.env, machine: thisMachine(), knownWheels, freeBytes, findTfjsNode, selfTest, fusedTest };
 }
 
+/** The names of the options of {@link setupTensorflow}. */
+export const setupOptionNames: OptionNames<SetupOptions> = {
+  ...longCallOptionNames,
+  python: true,
+  cacheDir: true,
+  force: true,
+  onNote: true,
+  device: true,
+  tensorflow: true,
+  wheel: true,
+};
+
 /**
  * Makes the native backend work on a current TensorFlow: fetches its wheel through pip, takes the libraries and headers out,
  * compiles the add-on sources of `@tensorflow/tfjs-node-gpu` against them, checks the result in a process of its own and keeps it
@@ -31,6 +43,7 @@ function thisWorld(): SetupWorld {
  * @throws CoordTokError `setup` with the way out, `config` for options that mean nothing, `aborted`.
  */
 export async function setupTensorflow(options: SetupOptions = {}): Promise<SetupReport> {
+  checkOptions(options, setupOptionNames, "setupTensorflow");
   return setupIn(thisWorld(), options);
 }
 

@@ -252,9 +252,9 @@ describe("encode-dataset", () => {
   });
 });
 
-describe("demo", () => {
+describe("demo --train", () => {
   it("leaves a summary with its figures and the paths of what it wrote, and runs again over its own folder", async () => {
-    const demo = ["demo", "--preset", "test", "--steps", "4", ...common];
+    const demo = ["demo", "--train", "--preset", "test", "--steps", "4", ...common];
     expect((await run(...demo)).code).toBe(0);
     const { code, stdout } = await run(...demo, "--", "wide clip.mp4");
     expect([code, stdout.includes("summary.json")]).toEqual([0, true]);
@@ -272,7 +272,17 @@ describe("demo", () => {
   });
 
   it("refuses a folder that holds something else", async () => {
-    const { code, stderr } = await run("demo", "--preset", "test", "--steps", "1", "--out", "run", ...common);
+    const { code, stderr } = await run(
+      "demo",
+      "--train",
+      "--preset",
+      "test",
+      "--steps",
+      "1",
+      "--out",
+      "run",
+      ...common,
+    );
     expect(code).toBe(1);
     expect(stderr).toContain("which no earlier demo made; choose another folder (--out)");
   });

@@ -93,7 +93,8 @@ const commands: [command: string, args: string[], code: number][] = [
   ["decode into pictures", ["decode", "a.triplane.safetensors", "--out", "pictures/", ...computing], 0],
   ["decode into a gif", ["decode", "a.triplane.safetensors", "--out", "a.gif", ...computing], 0],
   ["reconstruct", ["reconstruct", "clip.mp4", "--checkpoint", "run", "--out", "compared", ...computing], 0],
-  ["demo", ["demo", "clip.mp4", "--preset", "test", "--steps", "2", ...computing], 0],
+  ["demo", ["demo", "clip.mp4", "--out", "shown", ...computing], 0],
+  ["demo --train", ["demo", "clip.mp4", "--train", "--preset", "test", "--steps", "2", ...computing], 0],
 ];
 
 /** Each command starts a process from source, on a machine that may be busy. */

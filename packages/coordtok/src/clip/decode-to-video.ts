@@ -1,13 +1,20 @@
 import { resolveCheckpoint } from "@coordtok/core/node";
-import { type Precision, prepareBackend } from "@coordtok/backend";
-import { CoordTokError, disposeTree, type Rectangle } from "@coordtok/core";
+import { backendOptionNames, prepareBackend, type Precision } from "@coordtok/backend";
+import {
+  checkOptions,
+  CoordTokError,
+  disposeTree,
+  pickOptions,
+  type OptionNames,
+  type Rectangle,
+} from "@coordtok/core";
 import { defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
 import { decode } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
 import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";
 import { checkVideoOutput } from "../outputs.js";
-import { checkMemory, type CommonOptions } from "../model.js";
+import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { findDecoder, readTriplane } from "./triplane-file.js";
 import type { TriplaneSource } from "@coordtok/triplane";
 
@@ -26,6 +33,16 @@ export interface DecodeToVideoOptions extends CommonOptions {
   /** Patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
 }
+
+const decodeToVideoOptionNames: OptionNames<DecodeToVideoOptions> = {
+  ...commonOptionNames,
+  out: true,
+  checkpoint: true,
+  frames: true,
+  fps: true,
+  rectangle: true,
+  sliceSize: true,
+};
 
 /** What {@link decodeToVideo} did. */
 export interface DecodeReport {
@@ -50,13 +67,14 @@ export interface DecodeReport {
  * @throws CoordTokError for a file that cannot be used, frames outside the clip, a decoder that is not found; `aborted`.
  */
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
-  const { out, rectangle, sliceSize, signal, onProgress } = options;
-  await checkVideoOutput(out, options);
+  checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
+  const { out, rectangle, sliceSize, overwrite, signal, onProgress } = options;
+  await checkVideoOutput(out, { overwrite });
   // Only reading needs ffprobe.
   const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
   const writer = prepareWriteVideo(out, ffmpeg);
   writer.catch(() => undefined);
-  const backend = await prepareBackend("inference", options);
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   const { triplane, config, source, checkpoint, decoder: own } = await readTriplane(path, { signal });
   try {
     const fps = options.fps ?? source.fps;
@@ -74,8 +92,10 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
       const [, frames, height, width] = clip.frames.shape;
       try {
         const written = await writeVideo(out, framesFromClip(clip, fps), {
-          ...options,
           ...ffmpeg,
+          overwrite,
+          signal,
+          onProgress,
           fps,
           frameCount: frames,
         });

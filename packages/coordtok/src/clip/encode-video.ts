@@ -1,12 +1,20 @@
 import { loadModel } from "@coordtok/tokenizer/node";
 import { stat } from "node:fs/promises";
-import { type Precision, namedPrecision, prepareBackend } from "@coordtok/backend";
-import { clipFromRgb, CoordTokError, isCoordTokError } from "@coordtok/core";
+import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
+import {
+  checkOptions,
+  clipFromRgb,
+  CoordTokError,
+  isCoordTokError,
+  longCallOptionNames,
+  pickOptions,
+  type OptionNames,
+} from "@coordtok/core";
 import { checkOutput, resolveCheckpoint } from "@coordtok/core/node";
 import { triplaneShapeOf } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
-import { checkMemory, type CommonOptions } from "../model.js";
-import { readSourceClip, type WindowOptions } from "./source-clip.js";
+import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
+import { readSourceClip, sourceOptionNames, windowOptionNames, type WindowOptions } from "./source-clip.js";
 import { referenceTo, writeTriplane } from "./triplane-file.js";
 import type { TriplaneSource } from "@coordtok/triplane";
 
@@ -21,6 +29,15 @@ export interface EncodeVideoOptions extends CommonOptions, WindowOptions {
   /** Carry the decoder's weights along, so that the file can be decoded alone (default false). */
   readonly embedDecoder?: boolean | undefined;
 }
+
+const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
+  ...commonOptionNames,
+  checkpoint: true,
+  out: true,
+  dtype: true,
+  embedDecoder: true,
+  ...windowOptionNames,
+};
 
 /** What {@link encodeVideo} did. */
 export interface EncodeReport {
@@ -47,18 +64,19 @@ export interface EncodeReport {
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
 export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
+  checkOptions(options, encodeVideoOptionNames, "encodeVideo");
   const { out, signal, dtype, overwrite } = options;
-  await checkOutput(out, options);
+  await checkOutput(out, { overwrite });
   const checkpoint = await resolveCheckpoint(options.checkpoint);
-  const backend = await prepareBackend("inference", options);
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadModel(checkpoint, {
-    ...options,
+    ...pickOptions(options, longCallOptionNames),
     part: options.embedDecoder === true ? undefined : "encoder",
     onConfig: (config) => {
       checkMemory(config, { task: "encode" }, backend);
     },
   });
-  const { clip, source, warnings } = await readSourceClip(path, model.config, options);
+  const { clip, source, warnings } = await readSourceClip(path, model.config, pickOptions(options, sourceOptionNames));
   for (const warning of warnings) options.onWarning?.(warning);
   const tensors = clipFromRgb([clip]);
   const triplane = model.encode(tensors);

@@ -56,13 +56,15 @@ export interface WindowedOptions extends LongCallOptions {
   readonly windowFrames: number;
   /** The channels that are kept. */
   readonly budget: Budget;
+  /** Called with the planes of each window, which are freed afterwards. */
+  readonly onTriplane?: ((triplane: Triplane) => Promise<void>) | undefined;
 }
 
 /** A clip through a tokenizer of the lattice form, in windows one after the other, each alone. */
 export async function reconstructInWindows(
   model: LatticeCoordTok,
   clip: RgbClip,
-  { windowFrames, budget, signal, onProgress }: WindowedOptions,
+  { windowFrames, budget, onTriplane, signal, onProgress }: WindowedOptions,
 ): Promise<Reconstruction> {
   const data = new Uint8Array(clip.data.length);
   const total = Math.ceil(clip.frameCount / windowFrames);
@@ -82,6 +84,7 @@ export async function reconstructInWindows(
       tokens += tokenCount(shape);
       floats += keptNumbers(shape, budget);
       planes ??= await planesPicture(triplane);
+      await onTriplane?.(triplane);
     } finally {
       disposeTriplane(triplane);
     }

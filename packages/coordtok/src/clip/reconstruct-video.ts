@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
+import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
+import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { framesFromClip } from "@coordtok/video";
-import { writeVideo, encodePng } from "@coordtok/video/node";
-import { checkLatticeMemory, checkMemory, type CommonOptions } from "../model.js";
+import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
+import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { prepareFolder } from "../outputs.js";
@@ -20,7 +21,13 @@ import {
   type WindowFrames,
 } from "./lattice-settings.js";
 import { reconstructInWindows, reconstructThroughPaper, type Reconstruction } from "./reconstruct-clip.js";
-import { readAnyLength, readSourceClip, type SourceClip, type WindowOptions } from "./source-clip.js";
+import {
+  readAnyLength,
+  readSourceClip,
+  windowOptionNames,
+  type SourceClip,
+  type WindowOptions,
+} from "./source-clip.js";
 import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Options of {@link reconstructVideo}. */
@@ -34,6 +41,18 @@ export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, L
   /** Frames that the lattice form encodes together (default 16); `length` frames, 128 without one, go through in such windows. */
   readonly windowFrames?: WindowFrames | undefined;
 }
+
+const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
+  ...commonOptionNames,
+  checkpoint: true,
+  out: true,
+  sliceSize: true,
+  windowFrames: true,
+  size: true,
+  content: true,
+  motion: true,
+  ...windowOptionNames,
+};
 
 /** What {@link reconstructVideo} measured and wrote. */
 export interface ReconstructReport {
@@ -87,12 +106,13 @@ export interface ReconstructFiles {
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
+  checkOptions(options, reconstructVideoOptionNames, "reconstructVideo");
   const files = reconstructFiles(options.out);
-  await prepareFolder(options.out, Object.values(files), options);
+  await prepareFolder(options.out, Object.values(files), { overwrite: options.overwrite });
   const checkpoint = await resolveModel(options.checkpoint);
-  const backend = await prepareBackend("inference", options);
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadPretrained(checkpoint, {
-    ...options,
+    ...pickOptions(options, longCallOptionNames),
     onConfig: (config) => {
       checkReconstruction(config, checkpoint, options, backend);
     },
@@ -102,7 +122,7 @@ export async function reconstructVideo(path: string, options: ReconstructVideoOp
   const reconstruction =
     model.form === "lattice"
       ? await reconstructInWindows(model, source.clip, {
-          ...options,
+          ...pickOptions(options, longCallOptionNames),
           ...latticeSettings(model.config, options),
           windowFrames: options.windowFrames ?? defaultWindowFrames,
         })
@@ -166,10 +186,11 @@ async function writeReconstruction(
 ): Promise<ReconstructReport> {
   const { files } = facts;
   const { clipDb, framesDb } = psnrOfRgb(clip, decoded);
-  const video = { ...options, onProgress: undefined, fps: source.fps };
+  const { overwrite, signal } = options;
+  const video = { ...pickOptions(options, ffmpegOptionNames), overwrite, signal, fps: source.fps };
   await writeVideo(files.reconstruction, framesFromClip(decoded, source.fps), { ...video, quality: "high" });
   await writeVideo(files.sideBySide, sideBySide(clip, decoded, source.fps), { ...video, quality: "high" });
-  await writeAtomically(files.planes, encodePng(planes), options);
+  await writeAtomically(files.planes, encodePng(planes), { overwrite, signal });
   const report: ReconstructReport = {
     source,
     size: { height: clip.height, width: clip.width },
@@ -180,6 +201,6 @@ async function writeReconstruction(
     framesPsnrDb: framesDb,
     ...facts,
   };
-  await writeAtomically(files.report, `${JSON.stringify(report, undefined, 2)}\n`, options);
+  await writeAtomically(files.report, `${JSON.stringify(report, undefined, 2)}\n`, { overwrite, signal });
   return report;
 }

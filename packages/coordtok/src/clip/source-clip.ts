@@ -1,7 +1,14 @@
-import { CoordTokError, type LongCallOptions, type RgbClip } from "@coordtok/core";
+import {
+  CoordTokError,
+  longCallOptionNames,
+  pickOptions,
+  type LongCallOptions,
+  type OptionNames,
+  type RgbClip,
+} from "@coordtok/core";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import type { FrameSize } from "@coordtok/tokenizer/lattice";
-import { readClip, type FfmpegOptions } from "@coordtok/video/node";
+import { ffmpegOptionNames, readClip, type FfmpegOptions } from "@coordtok/video/node";
 import { basename } from "node:path";
 import type { TriplaneSource } from "@coordtok/triplane";
 
@@ -15,6 +22,9 @@ export interface WindowOptions {
   readonly length?: number | undefined;
 }
 
+/** The names of {@link WindowOptions}. */
+export const windowOptionNames: OptionNames<WindowOptions> = { start: true, stride: true, length: true };
+
 /** The frames of a video that a model is given. */
 export interface SourceClip {
   /** The frames, resized and cropped to the model's size as the papers do. */
@@ -23,6 +33,13 @@ export interface SourceClip {
   /** Warnings about the video, one sentence each. */
   readonly warnings: readonly string[];
 }
+
+/** The names of the options of {@link readSourceClip}. */
+export const sourceOptionNames: OptionNames<WindowOptions & LongCallOptions & FfmpegOptions> = {
+  ...windowOptionNames,
+  ...longCallOptionNames,
+  ...ffmpegOptionNames,
+};
 
 /** Reads the window of a video that a model takes. @throws CoordTokError as `readClip`, and `config` for a length beyond the model's. */
 export async function readSourceClip(
@@ -83,7 +100,14 @@ async function readFrames(
 ): Promise<SourceClip> {
   const { start = 0, stride = 1 } = options;
   const length = size.frames;
-  const { clip, info, padding, resize, warnings } = await readClip(path, { ...options, start, stride, length, size });
+  const { clip, info, padding, resize, warnings } = await readClip(path, {
+    ...pickOptions(options, ffmpegOptionNames),
+    ...pickOptions(options, longCallOptionNames),
+    start,
+    stride,
+    length,
+    size,
+  });
   const notes = warnings.filter((warning) => padding === 0 || !warning.includes("are padding"));
   const shortNote = padding > 0 ? few(clip.frameCount) : undefined;
   if (shortNote !== undefined) notes.push(shortNote);

@@ -1,11 +1,14 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import {
+  checkOptions,
   checkpointKind as kindOf,
   CoordTokError,
+  longCallOptionNames,
   nestTensors,
   openSafetensors,
   throwIfAborted,
   type LongCallOptions,
+  type OptionNames,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
@@ -52,6 +55,13 @@ export interface WriteTriplaneOptions extends OverwriteOption {
   readonly signal?: AbortSignal | undefined;
 }
 
+const writeTriplaneOptionNames: OptionNames<WriteTriplaneOptions> = {
+  dtype: true,
+  decoder: true,
+  signal: true,
+  overwrite: true,
+};
+
 /**
  * Writes a triplane with what it was made from and by as one safetensors file.
  * @throws CoordTokError `file-exists`, `file-write`, `aborted`.
@@ -62,7 +72,8 @@ export async function writeTriplane(
   facts: TriplaneFacts,
   options: WriteTriplaneOptions = {},
 ): Promise<void> {
-  const { decoder, dtype = "F32" } = options;
+  checkOptions(options, writeTriplaneOptionNames, "writeTriplane");
+  const { decoder, dtype = "F32", overwrite, signal } = options;
   const { config, source, checkpoint, precision } = facts;
   const bytes = encodeTriplaneFile(
     triplane,
@@ -76,7 +87,7 @@ export async function writeTriplane(
     },
     { dtype, decoder },
   );
-  await writeAtomically(path, bytes, options);
+  await writeAtomically(path, bytes, { overwrite, signal });
 }
 
 /**
@@ -84,6 +95,7 @@ export async function writeTriplane(
  * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind or one that does not fit itself.
  */
 export async function readTriplane(path: string, options: LongCallOptions = {}): Promise<ReadTriplane> {
+  checkOptions(options, longCallOptionNames, "readTriplane");
   const file = await openFileSource(path);
   try {
     const opened = await readTriplaneFile(file, checkConfig);
@@ -140,16 +152,17 @@ export async function findDecoder(
   facts: TriplaneFacts,
   options: LongCallOptions & { readonly checkpoint?: string | undefined } = {},
 ): Promise<DecoderParams> {
+  const { checkpoint, ...reading } = options;
   throwIfAborted(options.signal);
-  if (options.checkpoint !== undefined) return readDecoder(options.checkpoint, facts.config, options);
+  if (checkpoint !== undefined) return readDecoder(checkpoint, facts.config, reading);
   if (facts.checkpoint === undefined)
     throw new CoordTokError(
       "checkpoint",
       `"${triplanePath}" does not say which checkpoint made it; name that checkpoint.`,
       { options: { checkpoint: undefined } },
     );
-  const place = await findCheckpoint(triplanePath, facts.checkpoint, "was made with", options);
-  return readDecoder(place, facts.config, options);
+  const place = await findCheckpoint(triplanePath, facts.checkpoint, "was made with", reading);
+  return readDecoder(place, facts.config, reading);
 }
 
 /**
@@ -165,16 +178,17 @@ export async function findCheckpoint(
   relation: string,
   options: LongCallOptions & { readonly option?: "checkpoint" | "tokenizer" | undefined } = {},
 ): Promise<string> {
+  const { option = "checkpoint", ...reading } = options;
   const folder = dirname(resolve(file));
   const recorded = reference.path;
   const name = recorded.split("/").at(-1) ?? recorded;
   const places = [isAbsolute(recorded) ? recorded : join(folder, recorded), join(folder, name)];
   for (const place of new Set(places))
-    if ((await isTokenizer(place)) && (await sha256OfFile(place, options)) === reference.sha256) return place;
+    if ((await isTokenizer(place)) && (await sha256OfFile(place, reading)) === reference.sha256) return place;
   throw new CoordTokError(
     "checkpoint",
     `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is no longer there or has changed; name the checkpoint.`,
-    { options: { [options.option ?? "checkpoint"]: undefined } },
+    { options: { [option]: undefined } },
   );
 }
 

@@ -1,11 +1,14 @@
 import { realpath } from "node:fs/promises";
 import {
   bytesPerElement,
+  checkOptions,
   CoordTokError,
+  longCallOptionNames,
   type FloatStorage,
   type Json,
   type LongCallOptions,
   type NamedBytes,
+  type OptionNames,
 } from "@coordtok/core";
 import {
   checkOutput,
@@ -46,6 +49,21 @@ export interface ConvertOptions extends LongCallOptions, OverwriteOption {
   readonly decoderHeads?: number | undefined;
 }
 
+const convertOptionNames: OptionNames<ConvertOptions> = {
+  ...longCallOptionNames,
+  as: true,
+  weights: true,
+  dtype: true,
+  part: true,
+  config: true,
+  onWarning: true,
+  statistics: true,
+  heads: true,
+  encoderHeads: true,
+  decoderHeads: true,
+  overwrite: true,
+};
+
 /** What was found and written. */
 export interface ConvertReport {
   /** The file that was read. */
@@ -79,6 +97,8 @@ const longestLog = 2 ** 26;
  * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`, `config`, `file-exists`, `file-write`, `aborted`.
  */
 export async function convertFile(input: string, output: string, options: ConvertOptions = {}): Promise<ConvertReport> {
+  checkOptions(options, convertOptionNames, "convertFile");
+  const { overwrite, signal } = options;
   await checkPaths(input, output, options);
   const source = await openFileSource(input);
   try {
@@ -96,7 +116,7 @@ export async function convertFile(input: string, output: string, options: Conver
         options.onProgress?.({ task: "convert", done: bytes - header, total, unit: "bytes" });
       }
     };
-    await writeAtomically(output, counted(), options);
+    await writeAtomically(output, counted(), { overwrite, signal });
     return { input, output, bytes, ...plan.report };
   } finally {
     await source.close();
@@ -114,7 +134,7 @@ async function checkPaths(input: string, output: string, options: ConvertOptions
       "usage",
       `Expected an output that ends in .safetensors, got "${output}"; PyTorch reads safetensors with the package of that name (safetensors.torch.load_file).`,
     );
-  await checkOutput(output, options);
+  await checkOutput(output, { overwrite: options.overwrite });
   const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => undefined)));
   if (from !== undefined && from === to)
     throw new CoordTokError("usage", `Input and output are the same file, "${output}"; choose another output.`);
@@ -134,9 +154,10 @@ async function readLog(source: FileSource, as: ConvertKind | undefined): Promise
 }
 
 async function convertLog(input: string, output: string, log: string, options: ConvertOptions): Promise<ConvertReport> {
+  const { overwrite, signal } = options;
   const stats = statsFromOfficialLog(log);
   const text = `${JSON.stringify(stats, undefined, 2)}\n`;
-  await writeAtomically(output, text, options);
+  await writeAtomically(output, text, { overwrite, signal });
   const channels = planeNames.map((plane) => `${plane} ${stats[plane].mean.length}`).join(", ");
   return {
     input,

@@ -1,13 +1,5 @@
-import {
-  bytesOfFloats,
-  checkTensorNames,
-  CoordTokError,
-  readFloats,
-  type FloatStorage,
-  type NamedBytes,
-  type SafetensorsFile,
-} from "@coordtok/core";
-import { theirTensors } from "@coordtok/core/state-dict";
+import { CoordTokError, readFloats, type FloatStorage, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
+import { checkTensorNames, bytesOfFloats, theirTensors } from "@coordtok/core/state-dict";
 import type { WeightsKind } from "./choose.js";
 import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js";
 

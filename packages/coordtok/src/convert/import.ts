@@ -1,12 +1,5 @@
-import {
-  bytesOfFloats,
-  readFloats,
-  renamedTensors,
-  type FloatStorage,
-  type NamedBytes,
-  type TensorFacts,
-} from "@coordtok/core";
-import { checkStateDict, ourTensors, type StateDictRow } from "@coordtok/core/state-dict";
+import { readFloats, renamedTensors, type FloatStorage, type NamedBytes, type TensorFacts } from "@coordtok/core";
+import { bytesOfFloats, checkStateDict, ourTensors, type StateDictRow } from "@coordtok/core/state-dict";
 import type { Chosen } from "./choose.js";
 import type { ModelPart, OfficialForm } from "./official-model.js";
 

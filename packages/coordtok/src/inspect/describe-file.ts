@@ -1,6 +1,12 @@
 import { looksLikeTorch } from "@coordtok/core/torch";
 import { stat } from "node:fs/promises";
-import { CoordTokError, type LongCallOptions, type SafetensorsFile } from "@coordtok/core";
+import {
+  checkOptions,
+  CoordTokError,
+  type LongCallOptions,
+  type OptionNames,
+  type SafetensorsFile,
+} from "@coordtok/core";
 import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
@@ -46,6 +52,12 @@ export type FileDescription =
   | ({ readonly what: "checkpoint"; readonly parameters: number; readonly step: number | undefined } & ModelFacts)
   | ({ readonly what: "latents"; readonly index: LatentIndex } & ModelFacts);
 
+const describeFileOptionNames: OptionNames<FfmpegOptions & Pick<LongCallOptions, "signal">> = {
+  ffmpeg: true,
+  ffprobe: true,
+  signal: true,
+};
+
 /**
  * Finds out what a file is: a video, a triplane, a checkpoint of a tokenizer, or weights of another program; or that a folder holds
  * latents.
@@ -55,6 +67,7 @@ export async function describeFile(
   path: string,
   options: FfmpegOptions & Pick<LongCallOptions, "signal"> = {},
 ): Promise<FileDescription> {
+  checkOptions(options, describeFileOptionNames, "describeFile");
   const facts = await stat(path).catch(() => undefined);
   if (facts?.isDirectory()) return describeLatents(path);
   if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };

@@ -1,8 +1,14 @@
 import { bytesText, tableText } from "@coordtok/core/text";
 import { backendCatalogue } from "@coordtok/backend";
 import { doctorReport, type BackendFinding, type DoctorReport } from "@coordtok/backend/setup";
-import type { LongCallOptions } from "@coordtok/core";
-import { describeFfmpeg, type FfmpegOptions, type ProgramCandidate, type ProgramSource } from "@coordtok/video/node";
+import { checkOptions, longCallOptionNames, pickOptions, type LongCallOptions, type OptionNames } from "@coordtok/core";
+import {
+  describeFfmpeg,
+  ffmpegOptionNames,
+  type FfmpegOptions,
+  type ProgramCandidate,
+  type ProgramSource,
+} from "@coordtok/video/node";
 import { ownVersion } from "./versions.js";
 
 /** What `coordtok doctor` found. */
@@ -40,10 +46,23 @@ const slowFfmpeg =
 
 const oldestNode = [20, 19] as const;
 
+const examineOptionNames: OptionNames<FfmpegOptions & LongCallOptions> = {
+  ...longCallOptionNames,
+  ffmpeg: true,
+  ffprobe: true,
+};
+
 /** Looks at everything that CoordTok needs on this machine. Nothing is changed. */
 export async function examine(options: FfmpegOptions & LongCallOptions = {}): Promise<Examination> {
-  const report = await describeFfmpeg(options);
-  const { backends: all, advice, platform, node: version, ...native } = await doctorReport(options);
+  checkOptions(options, examineOptionNames, "examine");
+  const report = await describeFfmpeg(pickOptions(options, ffmpegOptionNames));
+  const {
+    backends: all,
+    advice,
+    platform,
+    node: version,
+    ...native
+  } = await doctorReport(pickOptions(options, longCallOptionNames));
   const inNode = new Set(backendCatalogue.filter(({ runsIn }) => runsIn.includes("node")).map(({ name }) => name));
   const backends = all.filter(({ name }) => inNode.has(name));
   const node = { version: version.replace(/^v/, ""), fine: isNewEnough(process.versions.node) };

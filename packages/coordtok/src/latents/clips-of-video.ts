@@ -1,7 +1,14 @@
-import { CoordTokError, type LongCallOptions, type RgbClip, type RgbFrame, type Rectangle } from "@coordtok/core";
+import {
+  CoordTokError,
+  pickOptions,
+  type LongCallOptions,
+  type Rectangle,
+  type RgbClip,
+  type RgbFrame,
+} from "@coordtok/core";
 import type { ClipSize } from "@coordtok/tokenizer";
 import { centreCrop, resizeSize, type FrameSize, type VideoInfo } from "@coordtok/video";
-import { probe, readFrames, type FfmpegOptions } from "@coordtok/video/node";
+import { probe, probeOptionNames, readFrames, type FfmpegOptions } from "@coordtok/video/node";
 
 /** Which clips are taken out of each video. */
 export interface ClipChoice {
@@ -54,7 +61,7 @@ export async function* clipsOfVideo(
   choice: ClipChoice,
   options: ClipsOfVideoOptions = {},
 ): AsyncGenerator<PlacedClip, void, undefined> {
-  const info = await probe(path, options);
+  const info = await probe(path, pickOptions(options, probeOptionNames));
   for (const warning of info.warnings) options.onWarning?.(warning);
   const covering = resizeSize(info, model);
   const crops = cropRectangles(covering, model, choice.crops);

@@ -2,24 +2,28 @@ import { countText } from "@coordtok/core/text";
 import { resolveCheckpoint } from "@coordtok/core/node";
 import { loadModel } from "@coordtok/tokenizer/node";
 import { basename, resolve } from "node:path";
-import { type Precision, namedPrecision, prepareBackend } from "@coordtok/backend";
+import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
 import {
   checkChoice,
   checkInteger,
+  checkOptions,
   clipFromRgb,
   CoordTokError,
   isCoordTokError,
+  longCallOptionNames,
+  pickOptions,
   throwIfAborted,
   type ErrorCode,
+  type OptionNames,
 } from "@coordtok/core";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { tokenCount, type TriplaneStats } from "@coordtok/triplane";
-import { findFfmpeg } from "@coordtok/video/node";
+import { ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node";
 import { clipsOfVideo, type ClipChoice } from "./clips-of-video.js";
 import { datasetVideos, type DatasetVideo, type Labels } from "./dataset-videos.js";
 import { DatasetWriter, type DatasetPlan } from "./dataset-writer.js";
 import { indexPath } from "./index-file.js";
-import { checkMemory, type CommonOptions } from "../model.js";
+import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { referenceTo } from "../clip/triplane-file.js";
 
 /** Which clips are taken; what is not given has the default: all stretches of the model's length, in the middle, not mirrored. */
@@ -42,6 +46,24 @@ export interface EncodeDatasetOptions extends CommonOptions, GivenChoice {
   /** Encode only every `of`-th video, from the `number`-th on: one of several processes or machines that share the work. */
   readonly part?: { readonly number: number; readonly of: number } | undefined;
 }
+
+const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
+  ...commonOptionNames,
+  checkpoint: true,
+  out: true,
+  labels: true,
+  lists: true,
+  dtype: true,
+  shardSize: true,
+  part: true,
+  start: true,
+  stride: true,
+  hop: true,
+  stretches: true,
+  crops: true,
+  flip: true,
+  short: true,
+};
 
 /** What {@link encodeDataset} did. */
 export interface EncodeDatasetReport {
@@ -79,6 +101,7 @@ export interface EncodeDatasetReport {
  * video can be read.
  */
 export async function encodeDataset(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
+  checkOptions(options, encodeDatasetOptionNames, "encodeDataset");
   const { signal, labels = "auto", lists = [], dtype = "F32", shardSize = 256, part } = options;
   const out = options.out ?? `${basename(resolve(folder))}-latents`;
   checkInteger(shardSize, "shardSize", 1);
@@ -87,12 +110,12 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
   options.onNote?.(
     `${countText(videos.length, "video")} found${classes.length > 0 ? ` in ${countText(classes.length, "class", "classes")}` : ""}`,
   );
-  await findFfmpeg(options);
+  await findFfmpeg(pickOptions(options, ffmpegOptionNames));
   const file = await resolveCheckpoint(options.checkpoint);
   const checkpoint = await referenceTo(file, indexPath(out), { signal });
-  const backend = await prepareBackend("inference", options);
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadModel(file, {
-    ...options,
+    ...pickOptions(options, longCallOptionNames),
     part: "encoder",
     onConfig: (config) => {
       checkMemory(config, { task: "encode" }, backend);

@@ -1,4 +1,11 @@
-import { CoordTokError, Random, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import {
+  checkOptions,
+  CoordTokError,
+  Random,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+} from "@coordtok/core";
 import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import type { LabelledTriplane } from "@coordtok/triplane";
 import { readIndex, type LatentIndex } from "./index-file.js";
@@ -15,6 +22,14 @@ export interface ReadLatentsOptions extends Pick<LongCallOptions, "signal"> {
   /** How many clips of this order to leave out at its beginning, because they have been used (default 0). */
   readonly start?: number | undefined;
 }
+
+const readLatentsOptionNames: OptionNames<ReadLatentsOptions> = {
+  seed: true,
+  shuffle: true,
+  passes: true,
+  start: true,
+  signal: true,
+};
 
 /** A latent dataset that is open for reading. Close it when done. */
 export interface Latents extends AsyncDisposable {
@@ -99,6 +114,7 @@ class OpenLatents implements Latents {
   read(options: ReadLatentsOptions & { readonly passes: number }): AsyncGenerator<LabelledTriplane, void>;
   read(options?: ReadLatentsOptions): AsyncGenerator<LabelledTriplane, never>;
   async *read(options: ReadLatentsOptions = {}): AsyncGenerator<LabelledTriplane, void> {
+    checkOptions(options, readLatentsOptionNames, "Latents.read");
     const { seed = 0, shuffle = true, passes = Infinity, start = 0, signal } = options;
     const random = new Random(seed);
     for (let pass = 0; pass < passes; pass++) {

@@ -1,5 +1,5 @@
 import type { RgbPicture } from "@coordtok/video";
-import { planeAxes, planeNames, triplaneShape, type PlaneName, type Triplane } from "@coordtok/triplane";
+import { planeAxes, planeNames, type PlaneName, type Triplane } from "@coordtok/triplane";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { textStrokes } from "./letters.js";
 import { imageElement, renderSvg } from "./svg.js";
@@ -17,28 +17,54 @@ const axisTitles = { time: "time t", rows: "row x", columns: "column y" } as con
  * @param index which clip of the batch (default 0).
  */
 export async function planesPicture(triplane: Triplane, index = 0): Promise<RgbPicture> {
-  const shape = triplaneShape(triplane);
-  const planes = await Promise.all(
-    planeNames.map(async (name) => {
-      const [, outer, inner, channels] = triplane[name].shape;
-      const values = await triplane[name].data();
-      const size = outer * inner * channels;
-      return { name, outer, inner, values: values.subarray(index * size, (index + 1) * size) };
-    }),
-  );
-  const toRgb = principalColours(
-    planes.map((plane) => plane.values as Float32Array),
-    shape.channels,
-  );
+  const planes = await readPlanes(triplane, index);
+  const [pictures] = planePictures([planes]);
   let left = margin;
-  const parts = planes.map(({ name, outer, inner, values }) => {
-    const picture = { width: inner, height: outer, data: toRgb(values as Float32Array) };
+  const parts = planes.map(({ name, outer, inner }) => {
+    const picture = pictures![name];
     const scale = planePixels / Math.max(outer, inner);
     const part = planeElement(name, picture, left, inner * scale, outer * scale);
     left += inner * scale + margin;
     return part;
   });
   return renderSvg(svgElement(Math.ceil(left), planePixels + 2 * margin, parts.join("")));
+}
+
+/** The numbers of one plane of one clip, channels last. */
+export interface PlaneValues {
+  readonly name: PlaneName;
+  readonly outer: number;
+  readonly inner: number;
+  readonly channels: number;
+  readonly values: Float32Array;
+}
+
+/** Reads the planes of one clip of a batch. */
+export async function readPlanes(triplane: Triplane, index = 0): Promise<PlaneValues[]> {
+  return Promise.all(
+    planeNames.map(async (name) => {
+      const [, outer, inner, channels] = triplane[name].shape;
+      const values = (await triplane[name].data()) as Float32Array;
+      const size = outer * inner * channels;
+      return { name, outer, inner, channels, values: values.slice(index * size, (index + 1) * size) };
+    }),
+  );
+}
+
+/** The planes of some triplanes as pictures, a pixel for each position, in colours that mean the same in all of them. */
+export function planePictures(triplanes: readonly (readonly PlaneValues[])[]): Record<PlaneName, RgbPicture>[] {
+  const all = triplanes.flat();
+  const toRgb = principalColours(
+    all.map(({ values }) => values),
+    all[0]!.channels,
+  );
+  return triplanes.map((planes) => {
+    const entries = planes.map(({ name, outer, inner, values }) => [
+      name,
+      { width: inner, height: outer, data: toRgb(values) },
+    ]);
+    return Object.fromEntries(entries) as Record<PlaneName, RgbPicture>;
+  });
 }
 
 function planeElement(name: PlaneName, picture: RgbPicture, left: number, width: number, height: number): string {

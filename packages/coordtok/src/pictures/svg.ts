@@ -17,3 +17,10 @@ export function imageElement(picture: RgbPicture, x: number, y: number, width: n
   const url = `data:image/png;base64,${Buffer.from(encodePng(enlarged)).toString("base64")}`;
   return `<image x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none" href="${url}"/>`;
 }
+
+/** The pixels of a JPEG file. @param width its columns of pixels, which have to be as many as its rows. */
+export function jpegPicture(file: Uint8Array, width: number): RgbPicture {
+  const url = `data:image/jpeg;base64,${Buffer.from(file).toString("base64")}`;
+  const image = `<image width="${width}" height="${width}" href="${url}" image-rendering="optimizeSpeed"/>`;
+  return renderSvg(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${width}">${image}</svg>`);
+}

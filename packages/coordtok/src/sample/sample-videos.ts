@@ -1,13 +1,16 @@
 import { loadModel } from "@coordtok/tokenizer/node";
 import { join } from "node:path";
-import { type Precision, prepareBackend } from "@coordtok/backend";
+import { backendOptionNames, prepareBackend, type Precision } from "@coordtok/backend";
 import {
+  checkOptions,
   CoordTokError,
   disposeTree,
   isCoordTokError,
   messageOf,
+  pickOptions,
   suggest,
   type Json,
+  type OptionNames,
   type RgbClip,
 } from "@coordtok/core";
 import { openFileSource, readText, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
@@ -21,9 +24,9 @@ import {
 } from "@coordtok/diffusion";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { axes, parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
-import { writeVideo, encodePng } from "@coordtok/video/node";
+import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { clipOfSample } from "./decode-samples.js";
-import { checkGeneratorMemory, type CommonOptions } from "../model.js";
+import { checkGeneratorMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { prepareFolder } from "../outputs.js";
 import { stripPicture } from "../pictures/strip.js";
 import { findCheckpoint } from "../clip/triplane-file.js";
@@ -44,6 +47,23 @@ export interface SampleVideosOptions
   /** A file with the statistics of the latents, or the index of a latent dataset, for generators without (default: those of its training). */
   readonly statistics?: string | undefined;
 }
+
+const sampleVideosOptionNames: OptionNames<SampleVideosOptions> = {
+  ...commonOptionNames,
+  out: true,
+  class: true,
+  fps: true,
+  tokenizer: true,
+  statistics: true,
+  count: true,
+  first: true,
+  seed: true,
+  guidance: true,
+  solver: true,
+  steps: true,
+  batchSize: true,
+  sde: true,
+};
 
 /** What {@link sampleVideos} did. */
 export interface SampleReport {
@@ -76,12 +96,14 @@ const shownClips = 16;
  * @throws CoordTokError for a checkpoint that cannot be used, a class that it does not know, videos that exist; `aborted`.
  */
 export async function sampleVideos(checkpoint: string, options: SampleVideosOptions): Promise<SampleReport> {
-  const { count = 1, first = 0, out, signal, onProgress, fps = 25, solver = "heun2" } = options;
+  checkOptions(options, sampleVideosOptionNames, "sampleVideos");
+  const { count = 1, first = 0, out, overwrite, signal, onProgress, fps = 25, solver = "heun2" } = options;
+  const { seed, guidance, steps, batchSize, sde } = options;
   const videos = Array.from({ length: count }, (_, i) => join(out, `sample-${String(first + i).padStart(4, "0")}.mp4`));
   const strip = join(out, "strip.png");
   const file = await resolveCheckpoint(checkpoint);
-  const backend = await prepareBackend("inference", options);
-  const clips = Math.min(count, options.batchSize ?? 4);
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
+  const clips = Math.min(count, batchSize ?? 4);
   using generator = await openGenerator(file, {
     signal,
     onConfig: ({ model }) => {
@@ -92,20 +114,37 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
   const statistics = await statisticsOf(generator.latents, file, options.statistics);
   checkChannels(statistics, generator.config.planes.channels);
   using tokenizer = await openDecoder(generator, file, options);
-  await prepareFolder(out, [...videos, strip], options);
+  await prepareFolder(out, [...videos, strip], { overwrite });
   const shown: RgbClip[] = [];
   let [sampleSeconds, decodeSeconds, frames] = [0, 0, 0];
   let at = performance.now();
   const lap = (): number => -(at - (at = performance.now())) / 1000;
   let written = 0;
   try {
-    for await (const sample of generator.sample({ ...options, count, labels, solver, signal, onProgress })) {
+    for await (const sample of generator.sample({
+      count,
+      first,
+      seed,
+      labels,
+      guidance,
+      solver,
+      steps,
+      batchSize,
+      sde,
+      signal,
+      onProgress,
+    })) {
       sampleSeconds += lap();
       try {
         const clip = await clipOfSample(sample, statistics, tokenizer, { signal });
         frames = clip.frameCount;
         if (shown.length < shownClips) shown.push(clip);
-        await writeVideo(videos[written]!, framesOf(clip, fps), { ...options, onProgress: undefined, fps });
+        await writeVideo(videos[written]!, framesOf(clip, fps), {
+          ...pickOptions(options, ffmpegOptionNames),
+          overwrite,
+          signal,
+          fps,
+        });
         written++;
       } finally {
         disposeTree(sample.planes);
@@ -117,7 +156,7 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
       ? stoppedError(written, first, count)
       : thrown;
   }
-  await writeAtomically(strip, encodePng(stripPicture(shown)), options);
+  await writeAtomically(strip, encodePng(stripPicture(shown)), { overwrite, signal });
   const classes = labels.map((label) => generator.latents?.classes[label] ?? String(label));
   const { name, precision } = backend;
   return { videos, strip, classes, frames, solver, sampleSeconds, decodeSeconds, backend: name, precision };

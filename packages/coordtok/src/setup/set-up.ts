@@ -1,13 +1,16 @@
 import {
   checkFfmpegSetup,
+  ffmpegSetupOptionNames,
+  setupOptionNames,
   isFfmpegWheel,
   setupFfmpeg,
   setupTensorflow,
+  type FfmpegSetupOptions,
   type FfmpegSetupReport,
   type SetupOptions,
   type SetupReport,
 } from "@coordtok/backend/setup";
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
 import { describeFfmpeg, type FfmpegReport } from "@coordtok/video/node";
 
 /** What setup brings. */
@@ -18,8 +21,14 @@ export interface SetUpOptions extends Omit<SetupOptions, "wheel"> {
   /** Only this one (default: both; with wheels given, what these are for). */
   readonly only?: SetupPart | undefined;
   /** Wheels as files, for machines without network: one of TensorFlow, one of imageio-ffmpeg, or both. */
-  readonly wheels?: readonly string[] | undefined;
+  readonly wheel?: readonly string[] | undefined;
 }
+
+const setUpOptionNames: OptionNames<SetUpOptions> = {
+  ...ffmpegSetupOptionNames,
+  ...setupOptionNames,
+  only: true,
+};
 
 /** What {@link setUp} did. */
 export interface SetUpReport {
@@ -35,14 +44,16 @@ export interface SetUpReport {
  * @throws CoordTokError `setup` with the way out, `config`, `aborted`.
  */
 export async function setUp(options: SetUpOptions = {}): Promise<SetUpReport> {
-  const { only, wheels = [], force, ...common } = options;
+  checkOptions(options, setUpOptionNames, "setUp");
+  const { wheel: wheels = [], ...common } = options;
+  const { only, force } = common;
   const given: Record<SetupPart, string | undefined> = {
     ffmpeg: wheels.find(isFfmpegWheel),
     tensorflow: wheels.find((wheel) => !isFfmpegWheel(wheel)),
   };
   if (wheels.length > Object.values(given).filter((wheel) => wheel !== undefined).length)
     throw new CoordTokError("config", "Expected at most one wheel of TensorFlow and one of imageio-ffmpeg.", {
-      options: { wheels: undefined },
+      options: { wheel: undefined },
     });
   const other = only === "ffmpeg" ? "tensorflow" : "ffmpeg";
   if (only !== undefined && given[other] !== undefined)
@@ -53,10 +64,16 @@ export async function setUp(options: SetUpOptions = {}): Promise<SetUpReport> {
     only === undefined ? wheels.length === 0 || given[part] !== undefined : only === part;
   const installed = wants("ffmpeg") ? await installedFfmpeg() : undefined;
   const fetchesFfmpeg = wants("ffmpeg") && (installed === undefined || given.ffmpeg !== undefined || force === true);
-  const ffmpegOptions = { ...common, force, wheel: given.ffmpeg };
+  const ffmpegOptions = {
+    ...pickOptions<FfmpegSetupOptions, keyof FfmpegSetupOptions>(common, ffmpegSetupOptionNames),
+    wheel: given.ffmpeg,
+  };
   if (fetchesFfmpeg) await checkFfmpegSetup(ffmpegOptions);
   const tensorflow = wants("tensorflow")
-    ? await setupTensorflow({ ...common, force, wheel: given.tensorflow })
+    ? await setupTensorflow({
+        ...pickOptions<SetupOptions, keyof SetupOptions>(common, setupOptionNames),
+        wheel: given.tensorflow,
+      })
     : undefined;
   const ffmpeg = fetchesFfmpeg ? await setupFfmpeg(ffmpegOptions) : installed && { installed };
   return { tensorflow, ffmpeg };

@@ -1,12 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { disposeTree, isCoordTokError, type RgbClip } from "@coordtok/core";
+import { disposeTree, isCoordTokError, pickOptions, type RgbClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { SiT, type GeneratorConfig } from "@coordtok/diffusion";
 import type { SiTParams } from "@coordtok/diffusion/model";
 import type { CoordTok } from "@coordtok/tokenizer";
 import type { TriplaneStats } from "@coordtok/triplane";
-import { writeVideo, encodePng } from "@coordtok/video/node";
+import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { clipOfSample } from "../sample/decode-samples.js";
 import type { CommonOptions } from "../model.js";
 import { stripPicture, tiledFrames } from "../pictures/strip.js";
@@ -45,8 +45,8 @@ export async function writePreview(
     await mkdir(join(folder, "previews"), { recursive: true });
     await writeAtomically(`${path}.png`, encodePng(stripPicture(clips)), { overwrite: true });
     await writeVideo(`${path}.mp4`, tiledFrames(clips, fps), {
-      ...options,
-      onProgress: undefined,
+      ...pickOptions(options, ffmpegOptionNames),
+      signal,
       fps,
       overwrite: true,
     });

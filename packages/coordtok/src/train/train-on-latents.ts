@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { prepareBackend } from "@coordtok/backend";
-import { CoordTokError } from "@coordtok/core";
+import { backendOptionNames, prepareBackend } from "@coordtok/backend";
+import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
 import { resolveCheckpoint } from "@coordtok/core/node";
 import { countText } from "@coordtok/core/text";
 import type { Flow, SiTConfig } from "@coordtok/diffusion";
@@ -14,7 +14,7 @@ import { indexPath } from "../latents/index-file.js";
 import { openLatents, type Latents } from "../latents/open-latents.js";
 import { parseGeneratorRecord, planGenerator, type GeneratorPlan, type GeneratorRecord } from "./generator-plan.js";
 import { writePreview } from "./previews.js";
-import { disposable, findRun, type RunPlace, type TrainingOptions } from "./training-plan.js";
+import { disposable, findRun, trainingOptionNames, type RunPlace, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
 
 /** Options of {@link trainOnLatents}. */
@@ -28,6 +28,14 @@ export interface TrainOnLatentsOptions extends TrainingOptions<DiffusionTrainSet
   /** Steps between two previews (default 500); 0 for none. */
   readonly previewEvery?: number | undefined;
 }
+
+const trainOnLatentsOptionNames: OptionNames<TrainOnLatentsOptions> = {
+  ...trainingOptionNames,
+  config: true,
+  flow: true,
+  tokenizer: true,
+  previewEvery: true,
+};
 
 /** What {@link trainOnLatents} did. */
 export interface TrainLatentsReport extends Omit<TrainingResult, "psnrDb" | "validationPsnrDb"> {
@@ -45,10 +53,11 @@ export async function trainOnLatents(
   folder: string | undefined,
   options: TrainOnLatentsOptions,
 ): Promise<TrainLatentsReport> {
+  checkOptions(options, trainOnLatentsOptionNames, "trainOnLatents");
   const place = await findRun(options, parseGeneratorRecord);
   const path = folder ?? place.resumed?.record.latents;
   if (path === undefined) throw new CoordTokError("input", "Expected a folder of latents to train on.");
-  const backend = await prepareBackend("training", options);
+  const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
   await using latents = await openFilledLatents(path, options);
   const recorded = folder === undefined ? place.resumed?.record.tokenizer : undefined;
   const tokenizerPath = await findTokenizer(path, latents, options.tokenizer ?? recorded);

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
-import { prepareBackend } from "@coordtok/backend";
-import type { PerceptualLoss } from "@coordtok/core";
+import { backendOptionNames, prepareBackend } from "@coordtok/backend";
+import { checkOptions, pickOptions, type OptionNames, type PerceptualLoss } from "@coordtok/core";
 import { countText } from "@coordtok/core/text";
 import { perceptualLoss, type LpipsWeightsName } from "@coordtok/metrics";
 import { disposeLpipsParams } from "@coordtok/metrics/networks";
@@ -11,7 +11,7 @@ import { encodeTraining, psnrOfError, trainTokenizer, type TokenizerTrainSetting
 import { findVideos } from "@coordtok/video/node";
 import { heldOutPsnr } from "./held-out.js";
 import { parseTokenizerRecord, planTokenizer, type PerceptualChoice, type TokenizerPlan } from "./tokenizer-plan.js";
-import { disposable, findRun, type TrainingOptions } from "./training-plan.js";
+import { disposable, findRun, trainingOptionNames, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
 import { readTrainingClips, type TrainingClips } from "./training-videos.js";
 
@@ -31,6 +31,16 @@ export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSett
   readonly weights?: string | undefined;
 }
 
+const trainOnVideosOptionNames: OptionNames<TrainOnVideosOptions> = {
+  ...trainingOptionNames,
+  config: true,
+  validation: true,
+  validateEvery: true,
+  from: true,
+  lpips: true,
+  weights: true,
+};
+
 /** What {@link trainOnVideos} did. */
 export interface TrainReport extends TrainingResult {
   /** How many clips were trained on. */
@@ -46,9 +56,10 @@ export interface TrainReport extends TrainingResult {
  * @throws CoordTokError `aborted`, saying how to resume; and for videos, settings or folders that cannot be used.
  */
 export async function trainOnVideos(paths: readonly string[], options: TrainOnVideosOptions): Promise<TrainReport> {
+  checkOptions(options, trainOnVideosOptionNames, "trainOnVideos");
   const place = await findRun(options, parseTokenizerRecord);
   const videos = place.resumed && paths.length === 0 ? place.resumed.record.videos : await findVideos(paths);
-  const backend = await prepareBackend("training", options);
+  const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
   options.onNote?.(`${countText(videos.length, "video")} found`);
   using plan = disposable(await planTokenizer(place.resumed, options, backend));
   using perceptual = await loadPerceptual(plan.record.perceptual, options);

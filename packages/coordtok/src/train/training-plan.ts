@@ -1,7 +1,7 @@
-import { CoordTokError, type TensorTree } from "@coordtok/core";
+import { CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
 import { disposeTrainState, type LoopSettings, type StoredTraining, type TrainState } from "@coordtok/core/train";
-import type { CommonOptions } from "../model.js";
+import { commonOptionNames, type CommonOptions } from "../model.js";
 import { readRunConfig, runFolderOf } from "./run-folder.js";
 
 /** The options that every training has. */
@@ -21,6 +21,18 @@ export interface TrainingOptions<Settings extends LoopSettings> extends CommonOp
   /** A run folder, or a checkpoint in one, to resume. */
   readonly resume?: string | undefined;
 }
+
+/** The names of {@link TrainingOptions}. */
+export const trainingOptionNames: OptionNames<TrainingOptions<LoopSettings>> = {
+  ...commonOptionNames,
+  out: true,
+  settings: true,
+  minutes: true,
+  seed: true,
+  saveEvery: true,
+  keep: true,
+  resume: true,
+};
 
 /** A training to resume: its checkpoint, and what `config.json` of its run folder says. */
 export interface Resumed<RunRecord> {

@@ -1,7 +1,7 @@
 import { bytesText } from "@coordtok/core/text";
-import { CoordTokError, isCoordTokError, throwIfAborted, type RgbClip } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, pickOptions, throwIfAborted, type RgbClip } from "@coordtok/core";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
-import { readClip } from "@coordtok/video/node";
+import { ffmpegOptionNames, readClip } from "@coordtok/video/node";
 import { readSourceClip } from "../clip/source-clip.js";
 import type { CommonOptions } from "../model.js";
 
@@ -33,7 +33,9 @@ export async function readTrainingClips(
   const read = await readWholeVideos(videos, config, options);
   const heldOut: RgbClip[] = [];
   for (const path of validation)
-    heldOut.push((await readSourceClip(path, config, { ...options, onProgress: undefined })).clip);
+    heldOut.push(
+      (await readSourceClip(path, config, pickOptions(options, { ...ffmpegOptionNames, signal: true }))).clip,
+    );
   return { ...read, heldOut };
 }
 

@@ -5,6 +5,7 @@ import { formatShape } from "../shape.js";
 import type { TensorTree } from "../tree.js";
 import { checkFiniteWeights } from "./finite.js";
 import type { TensorFacts, TensorFile } from "./tensor-file.js";
+import { checkOptions, longCallOptionNames, type OptionNames } from "../options.js";
 
 /** Names of tensors and the shapes they must have. */
 export type ExpectedShapes = ReadonlyMap<string, readonly number[]>;
@@ -14,6 +15,8 @@ export interface AssignOptions extends LongCallOptions {
   /** Only the names that begin with this count; it is cut off before they are compared (default: none, all names count). */
   readonly prefix?: string | undefined;
 }
+
+const assignOptionNames: OptionNames<AssignOptions> = { ...longCallOptionNames, prefix: true };
 
 const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
 
@@ -28,6 +31,7 @@ export async function assignStrict(
   file: TensorFile,
   options: AssignOptions = {},
 ): Promise<Map<string, Tensor>> {
+  checkOptions(options, assignOptionNames, "assignStrict");
   const prefix = options.prefix ?? "";
   const found = new Map(
     [...file.entries]

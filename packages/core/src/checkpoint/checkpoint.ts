@@ -8,6 +8,7 @@ import { floatWeights } from "./int8.js";
 import type { RangeSource } from "./range-source.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors-read.js";
 import { encodeSafetensors, type EncodeOptions } from "./safetensors-write.js";
+import { checkOptions, longCallOptionNames, type OptionNames } from "../options.js";
 
 /** The keys under which a checkpoint keeps what it is in the metadata of its safetensors file; all others are the caller's. */
 const keys = { kind: "coordtok.kind", format: "coordtok.format", config: "coordtok.config" } as const;
@@ -51,6 +52,14 @@ export interface LoadOptions<Config> extends ExpectedCheckpoint<Config>, LongCal
   /** Reads only the tensors whose name begins with this, and cuts it off (default: all). */
   readonly prefix?: string | undefined;
 }
+
+const loadOptionNames: OptionNames<LoadOptions<unknown>> = {
+  ...longCallOptionNames,
+  shapes: true,
+  prefix: true,
+  kind: true,
+  parseConfig: true,
+};
 
 /** What a safetensors file of this project is for, or `undefined` for any other file. */
 export function checkpointKind(file: SafetensorsFile): string | undefined {
@@ -114,13 +123,15 @@ export async function loadCheckpoint<Config>(
   source: RangeSource | Uint8Array | Blob,
   options: LoadOptions<Config>,
 ): Promise<Checkpoint<Config>> {
+  checkOptions(options, loadOptionNames, "loadCheckpoint");
   const { file: stored, ...rest } = await openCheckpoint(source, options);
   const file = floatWeights(stored);
-  const prefix = options.prefix ?? "";
-  if (options.shapes) return { ...rest, tensors: await assignStrict(options.shapes(rest.config), file, options) };
+  const { prefix = "", shapes, signal, onProgress } = options;
+  const loading = { signal, onProgress };
+  if (shapes) return { ...rest, tensors: await assignStrict(shapes(rest.config), file, { prefix, ...loading }) };
   const names = [...file.entries.keys()].filter((name) => name.startsWith(prefix));
   const bare = names.map((name) => name.slice(prefix.length));
-  return { ...rest, tensors: await readTensors(file, bare, prefix, options) };
+  return { ...rest, tensors: await readTensors(file, bare, prefix, loading) };
 }
 
 /** What {@link saveCheckpoint} stores. */
@@ -135,6 +146,8 @@ export interface CheckpointContent {
   readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
 }
 
+const saveCheckpointOptionNames: OptionNames<Omit<EncodeOptions, "finite">> = { dtype: true };
+
 /**
  * The bytes of a checkpoint file, piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. Nothing is disposed.
  * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored, `not-finite` for numbers that are not.
@@ -143,6 +156,7 @@ export function saveCheckpoint(
   content: CheckpointContent,
   options: Omit<EncodeOptions, "finite"> = {},
 ): AsyncGenerator<Uint8Array, void> {
+  checkOptions(options, saveCheckpointOptionNames, "saveCheckpoint");
   const { tensors } = content;
   const leaves = isNamed(tensors) ? [...tensors] : treeEntries(tensors);
   return encodeSafetensors(

@@ -4,6 +4,7 @@ import { formatShape } from "../shape.js";
 import { areFinite } from "./finite.js";
 import { bfloatFromFloat, halfFromFloat } from "./half.js";
 import { bytesPerElement, longestHeader, type SafetensorsType } from "./safetensors-header.js";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /** A tensor to write under a name. */
 export interface NamedTensor {
@@ -41,6 +42,8 @@ export interface EncodeOptions {
   readonly finite?: boolean | undefined;
 }
 
+const encodeOptionNames: OptionNames<EncodeOptions> = { dtype: true, finite: true };
+
 interface Part {
   readonly name: string;
   readonly dtype: SafetensorsType;
@@ -63,6 +66,7 @@ export async function* encodeSafetensors(
   metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>> = {},
   options: EncodeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
+  checkOptions(options, encodeOptionNames, "encodeSafetensors");
   const { dtype = "F32", finite = false } = options;
   const storageOf = typeof dtype === "function" ? dtype : (): FloatStorage => dtype;
   const parts = Array.from(tensors, (item) => partOf(item, storageOf(item.name)));

@@ -2,6 +2,7 @@ import { reshape, type Rank, type ShapeMap, type Tensor, type Tensor1D, type Ten
 import type { Initializer } from "./init.js";
 import { operation } from "./operation.js";
 import { affine, columnSums, product } from "./product.js";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /** The parameters of an affine map. */
 export type LinearParams = {
@@ -16,8 +17,10 @@ export function createLinear(
   init: Initializer,
   inputs: number,
   outputs: number,
-  { bias = true }: { bias?: boolean } = {},
+  options: { readonly bias?: boolean } = {},
 ): LinearParams {
+  checkOptions(options, { bias: true } satisfies OptionNames<typeof options>, "createLinear");
+  const { bias = true } = options;
   return { kernel: init.kernel(inputs, outputs), bias: bias ? init.zeros(outputs) : undefined };
 }
 
@@ -30,8 +33,10 @@ export function createLinear(
 export function linear<R extends Rank>(
   params: LinearParams,
   x: Tensor<R>,
-  { inputGradient = true }: { inputGradient?: boolean } = {},
+  options: { readonly inputGradient?: boolean } = {},
 ): Tensor<R> {
+  checkOptions(options, { inputGradient: true } satisfies OptionNames<typeof options>, "linear");
+  const { inputGradient = true } = options;
   const { kernel, bias } = params;
   const [inputs, outputs] = kernel.shape;
   const rows = x.size / inputs;

@@ -5,6 +5,7 @@ import type { Initializer } from "./init.js";
 import { createLayerNorm, layerNorm, type LayerNormParams } from "./layer-norm.js";
 import { createLinear, linear, type LinearParams } from "./linear.js";
 import { createMlp, mlp, type MlpParams } from "./mlp.js";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /** The parameters of a self-attention of width E. */
 export type SelfAttentionParams = {
@@ -62,12 +63,16 @@ export interface BlockOptions {
   readonly keyBias?: KeyBias | undefined;
 }
 
+const blockOptionNames: OptionNames<BlockOptions> = { heads: true, epsilon: true, keyBias: true };
+
 /** A fresh block; `bias` says whether the query, key and value maps have one, all other maps do. */
 export function createTransformerBlock(
   init: Initializer,
   width: number,
-  { bias }: { bias: boolean },
+  options: { readonly bias: boolean },
 ): TransformerBlockParams {
+  checkOptions(options, { bias: true } satisfies OptionNames<typeof options>, "createTransformerBlock");
+  const { bias } = options;
   return {
     attentionNorm: createLayerNorm(init, width),
     attention: {
@@ -100,6 +105,7 @@ export function createMemoryBlock(init: Initializer, width: number): MemoryBlock
 
 /** `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`. */
 export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
+  checkOptions(options, blockOptionNames, "transformerBlock");
   if (hasFusedBlocks()) return fusedTransformerBlock(params, x, options);
   return tidy(() => {
     const attended = add<Tensor3D>(x, attend(params.attention, norm(params.attentionNorm, x, options), options));
@@ -109,6 +115,7 @@ export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, op
 
 /** `x += cross(norm(x), memory)`, `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`, `memory [B, M, E]`. */
 export function memoryBlock(params: MemoryBlockParams, x: Tensor3D, memory: Tensor3D, options: BlockOptions): Tensor3D {
+  checkOptions(options, blockOptionNames, "memoryBlock");
   return tidy(() => {
     const informed = addFromMemory(params, x, memory, options);
     // The key bias is the memory's.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { LongCallOptions } from "../progress.js";
 import { sha256OfFile } from "./file-source.js";
 import { writeAtomically } from "./write-file.js";
+import { checkOptions, longCallOptionNames } from "../options.js";
 
 /** What is known about one of our files. */
 export interface FileFacts {
@@ -43,6 +44,7 @@ export async function checkFiles(
   files: readonly FileFacts[],
   options: LongCallOptions = {},
 ): Promise<string | undefined> {
+  checkOptions(options, longCallOptionNames, "checkFiles");
   const before = await readChecked(folder);
   const now: Record<string, string> = {};
   for (const { path, bytes, sha256 } of files) {

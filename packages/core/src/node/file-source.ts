@@ -5,6 +5,7 @@ import { CoordTokError, throwIfAborted } from "../errors.js";
 import type { LongCallOptions } from "../progress.js";
 import { fileReadError } from "./file-error.js";
 import { openOrdinaryFile } from "./ordinary-file.js";
+import { checkOptions, longCallOptionNames } from "../options.js";
 
 /** An open file of which any part can be read. Close it when done. */
 export interface FileSource extends RangeSource {
@@ -59,6 +60,7 @@ async function readFully(handle: FileHandle, path: string, offset: number, lengt
  * @throws CoordTokError `file-not-found`, `file-read`, `aborted`.
  */
 export async function sha256OfFile(path: string, options: LongCallOptions = {}): Promise<string> {
+  checkOptions(options, longCallOptionNames, "sha256OfFile");
   const { signal, onProgress } = options;
   const { handle, size } = await openOrdinaryFile(path);
   try {

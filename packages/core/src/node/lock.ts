@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { throwIfAborted } from "../errors.js";
 import { readText } from "./read-text.js";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /** What a lock file says. */
 interface Owner {
@@ -25,6 +26,8 @@ export interface LockOptions {
   readonly silentSeconds?: number | undefined;
 }
 
+const lockOptionNames: OptionNames<LockOptions> = { signal: true, onWait: true, silentSeconds: true };
+
 const heartbeatSeconds = 5;
 const usualSilence = { sameHost: 600, otherHost: 60, unreadable: 5 } as const;
 
@@ -34,6 +37,7 @@ const usualSilence = { sameHost: 600, otherHost: 60, unreadable: 5 } as const;
  * @throws CoordTokError `aborted`, or the system's error when the file cannot be written.
  */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<() => Promise<void>> {
+  checkOptions(options, lockOptionNames, "acquireLock");
   const owner: Owner = { pid: process.pid, host: hostname(), token: randomUUID() };
   let told = false;
   while (!(await tryToTake(path, owner))) {

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { throwIfAborted } from "../errors.js";
 import { endWithParent, killGroup } from "./end-with-parent.js";
 import { pathVariable, searchPath } from "./find-program.js";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /** When a program has taken too long: after `seconds` in all, or after `silentSeconds` in which it neither wrote nor took anything. */
 export type TimeLimit = { readonly seconds: number } | { readonly silentSeconds: number };
@@ -26,6 +27,15 @@ export interface StartOptions {
   /** Called with each line of standard error that is not empty; lines are cut at 4096 characters. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
+
+const startOptionNames: OptionNames<StartOptions> = {
+  limit: true,
+  signal: true,
+  env: true,
+  cwd: true,
+  input: true,
+  onLine: true,
+};
 
 /** How a program ended. */
 export interface ProgramEnd {
@@ -57,6 +67,8 @@ export interface RunOptions extends Omit<StartOptions, "input" | "onLine"> {
   readonly onOutput?: ((text: string) => void) | undefined;
 }
 
+const runOptionNames: OptionNames<RunOptions> = { onOutput: true, signal: true, limit: true, env: true, cwd: true };
+
 /** The result of a program that has ended. */
 export interface ProgramResult extends ProgramEnd {
   /** Its standard output, at most the first 8 MiB. */
@@ -77,6 +89,7 @@ const lastLines = 100;
  * @param path absolute, as `findProgram` gives it.
  */
 export function startProgram(path: string, args: readonly string[], options: StartOptions): RunningProgram {
+  checkOptions(options, startOptionNames, "startProgram");
   if (!isAbsolute(path)) throw new TypeError(`Expected the absolute path of a program, got "${path}".`);
   const cwd = options.cwd ?? neutralFolder();
   let child: ChildProcess;
@@ -129,6 +142,7 @@ export function startProgram(path: string, args: readonly string[], options: Sta
  * @throws CoordTokError `aborted`. A program that fails, takes too long or does not start is a result, not an error.
  */
 export async function runProgram(path: string, args: readonly string[], options: RunOptions): Promise<ProgramResult> {
+  checkOptions(options, runOptionNames, "runProgram");
   throwIfAborted(options.signal);
   const lines: string[] = [];
   let stdout = "";
@@ -136,11 +150,12 @@ export async function runProgram(path: string, args: readonly string[], options:
     lines.push(line);
     if (lines.length > firstLines + lastLines) lines.splice(firstLines, 1);
   };
-  const program = startProgram(path, args, { ...options, onLine });
+  const { onOutput, ...started } = options;
+  const program = startProgram(path, args, { ...started, onLine });
   program.stdout.setEncoding("utf8");
   program.stdout.on("data", (text: string) => {
     if (stdout.length < mostOutput) stdout += text.slice(0, mostOutput - stdout.length);
-    options.onOutput?.(text);
+    onOutput?.(text);
   });
   const end = await program.ended;
   throwIfAborted(options.signal);

@@ -2,6 +2,7 @@ import { CoordTokError } from "../errors.js";
 import { bytesText } from "../text/text.js";
 import { fileReadError } from "./file-error.js";
 import { openOrdinaryFile } from "./ordinary-file.js";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /** Options of {@link readText}. */
 export interface ReadTextOptions {
@@ -9,11 +10,15 @@ export interface ReadTextOptions {
   readonly mostBytes?: number | undefined;
 }
 
+const readTextOptionNames: OptionNames<ReadTextOptions> = { mostBytes: true };
+
 /**
  * Reads a text file as UTF-8.
  * @throws CoordTokError `file-not-found`; `file-read` for anything but an ordinary file that may be read; `file-format` for one that is too large.
  */
-export async function readText(path: string, { mostBytes = 2 ** 28 }: ReadTextOptions = {}): Promise<string> {
+export async function readText(path: string, options: ReadTextOptions = {}): Promise<string> {
+  checkOptions(options, readTextOptionNames, "readText");
+  const { mostBytes = 2 ** 28 } = options;
   const { handle, size } = await openOrdinaryFile(path);
   try {
     if (size > mostBytes)

@@ -4,6 +4,7 @@ import { access, link, open, realpath, rename, rm, stat, type FileHandle } from 
 import { basename, dirname, extname, join } from "node:path";
 import { CoordTokError, throwIfAborted } from "../errors.js";
 import { fileWriteError } from "./file-error.js";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /** Whether an existing file may be replaced. */
 export interface OverwriteOption {
@@ -11,12 +12,15 @@ export interface OverwriteOption {
   readonly overwrite?: boolean | undefined;
 }
 
+const overwriteOptionNames: OptionNames<OverwriteOption> = { overwrite: true };
+
 /**
  * Checks before long work that a file can be written afterwards.
  * @throws CoordTokError `file-exists` when there is a file already and `overwrite` is not set; `file-write` when the path is a
  * folder or a device, or when its folder is missing or not writable.
  */
 export async function checkOutput(path: string, options: OverwriteOption = {}): Promise<void> {
+  checkOptions(options, overwriteOptionNames, "checkOutput");
   if (basename(path) === "")
     throw new CoordTokError("file-write", `Expected the path of a file to write, got "${path}".`);
   const folder = dirname(path);
@@ -74,6 +78,7 @@ export function temporaryPathFor(path: string): string {
  * @throws CoordTokError `file-exists`, `file-write`. The temporary file is left in place then.
  */
 export async function moveIntoPlace(temporary: string, path: string, options: OverwriteOption = {}): Promise<void> {
+  checkOptions(options, overwriteOptionNames, "moveIntoPlace");
   try {
     if (options.overwrite === true) await rename(temporary, await behindLinks(path));
     else await moveWithoutReplacing(temporary, path);
@@ -114,6 +119,8 @@ export interface WriteOptions extends OverwriteOption {
   readonly signal?: AbortSignal | undefined;
 }
 
+const writeOptionNames: OptionNames<WriteOptions> = { signal: true, overwrite: true };
+
 /**
  * Writes a file so that it is there as a whole or not at all: into a temporary file beside it, flushed to the disk, then renamed.
  * On failure or abort the temporary file is removed and an existing file stays as it was. An error that the content itself
@@ -121,14 +128,15 @@ export interface WriteOptions extends OverwriteOption {
  * @throws CoordTokError `file-exists`, `file-write`, `aborted`.
  */
 export async function writeAtomically(path: string, content: FileContent, options: WriteOptions = {}): Promise<void> {
-  const { signal } = options;
+  checkOptions(options, writeOptionNames, "writeAtomically");
+  const { overwrite, signal } = options;
   throwIfAborted(signal);
-  await checkOutput(path, options);
+  await checkOutput(path, { overwrite });
   const temporary = temporaryPathFor(await behindLinks(path));
   try {
     await writeTemporary(temporary, path, content, signal);
     throwIfAborted(signal);
-    await moveIntoPlace(temporary, path, options);
+    await moveIntoPlace(temporary, path, { overwrite });
   } catch (thrown) {
     await rm(temporary, { force: true });
     throw thrown;

@@ -11,3 +11,5 @@ export {
   type StateDictOptions,
   type TransferredTensor,
 } from "./tensors.js";
+export { checkTensorNames } from "../checkpoint/assign.js";
+export { bytesOfFloats } from "../checkpoint/safetensors-write.js";

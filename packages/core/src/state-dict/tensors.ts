@@ -6,6 +6,7 @@ import { CoordTokError, throwIfAborted } from "../errors.js";
 import type { LongCallOptions } from "../progress.js";
 import { disposeTree, treeEntries, type TensorTree } from "../tree.js";
 import { oursFromTheirs, stateDictShapes, theirsFromOurs, type StateDictRow } from "./rows.js";
+import { checkOptions, longCallOptionNames, type OptionNames } from "../options.js";
 
 /** A tensor whose numbers are found when they are asked for. */
 export interface TransferredTensor {
@@ -35,6 +36,8 @@ export interface StateDictOptions extends LongCallOptions {
   /** The shapes of the tensors that the state dict has beside those of the rows, by name; they are not read (default: none). */
   readonly others?: ExpectedShapes | undefined;
 }
+
+const stateDictOptionNames: OptionNames<StateDictOptions> = { ...longCallOptionNames, others: true };
 
 /** Our tensors out of a state dict, in the order of the rows; a tensor of theirs is read when one of ours is asked for. */
 export function ourTensors(rows: readonly StateDictRow[], stateDict: TensorFile): TransferredTensor[] {
@@ -91,6 +94,7 @@ export async function paramsFromStateDict(
   stateDict: TensorFile,
   options: StateDictOptions = {},
 ): Promise<TensorTree> {
+  checkOptions(options, stateDictOptionNames, "paramsFromStateDict");
   checkStateDict(rows, stateDict, options.others);
   const leaves: [string, Tensor][] = [];
   try {

@@ -1,4 +1,4 @@
-import { treeLeaves, type Random, type TensorTree } from "@coordtok/core";
+import { checkOptions, treeLeaves, type OptionNames, type Random, type TensorTree } from "@coordtok/core";
 import { addN, mean, mul, reshape, square, tensor1d, tidy, type Tensor1D } from "@tensorflow/tfjs-core";
 import { interpolant } from "./interpolant.js";
 import type { Interval } from "./interval.js";
@@ -89,8 +89,10 @@ export function drawTimes(
   distribution: TimeDistribution,
   { from, to }: Interval,
   random: Random,
-  { mean: centre = 0, deviation = 1 }: { readonly mean?: number; readonly deviation?: number } = {},
+  options: { readonly mean?: number; readonly deviation?: number } = {},
 ): Float32Array {
+  checkOptions(options, { mean: true, deviation: true } satisfies OptionNames<typeof options>, "drawTimes");
+  const { mean: centre = 0, deviation = 1 } = options;
   const draw = (): number => {
     if (distribution === "uniform") return random.uniform();
     const [normal] = random.normals(1);

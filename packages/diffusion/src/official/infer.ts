@@ -1,4 +1,4 @@
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 import { checkConfig, type SiTConfig } from "../config.js";
 import { headsOfWidth } from "../presets.js";
 
@@ -16,6 +16,8 @@ export interface InferOptions {
   readonly classes?: number | undefined;
 }
 
+const inferOptionNames: OptionNames<InferOptions> = { heads: true, classes: true };
+
 /** What shapes leave open, out of the arguments that a training script saved beside the weights, by official name. */
 export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOptions {
   const classes = saved.get("num_classes");
@@ -31,6 +33,7 @@ export function configFromOfficialShapes(
   shapes: ReadonlyMap<string, readonly number[]>,
   options: InferOptions = {},
 ): SiTConfig {
+  checkOptions(options, inferOptionNames, "configFromOfficialShapes");
   const shape = (name: string, axes: number): readonly number[] => {
     const found = shapes.get(name);
     if (found === undefined) throw notSit(`has no tensor "${name}"`);

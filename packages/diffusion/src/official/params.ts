@@ -1,4 +1,4 @@
-import type { LongCallOptions, TensorFile } from "@coordtok/core";
+import { checkOptions, longCallOptionNames, type LongCallOptions, type TensorFile } from "@coordtok/core";
 import { checkStateDict, paramsFromStateDict, stateDictFromParams } from "@coordtok/core/state-dict";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import type { SiTConfig } from "../config.js";
@@ -18,6 +18,7 @@ export async function paramsFromOfficial(
   stateDict: TensorFile,
   options?: LongCallOptions,
 ): Promise<SiTParams> {
+  checkOptions(options, longCallOptionNames, "paramsFromOfficial");
   const rows = officialRows(config);
   const { name, shape } = officialPositions(config);
   const others = new Map([[name, shape]]);

@@ -1,4 +1,13 @@
-import { checkInteger, checkNumber, CoordTokError, treeFromLeaves, treeLeaves, type TensorTree } from "@coordtok/core";
+import {
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  CoordTokError,
+  treeFromLeaves,
+  treeLeaves,
+  type OptionNames,
+  type TensorTree,
+} from "@coordtok/core";
 import { concat, slice, type Tensor } from "@tensorflow/tfjs-core";
 import type { Field } from "../flow/prediction.js";
 import { tidyTree, weightedSum } from "../flow/tree-math.js";
@@ -12,6 +21,8 @@ export interface GuidanceOptions {
   /** Guides only the first channels, as published samplers do with 3 (default: all). */
   readonly channels?: number | undefined;
 }
+
+const guidanceOptionNames: OptionNames<GuidanceOptions> = { scale: true, interval: true, channels: true };
 
 /** Checks guidance. @throws CoordTokError `config`. */
 function checkGuidance({ scale, interval = [0, 1], channels }: GuidanceOptions): void {
@@ -33,6 +44,7 @@ export function guidedField<T extends TensorTree>(
   unconditional: Field<T>,
   options: GuidanceOptions,
 ): Field<T> {
+  checkOptions(options, guidanceOptionNames, "guidedField");
   checkGuidance(options);
   const { scale, interval: [from, to] = [0, 1], channels } = options;
   return (x, t) => {

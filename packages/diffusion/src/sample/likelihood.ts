@@ -1,4 +1,12 @@
-import { disposeTree, treeLeaves, treeMap, type Random, type TensorTree } from "@coordtok/core";
+import {
+  checkOptions,
+  disposeTree,
+  treeLeaves,
+  treeMap,
+  type OptionNames,
+  type Random,
+  type TensorTree,
+} from "@coordtok/core";
 import { lossAndGradients } from "@coordtok/core/train";
 import {
   add,
@@ -17,7 +25,7 @@ import {
   type Tensor1D,
 } from "@tensorflow/tfjs-core";
 import type { Field } from "../flow/prediction.js";
-import { solveOde, type OdeOptions } from "./ode.js";
+import { odeOptionNames, solveOde, type OdeOptions } from "./ode.js";
 import { randomLike, tidyTree } from "../flow/tree-math.js";
 
 /** Options of {@link logLikelihood}. */
@@ -25,6 +33,8 @@ export interface LikelihoodOptions extends OdeOptions {
   /** One generator for each clip, of the random directions along which the divergence is measured. */
   readonly randoms: readonly Random[];
 }
+
+const likelihoodOptionNames: OptionNames<LikelihoodOptions> = { ...odeOptionNames, randoms: true };
 
 /**
  * The logarithm of the density that a flow gives to clips, in nats: clips are followed back to noise, and the divergence of the velocity
@@ -40,6 +50,7 @@ export async function logLikelihood<T extends TensorTree>(
   data: T,
   options: LikelihoodOptions,
 ): Promise<Float32Array> {
+  checkOptions(options, likelihoodOptionNames, "logLikelihood");
   const { randoms, ...solving } = options;
   const clips = randoms.length;
   const signs = randomLike(data, randoms, (random, count) =>

@@ -1,11 +1,14 @@
 import {
   checkInteger,
   checkNumber,
+  checkOptions,
   CoordTokError,
   disposeTree,
+  longCallOptionNames,
   macrotask,
   throwIfAborted,
   type LongCallOptions,
+  type OptionNames,
   type TensorTree,
 } from "@coordtok/core";
 import type { Field } from "../flow/prediction.js";
@@ -35,6 +38,19 @@ export interface OdeOptions extends LongCallOptions {
   readonly overshoot?: boolean | undefined;
 }
 
+/** The names of {@link OdeOptions}. */
+export const odeOptionNames: OptionNames<OdeOptions> = {
+  ...longCallOptionNames,
+  solver: true,
+  steps: true,
+  from: true,
+  to: true,
+  relativeTolerance: true,
+  absoluteTolerance: true,
+  maxSteps: true,
+  overshoot: true,
+};
+
 /** A state and its time. */
 export interface TimedState<T extends TensorTree> {
   /** The time. */
@@ -56,10 +72,16 @@ export function timeGrid(from: number, to: number, count: number): number[] {
  * @throws CoordTokError `config` for options out of range, `input` when an adaptive solver cannot continue, `aborted`.
  */
 export async function solveOde<T extends TensorTree>(field: Field<T>, init: T, options: OdeOptions = {}): Promise<T> {
+  checkOptions(options, odeOptionNames, "solveOde");
   let last: T | undefined;
   for await (const { state } of odeTrajectory(field, init, { ...options, times: [options.to ?? 1] })) last = state;
   return last!;
 }
+
+const odeTrajectoryOptionNames: OptionNames<OdeOptions & { readonly times?: readonly number[] | undefined }> = {
+  ...odeOptionNames,
+  times: true,
+};
 
 /**
  * The states on the way of {@link solveOde}.
@@ -72,6 +94,7 @@ export async function* odeTrajectory<T extends TensorTree>(
   init: T,
   options: OdeOptions & { readonly times?: readonly number[] | undefined } = {},
 ): AsyncGenerator<TimedState<T>, void, void> {
+  checkOptions(options, odeTrajectoryOptionNames, "odeTrajectory");
   const { from = 0, to = 1, solver = "heun2", steps = 50, signal, onProgress } = options;
   const tableau = tableauOf(solver);
   checkInteger(steps, "steps", 1);

@@ -2,11 +2,14 @@ import {
   checkChoice,
   checkInteger,
   checkNumber,
+  checkOptions,
   CoordTokError,
   disposeTree,
+  longCallOptionNames,
   macrotask,
   throwIfAborted,
   type LongCallOptions,
+  type OptionNames,
   type TensorTree,
 } from "@coordtok/core";
 import { interpolant } from "../flow/interpolant.js";
@@ -60,6 +63,19 @@ export interface SdeOptions<T extends TensorTree> extends LongCallOptions {
   readonly to?: number | undefined;
 }
 
+const sdeOptionNames: OptionNames<SdeOptions<TensorTree>> = {
+  ...longCallOptionNames,
+  noise: true,
+  solver: true,
+  steps: true,
+  form: true,
+  norm: true,
+  last: true,
+  lastStepSize: true,
+  from: true,
+  to: true,
+};
+
 /**
  * Samples with noise added on the way (`docs/spec.md#sde-samplers`). The defaults are the published sampler.
  * @param model predicts what the flow says.
@@ -73,6 +89,7 @@ export async function solveSde<T extends TensorTree>(
   init: T,
   options: SdeOptions<T>,
 ): Promise<T> {
+  checkOptions(options, sdeOptionNames, "solveSde");
   let last: T | undefined;
   for await (const { state } of sdeTrajectory(model, flow, init, options)) {
     disposeTree(last);
@@ -88,6 +105,7 @@ export async function* sdeTrajectory<T extends TensorTree>(
   init: T,
   options: SdeOptions<T>,
 ): AsyncGenerator<TimedState<T>, void, void> {
+  checkOptions(options, sdeOptionNames, "sdeTrajectory");
   const { solver, form, norm, last, lastStepSize, steps } = checkedOptions(options);
   const noisySteps = last === "none" ? steps : steps - 1;
   const use = { form, lastStepSize: last === "none" ? 0 : lastStepSize };

@@ -1,4 +1,4 @@
-import type { LongCallOptions, RangeSource } from "@coordtok/core";
+import { checkOptions, longCallOptionNames, type LongCallOptions, type RangeSource } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { encodeTrainState, readTrainState, type StoredTraining } from "@coordtok/core/train";
 import {
@@ -34,6 +34,7 @@ export async function readTraining(
   source: RangeSource | Uint8Array | Blob,
   options: LongCallOptions = {},
 ): Promise<SavedTraining> {
+  checkOptions(options, longCallOptionNames, "readTraining");
   const { metadata, ...training } = await readTrainState<GeneratorConfig, DiffusionTrainSettings, SiTParams>(source, {
     ...options,
     kind: checkpointKind,

@@ -1,4 +1,13 @@
-import { checkChoice, checkInteger, checkNumber, CoordTokError, disposeTree, type Random } from "@coordtok/core";
+import {
+  checkChoice,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  CoordTokError,
+  disposeTree,
+  type OptionNames,
+  type Random,
+} from "@coordtok/core";
 import {
   adamwDefaults,
   initialTrainState,
@@ -88,6 +97,17 @@ export interface TrainDiffusionOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const trainDiffusionOptionNames: OptionNames<TrainDiffusionOptions> = {
+  config: true,
+  flow: true,
+  latents: true,
+  statistics: true,
+  settings: true,
+  state: true,
+  seed: true,
+  signal: true,
+};
+
 /** One step of training. */
 export interface TrainDiffusionStep {
   /** The state after the step; it is freed when the next step is asked for, and the caller's after the last one. */
@@ -117,6 +137,7 @@ interface Batch {
  * @throws CoordTokError `config` for settings out of range, `input` when the latents end before the training or have unknown labels.
  */
 export async function* trainDiffusion(options: TrainDiffusionOptions): AsyncGenerator<TrainDiffusionStep, void, void> {
+  checkOptions(options, trainDiffusionOptionNames, "trainDiffusion");
   const { config, flow = defaultFlow, signal, seed = 0 } = options;
   const settings: DiffusionTrainSettings = { ...trainDefaults, ...options.settings };
   checkTrainSettings(settings);

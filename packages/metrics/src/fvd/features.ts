@@ -1,4 +1,13 @@
-import { checkInteger, CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import {
+  checkInteger,
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+  type RgbFrame,
+} from "@coordtok/core";
 import { reshape, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { framesOf, tensorOfFrames, type FrameSource } from "../frames.js";
 import { i3d, type I3dOutput } from "./i3d.js";
@@ -14,6 +23,12 @@ export interface FvdFeatureOptions extends LongCallOptions {
   readonly windowLength?: number | undefined;
 }
 
+const fvdFeatureOptionNames: OptionNames<FvdFeatureOptions> = {
+  ...longCallOptionNames,
+  output: true,
+  windowLength: true,
+};
+
 const byteValues = Float32Array.from({ length: 256 }, (_, byte) => byte);
 
 /**
@@ -26,6 +41,7 @@ export async function* fvdFeatures(
   frames: FrameSource,
   options: FvdFeatureOptions = {},
 ): AsyncGenerator<Float32Array, void> {
+  checkOptions(options, fvdFeatureOptionNames, "fvdFeatures");
   const { signal, onProgress } = options;
   const windows = new FeatureWindows(params, options);
   let done = 0;
@@ -47,6 +63,7 @@ export class FeatureWindows {
 
   /** @param params must live as long as frames are taken. @throws CoordTokError `config` for a window that is too short. */
   constructor(params: I3dParams, options: FvdFeatureOptions = {}) {
+    checkOptions(options, fvdFeatureOptionNames, "FeatureWindows");
     this.#params = params;
     this.#output = options.output ?? "logits";
     this.#length = checkInteger(options.windowLength ?? 16, "the frames of a window", 9);

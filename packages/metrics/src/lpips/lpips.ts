@@ -16,7 +16,14 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError, type PerceptualLoss, type Random } from "@coordtok/core";
+import {
+  checkOptions,
+  checkShape,
+  CoordTokError,
+  type OptionNames,
+  type PerceptualLoss,
+  type Random,
+} from "@coordtok/core";
 import { hasFused, isRecording, operation } from "@coordtok/core/nn";
 import { pairDistance, sliceDistance } from "./distance.js";
 import { checkFrameSize, features, featureSizes } from "./features.js";
@@ -35,6 +42,8 @@ export interface LpipsOptions {
   readonly dropoutKeep?: readonly Tensor4D[] | undefined;
 }
 
+const lpipsOptionNames: OptionNames<LpipsOptions> = { dropoutKeep: true };
+
 /**
  * LPIPS, the learned distance of how different frames look: 0 for equal ones, larger for worse (`docs/spec.md#lpips`).
  * It is differentiable with respect to `prediction` (an all-zero feature gives the gradient 0, not NaN); `target` and the weights are
@@ -50,6 +59,7 @@ export function lpips(
   target: Tensor4D,
   options: LpipsOptions = {},
 ): Tensor1D {
+  checkOptions(options, lpipsOptionNames, "lpips");
   return tidy(() => addN(layerDistances(params, prediction, target, options)) as Tensor1D);
 }
 
@@ -63,6 +73,7 @@ export function lpipsPerLayer(
   target: Tensor4D,
   options: LpipsOptions = {},
 ): Tensor2D {
+  checkOptions(options, lpipsOptionNames, "lpipsPerLayer");
   return tidy(() => stack(layerDistances(params, prediction, target, options), 1) as Tensor2D);
 }
 
@@ -85,11 +96,14 @@ export interface PerceptualLossOptions {
   readonly dropout?: Random | undefined;
 }
 
+const perceptualLossOptionNames: OptionNames<PerceptualLossOptions> = { dropout: true };
+
 /**
  * LPIPS as the loss that the tokenizer's second training stage takes: the **sum** over the frames (`docs/spec.md#stage-2-loss`).
  * @param params must live as long as the loss is used.
  */
 export function perceptualLoss(params: LpipsParams, options: PerceptualLossOptions = {}): PerceptualLoss {
+  checkOptions(options, perceptualLossOptionNames, "perceptualLoss");
   return (prediction, target) =>
     tidy(() => {
       const dropoutKeep = options.dropout && lpipsDropoutMasks(params, prediction.shape, options.dropout);

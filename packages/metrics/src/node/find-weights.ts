@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { checkOptions, CoordTokError, longCallOptionNames, type LongCallOptions } from "@coordtok/core";
 import { sha256OfFile } from "@coordtok/core/node";
 import type { WeightFile } from "../weights.js";
 
@@ -26,6 +26,7 @@ export async function findWeights(
   folder: string,
   options: LongCallOptions = {},
 ): Promise<FoundWeights[]> {
+  checkOptions(options, longCallOptionNames, "findWeights");
   const places = await Promise.all(files.map(async (file) => locate(file, folder)));
   const missing = files.filter((_, i) => places[i] === undefined);
   if (missing.length > 0) throw missingError(missing, folder);

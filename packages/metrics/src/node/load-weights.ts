@@ -1,6 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { checkFiniteWeights, CoordTokError, throwIfAborted, type LongCallOptions } from "@coordtok/core";
+import {
+  checkFiniteWeights,
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  throwIfAborted,
+  type LongCallOptions,
+} from "@coordtok/core";
 import { fileReadError, openFileSource, sha256OfFile } from "@coordtok/core/node";
 import { findStateDicts, openTorch } from "@coordtok/core/torch";
 import type { Tensor } from "@tensorflow/tfjs-core";
@@ -28,6 +35,7 @@ export async function loadLpips(
   folder: string,
   options: LongCallOptions = {},
 ): Promise<LoadedWeights<LpipsParams>> {
+  checkOptions(options, longCallOptionNames, "loadLpips");
   const files = await findWeights(lpipsWeightFiles(network), folder, options);
   const tensors = new Map<string, Tensor>();
   try {
@@ -52,6 +60,7 @@ export async function loadLpips(
  * file of the published name has another content; `file-format`; `aborted`.
  */
 export async function loadI3d(path: string, options: LongCallOptions = {}): Promise<LoadedWeights<I3dParams>> {
+  checkOptions(options, longCallOptionNames, "loadI3d");
   const sha256 = await sha256OfFile(path, options).catch((thrown: unknown) => {
     const error = fileReadError(thrown, path);
     if (error.code !== "file-not-found") throw error;

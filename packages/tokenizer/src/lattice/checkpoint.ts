@@ -1,17 +1,18 @@
 import {
-  bytesOfFloats,
+  checkOptions,
   CoordTokError,
   int8Weights,
   messageOf,
   treeEntries,
   type Json,
   type NamedBytes,
+  type OptionNames,
   type RangeSource,
   type SafetensorsFile,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
-import { checkStateDict, ourTensors } from "@coordtok/core/state-dict";
-import { encodeFormBytes, loadForm, type LoadFormOptions } from "../checkpoint.js";
+import { bytesOfFloats, checkStateDict, ourTensors } from "@coordtok/core/state-dict";
+import { encodeFormBytes, loadForm, loadTokenizerOptionNames, type LoadFormOptions } from "../checkpoint.js";
 import { checkLatticeConfig, type LatticeConfig } from "./config.js";
 import { latticeParamShapes, type LatticeParams } from "./params.js";
 import { latticeConfigFromReference, latticeRows, type ReferenceConfig } from "./state-dict.js";
@@ -36,6 +37,7 @@ export async function loadLattice(
   source: RangeSource | Uint8Array | Blob,
   options: LoadLatticeOptions = {},
 ): Promise<LoadedLattice> {
+  checkOptions(options, loadTokenizerOptionNames, "loadLattice");
   return loadForm<LatticeConfig, LatticeParams>(source, parseLatticeConfig, latticeParamShapes, options);
 }
 
@@ -61,12 +63,15 @@ export interface EncodeLatticeOptions {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
+const encodeLatticeOptionNames: OptionNames<EncodeLatticeOptions> = { storage: true, metadata: true };
+
 /** The bytes of a checkpoint with the weights of a lattice tokenizer, for `writeAtomically` of `@coordtok/core/node`. Nothing is freed. */
 export async function* encodeLatticeCheckpoint(
   config: LatticeConfig,
   params: LatticeParams,
   options: EncodeLatticeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
+  checkOptions(options, encodeLatticeOptionNames, "encodeLatticeCheckpoint");
   const leaves = treeEntries(params);
   const tensors: NamedBytes[] = [];
   for (const [path, leaf] of leaves)
@@ -83,6 +88,7 @@ export async function* convertReference(
   file: SafetensorsFile,
   options: EncodeLatticeOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
+  checkOptions(options, encodeLatticeOptionNames, "convertReference");
   const config = referenceConfigOf(file);
   const rows = latticeRows(config);
   checkStateDict(rows, file);

@@ -1,9 +1,12 @@
 import {
+  checkOptions,
   CoordTokError,
+  longCallOptionNames,
   macrotask,
   throwIfAborted,
   type Clip,
   type LongCallOptions,
+  type OptionNames,
   type Rectangle,
 } from "@coordtok/core";
 import { unpatchify } from "@coordtok/core/nn";
@@ -23,6 +26,13 @@ export interface LatticeDecodeOptions extends LongCallOptions {
   readonly rectangle?: Rectangle | undefined;
 }
 
+const latticeDecodeOptionNames: OptionNames<LatticeDecodeOptions> = {
+  ...longCallOptionNames,
+  size: true,
+  times: true,
+  rectangle: true,
+};
+
 /**
  * Decodes a triplane to frames, one block of time after the other, each in the same way whatever else is decoded: a frame has the same
  * bits alone and among all others, on one backend.
@@ -36,6 +46,7 @@ export async function decodeLattice(
   triplane: Triplane,
   options: LatticeDecodeOptions = {},
 ): Promise<Clip> {
+  checkOptions(options, latticeDecodeOptionNames, "decodeLattice");
   const planes = checkLatticePlanes(config, triplane);
   const { time, space } = latticeBlock;
   const whole: FrameSize = {

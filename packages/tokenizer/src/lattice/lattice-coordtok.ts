@@ -1,4 +1,4 @@
-import { disposeTree, type Clip, type RangeSource } from "@coordtok/core";
+import { checkOptions, disposeTree, type Clip, type OptionNames, type RangeSource } from "@coordtok/core";
 import type { Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
 import { halfOf } from "../checkpoint.js";
@@ -24,8 +24,9 @@ export class LatticeCoordTok implements Disposable {
   }
 
   /** A tokenizer with fresh, untrained weights of a seed. */
-  static create(config: LatticeConfig, { seed = 0 }: { seed?: number } = {}): LatticeCoordTok {
-    return new LatticeCoordTok(checkLatticeConfig(config), createLatticeParams(config, seed));
+  static create(config: LatticeConfig, options: { readonly seed?: number } = {}): LatticeCoordTok {
+    checkOptions(options, { seed: true } satisfies OptionNames<typeof options>, "LatticeCoordTok.create");
+    return new LatticeCoordTok(checkLatticeConfig(config), createLatticeParams(config, options.seed ?? 0));
   }
 
   /** A tokenizer that takes ownership of weights; they are freed with it. One half alone can only encode, or only decode. */
@@ -58,7 +59,9 @@ export class LatticeCoordTok implements Disposable {
    * Clips of any size to triplanes; see `encodeLattice`. The result is the caller's.
    * @param options.budget the channels to keep (default: all); see `keepChannels`.
    */
-  encode(clip: Clip, { budget }: { readonly budget?: Budget | undefined } = {}): Triplane {
+  encode(clip: Clip, options: { readonly budget?: Budget | undefined } = {}): Triplane {
+    checkOptions(options, { budget: true } satisfies OptionNames<typeof options>, "LatticeCoordTok.encode");
+    const { budget } = options;
     const triplane = encodeLattice(halfOf(this.#params, "encoder"), this.config, clip);
     if (budget === undefined) return triplane;
     try {

@@ -1,4 +1,4 @@
-import type { LongCallOptions, TensorFile } from "@coordtok/core";
+import { checkOptions, longCallOptionNames, type LongCallOptions, type TensorFile } from "@coordtok/core";
 import {
   linearRules,
   paramsFromStateDict,
@@ -86,6 +86,7 @@ export async function latticeFromStateDict(
   stateDict: TensorFile,
   options?: LongCallOptions,
 ): Promise<LatticeParams> {
+  checkOptions(options, longCallOptionNames, "latticeFromStateDict");
   return (await paramsFromStateDict(latticeRows(config), stateDict, options)) as LatticeParams;
 }
 

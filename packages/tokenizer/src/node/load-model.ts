@@ -1,9 +1,11 @@
+import { checkOptions } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
-import type { LoadTokenizerOptions } from "../checkpoint.js";
+import { loadTokenizerOptionNames, type LoadTokenizerOptions } from "../checkpoint.js";
 import { CoordTok } from "../coordtok.js";
 
 /** Loads the tokenizer of a checkpoint file. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
 export async function loadModel(path: string, options: LoadTokenizerOptions = {}): Promise<CoordTok> {
+  checkOptions(options, loadTokenizerOptionNames, "loadModel");
   const source = await openFileSource(path);
   try {
     return await CoordTok.load(source, options);

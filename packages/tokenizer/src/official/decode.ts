@@ -1,4 +1,4 @@
-import { CoordTokError, type Clip } from "@coordtok/core";
+import { checkOptions, CoordTokError, type Clip, type OptionNames } from "@coordtok/core";
 import { unpatchify } from "@coordtok/core/nn";
 import type { Triplane } from "@coordtok/triplane";
 import { concat, tidy, zeros, type Tensor3D } from "@tensorflow/tfjs-core";
@@ -16,6 +16,12 @@ export interface OfficialDecodeOptions {
   readonly pointsPerSlice?: number | undefined;
 }
 
+const officialDecodeOptionNames: OptionNames<OfficialDecodeOptions> = {
+  frames: true,
+  slices: true,
+  pointsPerSlice: true,
+};
+
 /**
  * Decodes a clip exactly as the published code does (`docs/spec.md#decoding-a-clip`): slices of `floor(patches / slices)` points, and what
  * is left over is never decoded and stays 0. For anything but a comparison use `decode`, which leaves nothing out.
@@ -27,6 +33,7 @@ export function decodeOfficial(
   triplane: Triplane,
   options: OfficialDecodeOptions = {},
 ): Clip {
+  checkOptions(options, officialDecodeOptionNames, "decodeOfficial");
   const lattice = latticeOf(config);
   const { patch } = config.decoder;
   const frames = options.frames ?? config.clip.frames;

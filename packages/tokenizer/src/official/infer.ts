@@ -1,4 +1,4 @@
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 import type { TokenizerPart } from "../checkpoint.js";
 import type { TokenizerConfig } from "../config.js";
 import { configFromOfficial } from "./config.js";
@@ -13,6 +13,8 @@ export interface InferOptions {
   /** Frames of a decoder patch (default 1, as in the published models). */
   readonly decoderPatchTime?: number | undefined;
 }
+
+const inferOptionNames: OptionNames<InferOptions> = { encoderHeads: true, decoderHeads: true, decoderPatchTime: true };
 
 /** What shapes leave open, out of the arguments that a training script saved beside the weights, by official name. */
 export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOptions {
@@ -55,6 +57,7 @@ export function configFromOfficialShapes(
   shapes: ReadonlyMap<string, readonly number[]>,
   options: InferOptions = {},
 ): TokenizerConfig {
+  checkOptions(options, inferOptionNames, "configFromOfficialShapes");
   const sizes = (name: string, axes: number): readonly number[] => {
     const shape = shapes.get(name);
     if (shape?.length === axes) return shape;

@@ -1,4 +1,4 @@
-import type { LongCallOptions, TensorFile } from "@coordtok/core";
+import { checkOptions, longCallOptionNames, type LongCallOptions, type TensorFile } from "@coordtok/core";
 import { paramsFromStateDict, stateDictFromParams } from "@coordtok/core/state-dict";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "../config.js";
@@ -16,6 +16,7 @@ export async function paramsFromOfficial(
   stateDict: TensorFile,
   options?: LongCallOptions,
 ): Promise<TokenizerParams> {
+  checkOptions(options, longCallOptionNames, "paramsFromOfficial");
   return (await paramsFromStateDict(officialRows(config), stateDict, options)) as TokenizerParams;
 }
 

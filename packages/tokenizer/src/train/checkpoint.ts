@@ -1,4 +1,4 @@
-import type { LongCallOptions, RangeSource } from "@coordtok/core";
+import { checkOptions, longCallOptionNames, type LongCallOptions, type RangeSource } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { encodeTrainState, readTrainState, type StoredTraining } from "@coordtok/core/train";
 import { checkpointKind, parseStoredConfig } from "../checkpoint.js";
@@ -23,6 +23,7 @@ export async function readTraining(
   source: RangeSource | Uint8Array | Blob,
   options: LongCallOptions = {},
 ): Promise<SavedTraining> {
+  checkOptions(options, longCallOptionNames, "readTraining");
   const { config, settings, state } = await readTrainState<TokenizerConfig, TokenizerTrainSettings, TokenizerParams>(
     source,
     { ...options, kind: checkpointKind, parseConfig: parseStoredConfig, paramShapes },

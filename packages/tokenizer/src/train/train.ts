@@ -2,8 +2,10 @@ import {
   checkChoice,
   checkInteger,
   checkNumber,
+  checkOptions,
   clipFromRgb,
   CoordTokError,
+  type OptionNames,
   type PerceptualLoss,
   type Random,
   type RgbClip,
@@ -81,6 +83,16 @@ export interface TrainTokenizerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const trainTokenizerOptionNames: OptionNames<TrainTokenizerOptions> = {
+  config: true,
+  clips: true,
+  settings: true,
+  state: true,
+  seed: true,
+  perceptual: true,
+  signal: true,
+};
+
 /** One step of training. */
 export interface TrainTokenizerStep {
   /** The state after the step; it is freed when the next step is asked for, and the caller's after the last one. */
@@ -98,6 +110,7 @@ export interface TrainTokenizerStep {
  * @throws CoordTokError `config` for settings out of range, `input` without clips or in stage 2 without a perceptual loss.
  */
 export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGenerator<TrainTokenizerStep, void, void> {
+  checkOptions(options, trainTokenizerOptionNames, "trainTokenizer");
   const { config, signal } = options;
   const settings: TokenizerTrainSettings = { ...trainDefaults, ...options.settings };
   const clips = clipSource(options.clips);

@@ -1,3 +1,4 @@
+/** @module-tag ffmpeg */
 import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";

@@ -1,3 +1,4 @@
+/** @module-tag ffmpeg */
 import { mkdirSync, readdirSync } from "node:fs";
 import type { RgbFrame } from "@coordtok/core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";

@@ -1,3 +1,4 @@
+/** @module-tag ffmpeg */
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 import { cacheFolder, findCachedProgram, findProgram, programProblem } from "@coordtok/core/node";
 import { limits, runFfmpeg, type ProgramCommand } from "./ffmpeg-program.js";
 import { wasmProgram } from "./ffmpeg-wasm.js";
@@ -12,6 +12,9 @@ export interface FfmpegOptions {
   /** Path of ffprobe (default: found); `false` does without it. */
   readonly ffprobe?: string | false | undefined;
 }
+
+/** The names of {@link FfmpegOptions}. */
+export const ffmpegOptionNames: OptionNames<FfmpegOptions> = { ffmpeg: true, ffprobe: true };
 
 /**
  * Where a program was found. `setup` is the cache folder, into which `coordtok setup` puts one; `@ffmpeg/core` is an npm package with an
@@ -103,6 +106,7 @@ const found = new Map<string, Promise<Ffmpeg>>();
  * @throws CoordTokError `ffmpeg` that tells how to get one.
  */
 export function findFfmpeg(options: FfmpegOptions = {}): Promise<Ffmpeg> {
+  checkOptions(options, ffmpegOptionNames, "findFfmpeg");
   const { FFMPEG_PATH, FFMPEG_BIN, FFPROBE_PATH, PATH } = process.env;
   const environment = [FFMPEG_PATH, FFMPEG_BIN, FFPROBE_PATH, PATH, cacheFolder()];
   const key = JSON.stringify([options.ffmpeg, options.ffprobe, ...environment]);
@@ -119,6 +123,7 @@ export function findFfmpeg(options: FfmpegOptions = {}): Promise<Ffmpeg> {
 
 /** Looks for ffmpeg and ffprobe like {@link findFfmpeg}, without throwing, and says for each place what came of it. */
 export async function describeFfmpeg(options: FfmpegOptions = {}): Promise<FfmpegReport> {
+  checkOptions(options, ffmpegOptionNames, "describeFfmpeg");
   const search = await searchPlaces("ffmpeg", placesOfFfmpeg(options));
   const ffmpeg = search.found;
   if (!ffmpeg) return { chosen: undefined, candidates: search.candidates, error: search.error ?? notFound(search) };

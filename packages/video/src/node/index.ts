@@ -1,5 +1,6 @@
 export {
   describeFfmpeg,
+  ffmpegOptionNames,
   findFfmpeg,
   type Ffmpeg,
   type FfmpegOptions,
@@ -10,7 +11,7 @@ export {
 } from "./find-ffmpeg.js";
 export { findVideos } from "./find-videos.js";
 export { encodePng } from "./png.js";
-export { probe, type ProbeOptions } from "./probe.js";
+export { probe, probeOptionNames, type ProbeOptions } from "./probe.js";
 export { readClip, type ReadClip } from "./read-clip.js";
 export { readFrames, type ReadOptions } from "./read-frames.js";
 export type { VideoFormat, VideoQuality } from "./encoders.js";

@@ -1,3 +1,4 @@
+/** @module-tag ffmpeg */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { planFrames } from "../frame-plan.js";
 import { probe } from "./probe.js";

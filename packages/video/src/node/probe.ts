@@ -1,9 +1,8 @@
-import type { LongCallOptions } from "@coordtok/core";
-import { CoordTokError } from "@coordtok/core";
+import { checkOptions, CoordTokError, pickOptions, type LongCallOptions, type OptionNames } from "@coordtok/core";
 import type { ProgramEnd } from "@coordtok/core/node";
 import type { VideoInfo } from "../types.js";
 import { limits, runFfmpeg, type ProgramCommand } from "./ffmpeg-program.js";
-import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { noVideoTrack, openInput, unreadable, type InputFile } from "./input-file.js";
 import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts } from "./stream-facts.js";
 
@@ -13,6 +12,9 @@ export interface ProbeOptions extends FfmpegOptions {
   readonly signal?: LongCallOptions["signal"];
 }
 
+/** The names of {@link ProbeOptions}. */
+export const probeOptionNames: OptionNames<ProbeOptions> = { ...ffmpegOptionNames, signal: true };
+
 /**
  * Looks at a video file without decoding it: size as displayed, rates, what the container claims, and what is unusual about it.
  * Works with ffprobe, and without it from what ffmpeg prints (then `frameCount` is unknown and rates have two decimals).
@@ -20,8 +22,9 @@ export interface ProbeOptions extends FfmpegOptions {
  * (damaged or cut off), `ffmpeg` when there is none, `aborted`.
  */
 export async function probe(path: string, options: ProbeOptions = {}): Promise<VideoInfo> {
+  checkOptions(options, probeOptionNames, "probe");
   const file = await openInput(path);
-  const ffmpeg = await findFfmpeg(options);
+  const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
   const facts = ffmpeg.ffprobe
     ? await askFfprobe(ffmpeg.ffprobe, file, options.signal)
     : await askFfmpeg(ffmpeg, file, options.signal);

@@ -1,8 +1,8 @@
-import type { RgbClip, RgbFrame } from "@coordtok/core";
+import { checkOptions, pickOptions, type OptionNames, type RgbClip, type RgbFrame } from "@coordtok/core";
 import { rgbClipFromFrames } from "../clip.js";
 import type { FrameRange, ResizeMode, VideoInfo } from "../types.js";
-import { probe } from "./probe.js";
-import { decodeFrames, type ReadOptions } from "./read-frames.js";
+import { probe, probeOptionNames } from "./probe.js";
+import { decodeFrames, readOptionNames, type ReadOptions } from "./read-frames.js";
 
 /** A clip from a file and what is to be said about it. */
 export interface ReadClip {
@@ -20,6 +20,13 @@ export interface ReadClip {
   readonly warnings: readonly string[];
 }
 
+const readClipOptionNames: OptionNames<FrameRange & ReadOptions> = {
+  ...readOptionNames,
+  start: true,
+  stride: true,
+  length: true,
+};
+
 /**
  * Reads a clip as bytes: `length` frames from `start` on, every `stride`-th, at the size asked for. It asks the file, not its header, how
  * many frames there are.
@@ -27,13 +34,14 @@ export interface ReadClip {
  * @throws CoordTokError as `readFrames`.
  */
 export async function readClip(path: string, options: FrameRange & ReadOptions = {}): Promise<ReadClip> {
+  checkOptions(options, readClipOptionNames, "readClip");
   const { length, start, stride, size } = options;
   const warnings: string[] = [];
   const warn = (warning: string): void => {
     warnings.push(warning);
     options.onWarning?.(warning);
   };
-  const info = options.info ?? (await probe(path, options));
+  const info = options.info ?? (await probe(path, pickOptions(options, probeOptionNames)));
   if (options.info) warnings.push(...info.warnings);
   else info.warnings.forEach(warn);
   const timestampsSeconds: number[] = [];

@@ -1,3 +1,4 @@
+/** @module-tag ffmpeg */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";

@@ -1,4 +1,14 @@
-import { CoordTokError, checkChoice, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import {
+  checkChoice,
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  pickOptions,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+  type RgbFrame,
+} from "@coordtok/core";
 import type { ProgramEnd } from "@coordtok/core/node";
 import { startTooLate } from "../frame-plan.js";
 import { centreCrop, checkFrameSize, resizeSize } from "../geometry.js";
@@ -6,10 +16,10 @@ import { fitFrame } from "../resize.js";
 import type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "../types.js";
 import { FfmpegLog, frameLogFilters } from "./ffmpeg-log.js";
 import { limits, startFfmpeg } from "./ffmpeg-program.js";
-import { findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { ffmpegOptionNames, findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { openInput, unreadable, type InputFile } from "./input-file.js";
 import { readPpm } from "./ppm.js";
-import { probe } from "./probe.js";
+import { probe, probeOptionNames } from "./probe.js";
 import { accurateScaling } from "./scaling.js";
 import { selectFrames, type Selection } from "./selection.js";
 
@@ -26,6 +36,17 @@ export interface ReadOptions extends LongCallOptions, FfmpegOptions {
   /** What `probe` said about the file, when that is known already; its warnings are then not repeated. */
   readonly info?: VideoInfo | undefined;
 }
+
+/** The names of {@link ReadOptions}. */
+export const readOptionNames: OptionNames<ReadOptions> = {
+  ...longCallOptionNames,
+  ...ffmpegOptionNames,
+  size: true,
+  resize: true,
+  strict: true,
+  onWarning: true,
+  info: true,
+};
 
 /** What decoding a file came to. */
 export interface DecodeOutcome {
@@ -50,6 +71,7 @@ export async function* readFrames(
   wanted: FramePlan | FrameRange = {},
   options: ReadOptions = {},
 ): AsyncGenerator<RgbFrame, void, undefined> {
+  checkOptions(options, readOptionNames, "readFrames");
   const { wanted: count, delivered, shortfallTold } = yield* decodeFrames(path, wanted, options);
   if (delivered < count && count !== Infinity && !shortfallTold)
     options.onWarning?.(`${delivered} of the ${count} frames asked for, the file ends there`);
@@ -67,8 +89,8 @@ export async function* decodeFrames(
   if (size) checkFrameSize(size);
   throwIfAborted(signal);
   const file = await openInput(path);
-  const ffmpeg = await findFfmpeg(options);
-  const info = options.info ?? (await probe(path, options));
+  const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
+  const info = options.info ?? (await probe(path, pickOptions(options, probeOptionNames)));
   if (!options.info) for (const warning of info.warnings) options.onWarning?.(warning);
   const log = new FfmpegLog(selection.includes);
   const filter = filterFor(ffmpeg, selection, resize === "fast" && size ? { from: info, to: size } : undefined);

@@ -1,11 +1,21 @@
 import { mkdir, stat } from "node:fs/promises";
-import { CoordTokError, checkChoice, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import {
+  checkChoice,
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  pickOptions,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+  type RgbFrame,
+} from "@coordtok/core";
 import { fileWriteError, temporaryPathFor, type RunningProgram, type StartOptions } from "@coordtok/core/node";
 import { checkRate, type RgbFrames } from "../clip.js";
 import type { FrameSize } from "../types.js";
 import { chooseEncoder, muxers, type Encoder, type VideoFormat, type VideoQuality } from "./encoders.js";
 import { limits, startFfmpeg } from "./ffmpeg-program.js";
-import { findFfmpeg, type FfmpegOptions, type FoundProgram } from "./find-ffmpeg.js";
+import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions, type FoundProgram } from "./find-ffmpeg.js";
 import { fileOutput, folderOutput, formatOf, writeFailure, type Output } from "./output.js";
 import { Scratch } from "./scratch.js";
 
@@ -22,6 +32,16 @@ export interface WriteVideoOptions extends LongCallOptions, FfmpegOptions {
   /** How many frames will come, for the progress only. */
   readonly frameCount?: number | undefined;
 }
+
+const writeVideoOptionNames: OptionNames<WriteVideoOptions> = {
+  ...longCallOptionNames,
+  ...ffmpegOptionNames,
+  fps: true,
+  format: true,
+  quality: true,
+  overwrite: true,
+  frameCount: true,
+};
 
 /** What was written. */
 export interface WrittenVideo {
@@ -52,6 +72,7 @@ export interface WrittenVideo {
  * `shape` (frames that differ in size), `config`, `unsupported` (no encoder), `ffmpeg`, `aborted`; and what the frames themselves throw.
  */
 export async function writeVideo(path: string, frames: RgbFrames, options: WriteVideoOptions): Promise<WrittenVideo> {
+  checkOptions(options, writeVideoOptionNames, "writeVideo");
   const { fps, signal, overwrite = false } = options;
   const format = formatOf(path, options.format);
   checkRate(fps);
@@ -61,7 +82,7 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   const source = iteratorOf(frames);
   try {
     const output = await (format === "png" ? folderOutput : fileOutput)(path, overwrite, scratch);
-    const ffmpeg = await findFfmpeg(options);
+    const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
     const encoder = await chooseEncoder(ffmpeg, format);
     const first = await nextFrame(source, signal);
     if (!first)
@@ -80,6 +101,11 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   }
 }
 
+const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe">> = {
+  ...ffmpegOptionNames,
+  format: true,
+};
+
 /**
  * Looks for ffmpeg and the encoder that {@link writeVideo} will use, so that a missing one is known before long work and the search
  * goes on beside it. What is found is kept.
@@ -89,8 +115,9 @@ export async function prepareWriteVideo(
   path: string,
   options: Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe"> = {},
 ): Promise<void> {
+  checkOptions(options, prepareWriteVideoOptionNames, "prepareWriteVideo");
   const format = formatOf(path, options.format);
-  await chooseEncoder(await findFfmpeg(options), format);
+  await chooseEncoder(await findFfmpeg(pickOptions(options, ffmpegOptionNames)), format);
 }
 
 interface Job {

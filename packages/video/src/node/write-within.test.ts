@@ -1,3 +1,4 @@
+/** @module-tag ffmpeg */
 import type { RgbFrame } from "@coordtok/core";
 import { readdirSync, statSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";

@@ -1,11 +1,21 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { checkInteger, CoordTokError, throwIfAborted, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import {
+  checkInteger,
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  pickOptions,
+  throwIfAborted,
+  type LongCallOptions,
+  type OptionNames,
+  type RgbFrame,
+} from "@coordtok/core";
 import { temporaryPathFor } from "@coordtok/core/node";
 import type { RgbFrames } from "../clip.js";
 import { encoderNames, yuv420 } from "./encoders.js";
 import { limits, runFfmpeg } from "./ffmpeg-program.js";
-import { findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { fileOutput, writeFailure } from "./output.js";
 import { Scratch } from "./scratch.js";
 import { evenSize, withEvenSides, writeVideo } from "./write-video.js";
@@ -19,6 +29,14 @@ export interface WriteWithinOptions extends LongCallOptions, FfmpegOptions {
   /** Replace what is there (default false: it is an error). */
   readonly overwrite?: boolean | undefined;
 }
+
+const writeWithinOptionNames: OptionNames<WriteWithinOptions> = {
+  ...longCallOptionNames,
+  ...ffmpegOptionNames,
+  bytes: true,
+  fps: true,
+  overwrite: true,
+};
 
 /** What {@link writeH264Within} wrote. */
 export interface WrittenWithin {
@@ -45,16 +63,23 @@ export async function writeH264Within(
   frames: RgbFrames,
   options: WriteWithinOptions,
 ): Promise<WrittenWithin> {
+  checkOptions(options, writeWithinOptionNames, "writeH264Within");
   const { fps, signal, overwrite = false } = options;
   const limit = checkInteger(options.bytes, "bytes", 1);
-  const ffmpeg = await findFfmpeg(options);
+  const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
   if (!(await encoderNames(ffmpeg)).has("libx264"))
     throw new CoordTokError("unsupported", `The ffmpeg at "${ffmpeg.path}" has no libx264; install a full build.`);
   const scratch = new Scratch();
   try {
     const output = await fileOutput(path, overwrite, scratch);
     const lossless = scratch.add(temporaryPathFor(`${resolve(path)}.mkv`));
-    await writeVideo(lossless, evenFrames(frames), { ...options, fps, format: "mkv", onProgress: undefined });
+    await writeVideo(lossless, evenFrames(frames), {
+      ...pickOptions(options, ffmpegOptionNames),
+      overwrite,
+      signal,
+      fps,
+      format: "mkv",
+    });
     const encode = async (crf: number): Promise<number> => {
       throwIfAborted(signal);
       const args = h264Arguments(lossless, crf, output.temporary);

@@ -17,7 +17,7 @@ interface StoredRule {
 describe("formula weights", () => {
   for (const id of ["i3d", "lpips-vgg16"])
     it(`pass the self-test of metrics/${id}`, async () => {
-      const url = new URL(`../../../../../fixtures/metrics/${id}/case.json`, import.meta.url);
+      const url = new URL(`../../../../fixtures/metrics/${id}/case.json`, import.meta.url);
       const { self_test: wanted } = (JSON.parse(readFileSync(url, "utf8")) as StoredRule).config.weight_rule;
       expect(fnv1a32("a")).toBe(wanted.fnv1a32_of_a);
       expect(lowbias32(fnv1a32("a"))).toBe(wanted.lowbias32_of_name_a_index_0_1_2[0]);

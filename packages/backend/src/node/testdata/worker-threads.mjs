@@ -21,7 +21,7 @@ function inWorker() {
 
 async function compute() {
   const { loadBackend } = await import("@coordtok/backend");
-  const { layerNorm } = await import("@coordtok/core");
+  const { layerNorm } = await import("@coordtok/core/nn");
   const { tensor } = await import("@tensorflow/tfjs-core");
   const { fused } = await loadBackend("tensorflow");
   const x = tensor(Float32Array.from({ length: 64 * 32 }, (_, i) => Math.sin(i)), [64, 32]);

@@ -50,9 +50,17 @@ export const convertCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { args, flags, signal, onProgress } = context;
     const { convertFile } = await import("../../convert/convert.js");
-    const { dtype, ...rest } = flags;
+    const { as, weights, dtype, part, config, statistics, heads, encoderHeads, decoderHeads, overwrite } = flags;
     const report = await convertFile(args[0]!, args[1]!, {
-      ...rest,
+      as,
+      weights,
+      part,
+      config,
+      statistics,
+      heads,
+      encoderHeads,
+      decoderHeads,
+      overwrite,
       dtype: dtype === undefined ? undefined : storages[dtype],
       signal,
       onProgress,

@@ -1,59 +1,105 @@
-import { durationText, tableText } from "@coordtok/core/text";
+import { bytesText, durationText, groupedText, tableText } from "@coordtok/core/text";
+import { CoordTokError } from "@coordtok/core";
 import { preset } from "@coordtok/tokenizer";
-import { defineCommand, type AnyCommand } from "../command.js";
+import type { DemoOptions } from "../../train/train-demo.js";
+import type { StarterDemoSummary } from "../../starter-demo.js";
+import { defineCommand, type AnyCommand, type CommandResult } from "../command.js";
 import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag } from "../common-flags.js";
-import { choice, integer, number, text } from "../flags.js";
+import { choice, flagName, integer, number, text, toggle } from "../flags.js";
 import { reconstructionText } from "./reconstruct.js";
+
+/** The flags that only a training has. */
+const trainingFlags = {
+  preset: choice("with --train: size of the tokenizer", ["L", "B", "S", "small", "tiny", "demo", "test"], {
+    value: "name",
+    defaultText: "demo",
+  }),
+  set: configFlags.set,
+  seconds: number(
+    "with --train: how long to train, in seconds; the speed of the first steps decides how many there are",
+    {
+      minimum: 1,
+      defaultText: "125",
+      option: "trainSeconds",
+    },
+  ),
+  steps: integer("with --train: a fixed number of steps instead", { minimum: 1 }),
+};
 
 export const demoCommand: AnyCommand = defineCommand({
   name: "demo",
-  summary: "train a small tokenizer on one clip and show its reconstruction, in a few minutes",
+  summary: "show the starter's reconstruction of a clip: original, reconstruction and planes side by side",
   description:
-    "Sets up the native backend where Python's pip is installed, renders a synthetic clip (or takes yours), trains a small tokenizer on it, encodes and decodes it, and writes pictures, videos and summary.json. A folder of an earlier demo is replaced.",
-  args: [{ name: "VIDEO", help: "your own video instead of the synthetic clip", optional: true }],
+    "Takes 64 frames of your video, or the bundled clip, through the starter at 128x128 and writes original, reconstruction and planes side by side, with summary.json. Nothing is trained or downloaded. With --train it trains a small tokenizer on one clip instead, in a few minutes, after setting up the native backend where Python's pip is installed. A folder of an earlier demo is replaced.",
+  args: [{ name: "VIDEO", help: "your own video instead of the bundled clip", optional: true }],
   flags: {
-    ...configFlags,
-    preset: choice("size of the tokenizer", ["L", "B", "S", "small", "tiny", "demo", "test"], {
-      initial: "demo",
-      value: "name",
-    }),
+    train: toggle("train a small tokenizer on the clip instead of taking the starter"),
+    ...trainingFlags,
     out: text("folder for the results", { value: "folder", initial: "demo-out" }),
-    seconds: number("how long to train, in seconds; the speed of the first steps decides how many there are", {
-      minimum: 1,
-      defaultText: "100",
-      option: "trainSeconds",
-    }),
-    steps: integer("a fixed number of steps instead", { minimum: 1 }),
     seed: seedFlag,
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
   },
-  examples: ["demo", "demo path/to/video.mp4", "demo --backend wasm"],
+  examples: ["demo", "demo path/to/video.mp4", "demo --train --backend wasm"],
   computes: true,
   run: async (context) => {
     const { flags } = context;
-    const { runDemo } = await import("../../demo.js");
-    const { summary, report } = await runDemo({
-      ...commonOptions(context),
-      video: context.args[0],
-      out: flags.out,
+    const common = { ...commonOptions(context), video: context.args[0], out: flags.out };
+    if (!flags.train) {
+      for (const [name, flag] of Object.entries(trainingFlags)) {
+        const value = flags[name as keyof typeof trainingFlags];
+        if (value !== undefined && !(Array.isArray(value) && value.length === 0))
+          throw new CoordTokError("usage", `${flagName(name, flag)} is for a training; add --train or leave it out.`);
+      }
+      const { runStarterDemo } = await import("../../starter-demo.js");
+      const summary = await runStarterDemo(common);
+      return { lines: [summaryText(summary)], data: summary };
+    }
+    const name = flags.preset ?? "demo";
+    return train({
+      ...common,
       seed: flags.seed,
       steps: flags.steps,
       trainSeconds: flags.seconds,
-      config: flags.set.length === 0 ? preset(flags.preset) : configOf(flags),
+      config: flags.set.length === 0 ? preset(name) : configOf({ preset: name, set: flags.set }),
     });
-    const { files } = summary;
-    const lines = tableText([
-      [
-        "steps",
-        `${summary.steps} in ${durationText(summary.trainingSeconds)} on ${summary.backend}; ${durationText(summary.seconds)} in all`,
-      ],
-      ["source", files.source],
-      ["file", files.triplane],
-      ["checkpoint", files.checkpoint],
-      ["curve", files.curve],
-      ["summary", files.summary],
-    ]);
-    return { lines: [reconstructionText(report), lines], data: summary };
   },
 });
+
+function summaryText(summary: StarterDemoSummary): string {
+  const { files, frames, floats, codingSeconds } = summary;
+  return tableText([
+    ["frames", `${frames} of 128x128 from ${summary.source}`],
+    [
+      "planes",
+      `${groupedText(floats)} numbers: one for every ${summary.pixelsPerFloat.toFixed(1)} values of the pixels`,
+    ],
+    ["bytes", `${bytesText(summary.bytes)} in half precision`],
+    ["PSNR", `${summary.psnrDb.toFixed(2)} dB`],
+    [
+      "speed",
+      `${(frames / codingSeconds).toFixed(1)} frames per second on ${summary.backend}; ${durationText(summary.seconds)} in all`,
+    ],
+    ["side by side", files.sideBySide],
+    ["picture", files.picture],
+    ["summary", files.summary],
+  ]);
+}
+
+async function train(options: DemoOptions): Promise<CommandResult> {
+  const { runDemo } = await import("../../train/train-demo.js");
+  const { summary, report } = await runDemo(options);
+  const { files } = summary;
+  const lines = tableText([
+    [
+      "steps",
+      `${summary.steps} in ${durationText(summary.trainingSeconds)} on ${summary.backend}; ${durationText(summary.seconds)} in all`,
+    ],
+    ["source", files.source],
+    ["file", files.triplane],
+    ["checkpoint", files.checkpoint],
+    ["curve", files.curve],
+    ["summary", files.summary],
+  ]);
+  return { lines: [reconstructionText(report), lines], data: summary };
+}

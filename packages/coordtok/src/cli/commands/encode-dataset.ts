@@ -63,11 +63,21 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags } = context;
     const { encodeDataset } = await import("../../latents/encode-dataset.js");
-    const { list, part, ...choices } = flags;
+    const { out, labels, list, start, stride, hop, stretches, crops, flip, short, dtype, shardSize, part } = flags;
     const report = await encodeDataset(context.args[0]!, {
       ...commonOptions(context),
-      ...choices,
+      out,
+      labels,
       lists: list,
+      start,
+      stride,
+      hop,
+      stretches,
+      crops,
+      flip,
+      short,
+      dtype,
+      shardSize,
       checkpoint: required(flags.checkpoint, "--checkpoint"),
       part: part === undefined ? undefined : parsePart(part),
     });

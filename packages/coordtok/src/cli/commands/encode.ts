@@ -37,7 +37,11 @@ export const encodeCommand: AnyCommand = defineCommand({
     const out = flags.out ?? `${basename(video, extname(video))}.triplane.safetensors`;
     const report = await encodeVideo(video, {
       ...commonOptions(context),
-      ...flags,
+      start: flags.start,
+      stride: flags.stride,
+      length: flags.length,
+      dtype: flags.dtype,
+      embedDecoder: flags.embedDecoder,
       out,
       checkpoint: required(flags.checkpoint, "--checkpoint"),
     });

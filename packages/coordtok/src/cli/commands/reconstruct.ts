@@ -54,7 +54,14 @@ export const reconstructCommand: AnyCommand = defineCommand({
     const { reconstructVideo } = await import("../../clip/reconstruct-video.js");
     const report = await reconstructVideo(context.args[0]!, {
       ...commonOptions(context),
-      ...flags,
+      checkpoint: flags.checkpoint,
+      out: flags.out,
+      size: flags.size,
+      content: flags.content,
+      motion: flags.motion,
+      start: flags.start,
+      stride: flags.stride,
+      length: flags.length,
       sliceSize: flags.slice,
       windowFrames: flags.windowFrames === undefined ? undefined : (Number(flags.windowFrames) as WindowFrames),
     });

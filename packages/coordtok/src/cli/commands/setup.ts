@@ -29,8 +29,8 @@ export const setupCommand: AnyCommand = defineCommand({
   ],
   run: async ({ flags, signal, onProgress, note }) => {
     const { setUp } = await import("../../setup/set-up.js");
-    const { wheel: wheels, ...others } = flags;
-    const report = await setUp({ ...others, wheels, signal, onProgress, onNote: note });
+    const { only, device, tensorflow, wheel, python, force } = flags;
+    const report = await setUp({ only, device, tensorflow, wheel, python, force, signal, onProgress, onNote: note });
     return { lines: [reportText(report)], data: report };
   },
 });

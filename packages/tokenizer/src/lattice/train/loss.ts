@@ -1,4 +1,4 @@
-import type { Clip } from "@coordtok/core";
+import { checkOptions, type Clip, type OptionNames } from "@coordtok/core";
 import { meanSquaredErrors, patchify } from "@coordtok/core/nn";
 import { triplaneShape } from "@coordtok/triplane";
 import { add, concat, log, mean, slice, tidy, type Scalar, type Tensor3D } from "@tensorflow/tfjs-core";
@@ -29,8 +29,10 @@ export function latticeLoss(
   params: LatticeParams,
   config: LatticeConfig,
   clip: Clip,
-  { budget, blocks }: LatticeLossOptions,
+  options: LatticeLossOptions,
 ): Scalar {
+  checkOptions(options, { budget: true, blocks: true } satisfies OptionNames<LatticeLossOptions>, "latticeLoss");
+  const { budget, blocks } = options;
   const triplane = encodeLattice(params.encoder, config, clip);
   const { time } = triplaneShape(triplane);
   const chosen = blocks ?? Array.from({ length: time }, (_, block) => block);

@@ -1,4 +1,11 @@
-import { CoordTokError, type LongCallOptions, type RangeSource } from "@coordtok/core";
+import {
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  type LongCallOptions,
+  type OptionNames,
+  type RangeSource,
+} from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import {
   encodeTrainState,
@@ -24,7 +31,7 @@ export interface TrainLatticeOptions extends TrainingFootage {
   readonly config: LatticeConfig;
   /** What differs from {@link latticeTrainDefaults}. */
   readonly settings?: Partial<LatticeTrainSettings> | undefined;
-  /** Where to go on: a state to go on with, or parameters such as `createLatticeStart` gives. It is taken over. */
+  /** The state to resume from, or parameters such as those of `createLatticeStart`. Training takes ownership of it. */
   readonly from: LatticeParams | TrainState<LatticeParams>;
   /** Of all draws; a state has its own (default 0). */
   readonly seed?: number | undefined;
@@ -33,6 +40,17 @@ export interface TrainLatticeOptions extends TrainingFootage {
   /** Ends the training after the step under way; the state yielded last is complete. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const trainLatticeOptionNames: OptionNames<TrainLatticeOptions> = {
+  clips: true,
+  pictures: true,
+  config: true,
+  settings: true,
+  from: true,
+  seed: true,
+  seconds: true,
+  signal: true,
+};
 
 /** One step of {@link trainLattice}. */
 export interface TrainLatticeStep {
@@ -53,6 +71,7 @@ export interface TrainLatticeStep {
  * @throws CoordTokError `config` for settings out of range, `input` when no clip is as large as a shape and there are no pictures.
  */
 export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerator<TrainLatticeStep, void, void> {
+  checkOptions(options, trainLatticeOptionNames, "trainLattice");
   const { config, seconds, seed = 0 } = options;
   const settings: LatticeTrainSettings = { ...latticeTrainDefaults, ...options.settings };
   checkLatticeTrainSettings(settings);
@@ -111,7 +130,7 @@ function progressClock({ totalSteps }: LatticeTrainSettings, seconds: number | u
   };
 }
 
-/** A lattice training as it stands in a checkpoint: enough to go on bit for bit on the same backend. */
+/** The state of a lattice training in a checkpoint: enough to resume bit for bit on the same backend. */
 export type SavedLatticeTraining = StoredTraining<LatticeConfig, LatticeTrainSettings, LatticeParams>;
 
 /** The bytes of a checkpoint of a lattice training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
@@ -120,7 +139,7 @@ export function encodeLatticeTraining({ config, ...training }: SavedLatticeTrain
 }
 
 /**
- * Reads a lattice training to go on with.
+ * Reads a lattice training to resume.
  * @param source a checkpoint that {@link encodeLatticeTraining} made.
  * @throws CoordTokError `checkpoint` when the file holds no training of a lattice tokenizer, or does not fit its configuration.
  */
@@ -128,6 +147,7 @@ export async function readLatticeTraining(
   source: RangeSource | Uint8Array | Blob,
   options: LongCallOptions = {},
 ): Promise<SavedLatticeTraining> {
+  checkOptions(options, longCallOptionNames, "readLatticeTraining");
   const { config, settings, state } = await readTrainState<LatticeConfig, LatticeTrainSettings, LatticeParams>(source, {
     ...options,
     kind: checkpointKind,

@@ -2,17 +2,17 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
-import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
+import { checkOptions, CoordTokError, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
-import { probe, writeVideo } from "@coordtok/video/node";
-import { encodeVideo } from "./clip/encode-video.js";
-import type { CommonOptions } from "./model.js";
-import { prepareFolder } from "./outputs.js";
-import { reconstructVideo, type ReconstructReport } from "./clip/reconstruct-video.js";
-import { trainOnVideos } from "./train/train-on-videos.js";
+import { probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
+import { encodeVideo } from "../clip/encode-video.js";
+import { commonOptionNames, type CommonOptions } from "../model.js";
+import { prepareFolder } from "../outputs.js";
+import { reconstructVideo, type ReconstructReport } from "../clip/reconstruct-video.js";
+import { trainOnVideos } from "./train-on-videos.js";
 
 /** The training recipe of the demo: one clip, learnt by heart in a short time. */
 const demoRecipe: {
@@ -52,6 +52,16 @@ export interface DemoOptions extends CommonOptions {
   readonly steps?: number | undefined;
 }
 
+const demoOptionNames: OptionNames<DemoOptions> = {
+  ...commonOptionNames,
+  video: true,
+  out: true,
+  config: true,
+  seed: true,
+  trainSeconds: true,
+  steps: true,
+};
+
 /** What `summary.json` of the demo says. */
 export interface DemoSummary {
   /** PSNR of the reconstruction in dB. */
@@ -87,14 +97,20 @@ export interface DemoSummary {
  * @throws CoordTokError `aborted`, and for a video that cannot be used.
  */
 export async function runDemo(options: DemoOptions = {}): Promise<{ summary: DemoSummary; report: ReconstructReport }> {
+  checkOptions(options, demoOptionNames, "runDemo");
   const started = performance.now();
   const { onNote, seed = 0, out = "demo-out", signal } = options;
   const config = options.config ?? preset(demoRecipe.preset);
-  if (options.video !== undefined) await probe(options.video, options);
+  if (options.video !== undefined) await probe(options.video, pickOptions(options, probeOptionNames));
   const backend = await demoBackend(options);
   await clearFolder(out);
-  await prepareFolder(out, [], options);
-  const common: CommonOptions = { ...options, backend: backend.name, onNote: undefined, overwrite: true };
+  await prepareFolder(out, [], { overwrite: options.overwrite });
+  const common: CommonOptions = {
+    ...pickOptions(options, commonOptionNames),
+    backend: backend.name,
+    onNote: undefined,
+    overwrite: true,
+  };
   const source = options.video ?? join(out, "source.mp4");
   if (options.video === undefined) {
     const clip = syntheticClip({ ...config.clip, seed });

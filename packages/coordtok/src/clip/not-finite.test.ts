@@ -14,19 +14,19 @@ import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
 import { fill } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { decodeToVideo } from "./clip/decode-to-video.js";
-import { encodeVideo } from "./clip/encode-video.js";
-import { reconstructVideo } from "./clip/reconstruct-video.js";
-import { encodeDataset } from "./latents/encode-dataset.js";
-import { openLatents } from "./latents/open-latents.js";
-import { sampleVideos } from "./sample/sample-videos.js";
-import { trainOnLatents } from "./train/train-on-latents.js";
-import { trainOnVideos } from "./train/train-on-videos.js";
+import { decodeToVideo } from "./decode-to-video.js";
+import { encodeVideo } from "./encode-video.js";
+import { reconstructVideo } from "./reconstruct-video.js";
+import { encodeDataset } from "../latents/encode-dataset.js";
+import { openLatents } from "../latents/open-latents.js";
+import { sampleVideos } from "../sample/sample-videos.js";
+import { trainOnLatents } from "../train/train-on-latents.js";
+import { trainOnVideos } from "../train/train-on-videos.js";
 
 const config = preset("test");
 const backend = "wasm";
 const trainingTime = 120_000;
-const shared = new URL("../../../../shared/failing/nan-triplane/", import.meta.url);
+const shared = new URL("../../../../../shared/failing/nan-triplane/", import.meta.url);
 let folder = "";
 const at = (...names: string[]): string => join(folder, ...names);
 
@@ -178,7 +178,7 @@ describe("a training that diverges", { timeout: trainingTime }, () => {
     await expect(resumed).rejects.toMatchObject({
       code: "not-finite",
       message: expect.stringMatching(
-        /^The training has diverged after step \d+; go on from .*step-000006.safetensors with a lower learning rate/,
+        /^The training has diverged after step \d+; resume from .*step-000006.safetensors with a lower learning rate/,
       ) as string,
       details: [expect.stringContaining("the norm of its gradient")],
     });

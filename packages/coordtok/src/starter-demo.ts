@@ -1,0 +1,219 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { backendOptionNames, prepareBackend } from "@coordtok/backend";
+import {
+  checkOptions,
+  CoordTokError,
+  longCallOptionNames,
+  pickOptions,
+  type OptionNames,
+  type RgbClip,
+  type RgbFrame,
+} from "@coordtok/core";
+import { writeAtomically } from "@coordtok/core/node";
+import { psnrOfRgb } from "@coordtok/metrics";
+import { starter } from "@coordtok/starter";
+import { LatticeCoordTok } from "@coordtok/tokenizer";
+import { encodePng, ffmpegOptionNames, findFfmpeg, writeVideo } from "@coordtok/video/node";
+import { latticeSettings } from "./clip/lattice-settings.js";
+import { reconstructInWindows, type Reconstruction } from "./clip/reconstruct-clip.js";
+import { readAnyLength } from "./clip/source-clip.js";
+import { checkLatticeMemory, commonOptionNames, type CommonOptions } from "./model.js";
+import { prepareFolder } from "./outputs.js";
+import { encodeGif } from "./pictures/gif.js";
+import { planePictures, readPlanes, type PlaneValues } from "./pictures/planes.js";
+import { jpegPicture } from "./pictures/svg.js";
+import { besidePlanes } from "./pictures/with-planes.js";
+
+const clipSize = { frames: 64, height: 128, width: 128 };
+const windowFrames = 16;
+const bundled = { file: "../demo/bee.jpg", name: "bee.mp4 (CC0 1.0, bundled)", fps: 30_000 / 1001, columns: 8 };
+
+/** Options of {@link runStarterDemo}. */
+export interface StarterDemoOptions extends CommonOptions {
+  /** The user's own video instead of the bundled clip. */
+  readonly video?: string | undefined;
+  /** The folder for everything (default `demo-out`). */
+  readonly out?: string | undefined;
+}
+
+const starterDemoOptionNames: OptionNames<StarterDemoOptions> = { ...commonOptionNames, video: true, out: true };
+
+/** What `summary.json` of the demo says. */
+export interface StarterDemoSummary {
+  /** What was shown. */
+  readonly source: string;
+  /** How many frames of 128 x 128 it has. */
+  readonly frames: number;
+  /** PSNR of the reconstruction in dB. */
+  readonly psnrDb: number;
+  /** Positions of the planes of all windows. */
+  readonly tokens: number;
+  /** Numbers in them. */
+  readonly floats: number;
+  /** Bytes of these numbers in half precision. */
+  readonly bytes: number;
+  /** Values of the pixels for each number. */
+  readonly pixelsPerFloat: number;
+  /** How long encoding and decoding took. */
+  readonly codingSeconds: number;
+  /** How long all of it took. */
+  readonly seconds: number;
+  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  readonly backend: string;
+  /** The paths of what was written. */
+  readonly files: {
+    /** Original, reconstruction and planes side by side: a video, or a GIF where there is no ffmpeg. */
+    readonly sideBySide: string;
+    /** One frame of it. */
+    readonly picture: string;
+    readonly summary: string;
+  };
+}
+
+/**
+ * Shows what the starter makes of a clip of 64 frames, without any training. Without ffmpeg it takes the bundled clip and writes a GIF
+ * through code of its own.
+ * @throws CoordTokError `aborted`, `file-exists` for a folder that holds anything that no demo made, and for a video that cannot be used.
+ */
+export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<StarterDemoSummary> {
+  checkOptions(options, starterDemoOptionNames, "runStarterDemo");
+  const started = performance.now();
+  const { out = "demo-out", signal, onProgress } = options;
+  const hasFfmpeg = await lookForFfmpeg(options);
+  const files = {
+    sideBySide: join(out, hasFfmpeg ? "side-by-side.mp4" : "side-by-side.gif"),
+    picture: join(out, "side-by-side.png"),
+    summary: join(out, "summary.json"),
+  };
+  await refuseForeignFolder(out);
+  await prepareFolder(out, [], { overwrite: options.overwrite });
+  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
+  const { clip, name, fps } = await readDemoClip(options, hasFfmpeg);
+  using model = await LatticeCoordTok.load(await readFile(starter), {
+    signal,
+    onConfig: (config) => {
+      const size = { ...clipSize, frames: windowFrames };
+      checkLatticeMemory(config, { task: "encode", size }, backend);
+    },
+  });
+  const windows: PlaneValues[][] = [];
+  const reconstruction = await reconstructInWindows(model, clip, {
+    windowFrames,
+    budget: latticeSettings(model.config, {}).budget,
+    onTriplane: async (triplane) => void windows.push(await readPlanes(triplane)),
+    signal,
+    onProgress,
+  });
+  const frames = [...demoFrames(clip, reconstruction, windows, fps)];
+  await writeFrames(files, frames, fps, options);
+  const { floats, tokens, seconds: codingSeconds, decoded } = reconstruction;
+  const summary: StarterDemoSummary = {
+    source: name,
+    frames: clip.frameCount,
+    psnrDb: psnrOfRgb(clip, decoded).clipDb,
+    tokens,
+    floats,
+    bytes: 2 * floats,
+    pixelsPerFloat: clip.data.length / floats,
+    codingSeconds,
+    seconds: (performance.now() - started) / 1000,
+    backend: backend.name,
+    files,
+  };
+  await writeAtomically(files.summary, `${JSON.stringify(summary, undefined, 2)}\n`, { overwrite: true });
+  return summary;
+}
+
+/** Whether there is an ffmpeg; one that was named has to be there. */
+async function lookForFfmpeg(options: StarterDemoOptions): Promise<boolean> {
+  try {
+    await findFfmpeg(pickOptions(options, ffmpegOptionNames));
+    return true;
+  } catch (thrown) {
+    if (options.ffmpeg !== undefined) throw thrown;
+    const instead =
+      options.video === undefined ? "" : `"${options.video}" cannot be read; the bundled clip is shown and `;
+    options.onWarning?.(
+      `There is no ffmpeg here: ${instead}a GIF takes the place of the video. "coordtok setup" installs ffmpeg.`,
+    );
+    return false;
+  }
+}
+
+const ownNames = new Set(["side-by-side.mp4", "side-by-side.gif", "side-by-side.png", "summary.json"]);
+
+/** Files of an earlier demo are replaced; in a folder with anything else nothing is written. */
+async function refuseForeignFolder(out: string): Promise<void> {
+  if (!existsSync(out)) return;
+  const names = await readdir(out).catch(() => [basename(out)]);
+  const foreign = names.find((name) => !ownNames.has(name) && !name.startsWith("."));
+  if (foreign === undefined) return;
+  throw new CoordTokError(
+    "file-exists",
+    `"${out}" holds "${foreign}", which no earlier demo made; choose another folder.`,
+    {
+      options: { out: undefined },
+    },
+  );
+}
+
+interface DemoClip {
+  readonly clip: RgbClip;
+  readonly name: string;
+  readonly fps: number;
+}
+
+async function readDemoClip(options: StarterDemoOptions, hasFfmpeg: boolean): Promise<DemoClip> {
+  if (options.video === undefined || !hasFfmpeg) {
+    const { file, name, fps, columns } = bundled;
+    const sheet = jpegPicture(await readFile(new URL(file, import.meta.url)), columns * clipSize.width);
+    return { clip: clipOfSheet(sheet, columns), name, fps };
+  }
+  const { clip, source, warnings } = await readAnyLength(options.video, clipSize, {
+    ...pickOptions(options, longCallOptionNames),
+    ...pickOptions(options, ffmpegOptionNames),
+  });
+  for (const warning of warnings) options.onNote?.(warning);
+  return { clip, name: source.name ?? options.video, fps: source.fps };
+}
+
+/** The frames of a picture that shows them row by row. */
+function clipOfSheet(sheet: { readonly width: number; readonly data: Uint8Array }, columns: number): RgbClip {
+  const { frames, height, width } = clipSize;
+  const data = new Uint8Array(frames * height * width * 3);
+  for (let frame = 0; frame < frames; frame++)
+    for (let row = 0; row < height; row++) {
+      const from = ((Math.floor(frame / columns) * height + row) * sheet.width + (frame % columns) * width) * 3;
+      data.set(sheet.data.subarray(from, from + width * 3), (frame * height + row) * width * 3);
+    }
+  return { data, frameCount: frames, height, width };
+}
+
+function demoFrames(
+  clip: RgbClip,
+  { decoded }: Reconstruction,
+  windows: readonly (readonly PlaneValues[])[],
+  fps: number,
+): Iterable<RgbFrame> {
+  const shown = planePictures(windows).map((pictures, i) => ({ first: i * windowFrames, pictures }));
+  return besidePlanes(clip, decoded, shown, fps);
+}
+
+async function writeFrames(
+  files: StarterDemoSummary["files"],
+  frames: readonly RgbFrame[],
+  fps: number,
+  options: CommonOptions,
+): Promise<void> {
+  const overwrite = { overwrite: true };
+  const { sideBySide, picture } = files;
+  if (sideBySide.endsWith(".gif")) await writeAtomically(sideBySide, encodeGif(frames, fps), overwrite);
+  else {
+    const { signal } = options;
+    const video = { ...pickOptions(options, ffmpegOptionNames), ...overwrite, signal, fps };
+    await writeVideo(sideBySide, frames, { ...video, quality: "high" });
+  }
+  await writeAtomically(picture, encodePng(frames[Math.floor(frames.length / 2)]!), overwrite);
+}

@@ -1,0 +1,27 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "./check-command.js";
+
+/** A published package: its name, and the source files that programs import it by. */
+export interface PublicPackage {
+  readonly name: string;
+  readonly entries: readonly string[];
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+}
+
+/** The packages of the repository. */
+export function publicPackages(): PublicPackage[] {
+  return readdirSync(join(root, "packages")).map((folder) => {
+    const path = join(root, "packages", folder);
+    const { name, exports } = JSON.parse(readFileSync(join(path, "package.json"), "utf8")) as Manifest;
+    const entries = Object.values(exports)
+      .flatMap((entry) => (typeof entry === "string" ? [] : (entry["@coordtok/source"] ?? [])))
+      .map((file) => join(path, file))
+      .filter((file) => existsSync(file));
+    return { name, entries };
+  });
+}
