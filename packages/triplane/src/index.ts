@@ -41,6 +41,7 @@ export {
   type TriplaneStats,
 } from "./normalizer.js";
 // Their files.
+export { crc32c } from "./crc32c.js";
 export {
   encodeTriplaneFile,
   parseCheckpointReference,
