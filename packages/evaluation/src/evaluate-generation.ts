@@ -67,7 +67,10 @@ export async function evaluateGeneration(
     };
     const expected = features ? statisticsFacts(settings) : comparedFacts(stored!.facts);
     for (const side of [reference, other]) if (side?.stored) checkAlike(side.stored.path, side.stored.facts, expected);
-    await using folder = await EvaluationFolder.open(options.out, settings, options);
+    await using folder = await EvaluationFolder.open(options.out, settings, {
+      overwrite: options.overwrite,
+      inputs: [...reference.settings.given, ...(other?.settings.given ?? [])],
+    });
     return await measureSides({ folder, settings, features, options }, reference, other);
   } finally {
     features?.dispose();

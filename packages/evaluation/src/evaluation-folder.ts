@@ -4,7 +4,15 @@ import { jsonText, parseJson } from "@coordtok/core/text";
 import { appendFile, mkdir, open, readdir, readFile, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
-import { acquireLock, fileReadError, fileWriteError, writeAtomically } from "@coordtok/core/node";
+import {
+  acquireLock,
+  claimFolder,
+  clearFolder,
+  fileReadError,
+  fileWriteError,
+  writeAtomically,
+  type FolderOwner,
+} from "@coordtok/core/node";
 
 /** Names inside the folder of an evaluation. */
 export const fileNames = {
@@ -17,6 +25,20 @@ export const fileNames = {
 
 /** Is there while a process writes into the folder. */
 const lockName = "evaluation.lock";
+/** What lies in the folder of an evaluation; a folder older than marks is known by its settings. */
+const owner: FolderOwner = {
+  command: "evaluate",
+  entries: [
+    { name: /settings\.json|report\.(?:json|html)/ },
+    { name: /[a-z]+\.(?:jsonl|features|statistics\.safetensors)/ },
+    { name: fileNames.strips, entries: [{ name: /(?:reference-|other-)?\d+\.png/ }] },
+    { name: /evaluation\.lock.*/, stays: true },
+  ],
+  made: async (path) => {
+    const settings = await new EvaluationFolder(path).settings().catch(() => undefined);
+    return settings !== undefined && "task" in settings && "protocol" in settings;
+  },
+};
 /** A process that decodes or measures without a pause gives no sign of life meanwhile. */
 const silentSeconds = 24 * 3600;
 
@@ -32,7 +54,7 @@ export class EvaluationFolder implements AsyncDisposable {
   /** Lets others write into it; absent where it was opened to be read from. */
   readonly #unlock: (() => Promise<void>) | undefined;
 
-  private constructor(path: string, unlock?: () => Promise<void>) {
+  constructor(path: string, unlock?: () => Promise<void>) {
     this.path = path;
     this.#unlock = unlock;
   }
@@ -44,19 +66,18 @@ export class EvaluationFolder implements AsyncDisposable {
   /**
    * Creates the folder of an evaluation, or opens an unfinished one with the same settings to resume it. No other process can open it before it is disposed of.
    * @param settings plain data; `environment` below it may differ.
-   * @throws CoordTokError `file-exists` when it holds another evaluation, naming what differs, or another process writes into it; `file-write`.
+   * @param options.inputs what is read for it, none of which may lie among its files.
+   * @throws CoordTokError `file-exists` when it holds other things, or another evaluation, naming what differs, or another process writes into it; `file-write`.
    */
   static async open(
     path: string,
     settings: object,
-    options: { readonly overwrite?: boolean | undefined },
+    options: { readonly overwrite?: boolean | undefined; readonly inputs?: readonly (string | undefined)[] },
   ): Promise<EvaluationFolder> {
-    await mkdir(path, { recursive: true }).catch((thrown: unknown) => {
-      throw fileWriteError(thrown, path);
-    });
+    await claimFolder(path, owner, { inputs: options.inputs, resumes: true });
     const folder = new EvaluationFolder(path, await lock(path));
     try {
-      if (options.overwrite === true) await folder.#clear();
+      if (options.overwrite === true) await clearFolder(path, owner);
       await folder.#begin(settings);
       return folder;
     } catch (thrown) {
@@ -154,12 +175,6 @@ export class EvaluationFolder implements AsyncDisposable {
   async statisticsFiles(): Promise<string[]> {
     const names = await readdir(this.path);
     return names.filter((name) => name.endsWith(".statistics.safetensors")).map((name) => this.at(name));
-  }
-
-  async #clear(): Promise<void> {
-    const own = /^(?:settings\.json|report\.(?:json|html)|strips|[a-z]+\.(?:jsonl|features|statistics\.safetensors))$/;
-    for (const name of await readdir(this.path))
-      if (own.test(name)) await rm(this.at(name), { recursive: true, force: true });
   }
 }
 

@@ -27,7 +27,7 @@ export async function mergeEvaluations(
     shard: undefined,
     environment: { ...first.environment, ...mergedEnvironment(parts) },
   };
-  await using folder = await EvaluationFolder.open(out, settings, { overwrite });
+  await using folder = await EvaluationFolder.open(out, settings, { overwrite, inputs: paths });
   if (settings.task === "reconstruction") {
     const records = await mergeJournals<ClipRecord>(folder, folders, "clips");
     const statistics = settings.i3d && (await mergeSides(folder, folders, settings, records.length));

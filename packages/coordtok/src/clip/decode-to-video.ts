@@ -69,7 +69,7 @@ export interface DecodeReport {
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
   const { out, rectangle, sliceSize, overwrite, signal, onProgress } = options;
-  await checkVideoOutput(out, { overwrite });
+  await checkVideoOutput(out, { overwrite, inputs: [path, options.checkpoint] });
   // Only reading needs ffprobe.
   const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
   const writer = prepareWriteVideo(out, ffmpeg);

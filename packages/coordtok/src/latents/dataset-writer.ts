@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CoordTokError, type Json } from "@coordtok/core";
-import { fileWriteError } from "@coordtok/core/node";
+import { claimFolder, clearFolder, fileWriteError } from "@coordtok/core/node";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import {
   disposeTriplane,
@@ -11,6 +11,7 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
+import { latentsOwner } from "../own-folders.js";
 import type { ClipPlace } from "./clips-of-video.js";
 import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";
 import {
@@ -65,20 +66,24 @@ export class DatasetWriter {
 
   /**
    * Creates the folder, or resumes the dataset in it; with `overwrite` that dataset is removed first.
-   * @throws CoordTokError `file-exists` for a dataset that was made otherwise, `file-write`, `file-format` for a damaged shard.
+   * @param options.inputs what is read for it, none of which may lie among its files.
+   * @throws CoordTokError `file-exists` for a dataset that was made otherwise and for a folder of other things, `file-write`, `file-format`
+   * for a damaged shard.
    */
-  static async open(folder: string, plan: DatasetPlan, { overwrite }: { overwrite: boolean }): Promise<DatasetWriter> {
-    const names = await mkdir(folder, { recursive: true })
-      .then(() => readdir(folder))
-      .catch((thrown: unknown) => {
-        throw fileWriteError(thrown, folder);
-      });
-    const shards = names.filter(isShardName).sort();
+  static async open(
+    folder: string,
+    plan: DatasetPlan,
+    { overwrite, inputs }: { readonly overwrite: boolean; readonly inputs: readonly string[] },
+  ): Promise<DatasetWriter> {
+    await claimFolder(folder, latentsOwner, { inputs, resumes: true });
     if (overwrite) {
-      await rm(indexPath(folder), { force: true });
-      for (const name of shards) await rm(join(folder, name));
+      await clearFolder(folder, latentsOwner);
       return new DatasetWriter(folder, plan, plan.classes);
     }
+    const names = await readdir(folder).catch((thrown: unknown) => {
+      throw fileWriteError(thrown, folder);
+    });
+    const shards = names.filter(isShardName).sort();
     // The order of the classes is kept, because trained models know them by number.
     const before = names.includes(basename(indexPath(folder))) ? (await readIndex(folder)).classes : [];
     const added = plan.classes.filter((name) => !before.includes(name));

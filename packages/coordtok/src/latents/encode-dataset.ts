@@ -137,7 +137,10 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
     shardSize,
     part: part && `${checkInteger(part.number, "part", 1)}/${checkInteger(part.of, "parts", part.number)}`,
   };
-  const writer = await DatasetWriter.open(out, plan, { overwrite: options.overwrite ?? false });
+  const writer = await DatasetWriter.open(out, plan, {
+    overwrite: options.overwrite ?? false,
+    inputs: [file, ...lists, ...videos.map(({ path }) => path)],
+  });
   const before = writer.clips;
   const own = part ? videos.filter((_, index) => index % part.of === part.number - 1) : videos;
   try {

@@ -114,7 +114,7 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
   const statistics = await statisticsOf(generator.latents, file, options.statistics);
   checkChannels(statistics, generator.config.planes.channels);
   using tokenizer = await openDecoder(generator, file, options);
-  await prepareFolder(out, [...videos, strip], { overwrite });
+  await prepareFolder(out, [...videos, strip], { overwrite, inputs: [file, options.statistics, options.tokenizer] });
   const shown: RgbClip[] = [];
   let [sampleSeconds, decodeSeconds, frames] = [0, 0, 0];
   let at = performance.now();

@@ -3,8 +3,10 @@ import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/
 import { basename, dirname, join, resolve } from "node:path";
 import { CoordTokError, messageOf } from "@coordtok/core";
 import {
+  adoptFolder,
   checkpointPath,
   checkpointsFolder,
+  claimFolder,
   fileWriteError,
   listCheckpoints,
   readText,
@@ -13,6 +15,7 @@ import {
   type FileContent,
 } from "@coordtok/core/node";
 import { jsonText, parseJson } from "@coordtok/core/text";
+import { runOwner } from "../own-folders.js";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
 
 /** One line of `metrics.jsonl`. */
@@ -41,7 +44,7 @@ export interface RunFolder {
   writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
 }
 
-/** Makes the folder of a new training. @throws CoordTokError `file-exists` when there is a training already, `file-write`. */
+/** Makes the folder of a new training. @throws CoordTokError `file-exists` when there is a training already or anything else, `file-write`. */
 export async function createRunFolder(path: string): Promise<RunFolder> {
   const taken = await stat(join(path, names.config)).then(
     () => true,
@@ -53,6 +56,7 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
       `"${path}" already holds a training; choose another folder or resume that training.`,
       { options: { out: undefined, resume: path } },
     );
+  await claimFolder(path, runOwner);
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);
   });
@@ -69,6 +73,7 @@ export async function reopenRunFolder(
   path: string,
   step: number,
 ): Promise<{ readonly folder: RunFolder; readonly abandoned: string | undefined }> {
+  await adoptFolder(path, runOwner);
   const later = (await listCheckpoints(path)).filter((checkpoint) => checkpoint.step > step);
   const abandoned = later.length === 0 ? undefined : await setAside(path, later);
   const kept = (await readMetrics(path)).filter((line) => line.step <= step);
@@ -91,6 +96,7 @@ async function setAside(path: string, checkpoints: readonly { readonly path: str
     await mkdir(join(aside, names.checkpoints), { recursive: true });
     for (const name of [names.config, names.versions, names.metrics])
       if (own.has(name)) await copyFile(join(path, name), join(aside, name));
+    await adoptFolder(aside, runOwner);
     for (const { path: file } of checkpoints) await rename(file, join(aside, names.checkpoints, basename(file)));
   } catch (thrown) {
     throw fileWriteError(thrown, aside);
