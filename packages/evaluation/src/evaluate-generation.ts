@@ -1,7 +1,7 @@
 import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions } from "@coordtok/core";
 import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
-import { readFrames } from "@coordtok/video/node";
+import { ffmpegOptionNames, readFrames } from "@coordtok/video/node";
 import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
 import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
@@ -139,7 +139,7 @@ async function measureSide(
   if (planned.stored) return { measured: { records: [], failed: [] }, statistics: planned.stored.statistics };
   const journal = await folder.journal<SetRecord | FailedRecord>(side);
   await trimFeatures(folder, journal, side, settings);
-  const { signal, ffmpeg, size, shard } = options;
+  const { signal, size, shard } = options;
   await runClips<SetRecord>(
     {
       task: side === "reference" ? "features of the real clips" : "features of the generated clips",
@@ -150,7 +150,15 @@ async function measureSide(
       stripKey: (index) => `${side}-${index}`,
       measure: (clip, onFrame) => {
         const { video, start, length } = clip;
-        const frames = readFrames(video.path, { start, length }, { size, signal, ffmpeg });
+        const frames = readFrames(
+          video.path,
+          { start, length },
+          {
+            size,
+            signal,
+            ...pickOptions(options, ffmpegOptionNames),
+          },
+        );
         return measureOne(frames, clip, features!.network, side, { signal, onFrame });
       },
     },

@@ -32,6 +32,10 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["diffusion/src/", ["convert"]],
   ["evaluation/src/", ["evaluate"]],
   ["tokenizer/src/", ["convert"]],
+  [
+    "video/src/node/input-file.ts",
+    ["demo", "encode", "encode-dataset", "evaluate", "info", "reconstruct", "train-tokenizer"],
+  ],
   ["video/src/", ["decode", "sample"]],
 ];
 

@@ -1,4 +1,4 @@
-import { bytesText, durationText } from "@coordtok/core/text";
+import { bytesText, durationText, plainText } from "@coordtok/core/text";
 import type { OnProgress, ProgressEvent } from "@coordtok/core";
 
 /** Where progress is drawn: standard error, or anything like it. */
@@ -108,7 +108,7 @@ function describe(task: Task, elapsedMilliseconds: number, withBar: boolean): st
   if (rate > 0) parts.push(rateText(rate, unit));
   if (finished) parts.push(`in ${durationText(seconds)}`);
   else if (total !== undefined && rate > 0) parts.push(`${durationText((total - done) / rate)} left`);
-  if (detail !== undefined && detail !== "") parts.push(detail);
+  if (detail !== undefined && detail !== "") parts.push(plainText(detail));
   return parts.join("  ");
 }
 

@@ -1,6 +1,6 @@
 import { durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
-import { backendFlag, ffmpegFlag, given } from "./common-flags.js";
+import { backendFlag, ffmpegFlag, maxPixelsFlag, given } from "./common-flags.js";
 import { integer, number, text, type Flag } from "./flags.js";
 
 /** The defaults that `--help` tells; a test holds them to those of the training, whose import would slow every start. */
@@ -42,6 +42,7 @@ interface TrainingFlags {
   readonly seed: Flag<Count>;
   readonly backend: typeof backendFlag;
   readonly ffmpeg: typeof ffmpegFlag;
+  readonly maxPixels: typeof maxPixelsFlag;
 }
 
 /** The flags of every command that trains, with what `--help` says of their defaults. */
@@ -80,6 +81,7 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
     seed: integer("seed of everything random; not with --resume", { defaultText: "0" }),
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
   };
 }
 

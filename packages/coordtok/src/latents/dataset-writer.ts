@@ -12,12 +12,11 @@ import {
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
 import { latentsOwner } from "../own-folders.js";
+import { isShardName, shardPath } from "./shard-name.js";
 import type { ClipPlace } from "./clips-of-video.js";
 import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";
 import {
-  isShardName,
   openShard,
-  shardPath,
   writeShard,
   type DatasetSettings,
   type FinishedVideo,
@@ -80,6 +79,7 @@ export class DatasetWriter {
       await clearFolder(folder, latentsOwner);
       return new DatasetWriter(folder, plan, plan.classes);
     }
+    if (plan.part !== undefined) await refuseOtherParts(folder, plan.part);
     const names = await readdir(folder).catch((thrown: unknown) => {
       throw fileWriteError(thrown, folder);
     });
@@ -190,6 +190,20 @@ export class DatasetWriter {
     for (const { triplane } of this.#pending) disposeTriplane(triplane);
     this.#pending = [];
   }
+}
+
+/** Parts of another division would take videos that this one takes as well. @throws CoordTokError `file-exists`. */
+async function refuseOtherParts(folder: string, part: string): Promise<void> {
+  const [, of] = part.split("/");
+  const other = (await readdir(folder))
+    .map((name) => /^shard-\d+of(\d+)-/.exec(name)?.[1])
+    .find((found) => found !== undefined && found !== of);
+  if (other !== undefined)
+    throw new CoordTokError(
+      "file-exists",
+      `"${folder}" holds parts of a division into ${other}, not into ${of!}; divide the work in the same way, or choose another folder.`,
+      { options: { out: undefined } },
+    );
 }
 
 function keyOf(video: string, { start, crop, flipped }: ClipPlace): string {

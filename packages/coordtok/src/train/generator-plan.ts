@@ -9,7 +9,7 @@ import { triplaneShapeOf } from "@coordtok/tokenizer";
 import type { LatentIndex } from "../latents/index-file.js";
 import { checkGeneratorMemory } from "../model.js";
 import type { TrainOnLatentsOptions } from "./train-on-latents.js";
-import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
 /** What `config.json` of the run of a generator says: all that is needed to do the same training again. */
 export interface GeneratorRecord extends GeneratorConfig {
@@ -26,7 +26,8 @@ export interface GeneratorRecord extends GeneratorConfig {
 /** Checks what a `config.json` says. @throws CoordTokError `config`. */
 export function parseGeneratorRecord(stored: object): GeneratorRecord {
   const record = stored as GeneratorRecord;
-  checkInteger(record.seed, "seed", 0);
+  checkInteger(record.seed, "seed", Number.MIN_SAFE_INTEGER);
+  checkSettings(record.settings, ["batchSize", "totalSteps"]);
   checkTexts([record.latents, record.tokenizer], "the paths of latents and tokenizer");
   return { ...record, model: checkConfig(record.model), flow: checkFlow(record.flow) };
 }

@@ -1,7 +1,8 @@
 import { encodePng } from "@coordtok/video/node";
 import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { CoordTokError, messageOf } from "@coordtok/core";
+import { checkStored, CoordTokError, messageOf } from "@coordtok/core";
+import { integer, looseObject, minValue, nullable, number, optional, pipe } from "valibot";
 import {
   adoptFolder,
   checkpointPath,
@@ -9,6 +10,7 @@ import {
   claimFolder,
   fileWriteError,
   listCheckpoints,
+  pathWithin,
   readText,
   readTextIfThere,
   writeAtomically,
@@ -136,16 +138,41 @@ function runFolder(path: string): RunFolder {
   };
 }
 
+const optionalNumber = optional(nullable(number()));
+const metricsSchema = looseObject({
+  step: pipe(number(), integer(), minValue(1)),
+  loss: number(),
+  gradientNorm: number(),
+  learningRate: number(),
+  seconds: number(),
+  psnrDb: optionalNumber,
+  validationPsnrDb: optionalNumber,
+});
+
+/** @throws CoordTokError `file-format` naming line and field. */
 async function readMetrics(path: string): Promise<MetricsLine[]> {
-  const text = (await readTextIfThere(join(path, names.metrics))) ?? "";
-  return text.split("\n").flatMap((line) => {
-    try {
-      return line === "" ? [] : [JSON.parse(line) as MetricsLine];
-    } catch {
-      // The last line of a training that was killed may be cut off.
-      return [];
-    }
+  const file = await pathWithin(path, names.metrics);
+  const lines = ((await readTextIfThere(file)) ?? "").split("\n");
+  return lines.flatMap((line, index) => {
+    // The last line of a training that was killed may be cut off.
+    if (line === "" || (index === lines.length - 1 && !isJson(line))) return [];
+    const where = `line ${index + 1} of "${file}"`;
+    const { psnrDb, validationPsnrDb, ...rest } = checkStored(
+      metricsSchema,
+      isJson(line) ? JSON.parse(line) : line,
+      where,
+    );
+    return [{ ...rest, psnrDb: psnrDb ?? undefined, validationPsnrDb: validationPsnrDb ?? undefined }];
   });
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The run folder that a checkpoint file lies in. @throws CoordTokError `checkpoint` when it lies in none. */
@@ -173,14 +200,15 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
  */
 export async function readRunConfig<Config>(path: string, parse: (stored: object) => Config): Promise<Config> {
   try {
-    const stored = parseJson(await readText(join(path, names.config)));
-    if (typeof stored !== "object" || stored === null) throw new Error(`Expected an object, got ${typeof stored}.`);
+    const stored = parseJson(await readText(await pathWithin(path, names.config), { mostBytes: 2 ** 26 }));
+    if (typeof stored !== "object" || stored === null)
+      throw new CoordTokError("file-format", `Expected a record, got ${JSON.stringify(stored)}.`);
     return parse(stored);
   } catch (thrown) {
     throw new CoordTokError(
       "checkpoint",
-      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged.`,
-      { cause: thrown, details: [messageOf(thrown)] },
+      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged: ${messageOf(thrown)}`,
+      { cause: thrown },
     );
   }
 }

@@ -11,7 +11,7 @@ import { loadModel } from "@coordtok/tokenizer/node";
 import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { checkMemory } from "../model.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
-import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
 /** Which perceptual loss stage 2 takes. */
 export interface PerceptualChoice {
@@ -40,7 +40,8 @@ export interface TokenizerRecord {
 /** Checks what a `config.json` says. @throws CoordTokError `config`. */
 export function parseTokenizerRecord(stored: object): TokenizerRecord {
   const record = stored as TokenizerRecord;
-  checkInteger(record.seed, "seed", 0);
+  checkInteger(record.seed, "seed", Number.MIN_SAFE_INTEGER);
+  checkSettings(record.settings, ["batchSize", "pointsPerClip", "totalSteps"]);
   for (const name of ["videos", "validation"] as const) checkTexts(record[name], name);
   if (record.perceptual !== undefined) {
     checkChoice(record.perceptual.lpips, "perceptual.lpips", lpipsWeightsNames);

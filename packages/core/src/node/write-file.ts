@@ -105,7 +105,8 @@ async function factsOf(path: string, output: string): Promise<Awaited<ReturnType
 export function temporaryPathFor(path: string): string {
   const extension = extname(path);
   // 40 characters take at most 160 bytes, so that the name stays below the 255 bytes of file systems.
-  const stem = [...basename(path, extension)].slice(0, 40).join("");
+  // For ffmpeg a percent sign in the name of a picture begins a pattern.
+  const stem = [...basename(path, extension)].slice(0, 40).join("").replaceAll("%", "_");
   return join(dirname(path), `.${stem}.${randomBytes(6).toString("hex")}.partial${extension}`);
 }
 

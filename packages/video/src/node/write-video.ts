@@ -101,7 +101,7 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   }
 }
 
-const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe">> = {
+const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format" | keyof FfmpegOptions>> = {
   ...ffmpegOptionNames,
   format: true,
 };
@@ -113,7 +113,7 @@ const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format"
  */
 export async function prepareWriteVideo(
   path: string,
-  options: Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe"> = {},
+  options: Pick<WriteVideoOptions, "format" | keyof FfmpegOptions> = {},
 ): Promise<void> {
   checkOptions(options, prepareWriteVideoOptionNames, "prepareWriteVideo");
   const format = formatOf(path, options.format);
@@ -166,7 +166,7 @@ async function writeGif(job: Job, first: RgbFrame, source: FrameSource): Promise
   const palette = scratch.add(temporaryPathFor(output.temporary.replace(/gif$/i, "png")));
   const frameCount = await encode(
     job,
-    [..."-c:v ffv1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
+    [..."-c:v ffv1 -level 1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
     first,
     source,
   );
