@@ -29,7 +29,9 @@ const mark = ".coordtok.json";
 async function contentOf(path: string): Promise<Record<string, string>> {
   const items = await readdir(path, { recursive: true, withFileTypes: true });
   const files = items.filter((item) => item.isFile()).map((item) => join(item.parentPath, item.name));
-  return Object.fromEntries(await Promise.all(files.map(async (file) => [file, await readFile(file, "latin1")])));
+  return Object.fromEntries(
+    await Promise.all(files.map(async (file): Promise<[string, string]> => [file, await readFile(file, "latin1")])),
+  );
 }
 
 const settings = { pointsPerClip: 16, batchSize: 1, totalSteps: 2, warmupSteps: 0 } as const;

@@ -60,7 +60,10 @@ const settingsSchema = looseObject({
   i3d: optional(object({ output: picklist(["logits", "pooled"]), files: array(usedFile) })),
   msSsim: optional(boolean()),
   sanity: optional(object({ clips: count, text: sentence, values: optional(positive), bytes: optional(positive) })),
-  made: pipe(record(name, sentence), check(isGroup, "a group")),
+  made: pipe(
+    record(name, sentence),
+    check((group) => isGroup(group), "a group"),
+  ),
   planned: object({ reference: count, other: count }),
   shard: optional(
     pipe(
@@ -74,7 +77,10 @@ const settingsSchema = looseObject({
     node: name,
     backend: name,
     device: name,
-    versions: pipe(record(name, name), check(isGroup, "a group")),
+    versions: pipe(
+      record(name, name),
+      check((group) => isGroup(group), "a group"),
+    ),
     leftOut: array(leftOut),
   }),
 });
@@ -104,7 +110,7 @@ const clipSchema = object({
   seamRatio: optional(number()),
   perFrame: pipe(
     object({ psnrDb: optional(values), ssim: optional(values), msSsim: optional(values), lpips: optional(values) }),
-    check(isGroup, "a group"),
+    check((group) => isGroup(group), "a group"),
   ),
   sanity: optional(
     object({

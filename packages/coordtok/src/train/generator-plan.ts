@@ -67,7 +67,10 @@ async function resumedPlan(
 ): Promise<GeneratorPlan> {
   const clips = options.settings?.batchSize ?? record.settings.batchSize;
   checkGeneratorMemory(record.model, { task: "train", clips }, backend);
-  const plan = await resumeTraining(checkpoint, readTraining, options, checkSameClips);
+  const plan = await resumeTraining(checkpoint, readTraining, options, (before, now) => {
+    checkSameClips(before, now);
+    checkGeneratorMemory(record.model, { task: "train", clips: now.batchSize }, backend);
+  });
   return { ...plan, seed: record.seed };
 }
 

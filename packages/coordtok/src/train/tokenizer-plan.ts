@@ -101,6 +101,7 @@ async function resumedPlan(
   checkTrainingMemory(record.config, { ...record.settings, ...options.settings }, backend);
   let perceptual: PerceptualChoice | undefined;
   const plan = await resumeTraining(checkpoint, readTraining, options, (_, settings) => {
+    checkTrainingMemory(record.config, settings, backend);
     perceptual = perceptualChoice(settings, record.perceptual, options);
   });
   const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;

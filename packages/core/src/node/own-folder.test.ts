@@ -92,7 +92,7 @@ describe("claimFolder", () => {
     await claimFolder(path, bakery);
     for (const [name, text] of Object.entries(files)) {
       await mkdir(join(path, name, ".."), { recursive: true });
-      await writeFile(join(path, name), text as string);
+      await writeFile(join(path, name), text);
     }
     await expect(claimFolder(path, bakery)).rejects.toMatchObject({ code: "file-exists" });
   });

@@ -23,8 +23,11 @@ export function averageStatsOfficially(parts: readonly TriplaneStats[]): Triplan
   });
 }
 
-/** What the official trainer writes: `xy_mean: tensor([ 0.1,  0.2])`, over several lines when there are many channels. */
-const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
+/**
+ * What the official trainer writes: `xy_mean: tensor([ 0.1,  0.2])`, over several lines when there are many channels. A list that is not
+ * closed ends at the next one, so that the time to read a log grows with its length alone.
+ */
+const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^[\]]*)\]/g;
 
 /**
  * Statistics out of the text log of the official trainer, which is where the official sampler reads them, with the 4 decimals that
