@@ -74,6 +74,23 @@ export function checkGroup(
   return group;
 }
 
+/**
+ * Settings with some of them replaced. A value of `undefined` keeps what was there.
+ * @param changes what differs; it may have no other keys than `settings`.
+ * @param where what messages call the settings (default `the settings`).
+ * @throws CoordTokError `config` naming the nearest known key.
+ */
+export function withChanges<Settings extends object>(
+  settings: Settings,
+  changes: { readonly [Name in keyof Settings]?: Settings[Name] | undefined } | undefined,
+  where = "the settings",
+): Settings {
+  if (changes === undefined) return settings;
+  checkKnownKeys(changes, Object.keys(settings), where);
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  return { ...settings, ...(Object.fromEntries(given) as Partial<Settings>) };
+}
+
 /** A whole number of at least `minimum` or an error that names it. */
 export function checkInteger(value: unknown, name: string, minimum: number): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < minimum)

@@ -77,6 +77,16 @@ describeEachBackend("triplane file", () => {
     disposeTree([triplane, decoder, back, weights]);
   });
 
+  it("refuses options that reading does not have", async () => {
+    const triplane = planes(1);
+    const file = await readTriplaneFile(await blobOf(encodeTriplaneFile(triplane, facts)), parseConfig);
+    const slip = { singal: undefined } as object;
+    const message = /^Unknown option "singal" of (readTriplane|readDecoder); did you mean "signal"\?$/;
+    await expect(file.readTriplane(slip)).rejects.toThrow(message);
+    await expect(file.readDecoder(new Map(), slip)).rejects.toThrow(message);
+    disposeTree(triplane);
+  });
+
   it("a decoder may also be given by name", async () => {
     const triplane = planes(1);
     const bias = tensor([1]);

@@ -96,6 +96,13 @@ describe("encodeDataset", () => {
     expect((await contents("whole", inOrder)).filter((text) => text === expected)).toHaveLength(1);
   });
 
+  it("is not read with options that reading does not have", async () => {
+    const slip = { ...inOrder, suffle: false };
+    await expect(contents("whole", slip)).rejects.toThrow(
+      'Unknown option "suffle" of Latents.read; did you mean "shuffle"?',
+    );
+  });
+
   it("keeps the statistics of all latents, merged from those of the shards", async () => {
     await using latents = await openLatents(join(folder, "whole"));
     async function* all(): AsyncGenerator<Triplane> {

@@ -1,6 +1,6 @@
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkInteger, CoordTokError } from "@coordtok/core";
-import type { TrainState } from "@coordtok/core/train";
+import { withChanges, type TrainState } from "@coordtok/core/train";
 import { checkConfig, defaultFlow, type GeneratorConfig } from "@coordtok/diffusion";
 import { checkFlow } from "@coordtok/diffusion/flow";
 import type { SiTParams } from "@coordtok/diffusion/model";
@@ -54,7 +54,7 @@ export async function planGenerator(
   const { config, flow = defaultFlow, seed = 0 } = options;
   if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
   const model = config(triplaneShapeOf(tokenizer), Math.max(1, classes.length));
-  const settings = { ...trainDefaults, ...options.settings };
+  const settings = withChanges(trainDefaults, options.settings);
   checkGeneratorMemory(model, { task: "train", clips: settings.batchSize }, backend);
   return { config: { model, flow }, settings, seed };
 }

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkChoice, checkInteger, CoordTokError } from "@coordtok/core";
 import { resolveCheckpoint } from "@coordtok/core/node";
-import { initialTrainState, optimizerOf, type TrainState } from "@coordtok/core/train";
+import { initialTrainState, optimizerOf, withChanges, type TrainState } from "@coordtok/core/train";
 import { lpipsWeightsNames, type LpipsWeightsName } from "@coordtok/metrics";
 import { defaultWeightsFolder } from "@coordtok/metrics/node";
 import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
@@ -72,7 +72,7 @@ export function planTokenizer(
 
 async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): Promise<TokenizerPlan> {
   const { seed = 0, from, signal } = options;
-  const settings = { ...trainDefaults, ...options.settings };
+  const settings = withChanges(trainDefaults, options.settings);
   const validation = (options.validation ?? []).map((path) => resolve(path));
   const perceptual = perceptualChoice(settings, undefined, options);
   const record = { settings, seed, validation, perceptual };
@@ -97,7 +97,7 @@ async function resumedPlan(
   options: TrainOnVideosOptions,
   backend: LoadedBackend,
 ): Promise<TokenizerPlan> {
-  checkTrainingMemory(record.config, { ...record.settings, ...options.settings }, backend);
+  checkTrainingMemory(record.config, withChanges(record.settings, options.settings), backend);
   let perceptual: PerceptualChoice | undefined;
   const plan = await resumeTraining(checkpoint, readTraining, options, (_, settings) => {
     perceptual = perceptualChoice(settings, record.perceptual, options);

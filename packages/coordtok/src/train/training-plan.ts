@@ -1,6 +1,12 @@
 import { CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
-import { disposeTrainState, type LoopSettings, type StoredTraining, type TrainState } from "@coordtok/core/train";
+import {
+  disposeTrainState,
+  withChanges,
+  type LoopSettings,
+  type StoredTraining,
+  type TrainState,
+} from "@coordtok/core/train";
 import { commonOptionNames, type CommonOptions } from "../model.js";
 import { readRunConfig, runFolderOf } from "./run-folder.js";
 
@@ -96,7 +102,7 @@ export async function resumeTraining<Config, Settings extends LoopSettings, P ex
   const source = await openFileSource(checkpoint);
   try {
     const { config, settings: before, state } = await read(source, { signal });
-    const settings = { ...before, ...options.settings };
+    const settings = withChanges(before, options.settings);
     try {
       check?.(before, settings);
       if (minutes === undefined) checkStepsLeft(state.step, settings);

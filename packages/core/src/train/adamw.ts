@@ -1,4 +1,5 @@
 import { add, div, mul, sqrt, square, sub, tensor1d, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { withChanges } from "../config.js";
 import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 import { stateLike, type Optimizer } from "./transform.js";
@@ -34,7 +35,7 @@ export type Schedule = (step: number) => number;
  * @param learningRate a number of at least 0, or one for each step.
  */
 export function adamw(learningRate: number | Schedule, settings: Partial<AdamWSettings> = {}): Optimizer<AdamWState> {
-  const { beta1, beta2, epsilon, weightDecay } = { ...adamwDefaults, ...settings };
+  const { beta1, beta2, epsilon, weightDecay } = withChanges(adamwDefaults, settings, "the settings of adamw");
   return {
     init: (params, create) => ({
       firstMoment: stateLike(params, create),

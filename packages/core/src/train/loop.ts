@@ -61,9 +61,10 @@ export interface Task<P extends TensorTree, Batch> {
 
 /** The optimizer of a training that names no other: gradients clipped by their norm, then AdamW with the schedule. */
 export function optimizerOf(settings: LoopSettings): Transform {
+  const { beta1, beta2, epsilon, weightDecay } = settings;
   return chain({
     clip: clipByGlobalNorm(settings.clipNorm),
-    adamw: adamw((step) => learningRateAt(step, settings), settings),
+    adamw: adamw((step) => learningRateAt(step, settings), { beta1, beta2, epsilon, weightDecay }),
   });
 }
 

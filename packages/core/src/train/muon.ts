@@ -1,4 +1,5 @@
 import { add, concat, div, mul, slice, sub, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
+import { withChanges } from "../config.js";
 import { CoordTokError } from "../errors.js";
 import { product } from "../nn/product.js";
 import { formatShape } from "../shape.js";
@@ -41,7 +42,7 @@ export type MuonState = {
  * @throws CoordTokError `config` for a parameter that is no matrix or is not cut into whole pieces.
  */
 export function muon(learningRate: number | Schedule, settings: Partial<MuonSettings> = {}): Optimizer<MuonState> {
-  const { momentum: decay, iterations, piecesOf } = { ...muonDefaults, ...settings };
+  const { momentum: decay, iterations, piecesOf } = withChanges(muonDefaults, settings, "the settings of muon");
   return {
     init: (params, create) => {
       for (const [path, leaf] of treeEntries(params)) checkMatrix(path, leaf, piecesOf(path));

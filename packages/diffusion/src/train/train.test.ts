@@ -53,6 +53,12 @@ async function numbers(params: SiTParams): Promise<number[]> {
 }
 
 describeEachBackend("training a generator", () => {
+  it("refuses settings that a training does not have", async () => {
+    const slip = { ...settings, batchsize: 1 };
+    const training = trainDiffusion({ config: model, latents: latents(), statistics: undefined!, settings: slip });
+    await expect(training.next()).rejects.toThrow('did you mean "batchSize"?');
+  });
+
   it("resumed from a file it ends with the same bits, and keeps only the state", { timeout: 60_000 }, async () => {
     const before = memory().numTensors;
     const whole = await train(4);

@@ -13,6 +13,7 @@ import {
   initialTrainState,
   optimizerOf,
   trainLoop,
+  withChanges,
   type LoopSettings,
   type TrainState,
   type TrainStep,
@@ -139,7 +140,7 @@ interface Batch {
 export async function* trainDiffusion(options: TrainDiffusionOptions): AsyncGenerator<TrainDiffusionStep, void, void> {
   checkOptions(options, trainDiffusionOptionNames, "trainDiffusion");
   const { config, flow = defaultFlow, signal, seed = 0 } = options;
-  const settings: DiffusionTrainSettings = { ...trainDefaults, ...options.settings };
+  const settings: DiffusionTrainSettings = withChanges(trainDefaults, options.settings);
   checkTrainSettings(settings);
   const latents = options.latents[Symbol.asyncIterator]();
   const state = options.state ?? initialTrainState(createParams(config, seed), seed, optimizerOf(settings));

@@ -74,6 +74,11 @@ describeEachBackend("training", (backend) => {
     disposeTrainState(state);
   });
 
+  it("refuses settings that a training does not have", async () => {
+    const slip = { ...settings, learningrate: 1 };
+    await expect(train({ settings: slip }, 1)).rejects.toThrow('did you mean "learningRate"?');
+  });
+
   it("resumed from a file it ends with the same bits as uninterrupted", { timeout: 120_000 }, async () => {
     const whole = await train({}, 4);
     const half = await train({}, 2);

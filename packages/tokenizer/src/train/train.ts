@@ -15,6 +15,7 @@ import {
   initialTrainState,
   optimizerOf,
   trainLoop,
+  withChanges,
   type LoopSettings,
   type TrainState,
   type TrainStep,
@@ -112,7 +113,7 @@ export interface TrainTokenizerStep {
 export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGenerator<TrainTokenizerStep, void, void> {
   checkOptions(options, trainTokenizerOptionNames, "trainTokenizer");
   const { config, signal } = options;
-  const settings: TokenizerTrainSettings = { ...trainDefaults, ...options.settings };
+  const settings: TokenizerTrainSettings = withChanges(trainDefaults, options.settings);
   const clips = clipSource(options.clips);
   checkTrainSettings(settings, clips, options.perceptual);
   const lattice = latticeOf(config);

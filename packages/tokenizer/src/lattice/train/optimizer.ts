@@ -18,7 +18,8 @@ import type { LatticeTrainSettings } from "./settings.js";
  * @param factor what the learning rates of a step are multiplied by (default 1 throughout).
  */
 export function latticeOptimizer(settings: LatticeTrainSettings, factor: Schedule = () => 1): Transform {
-  const rest = adamw((step) => settings.learningRate * factor(step), settings);
+  const { beta1, beta2, epsilon, weightDecay } = settings;
+  const rest = adamw((step) => settings.learningRate * factor(step), { beta1, beta2, epsilon, weightDecay });
   if (settings.optimizer === "adamw") return chain({ clip: clipByGlobalNorm(settings.clipNorm), adamw: rest });
   return partition((path) => (isBlockMatrix(path) ? "muon" : "rest"), {
     muon: muon((step) => settings.muonRate * factor(step), { piecesOf: blockPieces }),

@@ -205,6 +205,11 @@ describeEachBackend("lattice training", (backend) => {
     disposeTrainState(state);
   });
 
+  it("refuses settings that a training does not have", async () => {
+    const slip = { ...settings, muonrate: 1 };
+    await expect(train({ settings: slip }, 1)).rejects.toThrow('did you mean "muonRate"?');
+  });
+
   it("refuses what it cannot train on in one sentence, and leaves no tensor behind", async () => {
     await expectNoLeak(async () => {
       const from = createLatticeParams(config, 1);

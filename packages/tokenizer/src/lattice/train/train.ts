@@ -12,6 +12,7 @@ import {
   initialTrainState,
   readTrainState,
   trainLoop,
+  withChanges,
   type StoredTraining,
   type TrainState,
   type TrainStep,
@@ -73,7 +74,7 @@ export interface TrainLatticeStep {
 export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerator<TrainLatticeStep, void, void> {
   checkOptions(options, trainLatticeOptionNames, "trainLattice");
   const { config, seconds, seed = 0 } = options;
-  const settings: LatticeTrainSettings = { ...latticeTrainDefaults, ...options.settings };
+  const settings: LatticeTrainSettings = withChanges(latticeTrainDefaults, options.settings);
   checkLatticeTrainSettings(settings);
   checkFootage(options, [...settings.firstShapes, ...settings.shapes]);
   if (seconds !== undefined && !(seconds > 0))
