@@ -24,7 +24,8 @@ describeEachBackend("LPIPS", () => {
     it(`equal frames are at distance 0, others not (${network})`, async () => {
       const params = randomParams(network);
       const [a, b] = [randomFrames(1), randomFrames(2)];
-      expect(await read(lpips(params, a, a))).toEqual([0, 0]);
+      // Not exactly: where a product ends a tile differently, the two halves of the batch differ in their last bits.
+      for (const distance of await read(lpips(params, a, a))) expect(distance).toBeLessThan(1e-12);
       for (const distance of await read(lpips(params, a, b))) expect(distance).toBeGreaterThan(0.01);
       disposeLpipsParams(params);
     });

@@ -45,7 +45,7 @@ export interface LpipsOptions {
 const lpipsOptionNames: OptionNames<LpipsOptions> = { dropoutKeep: true };
 
 /**
- * LPIPS, the learned distance of how different frames look: 0 for equal ones, larger for worse (`docs/spec.md#lpips`).
+ * LPIPS, the learned distance of how different frames look: 0 for equal ones (up to rounding, below 1e-12), larger for worse (`docs/spec.md#lpips`).
  * It is differentiable with respect to `prediction` (an all-zero feature gives the gradient 0, not NaN); `target` and the weights are
  * constants. Gradients need those of TensorFlow.js's operations: `import "@coordtok/core/train"` registers them.
  * @param prediction `[F, H, W, 3]`, RGB in [-1, 1]; not clamped.

@@ -99,7 +99,9 @@ async function linearPath(
   try {
     const { features, pixels } = await featureMoments(base, clips);
     const floor = (leastSquaresFloor * features.trace()) / features.rows;
-    const damped = Matrix.add(features, Matrix.eye(features.rows).mul(floor));
+    // Products by tiles may differ in their last bits on the two sides of the diagonal.
+    const symmetric = Matrix.add(features, features.transpose()).mul(0.5);
+    const damped = symmetric.add(Matrix.eye(features.rows).mul(floor));
     const skip = new CholeskyDecomposition(damped).solve(pixels);
     return { base, skip: { kernel: kernelTensor(skip), bias: undefined }, features };
   } catch (thrown) {
