@@ -201,7 +201,7 @@ describe("broken and hostile files end in one sentence", () => {
     ["a type from the prototype", withHeader({ a: { ...float, dtype: "constructor" } }, four), "unknown number type"],
     ["a negative size", withHeader({ a: { ...float, shape: [-1] } }, four), "not a list of sizes"],
     ["a fractional size", withHeader({ a: { ...float, shape: [0.5] } }, four), "not a list of sizes"],
-    ["one offset", withHeader({ a: { ...float, data_offsets: [0] } }, four), "not two positions"],
+    ["one offset", withHeader({ a: { ...float, data_offsets: [0] } }, four), "not a pair of positions"],
     ["offsets backwards", withHeader({ a: { ...float, data_offsets: [4, 0] } }, four), "lies at bytes 4 to 0"],
     ["data that end early", withHeader({ a: float }, new Uint8Array(3)), "the file may be incomplete"],
     ["a wrong byte count", withHeader({ a: { ...float, shape: [2] } }, four), "F32 of shape [2] takes 8"],
@@ -217,7 +217,7 @@ describe("broken and hostile files end in one sentence", () => {
     ["a name repeated in disguise", withHeader('{"a":{},"\\u0061":{}}'), '"a" twice'],
     ["a repeated key of an entry", withHeader('{"a":{"dtype":"F32","dtype":"F64"}}'), '"dtype" twice'],
     ["deep nesting", withHeader(`{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`), "nested too deeply"],
-    ["metadata that are not texts", withHeader({ __metadata__: { a: 1 } }), "not a text"],
+    ["metadata that are not texts", withHeader({ __metadata__: { a: 1 } }), "not a string"],
   ])("%s", async (_, bytes, words) => {
     const error = await problem(bytes);
     expect(error.code).toBe("file-format");

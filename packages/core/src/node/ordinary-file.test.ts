@@ -39,10 +39,10 @@ const special = [
   [".", "a folder"],
   ["/dev/zero", "a device"],
   ["/dev/tty", "a device"],
-  ["/proc/self/pagemap", "a file that the kernel makes up"],
-  ["/proc/self/mem", "a file that the kernel makes up"],
-  ["/proc/self/cmdline", "a file that the kernel makes up"],
-  ["/sys/kernel/uevent_seqnum", "a file that the kernel makes up"],
+  ["/proc/self/pagemap", "a file that the kernel generates"],
+  ["/proc/self/mem", "a file that the kernel generates"],
+  ["/proc/self/cmdline", "a file that the kernel generates"],
+  ["/sys/kernel/uevent_seqnum", "a file that the kernel generates"],
 ] as const;
 
 describe.each(Object.entries(readers))("%s", (_name, read) => {
