@@ -54,7 +54,7 @@ describe("the doctor", () => {
     });
     expect(report.pip).toMatchObject({
       found: false,
-      text: expect.stringContaining("Python 3 with pip is needed") as string,
+      text: expect.stringContaining("Setup needs Python 3 with pip") as string,
     });
     expect(report.compiler).toMatchObject({ found: false, text: expect.stringContaining("ziglang") as string });
     expect(report.backends.map(({ name, loads }) => [name, loads])).toEqual([

@@ -124,9 +124,9 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
         writeWheel(ffmpegWheel, [{ ...program, content: "#!/bin/sh\necho evil\n" }]);
         return failure({ ...world, knownWheels }, { cacheDir: cache });
       },
-      /is not the wheel that was published under this name, so nothing of it was used/,
+      /is not the wheel that was published under this name, so it was not used/,
     ],
-    ["no Python", () => failure(withoutPython(), { cacheDir: made?.cache }), /Python 3 with pip is needed/],
+    ["no Python", () => failure(withoutPython(), { cacheDir: made?.cache }), /Setup needs Python 3 with pip/],
     [
       "a program that does not start",
       () => failure(machine({}, [{ ...program, content: "#!/nowhere/sh\n" }]).world, { cacheDir: made?.cache }),
@@ -135,7 +135,7 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
     [
       "a wheel without a program",
       () => failure(machine({}, []).world, { cacheDir: made?.cache }),
-      /The wheel "imageio_ffmpeg-0\.8\.1.*" has no ffmpeg in it/,
+      /The wheel "imageio_ffmpeg-0\.8\.1.*" contains no ffmpeg/,
     ],
     [
       "a file that is another wheel",
@@ -145,7 +145,7 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
     [
       "a file that is not there",
       () => failure(machine().world, { cacheDir: made?.cache, wheel: `/nowhere/${wheelName}` }),
-      /There is no wheel "\/nowhere/,
+      /The wheel "\/nowhere/,
     ],
     [
       "musl",

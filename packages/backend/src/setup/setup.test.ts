@@ -210,7 +210,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
       () => failure(machine(), {}, { findTfjsNode: () => undefined }),
       /pnpm add @tensorflow\/tfjs-node-gpu@4\.22\.0 \(or npm install --ignore-scripts/,
     ],
-    ["no Python", () => failure(without("python3")), /Python 3 with pip is needed.*wasm.*\(option python\)/],
+    ["no Python", () => failure(without("python3")), /Setup needs Python 3 with pip.*wasm.*\(option python\)/],
     [
       "a Python without pip",
       () => failure(withProgram("python3", 'case "$*" in *pip*) exit 1;; esac')),
@@ -288,7 +288,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
     [
       "a wheel that is not there",
       () => failure(machine(), { wheel: "/nowhere/tensorflow_cpu-2.18.1-cp312-cp312-linux.whl" }),
-      /There is no wheel "\/nowhere/,
+      /The wheel "\/nowhere/,
     ],
     [
       "Windows",

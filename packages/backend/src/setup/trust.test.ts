@@ -54,7 +54,7 @@ describe("the wheel of the pinned version", () => {
     const { world, cache, wheel } = machine();
     const stranger = { ...world, knownWheels: {} };
     const error = await failure(stranger, { cacheDir: cache });
-    expect(error.message).toMatch(/does not know, so nothing of it was used; .* \(option wheel\)\.$/);
+    expect(error.message).toMatch(/does not know, so it was not used; .* \(option wheel\)\.$/);
     expectNothingUsed(cache);
     expect((await setupIn(stranger, { cacheDir: cache, wheel })).alreadySetUp).toBe(false);
   });
@@ -109,10 +109,10 @@ describe("the wheel of a version that was asked for", () => {
     writeWheel(other, evil);
     const error = await failure(stranger, options);
     expect(error.message).toMatch(
-      /another file than the one used under this name before.*remove ".*recorded-wheels\.json"/,
+      /not the file that was used under this name before.*remove ".*recorded-wheels\.json"/,
     );
     const given = await failure(stranger, { ...options, wheel: other });
-    expect(given.message).toContain("another file than the one used under this name before");
+    expect(given.message).toContain("not the file that was used under this name before");
   });
 });
 
