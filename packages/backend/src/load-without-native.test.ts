@@ -42,7 +42,7 @@ function install(facts: object = {}, addon: string | undefined = "no add-on"): v
   if (addon !== "") writeFileSync(join(folder, "tfjs_binding.node"), addon);
 }
 
-it("auto takes wasm where TensorFlow is not set up, and says so", async () => {
+it("auto uses wasm if TensorFlow is not set up, and says so", async () => {
   const loaded = await loadBackend("auto", { purpose: "training" });
   expect(loaded.name).toBe("wasm");
   expect(loaded.passedOver).toEqual([
@@ -58,7 +58,7 @@ it.each<[string, () => void, RegExp]>([
     /set up for @tensorflow\/tfjs-node-gpu 4\.21\.0, but 4\.22\.0 is installed; run "npx coordtok setup" again\.$/,
   ],
   [
-    "an installation whose library is gone",
+    "an installation whose library is missing",
     () => install({ files: [addonFacts("no add-on"), { path: "lib.so", bytes: 3, sha256: "0".repeat(64) }] }),
     /lib\.so" is missing or damaged; run "npx coordtok setup"\.$/,
   ],
@@ -73,9 +73,9 @@ it.each<[string, () => void, RegExp]>([
     /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup" again with the option force\.$/,
   ],
   [
-    "an add-on that was exchanged",
+    "an add-on that was replaced",
     () => install({}, "an add-in"),
-    /does not load \(.*tfjs_binding\.node" is not what was set up: its SHA-256 is another one\); run/,
+    /does not load \(.*tfjs_binding\.node" is not the file that was set up: its SHA-256 differs\); run/,
   ],
   [
     "an installation in a folder that others can write to",
@@ -91,7 +91,7 @@ it.each<[string, () => void, RegExp]>([
     incomplete,
   ],
   ["an installation without facts", () => install({ files: null }), incomplete],
-])("%s is one sentence, and auto goes on to wasm", async (_title, prepare, message) => {
+])("%s gives a one-sentence error, and auto uses wasm instead", async (_title, prepare, message) => {
   prepare();
   await expect(loadBackend("tensorflow")).rejects.toMatchObject({
     code: "backend",

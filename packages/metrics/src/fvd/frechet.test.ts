@@ -17,7 +17,7 @@ describe("Fréchet distance", () => {
     expect(Math.abs(frechetDistance(set, set).distance)).toBeLessThan(1e-10);
   });
 
-  it("of a moved set is the square of the way", () => {
+  it("of a shifted set is the square of the shift", () => {
     const [here, there] = [statistics(2, 200), statistics(2, 200, 1, 0.5)];
     expect(frechetDistance(here, there).distance).toBeCloseTo(dimension * 0.25, 9);
   });

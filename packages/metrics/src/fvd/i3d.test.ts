@@ -55,7 +55,7 @@ describeEachBackend("I3D", (backend) => {
       disposeI3dParams(params);
     });
 
-    it("windows of a stream give a vector each, a rest is dropped, and nothing stays behind", async () => {
+    it("windows of a stream give a vector each, an incomplete one is dropped, and no tensor stays behind", async () => {
       await expectNoLeak(async () => {
         const params = randomParams();
         const seen: number[] = [];
@@ -131,7 +131,7 @@ describeEachBackend("frames for I3D", () => {
     white.dispose();
   });
 
-  it("a short side that divides badly comes out exactly at the asked size", () => {
+  it("a short side with an inexact quotient is resized exactly to the requested size", () => {
     const made = fvdPreprocess(tensor(new Float32Array(49 * 49 * 3), [1, 1, 49, 49, 3]) as Tensor5D, 57);
     expect(made.shape).toEqual([1, 1, 57, 57, 3]);
     expect(concat([made, made]).shape[0]).toBe(2);
