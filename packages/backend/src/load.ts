@@ -174,7 +174,10 @@ const loaders: Readonly<
     const fused = platform.useNativeFused(options.fused ?? platform.fusedAllowed());
     const { devices } = platform.nativeDevices();
     if (devices.length > 1 && precision === "bf16")
-      throw new CoordTokError("backend", `A GPU computes in fp32; do not ask for bf16 (also not by ${precisionVariable}).`);
+      throw new CoordTokError(
+        "backend",
+        `A GPU computes in fp32; do not ask for bf16 (also not by ${precisionVariable}).`,
+      );
     const freeBytes = devices.length > 1 ? undefined : () => platform.availableBytes();
     const facts = { versions: platform.nativeVersions(), device: devices.join("; "), fused, precision, notes };
     return { ...facts, ...(freeBytes && { freeBytes }) };

@@ -200,7 +200,9 @@ function storedShape(file: SafetensorsFile): TriplaneShape & { readonly batch: n
   const plane = (name: string): SafetensorsEntry => {
     const entry = file.entries.get(planesPrefix + name) ?? fail(`has no plane ${name}`);
     const isFloat = entry.dtype === "F32" || entry.dtype === "F16" || entry.dtype === "BF16";
-    return entry.shape.length === 4 && isFloat ? entry : fail(`has a plane ${name} that is not a floating-point tensor with 4 axes`);
+    return entry.shape.length === 4 && isFloat
+      ? entry
+      : fail(`has a plane ${name} that is not a floating-point tensor with 4 axes`);
   };
   const [batch, rows, columns, channels] = plane("xy").shape as [number, number, number, number];
   const shape = { time: plane("yt").shape[1]!, rows, columns, channels, batch };

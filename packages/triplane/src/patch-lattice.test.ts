@@ -96,7 +96,9 @@ describe("patch lattice", () => {
       coordinates: Float32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0),
       indices: Int32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0),
     });
-    expect(() => lattice.points(slice, lattice.sliceAt([1]))).toThrow("the same number of patches for each clip, got 2 and 1");
+    expect(() => lattice.points(slice, lattice.sliceAt([1]))).toThrow(
+      "the same number of patches for each clip, got 2 and 1",
+    );
     expect(() => lattice.sliceAt([4])).toThrow("a patch number from 0 to 3, got 4");
   });
 

@@ -126,7 +126,10 @@ export async function setupFfmpegIn(world: FfmpegWorld, options: FfmpegSetupOpti
     await install(source, folder, platform, world, options);
     const program = await findCachedProgram("ffmpeg", cache, platform);
     if ("missing" in program)
-      throw new CoordTokError("setup", `The new installation has already disappeared (${program.missing}); run setup again.`);
+      throw new CoordTokError(
+        "setup",
+        `The new installation has already disappeared (${program.missing}); run setup again.`,
+      );
     return { alreadySetUp: false, program, seconds: (performance.now() - started) / 1000 };
   } finally {
     await unlock();

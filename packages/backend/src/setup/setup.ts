@@ -171,7 +171,10 @@ async function makeInstallation(
   );
   const installation = await findInstallation(cache, plan.platform.name);
   if ("missing" in installation)
-    throw new CoordTokError("setup", `The new installation has already disappeared (${installation.missing}); run setup again.`);
+    throw new CoordTokError(
+      "setup",
+      `The new installation has already disappeared (${installation.missing}); run setup again.`,
+    );
   const kept = installation.files.reduce((sum, file) => sum + file.bytes, 0);
   options.onNote?.(
     `Kept ${bytesText(kept)} in "${installation.directory}"${plan.wheel === undefined ? "; the downloaded wheels were deleted" : ""}.`,

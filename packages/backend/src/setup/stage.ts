@@ -105,7 +105,10 @@ async function fetchOptions(
   const pip: Pip | undefined = needed ? await findPip(options.python, env, options.signal) : undefined;
   return () => {
     if (pip === undefined)
-      throw new CoordTokError("setup", "A download with pip is needed after all; run setup again without a wheel of your own.");
+      throw new CoordTokError(
+        "setup",
+        "A download with pip is needed after all; run setup again without a wheel of your own.",
+      );
     return {
       pip,
       env,

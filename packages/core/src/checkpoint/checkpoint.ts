@@ -181,7 +181,10 @@ export function checkpointMetadata(content: Omit<CheckpointContent, "tensors">):
   );
   for (const key of own.keys())
     if (key.startsWith("coordtok."))
-      throw new CoordTokError("checkpoint", `The metadata key "${key}" is reserved; choose one that does not begin with "coordtok.".`);
+      throw new CoordTokError(
+        "checkpoint",
+        `The metadata key "${key}" is reserved; choose one that does not begin with "coordtok.".`,
+      );
   return new Map<string, string>([
     [keys.kind, kind],
     [keys.format, String(formatVersion)],

@@ -9,16 +9,19 @@ import { encodeSafetensors, type EncodeOptions, type NamedBytes } from "./safete
 const bytesOf = (values: { readonly buffer: ArrayBufferLike }): Uint8Array => new Uint8Array(values.buffer);
 
 describe("areFinite", () => {
-  it.each([NaN, Infinity, -Infinity])("finds a single %d among float32 and float64 numbers, wherever it is", (value) => {
-    for (const Numbers of [Float32Array, Float64Array])
-      for (const at of [0, 3, 6]) {
-        const values = new Numbers([0, -0, 1, -1e-30, 3e38, -3e38, 0.5]);
-        const dtype = Numbers === Float32Array ? "F32" : "F64";
-        expect(areFinite(bytesOf(values), dtype)).toBe(true);
-        values[at] = value;
-        expect(areFinite(bytesOf(values), dtype)).toBe(false);
-      }
-  });
+  it.each([NaN, Infinity, -Infinity])(
+    "finds a single %d among float32 and float64 numbers, wherever it is",
+    (value) => {
+      for (const Numbers of [Float32Array, Float64Array])
+        for (const at of [0, 3, 6]) {
+          const values = new Numbers([0, -0, 1, -1e-30, 3e38, -3e38, 0.5]);
+          const dtype = Numbers === Float32Array ? "F32" : "F64";
+          expect(areFinite(bytesOf(values), dtype)).toBe(true);
+          values[at] = value;
+          expect(areFinite(bytesOf(values), dtype)).toBe(false);
+        }
+    },
+  );
 
   it("finds infinities and NaN in 16-bit types, and treats their largest numbers as finite", () => {
     for (const [dtype, largest] of [

@@ -36,7 +36,10 @@ export function stateDictRows(
   rules: readonly StateDictRule[],
   ourShapes: ReadonlyMap<string, readonly number[]>,
   theirShape: TheirShape = (theirs) => {
-    throw new CoordTokError("checkpoint", `Expected a function that returns the shape of "${theirs}", got none; pass theirShape.`);
+    throw new CoordTokError(
+      "checkpoint",
+      `Expected a function that returns the shape of "${theirs}", got none; pass theirShape.`,
+    );
   },
 ): StateDictRow[] {
   const parts = [...renameStrictly(rules, ourShapes.keys())].map(([ours, { theirs, layout, part }]) => {

@@ -21,10 +21,7 @@ export const longestPickle: number = 2 ** 26;
 /** Makes a storage from its class and count. */
 export function storageFrom(className: string, key: string, count: number, fail: Fail): TorchStorage {
   const type = storageType(className);
-  if (!type)
-    return fail(
-      `the storage ${quoted(key)} is a ${quoted(className)}, whose number type is not supported`,
-    );
+  if (!type) return fail(`the storage ${quoted(key)} is a ${quoted(className)}, whose number type is not supported`);
   return { kind: "storage", key, skippedBytes: 0, dtype: type.dtype, size: count * bytesOfType(type.dtype) };
 }
 
@@ -35,9 +32,7 @@ export async function readArchive(source: RangeSource, sourceName: string, fail:
   const [pickle] = pickles;
   if (pickle === undefined || pickles.length > 1)
     return fail(
-      pickle === undefined
-        ? "there is no data.pkl; it is some other zip archive"
-        : "there is more than one data.pkl",
+      pickle === undefined ? "there is no data.pkl; it is some other zip archive" : "there is more than one data.pkl",
     );
   const folder = pickle.slice(0, -"data.pkl".length);
   await checkByteOrder(source, sourceName, zip, `${folder}byteorder`);

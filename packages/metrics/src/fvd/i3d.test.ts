@@ -106,7 +106,7 @@ describe("weights of I3D", () => {
     expect(() => i3dParamsFromStateDict(more)).toThrow('"Mixed_6a.b0.conv3d.weight" is unknown');
     const wrong = Object.fromEntries([...complete, ["Conv3d_2b_1x1.bn.bias", counts[1]] as const]);
     expect(() => i3dParamsFromStateDict(wrong)).toThrow(
-      '"Conv3d_2b_1x1.bn.bias" has shape [1] instead of [64]; take a PyTorch port',
+      '"Conv3d_2b_1x1.bn.bias" has shape [1] instead of [64]; use a PyTorch port',
     );
     expect(() => i3dParamsFromStateDict({})).toThrow("more problems");
     expect(memory().numTensors).toBe(before);

@@ -220,7 +220,8 @@ type Answer =
 
 async function askVersion(program: "ffmpeg" | "ffprobe", place: ProgramCommand): Promise<Answer> {
   const { path } = place;
-  if (!isAbsolute(path)) return { problem: `no program of that name is on PATH (for a file in this folder write ./${path})` };
+  if (!isAbsolute(path))
+    return { problem: `no program of that name is on PATH (for a file in this folder write ./${path})` };
   const facts = await stat(path).catch(() => undefined);
   if (!facts) return { problem: "there is no such file" };
   if (!facts.isFile()) return { problem: "it is not a file" };

@@ -44,9 +44,6 @@ function sizeIn(header: string): { width: number; height: number } | undefined {
   const match = /^P6\s+(\d+)\s+(\d+)\s+255\s$/.exec(header);
   if (match) return { width: Number(match[1]), height: Number(match[2]) };
   if (header.length > longestHeader || !"P6".startsWith(header.slice(0, 2)))
-    throw new CoordTokError(
-      "ffmpeg",
-      "ffmpeg wrote something other than PPM pictures; is it really ffmpeg?",
-    );
+    throw new CoordTokError("ffmpeg", "ffmpeg wrote something other than PPM pictures; is it really ffmpeg?");
   return undefined;
 }

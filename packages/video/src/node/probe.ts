@@ -120,9 +120,7 @@ function oddities(facts: StreamFacts, fps: number, averageFps: number, rotation:
       `variable frame rate (nominal ${rounded(fps)}, average ${rounded(averageFps)} per second); frames are chosen by index, not by time`,
     );
   if (pixelAspect && Math.abs(Math.log(pixelAspect.value)) > 0.02)
-    warnings.push(
-      `its pixels are not square (${pixelAspect.text}); they are read unchanged, so shapes look stretched`,
-    );
+    warnings.push(`its pixels are not square (${pixelAspect.text}); they are read unchanged, so shapes look stretched`);
   if (codec !== "gif" && (facts.alphaTag || alphaFormats.test(facts.pixelFormat))) warnings.push("alpha ignored");
   if (facts.videoTracks > 1) warnings.push(`it has ${facts.videoTracks} video tracks; the first is read`);
   if (rotation % 90 !== 0) warnings.push(`it is rotated by ${rotation} degrees; the corners are cut off or black`);

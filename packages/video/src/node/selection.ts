@@ -50,6 +50,9 @@ function checkIndices(indices: readonly number[]): void {
   if (indices.length === 0) throw new CoordTokError("input", "Expected a plan with at least one frame, got none.");
   indices.forEach((index, at) => {
     if (!Number.isSafeInteger(index) || index < 0 || (at > 0 && index <= indices[at - 1]!))
-      throw new CoordTokError("input", `Expected ascending frame indices of at least 0, got ${index} at position ${at}.`);
+      throw new CoordTokError(
+        "input",
+        `Expected ascending frame indices of at least 0, got ${index} at position ${at}.`,
+      );
   });
 }

@@ -251,7 +251,8 @@ async function supervise(
 async function checkWritten({ path }: Job, argument: string): Promise<void> {
   if (!argument.startsWith("file:")) return;
   const facts = await stat(argument.slice("file:".length)).catch(() => undefined);
-  if (!facts || facts.size === 0) throw new CoordTokError("file-write", `Cannot write "${path}": ffmpeg wrote no file.`);
+  if (!facts || facts.size === 0)
+    throw new CoordTokError("file-write", `Cannot write "${path}": ffmpeg wrote no file.`);
 }
 
 /** Writes a frame and waits until it is accepted. @returns false if the program reads no more. */
