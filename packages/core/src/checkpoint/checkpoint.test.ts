@@ -142,7 +142,7 @@ describe("checkpoints", () => {
     expect(await message(loadCheckpoint(await described("2"), options))).toContain("update CoordTok.ts");
     expect(await message(loadCheckpoint(await described("x"), options))).toContain("missing or not a number");
     expect(() => saveCheckpoint({ kind: "a", config: null, tensors: {}, metadata: { "coordtok.x": "" } })).toThrow(
-      "is taken",
+      "is reserved",
     );
     disposeTree(tree);
   });
