@@ -23,13 +23,13 @@ beforeEach(() => {
 const outside = { path: "../../../lib.so", bytes: 3, sha256: "0".repeat(64) };
 const incomplete = /the installation in ".*made-up" is incomplete; run "npx coordtok setup"\.$/i;
 
-/** What an installation says about an add-on with a content. */
+/** The facts of an installation about an add-on with the given content. */
 function addonFacts(content: string): object {
   const sha256 = createHash("sha256").update(content).digest("hex");
   return { path: "tfjs_binding.node", bytes: content.length, sha256 };
 }
 
-/** Puts an installation with made-up facts into the cache, by default with an add-on that is none. */
+/** Puts an installation with fake facts in the cache, by default with a file that is not an add-on. */
 function install(facts: object = {}, addon: string | undefined = "no add-on"): void {
   const folder = join(cache, "native", "made-up");
   mkdirSync(folder, { recursive: true });
@@ -68,7 +68,7 @@ it.each<[string, () => void, RegExp]>([
     /made by another version of CoordTok; run/,
   ],
   [
-    "an add-on that is none",
+    "a file that is not an add-on",
     () => install(),
     /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup" again with the option force\.$/,
   ],
