@@ -34,7 +34,7 @@ export const fusedOperations = {
   },
 } as const;
 
-/** The type of {@link fusedOperations}. */
+/** The table of the fused operations of the metrics, as a type. */
 export type MetricsOperations = FusedTable<typeof fusedOperations>;
 
 declare module "@coordtok/core/nn" {

@@ -16,7 +16,7 @@ export const fusedOperations = {
   },
 } as const;
 
-/** The type of {@link fusedOperations}. */
+/** The table of the fused operations of the look-up, as a type. */
 export type LookupOperations = FusedTable<typeof fusedOperations>;
 
 declare module "@coordtok/core/nn" {

@@ -79,9 +79,9 @@ export function chain(transforms: Readonly<Record<string, Transform>>): Transfor
 
 /**
  * Partitions the parameters among transforms; each sees its own part as a record by path. Changes to gradients stay within a part.
+ * Both functions of the result throw a CoordTokError `config` if `nameOf` returns a name that is not among `transforms`.
  * @param nameOf returns the name of the transform of a parameter, from its path (`decoder.blocks.0.mlp.hidden.kernel`).
  * @param transforms the transforms, by the names under which a checkpoint stores their states. One without parameters is allowed.
- * Both functions of the result throw a CoordTokError `config` if `nameOf` returns a name that is not among `transforms`.
  */
 export function partition(
   nameOf: (path: string, param: Tensor) => string,

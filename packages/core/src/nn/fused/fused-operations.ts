@@ -151,5 +151,5 @@ export const fusedOperations = {
   },
 } as const;
 
-/** The type of {@link fusedOperations}. */
+/** The table of the fused operations of the layers and of the optimizer, as a type. */
 export type LayerOperations = FusedTable<typeof fusedOperations>;
