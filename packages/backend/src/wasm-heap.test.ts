@@ -9,12 +9,12 @@ beforeAll(async () => {
 });
 
 describe("the memory of wasm", () => {
-  it("refuses the tensor that does not fit in one sentence, and goes on with what was there", async () => {
+  it("refuses a tensor that does not fit with one sentence, and keeps working with the others", async () => {
     const kept: Tensor2D = fill([64, 64], 3);
     const before = { free: loaded.freeBytes()!, tensors: memory().numTensors };
     const wasm = backend() as KernelBackend & { write(values: null, shape: number[], dtype: "float32"): object };
     const blocks: object[] = [];
-    // Not written to, so that the test does not take 4 GB of the machine.
+    // The blocks are never written to, so the test does not take 4 GB of memory.
     const fillUp = (): void => {
       while (blocks.length < 20) blocks.push(wasm.write(null, [2 ** 26], "float32"));
     };
@@ -30,7 +30,7 @@ describe("the memory of wasm", () => {
     kept.dispose();
   });
 
-  it("counts what tensors take and give back", () => {
+  it("counts the bytes that tensors allocate and free", () => {
     const free = loaded.freeBytes()!;
     const block = ones([1024, 1024]);
     expect(free - loaded.freeBytes()!).toBe(2 ** 22);

@@ -44,7 +44,7 @@ async function* streamOf(clip: RgbClip): AsyncGenerator<RgbFrame> {
 const original = clipOf(shade);
 const noise = new Random(3).normals(frameCount * frameValues);
 
-/** What a measure must see, mildest first. */
+/** The degradations that a measure must detect, mildest first. */
 const ladders: Readonly<Record<string, readonly RgbClip[]>> = {
   noise: [2, 8, 30].map((level) =>
     clipOf((x, y, t, c) => shade(x, y, t, c) + level * noise[((t * height + y) * width + x) * 3 + c]!),
@@ -118,7 +118,7 @@ describeEachBackend("scores of a clip", () => {
     disposeLpipsParams(lpips);
   });
 
-  it("what does not fit is refused in one sentence, and nothing stays behind", async () => {
+  it("clips that do not fit are refused with one sentence, and no tensor stays behind", async () => {
     const short = { ...original, frameCount: 5, data: original.data.subarray(0, 5 * frameValues) };
     const turned = { ...original, width: height, height: width };
     await expectNoLeak(async () => {

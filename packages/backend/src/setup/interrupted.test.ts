@@ -14,7 +14,7 @@ afterEach(() => made?.remove());
 const source = (path: string): string => new URL(path, import.meta.url).href;
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
-/** A setup of this machine in a process of its own, which can be killed. */
+/** A setup of the fake machine in a separate process, which can be killed. */
 function startSetup({ root, cache, world }: FakeMachine): ReturnType<typeof spawn> {
   const { directory } = world.findTfjsNode() ?? { directory: "" };
   const code = `

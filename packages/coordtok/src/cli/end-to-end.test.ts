@@ -142,7 +142,7 @@ describe("from a video to a triplane and back", () => {
     const refused = await run(...encodeLow, ...common, "--precision", "bf16");
     expect([refused.code, refused.stderr.trim()]).toEqual([
       1,
-      "The backend wasm computes in fp32; bf16 is for the native backend, tensorflow.",
+      "The backend wasm computes in fp32; bf16 needs the native backend, tensorflow.",
     ]);
   });
 

@@ -258,7 +258,7 @@ describe("the command line", () => {
     ]);
     expect([encode.code, encode.stderr]).toEqual([
       1,
-      expect.stringContaining("convert it once and name the result (coordtok convert "),
+      expect.stringContaining("convert it once and pass the result (coordtok convert "),
     ]);
   });
 });

@@ -55,7 +55,7 @@ describeEachBackend("I3D", (backend) => {
       disposeI3dParams(params);
     });
 
-    it("windows of a stream give a vector each, a rest is dropped, and nothing stays behind", async () => {
+    it("windows of a stream give a vector each, an incomplete one is dropped, and no tensor stays behind", async () => {
       await expectNoLeak(async () => {
         const params = randomParams();
         const seen: number[] = [];
@@ -106,7 +106,7 @@ describe("weights of I3D", () => {
     expect(() => i3dParamsFromStateDict(more)).toThrow('"Mixed_6a.b0.conv3d.weight" is unknown');
     const wrong = Object.fromEntries([...complete, ["Conv3d_2b_1x1.bn.bias", counts[1]] as const]);
     expect(() => i3dParamsFromStateDict(wrong)).toThrow(
-      '"Conv3d_2b_1x1.bn.bias" has shape [1] instead of [64]; take a PyTorch port',
+      '"Conv3d_2b_1x1.bn.bias" has shape [1] instead of [64]; use a PyTorch port',
     );
     expect(() => i3dParamsFromStateDict({})).toThrow("more problems");
     expect(memory().numTensors).toBe(before);
@@ -131,7 +131,7 @@ describeEachBackend("frames for I3D", () => {
     white.dispose();
   });
 
-  it("a short side that divides badly comes out exactly at the asked size", () => {
+  it("a short side with an inexact quotient is resized exactly to the requested size", () => {
     const made = fvdPreprocess(tensor(new Float32Array(49 * 49 * 3), [1, 1, 49, 49, 3]) as Tensor5D, 57);
     expect(made.shape).toEqual([1, 1, 57, 57, 3]);
     expect(concat([made, made]).shape[0]).toBe(2);

@@ -137,7 +137,7 @@ describe("weights of LPIPS", () => {
       const before = memory().numTensors;
       expect(() => lpipsParamsFromStateDict(rest)).toThrow("head 2 is missing");
       expect(() => lpipsParamsFromStateDict({ ...complete, "features.99.weight": head! })).toThrow(
-        '"features.99.weight" is no layer of it',
+        '"features.99.weight" is not one of its layers',
       );
       expect(() => lpipsParamsFromStateDict({ ...complete, "fc.weight": head! })).toThrow('"fc.weight" is unknown');
       expect(() => lpipsParamsFromStateDict({ ...complete, "features.0.bias": head! })).toThrow(
@@ -147,7 +147,7 @@ describe("weights of LPIPS", () => {
       expect(memory().numTensors).toBe(before);
     });
 
-  it("torchvision's classifier layers are left alone", () => {
+  it("torchvision's classifier layers are ignored", () => {
     const named = new Map(Object.entries({ ...randomStateDict("alexnet"), "classifier.1.weight": tensor([1]) }));
     expect(lpipsParamsFromStateDict(named).network).toBe("alexnet");
   });

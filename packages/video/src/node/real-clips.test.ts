@@ -53,7 +53,7 @@ describe.skipIf(!present)("the real clips", () => {
       }
       expect(count).toBe(clip.frames);
       expect(warnings).toEqual([]);
-      // The size of the pictures themselves, not what the header says of it.
+      // The size of the pictures themselves, not the one in the header.
       for await (const frame of readFrames(path, { length: 1 }, { info }))
         expect(frame).toMatchObject({ width: clip.width, height: clip.height });
     },
