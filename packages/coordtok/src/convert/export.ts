@@ -4,8 +4,8 @@ import type { WeightsKind } from "./choose.js";
 import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js";
 
 /**
- * The tensors of an official state dict from one of our checkpoints, each read when it is needed.
- * @throws CoordTokError `checkpoint` when the checkpoint does not hold the wanted weights whole.
+ * Yields the tensors of an official state dict from a checkpoint of ours, each read when it is needed.
+ * @throws CoordTokError `checkpoint` when the checkpoint does not hold the requested weights completely.
  */
 export function exportTensors(
   file: SafetensorsFile,
