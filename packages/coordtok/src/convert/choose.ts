@@ -62,7 +62,7 @@ function pick<T extends { readonly choice: WeightsChoice }>(
   if (found.length === 1 && weights === "model") return found[0]!;
   throw new CoordTokError(
     "checkpoint",
-    `There is no ${weights === "ema" ? "moving average" : "set of weights beside the moving average"} in ${source}; it has weights at ${found.map(({ choice }) => placeText(choice.place)).join(", ")}.`,
+    `There is no ${weights === "ema" ? "moving average" : "set of weights besides the moving average"} in ${source}; it has weights at ${found.map(({ choice }) => placeText(choice.place)).join(", ")}.`,
   );
 }
 
@@ -80,7 +80,7 @@ function nothingFound(
   const seen =
     all.length === 0
       ? "it holds no state dict"
-      : `its tensors are called ${all.slice(0, 3).join(", ")}${all.length > 3 ? ", …" : ""}`;
+      : `its tensors are named ${all.slice(0, 3).join(", ")}${all.length > 3 ? ", …" : ""}`;
   return new CoordTokError(
     "checkpoint",
     `Expected the official weights of a ${kinds} in ${source}, but ${seen}; any tensors can be copied unchanged.`,

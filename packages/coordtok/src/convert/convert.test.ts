@@ -132,7 +132,7 @@ describe("official tokenizers", () => {
     const official = await open(await convert(whole, { part: "encoder" }));
     expect([...official.entries.keys()].filter((name) => name.startsWith("decoder."))).toEqual([]);
     expect(official.entries.has("weight_tokens_xy")).toBe(true);
-    await expect(convert(whole, { weights: "model" })).rejects.toThrow("no weights beside the moving average");
+    await expect(convert(whole, { weights: "model" })).rejects.toThrow("no weights besides the moving average");
   });
 
   it("a tensor that does not fit is named in the error, and nothing is written", async () => {

@@ -23,7 +23,7 @@ export function exportTensors(
   if (![...file.entries.keys()].some((name) => name.startsWith(prefix)))
     throw new CoordTokError(
       "checkpoint",
-      `There are no ${options.weights === "model" ? "weights beside the moving average" : "averaged weights"} in ${file.name}.`,
+      `There are no ${options.weights === "model" ? "weights besides the moving average" : "averaged weights"} in ${file.name}.`,
     );
   const expected = new Map(rows.map(({ ours, ourShape }) => [prefix + ours, ourShape]));
   const found = new Map(
