@@ -53,7 +53,7 @@ function positionProblem(config: SiTConfig, stored: Float32Array): string | unde
   }
 }
 
-/** Reads a configuration of ours, or official arguments. */
+/** Reads one of our configurations, or official arguments. */
 function configFrom(json: Json): SiTConfig {
   if (isOfficialArguments(json)) return configFromOfficial(json);
   const isGenerator = typeof json === "object" && json !== null && "model" in json;

@@ -4,7 +4,7 @@ import type { WeightsKind } from "./choose.js";
 import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js";
 
 /**
- * Yields the tensors of an official state dict from a checkpoint of ours, each read when it is needed.
+ * Yields the tensors of an official state dict from one of our checkpoints, each read when it is needed.
  * @throws CoordTokError `checkpoint` when the checkpoint does not hold the requested weights completely.
  */
 export function exportTensors(

@@ -27,7 +27,7 @@ function formOf(config: TokenizerConfig): OfficialForm {
   };
 }
 
-/** Reads a configuration of ours, or official arguments. */
+/** Reads one of our configurations, or official arguments. */
 function configFrom(json: Json): TokenizerConfig {
   return isOfficialArguments(json) ? configFromOfficial(json) : checkConfig(json);
 }

@@ -66,7 +66,7 @@ export function randomLike<T extends TensorTree>(
   );
 }
 
-/** Draws standard normal numbers in the way of {@link randomLike}. */
+/** Draws a tree of standard normal numbers; see {@link randomLike}. */
 export function normalLike<T extends TensorTree>(like: T, randoms: readonly Random[]): T {
   return randomLike(like, randoms, (random, count) => random.normals(count));
 }

@@ -9,7 +9,7 @@ export interface StillPicture {
   readonly levels: readonly PictureStack[];
 }
 
-/** The smaller side of the smallest level, in pixels. */
+/** The smallest allowed length of the smaller side of a halved level, in pixels. */
 const smallestLevel = 90;
 
 /**
