@@ -26,7 +26,7 @@ async function run(name: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-describe("the examples, one after the other in one folder", () => {
+describe("the examples, run in order in one folder", () => {
   it("03 trains a tokenizer on a synthetic clip", async () => {
     expect(await run("03-train-a-small-tokenizer.ts", "12")).toMatch(/12 steps, loss/);
     expect(existsSync(join(folder, "runs/first/curve.svg"))).toBe(true);

@@ -26,8 +26,8 @@ describe.skipIf(absent !== "")(`the package of the starter${absent}`, () => {
   });
 });
 
-describe("the places of the starter's weights", () => {
-  it("they are files of the package", () => {
+describe("the paths of the starter's weights", () => {
+  it("are files of the package", () => {
     const paths = [starter, starterBytes].map((place) => fileURLToPath(place));
     expect(paths).toEqual(Object.keys(starterFiles).map((file) => join(folder, "weights", file)));
     expect(paths.every((path) => existsSync(path))).toBe(true);

@@ -17,11 +17,11 @@ afterAll(() => {
 });
 
 describe("the demo without training", () => {
-  it("shows the bundled clip with its figures, and replaces what it showed before", async () => {
+  it("shows the bundled clip with its figures, and replaces its earlier results", async () => {
     const out = join(folder, "shown");
     await runStarterDemo({ out, backend: "wasm" });
     const summary = await runStarterDemo({ out, backend: "wasm" });
-    // 4 windows of 16 x 16 + 4 x 16 + 4 x 16 positions with 32 channels.
+    // 4 windows of 16 x 16 + 4 x 16 + 4 x 16 cells with 32 channels.
     expect(summary).toMatchObject({ frames: 64, tokens: 1536, floats: 49_152, bytes: 98_304, pixelsPerFloat: 64 });
     expect(summary.psnrDb).toBeGreaterThan(24.5);
     expect(readdirSync(out).sort()).toEqual(["side-by-side.mp4", "side-by-side.png", "summary.json"]);
@@ -38,9 +38,9 @@ describe("the demo without training", () => {
     expect(readdirSync(out)).toEqual(["thesis.txt"]);
   });
 
-  it("without ffmpeg it says so, shows the bundled clip and writes a GIF of all frames", async () => {
+  it("says so when there is no ffmpeg, shows the bundled clip and writes a GIF of all frames", async () => {
     const nothing = join(folder, "nothing");
-    // @ffmpeg/core, which the workspace has, is not found.
+    // @ffmpeg/core, which the workspace has, is hidden.
     const hide = join(folder, "hide.cjs");
     writeFileSync(
       hide,

@@ -21,7 +21,7 @@ const common = { backend: "wasm", sanityClips: 0 } as const;
 
 const withSanity = { ...common, sanityClips: 1 } as const;
 
-/** What must not depend on how an evaluation was cut into runs. */
+/** The numbers that must not depend on how an evaluation was split into runs. */
 function numbersOf({ measures, curves, correlation, sanity, clips, counts, leftOut }: EvaluationReport): unknown {
   return { measures, curves, correlation, sanity, clips, counts, leftOut };
 }
@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 
 describe("pairs of videos", () => {
-  it("gives a report whose page loads nothing from elsewhere and names the better clips as better", async () => {
+  it("give a report whose page loads nothing from elsewhere and ranks the better clips higher", async () => {
     const { report, files } = await evaluateReconstruction([at("originals")], {
       ...withSanity,
       against: at("made"),
@@ -81,7 +81,7 @@ describe("pairs of videos", () => {
     ]);
   });
 
-  it("stopped half-way, also in the middle of a line, it goes on and ends with the same numbers", async () => {
+  it("resume after a stop half-way, even in the middle of a line, and end with the same numbers", async () => {
     const options = {
       ...common,
       against: at("made"),
@@ -106,7 +106,7 @@ describe("pairs of videos", () => {
     expect(whole.report.counts.reference).toBe(5);
   });
 
-  it("a folder that another process writes into is refused, one whose process is gone is taken over", async () => {
+  it("a folder that another process writes into is refused, and one whose process no longer runs is resumed", async () => {
     const options = { ...common, against: at("made"), out: at("locked") };
     let second: Promise<unknown> | undefined;
     await evaluateReconstruction([at("originals")], {
@@ -130,7 +130,7 @@ describe("pairs of videos", () => {
     expect((await readdir(at("locked"))).sort()).toEqual(files);
   });
 
-  it("parts put together are the whole, and missing or unfinished ones are named", async () => {
+  it("merged parts equal the whole, and missing or unfinished parts are named", async () => {
     const options = { ...withSanity, against: at("made") };
     for (const index of [1, 2])
       await evaluateReconstruction([at("originals")], {
@@ -149,7 +149,7 @@ describe("pairs of videos", () => {
     await expect(mergeEvaluations([at("part-1"), at("part-2")], { out: at("again") })).rejects.toThrow("1 of 2 clips");
   });
 
-  it("a measure that fits none of the clips is one error, not a report without clips, and can be left out afterwards", async () => {
+  it("a measure that cannot be computed for any clip gives one error, not a report without clips, and can be left out afterwards", async () => {
     const options = { ...common, against: at("made"), out: at("too-small") };
     await expect(evaluateReconstruction([at("originals")], { ...options, msSsim: true })).rejects.toThrow(
       /None of the 4 clips can be measured; .*at least 176x176/,
@@ -159,7 +159,7 @@ describe("pairs of videos", () => {
     expect(report.made["frames"]).toBe("as they are in the videos");
   });
 
-  it("other settings in the same folder, other sizes and missing counterparts are one sentence each", async () => {
+  it("other settings in the same folder, other sizes and missing counterparts give one sentence each", async () => {
     const failure = async (originals: string, options: object): Promise<string> => {
       const run = evaluateReconstruction([at(originals)], { ...common, out: at("refused"), ...options });
       const thrown: unknown = await run.then(
@@ -185,7 +185,7 @@ describe("pairs of videos", () => {
     expect(await failure("originals/clip-0.mkv", { against: at("short.mkv") })).toContain("ends after 5");
   });
 
-  it("equal videos are perfect and say so", async () => {
+  it("equal videos have perfect scores, and the report says so", async () => {
     const { report, files } = await evaluateReconstruction([at("originals/clip-0.mkv")], {
       ...common,
       against: at("originals/clip-0.mkv"),
@@ -199,7 +199,7 @@ describe("pairs of videos", () => {
 });
 
 describe("videos through a tokenizer", () => {
-  it("a video longer than the model is cut in segments, whose seams are scored; one too short is taken as it is", async () => {
+  it("a video longer than the model's clips is cut into segments, whose seams are scored; one that is too short is evaluated as it is", async () => {
     const { report } = await evaluateReconstruction([at("originals/clip-1.mkv")], {
       ...withSanity,
       checkpoint: at("model.safetensors"),
@@ -215,7 +215,7 @@ describe("videos through a tokenizer", () => {
 });
 
 describe("sets of videos", () => {
-  it("statistics saved earlier are compared without any network, and those made otherwise are refused", async () => {
+  it("saved statistics are compared without a network, and statistics computed differently are refused", async () => {
     const vectors = new Random(1).normals(40 * 6);
     const facts = { network: "a".repeat(64), output: "logits", windowLength: "16" };
     const save = async (name: string, shift: number, changes: object = {}): Promise<void> =>
@@ -246,7 +246,7 @@ describe("sets of videos", () => {
     await expect(unlike).rejects.toThrow("windowLength 128 instead of 16");
   });
 
-  it("without weights of I3D the command that gets them is in the message", async () => {
+  it("without the weights of I3D, the message holds the command that downloads them", async () => {
     const run = evaluateGeneration([at("originals/clip-0.mkv")], [at("originals/clip-1.mkv")], {
       backend: "wasm",
       out: at("no-weights"),

@@ -76,7 +76,7 @@ describe("a tokenizer loaded by halves", () => {
     return new Blob(parts as BlobPart[]);
   };
 
-  it("holds only the weights of its half, gives the same triplane, and says what it cannot", async () => {
+  it("holds only the weights of its half, gives the same triplane, and says what it cannot do", async () => {
     const file = await bytes();
     const { weightBytes } = estimateMemory(config, { task: "encode" });
     using whole = await CoordTok.load(file);

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { fuzzReaders } from "./fuzz-readers.js";
 
-it("changed files of weights are read or refused with one of our errors, soon and within twice their size", async () => {
+it("mutated files of weights are read or refused with one of our errors, quickly and within twice their size", async () => {
   const folder = fileURLToPath(new URL("../../../fixtures/torch", import.meta.url));
   const report = await fuzzReaders(folder, 2000, 7);
   expect(report.failures).toEqual([]);

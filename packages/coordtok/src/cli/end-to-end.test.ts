@@ -72,7 +72,7 @@ describe("from a video to a triplane and back", () => {
     expect((await run(...encode, "--overwrite", "--quiet")).code).toBe(0);
   });
 
-  it("decodes at another rate, and a rectangle of some frames, finding the decoder by itself", async () => {
+  it("decodes at another rate, and a rectangle of some frames, and finds the decoder automatically", async () => {
     const whole = await run(
       "decode",
       "a.triplane.safetensors",
@@ -98,7 +98,7 @@ describe("from a video to a triplane and back", () => {
     expect(await probe(join(folder, "part.mp4"))).toMatchObject({ width: 20, height: 10, frameCount: 2 });
   });
 
-  it("a moved triplane without its checkpoint is one sentence; one that carries its decoder decodes anywhere", async () => {
+  it("a moved triplane without its checkpoint fails with one sentence; one that holds its decoder decodes anywhere", async () => {
     const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--dtype", "F16", ...common];
     await run(...encode, "--out", "alone.triplane.safetensors", "--embed-decoder");
     await rm(join(folder, "moved"), { recursive: true, force: true });
@@ -138,7 +138,7 @@ describe("from a video to a triplane and back", () => {
 
   const encodeLow = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "low.triplane.safetensors"];
 
-  it("--precision bf16 on a backend without it is one sentence", async () => {
+  it("--precision bf16 on a backend without it fails with one sentence", async () => {
     const refused = await run(...encodeLow, ...common, "--precision", "bf16");
     expect([refused.code, refused.stderr.trim()]).toEqual([
       1,
@@ -146,7 +146,7 @@ describe("from a video to a triplane and back", () => {
     ]);
   });
 
-  it("--precision bf16 stands in the triplane, the reports and the line of the backend", async (context) => {
+  it("--precision bf16 is recorded in the triplane, the reports and the line of the backend", async (context) => {
     if (native?.available !== true) context.skip(`no native backend: ${native?.reason ?? "it is not known here"}`);
     const encoded = await run(...encodeLow, "--precision", "bf16", "--json");
     expect(encoded.stderr).toMatch(/Backend tensorflow: .*; bf16/);
@@ -168,7 +168,7 @@ describe("from a video to a triplane and back", () => {
 });
 
 describe("Ctrl-C during training", () => {
-  it("saves, says how to go on with 130, and the resumed training equals an uninterrupted one bit for bit", async () => {
+  it("saves, ends with 130 and says how to resume; the resumed training equals an uninterrupted one bit for bit", async () => {
     const train = ["train-tokenizer", "wide clip.mp4", ...training, "--steps", "40", "--save-every", "4", "--out"];
     const stopped = await runCli([...train, "stopped"], {
       cwd: folder,
@@ -188,7 +188,7 @@ describe("Ctrl-C during training", () => {
     expect(steps).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
   });
 
-  it("going on from an older checkpoint sets the later ones aside as a run of their own", async () => {
+  it("resuming from an older checkpoint moves the later ones to a run folder of their own", async () => {
     const older = "whole/checkpoints/step-000032.safetensors";
     const seeded = await run("train-tokenizer", "--resume", older, "--seed", "1", ...common);
     expect([seeded.code, seeded.stderr]).toEqual([2, expect.stringContaining("leave the seed out (--seed)")]);
@@ -207,7 +207,7 @@ describe("Ctrl-C during training", () => {
       (await bytesOf(`${name}/metrics.jsonl`)).toString().split("\n").length;
     expect([await lines("whole"), await lines("whole-abandoned-1")]).toEqual([35, 41]);
     const back = await run("train-tokenizer", "--resume", "whole-abandoned-1", "--steps", "41", ...common);
-    expect([back.code, back.stderr]).toEqual([0, expect.stringContaining("Going on after step 40 of 41")]);
+    expect([back.code, back.stderr]).toEqual([0, expect.stringContaining("Resuming after step 40 of 41")]);
   });
 });
 
@@ -222,7 +222,7 @@ describe("encode-dataset", () => {
     await writeFile(join(folder, "films", "walking", "broken.avi"), "no video");
   });
 
-  it("Ctrl-C saves what was encoded and ends with 130; the same command goes on and lists what it skipped", async () => {
+  it("Ctrl-C saves what was encoded and ends with 130; the same command resumes and lists what it skipped", async () => {
     const stopped = await runCli([...encode, "--part", "1/1", "--shard-size", "4"], {
       cwd: folder,
       onStart: interruptOnceThereIs(join(folder, "films-latents/shard-1of1-00000.safetensors")),
@@ -239,7 +239,7 @@ describe("encode-dataset", () => {
     expect((await run("info", "films-latents")).stdout).toMatch(/40\n.*2: juggling, walking\n.*1 video/);
   });
 
-  it("names what is wrong with its flags and what to do about a folder of other latents", async () => {
+  it("reports wrong flags and what to do about a folder of other latents", async () => {
     for (const [args, code, part] of [
       [["--part", "3/2"], 2, "k/n"],
       [["--stride", "2"], 1, "stride 1 instead of 2"],
@@ -248,7 +248,7 @@ describe("encode-dataset", () => {
       expect([end.code, end.stderr]).toEqual([code, expect.stringContaining(part)]);
     }
     const { code, stderr } = await run("encode-dataset", "films", ...common);
-    expect([code, stderr]).toEqual([2, expect.stringContaining("--checkpoint is needed")]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--checkpoint is required")]);
   });
 });
 

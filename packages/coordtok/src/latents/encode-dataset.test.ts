@@ -19,7 +19,7 @@ const config = preset("test");
 let folder = "";
 let videos = "";
 let checkpoint = "";
-/** All clips of the dataset: 48 frames give three, 20 frames one, each mirrored as well. */
+/** The number of clips: videos of 48 frames give three and those of 20 frames one, each also mirrored. */
 const clipCount = 2 * (3 + 3 + 1 + 1);
 
 async function writeSynthetic(name: string, frames: number, seed: number): Promise<void> {
@@ -58,7 +58,7 @@ afterAll(async () => {
 const encodeInto = (name: string, options: Partial<EncodeDatasetOptions> = {}): Promise<EncodeDatasetReport> =>
   encodeDataset(videos, { checkpoint, out: join(folder, name), backend: "wasm", flip: true, shardSize: 3, ...options });
 
-/** What was read, as a digest of its label and its numbers each. */
+/** The clips as they were read, each as a digest of its label and values. */
 async function contents(name: string, options: ReadLatentsOptions & { passes: number }): Promise<string[]> {
   await using latents = await openLatents(join(folder, name));
   const read: string[] = [];
@@ -87,7 +87,7 @@ describe("encodeDataset", () => {
     expect(files).toEqual(["index.json", ...[0, 1, 2, 3, 4, 5].map((i) => `shard-0000${i}.safetensors`)]);
   });
 
-  it("stores what the tokenizer gives for the same frames, with the class of the folder", async () => {
+  it("stores what the tokenizer encodes the same frames to, with the class of the folder", async () => {
     const { clip } = await readClip(join(videos, "Walking/b.mp4"), { start: 16, length: 16, size: config.clip });
     using model = CoordTok.create(config, { seed: 5 });
     const { frames, validFrames } = clipFromRgb([clip]);
@@ -103,7 +103,7 @@ describe("encodeDataset", () => {
     );
   });
 
-  it("keeps the statistics of all latents, merged from those of the shards", async () => {
+  it("stores the statistics of all latents, merged from those of the shards", async () => {
     await using latents = await openLatents(join(folder, "whole"));
     async function* all(): AsyncGenerator<Triplane> {
       for await (const { triplane } of latents.read(inOrder)) {
@@ -120,7 +120,7 @@ describe("encodeDataset", () => {
     }
   });
 
-  it("does nothing twice, and adds videos that are new", async () => {
+  it("repeats no finished work, and adds new videos", async () => {
     expect(await encodeInto("whole")).toMatchObject({ clips: clipCount, encoded: 0, complete: true });
     await writeSynthetic("Aerobics/new.mp4", 16, 6);
     const report = await encodeInto("whole");
@@ -128,12 +128,12 @@ describe("encodeDataset", () => {
     expect(report).toMatchObject({ clips: clipCount + 2, encoded: 2, classes: ["Juggling", "Walking", "Aerobics"] });
   });
 
-  it("a stopped run that goes on holds the same latents as one that was not stopped", async () => {
+  it("a stopped and resumed run holds the same latents as an uninterrupted one", async () => {
     const stop = new AbortController();
     const thrown: unknown = await expectNoLeak(() =>
       encodeInto("stopped", {
         signal: stop.signal,
-        // Stopped in the middle of a video and in the middle of a shard.
+        // The run stops in the middle of a video and in the middle of a shard.
         onProgress: ({ detail }) => {
           if (detail?.startsWith("5 clips")) stop.abort();
         },
@@ -158,7 +158,7 @@ describe("encodeDataset", () => {
     expect((await contents("parts", inOrder)).sort()).toEqual((await contents("fresh", inOrder)).sort());
   });
 
-  it("refuses to mix latents that were made otherwise, unless it may replace them", async () => {
+  it("refuses to mix latents made with different settings, unless it may replace them", async () => {
     const error: unknown = await encodeInto("fresh", { crops: 2, dtype: "F16" }).catch((thrown: unknown) => thrown);
     expect(isCoordTokError(error) && error.code).toBe("file-exists");
     expect((error as Error).message).toContain("crops 1 instead of 2, dtype F32 instead of F16");
@@ -172,7 +172,7 @@ describe("encodeDataset", () => {
     expect(report).toMatchObject({ clips: clipCount / 2, shards: 1, classes: [] });
   });
 
-  it("F16 keeps latents to three digits, and a folder without classes has the label 0", async () => {
+  it("F16 preserves latents to three digits, and a folder without classes has the label 0", async () => {
     await using halves = await openLatents(join(folder, "fresh"));
     await using floats = await openLatents(join(folder, "stopped"));
     const [half, whole] = [await halves.get(0), await floats.get(0)];
@@ -191,7 +191,7 @@ describe("encodeDataset", () => {
     await expect(encodeInto("listed", { lists: [list] })).rejects.toThrow("the first is Walking/gone.avi");
   });
 
-  it("is one sentence when no video can be read", async () => {
+  it("fails with one sentence when no video can be read", async () => {
     const list = join(folder, "broken.txt");
     await writeFile(list, "Juggling/broken.mp4");
     await expect(encodeInto("nothing", { lists: [list] })).rejects.toThrow("None of the 1 video gives a clip");
@@ -201,7 +201,7 @@ describe("encodeDataset", () => {
 });
 
 describe("openLatents", () => {
-  it("gives every clip once in each pass, in an order that the seed decides", async () => {
+  it("yields every clip once in each pass, in an order determined by the seed", async () => {
     const sorted = (await contents("stopped", inOrder)).sort();
     const [a, again, other] = [
       await contents("stopped", { seed: 1, passes: 2 }),
@@ -214,13 +214,13 @@ describe("openLatents", () => {
     for (const pass of [a.slice(0, clipCount), a.slice(clipCount), other]) expect([...pass].sort()).toEqual(sorted);
   });
 
-  it("goes on anywhere in that order, also passes later", async () => {
+  it("resumes anywhere in that order, even passes later", async () => {
     const whole = await contents("stopped", { seed: 7, passes: 3 });
     for (const start of [1, clipCount - 1, clipCount, 2 * clipCount + 5])
       expect(await contents("stopped", { seed: 7, passes: 3, start })).toEqual(whole.slice(start));
   });
 
-  it("names a folder whose shards do not fit its index", async () => {
+  it("reports a folder whose shards do not fit its index", async () => {
     await rm(join(folder, "listed", "shard-00001.safetensors"));
     await expect(openLatents(join(folder, "listed"))).rejects.toThrow("shard-00001");
   });
