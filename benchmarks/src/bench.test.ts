@@ -42,7 +42,7 @@ function bench(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ 
 }
 
 describe("the benchmark", () => {
-  it("measures a case in separate processes and writes the row", async () => {
+  it("measures a case in separate processes and writes the row", { timeout: 240_000 }, async () => {
     const json = join(folder, "rows.json");
     const { code, text } = await bench(["--only", "encode,test,wasm", "--rounds", "2", "--json", json]);
     expect(text).toContain("round 2 of 2");
@@ -57,7 +57,7 @@ describe("the benchmark", () => {
     expect(row!.peakBytes).toBeGreaterThan(50e6);
   });
 
-  it("refuses unknown names with one sentence", async () => {
+  it("refuses unknown names with one sentence", { timeout: 60_000 }, async () => {
     for (const [args, part] of [
       [["--only", "encode,tinny"], /did you mean "tiny"/],
       [["--only", "sit,S"], /unknown preset "S"/],

@@ -99,7 +99,7 @@ describe("the bundle for browsers", () => {
       expect(inputs.some((path) => path.includes(`packages/${name}/src/`))).toBe(true);
   });
 
-  it("decodes the same pixels in headless Chromium as in Node", async ({ skip }) => {
+  it("decodes the same pixels in headless Chromium as in Node", { timeout: 60_000 }, async ({ skip }) => {
     if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
     server = await servePage(bundle.outputFiles[0]!.text);
     const { port } = server.address() as AddressInfo;

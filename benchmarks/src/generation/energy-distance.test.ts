@@ -30,7 +30,7 @@ describe("EnergyDistance", () => {
 });
 
 describe("compareSets", () => {
-  it("shows which class of a set is wrong, and how much of the distance is chance", () => {
+  it("shows which class of a set is wrong, and how much of the distance is chance", { timeout: 30_000 }, () => {
     const reference = [...clips(24), ...clips(24, 0, 1)];
     const set = [...clips(24), ...clips(24, 1, 1)];
     const scores = compareSets(reference, set, ["right", "wrong"]);

@@ -102,7 +102,7 @@ it.each<[string, () => void, RegExp]>([
   expect(loaded.passedOver[0]?.reason).toMatch(message);
 });
 
-it("every backend leaves standard output and standard error clean", () => {
+it("every backend leaves standard output and standard error clean", { timeout: 120_000 }, () => {
   const code = `
     import { loadBackend } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
     import { createRequire } from "node:module";

@@ -82,7 +82,7 @@ describeEachBackend("scores of a clip", () => {
   });
 
   for (const [name, ladder] of Object.entries(ladders))
-    it(`${name}: worse by PSNR, SSIM and LPIPS of every network the stronger`, async () => {
+    it(`${name}: worse by PSNR, SSIM and LPIPS of every network the stronger`, { timeout: 120_000 }, async () => {
       for (const network of networkNames) {
         const lpips = randomParams(network);
         const scores: ClipScores[] = [];

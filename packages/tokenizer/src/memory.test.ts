@@ -35,7 +35,7 @@ describeEachBackend("the estimate of memory", () => {
     ]);
   };
 
-  it("covers the peak of encoding, decoding and training, and not more than twice", async () => {
+  it("covers the peak of encoding, decoding and training, and not more than twice", { timeout: 60_000 }, async () => {
     const others = memory().numBytes;
     const encoder = createEncoderParams(config, randomInitializer(new Random(1)));
     const clip = clipFromRgb([rampClip({ frameCount: 16 })]);

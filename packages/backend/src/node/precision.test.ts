@@ -64,7 +64,7 @@ describe("the precision", () => {
 });
 
 describe.skipIf(!hasNative)(`the precision of the native backend${title}`, () => {
-  it("bf16 reaches oneDNN and holds for the whole process", async () => {
+  it("bf16 reaches oneDNN and holds for the whole process", { timeout: 60_000 }, async () => {
     const { results, mode } = await attempts("", [
       ["auto", { precision: "bf16" }],
       ["tensorflow", {}],
@@ -76,18 +76,22 @@ describe.skipIf(!hasNative)(`the precision of the native backend${title}`, () =>
     expect(results[2]?.message).toContain("has been loaded with bf16");
   });
 
-  it("bf16 is refused once TensorFlow is loaded with fp32, and training ignores the user's mode but says so", async () => {
-    const { results, mode } = await attempts("BF16", [
-      ["tensorflow", { purpose: "training" }],
-      ["tensorflow", { precision: "bf16" }],
-    ]);
-    expect(mode).toBe("STRICT");
-    expect(results[0]?.precision).toBe("fp32");
-    expect(results[0]?.notes?.join()).toContain("ONEDNN_DEFAULT_FPMATH_MODE=BF16 is left out");
-    expect(results[1]?.message).toContain("has been loaded with fp32");
-  });
+  it(
+    "bf16 is refused once TensorFlow is loaded with fp32, and training ignores the user's mode but says so",
+    { timeout: 60_000 },
+    async () => {
+      const { results, mode } = await attempts("BF16", [
+        ["tensorflow", { purpose: "training" }],
+        ["tensorflow", { precision: "bf16" }],
+      ]);
+      expect(mode).toBe("STRICT");
+      expect(results[0]?.precision).toBe("fp32");
+      expect(results[0]?.notes?.join()).toContain("ONEDNN_DEFAULT_FPMATH_MODE=BF16 is left out");
+      expect(results[1]?.message).toContain("has been loaded with fp32");
+    },
+  );
 
-  it("a mode set by the user is named", async () => {
+  it("a mode set by the user is named", { timeout: 60_000 }, async () => {
     const { results } = await attempts("BF16", [["tensorflow", {}]]);
     expect(results[0]?.precision).toBe("bf16");
   });

@@ -68,7 +68,7 @@ describe("the doctor", () => {
     expect(getBackend()).toBe("wasm");
   });
 
-  it("names the missing driver if TensorFlow was set up for the GPU", async () => {
+  it("names the missing driver if TensorFlow was set up for the GPU", { timeout: 30_000 }, async () => {
     pathWith(undefined);
     install("gpu");
     const { advice, nvidia } = await doctorReport();
@@ -79,16 +79,20 @@ describe("the doctor", () => {
       );
   });
 
-  it("points to the GPU if there is a driver and TensorFlow was set up for the processor", async () => {
-    pathWith("NVIDIA L4, 550.54.15");
-    install("cpu");
-    const { advice, nvidia } = await doctorReport();
-    expect(nvidia).toEqual({ found: true, text: "NVIDIA driver 550.54.15: NVIDIA L4" });
-    if (platformName() === "linux-x64")
-      expect(advice.join("\n")).toContain('run "npx coordtok setup" again for the device gpu');
-  });
+  it(
+    "points to the GPU if there is a driver and TensorFlow was set up for the processor",
+    { timeout: 60_000 },
+    async () => {
+      pathWith("NVIDIA L4, 550.54.15");
+      install("cpu");
+      const { advice, nvidia } = await doctorReport();
+      expect(nvidia).toEqual({ found: true, text: "NVIDIA driver 550.54.15: NVIDIA L4" });
+      if (platformName() === "linux-x64")
+        expect(advice.join("\n")).toContain('run "npx coordtok setup" again for the device gpu');
+    },
+  );
 
-  it("reports why an add-on does not load without crashing itself", async () => {
+  it("reports why an add-on does not load without crashing itself", { timeout: 60_000 }, async () => {
     install("cpu");
     const { backends, advice } = await doctorReport();
     expect(backends[0]).toMatchObject({

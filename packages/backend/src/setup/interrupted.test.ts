@@ -44,7 +44,7 @@ describe("setup killed with SIGKILL", () => {
     ["while the compiler runs", { FAKE_COMPILER: `${mark}/bin/sleep 30` }, 1],
   ];
 
-  it.each(stages)("%s starts over cleanly", async (_title, env, downloads) => {
+  it.each(stages)("%s starts over cleanly", { timeout: 240_000 }, async (_title, env, downloads) => {
     const machine = (made = fakeMachine(env));
     const child = startSetup(machine);
     await until("the stage", () => existsSync(join(machine.root, "reached")));

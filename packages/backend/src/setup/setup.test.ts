@@ -313,7 +313,7 @@ describe("a setup that cannot succeed says in one sentence why and what to do", 
     ],
   ];
 
-  it.each(cases)("%s", async (_title, run, message) => {
+  it.each(cases)("%s", { timeout: 60_000 }, async (_title, run, message) => {
     const error = await run();
     expect(error.code).toBe("setup");
     expect(error.message).toMatch(message);

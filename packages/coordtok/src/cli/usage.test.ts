@@ -37,7 +37,7 @@ async function runHere(args: readonly string[]): Promise<{ code: number; stdout:
 }
 
 describe("the command line", () => {
-  it("names the nearest flag for an unknown one and ends with 2", async () => {
+  it("names the nearest flag for an unknown one and ends with 2", { timeout: 60_000 }, async () => {
     const { code, stderr, stdout } = await runCli(["encode", "a.mp4", "--chekpoint", "b"]);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain("--checkpoint");
@@ -117,7 +117,7 @@ describe("the command line", () => {
       expect([flag, told(flag)]).toEqual([flag, String(value)]);
   });
 
-  it("ends quietly when its reader closes the pipe, as head does", async () => {
+  it("ends quietly when its reader closes the pipe, as head does", { timeout: 30_000 }, async () => {
     const { stderr, code } = await runCli(["evaluate", "--help"], { onStart: (child) => child.stdout?.destroy() });
     expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
   });
@@ -130,7 +130,7 @@ describe("the command line", () => {
 });
 
 describe("doctor", () => {
-  it("prints one JSON document with every backend of Node and its reason", async () => {
+  it("prints one JSON document with every backend of Node and its reason", { timeout: 120_000 }, async () => {
     const { stdout } = await runHere(["doctor", "--json"]);
     const found = JSON.parse(stdout) as { backends: { name: string; text: string }[]; node: { fine: boolean } };
     expect(found.backends.map(({ name }) => name)).toEqual(["tensorflow", "wasm", "cpu"]);

@@ -24,7 +24,7 @@ afterAll(() => {
 describeEachBackend("a video through the starter", (backend) => {
   const out = (name: string): string => join(folder, `${backend}-${name}`);
 
-  it("is encoded in windows, at any frame size, and the report counts what is kept", async () => {
+  it("is encoded in windows, at any frame size, and the report counts what is kept", { timeout: 240_000 }, async () => {
     const report = await reconstructVideo(video, {
       out: out("windows"),
       backend,
@@ -50,7 +50,7 @@ describeEachBackend("a video through the starter", (backend) => {
     expect(written.psnrDb).toBe(report.psnrDb);
   });
 
-  it("is closer to the original with more channels", async () => {
+  it("is closer to the original with more channels", { timeout: 240_000 }, async () => {
     const psnr = async (channels: number): Promise<number> => {
       const budget = { content: channels, motion: channels };
       const common = { out: out(`channels-${channels}`), backend, size: { height: 40, width: 56 } };

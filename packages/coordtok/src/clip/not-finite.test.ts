@@ -145,7 +145,7 @@ describe("damage by bytes of 0xff is detected", () => {
 });
 
 describe("results that are not finite are refused", () => {
-  it("even if the weights are finite, by everything that computes with them", async () => {
+  it("even if the weights are finite, by everything that computes with them", { timeout: 30_000 }, async () => {
     const checkpoint = at("large.safetensors");
     expect(await isFiniteFile(checkpoint)).toBe(true);
     const ends = [

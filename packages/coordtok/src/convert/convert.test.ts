@@ -249,7 +249,7 @@ it("the log of the official trainer becomes statistics", async () => {
 });
 
 describe("the command line", () => {
-  it("describes a PyTorch file and says that it must be converted", async () => {
+  it("describes a PyTorch file and says that it must be converted", { timeout: 240_000 }, async () => {
     const [info, encode] = await Promise.all([
       runCli(["info", `${fixtures}sit-training.pth`, "--json"]),
       runCli(["encode", "clip.mp4", "--checkpoint", `${fixtures}tokenizer-half.pth`, "--backend", "wasm"]),

@@ -77,15 +77,19 @@ async function digestOf({ triplane, labels }: LabelledTriplane): Promise<string>
 const inOrder = { shuffle: false, passes: 1 };
 
 describe("encodeDataset", () => {
-  it("encodes class folders of mp4, avi, mkv and webm, skips broken and short ones and lists them, and frees all", async () => {
-    const report = await expectNoLeak(() => encodeInto("whole"));
-    expect(report).toMatchObject({ clips: clipCount, encoded: clipCount, videos: 6, complete: true, tokens: 192 });
-    expect(report.classes).toEqual(["Juggling", "Walking"]);
-    expect(report.skipped.map(({ video }) => video)).toEqual(["Juggling/broken.mp4", "Walking/short.mp4"]);
-    expect(report.skipped[1]!.reason).toContain("9 frames");
-    const files = (await readdir(join(folder, "whole"))).sort();
-    expect(files).toEqual(["index.json", ...[0, 1, 2, 3, 4, 5].map((i) => `shard-0000${i}.safetensors`)]);
-  });
+  it(
+    "encodes class folders of mp4, avi, mkv and webm, skips broken and short ones and lists them, and frees all",
+    { timeout: 60_000 },
+    async () => {
+      const report = await expectNoLeak(() => encodeInto("whole"));
+      expect(report).toMatchObject({ clips: clipCount, encoded: clipCount, videos: 6, complete: true, tokens: 192 });
+      expect(report.classes).toEqual(["Juggling", "Walking"]);
+      expect(report.skipped.map(({ video }) => video)).toEqual(["Juggling/broken.mp4", "Walking/short.mp4"]);
+      expect(report.skipped[1]!.reason).toContain("9 frames");
+      const files = (await readdir(join(folder, "whole"))).sort();
+      expect(files).toEqual(["index.json", ...[0, 1, 2, 3, 4, 5].map((i) => `shard-0000${i}.safetensors`)]);
+    },
+  );
 
   it("stores what the tokenizer encodes the same frames to, with the class of the folder", async () => {
     const { clip } = await readClip(join(videos, "Walking/b.mp4"), { start: 16, length: 16, size: config.clip });
@@ -120,7 +124,7 @@ describe("encodeDataset", () => {
     }
   });
 
-  it("repeats no finished work, and adds new videos", async () => {
+  it("repeats no finished work, and adds new videos", { timeout: 30_000 }, async () => {
     expect(await encodeInto("whole")).toMatchObject({ clips: clipCount, encoded: 0, complete: true });
     await writeSynthetic("Aerobics/new.mp4", 16, 6);
     const report = await encodeInto("whole");
@@ -128,7 +132,7 @@ describe("encodeDataset", () => {
     expect(report).toMatchObject({ clips: clipCount + 2, encoded: 2, classes: ["Juggling", "Walking", "Aerobics"] });
   });
 
-  it("a stopped and resumed run holds the same latents as an uninterrupted one", async () => {
+  it("a stopped and resumed run holds the same latents as an uninterrupted one", { timeout: 120_000 }, async () => {
     const stop = new AbortController();
     const thrown: unknown = await expectNoLeak(() =>
       encodeInto("stopped", {
@@ -150,7 +154,7 @@ describe("encodeDataset", () => {
     expect(await contents("stopped", inOrder)).toEqual(await contents("fresh", inOrder));
   });
 
-  it("parts share a folder, and a run without a part completes the index", async () => {
+  it("parts share a folder, and a run without a part completes the index", { timeout: 60_000 }, async () => {
     const first = await encodeInto("parts", { part: { number: 1, of: 2 } });
     expect(first.complete).toBe(false);
     await encodeInto("parts", { part: { number: 2, of: 2 } });
@@ -158,19 +162,23 @@ describe("encodeDataset", () => {
     expect((await contents("parts", inOrder)).sort()).toEqual((await contents("fresh", inOrder)).sort());
   });
 
-  it("refuses to mix latents made with different settings, unless it may replace them", async () => {
-    const error: unknown = await encodeInto("fresh", { crops: 2, dtype: "F16" }).catch((thrown: unknown) => thrown);
-    expect(isCoordTokError(error) && error.code).toBe("file-exists");
-    expect((error as Error).message).toContain("crops 1 instead of 2, dtype F32 instead of F16");
-    const report = await encodeInto("fresh", {
-      dtype: "F16",
-      flip: false,
-      labels: "none",
-      overwrite: true,
-      shardSize: 256,
-    });
-    expect(report).toMatchObject({ clips: clipCount / 2, shards: 1, classes: [] });
-  });
+  it(
+    "refuses to mix latents made with different settings, unless it may replace them",
+    { timeout: 60_000 },
+    async () => {
+      const error: unknown = await encodeInto("fresh", { crops: 2, dtype: "F16" }).catch((thrown: unknown) => thrown);
+      expect(isCoordTokError(error) && error.code).toBe("file-exists");
+      expect((error as Error).message).toContain("crops 1 instead of 2, dtype F32 instead of F16");
+      const report = await encodeInto("fresh", {
+        dtype: "F16",
+        flip: false,
+        labels: "none",
+        overwrite: true,
+        shardSize: 256,
+      });
+      expect(report).toMatchObject({ clips: clipCount / 2, shards: 1, classes: [] });
+    },
+  );
 
   it("F16 preserves latents to three digits, and a folder without classes has the label 0", async () => {
     await using halves = await openLatents(join(folder, "fresh"));

@@ -37,7 +37,7 @@ describe("a lock", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it("lets sixteen holders in one at a time", async () => {
+  it("lets sixteen holders in one at a time", { timeout: 30_000 }, async () => {
     let inside = 0;
     let most = 0;
     const one = async (): Promise<void> => {

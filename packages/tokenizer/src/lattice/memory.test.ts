@@ -26,7 +26,7 @@ async function peakOf(run: () => Promise<unknown>): Promise<number> {
 }
 
 describeEachBackend("the estimate of memory for the lattice form", () => {
-  it("covers the peak of encoding and decoding, and not more than twice", async () => {
+  it("covers the peak of encoding and decoding, and not more than twice", { timeout: 60_000 }, async () => {
     for (const size of [
       { frames: 8, height: 48, width: 64 },
       { frames: 32, height: 24, width: 24 },

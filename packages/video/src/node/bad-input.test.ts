@@ -68,7 +68,7 @@ describe.each([
     await refuses(folder.file("empty.mp4", ""), "not-a-video", /is empty \(0 bytes\)/);
   });
 
-  it("a text file is not a video, whatever its extension", async () => {
+  it("a text file is not a video, whatever its extension", { timeout: 30_000 }, async () => {
     const text = "This is a letter and not a film.\n".repeat(40);
     for (const name of ["letter.mp4", "letter.txt", "letter.nfo", "letter"])
       await refuses(folder.file(name, text), "not-a-video", /is not a video file that ffmpeg knows/);
@@ -83,7 +83,7 @@ describe.each([
     await refuses("https://localhost/film.mp4", "input", /download it first/);
   });
 
-  it("audio has no video track, with or without a cover picture", async () => {
+  it("audio has no video track, with or without a cover picture", { timeout: 30_000 }, async () => {
     folder.picture("cover.png", "-frames:v 1", "testsrc2=s=200x200:r=25");
     await refuses(folder.make("-f lavfi -i sine=d=1 -c:a aac", "audio.m4a"), "not-a-video", /has no video track/);
     const withCover = "-f lavfi -i sine=d=1 -i cover.png -map 0 -map 1 -c:a aac -c:v png -disposition:v attached_pic";
@@ -210,7 +210,7 @@ describe.each([
   });
 });
 
-it("a header that claims a wrong number of frames causes a warning after decoding", async () => {
+it("a header that claims a wrong number of frames causes a warning after decoding", { timeout: 30_000 }, async () => {
   const more = folder.file("more.avi", withClaimedFrames(folder.at("whole.avi"), 120));
   expect((await readClip(more, { size })).warnings).toEqual(["60 of 120 frames decoded"]);
   expect((await failureOf(readClip(more, { size, strict: true }))).message).toContain("60 of 120 frames decoded");
@@ -232,7 +232,7 @@ it("a truncated rotated video is still rotated", async () => {
   expect((await readClip(path)).clip).toMatchObject({ width: 48, height: 64 });
 });
 
-it("an ffmpeg that dies in the middle is an error and not a short clip", async () => {
+it("an ffmpeg that dies in the middle is an error and not a short clip", { timeout: 60_000 }, async () => {
   await mkdir(folder.at("bin"));
   const wrapper = folder.file(
     "bin/ffmpeg",

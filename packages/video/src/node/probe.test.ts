@@ -49,20 +49,24 @@ describe.each([
     expect(await look(path)).toMatchObject({ width: 48, height: 64, rotation: 90, warnings: [] });
   });
 
-  it("warns about a variable frame rate, pixels that are not square, alpha and further tracks", async () => {
-    const variable = "-vf select='lt(n,10)+not(mod(n,4))' -fps_mode vfr -frames:v 33";
-    const { fps, averageFps, warnings } = await look(folder.picture("vfr.mp4", variable, "testsrc2=s=64x48:r=30"));
-    expect(fps).toBe(30);
-    expect(averageFps).toBeCloseTo(10.42, 1);
-    expect(warnings).toEqual([expect.stringMatching(/^variable frame rate \(nominal 30, average 10.42/)]);
-    expect((await look(folder.picture("wide.mp4", "-vf setsar=2 -frames:v 2"))).warnings).toEqual([
-      expect.stringContaining("not square (2:1)"),
-    ]);
-    const alpha = folder.picture("alpha.webm", "-c:v libvpx-vp9 -pix_fmt yuva420p -frames:v 2");
-    expect((await look(alpha)).warnings).toEqual(["alpha ignored"]);
-    const two = folder.make("-i plain.mp4 -i plain.mp4 -map 0 -map 1 -c copy", "two.mp4");
-    expect((await look(two)).warnings).toEqual(["it has 2 video tracks; the first is read"]);
-  });
+  it(
+    "warns about a variable frame rate, pixels that are not square, alpha and further tracks",
+    { timeout: 60_000 },
+    async () => {
+      const variable = "-vf select='lt(n,10)+not(mod(n,4))' -fps_mode vfr -frames:v 33";
+      const { fps, averageFps, warnings } = await look(folder.picture("vfr.mp4", variable, "testsrc2=s=64x48:r=30"));
+      expect(fps).toBe(30);
+      expect(averageFps).toBeCloseTo(10.42, 1);
+      expect(warnings).toEqual([expect.stringMatching(/^variable frame rate \(nominal 30, average 10.42/)]);
+      expect((await look(folder.picture("wide.mp4", "-vf setsar=2 -frames:v 2"))).warnings).toEqual([
+        expect.stringContaining("not square (2:1)"),
+      ]);
+      const alpha = folder.picture("alpha.webm", "-c:v libvpx-vp9 -pix_fmt yuva420p -frames:v 2");
+      expect((await look(alpha)).warnings).toEqual(["alpha ignored"]);
+      const two = folder.make("-i plain.mp4 -i plain.mp4 -map 0 -map 1 -c copy", "two.mp4");
+      expect((await look(two)).warnings).toEqual(["it has 2 video tracks; the first is read"]);
+    },
+  );
 
   it("treats pixels within two per cent of square as square", async () => {
     expect((await look(folder.picture("nearly.mp4", "-vf setsar=256/255 -frames:v 2"))).warnings).toEqual([]);

@@ -47,7 +47,7 @@ describe("readFrames", () => {
     });
   });
 
-  it("reads exactly the frames of a range or a plan", async () => {
+  it("reads exactly the frames of a range or a plan", { timeout: 30_000 }, async () => {
     const indices = async (wanted: Parameters<typeof readFrames>[1]): Promise<number[]> =>
       (await collect(readFrames(numbered, wanted))).map(indexOf);
     expect(await indices({ start: 3, length: 4 })).toEqual([3, 4, 5, 6]);
@@ -114,22 +114,26 @@ describe("readFrames", () => {
     expect(frames.map(({ width, height }) => `${width}x${height}`)).toEqual(Array(6).fill("64x48"));
   });
 
-  it("resizes like Pillow with exact, and with fast to the same size and within two levels of it on average", async () => {
-    const path = folder.picture("large.mp4", "-frames:v 3", "testsrc2=s=320x240:r=25");
-    for (const size of [
-      { width: 128, height: 128 },
-      { width: 64, height: 96 },
-    ]) {
-      const full = await collect(readFrames(path));
-      const exact = await collect(readFrames(path, {}, { size }));
-      expect(exact).toEqual(full.map((frame) => fitFrame(frame, size)));
-      const fast = await collect(readFrames(path, {}, { size, resize: "fast" }));
-      fast.forEach((frame, index) => {
-        expect(frame).toMatchObject(size);
-        expect(meanDistance(frame, exact[index]!)).toBeLessThan(2);
-      });
-    }
-  });
+  it(
+    "resizes like Pillow with exact, and with fast to the same size and within two levels of it on average",
+    { timeout: 60_000 },
+    async () => {
+      const path = folder.picture("large.mp4", "-frames:v 3", "testsrc2=s=320x240:r=25");
+      for (const size of [
+        { width: 128, height: 128 },
+        { width: 64, height: 96 },
+      ]) {
+        const full = await collect(readFrames(path));
+        const exact = await collect(readFrames(path, {}, { size }));
+        expect(exact).toEqual(full.map((frame) => fitFrame(frame, size)));
+        const fast = await collect(readFrames(path, {}, { size, resize: "fast" }));
+        fast.forEach((frame, index) => {
+          expect(frame).toMatchObject(size);
+          expect(meanDistance(frame, exact[index]!)).toBeLessThan(2);
+        });
+      }
+    },
+  );
 
   it("returns frames that do not change while later ones are read", async () => {
     for (const size of [undefined, { width: 20, height: 12 }, { width: 12, height: 20 }, { width: 8, height: 8 }]) {
@@ -190,7 +194,7 @@ describe.skipIf(!processTable)("ffmpeg while frames are read", () => {
     long = folder.picture("long.mkv", "-frames:v 4000 -c:v mpeg4 -g 100", "testsrc2=s=160x120:r=50");
   });
 
-  it("keeps only a frame or two of a long file in memory", async () => {
+  it("keeps only a frame or two of a long file in memory", { timeout: 120_000 }, async () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage = runInNewContext("gc") as () => void;
     const held = async (): Promise<number> => {
@@ -251,7 +255,7 @@ describe.skipIf(!processTable)("ffmpeg while frames are read", () => {
     expect((await failureOf(readClip(long, { signal: abort.signal }))).code).toBe("aborted");
   });
 
-  it("decodes nothing after the last wanted frame", async () => {
+  it("decodes nothing after the last wanted frame", { timeout: 30_000 }, async () => {
     const began = performance.now();
     expect((await readClip(long, { length: 3 })).clip.frameCount).toBe(3);
     const short = performance.now() - began;

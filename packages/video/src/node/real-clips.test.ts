@@ -30,6 +30,7 @@ describe.skipIf(!present)("the real clips", () => {
 
   it.each(clips.map((clip) => [clip.file, clip] as const))(
     "%s has the frames and the size of the manifest",
+    { timeout: 60_000 },
     async (_, clip) => {
       const path = folder + clip.file;
       const info = await probe(path);

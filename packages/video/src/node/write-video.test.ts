@@ -132,7 +132,7 @@ describe("writeVideo", () => {
     expect(execFileSync("ffprobe", args, { encoding: "utf8" }).trim()).toBe("stream,tv,bt709,bt709,bt709");
   });
 
-  it("writes the frames of another video one by one", async () => {
+  it("writes the frames of another video one by one", { timeout: 60_000 }, async () => {
     await write("source.mkv", 20);
     const target = folder.at("target.mkv");
     await writeVideo(target, readFrames(folder.at("source.mkv"), { stride: 2 }), { fps: 12.5 });
@@ -161,23 +161,27 @@ describe("writeVideo", () => {
     expect(events).toEqual(["write 1/2 frames", "write 2/2 frames"]);
   });
 
-  it("uses another encoder if ffmpeg lacks the best one, and names the missing ones if there is none", async () => {
-    const without = (name: string, pattern: string): string => {
-      const path = folder.file(
-        name,
-        `#!/bin/sh\ncase "$*" in *-encoders) ffmpeg "$@" | grep -v -E '${pattern}';; *) exec ffmpeg "$@";; esac\n`,
-      );
-      chmodSync(path, 0o755);
-      return path;
-    };
-    const lean = without("lean", "264|vp9");
-    expect((await write("clip.mp4", 3, { ffmpeg: lean })).encoder).toBe("mpeg4");
-    expect((await write("clip.webm", 3, { ffmpeg: lean })).encoder).toBe("libvpx");
-    expect((await readClip(folder.at("clip.mp4"), { strict: true })).clip.frameCount).toBe(3);
-    const error = await failureOf(write("none.webm", 3, { ffmpeg: without("none", "vpx|av1") }));
-    expect(error.code).toBe("unsupported");
-    expect(error.message).toContain("no encoder for it (libvpx-vp9, libvpx");
-  });
+  it(
+    "uses another encoder if ffmpeg lacks the best one, and names the missing ones if there is none",
+    { timeout: 30_000 },
+    async () => {
+      const without = (name: string, pattern: string): string => {
+        const path = folder.file(
+          name,
+          `#!/bin/sh\ncase "$*" in *-encoders) ffmpeg "$@" | grep -v -E '${pattern}';; *) exec ffmpeg "$@";; esac\n`,
+        );
+        chmodSync(path, 0o755);
+        return path;
+      };
+      const lean = without("lean", "264|vp9");
+      expect((await write("clip.mp4", 3, { ffmpeg: lean })).encoder).toBe("mpeg4");
+      expect((await write("clip.webm", 3, { ffmpeg: lean })).encoder).toBe("libvpx");
+      expect((await readClip(folder.at("clip.mp4"), { strict: true })).clip.frameCount).toBe(3);
+      const error = await failureOf(write("none.webm", 3, { ffmpeg: without("none", "vpx|av1") }));
+      expect(error.code).toBe("unsupported");
+      expect(error.message).toContain("no encoder for it (libvpx-vp9, libvpx");
+    },
+  );
 });
 
 describe("writeVideo leaves nothing half-written", () => {
@@ -334,7 +338,7 @@ describe("writeVideo leaves nothing half-written", () => {
     },
   );
 
-  it("when the process exits before the end", async () => {
+  it("when the process exits before the end", { timeout: 30_000 }, async () => {
     const script = folder.file(
       "exit.mts",
       `import { writeVideo } from ${JSON.stringify(new URL("write-video.ts", import.meta.url).href)};

@@ -82,28 +82,32 @@ async function numbersOf({ params, average, optimizer }: TrainState<LatticeParam
 }
 
 describeEachBackend("the start of a lattice training", () => {
-  it("decodes through the linear path alone, as an untrained model does, and better with more channels", async () => {
-    const untrained = createLatticeParams(config, 3);
-    const [fresh, replaced] = [
-      await createLatticeStart(config, clips, 1),
-      await withLinearStart(config, untrained, clips),
-    ];
-    const [one, other] = [await errorOf(fresh), await errorOf(replaced)];
-    expect(one).toBeCloseTo(other, 6);
-    const fewer = { ...config, channels: 2 };
-    const small = await createLatticeStart(fewer, clips, 1);
-    expect(10 * Math.log10(4 / one)).toBeGreaterThan(17);
-    const tokenizer = LatticeCoordTok.from(fewer, small);
-    const clip = clipFromRgb([clips[1]!]);
-    const triplane = tokenizer.encode(clip);
-    expect(triplaneShape(triplane).channels).toBe(2);
-    const { frames } = await tokenizer.decode(triplane);
-    const error = tidy(() => mean(square(sub(frames, clip.frames))));
-    expect((await error.data())[0]).toBeGreaterThan(1.2 * one);
-    disposeTree([untrained, fresh, replaced, small, clip.frames, triplane, frames, error]);
-  });
+  it(
+    "decodes through the linear path alone, as an untrained model does, and better with more channels",
+    { timeout: 240_000 },
+    async () => {
+      const untrained = createLatticeParams(config, 3);
+      const [fresh, replaced] = [
+        await createLatticeStart(config, clips, 1),
+        await withLinearStart(config, untrained, clips),
+      ];
+      const [one, other] = [await errorOf(fresh), await errorOf(replaced)];
+      expect(one).toBeCloseTo(other, 6);
+      const fewer = { ...config, channels: 2 };
+      const small = await createLatticeStart(fewer, clips, 1);
+      expect(10 * Math.log10(4 / one)).toBeGreaterThan(17);
+      const tokenizer = LatticeCoordTok.from(fewer, small);
+      const clip = clipFromRgb([clips[1]!]);
+      const triplane = tokenizer.encode(clip);
+      expect(triplaneShape(triplane).channels).toBe(2);
+      const { frames } = await tokenizer.decode(triplane);
+      const error = tidy(() => mean(square(sub(frames, clip.frames))));
+      expect((await error.data())[0]).toBeGreaterThan(1.2 * one);
+      disposeTree([untrained, fresh, replaced, small, clip.frames, triplane, frames, error]);
+    },
+  );
 
-  it("gives base maps whose outputs are uncorrelated, the strongest first", async () => {
+  it("gives base maps whose outputs are uncorrelated, the strongest first", { timeout: 30_000 }, async () => {
     const params = await createLatticeStart(config, [clips[0]!], 1);
     const clip = clipFromRgb([clips[0]!]);
     const triplane = LatticeCoordTok.from(config, params).encode(clip);
@@ -121,42 +125,50 @@ describeEachBackend("the start of a lattice training", () => {
     disposeTree([params, clip.frames, triplane]);
   });
 
-  it("whitens: queries of a view whose inputs vary a thousandfold have outputs of equal strength", async () => {
-    const wide = { ...config, width: 64 };
-    const params = await createLatticeStart(wide, clips, 1);
-    const clip = clipFromRgb([clips[0]!]);
-    const views = clipViews(clip.frames);
-    const kernel = await values(params.encoder.queries.yt.kernel);
-    const view = await values(views.yt);
-    // The mean square of all outputs is about the number of strong directions divided by the number of inputs, at most 1.
-    const rows = view.length / 96;
-    let sum = 0;
-    for (let row = 0; row < rows; row++)
-      for (let output = 0; output < 64; output++) {
-        let value = 0;
-        for (let i = 0; i < 96; i++) value += view[row * 96 + i]! * kernel[i * 64 + output]!;
-        sum += value ** 2;
-      }
-    expect(sum / rows / 64).toBeGreaterThan(0.02);
-    expect(sum / rows / 64).toBeLessThan(2);
-    disposeTree([params, clip.frames, views]);
-  });
+  it(
+    "whitens: queries of a view whose inputs vary a thousandfold have outputs of equal strength",
+    { timeout: 120_000 },
+    async () => {
+      const wide = { ...config, width: 64 };
+      const params = await createLatticeStart(wide, clips, 1);
+      const clip = clipFromRgb([clips[0]!]);
+      const views = clipViews(clip.frames);
+      const kernel = await values(params.encoder.queries.yt.kernel);
+      const view = await values(views.yt);
+      // The mean square of all outputs is about the number of strong directions divided by the number of inputs, at most 1.
+      const rows = view.length / 96;
+      let sum = 0;
+      for (let row = 0; row < rows; row++)
+        for (let output = 0; output < 64; output++) {
+          let value = 0;
+          for (let i = 0; i < 96; i++) value += view[row * 96 + i]! * kernel[i * 64 + output]!;
+          sum += value ** 2;
+        }
+      expect(sum / rows / 64).toBeGreaterThan(0.02);
+      expect(sum / rows / 64).toBeLessThan(2);
+      disposeTree([params, clip.frames, views]);
+    },
+  );
 
-  it("gives the same weights for the same seed, leaves no tensor behind and refuses input it cannot start from", async () => {
-    await expectNoLeak(async () => {
-      const [one, same, other] = [
-        await createLatticeStart(config, clips.slice(0, 1), 1),
-        await createLatticeStart(config, clips.slice(0, 1), 1),
-        await createLatticeStart(config, clips.slice(0, 1), 2),
-      ];
-      const kernel = (params: LatticeParams): Tensor => params.encoder.video.patch.kernel;
-      expect(await values(kernel(same))).toEqual(await values(kernel(one)));
-      expect(await values(kernel(other))).not.toEqual(await values(kernel(one)));
-      disposeTree([one, same, other]);
-      await expect(createLatticeStart(config, [], 1)).rejects.toThrow(/at least one clip to start from/);
-      await expect(createLatticeStart({ ...config, channels: 97 }, clips, 1)).rejects.toThrow(/at most 96 channels/);
-    });
-  });
+  it(
+    "gives the same weights for the same seed, leaves no tensor behind and refuses input it cannot start from",
+    { timeout: 240_000 },
+    async () => {
+      await expectNoLeak(async () => {
+        const [one, same, other] = [
+          await createLatticeStart(config, clips.slice(0, 1), 1),
+          await createLatticeStart(config, clips.slice(0, 1), 1),
+          await createLatticeStart(config, clips.slice(0, 1), 2),
+        ];
+        const kernel = (params: LatticeParams): Tensor => params.encoder.video.patch.kernel;
+        expect(await values(kernel(same))).toEqual(await values(kernel(one)));
+        expect(await values(kernel(other))).not.toEqual(await values(kernel(one)));
+        disposeTree([one, same, other]);
+        await expect(createLatticeStart(config, [], 1)).rejects.toThrow(/at least one clip to start from/);
+        await expect(createLatticeStart({ ...config, channels: 97 }, clips, 1)).rejects.toThrow(/at most 96 channels/);
+      });
+    },
+  );
 });
 
 describeEachBackend("lattice training", (backend) => {
@@ -172,24 +184,28 @@ describeEachBackend("lattice training", (backend) => {
     disposeTrainState(state);
   });
 
-  it("ends with the same bits when it is resumed from a file, with either optimizer", async () => {
-    for (const optimizer of ["muon", "adamw"] as const) {
-      const chosen = { ...settings, optimizer };
-      const whole = await train({ settings: chosen }, 4);
-      const half = await train({ settings: chosen }, 2);
-      const parts: Uint8Array[] = [];
-      const saving = { config, settings: chosen, state: half.state };
-      for await (const chunk of encodeLatticeTraining(saving)) parts.push(chunk);
-      disposeTrainState(half.state);
-      const saved = await readLatticeTraining(new Blob(parts as BlobPart[]));
-      expect(saved).toMatchObject({ config, settings: chosen });
-      const resumed = await train({ from: saved.state, settings: saved.settings }, 2);
-      expect(resumed.losses).toEqual(whole.losses.slice(2));
-      expect(await numbersOf(resumed.state)).toEqual(await numbersOf(whole.state));
-      disposeTrainState(resumed.state);
-      disposeTrainState(whole.state);
-    }
-  });
+  it(
+    "ends with the same bits when it is resumed from a file, with either optimizer",
+    { timeout: 240_000 },
+    async () => {
+      for (const optimizer of ["muon", "adamw"] as const) {
+        const chosen = { ...settings, optimizer };
+        const whole = await train({ settings: chosen }, 4);
+        const half = await train({ settings: chosen }, 2);
+        const parts: Uint8Array[] = [];
+        const saving = { config, settings: chosen, state: half.state };
+        for await (const chunk of encodeLatticeTraining(saving)) parts.push(chunk);
+        disposeTrainState(half.state);
+        const saved = await readLatticeTraining(new Blob(parts as BlobPart[]));
+        expect(saved).toMatchObject({ config, settings: chosen });
+        const resumed = await train({ from: saved.state, settings: saved.settings }, 2);
+        expect(resumed.losses).toEqual(whole.losses.slice(2));
+        expect(await numbersOf(resumed.state)).toEqual(await numbersOf(whole.state));
+        disposeTrainState(resumed.state);
+        disposeTrainState(whole.state);
+      }
+    },
+  );
 
   it("ends after the given number of seconds", async () => {
     const { state, progress } = await train({ seconds: 0.01 }, 1000);
