@@ -15,7 +15,7 @@ export interface Strips {
 const policy =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-src 'none'";
 
-/** The report as one HTML file that loads nothing from elsewhere and runs no script. */
+/** Renders the report as one HTML file that loads nothing from elsewhere and runs no script. */
 export function reportPage(report: EvaluationReport, strips: readonly Strips[]): string {
   const { settings } = report;
   const title = { reconstruction: "Reconstruction", generation: "Generation", statistics: "Feature statistics" }[
@@ -80,7 +80,7 @@ function measuresSection(report: EvaluationReport): Markup {
     rows.length === 0
       ? undefined
       : markup`<table><thead><tr><th></th>${summaryColumns.map((name) => markup`<th>${name}</th>`)}</tr></thead><tbody>${rows.map(line)}</tbody></table>
-<p class="note">Over clips. The error is that of the mean by the choice of clips: deviation / root of their number.</p>`;
+<p class="note">Over clips. The error is the standard error of the mean over the choice of clips: deviation / √clips.</p>`;
   const distance = fvd && markup`<p><strong>${fvd.headline}</strong><br><span class="note">${fvd.parts}</span></p>`;
   return markup`<h2>Measures</h2>${distance}${table}`;
 }
@@ -94,8 +94,8 @@ function sanitySection({ sanity, settings }: EvaluationReport): Markup | undefin
         (score) => markup`<td>${scoreText(score, (scores as Record<string, number>)[score])}</td>`,
       )}<td>${clips}</td><td class="words">${takes}</td></tr>`,
   );
-  return markup`<h2>What simple means do in the same space</h2>
-<p class="note">The same clips, made smaller along all three axes and back, and as H.264 of at most as many bytes. Space: ${settings.sanity?.text}.</p>
+  return markup`<h2>Simple baselines in the same space</h2>
+<p class="note">The same clips, downsampled along all three axes and interpolated back, and compressed as H.264 in at most as many bytes. Space: ${settings.sanity?.text}.</p>
 <table><thead><tr><th></th>${names.map((name) => markup`<th>${measureLabels[name]}</th>`)}<th>clips</th><th class="words">takes</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
@@ -143,7 +143,7 @@ function reconstructionFigures({ clips, measures, curves, correlation }: Evaluat
     for (const name of scores)
       figures.push({
         svg: frameCurveChart(curves[name]!, frames, measureLabels[name]),
-        caption: `${measureLabels[name]} over the frames: mean of the clips, and the middle eight tenths of them.`,
+        caption: `${measureLabels[name]} over the frames: mean of the clips, and the middle 80 % of them.`,
       });
   return figures;
 }
@@ -171,7 +171,7 @@ function stripsSection({ title, rows }: Strips): Markup | undefined {
   });
   const isPair = rows.some(({ record }) => "psnrDb" in record);
   const note = isPair
-    ? markup`<p class="note">Above the original, then the reconstruction, below the error times 4.</p>`
+    ? markup`<p class="note">Top: original. Middle: reconstruction. Bottom: error times 4.</p>`
     : undefined;
   return rows.length === 0 ? undefined : markup`<h2>${title}</h2>${note}${figures}`;
 }
@@ -213,7 +213,7 @@ function nameOf(name: string): string {
   return Object.hasOwn(measureLabels, name) ? measureLabels[name as keyof typeof measureLabels] : name;
 }
 
-/** Longer lists appear in `report.json` only. */
+/** Longer lists are only in `report.json`. */
 const listedClips = 500;
 
 function clipsSection({ clips }: EvaluationReport): Markup | undefined {

@@ -6,7 +6,7 @@ import { CoordTokError } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
 import type { EvaluatedVideo } from "./clip-plan.js";
 
-/** The videos of files and folders; those of a folder are called by their path below it. @throws CoordTokError as `findVideos`. */
+/** Lists the videos of files and folders, named by their path below the folder. @throws CoordTokError like `findVideos`. */
 export async function listVideos(paths: readonly string[]): Promise<EvaluatedVideo[]> {
   const lists = await Promise.all(
     paths.map(async (path) => {
@@ -29,9 +29,9 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Originals with their reconstructions: two files, or two folders. The reconstruction of `a.mp4` is `a.mp4`, else the only video that is
- * called `a` but for its extension.
- * @throws CoordTokError `input` when an original has no reconstruction or several, or the two are not of one kind.
+ * Pairs originals with their reconstructions: two files, or two folders. The reconstruction of `a.mp4` is `a.mp4`, or else the only video
+ * with the name `a` and another extension.
+ * @throws CoordTokError `input` when an original has no reconstruction or several, or one is a file and the other a folder.
  */
 export async function pairVideos(
   originals: readonly string[],

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** The path of shard `number`; a part of a dataset that is encoded in parts has names of its own. */
+/** The path of shard `number`; each part of a dataset that is encoded in parts has its own names. */
 export function shardPath(folder: string, number: number, part: string | undefined): string {
   const name = part === undefined ? "shard" : `shard-${part.replace("/", "of")}`;
   return join(folder, `${name}-${String(number).padStart(5, "0")}.safetensors`);

@@ -7,10 +7,11 @@ import { fileReadError } from "@coordtok/core/node";
 const extensions = new Set([".mp4", ".avi", ".mkv", ".webm", ".mov", ".gif"]);
 
 /**
- * The videos among files and folders, folders searched through and sorted by path, so that clips are numbered alike everywhere. A video that
+ * Lists the videos among files and folders. Folders are searched recursively and sorted by path, so that the order is the same everywhere.
+ * @returns absolute paths, each once. A video that
  * is there under several names counts once, by the first of them, and so does a folder, so that links in circles end. In folders, names that
  * begin with a dot are passed over.
- * @throws CoordTokError `file-not-found`, `file-read`, `input` when there is none.
+ * @throws CoordTokError `file-not-found`, `file-read`, `input` if there is none.
  */
 export async function findVideos(paths: readonly string[]): Promise<string[]> {
   const found: string[] = [];

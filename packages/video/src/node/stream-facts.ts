@@ -13,29 +13,29 @@ import {
   type InferOutput,
 } from "valibot";
 
-/** What a container says about the video track that ffmpeg's `0:V:0` takes: the first that is no cover picture. */
+/** The facts in a container about the video track that ffmpeg's `0:V:0` selects: the first that is not a cover picture. */
 export interface StreamFacts {
-  /** Names of the container format, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
+  /** The names of the container format, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
   readonly format: string;
   readonly codec: string;
   readonly pixelFormat: string;
-  /** Size as stored, before rotation. */
+  /** The stored size, before rotation. */
   readonly width: number;
   readonly height: number;
-  /** Nominal and average frames per second; undefined where not stated. */
+  /** The nominal and average frame rates per second; undefined if not stated. */
   readonly rate: number | undefined;
   readonly averageRate: number | undefined;
   readonly frameCount: number | undefined;
   readonly durationSeconds: number | undefined;
-  /** Degrees clockwise, any number. */
+  /** The rotation in degrees clockwise, any number. */
   readonly rotation: number;
-  /** Width of a pixel over its height. */
+  /** The width of a pixel divided by its height. */
   readonly pixelAspect: { readonly text: string; readonly value: number } | undefined;
-  /** Whether a second stream or a tag speaks of transparency. */
+  /** Whether a tag declares transparency. */
   readonly alphaTag: boolean;
-  /** How many video tracks there are, without cover pictures. */
+  /** The number of video tracks, without cover pictures. */
   readonly videoTracks: number;
-  /** Transfer characteristics, such as `smpte2084`. */
+  /** The transfer characteristics, such as `smpte2084`. */
   readonly transfer: string | undefined;
 }
 
@@ -75,16 +75,16 @@ const shownEntries = [
   "stream_side_data=rotation",
 ].join(":");
 
-/** Arguments with which ffprobe prints what {@link factsFromFfprobe} reads; the input follows. */
+/** The arguments with which ffprobe prints the input of {@link factsFromFfprobe}; the input follows them. */
 export const ffprobeArguments: readonly string[] = [
   // Only these: tags can be of any length.
   ...["-v", "error", "-of", "json", "-show_entries", shownEntries],
 ];
 
 /**
- * Reads the JSON of ffprobe.
+ * Parses the JSON of ffprobe.
  * @param path of the file, for messages.
- * @returns undefined where there is no video track.
+ * @returns the facts, or undefined if there is no video track.
  * @throws CoordTokError `file-format` for JSON that is cut off or says something else.
  */
 export function factsFromFfprobe(path: string, json: string): StreamFacts | undefined {
@@ -107,7 +107,7 @@ export function factsFromFfprobe(path: string, json: string): StreamFacts | unde
     averageRate: ratio(stream.avg_frame_rate),
     frameCount: positive(stream.nb_frames),
     durationSeconds: positive(stream.duration) ?? positive(format.duration),
-    // The display matrix turns counter-clockwise, the old tag clockwise.
+    // The display matrix rotates counter-clockwise, the old tag clockwise.
     rotation: matrix === undefined ? Number(tags["rotate"] ?? 0) : -Number(matrix),
     pixelAspect: aspect(stream.sample_aspect_ratio),
     alphaTag: tags["alpha_mode"] === "1",
@@ -133,7 +133,7 @@ function parseOutput(path: string, json: string): InferOutput<typeof outputSchem
   return checkStored(outputSchema, parsed, where);
 }
 
-/** Reads what `ffmpeg -hide_banner -i FILE` prints. @returns undefined where there is no video track. */
+/** Parses the output of `ffmpeg -hide_banner -i FILE`. @returns the facts, or undefined if there is no video track. */
 export function factsFromBanner(lines: readonly string[]): StreamFacts | undefined {
   const streams = streamsOf(lines);
   const videos = streams.filter(({ text }) => !/\((attached pic|timed thumbnails)\)/.test(text));
@@ -165,7 +165,7 @@ export function factsFromBanner(lines: readonly string[]): StreamFacts | undefin
 }
 
 interface BannerStream {
-  /** What follows `Video: `. */
+  /** The text after `Video: `. */
   readonly text: string;
   /** The lines up to the next stream. */
   readonly below: string[];
@@ -184,7 +184,7 @@ function streamsOf(lines: readonly string[]): BannerStream[] {
   return videos;
 }
 
-/** Splits at the commas outside brackets. */
+/** Splits a text at the commas outside brackets. */
 function topLevelParts(text: string): string[] {
   const parts: string[] = [];
   let depth = 0;
