@@ -73,27 +73,31 @@ afterAll(async () => {
 describe.each(names)("%s", (name) => {
   const command = commands[name]!;
 
-  it("refuses a folder of other things, also under names of its own, and changes nothing there", async () => {
-    const foreign = [
-      ["thesis.txt"],
-      ["source.mp4", "run/config.json", "run/precious.txt"],
-      ["report.json", "settings.json", "strips/a.png", "index.json"],
-      ["summary.json", "side-by-side.mp4", "checkpoints/step-000001.safetensors"],
-    ];
-    for (const [number, files] of foreign.entries()) {
-      const out = at(`foreign-${number}`);
-      for (const file of files) {
-        await mkdir(join(out, file, ".."), { recursive: true });
-        await writeFile(join(out, file), "somebody's");
+  it(
+    "refuses a folder of other things, also under names of its own, and changes nothing there",
+    async () => {
+      const foreign = [
+        ["thesis.txt"],
+        ["source.mp4", "run/config.json", "run/precious.txt"],
+        ["report.json", "settings.json", "strips/a.png", "index.json"],
+        ["summary.json", "side-by-side.mp4", "checkpoints/step-000001.safetensors"],
+      ];
+      for (const [number, files] of foreign.entries()) {
+        const out = at(`foreign-${number}`);
+        for (const file of files) {
+          await mkdir(join(out, file, ".."), { recursive: true });
+          await writeFile(join(out, file), "somebody's");
+        }
+        const before = await contentOf(out);
+        await expect(command(out)).rejects.toMatchObject({
+          code: "file-exists",
+          sentence: expect.stringContaining("choose a new or an empty folder") as string,
+        });
+        expect(await contentOf(out)).toEqual(before);
       }
-      const before = await contentOf(out);
-      await expect(command(out)).rejects.toMatchObject({
-        code: "file-exists",
-        sentence: expect.stringContaining("choose a new or an empty folder") as string,
-      });
-      expect(await contentOf(out)).toEqual(before);
-    }
-  }, 30_000);
+    },
+    long,
+  );
 
   it(
     "marks its folder, knows it again without the mark, and refuses those of all others",
@@ -125,7 +129,7 @@ describe.each(names)("%s", (name) => {
   );
 });
 
-describe("an input among the outputs is refused and stays as it is", () => {
+describe("an input among the outputs is refused and stays as it is", { timeout: long }, () => {
   it.each(["demo", "demo --train"])("of %s", async (name) => {
     const out = at(`own ${name}`);
     const video = join(out, "side-by-side.mp4");
@@ -166,7 +170,7 @@ describe("an input among the outputs is refused and stays as it is", () => {
   });
 });
 
-describe("what a user puts beside the results", () => {
+describe("what a user puts beside the results", { timeout: long }, () => {
   it("stays when an evaluation or a dataset goes on or starts over", async () => {
     for (const name of ["evaluate", "encode-dataset"]) {
       const out = at(`own ${name}`);

@@ -101,7 +101,7 @@ export class EvaluationFolder implements AsyncDisposable {
   async #begin(settings: object): Promise<void> {
     const { path } = this;
     const before = await this.settings();
-    const names = (await readdir(path)).filter((name) => !name.startsWith(lockName));
+    const names = (await readdir(path)).filter((name) => !name.startsWith(lockName) && !name.startsWith("."));
     if (before !== undefined) {
       const differing = differences(before, settings);
       if (differing.length === 0) return;

@@ -10,6 +10,8 @@ import { evaluateReconstruction, mergeEvaluations } from "./index.js";
 import { markup } from "./markup.js";
 
 const script = `"'><script>alert(1)</script><img src=x onerror=alert(2)>`;
+/** For one that merges, on a busy machine. */
+const long = 60_000;
 let folder = "";
 let merged = 0;
 const at = (...names: string[]): string => join(folder, ...names);
@@ -72,7 +74,7 @@ function activeParts(page: string): string[] {
   ].map(({ outerHTML }) => outerHTML);
 }
 
-describe("the page of an evaluation", () => {
+describe("the page of an evaluation", { timeout: long }, () => {
   it("shows names of files and classes as they are, and runs and loads nothing", async () => {
     const { page } = await mergedWith("settings.json", () => undefined);
     expect(activeParts(page!)).toEqual([]);
@@ -98,7 +100,7 @@ describe("the page of an evaluation", () => {
   });
 });
 
-describe("a part is refused in a sentence with its file and field", () => {
+describe("a part is refused in a sentence with its file and field", { timeout: long }, () => {
   it.each<[string, (stored: Stored) => void]>([
     ["seed", (stored) => (stored["seed"] = script)],
     ["protocol.name", (stored) => ((stored["protocol"] as Stored)["name"] = script)],

@@ -17,7 +17,7 @@ export class Markup {
 }
 
 /** What can stand in a template. Texts and numbers are escaped, `undefined` is nothing, lists are joined. */
-export type Part = string | number | undefined | Markup | readonly Part[];
+type Part = string | number | undefined | Markup | readonly Part[];
 
 /** A template of HTML that escapes every part but those that are HTML already; attributes have to be in quotes. */
 export function markup(texts: TemplateStringsArray, ...parts: readonly Part[]): Markup {

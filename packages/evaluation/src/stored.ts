@@ -19,6 +19,7 @@ import {
   regex,
   string,
   union,
+  unknown,
   literal,
 } from "valibot";
 import { protocolNames } from "./protocol.js";
@@ -60,10 +61,7 @@ const settingsSchema = looseObject({
   i3d: optional(object({ output: picklist(["logits", "pooled"]), files: array(usedFile) })),
   msSsim: optional(boolean()),
   sanity: optional(object({ clips: count, text: sentence, values: optional(positive), bytes: optional(positive) })),
-  made: pipe(
-    record(name, sentence),
-    check((group) => isGroup(group), "a group"),
-  ),
+  made: pipe(unknown(), check(isGroup, "a group"), record(name, sentence)),
   planned: object({ reference: count, other: count }),
   shard: optional(
     pipe(
@@ -77,10 +75,7 @@ const settingsSchema = looseObject({
     node: name,
     backend: name,
     device: name,
-    versions: pipe(
-      record(name, name),
-      check((group) => isGroup(group), "a group"),
-    ),
+    versions: pipe(unknown(), check(isGroup, "a group"), record(name, name)),
     leftOut: array(leftOut),
   }),
 });
@@ -109,8 +104,9 @@ const clipSchema = object({
   height: positive,
   seamRatio: optional(number()),
   perFrame: pipe(
+    unknown(),
+    check(isGroup, "a group"),
     object({ psnrDb: optional(values), ssim: optional(values), msSsim: optional(values), lpips: optional(values) }),
-    check((group) => isGroup(group), "a group"),
   ),
   sanity: optional(
     object({
@@ -124,7 +120,7 @@ const setSchema = object(place);
 const failedSchema = object({ index: count, name, failed: pipe(sentence, minLength(1)) });
 
 /** For valibot a list is a group as well. */
-function isGroup(value: object): boolean {
+function isGroup(value: unknown): boolean {
   return !Array.isArray(value);
 }
 

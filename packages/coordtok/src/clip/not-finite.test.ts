@@ -167,7 +167,7 @@ describe("results that are not finite are refused", () => {
   });
 });
 
-describe("a tokenizer of the lattice form", () => {
+describe("a tokenizer of the lattice form", { timeout: trainingTime }, () => {
   it("whose weights overflow gives no reconstruction, and one whose weights are damaged is not loaded", async () => {
     const lattice: LatticeConfig = {
       form: "lattice",

@@ -17,7 +17,8 @@ import { describeFile } from "./describe-file.js";
 
 const config = preset("test");
 const backend = "wasm";
-const setUpTime = 120_000;
+/** For one that computes, on a busy machine. */
+const long = 120_000;
 let folder = "";
 let copies = 0;
 const at = (...names: string[]): string => join(folder, ...names);
@@ -39,7 +40,7 @@ beforeAll(async () => {
   await encodeVideo(video, { checkpoint, out: at("triplane.safetensors"), embedDecoder: true, backend });
   const settings = { pointsPerClip: 16, batchSize: 1, totalSteps: 2, warmupSteps: 0 };
   await trainOnVideos([video], { config, settings, out: at("run"), backend });
-}, setUpTime);
+}, long);
 
 afterAll(async () => {
   await rm(folder, { recursive: true });
@@ -88,7 +89,7 @@ async function endOf(call: Promise<unknown>): Promise<string> {
   );
 }
 
-describe("index.json of latents is refused in a sentence", () => {
+describe("index.json of latents is refused in a sentence", { timeout: long }, () => {
   it.each<[string, Change]>([
     ["classes", (stored) => (stored["classes"] = "cats")],
     ["classes.0", (stored) => (stored["classes"] = [7])],
@@ -125,7 +126,7 @@ describe("index.json of latents is refused in a sentence", () => {
   });
 });
 
-describe("the metadata of a shard are refused in a sentence", () => {
+describe("the metadata of a shard are refused in a sentence", { timeout: long }, () => {
   it.each<[string, string, string]>([
     ["clips", "clips", "7"],
     ["clips", "clips.0", "[null]"],
@@ -154,7 +155,7 @@ describe("the metadata of a shard are refused in a sentence", () => {
   });
 });
 
-describe("sizes are not believed", () => {
+describe("sizes are not believed", { timeout: long }, () => {
   const inConfig = (path: readonly string[], value: unknown) =>
     changedMetadata("coordtok.config", (text) => {
       const stored = JSON.parse(text) as Stored;
@@ -200,7 +201,7 @@ describe("sizes are not believed", () => {
   });
 });
 
-describe("the files of a run are refused in a sentence", () => {
+describe("the files of a run are refused in a sentence", { timeout: long }, () => {
   const resume = (run: string): Promise<string> =>
     endOf(trainOnVideos([], { resume: run, backend, settings: { totalSteps: 3 } }));
 

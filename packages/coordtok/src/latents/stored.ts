@@ -29,8 +29,10 @@ const count = pipe(number(), integer(), minValue(0), maxValue(Number.MAX_SAFE_IN
 const positive = pipe(number(), integer(), minValue(1), maxValue(Number.MAX_SAFE_INTEGER));
 const name = pipe(string(), minLength(1), maxLength(10_000));
 const settings = pipe(
-  record(name, union([string(), number(), boolean(), null_()])),
+  unknown(),
+  // For valibot a list is a record as well.
   check((group) => !Array.isArray(group), "a group"),
+  record(name, union([string(), number(), boolean(), null_()])),
 );
 const clip = object({
   video: name,
