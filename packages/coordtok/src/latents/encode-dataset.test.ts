@@ -161,6 +161,10 @@ describe("encodeDataset", () => {
   it("parts share a folder, and a run without a part completes the index", { timeout: 60_000 }, async () => {
     const first = await encodeInto("parts", { part: { number: 1, of: 2 } });
     expect(first.complete).toBe(false);
+    await expect(encodeInto("parts", { part: { number: 2, of: 3 } })).rejects.toMatchObject({
+      code: "file-exists",
+      sentence: expect.stringContaining("a division into 2, not into 3") as string,
+    });
     await encodeInto("parts", { part: { number: 2, of: 2 } });
     expect(await encodeInto("parts")).toMatchObject({ clips: clipCount, encoded: 0, complete: true });
     expect((await contents("parts", inOrder)).sort()).toEqual((await contents("fresh", inOrder)).sort());
