@@ -16,7 +16,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe("the demo without training", () => {
+describe("the demo without training", { timeout: 300_000 }, () => {
   it("shows the bundled clip with its figures, and replaces what it showed before", async () => {
     const out = join(folder, "shown");
     await runStarterDemo({ out, backend: "wasm" });

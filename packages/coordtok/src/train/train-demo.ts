@@ -7,10 +7,11 @@ import { writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
-import { probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
+import { ffmpegOptionNames, findFfmpeg, probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
 import { encodeVideo } from "../clip/encode-video.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
 import { prepareFolder } from "../outputs.js";
+import { ensureFfmpeg } from "../setup/set-up.js";
 import { reconstructVideo, type ReconstructReport } from "../clip/reconstruct-video.js";
 import { trainOnVideos } from "./train-on-videos.js";
 
@@ -93,14 +94,19 @@ export interface DemoSummary {
 
 /**
  * The whole way once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip goes through a triplane file and
- * back. The folder receives everything, with `summary.json`; a folder of an earlier demo is replaced.
- * @throws CoordTokError `aborted`, and for a video that cannot be used.
+ * back. The folder receives everything, with `summary.json`; a folder of an earlier demo is replaced. Where no ffmpeg is found, one is fetched.
+ * @throws CoordTokError `ffmpeg` where there is none and none can be fetched; `aborted`; and for a video that cannot be used.
  */
 export async function runDemo(options: DemoOptions = {}): Promise<{ summary: DemoSummary; report: ReconstructReport }> {
   checkOptions(options, demoOptionNames, "runDemo");
   const started = performance.now();
   const { onNote, seed = 0, out = "demo-out", signal } = options;
   const config = options.config ?? preset(demoRecipe.preset);
+  const programs = pickOptions(options, ffmpegOptionNames);
+  const { onProgress, onWarning } = options;
+  // Where there is none, findFfmpeg throws what tells how to get one.
+  if ((await ensureFfmpeg({ ...programs, signal, onProgress, onNote, onWarning })) === undefined)
+    await findFfmpeg(programs);
   if (options.video !== undefined) await probe(options.video, pickOptions(options, probeOptionNames));
   const backend = await demoBackend(options);
   await clearFolder(out);
