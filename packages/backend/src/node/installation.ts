@@ -14,13 +14,13 @@ export interface InstallationFacts {
   readonly asked: { readonly tensorflow?: string; readonly device?: "cpu" | "gpu" };
   /** `process.platform` and `process.arch`, such as `linux-x64`. */
   readonly platform: string;
-  /** Version of `@tensorflow/tfjs-node-gpu` whose add-on sources were compiled. */
+  /** Version of `@tensorflow/tfjs-node-gpu`, whose add-on was compiled and whose JavaScript is kept. */
   readonly tfjsNode: string;
   /** The compiler that made the add-on. */
   readonly compiler: string;
   /** Name and SHA-256 of every wheel that was unpacked. */
   readonly wheels: readonly { readonly name: string; readonly sha256: string }[];
-  /** Path below the installation, size in bytes and SHA-256 of the add-on and TensorFlow's libraries. */
+  /** Path below the installation, size in bytes and SHA-256 of the add-on, TensorFlow's libraries and the JavaScript. */
   readonly files: readonly FileFacts[];
   /** What the self-test in a child process measured. */
   readonly selfTest: {
