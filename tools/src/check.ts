@@ -13,6 +13,8 @@ import {
 } from "./check-repository.js";
 import { fusedTableProblems } from "./fused-table.js";
 import { checkPackedPackages } from "./pack-test.js";
+import { packageMetadataProblems } from "./package-metadata.js";
+import { checkRelease } from "./release-check.js";
 import { wasmKernelProblems } from "./wasm-kernels.js";
 
 /** An automated check. */
@@ -41,6 +43,11 @@ const checks: readonly Check[] = [
   },
   { name: "dead-code", what: "unused files, exports and dependencies", run: tool("knip", "--no-progress") },
   { name: "format", what: "prettier", run: tool("prettier", "--check", ".", "--log-level=warn") },
+  {
+    name: "metadata",
+    what: "keywords and origin of every package",
+    run: () => Promise.resolve(packageMetadataProblems()),
+  },
   { name: "size", what: "a clone stays small", run: repository(sizeProblems) },
   { name: "paths", what: "no folder of one machine", run: repository(machinePathProblems) },
   { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },
@@ -55,6 +62,7 @@ const checks: readonly Check[] = [
     what: "what is made from the tables of fused operations and the kernels is committed",
     run: kernelProblems,
   },
+  { name: "release", what: "a release that publishes nothing", run: checkRelease },
   { name: "packed", what: "the packed packages in a project of their own", run: checkPackedPackages },
 ];
 

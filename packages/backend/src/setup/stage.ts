@@ -36,8 +36,9 @@ export async function stageInstallation(input: StageInput): Promise<void> {
   const work = join(staging, "work");
   await mkdir(work);
   const found = await findCompiler(env, signal);
-  await announce(input, found);
+  // What is missing is told before what will be fetched.
   const fetching = await fetchOptions(input, work, found);
+  await announce(input, found);
   const tfjsNode = await stageTfjsNode({ wheel: plan.wheel, world, directory: staging, work }, options);
   const wheels: { name: string; sha256: string }[] = [];
   const files: FileFacts[] = [...tfjsNode.files];

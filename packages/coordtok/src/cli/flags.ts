@@ -13,6 +13,8 @@ export interface Flag<T> {
   readonly negated?: boolean;
   /** The option of the package's functions that it sets, where that has another name than the flag. */
   readonly option?: string;
+  /** The words that it can be, where it is one of some. */
+  readonly choices?: readonly string[];
   /** How help calls the default where the value itself does not say it. */
   readonly defaultText?: string;
   /** Reads the text; `before` is the value so far, for flags that may be given several times. */
@@ -132,6 +134,7 @@ export function choice<const T extends string>(
     value: "name",
     ...row,
     help: `${help}: ${choices.join(", ")}`,
+    choices,
     initial: row.initial,
     read,
   };

@@ -7,7 +7,7 @@ import {
   type OptionNames,
   type SafetensorsFile,
 } from "@coordtok/core";
-import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
+import { listCheckpoints, openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   floatCount,
@@ -60,16 +60,18 @@ const describeFileOptionNames: OptionNames<FfmpegOptions & Pick<LongCallOptions,
 
 /**
  * Finds out what a file is: a video, a triplane, a checkpoint of a tokenizer, or weights of another program; or that a folder holds
- * latents.
+ * latents. A run folder stands for its newest checkpoint.
  * @throws CoordTokError for a file that is none of them or is damaged.
  */
 export async function describeFile(
-  path: string,
+  given: string,
   options: FfmpegOptions & Pick<LongCallOptions, "signal"> = {},
 ): Promise<FileDescription> {
   checkOptions(options, describeFileOptionNames, "describeFile");
-  const facts = await stat(path).catch(() => undefined);
-  if (facts?.isDirectory()) return describeLatents(path);
+  const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() === true;
+  const newest = isFolder ? (await listCheckpoints(given)).at(-1) : undefined;
+  if (isFolder && newest === undefined) return describeLatents(given);
+  const path = newest?.path ?? given;
   if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };
   const source = await openFileSource(path);
   try {

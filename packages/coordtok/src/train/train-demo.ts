@@ -164,9 +164,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
     try {
       const native = await loadBackend("tensorflow", { purpose: "training", signal }).catch(() => undefined);
       if (native === undefined) {
-        onNote?.(
-          "Setting up native TensorFlow, once: a download of about 230 MB through pip (the backend wasm needs none)",
-        );
+        onNote?.("Setting up native TensorFlow, once (the backend wasm needs no setup)");
         const { setupTensorflow } = await import("@coordtok/backend/setup");
         await setupTensorflow({ signal, onProgress, onNote });
       }

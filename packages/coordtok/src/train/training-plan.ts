@@ -2,7 +2,7 @@ import { CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core
 import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
 import { disposeTrainState, type LoopSettings, type StoredTraining, type TrainState } from "@coordtok/core/train";
 import { commonOptionNames, type CommonOptions } from "../model.js";
-import { readRunConfig, runFolderOf } from "./run-folder.js";
+import { readRunConfig, refuseTakenRun, runFolderOf } from "./run-folder.js";
 
 /** The options that every training has. */
 export interface TrainingOptions<Settings extends LoopSettings> extends CommonOptions {
@@ -49,14 +49,19 @@ export interface RunPlace<RunRecord> {
 /**
  * Where a training is kept: the folder of the training to resume, else the one asked for.
  * @param parse gives what `config.json` says its type.
- * @throws CoordTokError `usage` for a seed of a resumed training, `checkpoint` when there is none to resume.
+ * @throws CoordTokError `file-exists` when the folder for a new training holds one, `usage` for a seed of a resumed training, `checkpoint` when
+ * there is none to resume.
  */
 export async function findRun<RunRecord>(
   options: TrainingOptions<LoopSettings>,
   parse: (stored: object) => RunRecord,
 ): Promise<RunPlace<RunRecord>> {
   const { resume, seed, out } = options;
-  if (resume === undefined) return { path: out ?? defaultRunName(), resumed: undefined };
+  if (resume === undefined) {
+    const path = out ?? defaultRunName();
+    await refuseTakenRun(path);
+    return { path, resumed: undefined };
+  }
   if (seed !== undefined)
     throw new CoordTokError("usage", "A resumed training continues with its own random numbers; leave the seed out.", {
       options: { seed: undefined },

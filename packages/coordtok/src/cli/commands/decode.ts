@@ -13,7 +13,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
     out: text(
-      "the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures with a slash at its end (required)",
+      "the video to write: .mp4, .webm, .gif, .mkv, a folder of pictures with a slash at its end, or .png for one frame (required)",
       {
         value: "file",
       },
@@ -44,6 +44,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   },
   examples: [
     "decode clip.triplane.safetensors --out clip.mp4",
+    "decode clip.triplane.safetensors --out frame7.png --frames 7",
     "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
   ],
   computes: true,
