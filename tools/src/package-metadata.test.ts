@@ -11,7 +11,9 @@ it("a package says where it comes from as the root does, and nothing while the r
     repository: { type: "git", url: "git+https://example.org/someone/coordtok.git", directory: "packages/x" },
   });
   expect(metadataProblems({}, { "packages/x": manifest })).toEqual([]);
-  expect(metadataProblems(rootManifest, { "packages/x": { ...manifest, ...originOf(rootManifest, "packages/x") } })).toEqual([]);
+  expect(
+    metadataProblems(rootManifest, { "packages/x": { ...manifest, ...originOf(rootManifest, "packages/x") } }),
+  ).toEqual([]);
 });
 
 it.each<[string, Origin, Manifest, RegExp]>([
@@ -19,7 +21,12 @@ it.each<[string, Origin, Manifest, RegExp]>([
   ["an origin where the root names none", {}, { ...manifest, homepage: "https://example.org" }, /expected homepage/],
   ["too few keywords", {}, { ...manifest, keywords: ["a"] }, /three keywords or more/],
   ["no description", {}, { name: "x", keywords: ["a", "b", "c"] }, /expected a description/],
-  ["an address that is none", { repository: { type: "git", url: "someone/coordtok" } }, manifest, /got "someone\/coordtok"/],
+  [
+    "an address that is none",
+    { repository: { type: "git", url: "someone/coordtok" } },
+    manifest,
+    /got "someone\/coordtok"/,
+  ],
 ])("%s is a problem", (_, from, given, message) => {
   expect(metadataProblems(from, { "packages/x": given }).join("\n")).toMatch(message);
 });

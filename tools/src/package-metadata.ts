@@ -59,10 +59,7 @@ export function rootOrigin(): Origin {
 function manifestsOfPackages(): Record<string, Manifest> {
   const folders = readdirSync(join(root, "packages")).map((name) => `packages/${name}`);
   return Object.fromEntries(
-    folders.map((folder) => [
-      folder,
-      JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as Manifest,
-    ]),
+    folders.map((folder) => [folder, JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as Manifest]),
   );
 }
 

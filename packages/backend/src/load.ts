@@ -220,9 +220,7 @@ async function startWasm(
   fused: boolean,
 ): Promise<void> {
   const { paths, threads, release } =
-    wasmPaths === undefined
-      ? await platform.wasmFiles()
-      : { paths: wasmPaths, threads: true, release: undefined };
+    wasmPaths === undefined ? await platform.wasmFiles() : { paths: wasmPaths, threads: true, release: undefined };
   setPaths(paths as string | Record<string, string>);
   // The fused operations on one thread beat the stock kernels on the few threads that these take, and cannot share memory.
   if (fused || !threads) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
@@ -240,9 +238,13 @@ async function startWasm(
 
 function wasmError(paths: LoadBackendOptions["wasmPaths"], file: string, simd: boolean, cause: unknown): CoordTokError {
   if (paths === undefined && !simd)
-    return new CoordTokError("backend", "The backend wasm needs an engine with SIMD in WebAssembly; use a current one.", {
-      cause,
-    });
+    return new CoordTokError(
+      "backend",
+      "The backend wasm needs an engine with SIMD in WebAssembly; use a current one.",
+      {
+        cause,
+      },
+    );
   const given = typeof paths === "string" ? paths + file : paths?.[file];
   if (given === undefined)
     return new CoordTokError(

@@ -1,5 +1,6 @@
 import { slice, tensor, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
+import { checkBackend, givenText } from "./given.js";
 
 /** B clips of T frames as a tensor: what the encoder takes and the decoder gives. */
 export interface Clip {
@@ -91,9 +92,16 @@ export function bytesFromModelRange(values: Float32Array): Uint8Array {
  * A batch of clips of equal size as one tensor.
  * @param clips at least one; all with the same frame size. Shorter ones are filled up to the longest by repeating their last frame.
  * @returns a clip `[B, T, H, W, 3]` in [-1, 1], owned by the caller.
- * @throws CoordTokError `shape` when sizes differ or a clip has no frame.
+ * @throws CoordTokError `shape` when sizes differ or a clip has no frame, `input` for what is no clip, `backend` when none is loaded.
  */
 export function clipFromRgb(clips: readonly RgbClip[]): Clip {
+  if (!Array.isArray(clips))
+    throw new CoordTokError(
+      "input",
+      `Expected a list of clips, got ${givenText(clips)}; a single clip goes into brackets.`,
+    );
+  clips.forEach(checkRgbClip);
+  checkBackend();
   const first = clips[0];
   if (!first) throw new CoordTokError("input", "Expected at least one clip, got none.");
   const { height, width } = first;
@@ -101,7 +109,6 @@ export function clipFromRgb(clips: readonly RgbClip[]): Clip {
   const frameValues = height * width * 3;
   const values = new Float32Array(clips.length * frameCount * frameValues);
   clips.forEach((clip, index) => {
-    checkRgbClip(clip);
     if (clip.height !== height || clip.width !== width)
       throw new CoordTokError(
         "shape",
@@ -137,8 +144,11 @@ export async function rgbFromClip(clip: Clip, index = 0): Promise<RgbClip> {
   }
 }
 
-/** Throws `shape` unless the byte count of a clip is that of its stated size. */
+/** Throws `shape` unless the byte count of a clip is that of its stated size, `input` for what is no clip. */
 export function checkRgbClip(clip: RgbClip): void {
+  const { data, ...size } = (clip as Partial<RgbClip> | null | undefined) ?? {};
+  if (data === undefined || ![size.frameCount, size.height, size.width].every((side) => typeof side === "number"))
+    throw new CoordTokError("input", `Expected a clip { data, frameCount, height, width }, got ${givenText(clip)}.`);
   const expected = clip.frameCount * clip.height * clip.width * 3;
   if (!(clip.frameCount >= 1) || clip.data.length !== expected)
     throw new CoordTokError(

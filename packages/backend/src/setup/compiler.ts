@@ -77,9 +77,7 @@ export async function compileAddon(
   folder: string,
   options: LongCallOptions = {},
 ): Promise<void> {
-  const sources = (await readdir(join(sourceFolder, "binding")).catch(() => [])).filter((name) =>
-    name.endsWith(".cc"),
-  );
+  const sources = (await readdir(join(sourceFolder, "binding")).catch(() => [])).filter((name) => name.endsWith(".cc"));
   if (sources.length === 0)
     throw new CoordTokError(
       "setup",

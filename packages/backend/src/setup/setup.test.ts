@@ -364,11 +364,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
   it("an add-on that does not load leaves no installation, but the wheel for the next try", async () => {
     const made = machine();
     const { selfTest } = await import("./self-test.js");
-    const error = await failure(
-      made,
-      {},
-      { selfTest: (folder, env) => selfTest(folder, { ...process.env, ...env }) },
-    );
+    const error = await failure(made, {}, { selfTest: (folder, env) => selfTest(folder, { ...process.env, ...env }) });
     expect(error.message).toMatch(
       /^The wheel is for another kind of processor|^The compiled add-on does not work here/,
     );

@@ -60,20 +60,25 @@ function bashScript(program: string, commands: readonly AnyCommand[]): string {
       .map(({ name }) => `"${command.name} ${name}"`),
   );
   const flags = commands.map(
-    (command) => `${command.name}) words=${quoted(flagsToComplete(command).map(({ name }) => name).join(" "))} ;;`,
+    (command) =>
+      `${command.name}) words=${quoted(
+        flagsToComplete(command)
+          .map(({ name }) => name)
+          .join(" "),
+      )} ;;`,
   );
   return (
     `# eval "$(${program} completion bash)" in ~/.bashrc completes ${program}.\n` +
     `_${program}() {\n` +
     '  local word command="" words="" current="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"\n' +
     '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do\n' +
-    '    if [[ $word != -* ]]; then command=$word; break; fi\n' +
+    "    if [[ $word != -* ]]; then command=$word; break; fi\n" +
     "  done\n" +
     '  case "$command $before" in\n' +
     lines("    ", values) +
     `    ${files.join("|")}) return ;;\n` +
     "    *)\n" +
-    '      if [[ -z $command ]]; then words=' +
+    "      if [[ -z $command ]]; then words=" +
     `${quoted([...commands.map(({ name }) => name), ...globalFlags].join(" "))}\n` +
     "      elif [[ $current == -* ]]; then\n" +
     '        case "$command" in\n' +

@@ -29,7 +29,8 @@ export async function versions(): Promise<Versions> {
     node: process.version,
     platform,
     tfjs,
-    backend: native === undefined ? { name: "wasm", version: tfjs } : { name: "tensorflow", version: native.tensorflow },
+    backend:
+      native === undefined ? { name: "wasm", version: tfjs } : { name: "tensorflow", version: native.tensorflow },
     ffmpeg: chosen === undefined ? null : { version: chosen.version, path: chosen.path, source: chosen.source },
   };
 }

@@ -58,9 +58,13 @@ export async function withoutHeldOut(
   const kept = videos.filter((_, i) => !heldOut.has(identities[i]!));
   const leftOut = videos.filter((_, i) => heldOut.has(identities[i]!));
   if (videos.length > 0 && kept.length === 0)
-    throw new CoordTokError("input", "All videos are held out, and none is left to train on; hold out fewer or name more.", {
-      options: { validation: undefined },
-    });
+    throw new CoordTokError(
+      "input",
+      "All videos are held out, and none is left to train on; hold out fewer or name more.",
+      {
+        options: { validation: undefined },
+      },
+    );
   if (leftOut.length > 0) onNote?.(`Held out, so not trained on: ${leftOut.join(", ")}`);
   return kept;
 }

@@ -1,4 +1,5 @@
 import { CoordTokError } from "../errors.js";
+import { givenText } from "../given.js";
 
 /** Bytes of which any part can be read: a file, a blob, an array. */
 export interface RangeSource {
@@ -16,6 +17,7 @@ export interface RangeSource {
 /**
  * A range source over bytes in memory, over a blob (a browser's `File` is one), or the source itself.
  * The bytes read from a `Uint8Array` are copies.
+ * @throws CoordTokError `input` for anything else, such as a path.
  */
 export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSource {
   if (source instanceof Uint8Array) {
@@ -38,7 +40,12 @@ export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSourc
       },
     };
   }
-  return source;
+  const { size, read } = (source as Partial<RangeSource> | null | undefined) ?? {};
+  if (typeof size === "number" && typeof read === "function") return source;
+  throw new CoordTokError(
+    "input",
+    `Expected a Uint8Array, a Blob or what openFileSource gives, got ${givenText(source)}; open a path with openFileSource of @coordtok/core/node.`,
+  );
 }
 
 /** How a message calls a source: its name in quotes, or `the data`. */

@@ -91,7 +91,11 @@ describe("writeVideo", () => {
   });
 
   it("writes one frame that is said to be the only one into a file", async () => {
-    expect(await write("one.png", 1, { frameCount: 1 })).toMatchObject({ format: "png", encoder: "png", frameCount: 1 });
+    expect(await write("one.png", 1, { frameCount: 1 })).toMatchObject({
+      format: "png",
+      encoder: "png",
+      frameCount: 1,
+    });
     expect((await readClip(folder.at("one.png"))).clip.data).toEqual(new Uint8Array([...frames(1)][0]!.data));
     expect(await failureOf(write("one.png", 1, { frameCount: 1 }))).toMatchObject({ code: "file-exists" });
     expect(await failureOf(write("two.png", 2, { frameCount: 1 }))).toMatchObject({

@@ -7,7 +7,7 @@ export const setupCommand: AnyCommand = defineCommand({
   name: "setup",
   summary: "install what is missing: native TensorFlow, and ffmpeg where none is found",
   description:
-    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, checks the result in a separate process and keeps it in the cache folder (COORDTOK_CACHE). Where no ffmpeg is installed it fetches one (GPL) as well. Every wheel is compared with its SHA-256; nothing else on the machine changes. TensorFlow for the processor is a download of about 230 MB, ffmpeg one of 68 MB.",
+    "Fetches TensorFlow's libraries through pip, fetches tfjs-node-gpu through npm, without running its scripts, compiles its add-on against them, checks the result in a separate process and keeps it in the cache folder (COORDTOK_CACHE). Where no ffmpeg is installed it fetches one (GPL) as well. Everything is compared with its known checksum; nothing else on the machine changes. TensorFlow for the processor is a download of about 230 MB, ffmpeg one of 68 MB.",
   args: [],
   flags: {
     only: choice("only one of the two", ["ffmpeg", "tensorflow"]),
