@@ -27,20 +27,19 @@ describe("progress", () => {
   });
 
   it.each([
-    [60, /^Train  \[=+ +\]    50 %  100\/200 steps  1\.0\/s  100 s left$/],
-    [40, /^Train  50 %  100\/200 steps  1\.0\/s  1/],
-    [32, /^Train  50 %  1\.0\/s  /],
+    [60, /^Train {2}\[=+ +\] {3}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left$/],
+    [50, /^Train {2}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left$/],
+    [32, /^Train {2}50 % {2}2\.0\/s {2}50 s left$/],
   ])("at %i columns keeps rate and time left, and gives up the bar first", (columns, line) => {
     const stream = Object.assign(recorder(true), { columns });
     let clock = 0;
     const { onProgress } = createProgressRenderer({ stream, now: () => clock });
     onProgress({ task: "train", done: 0, total: 200, unit: "steps", detail: "loss 0.1234" });
-    clock = 100_000;
+    clock = 50_000;
     onProgress({ task: "train", done: 100, total: 200, unit: "steps", detail: "loss 0.1234" });
     const drawn = stream.output.split("\r").at(-1)!.replace("\u001B[K", "");
     expect(drawn.length).toBeLessThan(columns);
     expect(drawn).toMatch(line);
-    expect(drawn).toMatch(/left$/);
   });
 
   it("ends a task with its whole time and a new line", () => {
