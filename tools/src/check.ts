@@ -15,6 +15,7 @@ import { fusedTableProblems } from "./fused-table.js";
 import { checkPackedPackages } from "./pack-test.js";
 import { packageMetadataProblems } from "./package-metadata.js";
 import { checkRelease } from "./release-check.js";
+import { checkSite } from "./site.js";
 import { wasmKernelProblems } from "./wasm-kernels.js";
 
 /** An automated check. */
@@ -48,6 +49,7 @@ const checks: readonly Check[] = [
     what: "keywords and origin of every package",
     run: () => Promise.resolve(packageMetadataProblems()),
   },
+  { name: "site", what: "the reference and the guides build, without a dead link", run: checkSite },
   { name: "size", what: "a clone stays small", run: repository(sizeProblems) },
   { name: "paths", what: "no folder of one machine", run: repository(machinePathProblems) },
   { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },

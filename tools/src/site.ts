@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix, relative, resolve } from "node:path";
 import { Application, Converter, LogLevel, ReflectionKind, type TypeDocOptions } from "typedoc";
-import { root } from "./check-command.js";
+import { root, temporaryFolder } from "./check-command.js";
 import { publicPackages } from "./public-entries.js";
 
 /** The guides, in the order in which they are read; the first heading of each is its title. */
@@ -21,8 +21,8 @@ export async function buildSite(out: string): Promise<void> {
     throw new Error(`"${out}" holds something that is no site of ours; choose another folder.`);
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, mark), "Made by pnpm site; replaced by the next one.\n");
-  const app = await Application.bootstrapWithPlugins(options(out));
+  writeFileSync(join(out, mark), "Made by pnpm docs; replaced by the next one.\n");
+  const app = await Application.bootstrapWithPlugins(options(out, copyOfGuides(temporaryFolder("site"))));
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     for (const module of project.getChildrenByKind(ReflectionKind.Module))
       module.name = importName(module.name) ?? module.name;
@@ -33,13 +33,39 @@ export async function buildSite(out: string): Promise<void> {
   writeFileSync(join(out, "llms.txt"), listOfPages(join(out, "markdown")));
 }
 
-function options(out: string): Partial<TypeDocOptions> {
+/**
+ * Copies the guides and the front page, with their pictures, so that TypeDoc finds nothing else behind a link: it copies whatever lies there,
+ * folders whole. What is no guide keeps its text and loses its link.
+ * @returns the folder of the copies.
+ */
+function copyOfGuides(folder: string): string {
+  const pages = ["README.md", ...guides.map((name) => `docs/${name}.md`)];
+  mkdirSync(join(folder, "docs"));
+  for (const page of pages) {
+    const text = readFileSync(join(root, page), "utf8").replace(
+      /(!?)\[((?:[^[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)/g,
+      (link, isPicture: string, words: string, target: string) => {
+        const [path = ""] = target.split("#");
+        const file = posix.normalize(posix.join(posix.dirname(page), path));
+        if (path === "" || /^[a-z]+:/i.test(target) || pages.includes(file)) return link;
+        if (isPicture === "" || !existsSync(join(root, file))) return words;
+        copyFileSync(join(root, file), join(folder, file));
+        return link;
+      },
+    );
+    writeFileSync(join(folder, page), text);
+  }
+  return folder;
+}
+
+function options(out: string, pages: string): Partial<TypeDocOptions> {
   return {
     name: "CoordTok.ts",
     entryPoints: publicPackages().flatMap(({ entries }) => [...entries]),
     tsconfig: join(root, "tsconfig.json"),
-    readme: join(root, "README.md"),
-    projectDocuments: guides.map((name) => join(root, "docs", `${name}.md`)),
+    readme: join(pages, "README.md"),
+    projectDocuments: guides.map((name) => join(pages, "docs", `${name}.md`)),
+    includeHierarchySummary: false,
     plugin: ["typedoc-plugin-markdown"],
     outputs: [
       { name: "html", path: out },
@@ -104,4 +130,13 @@ export function deadLinks(site: string): string[] {
       return [`${posix.normalize(page)} leads to "${link}", which has no such heading.`];
     });
   });
+}
+
+/** Builds the site in a folder that goes away again. @returns what is wrong with it, empty when nothing is. */
+export async function checkSite(): Promise<string> {
+  const folder = temporaryFolder("site-check");
+  const out = join(folder, "site");
+  await buildSite(out);
+  const pages = filesBelow(join(out, "markdown"), ".md").length;
+  return pages < 100 ? `The site has only ${pages} pages.` : deadLinks(out).join("\n");
 }

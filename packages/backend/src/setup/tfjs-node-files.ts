@@ -66,9 +66,12 @@ export async function stageTfjsNode(stage: TfjsNodeStage, options: LongCallOptio
     await write(join(directory, tfjsNodeFolder), path, content);
     kept.push(path);
   };
-  for (const { name, type, data } of parseTar(gunzipSync(packed, { maxOutputLength: longest.unpacked }))) {
+  // An empty file comes without data.
+  for (const { name, type, data = new Uint8Array() } of parseTar(
+    gunzipSync(packed, { maxOutputLength: longest.unpacked }),
+  )) {
     throwIfAborted(options.signal);
-    if (type !== "file" || data === undefined || !name.startsWith(folderInside)) continue;
+    if (type !== "file" || !name.startsWith(folderInside)) continue;
     const path = name.slice(folderInside.length);
     if (/^binding\/\w+\.(?:cc|h)$/.test(path)) await write(sources, path, data);
     else if (tfjsNodeModules.test(path)) await keep(path, data);
