@@ -27,7 +27,8 @@ describe("progress", () => {
   });
 
   it.each([
-    [60, /^Train {2}\[=+ +\] {3}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left$/],
+    [75, /^Train {2}\[={4} {4}\] {3}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left {2}loss 0\.1234$/],
+    [60, /^Train {2}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left {2}loss 0\.1234$/],
     [50, /^Train {2}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left$/],
     [32, /^Train {2}50 % {2}2\.0\/s {2}50 s left$/],
   ])("at %i columns keeps rate and time left, and gives up the bar first", (columns, line) => {
