@@ -15,7 +15,7 @@ interface Outcome {
   readonly clip: DecodedClip;
 }
 
-/** `core`, `triplane`, `tokenizer` and the wasm backend, as a bundler makes them for a page. */
+/** Bundles `core`, `triplane`, `tokenizer` and the wasm backend for a page. */
 function bundlePage(): Promise<BuildResult<{ write: false; metafile: true }>> {
   return build({
     entryPoints: [join(import.meta.dirname, "browser-page.ts")],
@@ -30,7 +30,7 @@ function bundlePage(): Promise<BuildResult<{ write: false; metafile: true }>> {
   });
 }
 
-/** Serves the page and its program, and nothing beside them, on this machine alone. */
+/** Serves the page and its program, and nothing else, on this machine only. */
 async function servePage(script: string): Promise<Server> {
   const page = '<!doctype html><title>CoordTok.ts</title><script type="module" src="/page.js"></script>';
   const server = createServer((request, response) => {
@@ -62,7 +62,7 @@ describe("the bundle for browsers", () => {
     server?.close();
   });
 
-  it("holds no Node built-in and no file that is for Node", () => {
+  it("holds no Node built-in and no file for Node", () => {
     const output = Object.values(bundle.metafile.outputs)[0]!;
     expect(output.imports.filter(({ external }) => external)).toEqual([]);
     expect(bundle.outputFiles[0]!.text).not.toMatch(/["'`]node:/);
@@ -72,7 +72,7 @@ describe("the bundle for browsers", () => {
       expect(inputs.some((path) => path.includes(`packages/${name}/src/`))).toBe(true);
   });
 
-  it("decodes the same pixels in headless Chromium as in Node", async ({ skip }) => {
+  it("decodes the same pixels in headless Chromium as in Node", { timeout: 60_000 }, async ({ skip }) => {
     if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
     server = await servePage(bundle.outputFiles[0]!.text);
     const inBrowser = await outcomeOfPage<Outcome>(program, addressOf(server));
@@ -96,7 +96,7 @@ describe("the bundle for browsers", () => {
   });
 });
 
-/** The standard deviation: a clip of one colour would prove nothing. */
+/** The standard deviation; a clip of one colour would prove nothing. */
 function spread(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);

@@ -18,7 +18,7 @@ import { checkFiles } from "@coordtok/core/node";
 import { precisionVariable, type Precision } from "../precision.js";
 import { hasCuda, type Installation, type InstallationFacts } from "./installation.js";
 
-/** The npm package that speaks to TensorFlow. Setup fetches it, so that nobody's project has to depend on it. */
+/** The npm package that binds TensorFlow. Setup downloads it, so that no project has to depend on it. */
 export const tfjsNodePackage = "@tensorflow/tfjs-node-gpu";
 /** The version of it that is set up. */
 export const tfjsNodeVersion = "4.22.0";
@@ -91,18 +91,18 @@ function firstLine(text: string): string {
   return (text.split("\n")[0] ?? text).trim();
 }
 
-/** What TensorFlow and tfjs-node must find in the process before they are loaded. What the user has set stays, but for the precision. */
+/** Sets the environment that TensorFlow and tfjs-node read when they load. Except for the precision, the user's own settings win. */
 function prepareProcess(installation: Installation, precision: Precision): void {
   process.env[precisionVariable] = precision === "bf16" ? "BF16" : "STRICT";
   const build = hasCuda(installation);
-  // The build with CUDA reports a missing driver as an error at every start; `coordtok doctor` says it once, in words.
+  // The build with CUDA prints an error about a missing driver at every start; `coordtok doctor` reports it clearly.
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= build ? "3" : "2";
   if (build && installation.device === "cpu") process.env["CUDA_VISIBLE_DEVICES"] ??= "-1";
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
   supplyOldHelpers();
 }
 
-/** tfjs-node 4.22 calls two helpers of `node:util` that warn in Node 22 and are going away one by one after it. */
+/** Replaces two helpers of `node:util` that tfjs-node 4.22 calls; they warn in Node 22 and later versions remove them. */
 function supplyOldHelpers(): void {
   if (Number(process.versions.node.split(".")[0]) < 22) return;
   const util = createRequire(import.meta.url)("node:util") as Record<string, unknown>;

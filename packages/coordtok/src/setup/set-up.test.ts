@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../cli/testdata/run-cli.js";
 import { ensureFfmpeg, ensureFfmpegBy, setUp } from "./set-up.js";
 
-it("an unknown option of setUp is refused before anything is looked for, with the nearest one", async () => {
+it("an unknown option of setUp is refused before any search, naming the nearest one", async () => {
   await expect(setUp({ wheels: ["a.whl"] } as object)).rejects.toMatchObject({
     code: "config",
     message: expect.stringMatching(/Unknown option "wheels".*"wheel"/) as string,
