@@ -86,7 +86,7 @@ describe("the bundle for browsers", () => {
     expect(largestDifference(inBrowser.clip.values, inNode.values)).toBeLessThanOrEqual(1e-4);
   });
 
-  it("names the address of a wasm file that is not there", async ({ skip }) => {
+  it("names the address of a wasm file that is not there", { timeout: 60_000 }, async ({ skip }) => {
     if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
     server ??= await servePage(bundle.outputFiles[0]!.text);
     const address = addressOf(server);

@@ -151,7 +151,7 @@ describe("from a video to a triplane and back", () => {
     ]);
   });
 
-  it("decode writes one frame that is named as a picture into a file", async () => {
+  it("decode writes one frame that is named as a picture into a file", { timeout: 240_000 }, async () => {
     const { code } = await run("decode", "a.triplane.safetensors", "--frames", "7", "--out", "frame7.png", ...common);
     expect([code, (await readClip(join(folder, "frame7.png"))).clip]).toMatchObject([0, { frameCount: 1, height: 32 }]);
   });

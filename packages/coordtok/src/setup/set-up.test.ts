@@ -64,7 +64,7 @@ describe("ensureFfmpeg", { timeout: 300_000 }, () => {
     expect(found).toMatchObject({ source: "@ffmpeg/core" });
     expect(warnings).toEqual([
       expect.stringMatching(
-        /ffmpeg cannot be fetched: Python 3 with pip is needed.*@ffmpeg\/core, .* takes its place\.$/,
+        /ffmpeg cannot be fetched: Setup needs Python 3 with pip.*@ffmpeg\/core, .* takes its place\.$/,
       ),
     ]);
     const setup = vi.fn();
@@ -97,7 +97,7 @@ describe("ensureFfmpeg", { timeout: 300_000 }, () => {
     const args = ["demo", "--train", "--out", "bare", "--backend", "wasm"];
     const { code, stderr, stdout } = await runCli(args, { cwd: folder, env: { NODE_OPTIONS: `--require=${hide}` } });
     expect([code, stderr]).toEqual([0, expect.stringContaining("so the starter is shown instead")]);
-    expect(stderr).toMatch(/ffmpeg cannot be fetched: Python 3 with pip is needed/);
+    expect(stderr).toMatch(/ffmpeg cannot be fetched: Setup needs Python 3 with pip/);
     expect(stdout).toContain("side-by-side.gif");
   });
 });

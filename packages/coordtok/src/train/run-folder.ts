@@ -55,7 +55,7 @@ export async function refuseTakenRun(path: string): Promise<void> {
     );
 }
 
-/** Makes the folder of a new training. @throws CoordTokError `file-exists` when there is a training already, `file-write`. */
+/** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training, `file-write`. */
 export async function createRunFolder(path: string): Promise<RunFolder> {
   await refuseTakenRun(path);
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
