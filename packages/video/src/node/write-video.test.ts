@@ -90,6 +90,21 @@ describe("writeVideo", () => {
     expect(readdirSync(folder.path)).toEqual(["pictures"]);
   });
 
+  it("writes one frame that is said to be the only one into a file", async () => {
+    expect(await write("one.png", 1, { frameCount: 1 })).toMatchObject({
+      format: "png",
+      encoder: "png",
+      frameCount: 1,
+    });
+    expect((await readClip(folder.at("one.png"))).clip.data).toEqual(new Uint8Array([...frames(1)][0]!.data));
+    expect(await failureOf(write("one.png", 1, { frameCount: 1 }))).toMatchObject({ code: "file-exists" });
+    expect(await failureOf(write("two.png", 2, { frameCount: 1 }))).toMatchObject({
+      code: "input",
+      message: expect.stringMatching(/^Expected one frame for ".*two\.png", got more\.$/) as string,
+    });
+    expect(readdirSync(folder.path)).toEqual(["one.png"]);
+  });
+
   it.each(["mp4", "webm", "gif", "mkv", "png"] as const)("writes frames with odd sides as %s", async (format) => {
     const path = folder.at(`odd.${format}`);
     const result = await writeVideo(path, frames(3, 33, 21), { fps: 10 });
