@@ -13,12 +13,13 @@ import { claimFolder, writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
 import { starter } from "@coordtok/starter";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
-import { encodePng, ffmpegOptionNames, findFfmpeg, writeVideo } from "@coordtok/video/node";
+import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { latticeSettings } from "./clip/lattice-settings.js";
 import { reconstructInWindows, type Reconstruction } from "./clip/reconstruct-clip.js";
 import { readAnyLength } from "./clip/source-clip.js";
 import { checkLatticeMemory, commonOptionNames, type CommonOptions } from "./model.js";
 import { starterDemoOwner } from "./own-folders.js";
+import { ensureFfmpeg } from "./setup/set-up.js";
 import { encodeGif } from "./pictures/gif.js";
 import { planePictures, readPlanes, type PlaneValues } from "./pictures/planes.js";
 import { jpegPicture } from "./pictures/svg.js";
@@ -124,20 +125,14 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
   return summary;
 }
 
-/** Whether an ffmpeg exists; one that was named must exist. */
+/** Whether there is an ffmpeg; to read a video, one is fetched. One that was named has to work. */
 async function lookForFfmpeg(options: StarterDemoOptions): Promise<boolean> {
-  try {
-    await findFfmpeg(pickOptions(options, ffmpegOptionNames));
-    return true;
-  } catch (thrown) {
-    if (options.ffmpeg !== undefined) throw thrown;
-    const instead =
-      options.video === undefined ? "" : `"${options.video}" cannot be read; the bundled clip is shown and `;
-    options.onWarning?.(
-      `There is no ffmpeg here: ${instead}a GIF replaces the video. "coordtok setup" installs ffmpeg.`,
-    );
-    return false;
-  }
+  const { video, ffmpeg, ffprobe, signal, onProgress, onNote, onWarning } = options;
+  const wishes = { ffmpeg, ffprobe, signal, onProgress, onNote, onWarning, fetch: video !== undefined };
+  if ((await ensureFfmpeg(wishes)) !== undefined) return true;
+  const instead = video === undefined ? "" : `"${video}" cannot be read; the bundled clip is shown and `;
+  onWarning?.(`There is no ffmpeg here: ${instead}a GIF replaces the video. "coordtok setup" installs ffmpeg.`);
+  return false;
 }
 
 interface DemoClip {

@@ -13,6 +13,9 @@ export {
   type RgbFrame,
 } from "./clip.js";
 
+// What is given by programs: checked, and named in messages.
+export { checkBackend, checkClip, givenText } from "./given.js";
+
 // Trees of tensors: the parameters of a model.
 export {
   disposeTree,

@@ -1,6 +1,6 @@
 import { isCoordTokError } from "@coordtok/core";
 import { jsonText, plainText } from "@coordtok/core/text";
-import { ownVersion } from "../inspect/versions.js";
+import { ownVersion, versions } from "../inspect/versions.js";
 import { buildProgram, flagsOf, type CommandResult, type Invocation } from "./command.js";
 import { commands } from "./commands/index.js";
 import { endingOf, exitCodes, exitCodesHelp, messageFor } from "./exit.js";
@@ -11,12 +11,33 @@ const program = {
   name: "coordtok",
   version: ownVersion,
   description: "CoordTok: encode videos into triplanes of a few tokens, decode any part of them, train the tokenizer.",
-  footer: `Run "coordtok COMMAND --help" for the flags of a command, with units, ranges and defaults.\n\n${exitCodesHelp}`,
+  footer: `Run "coordtok COMMAND --help" for the flags of a command, with units, ranges and defaults;\n"coordtok --version --json" for the versions of everything in use.\n\n${exitCodesHelp}`,
+};
+
+/** What people type who know other programs, and what they mean. */
+const otherNames: Readonly<Record<string, string>> = {
+  train: "train-tokenizer or train-diffusion",
+  help: "coordtok --help, or coordtok COMMAND --help",
+  version: "--version",
+  "-V": "--version",
+  "-v": "--version",
+  generate: "sample",
+  install: "setup",
 };
 
 /** Runs a command line and returns its exit code. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   let invocation: Invocation | undefined;
+  const nearest = otherNames[argv[0] ?? ""];
+  if (nearest !== undefined) {
+    process.stderr.write(`error: unknown command '${argv[0]}'\n(Did you mean ${nearest}?)\n`);
+    return exitCodes.usage;
+  }
+  // commander knows no flags beside that of the version.
+  if (argv.length === 2 && argv.includes("--version") && argv.includes("--json")) {
+    await print({ lines: [], data: await versions() }, true);
+    return exitCodes.fine;
+  }
   try {
     const parser = buildProgram(commands, program, (found) => (invocation = found));
     parser.parse(withoutSeparator(argv), { from: "user" });

@@ -71,6 +71,17 @@ describe("the command line", () => {
   });
 
   it.each([
+    ["train", "train-tokenizer or train-diffusion"],
+    ["help", "coordtok COMMAND --help"],
+    ["version", "--version"],
+    ["-V", "--version"],
+  ])("%s is refused with 2 and what is meant", async (word, meant) => {
+    const { code, stderr, stdout } = await runHere([word]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(new RegExp(`unknown command '${word}'\\n\\(Did you mean .*${meant}\\?\\)`));
+  });
+
+  it.each([
     [["train-tokenizer", "x", "--steps", "0"], "whole number of at least 1"],
     [["train-tokenizer", "x", "--ema", "2"], "from 0 to 1"],
     [["train-tokenizer", "x", "--preset", "tinny"], "did you mean tiny"],
@@ -90,6 +101,7 @@ describe("the command line", () => {
     [["decode", "x.safetensors", "--out", "y.mp4", "--frames", "9-3"], "ascending ranges"],
     [["decode", "x.safetensors", "--out", "y.mp4", "--rectangle", "1,2,3"], "top,left,height,width"],
     [["info"], "missing required argument"],
+    [["completion", "bsh"], "did you mean bash"],
     [["doctor", "now"], "too many arguments"],
   ])("%j is refused with 2 and one sentence", async (args, part) => {
     const { code, stderr, stdout } = await runHere(args);
@@ -114,6 +126,14 @@ describe("the command line", () => {
 
   it("prints the version, the exit codes and help with an example for every command", async () => {
     expect((await runHere(["--version"])).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
+    const versions: unknown = JSON.parse((await runHere(["--version", "--json"])).stdout);
+    expect(versions).toMatchObject({
+      coordtok: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+      node: process.version,
+      tfjs: "4.22.0",
+      backend: { name: expect.stringMatching(/^(tensorflow|wasm)$/) as string },
+      ffmpeg: { version: expect.stringMatching(/\d/) as string },
+    });
     expect((await runHere(["--help"])).stdout).toContain("130  stopped by Ctrl-C");
     const { code, stdout } = await runHere(["train-tokenizer", "--help"]);
     expect(code).toBe(0);

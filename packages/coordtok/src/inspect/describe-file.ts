@@ -7,7 +7,7 @@ import {
   type OptionNames,
   type SafetensorsFile,
 } from "@coordtok/core";
-import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
+import { listCheckpoints, openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   floatCount,
@@ -58,16 +58,19 @@ const describeFileOptionNames: OptionNames<FfmpegOptions & Pick<LongCallOptions,
 };
 
 /**
- * Describes a file: a video, a triplane, a checkpoint of a tokenizer, or weights from another program; or a folder of latents.
+ * Describes a file: a video, a triplane, a checkpoint of a tokenizer, or weights from another program; or a folder of latents. A run folder stands for its newest
+ * checkpoint.
  * @throws CoordTokError for a file that is none of these or is damaged.
  */
 export async function describeFile(
-  path: string,
+  given: string,
   options: FfmpegOptions & Pick<LongCallOptions, "signal"> = {},
 ): Promise<FileDescription> {
   checkOptions(options, describeFileOptionNames, "describeFile");
-  const facts = await stat(path).catch(() => undefined);
-  if (facts?.isDirectory()) return describeLatents(path);
+  const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() === true;
+  const newest = isFolder ? (await listCheckpoints(given)).at(-1) : undefined;
+  if (isFolder && newest === undefined) return describeLatents(given);
+  const path = newest?.path ?? given;
   if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };
   const source = await openFileSource(path);
   try {

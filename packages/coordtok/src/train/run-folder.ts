@@ -46,8 +46,8 @@ export interface RunFolder {
   writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
 }
 
-/** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training or anything else, `file-write`. */
-export async function createRunFolder(path: string): Promise<RunFolder> {
+/** Checks before long work that a folder holds no training. @throws CoordTokError `file-exists`. */
+export async function refuseTakenRun(path: string): Promise<void> {
   const taken = await stat(join(path, names.config)).then(
     () => true,
     () => false,
@@ -58,6 +58,11 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
       `"${path}" already holds a training; choose another folder or resume that training.`,
       { options: { out: undefined, resume: path } },
     );
+}
+
+/** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training or anything else, `file-write`. */
+export async function createRunFolder(path: string): Promise<RunFolder> {
+  await refuseTakenRun(path);
   await claimFolder(path, runOwner);
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);

@@ -5,9 +5,10 @@ import { claimFolder, clearFolder, writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
-import { probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
+import { ffmpegOptionNames, findFfmpeg, probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
 import { encodeVideo } from "../clip/encode-video.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
+import { ensureFfmpeg } from "../setup/set-up.js";
 import { trainDemoOwner } from "../own-folders.js";
 import { reconstructInto, type ReconstructReport } from "../clip/reconstruct-video.js";
 import { trainOnVideos } from "./train-on-videos.js";
@@ -91,14 +92,20 @@ export interface DemoSummary {
 
 /**
  * Runs the whole pipeline once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip is encoded to a
- * triplane file and decoded. The folder receives all files, with `summary.json`; a folder of an earlier demo is replaced.
- * @throws CoordTokError `aborted`, and for a video that cannot be used.
+ * triplane file and decoded. The folder receives all files, with `summary.json`; a folder of an earlier demo is replaced. If no ffmpeg is found,
+ * one is fetched.
+ * @throws CoordTokError `ffmpeg` if there is none and none can be fetched; `aborted`; and for a video that cannot be used.
  */
 export async function runDemo(options: DemoOptions = {}): Promise<{ summary: DemoSummary; report: ReconstructReport }> {
   checkOptions(options, demoOptionNames, "runDemo");
   const started = performance.now();
   const { onNote, seed = 0, out = "demo-out", signal } = options;
   const config = options.config ?? preset(demoRecipe.preset);
+  const programs = pickOptions(options, ffmpegOptionNames);
+  const { onProgress, onWarning } = options;
+  // Where there is none, findFfmpeg throws what tells how to get one.
+  if ((await ensureFfmpeg({ ...programs, signal, onProgress, onNote, onWarning })) === undefined)
+    await findFfmpeg(programs);
   if (options.video !== undefined) await probe(options.video, pickOptions(options, probeOptionNames));
   const backend = await demoBackend(options);
   await claimFolder(out, trainDemoOwner, { inputs: [options.video] });
@@ -156,9 +163,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
     try {
       const native = await loadBackend("tensorflow", { purpose: "training", signal }).catch(() => undefined);
       if (native === undefined) {
-        onNote?.(
-          "Setting up native TensorFlow, once: a download of about 230 MB through pip (the backend wasm needs none)",
-        );
+        onNote?.("Setting up native TensorFlow, once (the backend wasm needs no setup)");
         const { setupTensorflow } = await import("@coordtok/backend/setup");
         await setupTensorflow({ signal, onProgress, onNote });
       }

@@ -8,7 +8,7 @@ import {
   type TrainState,
 } from "@coordtok/core/train";
 import { commonOptionNames, type CommonOptions } from "../model.js";
-import { readRunConfig, runFolderOf } from "./run-folder.js";
+import { readRunConfig, refuseTakenRun, runFolderOf } from "./run-folder.js";
 
 /** The options that every training has. */
 export interface TrainingOptions<Settings extends LoopSettings> extends CommonOptions {
@@ -55,14 +55,18 @@ export interface RunPlace<RunRecord> {
 /**
  * Finds the folder of a training: that of the training to resume, otherwise the requested one.
  * @param parse checks and types the content of `config.json`.
- * @throws CoordTokError `usage` for a seed with a resumed training, `checkpoint` when there is no training to resume.
+ * @throws CoordTokError `file-exists` when the folder of a new training holds one, `usage` for a seed with a resumed training, `checkpoint` when there is no training to resume.
  */
 export async function findRun<RunRecord>(
   options: TrainingOptions<LoopSettings>,
   parse: (stored: object) => RunRecord,
 ): Promise<RunPlace<RunRecord>> {
   const { resume, seed, out } = options;
-  if (resume === undefined) return { path: out ?? defaultRunName(), resumed: undefined };
+  if (resume === undefined) {
+    const path = out ?? defaultRunName();
+    await refuseTakenRun(path);
+    return { path, resumed: undefined };
+  }
   if (seed !== undefined)
     throw new CoordTokError("usage", "A resumed training continues with its own random numbers; leave the seed out.", {
       options: { seed: undefined },
