@@ -1,17 +1,15 @@
-import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { backendOptionNames, prepareBackend } from "@coordtok/backend";
 import {
   checkOptions,
-  CoordTokError,
   longCallOptionNames,
   pickOptions,
   type OptionNames,
   type RgbClip,
   type RgbFrame,
 } from "@coordtok/core";
-import { writeAtomically } from "@coordtok/core/node";
+import { claimFolder, writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
 import { starter } from "@coordtok/starter";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
@@ -20,7 +18,7 @@ import { latticeSettings } from "./clip/lattice-settings.js";
 import { reconstructInWindows, type Reconstruction } from "./clip/reconstruct-clip.js";
 import { readAnyLength } from "./clip/source-clip.js";
 import { checkLatticeMemory, commonOptionNames, type CommonOptions } from "./model.js";
-import { prepareFolder } from "./outputs.js";
+import { starterDemoOwner } from "./own-folders.js";
 import { ensureFfmpeg } from "./setup/set-up.js";
 import { encodeGif } from "./pictures/gif.js";
 import { planePictures, readPlanes, type PlaneValues } from "./pictures/planes.js";
@@ -89,8 +87,7 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
     picture: join(out, "side-by-side.png"),
     summary: join(out, "summary.json"),
   };
-  await refuseForeignFolder(out);
-  await prepareFolder(out, [], { overwrite: options.overwrite });
+  await claimFolder(out, starterDemoOwner, { inputs: [options.video] });
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   const { clip, name, fps } = await readDemoClip(options, hasFfmpeg);
   using model = await LatticeCoordTok.load(await readFile(starter), {
@@ -136,23 +133,6 @@ async function lookForFfmpeg(options: StarterDemoOptions): Promise<boolean> {
   const instead = video === undefined ? "" : `"${video}" cannot be read; the bundled clip is shown and `;
   onWarning?.(`There is no ffmpeg here: ${instead}a GIF replaces the video. "coordtok setup" installs ffmpeg.`);
   return false;
-}
-
-const ownNames = new Set(["side-by-side.mp4", "side-by-side.gif", "side-by-side.png", "summary.json"]);
-
-/** Throws when a folder holds anything but files of an earlier demo, which are replaced. */
-async function refuseForeignFolder(out: string): Promise<void> {
-  if (!existsSync(out)) return;
-  const names = await readdir(out).catch(() => [basename(out)]);
-  const foreign = names.find((name) => !ownNames.has(name) && !name.startsWith("."));
-  if (foreign === undefined) return;
-  throw new CoordTokError(
-    "file-exists",
-    `"${out}" holds "${foreign}", which no earlier demo made; choose another folder.`,
-    {
-      options: { out: undefined },
-    },
-  );
 }
 
 interface DemoClip {

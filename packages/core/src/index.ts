@@ -28,6 +28,9 @@ export {
   type Tree,
 } from "./tree.js";
 
+// What is read from files.
+export { checkStored } from "./stored.js";
+
 // Checkpoints: configuration and weights in one file.
 export {
   checkpointKind,
@@ -80,6 +83,7 @@ export {
   suggest,
   withOverrides,
   type Json,
+  formBounds,
 } from "./config.js";
 export { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "./options.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";

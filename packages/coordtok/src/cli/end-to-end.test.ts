@@ -49,6 +49,7 @@ describe("from a video to a triplane and back", () => {
     expect(stdout).toContain("step-000012.safetensors");
     const names = await readdir(join(folder, "run"));
     expect(names.sort()).toEqual([
+      ".coordtok.json",
       "checkpoints",
       "config.json",
       "curve.png",
@@ -144,6 +145,7 @@ describe("from a video to a triplane and back", () => {
     expect(report).toMatchObject({ tokens: 192, floats: 768, pixelsPerFloat: (16 * 32 * 32 * 3) / 768 });
     expect(report["psnrDb"]).toBeGreaterThan(5);
     expect((await readdir(join(folder, "shown"))).sort()).toEqual([
+      ".coordtok.json",
       "planes.png",
       "reconstruction.mp4",
       "report.json",

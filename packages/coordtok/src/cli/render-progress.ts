@@ -1,4 +1,4 @@
-import { bytesText, durationText } from "@coordtok/core/text";
+import { bytesText, durationText, plainText } from "@coordtok/core/text";
 import type { OnProgress, ProgressEvent } from "@coordtok/core";
 
 /** The stream that progress is drawn on: standard error, or anything like it. */
@@ -115,7 +115,8 @@ function describe(task: Task, elapsedMilliseconds: number, barWidth: number, col
   if (finished) parts.push(`in ${durationText(seconds)}`);
   else if (total !== undefined && rate > 0) parts.push(`${durationText((total - done) / rate)} left`);
   const line = parts.join("  ");
-  if (detail !== undefined && detail !== "" && line.length + 2 + detail.length <= columns) return `${line}  ${detail}`;
+  const more = detail === undefined ? "" : plainText(detail);
+  if (more !== "" && line.length + 2 + more.length <= columns) return `${line}  ${more}`;
   return line.length <= columns ? line : parts.filter((part) => part !== count).join("  ");
 }
 

@@ -43,6 +43,27 @@ describe("the command line", () => {
     expect(stderr).toContain("--checkpoint");
   });
 
+  it("with --json tells wrong usage as JSON as well, and help as text", async () => {
+    for (const args of [
+      ["encode", "a.mp4", "--chekpoint", "b", "--json"],
+      ["train-tokenizer", "--json"],
+    ]) {
+      const { code, stdout } = await runHere(args);
+      expect([code, JSON.parse(stdout)]).toEqual([
+        2,
+        { error: { code: "usage", message: expect.any(String) as string } },
+      ]);
+    }
+    expect((await runHere(["encode", "--json", "--help"])).stdout).toContain("Examples:");
+  });
+
+  it("writes out control characters of names and errors", async () => {
+    const name = "a\u001b[31mb\nc\u202e.mp4";
+    const { stderr, stdout, code } = await runHere(["info", name]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe('There is no file "a\\u001b[31mb\\nc\\u202e.mp4".\n');
+  });
+
   it("names the nearest command for an unknown one and ends with 2", async () => {
     const { code, stderr } = await runHere(["reconstrct", "a.mp4"]);
     expect(code).toBe(2);

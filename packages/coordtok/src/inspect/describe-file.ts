@@ -18,7 +18,7 @@ import {
   type TriplaneSource,
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
-import { probe, type FfmpegOptions } from "@coordtok/video/node";
+import { ffmpegOptionNames, probe, type FfmpegOptions } from "@coordtok/video/node";
 import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
 import { readIndex, type LatentIndex } from "../latents/index-file.js";
@@ -53,8 +53,7 @@ export type FileDescription =
   | ({ readonly what: "latents"; readonly index: LatentIndex } & ModelFacts);
 
 const describeFileOptionNames: OptionNames<FfmpegOptions & Pick<LongCallOptions, "signal">> = {
-  ffmpeg: true,
-  ffprobe: true,
+  ...ffmpegOptionNames,
   signal: true,
 };
 

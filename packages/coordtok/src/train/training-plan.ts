@@ -1,4 +1,4 @@
-import { CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
+import { checkInteger, CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
 import {
   disposeTrainState,
@@ -79,6 +79,13 @@ export async function findRun<RunRecord>(
 /** The name of a run folder, for example `runs/2026-11-24-10-15-30`. */
 function defaultRunName(): string {
   return `runs/${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}`;
+}
+
+/** Throws `config` unless the settings of `config.json` are a group with these whole numbers. */
+export function checkSettings(value: unknown, counts: readonly string[]): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new CoordTokError("config", `Expected settings to be a group, got ${JSON.stringify(value)}.`);
+  for (const name of counts) checkInteger((value as Record<string, unknown>)[name], `settings.${name}`, 1);
 }
 
 /** Throws `config` unless a part of `config.json` is a list of texts. */

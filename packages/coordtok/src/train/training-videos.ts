@@ -74,7 +74,7 @@ async function readWholeVideos(
   { clip: size }: Pick<TokenizerConfig, "clip">,
   options: CommonOptions,
 ): Promise<Omit<TrainingClips, "heldOut">> {
-  const { signal, onProgress, onWarning, ffmpeg } = options;
+  const { signal, onProgress, onWarning } = options;
   const clips: RgbClip[] = [];
   const kept: string[] = [];
   const skipped: { video: string; reason: string }[] = [];
@@ -83,7 +83,7 @@ async function readWholeVideos(
     throwIfAborted(signal);
     onProgress?.({ task: "read videos", done: index, total: videos.length, unit: "videos", detail: bytesText(bytes) });
     try {
-      const { clip } = await readClip(video, { size, signal, ffmpeg });
+      const { clip } = await readClip(video, { size, signal, ...pickOptions(options, ffmpegOptionNames) });
       clips.push(clip);
       kept.push(video);
       if (bytes < muchMemory && bytes + clip.data.length >= muchMemory)

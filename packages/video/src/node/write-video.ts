@@ -127,7 +127,7 @@ async function writePicture(
   return { path, format: "png", encoder: "png", frameCount: 1, width, height, warnings: [] };
 }
 
-const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe">> = {
+const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format" | keyof FfmpegOptions>> = {
   ...ffmpegOptionNames,
   format: true,
 };
@@ -139,7 +139,7 @@ const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format"
  */
 export async function prepareWriteVideo(
   path: string,
-  options: Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe"> = {},
+  options: Pick<WriteVideoOptions, "format" | keyof FfmpegOptions> = {},
 ): Promise<void> {
   checkOptions(options, prepareWriteVideoOptionNames, "prepareWriteVideo");
   const format = formatOf(path, options.format);
@@ -192,7 +192,7 @@ async function writeGif(job: Job, first: RgbFrame, source: FrameSource): Promise
   const palette = scratch.add(temporaryPathFor(output.temporary.replace(/gif$/i, "png")));
   const frameCount = await encode(
     job,
-    [..."-c:v ffv1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
+    [..."-c:v ffv1 -level 1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
     first,
     source,
   );

@@ -4,7 +4,15 @@ import { preset } from "@coordtok/tokenizer";
 import type { DemoOptions } from "../../train/train-demo.js";
 import type { StarterDemoSummary } from "../../starter-demo.js";
 import { defineCommand, type AnyCommand, type CommandResult } from "../command.js";
-import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag } from "../common-flags.js";
+import {
+  backendFlag,
+  commonOptions,
+  configFlags,
+  configOf,
+  ffmpegFlag,
+  maxPixelsFlag,
+  seedFlag,
+} from "../common-flags.js";
 import { choice, flagName, integer, number, text, toggle } from "../flags.js";
 import { reconstructionText } from "./reconstruct.js";
 
@@ -36,6 +44,7 @@ export const demoCommand: AnyCommand = defineCommand({
     seed: seedFlag,
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
   },
   examples: ["demo", "demo path/to/video.mp4", "demo --train --backend wasm"],
   computes: true,

@@ -1,5 +1,5 @@
 import { defineCommand, type AnyCommand } from "../command.js";
-import { ffmpegFlag } from "../common-flags.js";
+import { ffmpegFlag, maxPixelsFlag } from "../common-flags.js";
 
 export const infoCommand: AnyCommand = defineCommand({
   name: "info",
@@ -7,7 +7,7 @@ export const infoCommand: AnyCommand = defineCommand({
   description:
     "Prints the kind of a file and the facts about it: a video, a .triplane.safetensors file, a checkpoint of a tokenizer, weights of PyTorch (.pth, .pt) and other programs, the newest checkpoint of a run folder, or a folder of latents.",
   args: [{ name: "FILE", help: "the file, the run folder, or the folder of latents" }],
-  flags: { ffmpeg: ffmpegFlag },
+  flags: { ffmpeg: ffmpegFlag, maxPixels: maxPixelsFlag },
   examples: [
     "info clip.mp4",
     "info clip.triplane.safetensors",
@@ -18,7 +18,7 @@ export const infoCommand: AnyCommand = defineCommand({
   run: async ({ args, flags, signal, warn }) => {
     const { describeFile } = await import("../../inspect/describe-file.js");
     const { descriptionText } = await import("../description-text.js");
-    const description = await describeFile(args[0]!, { ffmpeg: flags.ffmpeg, signal });
+    const description = await describeFile(args[0]!, { ffmpeg: flags.ffmpeg, maxPixels: flags.maxPixels, signal });
     if (description.what === "video") for (const warning of description.warnings) warn(warning);
     return { lines: [descriptionText(description)], data: description };
   },
