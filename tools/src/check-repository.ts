@@ -80,7 +80,7 @@ export function lockfileProblems(files: readonly TrackedFile[]): string[] {
   const others = files.filter(({ path }) => /(^|\/)(package-lock\.json|yarn\.lock|npm-shrinkwrap\.json)$/.test(path));
   return [
     ...(lock
-      ? linesThatMatch([lock], /https?:|git[+@]|tarball:/, "names an address")
+      ? linesThatMatch([lock], /https?:|git\+|\bgit@[\w.-]+[:/]|tarball:/, "names an address")
       : ["pnpm-lock.yaml is not tracked."]),
     ...others.map(({ path }) => `${path}: pnpm-lock.yaml must be the only lock file.`),
   ];

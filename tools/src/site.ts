@@ -122,7 +122,7 @@ export function deadLinks(site: string): string[] {
     const links = [...text.matchAll(/<a\s[^>]*?href="([^"]+)"/g)].map(([, link]) => link!.replaceAll("&amp;", "&"));
     return [...new Set(links)].flatMap((link) => {
       if (/^[a-z][a-z+.-]*:/i.test(link)) return [];
-      const [path = "", anchor = ""] = link.split("#") as [string, string?];
+      const [path, anchor = ""] = link.split("#") as [string, string?];
       const target = path === "" ? join(site, page) : resolve(site, dirname(page), decodeURIComponent(path));
       if (relative(site, target).startsWith("..") || !existsSync(target))
         return [`${posix.normalize(page)} leads to "${link}", which is not there.`];

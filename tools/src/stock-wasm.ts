@@ -7,10 +7,13 @@ import { root } from "./check-command.js";
 
 const target = join(root, "packages/backend/src/browser/stock-wasm.ts");
 
+/** A dependency of the backend package, in whose place it is looked for. */
+const stock = "@tensorflow/tfjs-backend-wasm";
+
 /** Writes the module that holds tfjs-backend-wasm's file for pages; a test beside it compares it with the installed package. */
 export async function writeStockWasm(): Promise<string> {
   const require = createRequire(createRequire(import.meta.url).resolve("@coordtok/backend/package.json"));
-  const manifest = require.resolve("@tensorflow/tfjs-backend-wasm/package.json");
+  const manifest = require.resolve(`${stock}/package.json`);
   const { version } = JSON.parse(await readFile(manifest, "utf8")) as { version: string };
   const bytes = await readFile(join(dirname(manifest), "wasm-out/tfjs-backend-wasm-simd.wasm"));
   const sha256 = createHash("sha256").update(bytes).digest("hex");

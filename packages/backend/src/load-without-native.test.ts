@@ -76,7 +76,7 @@ it.each<[string, () => void, RegExp]>([
       install();
       writeFileSync(join(cache, "native", "made-up", manifest.path), "[]");
     },
-    /does not load \(.*package\.json" is not what was set up: its SHA-256 is another one\); run/,
+    /does not load \(.*package\.json" is not the file that was set up: its SHA-256 differs\); run/,
   ],
   [
     "an installation whose library is missing",

@@ -15,7 +15,7 @@ import { backendCatalogue, backendRow, type BackendName, type BackendRow } from 
 import type { FusedState } from "./fused/state.js";
 import { useWasmFused } from "./fused/wasm.js";
 import type { WasmBackend } from "./fused/wasm-library.js";
-import type { Platform } from "./platform.js";
+import type { Platform, WasmFiles } from "./platform.js";
 import { precisionVariable, type Precision } from "./precision.js";
 import { missingKernels, type Purpose } from "./requirements.js";
 import { guardHeap, type WasmHeap } from "./wasm-heap.js";
@@ -218,14 +218,14 @@ const loaders: Readonly<
 let wasmReady = false;
 
 async function startWasm(
-  setPaths: (paths: string | Record<string, string>) => void,
+  setPaths: (paths: WasmFiles["paths"]) => void,
   platform: Platform,
   { wasmPaths }: LoadBackendOptions,
   fused: boolean,
 ): Promise<void> {
   const { paths, threads, release } =
     wasmPaths === undefined ? await platform.wasmFiles() : { paths: wasmPaths, threads: true, release: undefined };
-  setPaths(paths as string | Record<string, string>);
+  setPaths(paths);
   // The fused operations on one thread beat the stock kernels on the few threads that these take, and cannot share memory.
   if (fused || !threads) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");

@@ -96,7 +96,8 @@ export function bytesFromModelRange(values: Float32Array): Uint8Array {
  * is loaded.
  */
 export function clipFromRgb(clips: readonly RgbClip[]): Clip {
-  if (!Array.isArray(clips))
+  const given: unknown = clips;
+  if (!Array.isArray(given))
     throw new CoordTokError(
       "input",
       `Expected a list of clips, got ${givenText(clips)}; a single clip goes into brackets.`,

@@ -9,7 +9,8 @@ export function givenText(value: unknown): string {
     return `the text ${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)}`;
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "function") return "a function";
-  if (typeof value !== "object") return `the ${typeof value} ${String(value)}`;
+  if (typeof value === "number" || typeof value === "boolean") return `the ${typeof value} ${String(value)}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
   const name = (value.constructor as { readonly name?: string } | undefined)?.name ?? "Object";
   if (name !== "Object") return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
   const keys = Object.keys(value);
@@ -33,7 +34,11 @@ export function checkBackend(): void {
  * @throws CoordTokError `input`.
  */
 export function checkClip(value: Clip): void {
-  const { frames, validFrames } = (value as Partial<Clip> | null | undefined) ?? {};
+  const given: unknown = value;
+  const { frames, validFrames } = (given ?? {}) as {
+    readonly frames?: { readonly shape?: readonly number[] };
+    readonly validFrames?: unknown;
+  };
   if (frames?.shape?.length === 5 && Array.isArray(validFrames)) return;
   throw new CoordTokError(
     "input",

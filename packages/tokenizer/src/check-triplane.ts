@@ -1,12 +1,13 @@
 import { CoordTokError, givenText } from "@coordtok/core";
-import { planeNames, type Triplane } from "@coordtok/triplane";
+import { planeNames, type PlaneName, type Triplane } from "@coordtok/triplane";
 
 /**
  * Checks that a value is a triplane as the decoders take it.
  * @throws CoordTokError `input`.
  */
 export function checkTriplane(value: Triplane): void {
-  const planes = (value as Partial<Triplane> | null | undefined) ?? {};
+  const given: unknown = value;
+  const planes = (given ?? {}) as Readonly<Partial<Record<PlaneName, { readonly shape?: readonly number[] }>>>;
   if (planeNames.every((name) => planes[name]?.shape?.length === 4)) return;
   throw new CoordTokError(
     "input",

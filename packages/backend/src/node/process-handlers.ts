@@ -1,5 +1,3 @@
-type Handler = (...args: unknown[]) => void;
-
 /**
  * The handlers that Emscripten's start code leaves behind, as they are written, minified or not: one throws every uncaught error again that is not
  * its own, the other every rejection. Node then prints the start code in place of the error and ends with 7, whatever handler a program has.
@@ -18,8 +16,7 @@ export async function withoutProcessHandlers<T>(start: () => Promise<T>): Promis
   } finally {
     names.forEach((name, i) => {
       for (const handler of process.listeners(name as "uncaughtException"))
-        if (!before[i]!.includes(handler) && leftBehind[name].test(String(handler)))
-          process.off(name, handler as unknown as Handler);
+        if (!before[i]!.includes(handler) && leftBehind[name].test(String(handler))) process.off(name, handler);
     });
   }
 }

@@ -60,11 +60,12 @@ export async function loadTfjsNode(installation: Installation, precision: Precis
   prepareProcess(installation, precision);
   const slots = globalThis as Record<symbol, unknown>;
   slots[Symbol.for(coreSlot)] = createRequire(import.meta.url)("@tensorflow/tfjs-core");
-  const require = createRequire(join(installation.directory, tfjsNodeFolder, "package.json"));
+  const folder = join(installation.directory, tfjsNodeFolder);
+  const require = createRequire(join(folder, "package.json"));
   try {
     const addon: unknown = require(installation.addon);
-    require("./dist/register_all_kernels.js");
-    const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js") as KernelBackendModule;
+    require(join(folder, "dist", "register_all_kernels.js"));
+    const { NodeJSKernelBackend } = require(join(folder, "dist", "nodejs_kernel_backend.js")) as KernelBackendModule;
     replacePrelu();
     registerBackend("tensorflow", () => new NodeJSKernelBackend(addon, tfjsNodePackage), 3);
   } catch (thrown) {

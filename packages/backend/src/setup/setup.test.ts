@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CoordTokError, isCoordTokError, type ProgressEvent } from "@coordtok/core";
 import { afterEach, describe, expect, it } from "vitest";
@@ -7,7 +7,6 @@ import type { SetupOptions } from "./options.js";
 import { setupIn } from "./setup.js";
 import { fakeMachine, wheelName, type FakeMachine } from "./testdata/fake-machine.js";
 import { tensorflowEntries, writeWheel } from "./testdata/fake-wheel.js";
-import { tfjsNodeTarball } from "./tfjs-node-files.js";
 
 const machines: FakeMachine[] = [];
 
@@ -101,31 +100,6 @@ describe("setup", () => {
     expect(mended.alreadySetUp).toBe(false);
     writeFileSync(mended.installation.addon, "ADDON\n");
     expect((await setupIn(made.world, { cacheDir: made.cache })).alreadySetUp).toBe(false);
-  });
-
-  it("puts the JavaScript into an installation that lacks it, without another download of TensorFlow", async () => {
-    const made = machine();
-    const first = await setupIn(made.world, { cacheDir: made.cache });
-    const { directory, files } = first.installation;
-    const facts = join(directory, "setup.json");
-    const before = JSON.parse(readFileSync(facts, "utf8")) as { files: { path: string }[] };
-    const others = before.files.filter(({ path }) => !path.startsWith("tfjs-node/"));
-    writeFileSync(facts, JSON.stringify({ ...before, files: others }));
-    rmSync(join(directory, "tfjs-node"), { recursive: true });
-    const again = await setupIn(made.world, { cacheDir: made.cache });
-    expect(again).toMatchObject({ alreadySetUp: false, installation: { directory } });
-    expect(again.installation.files.map(({ path }) => path).sort()).toEqual(files.map(({ path }) => path).sort());
-    expect(readdirSync(directory)).not.toContain(".unfinished-tfjs-node");
-    expect([made.starts("pip download"), made.starts("npm pack")]).toEqual([1, 2]);
-    expect((await setupIn(made.world, { cacheDir: made.cache })).alreadySetUp).toBe(true);
-  });
-
-  it("takes the npm package that lies beside a wheel given as a file, without npm", async () => {
-    const made = machine();
-    copyFileSync(join(made.root, "npm", tfjsNodeTarball), join(dirname(made.wheel), tfjsNodeTarball));
-    const { knownWheels } = made.world;
-    await setupIn({ ...made.world, knownWheels }, { cacheDir: made.cache, wheel: made.wheel });
-    expect(made.starts("npm pack")).toBe(0);
   });
 
   it("compiles the fused operations into an installation that lacks them, without anything else", async () => {

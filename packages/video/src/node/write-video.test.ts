@@ -90,21 +90,6 @@ describe("writeVideo", () => {
     expect(readdirSync(folder.path)).toEqual(["pictures"]);
   });
 
-  it("writes one frame that is said to be the only one into a file", async () => {
-    expect(await write("one.png", 1, { frameCount: 1 })).toMatchObject({
-      format: "png",
-      encoder: "png",
-      frameCount: 1,
-    });
-    expect((await readClip(folder.at("one.png"))).clip.data).toEqual(new Uint8Array([...frames(1)][0]!.data));
-    expect(await failureOf(write("one.png", 1, { frameCount: 1 }))).toMatchObject({ code: "file-exists" });
-    expect(await failureOf(write("two.png", 2, { frameCount: 1 }))).toMatchObject({
-      code: "input",
-      message: expect.stringMatching(/^Expected one frame for ".*two\.png", got more\.$/) as string,
-    });
-    expect(readdirSync(folder.path)).toEqual(["one.png"]);
-  });
-
   it("keeps every pixel of every small size as mkv", { timeout: 240_000 }, async () => {
     const sides = [1, 2, 3, 4, 5, 7, 8, 16, 32];
     const sizes = sides.flatMap((width) => sides.map((height) => [width, height] as const));

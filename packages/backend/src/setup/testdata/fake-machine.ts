@@ -16,7 +16,7 @@ export const linux: Machine = { platform: "linux", arch: "x64", glibc: "2.36" };
 export const wheelName = "tensorflow_cpu-2.18.1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
 
 /** What of `@tensorflow/tfjs-node-gpu` is taken, in small, and something of all that is left. */
-export const npmEntries: readonly (readonly [path: string, content: string])[] = [
+const npmEntries: readonly (readonly [path: string, content: string])[] = [
   ["package.json", '{"version":"4.22.0"}'],
   ["binding/tfjs_backend.cc", ""],
   ["binding/utils.h", ""],
