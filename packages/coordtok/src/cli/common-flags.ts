@@ -2,7 +2,7 @@ import type { BackendChoice } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
 import { InvalidArgumentError } from "commander";
-import type { FramePixels } from "../clip/lattice-settings.js";
+import type { FramePixels } from "../film/index.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
@@ -29,19 +29,29 @@ export const checkpointFlag: Flag<string | undefined> = text(
   { value: "name", defaultText: "starter" },
 );
 
-/** The flags of the lattice form; the paper's form takes none of them. */
+/** The flag of commands that cut frames of any shape to one size. */
+export const sizeFlag: Flag<FramePixels | undefined> = {
+  value: "WxH",
+  help: "lattice form: scale and crop frames to so many columns and rows of pixels, or one number for both",
+  initial: undefined,
+  defaultText: "128x128",
+  read: readSize,
+};
+
+/** The flag of commands that keep the shape of frames. */
+export const filmSizeFlag: Flag<FramePixels | number | undefined> = {
+  value: "n|WxH",
+  help: "lattice form: scale frames until their short side has so many pixels; with another fit than tile, columns and rows or one number for both",
+  initial: undefined,
+  defaultText: "128, or what the video has where that is less",
+  read: (given) => (/^\s*\d+\s*$/.test(given) ? readSize(given).width : readSize(given)),
+};
+
+/** The budgets of the lattice form; the paper's form takes none of them. */
 export const latticeFlags: {
-  readonly size: Flag<FramePixels | undefined>;
   readonly content: Flag<number | undefined>;
   readonly motion: Flag<number | undefined>;
 } = {
-  size: {
-    value: "WxH",
-    help: "lattice form: scale and crop frames to so many columns and rows of pixels, or one number for both",
-    initial: undefined,
-    defaultText: "128x128",
-    read: readSize,
-  },
   content: integer("lattice form: channels kept of the plane xy", { minimum: 0, defaultText: "all, 32 in starter" }),
   motion: integer("lattice form: channels kept of the planes yt and xt", {
     minimum: 0,

@@ -9,13 +9,13 @@ import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
+import type { FramePixels } from "../film/index.js";
 import { prepareFolder } from "../outputs.js";
 import { sideBySide } from "../pictures/side-by-side.js";
 import {
   checkWindowFrames,
   latticeSettings,
   refuseLatticeOptions,
-  type FramePixels,
   type LatticeOptions,
   isLattice,
   type WindowFrames,

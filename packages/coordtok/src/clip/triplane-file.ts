@@ -12,17 +12,17 @@ import {
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
-import { checkConfig, checkpointKind, loadTokenizer, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { checkConfig, checkpointKind, loadTokenizer, type TokenizerConfig } from "@coordtok/tokenizer";
 import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import {
   disposeTriplane,
   encodeTriplaneFile,
-  readTriplaneFile,
+  openFilm,
   type CheckpointReference,
   type Triplane,
-  type TriplaneShape,
   type TriplaneSource,
 } from "@coordtok/triplane";
+import { tokenizerForm } from "../film/index.js";
 import { ownVersion } from "../inspect/versions.js";
 
 /** Everything a triplane file says about itself. */
@@ -91,19 +91,23 @@ export async function writeTriplane(
 }
 
 /**
- * Reads a triplane file.
- * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind or one that does not fit itself.
+ * Reads a triplane file of one window that a tokenizer of the paper's form made, whole; films are read with `openFilm` of `@coordtok/triplane`.
+ * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind, one that does not fit itself, or a longer film.
  */
 export async function readTriplane(path: string, options: LongCallOptions = {}): Promise<ReadTriplane> {
   checkOptions(options, longCallOptionNames, "readTriplane");
   const file = await openFileSource(path);
   try {
-    const opened = await readTriplaneFile(file, checkConfig);
-    const { config, source, checkpoint, precision } = opened;
-    checkPlanes(path, opened.shape, config);
-    const triplane = await opened.readTriplane(options);
+    const film = await openFilm(file, { ...tokenizerForm, parseConfig: checkConfig });
+    const { config, source, checkpoint, precision, windows, tiles } = film;
+    if (windows.length > 1 || tiles.length > 1)
+      throw new CoordTokError(
+        "checkpoint",
+        `Expected a triplane file of one window, but "${path}" is a film of ${windows.length} windows of ${tiles.length} tiles; read it window by window (openFilm).`,
+      );
+    const triplane = await film.readWindow(0, { signal: options.signal });
     try {
-      const decoder = opened.hasDecoder ? await opened.readDecoder(decoderShapes(config), options) : undefined;
+      const decoder = film.hasDecoder ? await film.readDecoder(decoderShapes(config), options) : undefined;
       return {
         config,
         source,
@@ -119,17 +123,6 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
   } finally {
     await file.close();
   }
-}
-
-function checkPlanes(path: string, found: TriplaneShape & { readonly batch: number }, config: TokenizerConfig): void {
-  const expected = { ...triplaneShapeOf(config), batch: 1 };
-  const text = ({ batch, time, rows, columns, channels }: typeof expected): string =>
-    `${batch} clip of ${time} x ${rows} x ${columns} cells (time, rows, columns) with ${channels} channels`;
-  if (text(found) !== text(expected))
-    throw new CoordTokError(
-      "file-format",
-      `Expected ${text(expected)} in "${path}", as its configuration says, got ${text(found)}; the file is damaged.`,
-    );
 }
 
 /** A reference to a checkpoint, for a triplane that will lie at `triplanePath`. */

@@ -9,7 +9,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   name: "decode",
   summary: "decode a triplane file into a video: all of it, or any frames, rectangle or frame rate",
   description:
-    "Decodes a triplane file into a video. It finds the decoder in the file, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
+    "Decodes a triplane file into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
     out: text(
@@ -18,21 +18,27 @@ export const decodeCommand: AnyCommand = defineCommand({
         value: "file",
       },
     ),
-    checkpoint: text("the checkpoint that made the triplane", { value: "file", defaultText: "found by itself" }),
+    checkpoint: text("the checkpoint that made the triplane, or the name of a model", {
+      value: "name",
+      defaultText: "found by itself",
+    }),
     frames: text("frames to decode, from 0: ranges and numbers such as 0-63 or 0,8,16", {
       value: "list",
       defaultText: "all of the source",
     }),
-    fps: number("frames per second; other than the source's, times between frames are decoded and the duration stays", {
-      minimum: 0.01,
-      maximum: 1000,
-      defaultText: "the source's",
-    }),
+    fps: number(
+      "frames per second; other than the source's, times between frames are decoded (lattice form: the nearest frames) and the duration stays",
+      {
+        minimum: 0.01,
+        maximum: 1000,
+        defaultText: "the source's",
+      },
+    ),
     rectangle: text("the part of the picture to decode, in pixels: top,left,height,width", {
       value: "t,l,h,w",
       defaultText: "all of it",
     }),
-    slice: integer("patches decoded together; as in training is best", {
+    slice: integer("paper's form: patches decoded together; as in training is best", {
       minimum: 1,
       initial: 1024,
       option: "sliceSize",

@@ -9,6 +9,7 @@ import {
   latticeFlags,
   overwriteFlag,
   precisionFlag,
+  sizeFlag,
 } from "../common-flags.js";
 import type { WindowFrames } from "../../clip/lattice-settings.js";
 import { choice, integer, text } from "../flags.js";
@@ -28,6 +29,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
       minimum: 1,
       defaultText: "the model's, 128 for the lattice form",
     }),
+    size: sizeFlag,
     ...latticeFlags,
     windowFrames: choice("lattice form: frames encoded together", ["8", "16", "32", "64"], {
       value: "n",
