@@ -2,7 +2,7 @@ import type { BackendChoice } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
 import { InvalidArgumentError } from "commander";
-import type { FramePixels } from "../film/index.js";
+import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
@@ -56,6 +56,26 @@ export const latticeFlags: {
   motion: integer("lattice form: channels kept of the planes yt and xt", {
     minimum: 0,
     defaultText: "all, 32 in starter",
+  }),
+};
+
+/** The flags that say how a film is cut. */
+export const filmFlags: {
+  readonly fit: Flag<FrameFit | undefined>;
+  readonly overlap: Flag<number | undefined>;
+  readonly split: Flag<FilmSplit>;
+} = {
+  fit: choice(
+    "how frames become frames for the tokenizer; tile keeps the whole picture and cuts what is too large into tiles that overlap, pad fills up, crop cuts off, stretch changes the shape",
+    ["tile", "crop", "pad", "stretch"],
+    { defaultText: "crop; encode with the lattice form: tile" },
+  ),
+  overlap: integer("frames that neighbouring windows share and that are blended when decoding", {
+    minimum: 0,
+    defaultText: "0 for the lattice form, 8 for the paper's form",
+  }),
+  split: choice("where windows end: at cuts as well, or only where they are full", ["scenes", "fixed"], {
+    initial: "scenes",
   }),
 };
 

@@ -6,13 +6,12 @@ import {
   longCallOptionNames,
   nestTensors,
   openSafetensors,
-  throwIfAborted,
   type LongCallOptions,
   type OptionNames,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
-import { checkConfig, checkpointKind, loadTokenizer, type TokenizerConfig } from "@coordtok/tokenizer";
+import { checkConfig, checkpointKind, type TokenizerConfig } from "@coordtok/tokenizer";
 import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import {
   disposeTriplane,
@@ -136,29 +135,6 @@ export async function referenceTo(
 }
 
 /**
- * The decoder's weights for a triplane: from `checkpoint` if given, else from the place that the file recorded, else beside it.
- * A recorded checkpoint counts only with the same SHA-256.
- * @throws CoordTokError `checkpoint` when none of them is the one that made the triplane.
- */
-export async function findDecoder(
-  triplanePath: string,
-  facts: TriplaneFacts,
-  options: LongCallOptions & { readonly checkpoint?: string | undefined } = {},
-): Promise<DecoderParams> {
-  const { checkpoint, ...reading } = options;
-  throwIfAborted(options.signal);
-  if (checkpoint !== undefined) return readDecoder(checkpoint, facts.config, reading);
-  if (facts.checkpoint === undefined)
-    throw new CoordTokError(
-      "checkpoint",
-      `"${triplanePath}" does not say which checkpoint made it; name that checkpoint.`,
-      { options: { checkpoint: undefined } },
-    );
-  const place = await findCheckpoint(triplanePath, facts.checkpoint, "was made with", reading);
-  return readDecoder(place, facts.config, reading);
-}
-
-/**
  * The checkpoint of a tokenizer that a file refers to: at the recorded place, else beside the file, with the same SHA-256. The place is a
  * hint that a stranger may have written, so nothing but such checkpoints is read there.
  * @param relation how the file depends on it, for the message: `was made with`.
@@ -195,22 +171,5 @@ async function isTokenizer(path: string): Promise<boolean> {
     return false;
   } finally {
     await source?.close();
-  }
-}
-
-async function readDecoder(path: string, expected: TokenizerConfig, options: LongCallOptions): Promise<DecoderParams> {
-  const onConfig = (config: TokenizerConfig): void => {
-    if (JSON.stringify(config) !== JSON.stringify(expected))
-      throw new CoordTokError(
-        "checkpoint",
-        `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
-      );
-  };
-  const source = await openFileSource(path);
-  try {
-    const { params } = await loadTokenizer(source, { ...options, part: "decoder", onConfig });
-    return params.decoder!;
-  } finally {
-    await source.close();
   }
 }

@@ -70,26 +70,42 @@ export async function* encodeStream(
   options: EncodeStreamOptions,
 ): AsyncGenerator<TriplaneWindow, void, undefined> {
   checkOptions(options, encodeStreamOptionNames, "encodeStream");
+  const { fit, size, model } = options;
+  const { windowFrames } = windowPlan(model.config, options);
+  let fitted: FrameFitting | undefined;
+  const fitAll = async function* (): AsyncGenerator<RgbFrame, void, undefined> {
+    for await (const frame of frames) {
+      fitted ??= fitting(model.config, frame, { fit, size, windowFrames });
+      yield fitted.fit(frame);
+    }
+  };
+  yield* encodeFitted(fitAll(), () => fitted!, options);
+}
+
+/**
+ * {@link encodeStream} for frames that have the tokenizer's size already.
+ * @param picture how they got it; asked for when the first window is complete.
+ */
+export async function* encodeFitted(
+  frames: AsyncIterable<RgbFrame>,
+  picture: () => FilmPicture,
+  options: Omit<EncodeStreamOptions, "fit" | "size">,
+): AsyncGenerator<TriplaneWindow, void, undefined> {
   const { model, signal, onProgress, budget } = options;
-  const plan = windowPlan(model.config, options);
-  const cutter = new WindowCutter(plan);
-  const cuts =
-    checkChoice(options.split ?? "scenes", "split", ["scenes", "fixed"]) === "scenes" ? new SceneCuts() : undefined;
-  const { fit, size } = options;
-  let picture: FrameFitting | undefined;
+  const cutter = new WindowCutter(windowPlan(model.config, options));
+  const split = checkChoice(options.split ?? "scenes", "split", ["scenes", "fixed"]);
+  const cuts = split === "scenes" ? new SceneCuts() : undefined;
   let done = 0;
   const encodeWindow = async (window: FrameWindow): Promise<TriplaneWindow> => {
     throwIfAborted(signal);
-    const encoded = await encode(model, window, picture!, budget);
+    const encoded = await encode(model, window, picture(), budget);
     onProgress?.({ task: "encode", done, unit: "frames" });
     return encoded;
   };
   for await (const frame of frames) {
     throwIfAborted(signal);
-    picture ??= fitting(model.config, frame, { fit, size, windowFrames: plan.windowFrames });
-    const fitted = picture.fit(frame);
     done++;
-    for (const window of cutter.take(fitted, cuts?.isCut(fitted) ?? false)) yield await encodeWindow(window);
+    for (const window of cutter.take(frame, cuts?.isCut(frame) ?? false)) yield await encodeWindow(window);
   }
   for (const window of cutter.finish()) yield await encodeWindow(window);
   if (done === 0) throw new CoordTokError("input", "Expected at least one frame to encode, got none.");

@@ -45,7 +45,8 @@ export function fitting(config: AnyTokenizerConfig, source: FramePixels, options
   const target = targetOf(config, source, options);
   const scaled = scaledSize(source, target, fit);
   const frame = fit === "tile" ? scaled : target;
-  const crop = fit === "crop" ? centreCrop(scaled, target) : undefined;
+  const isCropped = fit === "crop" && (scaled.height !== target.height || scaled.width !== target.width);
+  const crop = isCropped ? centreCrop(scaled, target) : undefined;
   const visible = fit === "pad" ? scaled : frame;
   return {
     ...frame,

@@ -7,6 +7,7 @@ import {
   checkpointFlag,
   commonOptions,
   ffmpegFlag,
+  filmFlags,
   filmSizeFlag,
   latticeFlags,
   overwriteFlag,
@@ -27,24 +28,13 @@ export const encodeCommand: AnyCommand = defineCommand({
     ...windowFlags,
     length: integer("how many frames of the film", { minimum: 1, defaultText: "all" }),
     size: filmSizeFlag,
-    fit: choice(
-      "how frames become frames for the tokenizer; tile keeps the whole picture and cuts what is too large into tiles that overlap, pad fills up, crop cuts off, stretch changes the shape",
-      ["tile", "crop", "pad", "stretch"],
-      { defaultText: "tile for the lattice form, crop for the paper's form" },
-    ),
     ...latticeFlags,
     windowFrames: integer("frames encoded together; the paper's form takes at most its own number", {
       minimum: 1,
       maximum: 1024,
       defaultText: "16 for the lattice form, the model's for the paper's form",
     }),
-    overlap: integer("frames that neighbouring windows share and that are blended when decoding", {
-      minimum: 0,
-      defaultText: "0 for the lattice form, 8 for the paper's form",
-    }),
-    split: choice("where windows end: at cuts as well, or only where they are full", ["scenes", "fixed"], {
-      initial: "scenes",
-    }),
+    ...filmFlags,
     dtype: choice("how numbers are stored; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
     embedDecoder: toggle("carry the decoder's weights along, so that the file can be decoded alone"),
     backend: backendFlag,
