@@ -58,9 +58,7 @@ export async function seamScore(frames: FrameSource, options: SeamOptions): Prom
   checkOptions(options, seamOptionNames, "seamScore");
   const { segmentLength, borders, cuts, reference, signal, onProgress } = options;
   if ((segmentLength === undefined) === (borders === undefined))
-    throw new CoordTokError("config", "Expected either a segment length or a list of borders for the seam score.", {
-      options: { segmentLength: undefined, borders: undefined },
-    });
+    throw new CoordTokError("config", "Expected either a segment length or a list of borders for the seam score.");
   const meter = new SeamMeter(segmentLength ?? { borders: borders!, cuts });
   let done = 0;
   const take = (frame: RgbFrame, wanted?: RgbFrame): void => {

@@ -1,4 +1,5 @@
 import {
+  areFinite,
   assignStrict,
   checkOptions,
   CoordTokError,
@@ -145,6 +146,11 @@ function filmOfCheckpoint<Config>(opened: CheckpointFile<Config>, form: FilmForm
       throw new CoordTokError(
         "file-format",
         `Plane ${plane} of window ${window} in ${file.name} is damaged: its checksum differs; take another copy of the file, or encode the film again.`,
+      );
+    if (!areFinite(bytes, dtype))
+      throw new CoordTokError(
+        "checkpoint",
+        `Tensor "${name}" in ${file.name} holds numbers that are not finite; encode the film again.`,
       );
     const shape = planeShape(shapeAt(windows[window]!, tile), plane, 1);
     const kept = channelsOf(plane, budget, shape[3]);

@@ -3,6 +3,7 @@ import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { div, mul, zeros, type Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import {
+  crc32c,
   encodeFilm,
   encodeTriplaneFile,
   openFilm,
@@ -174,6 +175,18 @@ describeEachBackend("film file", () => {
       "Plane yt of window 1 in the data is damaged: its checksum differs",
     );
     disposeTree([await file.readWindow(0), await file.readWindow(1, { tile: 1 })]);
+  });
+
+  it("numbers that are not finite are refused though their checksum is right", async () => {
+    const planes = await packAll();
+    const bytes = new Uint8Array(new Float32Array(planes[0]!.bytes.length / 4).fill(NaN).buffer);
+    const forged = [{ ...planes[0]!, bytes, checksum: crc32c(bytes) }, ...planes.slice(1)];
+    await expect(bytesOf(encodeFilm(facts, forged))).rejects.toMatchObject({ code: "not-finite" });
+    // The file of a writer that does not look.
+    const file = await bytesOf(encodeFilm(facts, [{ ...forged[0]!, bytes: planes[0]!.bytes }, ...planes.slice(1)]));
+    const { begin } = (await openSafetensors(file)).entries.get("windows.0.0.xy")!;
+    file.set(bytes, begin);
+    await expect((await openFilm(file, form)).readWindow(0)).rejects.toMatchObject({ code: "checkpoint" });
   });
 
   it("a file of version 1 is a film of one window", async () => {

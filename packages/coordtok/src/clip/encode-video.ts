@@ -17,7 +17,7 @@ import {
   type ProgressEvent,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
-import { checkOutput } from "@coordtok/core/node";
+import { checkOutput, openFileSource } from "@coordtok/core/node";
 import type { AnyTokenizer, AnyTokenizerConfig } from "@coordtok/tokenizer";
 import type { FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
@@ -105,6 +105,7 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   const { out, signal, dtype = "F32", overwrite } = options;
   await checkOutput(out, { overwrite });
   const checkpoint = await resolveModel(options.checkpoint);
+  await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
   for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));

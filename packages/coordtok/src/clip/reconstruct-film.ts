@@ -1,7 +1,7 @@
 import { pickOptions, throwIfAborted, type OptionNames, type RgbFrame } from "@coordtok/core";
 import { psnrOfErrors, squaredErrorSum } from "@coordtok/metrics";
 import type { AnyTokenizer } from "@coordtok/tokenizer";
-import { tokenCount, triplaneShape } from "@coordtok/triplane";
+import { packTriplane, tokenCount, triplaneShape, type Triplane } from "@coordtok/triplane";
 import type { RgbPicture, VideoInfo } from "@coordtok/video";
 import { ffmpegOptionNames, readFrames, writeVideo } from "@coordtok/video/node";
 import { decodeStream, type TriplaneWindow } from "../film/index.js";
@@ -193,8 +193,14 @@ class WindowCounts {
         this.tokens += tokenCount(shape);
         this.floats += keptNumbers(shape, { content, motion });
       }
-      this.planes ??= await planesPicture(window.triplanes[0]!);
+      this.planes ??= await pictureOf(window.triplanes[0]!);
       yield window;
     }
   }
+}
+
+/** A picture of planes. @throws CoordTokError `not-finite` for numbers that are not. */
+async function pictureOf(triplane: Triplane): Promise<RgbPicture> {
+  await packTriplane(triplane);
+  return planesPicture(triplane);
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
-import { writeAtomically } from "@coordtok/core/node";
+import { openFileSource, writeAtomically } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import type { FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
@@ -117,6 +117,7 @@ export async function reconstructVideo(path: string, options: ReconstructVideoOp
   const { overwrite, signal } = options;
   await prepareFolder(options.out, Object.values(files), { overwrite });
   const checkpoint = await resolveModel(options.checkpoint);
+  await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
   for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
