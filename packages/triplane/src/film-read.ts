@@ -122,7 +122,7 @@ async function filmOfTriplane<Config>(
       checkPlace({ windows, tiles: [whole] }, window, options.tile ?? 0);
       return file.readTriplane({ signal: options.signal });
     },
-    readDecoder: file.readDecoder,
+    readDecoder: (expected, options) => file.readDecoder(expected, options),
   };
 }
 

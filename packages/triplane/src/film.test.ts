@@ -1,4 +1,12 @@
-import { disposeTree, encodeSafetensors, openSafetensors, Random, rangeSource, type RangeSource } from "@coordtok/core";
+import {
+  disposeTree,
+  encodeSafetensors,
+  isCoordTokError,
+  openSafetensors,
+  Random,
+  rangeSource,
+  type RangeSource,
+} from "@coordtok/core";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { div, mul, zeros, type Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
@@ -187,6 +195,25 @@ describeEachBackend("film file", () => {
     const { begin } = (await openSafetensors(file)).entries.get("windows.0.0.xy")!;
     file.set(bytes, begin);
     await expect((await openFilm(file, form)).readWindow(0)).rejects.toMatchObject({ code: "checkpoint" });
+  });
+
+  it("changed and cut files are read, or refused in a sentence", async () => {
+    const whole = await film();
+    const random = new Random(3);
+    let refused = 0;
+    for (let i = 0; i < 300; i++) {
+      const bytes = whole.slice(0, random.integer(3) === 0 ? random.integer(whole.length) : whole.length);
+      for (let changes = random.integer(4); changes > 0 && bytes.length > 0; changes--)
+        bytes[random.integer(Math.min(bytes.length, 3000))] = random.integer(256);
+      try {
+        const file = await openFilm(bytes, form);
+        for (let window = 0; window < file.windows.length; window++) disposeTree(await file.readWindow(window));
+      } catch (thrown) {
+        expect(isCoordTokError(thrown), String(thrown)).toBe(true);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(150);
   });
 
   it("a file of version 1 is a film of one window", async () => {

@@ -1,12 +1,5 @@
-import {
-  clipFromRgb,
-  disposeTree,
-  rangeSource,
-  rgbFromClip,
-  type Json,
-  type RangeSource,
-  type RgbFrame,
-} from "@coordtok/core";
+import { clipFromRgb, disposeTree, rangeSource, rgbFromClip, type RangeSource, type RgbFrame } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import {
   CoordTok,
   LatticeCoordTok,
@@ -80,9 +73,7 @@ async function fileOf(
   }
   const { width, height } = frames[0]!;
   const source = { width, height, fps: 10, frames: frames.length, start: 0, stride: 1 };
-  const parts = await all(
-    encodeFilm({ config: model.config as unknown as Json, source, windows, ...picture! }, planes),
-  );
+  const parts = await all(encodeFilm({ config: asJson(model.config), source, windows, ...picture! }, planes));
   const bytes = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
   const read = { bytes: 0, times: 0 };
   const whole = rangeSource(bytes);
