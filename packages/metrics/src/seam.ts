@@ -10,16 +10,18 @@ import {
 } from "@coordtok/core";
 import { framePairs, framesOf, type FrameSource } from "./frames.js";
 
-/** How visible the borders are between segments that were reconstructed or generated one by one. */
+/** The visibility of the borders between segments that were reconstructed or generated separately. */
 export interface SeamScore {
-  /** `borderJump / insideJump`: 1 where borders cannot be told from other frames, above 1 where they jump, `Infinity` where
-   * nothing but borders moves; 1 when nothing moves at all. */
+  /**
+   * `borderJump / insideJump`: 1 if borders are like other frames or nothing moves at all, above 1 if they jump, `Infinity` if only the
+   * borders move.
+   */
   readonly ratio: number;
   /** The mean absolute change from the last frame of a segment to the first of the next, values in [0, 1]. */
   readonly borderJump: number;
   /** The mean absolute change between consecutive frames of one segment. */
   readonly insideJump: number;
-  /** How many borders between segments there were. */
+  /** The number of borders between segments. */
   readonly borders: number;
 }
 
@@ -33,11 +35,11 @@ export interface SeamBorders {
 
 /** Options of {@link seamScore}: a segment length, or a list of borders. */
 export interface SeamOptions extends LongCallOptions, Partial<SeamBorders> {
-  /** How many frames a segment has, at least 2; the last one may be shorter. */
+  /** The number of frames of a segment, at least 2; the last segment may be shorter. */
   readonly segmentLength?: number | undefined;
   /**
-   * The clip that was reconstructed. With it the changes are those of the error `frames - reference`, which leaves out the motion and the
-   * cuts of the clip itself. Default: none, the changes are those of the frames.
+   * The original clip. If given, changes are those of the error `frames - reference`, which excludes the motion and the
+   * cuts of the clip itself (default: changes are those of the frames).
    */
   readonly reference?: FrameSource | undefined;
 }
@@ -51,7 +53,7 @@ const seamOptionNames: OptionNames<SeamOptions> = {
 };
 
 /**
- * The jump at segment borders against the jumps inside of segments, in one pass with two frames in memory.
+ * Compares the jumps at segment borders with the jumps inside segments, in one pass with two frames in memory.
  * @throws CoordTokError `config` for an impossible segment length or for both or neither of length and borders, `input` without a border, `shape` when the clips differ in size or length, `aborted`.
  */
 export async function seamScore(frames: FrameSource, options: SeamOptions): Promise<SeamScore> {
@@ -71,7 +73,7 @@ export async function seamScore(frames: FrameSource, options: SeamOptions): Prom
   return meter.score();
 }
 
-/** {@link seamScore} for frames that are handed over one by one, so that one pass over a clip serves several measures. */
+/** {@link seamScore} for frames passed one by one, so that one pass over a clip serves several measures. */
 export class SeamMeter {
   readonly #placeOf: (frame: number) => "border" | "inside" | "cut";
   #previous: Int16Array | undefined;
@@ -80,7 +82,7 @@ export class SeamMeter {
   #frames = 0;
 
   /**
-   * @param segments how many frames a segment has, at least 2, or where segments of different lengths join.
+   * @param segments the number of frames of a segment, at least 2, or where segments of different lengths join.
    * @throws CoordTokError `config` for an impossible length, or a border before frame 1.
    */
   constructor(segments: number | SeamBorders) {
@@ -94,7 +96,7 @@ export class SeamMeter {
     this.#placeOf = (frame) => (cuts.has(frame) ? "cut" : borders.has(frame) ? "border" : "inside");
   }
 
-  /** Takes the next frame; with the one that it was made from, the changes are those of the error. */
+  /** Takes the next frame. If `reference`, the original frame, is given, changes are those of the error. */
   take(frame: RgbFrame, reference?: RgbFrame): void {
     const values = reference === undefined ? Int16Array.from(frame.data) : errorOf(reference, frame);
     const place = this.#placeOf(this.#frames);
@@ -107,7 +109,10 @@ export class SeamMeter {
     this.#frames++;
   }
 
-  /** The score of the frames so far. @throws CoordTokError `input` without a border among them. */
+  /**
+   * Returns the score of the frames so far.
+   * @throws CoordTokError `input` without a border among them.
+   */
   score(): SeamScore {
     const borders = this.#border.count;
     if (borders === 0)

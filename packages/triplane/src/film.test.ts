@@ -125,7 +125,7 @@ function counting(source: RangeSource): RangeSource & { readonly reads: [offset:
   };
 }
 
-describeEachBackend("film file", () => {
+describeEachBackend("film file", { timeout: 60_000 }, () => {
   it("brings planes of every window and tile back bit by bit, with all facts", async () => {
     await expectNoLeak(async () => {
       const file = await openFilm(await film(), form);

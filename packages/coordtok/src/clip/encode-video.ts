@@ -36,13 +36,13 @@ import { windowOptionNames, type WindowOptions } from "./source-clip.js";
 
 /** Options of {@link encodeVideo}. */
 export interface EncodeVideoOptions extends CommonOptions, WindowOptions, Omit<LatticeOptions, "size"> {
-  /** A model by its name, a checkpoint file, or a run folder for its newest one (default `starter`). */
+  /** A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default `starter`). */
   readonly checkpoint?: string | undefined;
   /** The file to write, usually `NAME.triplane.safetensors`. */
   readonly out: string;
-  /** How numbers are stored (default `F32`). */
+  /** The number format (default `F32`). */
   readonly dtype?: "F32" | "F16" | undefined;
-  /** Carry the decoder's weights along, so that the file can be decoded alone (default false). */
+  /** Whether to store the decoder's weights in the file, so that it can be decoded alone (default false). */
   readonly embedDecoder?: boolean | undefined;
   /** How frames of any shape become frames for the tokenizer (default: `tile` for the lattice form, `crop` for the paper's form). */
   readonly fit?: FrameFit | undefined;
@@ -72,25 +72,25 @@ const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   ...windowOptionNames,
 };
 
-/** What {@link encodeVideo} did. */
+/** The result of {@link encodeVideo}. */
 export interface EncodeReport {
   /** The file that was written. */
   readonly triplane: string;
-  /** Its size. */
+  /** Its size in bytes. */
   readonly bytes: number;
-  /** How many windows the film was cut into. */
+  /** Number of windows that the film was cut into. */
   readonly windows: number;
-  /** Positions of the planes of all windows. */
+  /** Number of cells of the planes of all windows. */
   readonly tokens: number;
-  /** Numbers that are stored of the planes. */
+  /** Number of values that are stored of the planes. */
   readonly floats: number;
-  /** What the film was made from. */
+  /** The source of the film. */
   readonly source: FilmSource;
   /** The form of the tokenizer. */
   readonly form: AnyTokenizer["form"];
   /** The checkpoint file that was used. */
   readonly checkpoint: string;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
@@ -243,7 +243,7 @@ function notFinite(thrown: unknown, path: string, checkpoint: string): unknown {
   if (!isCoordTokError(thrown) || thrown.code !== "not-finite") return thrown;
   return new CoordTokError(
     "not-finite",
-    `The planes that "${checkpoint}" makes of "${path}" are not finite: its training has diverged; take another checkpoint.`,
+    `The planes that "${checkpoint}" encodes "${path}" to are not finite: its training has diverged; use another checkpoint.`,
     { cause: thrown, options: { checkpoint: undefined } },
   );
 }

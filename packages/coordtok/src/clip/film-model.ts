@@ -45,7 +45,7 @@ export async function loadFilmDecoder(
     if (!isDeepStrictEqual(config, film.config))
       throw new CoordTokError(
         "checkpoint",
-        `The checkpoint "${place}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
+        `The checkpoint "${place}" has another configuration than the one that made the triplane; name the checkpoint that made it.`,
       );
   };
   const model = await loadPretrained(place, { signal, part: "decoder", onConfig });

@@ -25,10 +25,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describeEachBackend("a whole video through the starter", (backend) => {
+describeEachBackend("a whole video through the starter", { timeout: 240_000 }, (backend) => {
   const at = (name: string): string => join(folder, `${backend}-${name}`);
 
-  it("comes back in its own odd size, every frame of it, and the file says how", { timeout: 60_000 }, async () => {
+  it("comes back in its own odd size, every frame of it, and the file says how", async () => {
     const out = at("film.triplane.safetensors");
     const report = await encodeVideo(video, { out, backend, windowFrames: 8, dtype: "F16" });
     expect(report).toMatchObject({
@@ -76,7 +76,7 @@ describeEachBackend("a whole video through the starter", (backend) => {
     expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
   });
 
-  it("budgets make the file smaller, and a decoder makes it complete", { timeout: 60_000 }, async () => {
+  it("budgets make the file smaller, and a decoder makes it complete", async () => {
     const common = { backend, length: 4 } as const;
     const [all, few, own] = ["all", "few", "own"].map((name) => at(`${name}.triplane.safetensors`)) as [
       string,
@@ -95,7 +95,7 @@ describeEachBackend("a whole video through the starter", (backend) => {
     expect(await pixels(own)).toEqual(await pixels(few));
   });
 
-  it("a picture is a film of one frame", { timeout: 60_000 }, async () => {
+  it("a picture is a film of one frame", async () => {
     const picture = join(folder, "picture.png");
     const frame = { width: clip.width, height: clip.height, data: clip.data.subarray(0, 57 * 41 * 3) };
     writeFileSync(picture, encodePng(frame));

@@ -27,11 +27,11 @@ import { windowOptionNames, type WindowOptions } from "./source-clip.js";
 
 /** Options of {@link reconstructVideo}. */
 export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, Omit<LatticeOptions, "size"> {
-  /** A model by its name, a checkpoint file, or a run folder for its newest one (default `starter`). */
+  /** A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default `starter`). */
   readonly checkpoint?: string | undefined;
-  /** The folder for the results; it is made when missing. */
+  /** The folder for the results; it is created if it does not exist. */
   readonly out: string;
-  /** Patches decoded together by the paper's form (default 1024). */
+  /** Number of patches that the paper's form decodes together (default 1024). */
   readonly sliceSize?: number | undefined;
   /** Frames that the lattice form encodes together (default 16). */
   readonly windowFrames?: WindowFrames | undefined;
@@ -60,19 +60,19 @@ const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
   ...windowOptionNames,
 };
 
-/** What {@link reconstructVideo} measured and wrote. */
+/** The result of {@link reconstructVideo}. */
 export interface ReconstructReport {
-  /** What was encoded. */
+  /** The source of the film. */
   readonly source: FilmSource;
   /** The size of the reconstruction. */
   readonly size: FramePixels;
-  /** Positions of the planes of all windows. */
+  /** Number of cells of the planes of all windows. */
   readonly tokens: number;
-  /** Numbers that are kept of the planes. */
+  /** Number of values that are kept of the planes. */
   readonly floats: number;
-  /** Bytes of these numbers in half precision. */
+  /** Size of these values in half precision, in bytes. */
   readonly bytes: number;
-  /** Values of the pixels (frames x height x width x 3) for each number of the planes. */
+  /** Pixel values (frames x height x width x 3) per value of the planes. */
   readonly pixelsPerFloat: number;
   /** PSNR in dB between the frames given to the model and the decoded ones, before any video codec. */
   readonly psnrDb: number;
@@ -80,17 +80,17 @@ export interface ReconstructReport {
   readonly framesPsnrDb: readonly number[];
   /** The form of the tokenizer: the paper's, or the lattice form. */
   readonly form: AnyTokenizer["form"];
-  /** How many windows the film was cut into. */
+  /** Number of windows that the film was cut into. */
   readonly windows: number;
-  /** How long encoding and decoding took, without reading and writing videos. */
+  /** The time that encoding and decoding took, in seconds, without reading and writing videos. */
   readonly seconds: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
   /** The checkpoint file that was used. */
   readonly checkpoint: string;
-  /** What was written. */
+  /** The files that were written. */
   readonly files: ReconstructFiles;
 }
 
@@ -98,7 +98,7 @@ export interface ReconstructReport {
 export interface ReconstructFiles {
   /** The decoded clip. */
   readonly reconstruction: string;
-  /** Original, reconstruction and error beside each other. */
+  /** Original, reconstruction and error side by side. */
   readonly sideBySide: string;
   /** A picture of the three planes. */
   readonly planes: string;
@@ -107,8 +107,8 @@ export interface ReconstructFiles {
 }
 
 /**
- * Encodes and decodes a video, all of it or a part, and shows the result: the reconstruction, a video with original, reconstruction and
- * error beside each other, a picture of the three planes, and `report.json`. Memory does not grow with the video.
+ * Encodes and decodes a video, all of it or a part, and writes the result: the reconstruction, a video with original, reconstruction and
+ * error side by side, a picture of the three planes, and `report.json`. Memory does not grow with the video.
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
@@ -167,7 +167,7 @@ function checkReconstruction(
   windowPlan(config, options);
 }
 
-/** Names of the files in the folder of a reconstruction. */
+/** The paths of the files in the folder of a reconstruction. */
 function reconstructFiles(folder: string): ReconstructFiles {
   return {
     reconstruction: join(folder, "reconstruction.mp4"),

@@ -24,7 +24,7 @@ import {
 import { tokenizerForm } from "../film/index.js";
 import { ownVersion } from "../inspect/versions.js";
 
-/** Everything a triplane file says about itself. */
+/** The metadata of a triplane file. */
 export interface TriplaneFacts {
   /** The tokenizer that made it. */
   readonly config: TokenizerConfig;
@@ -36,21 +36,21 @@ export interface TriplaneFacts {
   readonly precision?: string | undefined;
 }
 
-/** A triplane out of a file; its tensors are the caller's. */
+/** A triplane loaded from a file. The caller owns its tensors. */
 export interface ReadTriplane extends TriplaneFacts {
   /** The planes, one clip. */
   readonly triplane: Triplane;
-  /** The decoder, where the file carries one. */
+  /** The decoder, if the file holds one. */
   readonly decoder: DecoderParams | undefined;
 }
 
-/** How a triplane is written. */
+/** Options of {@link writeTriplane}. */
 export interface WriteTriplaneOptions extends OverwriteOption {
-  /** `F32` (default) or `F16`, half the size at a loss far below that of the tokenizer. */
+  /** The number format: `F32` (default), or `F16`, half the size at a loss far below that of the tokenizer. */
   readonly dtype?: "F32" | "F16" | undefined;
-  /** A decoder to carry along, so that the file can be decoded alone. */
+  /** A decoder to store in the file, so that it can be decoded alone. */
   readonly decoder?: DecoderParams | undefined;
-  /** Stops the writing; nothing is left behind then. */
+  /** Stops the writing; then no file is left behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -62,7 +62,7 @@ const writeTriplaneOptionNames: OptionNames<WriteTriplaneOptions> = {
 };
 
 /**
- * Writes a triplane with what it was made from and by as one safetensors file.
+ * Writes a triplane and its metadata as one safetensors file.
  * @throws CoordTokError `file-exists`, `file-write`, `aborted`.
  */
 export async function writeTriplane(
@@ -124,7 +124,7 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
   }
 }
 
-/** A reference to a checkpoint, for a triplane that will lie at `triplanePath`. */
+/** Makes a reference to a checkpoint, for a triplane that will be written to `triplanePath`. */
 export async function referenceTo(
   checkpoint: string,
   triplanePath: string,
@@ -135,11 +135,11 @@ export async function referenceTo(
 }
 
 /**
- * The checkpoint of a tokenizer that a file refers to: at the recorded place, else beside the file, with the same SHA-256. The place is a
- * hint that a stranger may have written, so nothing but such checkpoints is read there.
+ * Finds the checkpoint of a tokenizer that a file refers to: at the recorded path, otherwise beside the file, with the same
+ * SHA-256. The path is a hint that a stranger may have written, so nothing but such checkpoints is read there.
  * @param relation how the file depends on it, for the message: `was made with`.
  * @param options.option the option of the caller that names another checkpoint (default `checkpoint`).
- * @throws CoordTokError `checkpoint` when it is not there any more.
+ * @throws CoordTokError `checkpoint` when it is in neither place.
  */
 export async function findCheckpoint(
   file: string,
@@ -156,13 +156,13 @@ export async function findCheckpoint(
     if ((await isTokenizer(place)) && (await sha256OfFile(place, reading)) === reference.sha256) return place;
   throw new CoordTokError(
     "checkpoint",
-    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is no longer there or has changed; name the checkpoint.`,
+    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which no longer exists or has changed; name the checkpoint.`,
     { options: { [option]: undefined } },
   );
 }
 
 async function isTokenizer(path: string): Promise<boolean> {
-  // Windows would ask the machine that such a path names.
+  // Windows would contact the machine that such a path names.
   if (/^[\\/]{2}/.test(path)) return false;
   const source = await openFileSource(path).catch(() => undefined);
   try {

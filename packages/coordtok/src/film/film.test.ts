@@ -14,6 +14,7 @@ import {
   openFilm,
   packTriplane,
   type FilmFile,
+  type FilmPicture,
   type FilmWindow,
   type PackedPlane,
 } from "@coordtok/triplane";
@@ -64,7 +65,7 @@ async function fileOf(
 ): Promise<{ film: FilmFile<AnyTokenizerConfig>; read: { bytes: number; times: number } }> {
   const planes: PackedPlane[] = [];
   const windows: FilmWindow[] = [];
-  let picture;
+  let picture: FilmPicture | undefined;
   for await (const window of encodeStream(frames, { model, ...options })) {
     for (const triplane of window.triplanes) planes.push(...(await packTriplane(triplane)));
     windows.push({ first: window.first, frames: window.frames, overlap: window.overlap });
@@ -88,7 +89,7 @@ async function fileOf(
   return { film: await openFilm(ranges, tokenizerForm), read };
 }
 
-describeEachBackend("a film", () => {
+describeEachBackend("a film", { timeout: 240_000 }, () => {
   it.each(formNames)("of any length gives exactly its frames back, at their times (%s)", async (form) => {
     const frames = await film(23);
     using model = forms[form]();

@@ -31,21 +31,21 @@ import { isTorchName, openWeights } from "../convert/weights-file.js";
 import { tokenizerForm, type FramePixels } from "../film/index.js";
 import { readIndex, type LatentIndex } from "../latents/index-file.js";
 
-/** The facts about a tokenizer's form that files of both kinds carry. */
+/** The facts about a tokenizer's form that triplanes and checkpoints both hold. */
 export interface ModelFacts {
-  /** The file. */
+  /** The path of the file. */
   readonly path: string;
-  /** Its size. */
+  /** Its size in bytes. */
   readonly bytes: number;
   /** Form and size of the tokenizer. */
   readonly config: AnyTokenizerConfig;
-  /** Positions of the planes; absent for a checkpoint of the lattice form, whose planes have the size of the clip. */
+  /** Number of cells of the planes; absent for a checkpoint of the lattice form, whose planes have the size of the clip. */
   readonly tokens: number | undefined;
-  /** Numbers in the planes; absent where the positions are. */
+  /** Number of values in the planes; absent where the cells are. */
   readonly floats: number | undefined;
 }
 
-/** What a file is and its facts. */
+/** The kind of a file and the facts about it. */
 export type FileDescription =
   | ({ readonly what: "video" } & VideoInfo)
   | ({
@@ -62,7 +62,7 @@ export type FileDescription =
       /** The channels that are stored; absent where all are. */
       readonly budget: FilmBudget | undefined;
       readonly checkpoint: CheckpointReference | undefined;
-      /** The precision it was computed with, such as `bf16`; absent for fp32. */
+      /** The precision it was computed with, for example `bf16`; absent for fp32. */
       readonly precision: string | undefined;
       readonly embeddedDecoder: boolean;
     } & ModelFacts)
@@ -77,9 +77,8 @@ const describeFileOptionNames: OptionNames<FfmpegOptions & Pick<LongCallOptions,
 };
 
 /**
- * Finds out what a file is: a video, a triplane, a checkpoint of a tokenizer, or weights of another program; or that a folder holds
- * latents.
- * @throws CoordTokError for a file that is none of them or is damaged.
+ * Describes a file: a video, a triplane, a checkpoint of a tokenizer, or weights from another program; or a folder of latents.
+ * @throws CoordTokError for a file that is none of these or is damaged.
  */
 export async function describeFile(
   path: string,
@@ -101,7 +100,7 @@ export async function describeFile(
   }
 }
 
-/** Whether a file is not for ffmpeg: by its name, or because it begins like a PyTorch checkpoint. */
+/** Whether a file holds weights and is not for ffmpeg: by its name, or because it begins like a PyTorch checkpoint. */
 async function isOfWeights(path: string): Promise<boolean> {
   if (/\.safetensors$/i.test(path) || isTorchName(path)) return true;
   const source = await openFileSource(path).catch(() => undefined);

@@ -12,22 +12,19 @@ export const decodeCommand: AnyCommand = defineCommand({
     "Decodes a triplane file into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
-    out: text(
-      "the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures with a slash at its end (required)",
-      {
-        value: "file",
-      },
-    ),
+    out: text("the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures, ending in a slash (required)", {
+      value: "file",
+    }),
     checkpoint: text("the checkpoint that made the triplane, or the name of a model", {
       value: "name",
-      defaultText: "found by itself",
+      defaultText: "found automatically",
     }),
-    frames: text("frames to decode, from 0: ranges and numbers such as 0-63 or 0,8,16", {
+    frames: text("frames to decode, from 0: ranges and numbers, for example 0-63 or 0,8,16", {
       value: "list",
-      defaultText: "all of the source",
+      defaultText: "all frames of the source",
     }),
     fps: number(
-      "frames per second; other than the source's, times between frames are decoded (lattice form: the nearest frames) and the duration stays",
+      "frames per second; at another rate than the source's, times between frames are decoded (lattice form: the nearest frames) and the duration is kept",
       {
         minimum: 0.01,
         maximum: 1000,
@@ -38,7 +35,7 @@ export const decodeCommand: AnyCommand = defineCommand({
       value: "t,l,h,w",
       defaultText: "all of it",
     }),
-    slice: integer("paper's form: patches decoded together; as in training is best", {
+    slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
       option: "sliceSize",
@@ -78,7 +75,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   },
 });
 
-/** `0-3,8` as 0, 1, 2, 3, 8. @throws CoordTokError `usage`. */
+/** Parses a list of frames: `0-3,8` is 0, 1, 2, 3, 8. @throws CoordTokError `usage`. */
 function parseFrames(list: string): number[] {
   return list.split(",").flatMap((part) => {
     const found = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part);
@@ -87,13 +84,13 @@ function parseFrames(list: string): number[] {
     if (!found || last < first || last - first > 1e6)
       throw new CoordTokError(
         "usage",
-        `--frames: expected numbers and rising ranges such as 0-63 or 0,8,16, got "${list}".`,
+        `--frames: expected numbers and ascending ranges, for example 0-63 or 0,8,16, got "${list}".`,
       );
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
 }
 
-/** `top,left,height,width`. @throws CoordTokError `usage`. */
+/** Parses `top,left,height,width`. @throws CoordTokError `usage`. */
 function parseRectangle(given: string): { top: number; left: number; height: number; width: number } {
   const numbers = given.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : NaN));
   const [top = NaN, left = NaN, height = NaN, width = NaN] = numbers;

@@ -26,7 +26,7 @@ export const encodeCommand: AnyCommand = defineCommand({
     checkpoint: checkpointFlag,
     out: text("the file to write", { value: "file", defaultText: "VIDEO.triplane.safetensors in the working folder" }),
     ...windowFlags,
-    length: integer("how many frames of the film", { minimum: 1, defaultText: "all" }),
+    length: integer("number of frames", { minimum: 1, defaultText: "all" }),
     size: filmSizeFlag,
     ...latticeFlags,
     windowFrames: integer("frames encoded together; the paper's form takes at most its own number", {
@@ -35,8 +35,8 @@ export const encodeCommand: AnyCommand = defineCommand({
       defaultText: "16 for the lattice form, the model's for the paper's form",
     }),
     ...filmFlags,
-    dtype: choice("how numbers are stored; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
-    embedDecoder: toggle("carry the decoder's weights along, so that the file can be decoded alone"),
+    dtype: choice("number format; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
+    embedDecoder: toggle("store the decoder's weights in the file, so that the file can be decoded alone"),
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
@@ -79,8 +79,9 @@ export const encodeCommand: AnyCommand = defineCommand({
   },
 });
 
-/** A flag that has to be there. @throws CoordTokError `usage`. */
+/** Returns the value of a required flag. @throws CoordTokError `usage` when it is absent. */
 export function required<T>(value: T | undefined, flag: string): T {
-  if (value === undefined) throw new CoordTokError("usage", `${flag} is needed; see the help of the command (--help).`);
+  if (value === undefined)
+    throw new CoordTokError("usage", `${flag} is required; see the help of the command (--help).`);
   return value;
 }

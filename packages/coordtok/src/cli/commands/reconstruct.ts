@@ -26,7 +26,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
     checkpoint: checkpointFlag,
     out: text("folder for the results", { value: "folder", initial: "reconstruction" }),
     ...windowFlags,
-    length: integer("how many frames of the film", { minimum: 1, defaultText: "all" }),
+    length: integer("number of frames", { minimum: 1, defaultText: "all" }),
     size: sizeFlag,
     ...latticeFlags,
     windowFrames: choice("lattice form: frames encoded together", ["8", "16", "32", "64"], {
@@ -34,7 +34,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
       defaultText: "16",
     }),
     ...filmFlags,
-    slice: integer("paper's form: patches decoded together; as in training is best", {
+    slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
       option: "sliceSize",
@@ -73,14 +73,14 @@ export const reconstructCommand: AnyCommand = defineCommand({
   },
 });
 
-/** The results of a reconstruction as a table. */
+/** Formats the results of a reconstruction as a table. */
 export function reconstructionText(report: ReconstructReport): string {
   const { files, size, source, seconds } = report;
   const floats = `${groupedText(report.tokens)} tokens, ${groupedText(report.floats)} numbers`;
   const windows = ` in ${countText(report.windows, "window")}`;
   return tableText([
     ["frames", `${source.frames} of ${size.width}x${size.height} from ${source.name}${windows}`],
-    ["triplane", `${floats}: one for every ${report.pixelsPerFloat.toFixed(1)} values of the pixels`],
+    ["triplane", `${floats}, one for every ${report.pixelsPerFloat.toFixed(1)} pixel values`],
     ["bytes", `${bytesText(report.bytes)} in half precision`],
     ["PSNR", `${report.psnrDb.toFixed(2)} dB`],
     ["speed", `${(source.frames / seconds).toFixed(1)} frames per second on ${report.backend}`],
