@@ -75,7 +75,7 @@ export const filmFlags: {
   ),
   overlap: integer("frames that neighbouring windows share and that are blended when decoding", {
     minimum: 0,
-    defaultText: "0 for the lattice form, 8 for the paper's form",
+    defaultText: "4 for the lattice form, 8 for the paper's form",
   }),
   split: choice("where windows end: at cuts as well, or only where they are full", ["scenes", "fixed"], {
     initial: "scenes",

@@ -50,7 +50,7 @@ export interface EncodeVideoOptions extends CommonOptions, WindowOptions, Omit<L
   readonly size?: LatticeOptions["size"] | number;
   /** Frames that are encoded together (default: 16 for the lattice form, the model's for the paper's form, which takes no more). */
   readonly windowFrames?: number | undefined;
-  /** Frames that neighbouring windows share and that are blended when decoding (default: 8 for the paper's form, 0 for the lattice form). */
+  /** Frames that neighbouring windows share and that are blended when decoding (default: 8 for the paper's form, 4 for the lattice form). */
   readonly overlap?: number | undefined;
   /** Whether windows end at cuts, so that none holds two scenes (default `scenes`). */
   readonly split?: FilmSplit | undefined;

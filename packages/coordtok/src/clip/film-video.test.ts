@@ -32,7 +32,7 @@ describeEachBackend("a whole video through the starter", { timeout: 240_000 }, (
     const out = at("film.triplane.safetensors");
     const report = await encodeVideo(video, { out, backend, windowFrames: 8, dtype: "F16" });
     expect(report).toMatchObject({
-      windows: 3,
+      windows: 5,
       form: "lattice",
       source: { frames: 21, width: 41, height: 57, fps: 20 },
     });
@@ -45,8 +45,10 @@ describeEachBackend("a whole video through the starter", { timeout: 240_000 }, (
       size: { height: 57, width: 41 },
       windows: [
         { first: 0, frames: 8, overlap: 0 },
-        { first: 8, frames: 8, overlap: 0 },
-        { first: 16, frames: 5, overlap: 0 },
+        { first: 4, frames: 8, overlap: 4 },
+        { first: 8, frames: 8, overlap: 4 },
+        { first: 12, frames: 8, overlap: 4 },
+        { first: 16, frames: 5, overlap: 4 },
       ],
       checkpoint: { path: "starter" },
     });

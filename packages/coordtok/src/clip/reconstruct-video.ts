@@ -35,7 +35,7 @@ export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, O
   readonly sliceSize?: number | undefined;
   /** Frames that the lattice form encodes together (default 16). */
   readonly windowFrames?: WindowFrames | undefined;
-  /** Frames that neighbouring windows share and that are blended (default: 8 for the paper's form, 0 for the lattice form). */
+  /** Frames that neighbouring windows share and that are blended (default: 8 for the paper's form, 4 for the lattice form). */
   readonly overlap?: number | undefined;
   /** Whether windows end at cuts, so that none holds two scenes (default `scenes`). */
   readonly split?: FilmSplit | undefined;

@@ -29,7 +29,7 @@ export interface EncodeStreamOptions extends LongCallOptions, Partial<Omit<FitOp
   readonly model: AnyTokenizer;
   /** Frames of a window (default: 16 for the lattice form, its own number for the paper's form, which takes no more). */
   readonly windowFrames?: number | undefined;
-  /** Frames that neighbours share and that are blended when decoding, at most half a window (default: 8 for the paper's form, 0 for the lattice form). */
+  /** Frames that neighbours share and that are blended when decoding, at most half a window (default: 8 for the paper's form, 4 for the lattice form). */
   readonly overlap?: number | undefined;
   /** Default `scenes`: no window holds two scenes. */
   readonly split?: FilmSplit | undefined;
@@ -123,7 +123,7 @@ export function windowPlan(
       options: { windowFrames: undefined },
     });
   const half = Math.floor(windowFrames / 2);
-  const overlap = checkInteger(options.overlap ?? Math.min(half, config.form === "paper" ? 8 : 0), "overlap", 0);
+  const overlap = checkInteger(options.overlap ?? Math.min(half, config.form === "paper" ? 8 : 4), "overlap", 0);
   if (overlap > half)
     throw new CoordTokError("config", `Expected an overlap of at most half a window, ${half} frames, got ${overlap}.`, {
       options: { overlap: undefined },
