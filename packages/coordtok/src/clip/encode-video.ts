@@ -103,8 +103,8 @@ export interface EncodeReport {
 export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
   const { out, signal, dtype = "F32", overwrite } = options;
-  await checkOutput(out, { overwrite });
   const checkpoint = await resolveModel(options.checkpoint);
+  await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
   await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
   for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);

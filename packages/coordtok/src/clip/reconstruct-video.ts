@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
-import { openFileSource, writeAtomically } from "@coordtok/core/node";
+import { claimFolder, openFileSource, writeAtomically } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import type { FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
@@ -13,6 +13,7 @@ import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions 
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { prepareFolder } from "../outputs.js";
+import { reconstructOwner } from "../own-folders.js";
 import { filmSource } from "./encode-video.js";
 import {
   checkWindowFrames,
@@ -113,10 +114,20 @@ export interface ReconstructFiles {
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
   checkOptions(options, reconstructVideoOptionNames, "reconstructVideo");
+  const checkpoint = await resolveModel(options.checkpoint);
+  await claimFolder(options.out, reconstructOwner, { inputs: [path, checkpoint] });
+  return reconstructInto(path, checkpoint, options);
+}
+
+/** {@link reconstructVideo} into a folder that the caller has claimed. */
+export async function reconstructInto(
+  path: string,
+  checkpoint: string,
+  options: Omit<ReconstructVideoOptions, "checkpoint">,
+): Promise<ReconstructReport> {
   const files = reconstructFiles(options.out);
   const { overwrite, signal } = options;
   await prepareFolder(options.out, Object.values(files), { overwrite });
-  const checkpoint = await resolveModel(options.checkpoint);
   await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
   for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);

@@ -12,9 +12,10 @@ export const decodeCommand: AnyCommand = defineCommand({
     "Decodes a triplane file into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
-    out: text("the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures, ending in a slash (required)", {
-      value: "file",
-    }),
+    out: text(
+      "the video to write: .mp4, .webm, .gif, .mkv, a folder of pictures, ending in a slash, or .png for one frame (required)",
+      { value: "file" },
+    ),
     checkpoint: text("the checkpoint that made the triplane, or the name of a model", {
       value: "name",
       defaultText: "found automatically",
@@ -47,6 +48,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   },
   examples: [
     "decode clip.triplane.safetensors --out clip.mp4",
+    "decode clip.triplane.safetensors --out frame7.png --frames 7",
     "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
   ],
   computes: true,

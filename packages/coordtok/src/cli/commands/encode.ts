@@ -10,6 +10,7 @@ import {
   filmFlags,
   filmSizeFlag,
   latticeFlags,
+  maxPixelsFlag,
   overwriteFlag,
   precisionFlag,
 } from "../common-flags.js";
@@ -40,6 +41,7 @@ export const encodeCommand: AnyCommand = defineCommand({
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
     overwrite: overwriteFlag,
   },
   examples: [

@@ -7,6 +7,7 @@ import {
   commonOptions,
   ffmpegFlag,
   filmFlags,
+  maxPixelsFlag,
   latticeFlags,
   overwriteFlag,
   precisionFlag,
@@ -42,6 +43,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
     overwrite: overwriteFlag,
   },
   examples: [
