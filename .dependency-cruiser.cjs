@@ -17,7 +17,8 @@ const tests = "\\.test\\.ts$";
 /** Where Node built-ins may be imported; everything else runs in browsers too. */
 const nodeOnly = [
   "/node/",
-  "^packages/(coordtok|evaluation)/",
+  "^packages/coordtok/(?!src/film/)",
+  "^packages/evaluation/",
   "^(tools|examples|benchmarks)/",
   "^packages/backend/src/setup/",
   tests,

@@ -1,3 +1,7 @@
 import { buildPackage } from "../../tsup.base.js";
 
-export default buildPackage({ index: "src/index.ts", "cli/main": "src/cli/main.ts" });
+export default buildPackage({
+  index: "src/index.ts",
+  "film/index": "src/film/index.ts",
+  "cli/main": "src/cli/main.ts",
+});

@@ -30,7 +30,23 @@ export {
 export type { CommonOptions } from "./model.js";
 export { loadPretrained } from "./models/load-pretrained.js";
 export { knownModels, type KnownModel } from "./models/resolve-model.js";
-export type { FramePixels, LatticeOptions, WindowFrames } from "./clip/lattice-settings.js";
+export type { LatticeOptions, WindowFrames } from "./clip/lattice-settings.js";
+export {
+  decodeFilm,
+  decodeStream,
+  encodeStream,
+  tokenizerForm,
+  type ComposeOptions,
+  type DecodeFilmOptions,
+  type DecodeStreamOptions,
+  type EncodeStreamOptions,
+  type FilmDecoder,
+  type FilmSplit,
+  type FitOptions,
+  type FrameFit,
+  type FramePixels,
+  type TriplaneWindow,
+} from "./film/index.js";
 export type { WindowOptions } from "./clip/source-clip.js";
 export { curveSvg, curvePicture, type CurvePoint } from "./pictures/curve.js";
 export { planesPicture } from "./pictures/planes.js";

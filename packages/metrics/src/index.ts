@@ -1,12 +1,20 @@
 // Comparison of two clips.
 export { ClipScorer, scoreClip, type ClipScores, type FrameScores, type ScoreOptions } from "./score.js";
-export { psnr, psnrOfRgb, psnrPerFrame, type PsnrOptions, type RgbPsnr } from "./psnr.js";
+export {
+  psnr,
+  psnrOfErrors,
+  psnrOfRgb,
+  psnrPerFrame,
+  squaredErrorSum,
+  type PsnrOptions,
+  type RgbPsnr,
+} from "./psnr.js";
 export { msSsimPerFrame, ssimPerFrame, type SsimOptions } from "./ssim.js";
 export { lpips, perceptualLoss, type LpipsOptions, type PerceptualLossOptions } from "./lpips/lpips.js";
 export { framePairs, framesOf, type FrameSource } from "./frames.js";
 // Measures of a single clip.
 export { ContentMeter, contentOf, type ContentScores } from "./content.js";
-export { SeamMeter, seamScore, type SeamOptions, type SeamScore } from "./seam.js";
+export { SeamMeter, seamScore, type SeamBorders, type SeamOptions, type SeamScore } from "./seam.js";
 // Statistics over a set of clips.
 export { summarize, type Summary } from "./summary.js";
 export { pearson, spearman } from "./correlation.js";

@@ -86,13 +86,24 @@ describe("seam score", () => {
     expect(against.ratio).toBeCloseTo(1, 12);
   });
 
+  it("takes a list of borders, and leaves out the cuts", async () => {
+    // Changes of 2, but 22 behind frames 3 and 8, and 100 where a scene begins with frame 5.
+    const steps = clip(12, (t) => 2 * t + 20 * (Number(t >= 3) + Number(t >= 8)) + 98 * Number(t >= 5));
+    const score = await seamScore(steps, { borders: [3, 8], cuts: [5] });
+    expect(score).toEqual({ ratio: 11, borderJump: 22 / 255, insideJump: 2 / 255, borders: 2 });
+    expect((await seamScore(steps, { borders: [3, 5, 8], cuts: [5] })).borders).toBe(2);
+    await expect(seamScore(steps, { borders: [0] })).rejects.toMatchObject({ code: "config" });
+    await expect(seamScore(steps, { borders: [3], segmentLength: 3 })).rejects.toMatchObject({ code: "config" });
+    await expect(seamScore(steps, {})).rejects.toThrow("either a segment length or a list of borders");
+  });
+
   it("a clip of one segment and an impossible length are refused", async () => {
     await expect(
       seamScore(
         clip(4, () => 0),
         { segmentLength: 4 },
       ),
-    ).rejects.toThrow("the 4 of one segment, got 4");
+    ).rejects.toThrow("Expected a border between segments among the frames, got none in 4.");
     await expect(
       seamScore(
         clip(4, () => 0),

@@ -25,10 +25,18 @@ export interface SeamScore {
   readonly borders: number;
 }
 
-/** Options of {@link seamScore}. */
-export interface SeamOptions extends LongCallOptions {
+/** Where segments join that have different lengths. */
+export interface SeamBorders {
+  /** Numbers of the frames that come behind a border, from 1; where a passage is blended, of all its frames. */
+  readonly borders: readonly number[];
+  /** Numbers of the frames that begin a scene; the change there counts neither as a border nor as inside (default: none). */
+  readonly cuts?: readonly number[] | undefined;
+}
+
+/** Options of {@link seamScore}: a segment length, or a list of borders. */
+export interface SeamOptions extends LongCallOptions, Partial<SeamBorders> {
   /** The number of frames of a segment, at least 2; the last segment may be shorter. */
-  readonly segmentLength: number;
+  readonly segmentLength?: number | undefined;
   /**
    * The original clip. If given, changes are those of the error `frames - reference`, which excludes the motion and the
    * cuts of the clip itself (default: changes are those of the frames).
@@ -36,17 +44,24 @@ export interface SeamOptions extends LongCallOptions {
   readonly reference?: FrameSource | undefined;
 }
 
-const seamOptionNames: OptionNames<SeamOptions> = { ...longCallOptionNames, segmentLength: true, reference: true };
+const seamOptionNames: OptionNames<SeamOptions> = {
+  ...longCallOptionNames,
+  segmentLength: true,
+  borders: true,
+  cuts: true,
+  reference: true,
+};
 
 /**
  * Compares the jumps at segment borders with the jumps inside segments, in one pass with two frames in memory.
- * @throws CoordTokError `config` for a segment length below 2, `input` for a clip of a single segment, `shape` if the clips differ in size
- * or length, `aborted`.
+ * @throws CoordTokError `config` for an impossible segment length or for both or neither of length and borders, `input` without a border, `shape` when the clips differ in size or length, `aborted`.
  */
 export async function seamScore(frames: FrameSource, options: SeamOptions): Promise<SeamScore> {
   checkOptions(options, seamOptionNames, "seamScore");
-  const { segmentLength, reference, signal, onProgress } = options;
-  const meter = new SeamMeter(segmentLength);
+  const { segmentLength, borders, cuts, reference, signal, onProgress } = options;
+  if ((segmentLength === undefined) === (borders === undefined))
+    throw new CoordTokError("config", "Expected either a segment length or a list of borders for the seam score.");
+  const meter = new SeamMeter(segmentLength ?? { borders: borders!, cuts });
   let done = 0;
   const take = (frame: RgbFrame, wanted?: RgbFrame): void => {
     throwIfAborted(signal);
@@ -60,25 +75,33 @@ export async function seamScore(frames: FrameSource, options: SeamOptions): Prom
 
 /** {@link seamScore} for frames passed one by one, so that one pass over a clip serves several measures. */
 export class SeamMeter {
-  readonly #segmentLength: number;
+  readonly #placeOf: (frame: number) => "border" | "inside" | "cut";
   #previous: Int16Array | undefined;
   #border = { sum: 0, count: 0 };
   #inside = { sum: 0, count: 0 };
   #frames = 0;
 
   /**
-   * @param segmentLength the number of frames of a segment, at least 2.
-   * @throws CoordTokError `config`.
+   * @param segments the number of frames of a segment, at least 2, or where segments of different lengths join.
+   * @throws CoordTokError `config` for an impossible length, or a border before frame 1.
    */
-  constructor(segmentLength: number) {
-    this.#segmentLength = checkInteger(segmentLength, "the segment length", 2);
+  constructor(segments: number | SeamBorders) {
+    if (typeof segments === "number") {
+      const length = checkInteger(segments, "the segment length", 2);
+      this.#placeOf = (frame) => (frame % length === 0 ? "border" : "inside");
+      return;
+    }
+    segments.borders.forEach((border) => checkInteger(border, "a border", 1));
+    const [borders, cuts] = [new Set(segments.borders), new Set(segments.cuts)];
+    this.#placeOf = (frame) => (cuts.has(frame) ? "cut" : borders.has(frame) ? "border" : "inside");
   }
 
   /** Takes the next frame. If `reference`, the original frame, is given, changes are those of the error. */
   take(frame: RgbFrame, reference?: RgbFrame): void {
     const values = reference === undefined ? Int16Array.from(frame.data) : errorOf(reference, frame);
-    if (this.#previous) {
-      const jumps = this.#frames % this.#segmentLength === 0 ? this.#border : this.#inside;
+    const place = this.#placeOf(this.#frames);
+    if (this.#previous && place !== "cut") {
+      const jumps = place === "border" ? this.#border : this.#inside;
       jumps.sum += meanAbsoluteChange(this.#previous, values);
       jumps.count++;
     }
@@ -88,14 +111,14 @@ export class SeamMeter {
 
   /**
    * Returns the score of the frames so far.
-   * @throws CoordTokError `input` for a single segment.
+   * @throws CoordTokError `input` without a border among them.
    */
   score(): SeamScore {
     const borders = this.#border.count;
     if (borders === 0)
       throw new CoordTokError(
         "input",
-        `Expected more frames than the ${this.#segmentLength} of one segment, got ${this.#frames}.`,
+        `Expected a border between segments among the frames, got none in ${this.#frames}.`,
       );
     const [borderJump, insideJump] = [this.#border.sum / borders, this.#inside.sum / this.#inside.count];
     return { ratio: borderJump === insideJump ? 1 : borderJump / insideJump, borderJump, insideJump, borders };

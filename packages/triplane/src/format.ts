@@ -26,7 +26,8 @@ import { planeShape, triplaneShape, type Triplane, type TriplaneShape } from "./
 export const triplaneKind = "triplane";
 
 const planesPrefix = "planes.";
-const decoderPrefix = "decoder.";
+/** Where the weights of a decoder lie that a file carries along. */
+export const decoderPrefix = "decoder.";
 
 /** The video that a triplane was made from. */
 export interface TriplaneSource {
@@ -145,7 +146,7 @@ function isNamed(tensors: TensorTree | ReadonlyMap<string, Tensor>): tensors is 
 }
 
 /** The largest F16 number; larger ones would be stored as infinity. */
-const largestHalf = 65504;
+export const largestHalf = 65504;
 
 async function checkHalfRange(triplane: Triplane): Promise<void> {
   for (const plane of planeNames) {

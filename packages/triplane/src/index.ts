@@ -53,4 +53,23 @@ export {
   type TriplaneFile,
   type TriplaneSource,
 } from "./format.js";
+export {
+  parseFilmFacts,
+  type FilmBudget,
+  type FilmColour,
+  type FilmFacts,
+  type FilmPicture,
+  type FilmSource,
+  type FilmWindow,
+} from "./film-facts.js";
+export {
+  encodeFilm,
+  packTriplane,
+  type EncodeFilmOptions,
+  type FilmStorage,
+  type PackedPlane,
+  type PackOptions,
+  type StoredPlane,
+} from "./film-write.js";
+export { openFilm, type FilmClipSize, type FilmFile, type FilmForm, type ReadWindowOptions } from "./film-read.js";
 export type { LookupOperations } from "./fused-operations.js";

@@ -2,7 +2,7 @@ import type { BackendChoice } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
 import { InvalidArgumentError } from "commander";
-import type { FramePixels } from "../clip/lattice-settings.js";
+import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
@@ -29,19 +29,29 @@ export const checkpointFlag: Flag<string | undefined> = text(
   { value: "name", defaultText: "starter" },
 );
 
-/** The flags of the lattice form; the paper's form accepts none of them. */
+/** The flag of commands that cut frames of any shape to one size. */
+export const sizeFlag: Flag<FramePixels | undefined> = {
+  value: "WxH",
+  help: "lattice form: columns and rows of pixels to scale and crop frames to, or one number for both",
+  initial: undefined,
+  defaultText: "128x128",
+  read: readSize,
+};
+
+/** The flag of commands that keep the shape of frames. */
+export const filmSizeFlag: Flag<FramePixels | number | undefined> = {
+  value: "n|WxH",
+  help: "lattice form: scale frames until their short side has so many pixels; with another fit than tile, columns and rows or one number for both",
+  initial: undefined,
+  defaultText: "128, or what the video has where that is less",
+  read: (given) => (/^\s*\d+\s*$/.test(given) ? readSize(given).width : readSize(given)),
+};
+
+/** The budgets of the lattice form; the paper's form accepts none of them. */
 export const latticeFlags: {
-  readonly size: Flag<FramePixels | undefined>;
   readonly content: Flag<number | undefined>;
   readonly motion: Flag<number | undefined>;
 } = {
-  size: {
-    value: "WxH",
-    help: "lattice form: columns and rows of pixels to scale and crop frames to, or one number for both",
-    initial: undefined,
-    defaultText: "128x128",
-    read: readSize,
-  },
   content: integer("lattice form: number of channels to keep of the plane xy", {
     minimum: 0,
     defaultText: "all, 32 in starter",
@@ -49,6 +59,26 @@ export const latticeFlags: {
   motion: integer("lattice form: number of channels to keep of the planes yt and xt", {
     minimum: 0,
     defaultText: "all, 32 in starter",
+  }),
+};
+
+/** The flags that say how a film is cut. */
+export const filmFlags: {
+  readonly fit: Flag<FrameFit | undefined>;
+  readonly overlap: Flag<number | undefined>;
+  readonly split: Flag<FilmSplit>;
+} = {
+  fit: choice(
+    "how frames become frames for the tokenizer; tile keeps the whole picture and cuts what is too large into tiles that overlap, pad fills up, crop cuts off, stretch changes the shape",
+    ["tile", "crop", "pad", "stretch"],
+    { defaultText: "crop; encode with the lattice form: tile" },
+  ),
+  overlap: integer("frames that neighbouring windows share and that are blended when decoding", {
+    minimum: 0,
+    defaultText: "4 for the lattice form, 8 for the paper's form",
+  }),
+  split: choice("where windows end: at cuts as well, or only where they are full", ["scenes", "fixed"], {
+    initial: "scenes",
   }),
 };
 

@@ -1,4 +1,5 @@
 import { bytesText, countText, durationText, groupedText, tableText } from "@coordtok/core/text";
+import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import type { CheckpointReference } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import type { ForeignWeights } from "../convert/describe.js";
@@ -11,20 +12,8 @@ export function descriptionText(description: FileDescription): string {
   if (description.what === "video") return videoText(description);
   if (description.what === "weights") return tableText(foreignWeightsRows(description));
   const { config, path, bytes } = description;
-  const shared = tokenizerFacts(config);
-  if (description.what === "triplane") {
-    const { source, checkpoint, embeddedDecoder, precision } = description;
-    return tableText([
-      ["file", `triplane, ${path} (${bytesText(bytes)})`],
-      [
-        "source",
-        `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second`,
-      ],
-      ["decoder at", decoderPlace(embeddedDecoder, checkpoint)],
-      ...(precision === undefined ? [] : [["precision", precision] as [string, string]]),
-      ...shared,
-    ]);
-  }
+  const shared = modelRows(config);
+  if (description.what === "triplane") return tableText([...filmRows(description), ...shared]);
   if (description.what === "latents") return tableText([...latentRows(description.index, path, bytes), ...shared]);
   const step = description.step === undefined ? "weights alone" : `after step ${description.step}, can be resumed`;
   return tableText([
@@ -33,6 +22,36 @@ export function descriptionText(description: FileDescription): string {
     ["parameters", groupedText(description.parameters)],
     ...shared,
   ]);
+}
+
+/** The form of a tokenizer, for people. */
+function modelRows(config: AnyTokenizerConfig): [string, string][] {
+  if (config.form === "paper") return tokenizerFacts(config);
+  const { width, heads, videoLayers, latentLayers, decoderLayers, channels } = config;
+  return [
+    ["model", "lattice form, any size and length"],
+    ["encoder", `width ${width}, ${heads} heads, ${videoLayers} + ${latentLayers} blocks`],
+    ["decoder", `width ${width}, ${heads} heads, ${decoderLayers} blocks`],
+    ["planes", `${channels} channels, one cell for 4 frames of 8x8 pixels`],
+  ];
+}
+
+function filmRows(film: Extract<FileDescription, { readonly what: "triplane" }>): [string, string][] {
+  const { path, bytes, source, size, windows, tiles, tokens, floats, budget, dtype, precision } = film;
+  const rate = source.timestampsSeconds === undefined ? "" : " on average, at varying times";
+  const kept = budget === undefined ? "" : `, ${budget.content} + ${budget.motion} channels`;
+  const inTiles = tiles === 1 ? "" : ` of ${tiles} tiles`;
+  return [
+    ["file", `triplane, ${path} (${bytesText(bytes)})`],
+    [
+      "source",
+      `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second${rate}`,
+    ],
+    ["film", `${countText(windows.length, "window")}${inTiles}, ${size.width}x${size.height}`],
+    ["stored", `${groupedText(tokens ?? 0)} tokens, ${groupedText(floats ?? 0)} numbers as ${dtype}${kept}`],
+    ["decoder at", decoderPlace(film.embeddedDecoder, film.checkpoint)],
+    ...(precision === undefined ? [] : [["precision", precision] as [string, string]]),
+  ];
 }
 
 function decoderPlace(embedded: boolean, checkpoint: CheckpointReference | undefined): string {

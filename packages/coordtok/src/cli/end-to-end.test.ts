@@ -70,12 +70,22 @@ describe("from a video to a triplane and back", () => {
 
   it("encodes, says what it took, and refuses a second time without --overwrite", { timeout: 240_000 }, async () => {
     const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "a.triplane.safetensors", ...common];
+    encode.push("--length", "16");
     const first = await run(...encode);
-    expect(first.stderr).toContain("longer than the model's 16 frames");
+    expect(first.stderr).toContain("Frames of 80x48 are cropped to the shape 32x32");
     expect([first.code, first.stdout.includes("192 (768 numbers)")]).toEqual([0, true]);
     const second = await run(...encode);
     expect([second.code, second.stderr.includes("--overwrite")]).toEqual([1, true]);
     expect((await run(...encode, "--overwrite", "--quiet")).code).toBe(0);
+  });
+
+  it("takes the whole film in windows, and gives every frame of it back", { timeout: 240_000 }, async () => {
+    const encode = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "film.triplane.safetensors", ...common];
+    const encoded = await run(...encode, "--json");
+    expect(JSON.parse(encoded.stdout)).toMatchObject({ windows: 2, tokens: 2 * 192, source: { frames: 20 } });
+    const decoded = await run("decode", "film.triplane.safetensors", "--out", "film.mkv", ...common, "--json");
+    expect(JSON.parse(decoded.stdout)).toMatchObject({ frames: 20, fps: 25, width: 32, height: 32 });
+    expect((await run("info", "film.triplane.safetensors")).stdout).toMatch(/film +2 windows, 32x32/);
   });
 
   it(
@@ -137,6 +147,8 @@ describe("from a video to a triplane and back", () => {
       "run",
       "--out",
       "shown",
+      "--length",
+      "16",
       ...common,
       "--json",
     );

@@ -10,10 +10,12 @@ const packages = join(import.meta.dirname, "../../..");
 /** The commands in which users meet the errors of a folder or file; the first matching row counts. */
 const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[] = [
   ["backend/src/setup/", ["setup"]],
-  ["coordtok/src/clip/lattice-settings.ts", ["reconstruct"]],
+  ["coordtok/src/clip/lattice-settings.ts", ["encode", "reconstruct"]],
   ["coordtok/src/clip/source-clip.ts", ["reconstruct"]],
   ["coordtok/src/clip/", ["decode"]],
   ["coordtok/src/convert/", ["convert"]],
+  ["coordtok/src/film/decode-film.ts", ["decode"]],
+  ["coordtok/src/film/", ["encode", "reconstruct"]],
   ["coordtok/src/train/train-demo.ts", ["demo"]],
   ["coordtok/src/starter-demo.ts", ["demo"]],
   ["coordtok/src/latents/", ["encode-dataset"]],

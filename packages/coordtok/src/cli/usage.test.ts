@@ -97,7 +97,7 @@ describe("the command line", () => {
     [["evaluate", "x", "--against", "y", "--protocol", "coordtok-papr"], "did you mean coordtok-paper"],
     [["train-tokenizer", "x", "--steps", "5", "--minutes", "1"], "exclude each other"],
     [["demo", "--steps", "3"], "--steps applies only to training; add --train or leave it out"],
-    [["encode", "x.mp4"], "--checkpoint is required"],
+    [["decode", "x.safetensors"], "--out is required"],
     [["decode", "x.safetensors", "--out", "y.mp4", "--frames", "9-3"], "ascending ranges"],
     [["decode", "x.safetensors", "--out", "y.mp4", "--rectangle", "1,2,3"], "top,left,height,width"],
     [["info"], "missing required argument"],

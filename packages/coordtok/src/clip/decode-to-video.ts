@@ -1,36 +1,33 @@
-import { resolveCheckpoint } from "@coordtok/core/node";
-import { backendOptionNames, prepareBackend, type Precision } from "@coordtok/backend";
-import {
-  checkOptions,
-  CoordTokError,
-  disposeTree,
-  pickOptions,
-  type OptionNames,
-  type Rectangle,
-} from "@coordtok/core";
-import { defaultSliceSize } from "@coordtok/tokenizer";
-import { decode } from "@coordtok/tokenizer/model";
-import { disposeTriplane } from "@coordtok/triplane";
-import { framesFromClip } from "@coordtok/video";
+import { backendOptionNames, prepareBackend, type LoadedBackend, type Precision } from "@coordtok/backend";
+import { checkOptions, CoordTokError, pickOptions, type OptionNames, type Rectangle } from "@coordtok/core";
+import { openFileSource } from "@coordtok/core/node";
+import { defaultSliceSize, type AnyTokenizerConfig } from "@coordtok/tokenizer";
+import { openFilm, type FilmFile, type FilmSource } from "@coordtok/triplane";
 import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";
+import { decodeFilm, tokenizerForm } from "../film/index.js";
+import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { checkVideoOutput } from "../outputs.js";
-import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
-import { findDecoder, readTriplane } from "./triplane-file.js";
-import type { TriplaneSource } from "@coordtok/triplane";
+import { loadFilmDecoder } from "./film-model.js";
 
 /** Options of {@link decodeToVideo}. */
 export interface DecodeToVideoOptions extends CommonOptions {
   /** The video to write: `.mp4`, `.webm`, `.gif`, `.mkv`, or a folder of pictures (`.png` or a slash at the end). */
   readonly out: string;
-  /** The checkpoint that made the triplane (default: the decoder in the file, else the recorded checkpoint). */
+  /**
+   * The checkpoint that made the triplane, or the name of a model (default: the decoder in the file, else the known model or the checkpoint with
+   * the recorded hash).
+   */
   readonly checkpoint?: string | undefined;
   /** Indices of the frames to decode, from 0 (default: all frames of the source). */
   readonly frames?: readonly number[] | undefined;
-  /** Frames per second (default: the source's). At another rate, times between frames are decoded, so that the duration is kept. */
+  /**
+   * Frames per second (default: the source's). At another rate, times between frames are decoded, so that the duration is kept; the
+   * lattice form takes the nearest frames.
+   */
   readonly fps?: number | undefined;
   /** The part of the picture to decode (default: the whole picture). */
   readonly rectangle?: Rectangle | undefined;
-  /** Number of patches decoded together (default 1024). */
+  /** Paper's form: patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
 }
 
@@ -63,8 +60,8 @@ export interface DecodeReport {
 }
 
 /**
- * Decodes a triplane file into a video: all of it, or any frames, any rectangle, any frame rate.
- * @throws CoordTokError for a file that cannot be used, frames outside the clip, or a decoder that is not found; `aborted`.
+ * Decodes a triplane file into a video: all of it, or any frames, any rectangle, any frame rate. Only the windows that hold them are read.
+ * @throws CoordTokError for a file that cannot be used, frames outside the film, a decoder that is not found; `aborted`.
  */
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
@@ -74,53 +71,53 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
   const writer = prepareWriteVideo(out, ffmpeg);
   writer.catch(() => undefined);
+  await using file = await openFileSource(path);
+  const film = await openFilm(file, tokenizerForm);
+  const fps = options.fps ?? film.source.fps;
+  const positions = positionsOf(film.source, options);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
-  const { triplane, config, source, checkpoint, decoder: own } = await readTriplane(path, { signal });
-  try {
-    const fps = options.fps ?? source.fps;
-    const times = decodeTimes(source, options);
-    const work = { task: "decode", sliceSize: sliceSize ?? defaultSliceSize, frames: new Set(times).size } as const;
-    checkMemory(config, work, backend);
-    const given = options.checkpoint === undefined ? undefined : await resolveCheckpoint(options.checkpoint);
-    const decoder =
-      given === undefined && own !== undefined
-        ? own
-        : await findDecoder(path, { config, source, checkpoint }, { signal, checkpoint: given });
-    try {
-      await writer;
-      const clip = await decode(decoder, config, triplane, { times, rectangle, sliceSize, signal, onProgress });
-      const [, frames, height, width] = clip.frames.shape;
-      try {
-        const written = await writeVideo(out, framesFromClip(clip, fps), {
-          ...ffmpeg,
-          overwrite,
-          signal,
-          onProgress,
-          fps,
-          frameCount: frames,
-        });
-        for (const warning of written.warnings) options.onWarning?.(`${out}: ${warning}.`);
-      } finally {
-        clip.frames.dispose();
-      }
-      return { video: out, frames, width, height, fps, backend: backend.name, precision: backend.precision };
-    } finally {
-      if (decoder !== own) disposeTree(decoder);
-    }
-  } finally {
-    disposeTriplane(triplane);
-    if (own) disposeTree(own);
-  }
+  checkDecoding(film, sliceSize, backend);
+  await writer;
+  const { checkpoint, onWarning } = options;
+  using model = await loadFilmDecoder(path, film, { signal, checkpoint, onWarning });
+  if (film.source.timestampsSeconds !== undefined && options.fps === undefined && positions.length > 1)
+    onWarning?.(
+      `The frames of "${path}" come at varying times; they are written at their mean rate, ${fps.toFixed(2)} per second.`,
+    );
+  const frames = decodeFilm(film, { model, positions, rectangle, sliceSize, signal, onProgress });
+  const written = await writeVideo(out, frames, {
+    ...ffmpeg,
+    overwrite,
+    signal,
+    fps,
+    frameCount: positions.length,
+  });
+  for (const warning of written.warnings) onWarning?.(`${out}: ${warning}.`);
+  const { height, width } = rectangle ?? film.picture;
+  const { name, precision } = backend;
+  return { video: out, frames: written.frameCount, width, height, fps, backend: name, precision };
+}
+
+function checkDecoding(
+  { config, windows, tiles }: FilmFile<AnyTokenizerConfig>,
+  sliceSize: number | undefined,
+  backend: LoadedBackend,
+): void {
+  const frames = windows.reduce((most, window) => Math.max(most, window.frames), 0);
+  const { height, width } = tiles[0]!;
+  if (config.form === "lattice")
+    checkLatticeMemory(config, { task: "decode", size: { frames, height, width } }, backend);
+  else checkMemory(config, { task: "decode", sliceSize: sliceSize ?? defaultSliceSize, frames }, backend);
 }
 
 /** More frames than this are decoded in several calls. */
 const mostFrames = 1_000_000;
 
 /** The positions to decode: frames, or for another rate the times between them that keep the duration. */
-function decodeTimes(
-  source: Pick<TriplaneSource, "fps" | "frames">,
+function positionsOf(
+  source: Pick<FilmSource, "fps" | "frames">,
   options: Pick<DecodeToVideoOptions, "frames" | "fps">,
-): number[] {
+): readonly number[] {
   const wanted = options.frames ?? Array.from({ length: source.frames }, (_, i) => i);
   const beyond = wanted.find((frame) => !(Number.isInteger(frame) && frame >= 0 && frame < source.frames));
   if (wanted.length === 0 || beyond !== undefined)
@@ -129,7 +126,7 @@ function decodeTimes(
       `Expected frames from 0 to ${source.frames - 1}, which is all that was encoded, got ${beyond ?? "none"}.`,
       { options: { frames: undefined } },
     );
-  if (options.fps === undefined || options.fps === source.fps) return [...wanted];
+  if (options.fps === undefined || options.fps === source.fps) return wanted;
   const [first, last] = [wanted[0]!, wanted.at(-1)!];
   if (wanted.some((frame, i) => frame !== first + i))
     throw new CoordTokError("input", "Another frame rate needs consecutive frames; give a range, for example 0-63.");

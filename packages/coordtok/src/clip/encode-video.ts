@@ -1,33 +1,59 @@
-import { loadModel } from "@coordtok/tokenizer/node";
+import { basename } from "node:path";
 import { stat } from "node:fs/promises";
-import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
+import {
+  backendOptionNames,
+  namedPrecision,
+  prepareBackend,
+  type LoadedBackend,
+  type Precision,
+} from "@coordtok/backend";
 import {
   checkOptions,
-  clipFromRgb,
   CoordTokError,
   isCoordTokError,
   longCallOptionNames,
   pickOptions,
   type OptionNames,
+  type ProgressEvent,
 } from "@coordtok/core";
-import { checkOutput, resolveCheckpoint } from "@coordtok/core/node";
-import { triplaneShapeOf } from "@coordtok/tokenizer";
-import { disposeTriplane, floatCount, tokenCount } from "@coordtok/triplane";
-import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
-import { readSourceClip, sourceOptionNames, windowOptionNames, type WindowOptions } from "./source-clip.js";
-import { referenceTo, writeTriplane } from "./triplane-file.js";
-import type { TriplaneSource } from "@coordtok/triplane";
+import { asJson } from "@coordtok/core/text";
+import { checkOutput, openFileSource } from "@coordtok/core/node";
+import type { AnyTokenizer, AnyTokenizerConfig } from "@coordtok/tokenizer";
+import type { FilmSource } from "@coordtok/triplane";
+import type { VideoInfo } from "@coordtok/video";
+import { ffmpegOptionNames, probe, readFrames } from "@coordtok/video/node";
+import { encodeStream, type FilmSplit, type FrameFit } from "../film/index.js";
+import { windowPlan } from "../film/encode-stream.js";
+import { fitting } from "../film/fit.js";
+import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
+import { loadPretrained } from "../models/load-pretrained.js";
+import { resolveModel } from "../models/resolve-model.js";
+import { ownVersion } from "../inspect/versions.js";
+import { writeFilm } from "./film-file.js";
+import { modelReference } from "./film-model.js";
+import { isLattice, latticeBudget, refuseLatticeOptions, type LatticeOptions } from "./lattice-settings.js";
+import { windowOptionNames, type WindowOptions } from "./source-clip.js";
 
 /** Options of {@link encodeVideo}. */
-export interface EncodeVideoOptions extends CommonOptions, WindowOptions {
-  /** A checkpoint file, or a run folder for its newest checkpoint. */
-  readonly checkpoint: string;
+export interface EncodeVideoOptions extends CommonOptions, WindowOptions, Omit<LatticeOptions, "size"> {
+  /** A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default `starter`). */
+  readonly checkpoint?: string | undefined;
   /** The file to write, usually `NAME.triplane.safetensors`. */
   readonly out: string;
   /** The number format (default `F32`). */
   readonly dtype?: "F32" | "F16" | undefined;
   /** Whether to store the decoder's weights in the file, so that it can be decoded alone (default false). */
   readonly embedDecoder?: boolean | undefined;
+  /** How frames of any shape become frames for the tokenizer (default: `tile` for the lattice form, `crop` for the paper's form). */
+  readonly fit?: FrameFit | undefined;
+  /** Lattice form: rows and columns, or a number, with `tile` the short side (default 128); see `FitOptions`. */
+  readonly size?: LatticeOptions["size"] | number;
+  /** Frames that are encoded together (default: 16 for the lattice form, the model's for the paper's form, which takes no more). */
+  readonly windowFrames?: number | undefined;
+  /** Frames that neighbouring windows share and that are blended when decoding (default: 8 for the paper's form, 4 for the lattice form). */
+  readonly overlap?: number | undefined;
+  /** Whether windows end at cuts, so that none holds two scenes (default `scenes`). */
+  readonly split?: FilmSplit | undefined;
 }
 
 const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
@@ -36,6 +62,13 @@ const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   out: true,
   dtype: true,
   embedDecoder: true,
+  fit: true,
+  size: true,
+  content: true,
+  motion: true,
+  windowFrames: true,
+  overlap: true,
+  split: true,
   ...windowOptionNames,
 };
 
@@ -45,12 +78,16 @@ export interface EncodeReport {
   readonly triplane: string;
   /** Its size in bytes. */
   readonly bytes: number;
-  /** Number of cells of the three planes. */
+  /** Number of windows that the film was cut into. */
+  readonly windows: number;
+  /** Number of cells of the planes of all windows. */
   readonly tokens: number;
-  /** Number of values in the planes: tokens times channels. */
+  /** Number of values that are stored of the planes. */
   readonly floats: number;
-  /** The source of the triplane. */
-  readonly source: TriplaneSource;
+  /** The source of the film. */
+  readonly source: FilmSource;
+  /** The form of the tokenizer. */
+  readonly form: AnyTokenizer["form"];
   /** The checkpoint file that was used. */
   readonly checkpoint: string;
   /** The backend that was used, for example `tensorflow` or `wasm`. */
@@ -60,52 +97,153 @@ export interface EncodeReport {
 }
 
 /**
- * Encodes a window of a video into a triplane file.
+ * Encodes a video of any length, all of it or a part, into a triplane file, window by window; memory does not grow with the video.
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
 export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
-  const { out, signal, dtype, overwrite } = options;
-  const checkpoint = await resolveCheckpoint(options.checkpoint);
+  const { out, signal, dtype = "F32", overwrite } = options;
+  const checkpoint = await resolveModel(options.checkpoint);
   await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
+  await (await openFileSource(checkpoint)).close();
+  const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
+  for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
-  using model = await loadModel(checkpoint, {
+  using model = await loadPretrained(checkpoint, {
     ...pickOptions(options, longCallOptionNames),
     part: options.embedDecoder === true ? undefined : "encoder",
     onConfig: (config) => {
-      checkMemory(config, { task: "encode" }, backend);
+      checkEncoding(config, checkpoint, info, options, backend);
     },
   });
-  const { clip, source, warnings } = await readSourceClip(path, model.config, pickOptions(options, sourceOptionNames));
-  for (const warning of warnings) options.onWarning?.(warning);
-  const tensors = clipFromRgb([clip]);
-  const triplane = model.encode(tensors);
-  tensors.frames.dispose();
-  try {
-    const reference = await referenceTo(checkpoint, out, { signal });
-    const facts = { config: model.config, source, checkpoint: reference, ...namedPrecision(backend) };
-    const decoder = options.embedDecoder === true ? model.params.decoder : undefined;
-    await writeTriplane(out, triplane, facts, { dtype, decoder, overwrite, signal });
-  } catch (thrown) {
-    if (!isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
-    throw new CoordTokError(
-      "not-finite",
-      `The planes that "${checkpoint}" encodes "${path}" to are not finite: its training has diverged; use another checkpoint.`,
-      { cause: thrown, options: { checkpoint: undefined } },
-    );
-  } finally {
-    disposeTriplane(triplane);
-  }
-  const shape = triplaneShapeOf(model.config);
-  const { size } = await stat(out);
+  const budget = isLattice(model.config) ? latticeBudget(model.config, options) : undefined;
+  const reference = await modelReference(options.checkpoint, checkpoint, out, { signal });
+  const windows = encodeStream(framesOf(path, info, options), {
+    ...streamOptions(model.config, options),
+    model,
+    budget,
+    signal,
+    onProgress: withTotal(info, options),
+  });
+  const described: { source?: FilmSource } = {};
+  const { floats, tokens, ...written } = await writeFilm(out, windows, {
+    dtype,
+    budget,
+    overwrite,
+    signal,
+    decoder: options.embedDecoder === true ? model.params.decoder : undefined,
+    describe: ({ timestampsSeconds }) => ({
+      config: asJson(model.config),
+      source: (described.source = filmSource(path, info, timestampsSeconds, options)),
+      checkpoint: reference,
+      creator: `coordtok ${ownVersion}`,
+      ...namedPrecision(backend),
+    }),
+  }).catch((thrown: unknown) => {
+    throw notFinite(thrown, path, checkpoint);
+  });
   return {
     triplane: out,
-    bytes: size,
-    tokens: tokenCount(shape),
-    floats: floatCount(shape),
-    source,
+    bytes: (await stat(out)).size,
+    windows: written.windows.length,
+    tokens,
+    floats,
+    source: described.source!,
+    form: model.form,
     checkpoint,
     backend: backend.name,
     precision: backend.precision,
   };
+}
+
+/** What a tokenizer is asked for, each form with its own default. */
+function streamOptions(
+  config: AnyTokenizerConfig,
+  { fit = isLattice(config) ? "tile" : "crop", size, windowFrames, overlap, split }: EncodeVideoOptions,
+): Pick<EncodeVideoOptions, "size" | "windowFrames" | "overlap" | "split"> & { readonly fit: FrameFit } {
+  return { fit, size, windowFrames, overlap, split };
+}
+
+function checkEncoding(
+  config: AnyTokenizerConfig,
+  checkpoint: string,
+  info: VideoInfo,
+  options: EncodeVideoOptions,
+  backend: LoadedBackend,
+): void {
+  const { windowFrames } = windowPlan(config, options);
+  if (!isLattice(config)) {
+    const { size, content, motion } = options;
+    refuseLatticeOptions(checkpoint, { size, content, motion });
+    checkMemory(config, { task: "encode" }, backend);
+  }
+  const { fit } = streamOptions(config, options);
+  const { tiles, picture } = fitting(config, info, { fit, size: options.size, windowFrames });
+  const { height, width } = tiles[0]!;
+  if (isLattice(config))
+    checkLatticeMemory(config, { task: "encode", size: { frames: windowFrames, height, width } }, backend);
+  if (fit === "crop" && Math.abs(Math.log((info.width * picture.height) / (info.height * picture.width))) > 0.05)
+    options.onNote?.(
+      `Frames of ${info.width}x${info.height} are cropped to the shape ${picture.width}x${picture.height}; another fit keeps the whole picture.`,
+    );
+}
+
+function framesOf(path: string, info: VideoInfo, options: EncodeVideoOptions): ReturnType<typeof readFrames> {
+  return readFrames(path, pickOptions(options, windowOptionNames), {
+    ...pickOptions(options, ffmpegOptionNames),
+    signal: options.signal,
+    info,
+    onWarning: (warning) => options.onWarning?.(`${path}: ${warning}.`),
+  });
+}
+
+/** The progress of the frames with how many there will be, where the video says so. */
+function withTotal(
+  { frameCount }: VideoInfo,
+  { start = 0, stride = 1, length = Infinity, onProgress }: EncodeVideoOptions,
+): ((event: ProgressEvent) => void) | undefined {
+  const stated = frameCount === undefined ? Infinity : Math.ceil((frameCount - start) / stride);
+  const total = Math.min(stated, length);
+  return (
+    onProgress && ((event) => onProgress(total === Infinity ? event : { ...event, total: Math.max(total, event.done) }))
+  );
+}
+
+/** A frame that comes this many seconds early or late is still one of a constant rate: containers round times. */
+const timingTolerance = 0.002;
+
+/** What a film says about its video. */
+export function filmSource(
+  path: string,
+  info: VideoInfo,
+  timestamps: readonly number[],
+  { start = 0, stride = 1 }: WindowOptions,
+): FilmSource {
+  const begin = timestamps[0] ?? 0;
+  const times = timestamps.map((time) => time - begin);
+  const fps = info.averageFps / stride;
+  const isConstant = times.every((time, i) => Math.abs(time - i / fps) <= timingTolerance);
+  const rises = times.every((time, i) => i === 0 || time >= times[i - 1]!);
+  return {
+    name: basename(path),
+    width: info.width,
+    height: info.height,
+    fps,
+    frames: timestamps.length,
+    start,
+    stride,
+    resize: "exact",
+    ...(info.rotation === 0 ? {} : { rotation: info.rotation }),
+    pixelFormat: info.pixelFormat,
+    ...(isConstant || !rises ? {} : { timestampsSeconds: times }),
+  };
+}
+
+function notFinite(thrown: unknown, path: string, checkpoint: string): unknown {
+  if (!isCoordTokError(thrown) || thrown.code !== "not-finite") return thrown;
+  return new CoordTokError(
+    "not-finite",
+    `The planes that "${checkpoint}" encodes "${path}" to are not finite: its training has diverged; use another checkpoint.`,
+    { cause: thrown, options: { checkpoint: undefined } },
+  );
 }

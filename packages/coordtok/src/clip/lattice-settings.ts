@@ -1,9 +1,6 @@
 import { CoordTokError } from "@coordtok/core";
 import type { AnyTokenizerConfig, Budget, LatticeConfig } from "@coordtok/tokenizer";
-import type { FrameSize } from "@coordtok/tokenizer/lattice";
-
-/** Rows and columns of frames in pixels. */
-export type FramePixels = Pick<FrameSize, "height" | "width">;
+import type { FramePixels } from "../film/index.js";
 
 /** The number of frames that the lattice form can encode together. */
 export type WindowFrames = 8 | 16 | 32 | 64;
@@ -33,19 +30,27 @@ const defaultSize: FramePixels = { height: 128, width: 128 };
  * out of range.
  */
 export function latticeSettings({ channels }: LatticeConfig, options: LatticeOptions): LatticeSettings {
-  const { size = defaultSize, content = channels, motion = channels } = options;
+  const { size = defaultSize } = options;
   for (const name of ["height", "width"] as const)
     if (!(Number.isInteger(size[name]) && size[name] >= 8 && size[name] <= 4096))
       throw new CoordTokError("config", `Expected a ${name} of frames from 8 to 4096 pixels, got ${size[name]}.`, {
         options: { size: undefined },
       });
+  return { size, budget: latticeBudget({ channels }, options) };
+}
+
+/** Checks the channels that are to be kept. @throws CoordTokError `config`. */
+export function latticeBudget(
+  { channels }: Pick<LatticeConfig, "channels">,
+  { content = channels, motion = channels }: Pick<LatticeOptions, "content" | "motion">,
+): Budget {
   for (const [name, kept] of Object.entries({ content, motion }))
     if (!(Number.isInteger(kept) && kept >= 0 && kept <= channels))
       throw new CoordTokError(
         "config",
         `Expected ${name} to be a whole number of channels from 0 to the ${channels} of the planes, got ${kept}.`,
       );
-  return { size, budget: { content, motion } };
+  return { content, motion };
 }
 
 /** Checks the length of windows. @throws CoordTokError `config` when it is not one of the lengths. */
@@ -60,7 +65,10 @@ export function checkWindowFrames(frames: number): WindowFrames {
 /** Throws for options that apply only to the lattice form. @throws CoordTokError `config` naming the option. */
 export function refuseLatticeOptions(
   checkpoint: string,
-  options: LatticeOptions & { readonly windowFrames?: number | undefined },
+  options: Omit<LatticeOptions, "size"> & {
+    readonly size?: LatticeOptions["size"] | number;
+    readonly windowFrames?: number | undefined;
+  },
 ): void {
   for (const name of ["size", "content", "motion", "windowFrames"] as const)
     if (options[name] !== undefined)

@@ -30,6 +30,7 @@ describeEachBackend("a video through the starter", (backend) => {
       backend,
       size: { height: 40, width: 52 },
       windowFrames: 8,
+      overlap: 0,
       content: 8,
       motion: 4,
     });

@@ -95,12 +95,16 @@ describe("damage by bytes of 0xff is detected", () => {
   it("in the planes of a triplane, and nothing is written", async () => {
     const checkpoint = good();
     for (const plane of ["xy", "yt", "xt"]) {
-      const path = await damaged(at("good.triplane.safetensors"), `planes.${plane}`, at("bad.triplane.safetensors"));
+      const path = await damaged(
+        at("good.triplane.safetensors"),
+        `windows.0.0.${plane}`,
+        at("bad.triplane.safetensors"),
+      );
       const decoded = decodeToVideo(path, { out: at("bad.mp4"), checkpoint, backend });
       await expect(decoded).rejects.toMatchObject({
-        code: "checkpoint",
+        code: "file-format",
         message: expect.stringMatching(
-          new RegExp(`^Tensor "planes.${plane}" in .*not finite: the file is damaged`),
+          new RegExp(`^Plane ${plane} of window 0 in .* is damaged: its checksum differs`),
         ) as string,
       });
     }

@@ -1,8 +1,14 @@
-import { clipFromRgb, rgbFromClip, throwIfAborted, type LongCallOptions, type RgbClip } from "@coordtok/core";
-import { triplaneShapeOf, type Budget, type CoordTok, type LatticeCoordTok } from "@coordtok/tokenizer";
+import {
+  clipFromRgb,
+  rgbFromClip,
+  throwIfAborted,
+  type Clip,
+  type LongCallOptions,
+  type RgbClip,
+} from "@coordtok/core";
+import type { Budget, LatticeCoordTok } from "@coordtok/tokenizer";
 import {
   disposeTriplane,
-  floatCount,
   planeNames,
   planeSize,
   tokenCount,
@@ -23,31 +29,10 @@ export interface Reconstruction {
   readonly tokens: number;
   /** Number of values that are kept of all planes. */
   readonly floats: number;
-  /** Number of windows that the clip was cut into; 1 for the paper's form. */
+  /** Number of windows that the clip was cut into. */
   readonly windows: number;
   /** The time that encoding and decoding took, in seconds, without reading and writing videos. */
   readonly seconds: number;
-}
-
-/** Encodes and decodes a clip with a tokenizer of the paper's form. */
-export async function reconstructThroughPaper(
-  model: CoordTok,
-  clip: RgbClip,
-  { signal, onProgress, sliceSize }: LongCallOptions & { readonly sliceSize?: number | undefined },
-): Promise<Reconstruction> {
-  const started = performance.now();
-  const triplane = encodeFrames(model, clip);
-  try {
-    const times = Array.from({ length: clip.frameCount }, (_, i) => i);
-    const frames = await model.decode(triplane, { times, signal, onProgress, sliceSize });
-    const decoded = await takeBytes(frames);
-    const seconds = (performance.now() - started) / 1000;
-    const shape = triplaneShapeOf(model.config);
-    const planes = await planesPicture(triplane);
-    return { decoded, planes, tokens: tokenCount(shape), floats: floatCount(shape), windows: 1, seconds };
-  } finally {
-    disposeTriplane(triplane);
-  }
 }
 
 /** Options of {@link reconstructInWindows}. */
@@ -94,7 +79,7 @@ export async function reconstructInWindows(
 }
 
 /** The number of values of planes of which only the first channels are kept. */
-function keptNumbers(shape: TriplaneShape, { content, motion }: Budget): number {
+export function keptNumbers(shape: TriplaneShape, { content, motion }: Budget): number {
   return planeNames.reduce((sum, plane) => {
     const [outer, inner] = planeSize(shape, plane);
     return sum + outer * inner * (plane === "xy" ? content : motion);
@@ -107,7 +92,7 @@ function framesOf(clip: RgbClip, first: number, most: number): RgbClip {
   return { ...clip, frameCount, data: clip.data.subarray(first * bytes, (first + frameCount) * bytes) };
 }
 
-function encodeFrames(model: Pick<CoordTok, "encode">, clip: RgbClip): Triplane {
+function encodeFrames(model: { readonly encode: (clip: Clip) => Triplane }, clip: RgbClip): Triplane {
   const tensors = clipFromRgb([clip]);
   try {
     return model.encode(tensors);

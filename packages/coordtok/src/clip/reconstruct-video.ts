@@ -1,49 +1,49 @@
 import { join } from "node:path";
 import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
-import { claimFolder, writeAtomically } from "@coordtok/core/node";
-import { psnrOfRgb } from "@coordtok/metrics";
+import { claimFolder, openFileSource, writeAtomically } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
-import { framesFromClip } from "@coordtok/video";
-import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
+import type { FilmSource } from "@coordtok/triplane";
+import type { VideoInfo } from "@coordtok/video";
+import { encodePng, ffmpegOptionNames, probe } from "@coordtok/video/node";
+import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
+import { windowPlan } from "../film/encode-stream.js";
+import { fitting } from "../film/fit.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { prepareFolder } from "../outputs.js";
 import { reconstructOwner } from "../own-folders.js";
-import { sideBySide } from "../pictures/side-by-side.js";
+import { filmSource } from "./encode-video.js";
 import {
   checkWindowFrames,
+  isLattice,
   latticeSettings,
   refuseLatticeOptions,
-  type FramePixels,
   type LatticeOptions,
-  isLattice,
   type WindowFrames,
 } from "./lattice-settings.js";
-import { reconstructInWindows, reconstructThroughPaper, type Reconstruction } from "./reconstruct-clip.js";
-import {
-  readAnyLength,
-  readSourceClip,
-  windowOptionNames,
-  type SourceClip,
-  type WindowOptions,
-} from "./source-clip.js";
-import type { TriplaneSource } from "@coordtok/triplane";
+import { reconstructFilm } from "./reconstruct-film.js";
+import { windowOptionNames, type WindowOptions } from "./source-clip.js";
 
 /** Options of {@link reconstructVideo}. */
-export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, LatticeOptions {
+export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, Omit<LatticeOptions, "size"> {
   /** A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default `starter`). */
   readonly checkpoint?: string | undefined;
   /** The folder for the results; it is created if it does not exist. */
   readonly out: string;
   /** Number of patches that the paper's form decodes together (default 1024). */
   readonly sliceSize?: number | undefined;
-  /**
-   * Number of frames that the lattice form encodes together (default 16). A clip of `length` frames, by default 128, is cut into
-   * such windows.
-   */
+  /** Frames that the lattice form encodes together (default 16). */
   readonly windowFrames?: WindowFrames | undefined;
+  /** Frames that neighbouring windows share and that are blended (default: 8 for the paper's form, 4 for the lattice form). */
+  readonly overlap?: number | undefined;
+  /** Whether windows end at cuts, so that none holds two scenes (default `scenes`). */
+  readonly split?: FilmSplit | undefined;
+  /** How frames of any shape become frames for the tokenizer (default `crop`). */
+  readonly fit?: FrameFit | undefined;
+  /** Lattice form: rows and columns (default 128 x 128), or a number, with the fit `tile` the short side; see `FitOptions`. */
+  readonly size?: LatticeOptions["size"] | number;
 }
 
 const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
@@ -52,6 +52,9 @@ const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
   out: true,
   sliceSize: true,
   windowFrames: true,
+  overlap: true,
+  split: true,
+  fit: true,
   size: true,
   content: true,
   motion: true,
@@ -60,11 +63,11 @@ const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
 
 /** The result of {@link reconstructVideo}. */
 export interface ReconstructReport {
-  /** The source of the clip. */
-  readonly source: TriplaneSource;
-  /** The frame size of the model. */
+  /** The source of the film. */
+  readonly source: FilmSource;
+  /** The size of the reconstruction. */
   readonly size: FramePixels;
-  /** Number of cells of the three planes. */
+  /** Number of cells of the planes of all windows. */
   readonly tokens: number;
   /** Number of values that are kept of the planes. */
   readonly floats: number;
@@ -78,7 +81,7 @@ export interface ReconstructReport {
   readonly framesPsnrDb: readonly number[];
   /** The form of the tokenizer: the paper's, or the lattice form. */
   readonly form: AnyTokenizer["form"];
-  /** Number of windows that the clip was cut into; 1 for the paper's form. */
+  /** Number of windows that the film was cut into. */
   readonly windows: number;
   /** The time that encoding and decoding took, in seconds, without reading and writing videos. */
   readonly seconds: number;
@@ -105,8 +108,8 @@ export interface ReconstructFiles {
 }
 
 /**
- * Encodes and decodes a window of a video and writes the result: the reconstruction, a video with original, reconstruction and
- * error side by side, a picture of the three planes, and `report.json`.
+ * Encodes and decodes a video, all of it or a part, and writes the result: the reconstruction, a video with original, reconstruction and
+ * error side by side, a picture of the three planes, and `report.json`. Memory does not grow with the video.
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
@@ -123,62 +126,56 @@ export async function reconstructInto(
   options: Omit<ReconstructVideoOptions, "checkpoint">,
 ): Promise<ReconstructReport> {
   const files = reconstructFiles(options.out);
-  await prepareFolder(options.out, Object.values(files), { overwrite: options.overwrite });
+  const { overwrite, signal } = options;
+  await prepareFolder(options.out, Object.values(files), { overwrite });
+  await (await openFileSource(checkpoint)).close();
+  const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
+  for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadPretrained(checkpoint, {
     ...pickOptions(options, longCallOptionNames),
     onConfig: (config) => {
-      checkReconstruction(config, checkpoint, options, backend);
+      checkReconstruction(config, checkpoint, info, options, backend);
     },
   });
-  const source = await readSource(path, model, options);
-  for (const warning of source.warnings) options.onWarning?.(warning);
-  const reconstruction =
-    model.form === "lattice"
-      ? await reconstructInWindows(model, source.clip, {
-          ...pickOptions(options, longCallOptionNames),
-          ...latticeSettings(model.config, options),
-          windowFrames: options.windowFrames ?? defaultWindowFrames,
-        })
-      : await reconstructThroughPaper(model, source.clip, options);
-  const facts: Pick<ReconstructReport, FactNames> = {
+  const { planes, timestampsSeconds, ...measured } = await reconstructFilm(path, info, model, files, options);
+  await writeAtomically(files.planes, encodePng(planes), { overwrite, signal });
+  const report: ReconstructReport = {
+    source: filmSource(path, info, timestampsSeconds, options),
+    ...measured,
     form: model.form,
     backend: backend.name,
     precision: backend.precision,
     checkpoint,
     files,
   };
-  return await writeReconstruction(source, reconstruction, facts, options);
+  await writeAtomically(files.report, `${JSON.stringify(report, undefined, 2)}\n`, { overwrite, signal });
+  return report;
 }
 
-type FactNames = "form" | "backend" | "precision" | "checkpoint" | "files";
-
 const defaultWindowFrames: WindowFrames = 16;
-/** The length of the clips of the paper's largest models. */
-const defaultLength = 128;
 
 function checkReconstruction(
   config: AnyTokenizerConfig,
   checkpoint: string,
+  info: VideoInfo,
   options: ReconstructVideoOptions,
   backend: LoadedBackend,
 ): void {
   if (isLattice(config)) {
-    const { size: pixels } = latticeSettings(config, options);
-    const size = { frames: checkWindowFrames(options.windowFrames ?? defaultWindowFrames), ...pixels };
+    const windowFrames = checkWindowFrames(options.windowFrames ?? defaultWindowFrames);
+    latticeSettings(config, { content: options.content, motion: options.motion });
+    const { height, width } = fitting(config, info, { fit: options.fit ?? "crop", size: options.size, windowFrames })
+      .tiles[0]!;
+    const size = { frames: windowFrames, height, width };
     checkLatticeMemory(config, { task: "encode", size }, backend);
     checkLatticeMemory(config, { task: "decode", size }, backend);
-    return;
+  } else {
+    refuseLatticeOptions(checkpoint, options);
+    checkMemory(config, { task: "encode" }, backend);
+    checkMemory(config, { task: "decode", sliceSize: options.sliceSize ?? defaultSliceSize }, backend);
   }
-  refuseLatticeOptions(checkpoint, options);
-  checkMemory(config, { task: "encode" }, backend);
-  checkMemory(config, { task: "decode", sliceSize: options.sliceSize ?? defaultSliceSize }, backend);
-}
-
-async function readSource(path: string, model: AnyTokenizer, options: ReconstructVideoOptions): Promise<SourceClip> {
-  if (model.form === "paper") return readSourceClip(path, model.config, options);
-  const { size } = latticeSettings(model.config, options);
-  return readAnyLength(path, { ...size, frames: defaultLength }, options);
+  windowPlan(config, options);
 }
 
 /** The paths of the files in the folder of a reconstruction. */
@@ -189,32 +186,4 @@ function reconstructFiles(folder: string): ReconstructFiles {
     planes: join(folder, "planes.png"),
     report: join(folder, "report.json"),
   };
-}
-
-/** Measures a reconstruction against its source and writes the four files. */
-async function writeReconstruction(
-  { clip, source }: Pick<SourceClip, "clip" | "source">,
-  { decoded, planes, ...counts }: Reconstruction,
-  facts: Pick<ReconstructReport, FactNames>,
-  options: CommonOptions,
-): Promise<ReconstructReport> {
-  const { files } = facts;
-  const { clipDb, framesDb } = psnrOfRgb(clip, decoded);
-  const { overwrite, signal } = options;
-  const video = { ...pickOptions(options, ffmpegOptionNames), overwrite, signal, fps: source.fps };
-  await writeVideo(files.reconstruction, framesFromClip(decoded, source.fps), { ...video, quality: "high" });
-  await writeVideo(files.sideBySide, sideBySide(clip, decoded, source.fps), { ...video, quality: "high" });
-  await writeAtomically(files.planes, encodePng(planes), { overwrite, signal });
-  const report: ReconstructReport = {
-    source,
-    size: { height: clip.height, width: clip.width },
-    ...counts,
-    bytes: 2 * counts.floats,
-    pixelsPerFloat: clip.data.length / counts.floats,
-    psnrDb: clipDb,
-    framesPsnrDb: framesDb,
-    ...facts,
-  };
-  await writeAtomically(files.report, `${JSON.stringify(report, undefined, 2)}\n`, { overwrite, signal });
-  return report;
 }

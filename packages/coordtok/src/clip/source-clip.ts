@@ -34,13 +34,6 @@ export interface SourceClip {
   readonly warnings: readonly string[];
 }
 
-/** The names of the options of {@link readSourceClip}. */
-export const sourceOptionNames: OptionNames<WindowOptions & LongCallOptions & FfmpegOptions> = {
-  ...windowOptionNames,
-  ...longCallOptionNames,
-  ...ffmpegOptionNames,
-};
-
 /** Reads a window of a video for a model. @throws CoordTokError like `readClip`, and `config` for a length beyond the model's. */
 export async function readSourceClip(
   path: string,

@@ -6,23 +6,22 @@ import {
   longCallOptionNames,
   nestTensors,
   openSafetensors,
-  throwIfAborted,
   type LongCallOptions,
   type OptionNames,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { openFileSource, sha256OfFile, writeAtomically, type OverwriteOption } from "@coordtok/core/node";
-import { checkConfig, checkpointKind, loadTokenizer, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { checkConfig, checkpointKind, type TokenizerConfig } from "@coordtok/tokenizer";
 import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import {
   disposeTriplane,
   encodeTriplaneFile,
-  readTriplaneFile,
+  openFilm,
   type CheckpointReference,
   type Triplane,
-  type TriplaneShape,
   type TriplaneSource,
 } from "@coordtok/triplane";
+import { tokenizerForm } from "../film/index.js";
 import { ownVersion } from "../inspect/versions.js";
 
 /** The metadata of a triplane file. */
@@ -91,24 +90,23 @@ export async function writeTriplane(
 }
 
 /**
- * Reads a triplane file.
- * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind, or one whose planes do not fit its configuration.
+ * Reads a triplane file of one window that a tokenizer of the paper's form made, whole; films are read with `openFilm` of `@coordtok/triplane`.
+ * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind, one that does not fit itself, or a longer film.
  */
 export async function readTriplane(path: string, options: LongCallOptions = {}): Promise<ReadTriplane> {
   checkOptions(options, longCallOptionNames, "readTriplane");
   const file = await openFileSource(path);
   try {
-    const opened = await readTriplaneFile(file, checkConfig);
-    const { config, source, checkpoint, precision } = opened;
-    checkPlanes(path, opened.shape, config);
-    if (!(Number.isInteger(source.frames) && source.frames >= 1 && source.frames <= config.clip.frames))
+    const film = await openFilm(file, { ...tokenizerForm, parseConfig: checkConfig });
+    const { config, source, checkpoint, precision, windows, tiles } = film;
+    if (windows.length > 1 || tiles.length > 1)
       throw new CoordTokError(
-        "file-format",
-        `Expected 1 to ${config.clip.frames} frames in "${path}", as its configuration says, got ${source.frames}; the file is damaged.`,
+        "checkpoint",
+        `Expected a triplane file of one window, but "${path}" is a film of ${windows.length} windows of ${tiles.length} tiles; read it window by window (openFilm).`,
       );
-    const triplane = await opened.readTriplane(options);
+    const triplane = await film.readWindow(0, { signal: options.signal });
     try {
-      const decoder = opened.hasDecoder ? await opened.readDecoder(decoderShapes(config), options) : undefined;
+      const decoder = film.hasDecoder ? await film.readDecoder(decoderShapes(config), options) : undefined;
       return {
         config,
         source,
@@ -126,17 +124,6 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
   }
 }
 
-function checkPlanes(path: string, found: TriplaneShape & { readonly batch: number }, config: TokenizerConfig): void {
-  const expected = { ...triplaneShapeOf(config), batch: 1 };
-  const text = ({ batch, time, rows, columns, channels }: typeof expected): string =>
-    `${batch} clip of ${time} x ${rows} x ${columns} cells (time, rows, columns) with ${channels} channels`;
-  if (text(found) !== text(expected))
-    throw new CoordTokError(
-      "file-format",
-      `Expected ${text(expected)} in "${path}", as its configuration requires, got ${text(found)}; the file is damaged.`,
-    );
-}
-
 /** Makes a reference to a checkpoint, for a triplane that will be written to `triplanePath`. */
 export async function referenceTo(
   checkpoint: string,
@@ -145,30 +132,6 @@ export async function referenceTo(
 ): Promise<CheckpointReference> {
   const path = relative(dirname(resolve(triplanePath)), resolve(checkpoint));
   return { path: path.split("\\").join("/"), sha256: await sha256OfFile(checkpoint, options) };
-}
-
-/**
- * Loads the decoder's weights for a triplane: from `checkpoint` if given, otherwise from the recorded path, otherwise from beside
- * the file.
- * A recorded checkpoint counts only with the same SHA-256.
- * @throws CoordTokError `checkpoint` when none of them is the one that made the triplane.
- */
-export async function findDecoder(
-  triplanePath: string,
-  facts: TriplaneFacts,
-  options: LongCallOptions & { readonly checkpoint?: string | undefined } = {},
-): Promise<DecoderParams> {
-  const { checkpoint, ...reading } = options;
-  throwIfAborted(options.signal);
-  if (checkpoint !== undefined) return readDecoder(checkpoint, facts.config, reading);
-  if (facts.checkpoint === undefined)
-    throw new CoordTokError(
-      "checkpoint",
-      `"${triplanePath}" does not say which checkpoint made it; name that checkpoint.`,
-      { options: { checkpoint: undefined } },
-    );
-  const place = await findCheckpoint(triplanePath, facts.checkpoint, "was made with", reading);
-  return readDecoder(place, facts.config, reading);
 }
 
 /**
@@ -208,22 +171,5 @@ async function isTokenizer(path: string): Promise<boolean> {
     return false;
   } finally {
     await source?.close();
-  }
-}
-
-async function readDecoder(path: string, expected: TokenizerConfig, options: LongCallOptions): Promise<DecoderParams> {
-  const onConfig = (config: TokenizerConfig): void => {
-    if (JSON.stringify(config) !== JSON.stringify(expected))
-      throw new CoordTokError(
-        "checkpoint",
-        `The checkpoint "${path}" has another configuration than the one that made the triplane; name the checkpoint that made it.`,
-      );
-  };
-  const source = await openFileSource(path);
-  try {
-    const { params } = await loadTokenizer(source, { ...options, part: "decoder", onConfig });
-    return params.decoder!;
-  } finally {
-    await source.close();
   }
 }

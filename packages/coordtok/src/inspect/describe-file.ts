@@ -3,24 +3,32 @@ import { stat } from "node:fs/promises";
 import {
   checkOptions,
   CoordTokError,
+  type Json,
   type LongCallOptions,
   type OptionNames,
   type SafetensorsFile,
 } from "@coordtok/core";
 import { listCheckpoints, openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
-import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import { checkpointKind, triplaneShapeOf, type AnyTokenizerConfig } from "@coordtok/tokenizer";
+import { latticeParamShapes } from "@coordtok/tokenizer/lattice";
 import {
   floatCount,
-  readTriplaneFile,
+  openFilm,
+  planeNames,
+  planeSize,
   tokenCount,
   triplaneKind,
   type CheckpointReference,
-  type TriplaneSource,
+  type FilmBudget,
+  type FilmSource,
+  type FilmWindow,
+  type TriplaneShape,
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { ffmpegOptionNames, probe, type FfmpegOptions } from "@coordtok/video/node";
 import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
+import { tokenizerForm, type FramePixels } from "../film/index.js";
 import { readIndex, type LatentIndex } from "../latents/index-file.js";
 
 /** The facts about a tokenizer's form that triplanes and checkpoints both hold. */
@@ -30,11 +38,11 @@ export interface ModelFacts {
   /** Its size in bytes. */
   readonly bytes: number;
   /** Form and size of the tokenizer. */
-  readonly config: TokenizerConfig;
-  /** Number of cells of the three planes. */
-  readonly tokens: number;
-  /** Number of values in the planes: tokens times channels. */
-  readonly floats: number;
+  readonly config: AnyTokenizerConfig;
+  /** Number of cells of the planes; absent for a checkpoint of the lattice form, whose planes have the size of the clip. */
+  readonly tokens: number | undefined;
+  /** Number of values in the planes; absent where the cells are. */
+  readonly floats: number | undefined;
 }
 
 /** The kind of a file and the facts about it. */
@@ -42,7 +50,17 @@ export type FileDescription =
   | ({ readonly what: "video" } & VideoInfo)
   | ({
       readonly what: "triplane";
-      readonly source: TriplaneSource;
+      readonly source: FilmSource;
+      /** The windows of the film. */
+      readonly windows: readonly FilmWindow[];
+      /** How many tiles each window has. */
+      readonly tiles: number;
+      /** The size of its frames as they are decoded. */
+      readonly size: FramePixels;
+      /** How the numbers are stored, such as `F16`. */
+      readonly dtype: string;
+      /** The channels that are stored; absent where all are. */
+      readonly budget: FilmBudget | undefined;
       readonly checkpoint: CheckpointReference | undefined;
       /** The precision it was computed with, for example `bf16`; absent for fp32. */
       readonly precision: string | undefined;
@@ -96,15 +114,40 @@ async function isOfWeights(path: string): Promise<boolean> {
 }
 
 async function describeTriplane(path: string, file: FileSource): Promise<FileDescription> {
-  const { config, source, checkpoint, precision, hasDecoder } = await readTriplaneFile(file, checkConfig);
+  const film = await openFilm(file, tokenizerForm);
+  const { config, source, checkpoint, precision, hasDecoder, windows, tiles, picture, dtype, budget } = film;
+  let [tokens, floats] = [0, 0];
+  for (const { frames } of windows)
+    for (const { height, width } of tiles) {
+      const shape = tokenizerForm.shapeOf(config, { frames, height, width });
+      tokens += tokenCount(shape);
+      floats += storedFloats(shape, budget);
+    }
   return {
     what: "triplane",
-    ...modelFacts(path, file.size, config),
+    path,
+    bytes: file.size,
+    config,
+    tokens,
+    floats,
     source,
+    windows,
+    tiles: tiles.length,
+    size: { height: picture.height, width: picture.width },
+    dtype,
+    budget,
     checkpoint,
     precision,
     embeddedDecoder: hasDecoder,
   };
+}
+
+function storedFloats(shape: TriplaneShape, budget: FilmBudget | undefined): number {
+  const { content, motion } = budget ?? { content: shape.channels, motion: shape.channels };
+  return planeNames.reduce((sum, plane) => {
+    const [outer, inner] = planeSize(shape, plane);
+    return sum + outer * inner * (plane === "xy" ? content : motion);
+  }, 0);
 }
 
 async function describeLatents(folder: string): Promise<FileDescription> {
@@ -127,15 +170,18 @@ function describeCheckpoint(
       "checkpoint",
       `"${path}" is a safetensors file of kind ${kind}, neither a triplane nor a tokenizer checkpoint.`,
     );
-  const config = checkConfig(JSON.parse(file.metadata.get("coordtok.config") ?? "null"));
-  const parameters = [...file.entries]
-    .filter(([name]) => name.startsWith("average."))
-    .reduce((sum, [, { shape: dims }]) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
+  const config = tokenizerForm.parseConfig(JSON.parse(file.metadata.get("coordtok.config") ?? "null") as Json);
+  const shapes: Iterable<readonly number[]> =
+    config.form === "lattice"
+      ? latticeParamShapes(config).values()
+      : [...file.entries].filter(([name]) => name.startsWith("average.")).map(([, { shape }]) => shape);
+  const parameters = Array.from(shapes).reduce((sum, dims) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
   const training = JSON.parse(file.metadata.get("training") ?? "null") as { readonly step: number } | null;
   return { what: "checkpoint", ...modelFacts(path, bytes, config), parameters, step: training?.step };
 }
 
-function modelFacts(path: string, bytes: number, config: TokenizerConfig): ModelFacts {
+function modelFacts(path: string, bytes: number, config: AnyTokenizerConfig): ModelFacts {
+  if (config.form === "lattice") return { path, bytes, config, tokens: undefined, floats: undefined };
   const shape = triplaneShapeOf(config);
   return { path, bytes, config, tokens: tokenCount(shape), floats: floatCount(shape) };
 }

@@ -180,7 +180,10 @@ describe("sizes are not believed", { timeout: long }, () => {
   });
 
   it.each([2 ** 52, 0, -1, 17, 1.5])("source.frames of a triplane that is %d", async (frames) => {
-    const change = changedMetadata("source", (text) => JSON.stringify({ ...(JSON.parse(text) as Stored), frames }));
+    const change = changedMetadata("film", (text) => {
+      const film = JSON.parse(text) as Stored;
+      return JSON.stringify({ ...film, source: { ...(film["source"] as Stored), frames } });
+    });
     const triplane = await copyWith("triplane.safetensors", "", change);
     expect(await endOf(decodeToVideo(triplane, { out: at("none.mp4"), backend }))).toMatch(
       /^(file-format|checkpoint): /,

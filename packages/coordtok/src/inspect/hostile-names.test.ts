@@ -5,13 +5,15 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { prepareBackend } from "@coordtok/backend";
 import { clipFromRgb } from "@coordtok/core";
-import { sha256OfFile, writeAtomically } from "@coordtok/core/node";
+import { openFileSource, sha256OfFile, writeAtomically } from "@coordtok/core/node";
 import { CoordTok, encodeTokenizer, preset } from "@coordtok/tokenizer";
-import { disposeTriplane, type CheckpointReference } from "@coordtok/triplane";
+import { disposeTriplane, openFilm, type CheckpointReference } from "@coordtok/triplane";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findDecoder, writeTriplane } from "../clip/triplane-file.js";
+import { loadFilmDecoder } from "../clip/film-model.js";
+import { writeTriplane } from "../clip/triplane-file.js";
+import { tokenizerForm } from "../film/index.js";
 import { encodeDataset } from "../latents/encode-dataset.js";
 import { openLatents } from "../latents/open-latents.js";
 import { describeFile } from "./describe-file.js";
@@ -47,8 +49,13 @@ describe("a triplane that names its checkpoint", () => {
     const path = at("hint.triplane.safetensors");
     await writeTriplane(path, triplane, { config, source, checkpoint: reference }, { overwrite: true });
     disposeTriplane(triplane);
-    return await findDecoder(path, { config, source, checkpoint: reference }).then(
-      () => "found",
+    await using file = await openFileSource(path);
+    const film = await openFilm(file, tokenizerForm);
+    return await loadFilmDecoder(path, film, {}).then(
+      (decoder) => {
+        decoder.dispose();
+        return "found";
+      },
       (thrown: unknown) => (thrown as { readonly code: string }).code,
     );
   }

@@ -21,7 +21,7 @@ export interface KnownModel {
 export const knownModels: Readonly<Record<string, KnownModel>> = models;
 
 /** The model that is used when none is named. */
-const defaultModel = "starter";
+export const defaultModel = "starter";
 
 /**
  * Resolves the path of a tokenizer's checkpoint: of a model by its name, of a file, or of the newest checkpoint in a run folder. A

@@ -18,23 +18,37 @@ const shownHeight = 256;
 export function* sideBySide(original: RgbClip, reconstruction: RgbClip, fps: number): Generator<RgbFrame, void> {
   if (original.data.length !== reconstruction.data.length || original.width !== reconstruction.width)
     throw new CoordTokError("shape", "Expected an original and a reconstruction of the same size.");
-  const { width, height, frameCount } = original;
+  const { frameCount } = original;
+  const draw = besideEachOther(original);
+  const bytes = original.width * original.height * 3;
+  for (let time = 0; time < frameCount; time++)
+    yield {
+      ...draw(
+        original.data.subarray(time * bytes, (time + 1) * bytes),
+        reconstruction.data.subarray(time * bytes, (time + 1) * bytes),
+      ),
+      timestampSeconds: time / fps,
+    };
+}
+
+/** Draws single frames as {@link sideBySide} does, for frames of one size. */
+export function besideEachOther({
+  width,
+  height,
+}: Pick<RgbPicture, "width" | "height">): (original: Uint8Array, reconstruction: Uint8Array) => RgbPicture {
   const factor = Math.max(1, Math.round(shownHeight / height));
   const [shownWidth, shown] = [width * factor, height * factor];
   const columns = [0, 1, 2].map((index) => gap + index * (shownWidth + gap));
   const sheetWidth = even(3 * shownWidth + 4 * gap);
   const sheetHeight = even(shown + labelHeight + gap);
   const sheet = labels(columns, shownWidth, sheetWidth, sheetHeight);
-  const bytes = width * height * 3;
-  for (let time = 0; time < frameCount; time++) {
-    const left = original.data.subarray(time * bytes, (time + 1) * bytes);
-    const right = reconstruction.data.subarray(time * bytes, (time + 1) * bytes);
+  return (left, right) => {
     const frame = { ...sheet, data: Uint8Array.from(sheet.data) };
     [left, right, difference(left, right)].forEach((data, index) =>
       paste(frame, enlarge({ width, height, data }, factor), columns[index]!, labelHeight),
     );
-    yield { ...frame, timestampSeconds: time / fps };
-  }
+    return frame;
+  };
 }
 
 function difference(a: Uint8Array, b: Uint8Array): Uint8Array {

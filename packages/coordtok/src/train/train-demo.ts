@@ -137,8 +137,9 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   });
   const triplane = join(out, "clip.triplane.safetensors");
   const { checkpoint } = training;
-  await encodeVideo(source, { ...common, checkpoint, out: triplane, onWarning: undefined });
-  const report = await reconstructInto(source, checkpoint, { ...common, out, sliceSize: demoRecipe.sliceSize });
+  const { frames: length } = config.clip;
+  await encodeVideo(source, { ...common, checkpoint, length, out: triplane, onWarning: undefined });
+  const report = await reconstructInto(source, checkpoint, { ...common, length, out, sliceSize: demoRecipe.sliceSize });
   const { reconstruction, sideBySide, planes } = report.files;
   const curve = join(run, "curve.png");
   const summaryFile = join(out, "summary.json");

@@ -13,8 +13,8 @@ import { checkOptions, longCallOptionNames, type OptionNames } from "../options.
 /** The metadata keys that describe a checkpoint in its safetensors file; all other keys belong to the caller. */
 const keys = { kind: "coordtok.kind", format: "coordtok.format", config: "coordtok.config" } as const;
 
-/** The version of the layout that is written, and the newest that can be read. */
-const formatVersion = 1;
+/** The version of the layout that is written, and the newest that can be read, for kinds that name no other. */
+const firstVersion = 1;
 
 /** Tensors and the configuration they belong to, as stored in one safetensors file. */
 export interface Checkpoint<Config> {
@@ -30,6 +30,8 @@ export interface Checkpoint<Config> {
 
 /** A checkpoint whose tensors have not been read. */
 export interface CheckpointFile<Config> extends Omit<Checkpoint<Config>, "tensors"> {
+  /** The version of the layout, from 1. */
+  readonly version: number;
   /** The file, to look at its entries or to read single tensors. */
   readonly file: SafetensorsFile;
 }
@@ -40,6 +42,8 @@ export interface ExpectedCheckpoint<Config> {
   readonly kind: string;
   /** Checks the stored configuration and returns it typed; throws a `CoordTokError` if it is invalid. */
   readonly parseConfig: (stored: Json) => Config;
+  /** The newest version of the layout that is read (default 1). */
+  readonly version?: number | undefined;
 }
 
 /** Options of {@link loadCheckpoint}. */
@@ -59,6 +63,7 @@ const loadOptionNames: OptionNames<LoadOptions<unknown>> = {
   prefix: true,
   kind: true,
   parseConfig: true,
+  version: true,
 };
 
 /** Returns the kind of a checkpoint of this project, or `undefined` for any other safetensors file. */
@@ -87,20 +92,21 @@ export async function openCheckpoint<Config>(
       "checkpoint",
       `Expected a file of kind ${expected.kind}, but ${file.name} is of kind ${kind}.`,
     );
-  checkVersion(file);
+  const version = checkVersion(file, expected.version ?? firstVersion);
   const metadata = new Map([...file.metadata].filter(([key]) => !(Object.values(keys) as string[]).includes(key)));
-  return { kind, config: parseConfigOf(file, expected), metadata, file };
+  return { kind, version, config: parseConfigOf(file, expected), metadata, file };
 }
 
-function checkVersion(file: SafetensorsFile): void {
+function checkVersion(file: SafetensorsFile, newest: number): number {
   const version = Number(file.metadata.get(keys.format));
   if (!(Number.isInteger(version) && version >= 1))
     throw new CoordTokError("checkpoint", `The format version of ${file.name} is missing or not a number.`);
-  if (version > formatVersion)
+  if (version > newest)
     throw new CoordTokError(
       "checkpoint",
-      `${file.name} is of format ${version}, newer than the ${formatVersion} that this version reads; update CoordTok.ts.`,
+      `${file.name} is of format ${version}, newer than the ${newest} that this version reads; update CoordTok.ts.`,
     );
+  return version;
 }
 
 function parseConfigOf<Config>(file: SafetensorsFile, expected: ExpectedCheckpoint<Config>): Config {
@@ -124,7 +130,8 @@ export async function loadCheckpoint<Config>(
   options: LoadOptions<Config>,
 ): Promise<Checkpoint<Config>> {
   checkOptions(options, loadOptionNames, "loadCheckpoint");
-  const { file: stored, ...rest } = await openCheckpoint(source, options);
+  const { file: stored, kind, config, metadata } = await openCheckpoint(source, options);
+  const rest = { kind, config, metadata };
   const file = floatWeights(stored);
   const { prefix = "", shapes, signal, onProgress } = options;
   const loading = { signal, onProgress };
@@ -138,6 +145,8 @@ export async function loadCheckpoint<Config>(
 export interface CheckpointContent {
   /** What the file is for, such as `tokenizer`. */
   readonly kind: string;
+  /** The version of the layout (default 1). */
+  readonly version?: number | undefined;
   /** Plain data that `parseConfig` understands. */
   readonly config: Json;
   /** The tensors as a tree, or by name. */
@@ -175,7 +184,7 @@ function isNamed(tensors: CheckpointContent["tensors"]): tensors is ReadonlyMap<
  * @throws CoordTokError `checkpoint` for reserved metadata keys.
  */
 export function checkpointMetadata(content: Omit<CheckpointContent, "tensors">): Map<string, string> {
-  const { kind, config, metadata = {} } = content;
+  const { kind, version = firstVersion, config, metadata = {} } = content;
   const own = new Map<string, string>(
     metadata instanceof Map ? (metadata as Map<string, string>) : Object.entries(metadata),
   );
@@ -187,7 +196,7 @@ export function checkpointMetadata(content: Omit<CheckpointContent, "tensors">):
       );
   return new Map<string, string>([
     [keys.kind, kind],
-    [keys.format, String(formatVersion)],
+    [keys.format, String(version)],
     [keys.config, JSON.stringify(config)],
     ...own,
   ]);

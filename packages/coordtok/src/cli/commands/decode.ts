@@ -9,20 +9,23 @@ export const decodeCommand: AnyCommand = defineCommand({
   name: "decode",
   summary: "decode a triplane file into a video: all of it, or any frames, rectangle or frame rate",
   description:
-    "Decodes a triplane file into a video. It finds the decoder in the file, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
+    "Decodes a triplane file into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
     out: text(
       "the video to write: .mp4, .webm, .gif, .mkv, a folder of pictures, ending in a slash, or .png for one frame (required)",
       { value: "file" },
     ),
-    checkpoint: text("the checkpoint that made the triplane", { value: "file", defaultText: "found automatically" }),
+    checkpoint: text("the checkpoint that made the triplane, or the name of a model", {
+      value: "name",
+      defaultText: "found automatically",
+    }),
     frames: text("frames to decode, from 0: ranges and numbers, for example 0-63 or 0,8,16", {
       value: "list",
       defaultText: "all frames of the source",
     }),
     fps: number(
-      "frames per second; at another rate than the source's, times between frames are decoded and the duration is kept",
+      "frames per second; at another rate than the source's, times between frames are decoded (lattice form: the nearest frames) and the duration is kept",
       {
         minimum: 0.01,
         maximum: 1000,
@@ -33,7 +36,7 @@ export const decodeCommand: AnyCommand = defineCommand({
       value: "t,l,h,w",
       defaultText: "all of it",
     }),
-    slice: integer("patches decoded together; best as in training", {
+    slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
       option: "sliceSize",

@@ -1,32 +1,43 @@
-import { bytesText, groupedText, tableText } from "@coordtok/core/text";
+import { bytesText, countText, groupedText, tableText } from "@coordtok/core/text";
 import { basename, extname } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { defineCommand, type AnyCommand } from "../command.js";
 import {
   backendFlag,
+  checkpointFlag,
   commonOptions,
   ffmpegFlag,
+  filmFlags,
+  filmSizeFlag,
+  latticeFlags,
   maxPixelsFlag,
   overwriteFlag,
   precisionFlag,
 } from "../common-flags.js";
-import { choice, text, toggle } from "../flags.js";
+import { choice, integer, text, toggle } from "../flags.js";
 import { windowFlags } from "../window-flags.js";
 
 export const encodeCommand: AnyCommand = defineCommand({
   name: "encode",
-  summary: "encode a video into a triplane file",
+  summary: "encode a video of any length into a triplane file",
   description:
-    "Encodes the first frames of a video, as many as the model takes, into a .triplane.safetensors file, from which any part of them can be decoded.",
+    "Encodes a video, all of it or a part, into a .triplane.safetensors file, from which any frames and any part of them can be decoded. The film is cut into windows, which end at cuts; memory does not grow with its length.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
-    checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
-      value: "file",
-    }),
+    checkpoint: checkpointFlag,
     out: text("the file to write", { value: "file", defaultText: "VIDEO.triplane.safetensors in the working folder" }),
     ...windowFlags,
+    length: integer("number of frames", { minimum: 1, defaultText: "all" }),
+    size: filmSizeFlag,
+    ...latticeFlags,
+    windowFrames: integer("frames encoded together; the paper's form takes at most its own number", {
+      minimum: 1,
+      maximum: 1024,
+      defaultText: "16 for the lattice form, the model's for the paper's form",
+    }),
+    ...filmFlags,
     dtype: choice("number format; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
-    embedDecoder: toggle("store the decoder's weights in the file, so that it can be decoded alone"),
+    embedDecoder: toggle("store the decoder's weights in the file, so that the file can be decoded alone"),
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
@@ -34,8 +45,9 @@ export const encodeCommand: AnyCommand = defineCommand({
     overwrite: overwriteFlag,
   },
   examples: [
-    "encode clip.mp4 --checkpoint runs/first --out clip.triplane.safetensors",
-    "encode clip.mp4 --checkpoint runs/first --start 100 --stride 2 --dtype F16",
+    "encode film.mp4",
+    "encode film.mp4 --size 256 --content 16 --motion 16 --dtype F16",
+    "encode clip.mp4 --checkpoint runs/first --out clip.triplane.safetensors --start 100 --stride 2",
   ],
   computes: true,
   run: async (context) => {
@@ -48,14 +60,21 @@ export const encodeCommand: AnyCommand = defineCommand({
       start: flags.start,
       stride: flags.stride,
       length: flags.length,
+      size: flags.size,
+      fit: flags.fit,
+      content: flags.content,
+      motion: flags.motion,
+      windowFrames: flags.windowFrames,
+      overlap: flags.overlap,
+      split: flags.split,
       dtype: flags.dtype,
       embedDecoder: flags.embedDecoder,
       out,
-      checkpoint: required(flags.checkpoint, "--checkpoint"),
+      checkpoint: flags.checkpoint,
     });
     const lines = tableText([
       ["triplane", `${report.triplane} (${bytesText(report.bytes)})`],
-      ["frames", `${report.source.frames} of ${report.source.name}`],
+      ["frames", `${report.source.frames} of ${report.source.name} in ${countText(report.windows, "window")}`],
       ["tokens", `${groupedText(report.tokens)} (${groupedText(report.floats)} numbers)`],
     ]);
     return { lines: [lines], data: report };

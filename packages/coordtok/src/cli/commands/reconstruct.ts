@@ -6,10 +6,12 @@ import {
   checkpointFlag,
   commonOptions,
   ffmpegFlag,
+  filmFlags,
   maxPixelsFlag,
   latticeFlags,
   overwriteFlag,
   precisionFlag,
+  sizeFlag,
 } from "../common-flags.js";
 import type { WindowFrames } from "../../clip/lattice-settings.js";
 import { choice, integer, text } from "../flags.js";
@@ -19,21 +21,20 @@ export const reconstructCommand: AnyCommand = defineCommand({
   name: "reconstruct",
   summary: "encode and decode a video, then measure and show the result",
   description:
-    "Encodes and decodes a window of a video. Writes the reconstruction, a video with original, reconstruction and error side by side, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
+    "Encodes and decodes a video, all of it or a part, window by window. Writes the reconstruction, a video with original, reconstruction and error side by side, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
     checkpoint: checkpointFlag,
     out: text("folder for the results", { value: "folder", initial: "reconstruction" }),
     ...windowFlags,
-    length: integer("number of frames; the paper's form takes at most the model's", {
-      minimum: 1,
-      defaultText: "the model's, 128 for the lattice form",
-    }),
+    length: integer("number of frames", { minimum: 1, defaultText: "all" }),
+    size: sizeFlag,
     ...latticeFlags,
     windowFrames: choice("lattice form: frames encoded together", ["8", "16", "32", "64"], {
       value: "n",
       defaultText: "16",
     }),
+    ...filmFlags,
     slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
@@ -59,6 +60,9 @@ export const reconstructCommand: AnyCommand = defineCommand({
       checkpoint: flags.checkpoint,
       out: flags.out,
       size: flags.size,
+      fit: flags.fit,
+      overlap: flags.overlap,
+      split: flags.split,
       content: flags.content,
       motion: flags.motion,
       start: flags.start,
@@ -75,7 +79,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
 export function reconstructionText(report: ReconstructReport): string {
   const { files, size, source, seconds } = report;
   const floats = `${groupedText(report.tokens)} tokens, ${groupedText(report.floats)} numbers`;
-  const windows = report.form === "lattice" ? ` in ${countText(report.windows, "window")}` : "";
+  const windows = ` in ${countText(report.windows, "window")}`;
   return tableText([
     ["frames", `${source.frames} of ${size.width}x${size.height} from ${source.name}${windows}`],
     ["triplane", `${floats}, one for every ${report.pixelsPerFloat.toFixed(1)} pixel values`],

@@ -1,0 +1,7 @@
+// Films of any length, frame by frame: what runs in a browser as well.
+export { encodeStream, type EncodeStreamOptions, type FilmSplit, type TriplaneWindow } from "./encode-stream.js";
+export { decodeStream, type DecodeStreamOptions } from "./decode-stream.js";
+export { decodeFilm, type DecodeFilmOptions } from "./decode-film.js";
+export type { ComposeOptions, FilmDecoder } from "./compose.js";
+export { tokenizerForm } from "./film-form.js";
+export type { FitOptions, FrameFit, FramePixels } from "./fit.js";
