@@ -36,3 +36,11 @@ export function operation<R extends Rank>(
   });
   return run(...inputs);
 }
+
+/**
+ * What `make` gives, as data: no gradient passes through it, and a gradient tape keeps nothing of how it was made.
+ * @param make from tensors that need no gradient.
+ */
+export function data<R extends Rank>(make: () => Tensor<R>): Tensor<R> {
+  return operation<R>([], make, () => []);
+}
