@@ -1,0 +1,2 @@
+// Planes improved with the decoder fixed.
+export { refine, type Refinement, type RefineOptions } from "./refine.js";

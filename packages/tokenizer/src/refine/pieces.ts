@@ -1,0 +1,141 @@
+import type { Clip } from "@coordtok/core";
+import { operation, patchify, type PatchSize } from "@coordtok/core/nn";
+import type { Triplane } from "@coordtok/triplane";
+import {
+  clipByValue,
+  mean,
+  mul,
+  ones,
+  pad,
+  slice,
+  square,
+  sub,
+  sum,
+  tidy,
+  type Rank,
+  type Scalar,
+  type Tensor3D,
+  type Tensor5D,
+} from "@tensorflow/tfjs-core";
+import { latticeOf } from "../config.js";
+import type { CoordTok } from "../coordtok.js";
+import { defaultSliceSize } from "../decode.js";
+import { latticeBlock } from "../lattice/config.js";
+import type { LatticeCoordTok } from "../lattice/lattice-coordtok.js";
+import { padToBlocks } from "../lattice/padding.js";
+import type { AnyTokenizer } from "../open-tokenizer.js";
+import { padClip } from "../padding.js";
+
+/** Pixels of a clip that are decoded together. */
+export interface Piece {
+  /** `[1, N, values]` from planes. */
+  readonly decode: (triplane: Triplane) => Tensor3D;
+  /** `[1, N, values]`, what should come out. */
+  readonly target: Tensor3D;
+  /** 1 for the pixels of the clip, 0 for what fills it up; absent where all are the clip's. */
+  readonly mask: Tensor3D | undefined;
+}
+
+/** A clip cut into pieces, for its squared error piece by piece. */
+export interface Pieces {
+  /** In order of time. */
+  readonly pieces: readonly Piece[];
+  /** Pixel values of the clip. */
+  readonly values: number;
+}
+
+/**
+ * The sum of squared errors of a piece, pixels cut to [-1, 1] as they are shown. The gradient passes the cut as if it were not there, so
+ * that a pixel too bright by the cut alone has none.
+ */
+export function squaredError(prediction: Tensor3D, { target, mask }: Piece): Scalar {
+  const values = prediction.size / prediction.shape[1];
+  return operation<Rank.R0>(
+    [prediction],
+    (save) => {
+      const difference = sub<Tensor3D>(clipByValue(prediction, -1, 1), target);
+      const error = mask === undefined ? difference : mul<Tensor3D>(difference, mask);
+      save([error]);
+      // Row by row first: wasm adds up in float32 one by one.
+      return mul(sum(mean(square(error), 2)), values);
+    },
+    (dy, saved) => [mul(saved[0]!, mul(dy, 2))],
+  );
+}
+
+/**
+ * The pieces of one clip: what `decode` of the tokenizer decodes together, or a few of them where they are small.
+ * @param clip `[1, T, H, W, 3]`
+ * @throws CoordTokError `shape` for a clip that the tokenizer does not take.
+ */
+export function clipPieces(tokenizer: AnyTokenizer, clip: Clip): Pieces {
+  return tokenizer.form === "lattice" ? latticePieces(tokenizer, clip) : paperPieces(tokenizer, clip);
+}
+
+function latticePieces(tokenizer: LatticeCoordTok, clip: Clip): Pieces {
+  const { time, space } = latticeBlock;
+  return tidy(() => {
+    const frames = padToBlocks(clip);
+    const [, length, height, width] = frames.shape;
+    const perBlock = (height / space) * (width / space);
+    const together = Math.max(1, Math.floor(defaultSliceSize / perBlock));
+    const cuts: Cut[] = [];
+    for (let first = 0; first < length / time; first += together) {
+      const blocks = Array.from({ length: Math.min(together, length / time - first) }, (_, i) => first + i);
+      cuts.push({
+        count: blocks.length * perBlock,
+        decode: (triplane) => tokenizer.decodeBlocks(triplane, blocks),
+      });
+    }
+    return cutPieces(clip, frames, latticeBlock, cuts);
+  });
+}
+
+function paperPieces(tokenizer: CoordTok, clip: Clip): Pieces {
+  const { config } = tokenizer;
+  const lattice = latticeOf(config);
+  return tidy(() => {
+    const frames = padClip(clip, config);
+    const valid = clip.validFrames[0]!;
+    const real = lattice.region(Array.from({ length: valid }, (_, frame) => frame));
+    const cuts = Array.from(lattice.slices(defaultSliceSize, real), (part): Cut => {
+      const points = lattice.points(part);
+      return { count: part.count, decode: (triplane) => tokenizer.decodeAt(triplane, points) };
+    });
+    return cutPieces(clip, frames, config.decoder.patch, cuts);
+  });
+}
+
+/** The next patches in lattice order. */
+interface Cut {
+  readonly count: number;
+  readonly decode: (triplane: Triplane) => Tensor3D;
+}
+
+function cutPieces(clip: Clip, frames: Tensor5D, patch: PatchSize, cuts: readonly Cut[]): Pieces {
+  const targets = patchify(frames, patch);
+  const mask = maskOf(clip, frames);
+  const masks = mask === undefined ? undefined : patchify(mask, patch);
+  let first = 0;
+  const pieces = cuts.map(({ count, decode }): Piece => {
+    const part = (patches: Tensor3D): Tensor3D => slice(patches, [0, first, 0], [1, count, patches.shape[2]]);
+    const piece = { decode, target: part(targets), mask: masks === undefined ? undefined : part(masks) };
+    first += count;
+    return piece;
+  });
+  const [, , height, width] = clip.frames.shape;
+  return { pieces, values: clip.validFrames[0]! * height * width * 3 };
+}
+
+/** Which values of filled-up frames are the clip's; absent where all are. */
+function maskOf({ frames, validFrames }: Clip, filled: Tensor5D): Tensor5D | undefined {
+  const [, , height, width] = frames.shape;
+  const valid = validFrames[0]!;
+  const extra = [0, filled.shape[1] - valid, filled.shape[2] - height, filled.shape[3] - width, 0];
+  if (extra.every((count) => count === 0)) return undefined;
+  const real = ones([1, valid, height, width, 3]);
+  return pad(
+    real,
+    extra.map((count): [number, number] => [0, count]),
+  ) as Tensor5D;
+}
