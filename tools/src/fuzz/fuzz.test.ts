@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { fuzzBitstreams } from "./fuzz-bitstream.js";
 import { fuzzReaders } from "./fuzz-readers.js";
 
 it("changed files of weights are read or refused with one of our errors, soon and within twice their size", async () => {
@@ -10,3 +11,11 @@ it("changed files of weights are read or refused with one of our errors, soon an
   expect(report.read).toBeGreaterThan(30);
   expect(report.refused).toBeGreaterThan(500);
 });
+
+it("changed .coordtok files are read or refused with one of our errors, soon", async () => {
+  const report = await fuzzBitstreams(2000, 7);
+  expect(report.failures).toEqual([]);
+  expect(report.read + report.refused).toBe(2000);
+  expect(report.read).toBeGreaterThan(300);
+  expect(report.refused).toBeGreaterThan(500);
+}, 60_000);

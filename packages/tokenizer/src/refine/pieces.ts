@@ -1,6 +1,6 @@
-import type { Clip } from "@coordtok/core";
+import { CoordTokError, type Clip } from "@coordtok/core";
 import { operation, patchify, type PatchSize } from "@coordtok/core/nn";
-import type { Triplane } from "@coordtok/triplane";
+import type { Triplane, TriplaneShape } from "@coordtok/triplane";
 import {
   clipByValue,
   mean,
@@ -66,22 +66,29 @@ export function squaredError(prediction: Tensor3D, { target, mask }: Piece): Sca
 /**
  * The pieces of one clip: what `decode` of the tokenizer decodes together, or a few of them where they are small.
  * @param clip `[1, T, H, W, 3]`
+ * @param planes the size of its planes.
  * @throws CoordTokError `shape` for a clip that the tokenizer does not take.
  */
-export function clipPieces(tokenizer: AnyTokenizer, clip: Clip): Pieces {
-  return tokenizer.form === "lattice" ? latticePieces(tokenizer, clip) : paperPieces(tokenizer, clip);
+export function clipPieces(tokenizer: AnyTokenizer, clip: Clip, planes: TriplaneShape): Pieces {
+  return tokenizer.form === "lattice" ? latticePieces(tokenizer, clip, planes) : paperPieces(tokenizer, clip);
 }
 
-function latticePieces(tokenizer: LatticeCoordTok, clip: Clip): Pieces {
-  const { time, space } = latticeBlock;
+function latticePieces(tokenizer: LatticeCoordTok, clip: Clip, planes: TriplaneShape): Pieces {
+  const { space } = latticeBlock;
   return tidy(() => {
     const frames = padToBlocks(clip);
     const [, length, height, width] = frames.shape;
-    const perBlock = (height / space) * (width / space);
+    const [time, rows, columns] = [length / latticeBlock.time, height / space, width / space];
+    if (planes.time !== time || planes.rows !== rows || planes.columns !== columns)
+      throw new CoordTokError(
+        "shape",
+        `Expected planes of ${time} x ${rows} x ${columns} cells along time, rows and columns, those of the clip, got ${planes.time} x ${planes.rows} x ${planes.columns}.`,
+      );
+    const perBlock = rows * columns;
     const together = Math.max(1, Math.floor(defaultSliceSize / perBlock));
     const cuts: Cut[] = [];
-    for (let first = 0; first < length / time; first += together) {
-      const blocks = Array.from({ length: Math.min(together, length / time - first) }, (_, i) => first + i);
+    for (let first = 0; first < time; first += together) {
+      const blocks = Array.from({ length: Math.min(together, time - first) }, (_, i) => first + i);
       cuts.push({
         count: blocks.length * perBlock,
         decode: (triplane) => tokenizer.decodeBlocks(triplane, blocks),

@@ -11,11 +11,20 @@ import {
   type OptionNames,
 } from "@coordtok/core";
 import { withFixedWeights } from "@coordtok/core/nn";
-import { adamw, lossAndGradients } from "@coordtok/core/train";
+import { lossAndGradients } from "@coordtok/core/train";
 import { mapPlanes, sliceTriplane, stackTriplanes, triplaneShape, type Triplane } from "@coordtok/triplane";
 import { abs, add, clone, divNoNan, mean, mul, slice, tidy, type Scalar, type Tensor4D } from "@tensorflow/tfjs-core";
 import type { AnyTokenizer } from "../open-tokenizer.js";
+import { ChannelAdam } from "./channel-adam.js";
 import { clipPieces, squaredError, type Pieces } from "./pieces.js";
+import {
+  checkRounding,
+  rateCost,
+  rateGradient,
+  roundPlanes,
+  type RefineRounding,
+  type RoundingPlan,
+} from "./rounding.js";
 
 /** Options of {@link refine}. The signal ends it after the step under way, and what is reached is kept. */
 export interface RefineOptions extends LongCallOptions {
@@ -23,10 +32,12 @@ export interface RefineOptions extends LongCallOptions {
   readonly steps?: number | undefined;
   /** Instead of `steps`: how long to work on all clips together, in seconds. */
   readonly seconds?: number | undefined;
-  /** Of the first step, in units of the mean magnitude of a channel (default 0.05). */
+  /** Of the first step, in units of the mean magnitude of a channel (default 0.1). */
   readonly learningRate?: number | undefined;
-  /** Of the last step, likewise (default 0.005). */
+  /** Of the last step, likewise (default 0.01, or `learningRate` where that is less). */
   readonly finalLearningRate?: number | undefined;
+  /** Rounds the planes: what is decoded, measured and given are multiples of a step, chosen for few bits as well (default: not rounded). */
+  readonly rounding?: RefineRounding | undefined;
 }
 
 const refineOptionNames: OptionNames<RefineOptions> = {
@@ -35,15 +46,16 @@ const refineOptionNames: OptionNames<RefineOptions> = {
   seconds: true,
   learningRate: true,
   finalLearningRate: true,
+  rounding: true,
 };
 
 /** What {@link refine} gives. */
 export interface Refinement {
   /** The best planes that were seen, owned by the caller. */
   readonly triplane: Triplane;
-  /** PSNR of each clip with the planes given, in dB, one error over all values of the clip, pixels cut to the range that is shown. */
+  /** PSNR of each clip with the planes given, rounded where that is asked for, in dB, one error over all values of the clip, pixels cut to the range that is shown. */
   readonly startPsnrDb: readonly number[];
-  /** The same with the best planes; never less. */
+  /** The same with the best planes; never less, unless they are rounded, where bits count as well. */
   readonly psnrDb: readonly number[];
   /** Steps that were taken for each clip. */
   readonly steps: readonly number[];
@@ -51,11 +63,11 @@ export interface Refinement {
 
 /**
  * Improves the planes of clips with the decoder fixed (`docs/spec.md#refinement`): Adam on every number of the planes, in units of its channel's
- * mean magnitude, toward the smallest squared error of the decoded pixels. A channel that is 0 throughout has been dropped and stays 0.
+ * mean magnitude, toward the smallest squared error of the decoded pixels, with one second moment for each channel. A channel that is 0 throughout has been dropped and stays 0.
  * @param tokenizer of either form; its decoder is enough.
  * @param clip what was encoded, `[B, T, H, W, 3]` in [-1, 1].
  * @param triplane the planes of the B clips; they stay as they are.
- * @throws CoordTokError `config` for options out of range, `shape` for planes of other clips or of another model.
+ * @throws CoordTokError `config` for options out of range, `shape` for planes of other clips or of another model, `not-finite`.
  */
 export async function refine(
   tokenizer: AnyTokenizer,
@@ -99,13 +111,14 @@ interface RefinePlan {
   readonly seconds: number;
   readonly learningRate: number;
   readonly finalLearningRate: number;
+  readonly rounding: RoundingPlan | undefined;
   readonly clips: number;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: LongCallOptions["onProgress"];
 }
 
 function refinePlan(options: RefineOptions, clips: number): RefinePlan {
-  const { seconds, learningRate = 0.05, finalLearningRate = 0.005 } = options;
+  const { seconds, learningRate = 0.1, finalLearningRate = Math.min(0.01, learningRate) } = options;
   if (seconds !== undefined && options.steps !== undefined)
     throw new CoordTokError("config", "Expected either a number of steps or of seconds to refine planes, got both.");
   if (seconds !== undefined) checkNumber(seconds, "seconds", 0);
@@ -113,7 +126,17 @@ function refinePlan(options: RefineOptions, clips: number): RefinePlan {
   checkNumber(finalLearningRate, "finalLearningRate", 0, learningRate);
   const steps = seconds === undefined ? checkInteger(options.steps ?? 20, "steps", 0) : undefined;
   const { signal, onProgress } = options;
-  return { steps, seconds: (seconds ?? 0) / clips, learningRate, finalLearningRate, clips, signal, onProgress };
+  const rounding = options.rounding === undefined ? undefined : checkRounding(options.rounding);
+  return {
+    steps,
+    seconds: (seconds ?? 0) / clips,
+    learningRate,
+    finalLearningRate,
+    rounding,
+    clips,
+    signal,
+    onProgress,
+  };
 }
 
 function sliceClip({ frames, validFrames }: Clip, index: number): Clip {
@@ -134,44 +157,49 @@ async function refineClip(
   start: Triplane,
   plan: RefinePlan & { readonly index: number },
 ): Promise<RefinedClip> {
-  const parts = clipPieces(tokenizer, clip);
+  const parts = clipPieces(tokenizer, clip, triplaneShape(start));
   const scale = channelScale(start);
   const clock = progressClock(plan);
-  const optimizer = adamw((step) => rateAt(plan, clock(step)), adamSettings);
+  const optimizer = new ChannelAdam();
   let params = tidy(() => mapPlanes((plane) => divNoNan(start[plane], scale[plane])));
-  let state = optimizer.init(params);
-  let best = { triplane: cloneTriplane(start), error: Infinity };
-  let startError: number | undefined;
+  let best: Evaluation | undefined;
+  let startError = 0;
   let step = 0;
   try {
     for (; ; step++) {
-      const isLast = clock(step) >= 1;
-      const { planes, error, gradients } = await evaluate(parts, params, scale, !isLast);
-      startError ??= error;
       // The planes as they were given, not as they are after a division and a product.
-      const current = step === 0 ? cloneTriplane(start) : planes;
-      if (step === 0) disposeTree(planes);
-      disposeTree(error < best.error ? best.triplane : current);
-      if (error < best.error) best = { triplane: current, error };
-      report(plan, step, psnrDbOf(best.error, parts));
+      const planes = step === 0 ? cloneTriplane(start) : planesOf(params, scale);
+      const { gradients, ...seen } = await evaluate(parts, planes, clock(step) < 1, plan.rounding);
+      if (step === 0) startError = checkError(seen, gradients);
+      const isBetter = best === undefined || seen.cost < best.cost;
+      disposeTree(isBetter ? best?.triplane : seen.triplane);
+      if (isBetter) best = seen;
+      report(plan, step, psnrDbOf(best!.error, parts));
       if (gradients === undefined) break;
-      const change = optimizer.update({ step, params, gradients }, state);
-      disposeTree([gradients, params, state]);
-      ({ params, state } = change);
+      const ofUnits = planesOf(gradients, scale);
+      const moved = optimizer.step(params, ofUnits, rateAt(plan, clock(step)));
+      disposeTree([gradients, ofUnits, params]);
+      params = moved;
       await macrotask();
       if (plan.signal?.aborted) break;
     }
   } catch (thrown) {
-    disposeTree(best.triplane);
+    disposeTree(best?.triplane);
     throw thrown;
   } finally {
-    disposeTree([params, state, scale, parts.pieces.map(({ target, mask }) => [target, mask])]);
+    optimizer.dispose();
+    disposeTree([params, scale, parts.pieces.map(({ target, mask }) => [target, mask])]);
   }
-  const [startPsnrDb, psnrDb] = [startError, best.error].map((error) => psnrDbOf(error, parts)) as [number, number];
-  return { triplane: best.triplane, startPsnrDb, psnrDb, steps: step };
+  const { triplane, error } = best!;
+  return { triplane, startPsnrDb: psnrDbOf(startError, parts), psnrDb: psnrDbOf(error, parts), steps: step };
 }
 
-const adamSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-12, weightDecay: 0 };
+/** The error of the planes given. @throws CoordTokError `not-finite`; what was computed is then freed. */
+function checkError({ error, triplane }: Evaluation, gradients: Triplane | undefined): number {
+  if (Number.isFinite(error)) return error;
+  disposeTree([triplane, gradients]);
+  throw new CoordTokError("not-finite", "Expected a clip and planes of finite numbers to refine, got others.");
+}
 
 /** How much of the work is done before a step, 0 to 1. */
 function progressClock({ steps, seconds }: RefinePlan): (step: number) => number {
@@ -179,10 +207,10 @@ function progressClock({ steps, seconds }: RefinePlan): (step: number) => number
   return (step) => (steps === undefined ? Math.min(1, (performance.now() - started) / 1000 / seconds) : step / steps);
 }
 
-/** The learning rate falls by the same factor with every step. */
+/** The learning rate falls along a straight line. */
 function rateAt({ steps, learningRate, finalLearningRate }: RefinePlan, progress: number): number {
   const share = steps === undefined || steps < 2 ? progress : (progress * steps) / (steps - 1);
-  return learningRate * (finalLearningRate / learningRate) ** share;
+  return learningRate + (finalLearningRate - learningRate) * share;
 }
 
 function report(
@@ -213,34 +241,52 @@ function channelScale(triplane: Triplane): Triplane {
   return mapPlanes((plane) => tidy(() => mean(abs(triplane[plane]), [0, 1, 2], true)));
 }
 
-/** The squared error of planes in units of their channels, and its gradient where it is asked for. All of it is the caller's. */
+/** Planes in units of their channels times the units. */
+function planesOf(params: Triplane, scale: Triplane): Triplane {
+  return tidy(() => mapPlanes((plane) => mul<Tensor4D>(params[plane], scale[plane])));
+}
+
+/** Planes and what came of them. */
+interface Evaluation {
+  /** The planes that were decoded. */
+  readonly triplane: Triplane;
+  /** The sum of squared errors. */
+  readonly error: number;
+  /** The error and, of rounded planes, the price of their bits. */
+  readonly cost: number;
+}
+
+/**
+ * Decodes planes, rounded where that is asked for; the gradient passes the rounding as if it were not there.
+ * @param planes are taken over.
+ */
 async function evaluate(
   { pieces }: Pieces,
-  params: Triplane,
-  scale: Triplane,
+  planes: Triplane,
   isGradientWanted: boolean,
-): Promise<{ planes: Triplane; error: number; gradients: Triplane | undefined }> {
-  const planes = tidy(() => mapPlanes((plane) => mul<Tensor4D>(params[plane], scale[plane])));
+  rounding: RoundingPlan | undefined,
+): Promise<Evaluation & { readonly gradients: Triplane | undefined }> {
+  const triplane = rounding === undefined ? planes : roundPlanes(planes, rounding);
   let gradients: Triplane | undefined;
   let error = 0;
   try {
     for (const piece of pieces) {
-      const errorOf = (triplane: Triplane): Scalar => squaredError(piece.decode(triplane), piece);
+      const errorOf = (given: Triplane): Scalar => squaredError(piece.decode(given), piece);
       const part = isGradientWanted
-        ? withFixedWeights(() => lossAndGradients(planes, errorOf))
-        : { loss: tidy(() => errorOf(planes)), gradients: undefined };
+        ? withFixedWeights(() => lossAndGradients(triplane, errorOf))
+        : { loss: tidy(() => errorOf(triplane)), gradients: undefined };
       gradients = addGradients(gradients, part.gradients);
       const [value] = await part.loss.data();
       part.loss.dispose();
       error += value!;
     }
-    if (gradients === undefined) return { planes, error, gradients };
-    const ofPlanes = gradients;
-    gradients = tidy(() => mapPlanes((plane) => mul<Tensor4D>(ofPlanes[plane], scale[plane])));
-    disposeTree(ofPlanes);
-    return { planes, error, gradients };
+    if (rounding === undefined) return { triplane, error, cost: error, gradients };
+    if (gradients !== undefined) gradients = addGradients(gradients, rateGradient(planes, rounding));
+    const cost = error + (await rateCost(triplane, rounding));
+    disposeTree(planes);
+    return { triplane, error, cost, gradients };
   } catch (thrown) {
-    disposeTree([planes, gradients]);
+    disposeTree([planes, rounding === undefined ? undefined : triplane, gradients]);
     throw thrown;
   }
 }
