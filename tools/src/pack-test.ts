@@ -3,18 +3,22 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { problems, root, run, runTool, temporaryFolder, type Outcome } from "./check-command.js";
 import { packPackages, type PackedPackage } from "./check-packages.js";
+import { checkBundlers } from "./pack-bundles.js";
 import { firstSnippet } from "./pack-readme.js";
 
 /**
- * Installs the packed packages with npm in an empty project outside the workspace and uses them there as a stranger would:
- * type-checks and runs `pack-snippet.ts` and the first snippet of every README, imports every entry, calls the command.
- * @returns what went wrong, empty when nothing did.
+ * Installs the packed packages with npm in an empty project outside the workspace and uses them as an outsider would: type-checks
+ * and runs `pack-snippet.ts` and the first snippet of every README, imports every entry, calls the command.
+ * @returns the problems, empty when there are none.
  */
 export async function checkPackedPackages(): Promise<string> {
   const packages = await packPackages();
   const project = temporaryFolder("packed");
   const installed = await install(project, packages);
   if (!installed.ok) return `npm install of the tarballs failed.\n${installed.output}`;
+  // What the first one saves has to survive the second.
+  const again = await run("npm", ["install", ...npmOptions], { cwd: project });
+  if (!again.ok) return `A second npm install in the project failed.\n${again.output}`;
   const programs = writePrograms(project, packages);
   const found = [
     await makeSampleVideos(project),
@@ -28,24 +32,30 @@ export async function checkPackedPackages(): Promise<string> {
         await run(process.execPath, [join("out", program)], { cwd: project, limitSeconds: 180 }),
       ),
     );
-  found.push(await checkCommand(project), await checkBrowserBundle(project));
+  found.push(await checkCommand(project), await checkBrowserBundle(project), await checkBundlers(project));
   return found.filter(Boolean).join("\n");
 }
+
+const npmOptions = ["--no-audit", "--no-fund", "--loglevel=error"];
 
 async function install(project: string, packages: readonly PackedPackage[]): Promise<Outcome> {
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
   const nodeTypes = `@types/node@${rootManifest().devDependencies["@types/node"]}`;
-  const options = ["--no-audit", "--no-fund", "--loglevel=error"];
-  return run("npm", ["install", ...options, ...packages.map(({ tarball }) => tarball), nodeTypes], { cwd: project });
+  return run("npm", ["install", ...npmOptions, ...packages.map(({ tarball }) => tarball), nodeTypes], { cwd: project });
 }
 
 function rootManifest(): { devDependencies: Record<"@types/node", string> } {
   return JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as ReturnType<typeof rootManifest>;
 }
 
-/** Writes what is to be run as TypeScript; returns the names of the JavaScript files that come of it. */
+/** Writes the programs to run as TypeScript; returns the names of the JavaScript files that they compile to. */
 function writePrograms(project: string, packages: readonly PackedPackage[]): string[] {
   const programs = ["entries.js", "pack-snippet.js"];
+  // What setup has put into the cache serves a project that does not depend on it; where the native backend is asked for, it must load.
+  if ((process.env["COORDTOK_TEST_BACKENDS"] ?? "").split(",").includes("tensorflow")) {
+    writeFileSync(join(project, "native.ts"), nativeProgram);
+    programs.push("native.js");
+  }
   mkdirSync(join(project, "out"));
   writeFileSync(join(project, "entries.ts"), entryImports(packages));
   copyFileSync(join(import.meta.dirname, "pack-snippet.ts"), join(project, "pack-snippet.ts"));
@@ -54,7 +64,7 @@ function writePrograms(project: string, packages: readonly PackedPackage[]): str
     const snippet = existsSync(readme) ? firstSnippet(readFileSync(readme, "utf8")) : undefined;
     if (snippet === undefined) continue;
     const file = `readme-${name.replace(/\W+/g, "-").replace(/^-/, "")}`;
-    // What a package shows as JavaScript is run as it stands, TypeScript is checked and compiled first.
+    // JavaScript of a package is run as it is; TypeScript is checked and compiled first.
     if (snippet.language === "ts") writeFileSync(join(project, `${file}.ts`), snippet.code);
     else writeFileSync(join(project, "out", `${file}.js`), snippet.code);
     if (snippet.runs) programs.push(`${file}.js`);
@@ -62,7 +72,15 @@ function writePrograms(project: string, packages: readonly PackedPackage[]): str
   return programs;
 }
 
-/** A program that imports every public entry of every package and fails when one exports nothing. */
+const nativeProgram = `import { loadBackend } from "@coordtok/backend";
+import { matMul, ones } from "@tensorflow/tfjs-core";
+
+const { name } = await loadBackend("tensorflow");
+const values = await matMul(ones([2, 3]), ones([3, 2])).data();
+if (name !== "tensorflow" || values.join() !== "3,3,3,3") throw new Error(\`\${name} computes \${values.join()}\`);
+`;
+
+/** Makes a program that imports every public entry of every package and fails when one exports nothing. */
 function entryImports(packages: readonly PackedPackage[]): string {
   const entries = packages.flatMap(({ name, folder }) => {
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { exports: object };
@@ -79,7 +97,7 @@ function entryImports(packages: readonly PackedPackage[]): string {
   return `${imports}export {};\n`;
 }
 
-/** The files that snippets may read: `clip.mp4`, 32 frames of 128x96, and a folder `videos` with two more. */
+/** Makes the files that snippets may read: `clip.mp4`, 32 frames of 128x96, and a folder `videos` with two more. */
 async function makeSampleVideos(project: string): Promise<string> {
   mkdirSync(join(project, "videos"));
   const sources = { "clip.mp4": "testsrc2", "videos/one.mp4": "testsrc", "videos/two.mp4": "smptebars" };
@@ -90,7 +108,7 @@ async function makeSampleVideos(project: string): Promise<string> {
   return (await Promise.all(made)).map((outcome) => titled("ffmpeg for the sample videos", outcome)).join("");
 }
 
-/** Errors in the project and in the declarations of our packages; other packages answer for their own. */
+/** Finds type errors in the project and in the declarations of our packages; those of other packages are ignored. */
 async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundler"): Promise<string> {
   const bundler = moduleResolution === "bundler";
   const compilerOptions = {
@@ -112,7 +130,7 @@ async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundl
   return ours.length === 0 ? "" : `tsc, ${moduleResolution}:\n${ours.join("\n").trim()}`;
 }
 
-/** What a page may import from the packages; a bundler must find no Node built-in behind it. */
+/** The entries that a page may import; a bundler must find no Node built-in behind them. */
 const browserEntries = [
   "@coordtok/core",
   "@coordtok/core/nn",
@@ -129,6 +147,7 @@ const browserEntries = [
   "@coordtok/metrics",
   "@coordtok/video",
   "@coordtok/backend",
+  "@coordtok/starter",
 ];
 
 async function checkBrowserBundle(project: string): Promise<string> {
@@ -142,7 +161,7 @@ async function checkBrowserBundle(project: string): Promise<string> {
       format: "esm",
       platform: "browser",
       target: "es2022",
-      // An optional peer that this project did not install.
+      // This optional peer is not installed in the project.
       external: ["@tensorflow/tfjs-backend-webgpu"],
       write: false,
       logLevel: "silent",

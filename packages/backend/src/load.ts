@@ -21,21 +21,22 @@ import { missingKernels, type Purpose } from "./requirements.js";
 import { guardHeap, type WasmHeap } from "./wasm-heap.js";
 
 export interface LoadBackendOptions extends LongCallOptions {
-  /** What the backend must be able to do (default `inference`). */
+  /** The purpose, which decides which kernels the backend must have (default `inference`). */
   readonly purpose?: Purpose | undefined;
   /**
-   * Whether to use the fused operations that the backend has, which are several times faster than the composite ones (default: yes,
-   * unless the environment variable `COORDTOK_FUSED` is `0`). It holds until the backend is loaded again.
+   * Whether to use the backend's fused operations, which are several times faster than composite ones (default: yes,
+   * unless the environment variable `COORDTOK_FUSED` is `0`). The choice holds until the backend is loaded again.
    */
   readonly fused?: boolean | undefined;
   /**
-   * The precision of the native backend's matrix products (default: `fp32`, or `bf16` where the environment variable
-   * `ONEDNN_DEFAULT_FPMATH_MODE` is `BF16`). `bf16` is for the purpose `inference` and must be asked for before TensorFlow is loaded.
+   * The precision of the native backend's matrix products (default: `fp32`, or for `inference` `bf16` if the environment variable
+   * `ONEDNN_DEFAULT_FPMATH_MODE` is `BF16`). `bf16` is only for inference, and must be chosen before TensorFlow is loaded.
    */
   readonly precision?: Precision | undefined;
   /**
-   * Where the three `.wasm` files of tfjs-backend-wasm lie: a URL prefix ending in `/`, or one URL for each file name.
-   * Default: in Node the installed package; in a browser the place of the script, which a bundler must copy them to.
+   * The location of the three `.wasm` files of tfjs-backend-wasm: a URL prefix ending in `/`, or one URL for each file name.
+   * Default: in Node, the installed package; in a browser, the file that this package contains, so that nothing has to be copied. A page
+   * whose content policy (`connect-src`) forbids `blob:` serves the files itself.
    */
   readonly wasmPaths?: string | Readonly<Record<string, string>> | undefined;
 }
@@ -48,37 +49,38 @@ const loadBackendOptionNames: OptionNames<LoadBackendOptions> = {
   wasmPaths: true,
 };
 
-/** A backend that is ready and selected. */
+/** A loaded and selected backend. */
 export interface LoadedBackend {
-  /** Our name for it. */
+  /** Its name. */
   readonly name: BackendName;
-  /** Its name in TensorFlow.js, what `getBackend()` of tfjs-core now gives. */
+  /** Its name in TensorFlow.js, which `getBackend()` of tfjs-core now returns. */
   readonly tfName: string;
-  /** Versions of what it is made of, by package or library name. */
+  /** The versions of its components, by package or library name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** What it computes on, such as `CPU, 8 threads (…)`. */
+  /** The device it computes on, such as `CPU, 8 threads (…)`. */
   readonly device: string;
-  /** The precision of its matrix products; to be named in whatever is made with it. */
+  /** The precision of its matrix products, to be recorded in everything made with it. */
   readonly precision: Precision;
-  /** Whether its fused operations are in use, and which build or why not. */
+  /** Whether its fused operations are in use, with the build or the reason why not. */
   readonly fused: FusedState;
-  /** Bytes of tensors that currently fit; `undefined` where it is unknown, as on a GPU. */
+  /** Returns the number of bytes of tensors that still fit, or `undefined` if it is unknown, as on a GPU. */
   readonly freeBytes: () => number | undefined;
-  /** Backends that `auto` tried before, each with the reason why it was passed over. */
+  /** The backends that `auto` tried first, each with the reason why it was passed over. */
   readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
-  /** Sentences worth showing, such as a version that has not been tested; usually none. */
+  /** Sentences to show to the user, such as a note about an untested version; usually none. */
   readonly notes: readonly string[];
 }
 
 const testedVersion = "4.22.0";
 
 /**
- * Loads a TensorFlow.js backend, checks that it has the kernels needed, selects it in tfjs-core and tells the layers of core
- * what it is good at. Calling it again, also with another name, is fine: the selected backend changes.
+ * Loads a TensorFlow.js backend, checks that it has the required kernels, selects it in tfjs-core and registers its traits with
+ * the layers of core. It may be called again, with the same or another name: the selected backend changes.
  *
- * `auto` takes in Node `tensorflow` where it is set up, else `wasm`, but with `bf16` nothing else than `tensorflow`; in a browser `webgpu` where there is an adapter, else `wasm`.
- * @throws CoordTokError `config` for an unknown name; `backend` with the way out when the backend asked for does not load or lacks
- * kernels, or for a precision that it does not have; `aborted`.
+ * In Node, `auto` uses `tensorflow` if it is set up, otherwise `wasm`; with `bf16`, only `tensorflow`. In a browser it uses `webgpu` if
+ * there is an adapter, otherwise `wasm`.
+ * @throws CoordTokError `config` for an unknown name or precision; `backend`, with a remedy, if the backend does not load, lacks
+ * kernels or does not support the precision; `memory`; `aborted`.
  */
 export async function loadBackend(
   name: "auto" | BackendName = "auto",
@@ -101,7 +103,7 @@ export async function loadBackend(
     }
   }
   const reasons = passedOver.map((one) => `${one.name}: ${one.reason}`);
-  const message = `No backend loads here; "cpu" (plain JavaScript, very slow) can be asked for by name. ${reasons.join(" ")}`;
+  const message = `No backend loads here; ask for "cpu" (plain JavaScript, very slow) by name. ${reasons.join(" ")}`;
   throw new CoordTokError("backend", message, { details: reasons });
 }
 
@@ -110,11 +112,11 @@ function checkPrecision(name: "auto" | BackendName, { precision, purpose = "infe
   checkChoice(precision, "the precision", ["fp32", "bf16"]);
   if (precision === "fp32") return;
   if (purpose === "training")
-    throw new CoordTokError("backend", "Expected fp32 for training and parity, got bf16, which is for inference.");
+    throw new CoordTokError("backend", "Expected fp32 for training and parity, got bf16, which is only for inference.");
   if (name !== "auto" && name !== "tensorflow")
     throw new CoordTokError(
       "backend",
-      `The backend ${name} computes in fp32; bf16 is for the native backend, tensorflow.`,
+      `The backend ${name} computes in fp32; bf16 needs the native backend, tensorflow.`,
     );
 }
 
@@ -173,7 +175,10 @@ const loaders: Readonly<
     const fused = platform.useNativeFused(options.fused ?? platform.fusedAllowed());
     const { devices } = platform.nativeDevices();
     if (devices.length > 1 && precision === "bf16")
-      throw new CoordTokError("backend", `A GPU computes in fp32; leave bf16 (${precisionVariable}) out.`);
+      throw new CoordTokError(
+        "backend",
+        `A GPU computes in fp32; do not ask for bf16 (also not by ${precisionVariable}).`,
+      );
     const freeBytes = devices.length > 1 ? undefined : () => platform.availableBytes();
     const facts = { versions: platform.nativeVersions(), device: devices.join("; "), fused, precision, notes };
     return { ...facts, ...(freeBytes && { freeBytes }) };
@@ -189,11 +194,8 @@ const loaders: Readonly<
   wasm: async (platform, options) => {
     const wasm = await import("@tensorflow/tfjs-backend-wasm");
     const wanted = options.fused ?? platform.fusedAllowed();
-    const paths = options.wasmPaths ?? platform.wasmFolder();
-    if (paths !== undefined && !wasmReady) wasm.setWasmPaths(paths);
-    // The fused operations on one thread beat the stock kernels on the few threads that these take, and cannot share memory.
-    if (wanted && !wasmReady) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-    await select("wasm");
+    if (wasmReady) await select("wasm");
+    else await startWasm(wasm.setWasmPaths, platform, options, wanted);
     wasmReady = true;
     const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");
     const threads = wasm.getThreadsCount();
@@ -205,7 +207,7 @@ const loaders: Readonly<
   cpu: async (platform) => {
     const cpu = await import("@tensorflow/tfjs-backend-cpu");
     await select("cpu");
-    // The backend advertises tfjs-node on its first use.
+    // Otherwise the backend prints an advertisement for tfjs-node on its first use.
     (backend() as unknown as { firstUse?: boolean }).firstUse = false;
     const versions = { "@tensorflow/tfjs-backend-cpu": cpu.version_cpu };
     return { versions, device: "plain JavaScript, 1 thread", freeBytes: () => platform.availableBytes() };
@@ -215,11 +217,59 @@ const loaders: Readonly<
 /** Once the wasm backend has started, its paths can no longer be set. */
 let wasmReady = false;
 
+async function startWasm(
+  setPaths: (paths: string | Record<string, string>) => void,
+  platform: Platform,
+  { wasmPaths }: LoadBackendOptions,
+  fused: boolean,
+): Promise<void> {
+  const { paths, threads, release } =
+    wasmPaths === undefined ? await platform.wasmFiles() : { paths: wasmPaths, threads: true, release: undefined };
+  setPaths(paths as string | Record<string, string>);
+  // The fused operations on one thread beat the stock kernels on the few threads that these take, and cannot share memory.
+  if (fused || !threads) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");
+  const shared = await env().getAsync("WASM_HAS_MULTITHREAD_SUPPORT");
+  try {
+    await platform.withoutProcessHandlers(() => select("wasm"));
+  } catch (thrown) {
+    const file = `tfjs-backend-wasm${simd === true ? (shared === true ? "-threaded-simd" : "-simd") : ""}.wasm`;
+    throw wasmError(wasmPaths, file, simd === true, thrown);
+  } finally {
+    release?.();
+  }
+}
+
+function wasmError(paths: LoadBackendOptions["wasmPaths"], file: string, simd: boolean, cause: unknown): CoordTokError {
+  if (paths === undefined && !simd)
+    return new CoordTokError(
+      "backend",
+      "The backend wasm needs an engine with SIMD in WebAssembly; use a current one.",
+      {
+        cause,
+      },
+    );
+  const given = typeof paths === "string" ? paths + file : paths?.[file];
+  if (given === undefined)
+    return new CoordTokError(
+      "backend",
+      "The backend wasm does not start from the file in the package; where the page's content policy forbids blob:, serve the files of tfjs-backend-wasm and name their place (wasmPaths).",
+      { cause },
+    );
+  const { baseURI } = (globalThis as { document?: { baseURI: string } }).document ?? {};
+  const address = URL.canParse(given, baseURI) ? new URL(given, baseURI).href : given;
+  return new CoordTokError(
+    "backend",
+    `The backend wasm does not start from "${address}"; serve the files of tfjs-backend-wasm ${testedVersion} there as application/wasm, or leave wasmPaths out to take the one in the package.`,
+    { cause },
+  );
+}
+
 async function select(tfName: string): Promise<void> {
   if (!(await setBackend(tfName))) throw new Error("it could not be started");
 }
 
-/** The selected backend, without starting one. */
+/** Returns the selected backend without starting one. */
 function getSelected(): string | undefined {
   const name = getBackend() as string | null | undefined;
   return name === null || name === "" ? undefined : name;
@@ -229,7 +279,7 @@ interface GpuAdapter {
   readonly info?: { readonly vendor?: string; readonly architecture?: string; readonly description?: string };
 }
 
-/** Describes the WebGPU adapter, or throws the reason why there is none. */
+/** Describes the WebGPU adapter, or throws if there is none. */
 async function webgpuAdapter(): Promise<string> {
   const { navigator } = globalThis as { navigator?: { gpu?: { requestAdapter(): Promise<GpuAdapter | null> } } };
   if (navigator?.gpu === undefined)

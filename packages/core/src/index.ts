@@ -13,6 +13,9 @@ export {
   type RgbFrame,
 } from "./clip.js";
 
+// What is given by programs: checked, and named in messages.
+export { checkBackend, checkClip, givenText } from "./given.js";
+
 // Trees of tensors: the parameters of a model.
 export {
   disposeTree,
@@ -24,6 +27,9 @@ export {
   type TensorTree,
   type Tree,
 } from "./tree.js";
+
+// What is read from files.
+export { checkStored } from "./stored.js";
 
 // Checkpoints: configuration and weights in one file.
 export {
@@ -40,7 +46,7 @@ export {
 } from "./checkpoint/checkpoint.js";
 export { assignStrict, nestTensors, type AssignOptions, type ExpectedShapes } from "./checkpoint/assign.js";
 
-// Safetensors files, and what reads tensors from a file of any format.
+// Safetensors files, and the interface of tensor files of any format.
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
 export {
   bytesPerElement,
@@ -58,10 +64,10 @@ export {
 export { renamedTensors, type TensorFacts, type TensorFile, type TensorType } from "./checkpoint/tensor-file.js";
 export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
 
-// Numbers that must be finite.
+// Checks that numbers are finite.
 export { areFinite, checkFiniteWeights } from "./checkpoint/finite.js";
 
-// Numbers in fewer bits.
+// Weights stored in fewer bits.
 export { floatFromHalf } from "./checkpoint/half.js";
 export { floatWeights, int8Weights } from "./checkpoint/int8.js";
 export { floatsOf, readFloats } from "./checkpoint/numbers.js";
@@ -77,11 +83,12 @@ export {
   suggest,
   withOverrides,
   type Json,
+  formBounds,
 } from "./config.js";
 export { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "./options.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 
-// Errors, and calls that take long.
+// Errors and long calls.
 export {
   CoordTokError,
   isCoordTokError,
@@ -96,5 +103,5 @@ export { macrotask, type LongCallOptions, type Notices, type OnProgress, type Pr
 // Randomness from a seed.
 export { Random, type RandomState } from "./random.js";
 
-// What training takes as a perceptual loss.
+// The interface of a perceptual loss.
 export type { PerceptualLoss } from "./perceptual.js";

@@ -1,7 +1,7 @@
 import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions } from "@coordtok/core";
 import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
-import { readFrames } from "@coordtok/video/node";
+import { ffmpegOptionNames, readFrames } from "@coordtok/video/node";
 import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
 import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
@@ -25,11 +25,12 @@ import {
 import { listVideos } from "./video-list.js";
 
 /**
- * The Fréchet video distance between real and generated videos. Each side is made of files and folders of videos, or is one file of
- * statistics of an earlier evaluation; the statistics of both sides are left in the folder, to be compared with others later.
+ * Computes the Fréchet video distance between real and generated videos. Each side consists of files and folders of videos, or is
+ * one file of statistics from an earlier evaluation. The statistics of both sides are kept in the folder, for later comparisons.
  * @param real the reference set.
- * @param generated the other set; without one only the statistics of the first are made.
- * @throws CoordTokError for videos, weights or a folder that cannot be used, for statistics that were made otherwise; `aborted`.
+ * @param generated the other set; without one, only the statistics of the first are computed.
+ * @throws CoordTokError for videos, weights or a folder that cannot be used, or statistics that were computed differently;
+ *   `aborted`.
  */
 export async function evaluateGeneration(
   real: readonly string[],
@@ -40,7 +41,7 @@ export async function evaluateGeneration(
   const protocol = options.protocol ?? protocolOf("stylegan-v-fvd2048-128f");
   const output = options.fvd ?? "logits";
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
-  // Statistics that are made already need no network.
+  // Statistics from a file need no network.
   const needed = [...real, ...generated].some((path) => !isStatistics(path));
   const features = needed ? await loadFeatures(output, protocol, options) : undefined;
   try {
@@ -67,7 +68,10 @@ export async function evaluateGeneration(
     };
     const expected = features ? statisticsFacts(settings) : comparedFacts(stored!.facts);
     for (const side of [reference, other]) if (side?.stored) checkAlike(side.stored.path, side.stored.facts, expected);
-    await using folder = await EvaluationFolder.open(options.out, settings, options);
+    await using folder = await EvaluationFolder.open(options.out, settings, {
+      overwrite: options.overwrite,
+      inputs: [...reference.settings.given, ...(other?.settings.given ?? [])],
+    });
     return await measureSides({ folder, settings, features, options }, reference, other);
   } finally {
     features?.dispose();
@@ -136,7 +140,7 @@ async function measureSide(
   if (planned.stored) return { measured: { records: [], failed: [] }, statistics: planned.stored.statistics };
   const journal = await folder.journal<SetRecord | FailedRecord>(side);
   await trimFeatures(folder, journal, side, settings);
-  const { signal, ffmpeg, size, shard } = options;
+  const { signal, size, shard } = options;
   await runClips<SetRecord>(
     {
       task: side === "reference" ? "features of the real clips" : "features of the generated clips",
@@ -147,7 +151,15 @@ async function measureSide(
       stripKey: (index) => `${side}-${index}`,
       measure: (clip, onFrame) => {
         const { video, start, length } = clip;
-        const frames = readFrames(video.path, { start, length }, { size, signal, ffmpeg });
+        const frames = readFrames(
+          video.path,
+          { start, length },
+          {
+            size,
+            signal,
+            ...pickOptions(options, ffmpegOptionNames),
+          },
+        );
         return measureOne(frames, clip, features!.network, side, { signal, onFrame });
       },
     },

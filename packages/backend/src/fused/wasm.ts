@@ -1,5 +1,6 @@
 import { messageOf } from "@coordtok/core";
 import { getKernel, registerKernel, unregisterKernel, type KernelConfig } from "@tensorflow/tfjs-core";
+import { inflate } from "../inflate.js";
 import { callOf } from "./call.js";
 import { operationTable } from "./operation-table.js";
 import type { FusedState } from "./state.js";
@@ -16,8 +17,8 @@ interface Linked {
 const linked = new WeakMap<object, Promise<Linked>>();
 
 /**
- * Registers the fused operations with tfjs-core for the wasm backend and puts them before some stock kernels, or takes both away.
- * @param version of tfjs-backend-wasm, whose internals they use.
+ * Registers the fused operations with tfjs-core for the wasm backend and overrides some stock kernels, or undoes both.
+ * @param version the version of tfjs-backend-wasm, on whose internals they depend.
  */
 export async function useWasmFused(backend: WasmBackend, version: string, wanted: boolean): Promise<FusedState> {
   register(undefined);
@@ -25,7 +26,7 @@ export async function useWasmFused(backend: WasmBackend, version: string, wanted
   if (version !== testedVersion)
     return {
       active: false,
-      text: `they work inside tfjs-backend-wasm ${testedVersion}, not ${version}`,
+      text: `they need tfjs-backend-wasm ${testedVersion}, but ${version} is in use`,
       problem: true,
     };
   try {
@@ -47,11 +48,6 @@ async function link(backend: WasmBackend): Promise<Linked> {
     if (WebAssembly.validate(file)) return { library: await linkWasmLibrary(backend, file), build };
   }
   throw new Error("this engine has no SIMD in WebAssembly");
-}
-
-async function inflate(base64: string): Promise<ArrayBuffer> {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer();
 }
 
 function register(library: WasmLibrary | undefined): void {

@@ -9,51 +9,47 @@ import { findInstallation, type Installation } from "./installation.js";
 import { loadFusedLibrary, fusedText, type FusedLibrary } from "./fused-library.js";
 import { setupCommand } from "./setup-command.js";
 import { choosePrecision, precisionVariable, type Precision, type PrecisionRequest } from "../precision.js";
-import { findTfjsNode, loadTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
+import { hasTfjsNode, loadTfjsNode, tfjsNodePackage } from "./tfjs-node.js";
 
-/** What the native backend is, once loaded. */
+/** Facts about the loaded native backend. */
 export interface NativeFacts {
-  readonly tfjsNode: string;
   readonly installation: Installation;
-  /** For the whole process. */
+  /** The precision, which holds for the whole process. */
   readonly precision: Precision;
-  /** What is worth knowing about the precision. */
+  /** Notes about the precision. */
   readonly notes: readonly string[];
 }
 
 let loaded: NativeFacts | undefined;
 
-/** How to install the npm package without its own install script, which fetches an old TensorFlow or fails. */
-export const installCommand: string = `pnpm add ${tfjsNodePackage}@4.22.0 (or npm install --ignore-scripts ${tfjsNodePackage}@4.22.0)`;
-
 /**
  * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call only checks the precision.
- * @throws CoordTokError `backend` with the way out when it is not installed, not set up or does not load.
+ * @throws CoordTokError `backend`, with a remedy, if it is not set up or does not load.
  */
 export async function loadNative(request: PrecisionRequest): Promise<NativeFacts> {
   const mode = process.env[precisionVariable];
   const precision = choosePrecision(request, mode, loaded?.precision);
   if (loaded !== undefined) return loaded;
-  const { tfjsNode, installation } = await findNative();
+  const installation = await findNative();
   try {
-    await loadTfjsNode(tfjsNode, installation, precision);
+    await loadTfjsNode(installation, precision);
   } catch (thrown) {
     const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand}" again with the option force.`;
     throw new CoordTokError("backend", message, { cause: thrown });
   }
   const notes = precisionNotes(precision, mode);
-  loaded = { tfjsNode: tfjsNode.version, installation, precision, notes };
+  loaded = { installation, precision, notes };
   return loaded;
 }
 
 function precisionNotes(precision: Precision, mode: string | undefined): string[] {
   if (precision === "bf16" && lacksAmx())
-    return ["This processor has no AMX, so that bf16 changes neither results nor time here."];
+    return ["This processor has no AMX, so bf16 changes neither results nor speed here."];
   if (precision === "bf16" || mode === undefined || mode === "" || mode.toUpperCase() === "STRICT") return [];
-  return [`${precisionVariable}=${mode} is left out: this computes in fp32.`];
+  return [`${precisionVariable}=${mode} is ignored: this computes in fp32.`];
 }
 
-/** Whether this is an x64 processor that is known to have no matrix unit for bfloat16. */
+/** Tells whether this is an x64 processor known to have no matrix unit for bfloat16. */
 function lacksAmx(): boolean {
   if (process.arch !== "x64") return false;
   try {
@@ -63,22 +59,16 @@ function lacksAmx(): boolean {
   }
 }
 
-/** Finds the package and its installation without loading either. */
-export async function findNative(): Promise<{ tfjsNode: TfjsNodePackage; installation: Installation }> {
-  const tfjsNode = findTfjsNode();
-  if (tfjsNode === undefined)
-    throw new CoordTokError(
-      "backend",
-      `${tfjsNodePackage} is not installed; run ${installCommand}, then "${setupCommand}".`,
-    );
+/** Finds the installation without loading it. */
+export async function findNative(): Promise<Installation> {
   const installation = await findInstallation(cacheFolder());
   if ("missing" in installation)
     throw new CoordTokError("backend", `${sentence(installation.missing)}; run "${setupCommand}".`);
-  if (installation.tfjsNode !== tfjsNode.version) {
-    const message = `TensorFlow was set up for ${tfjsNodePackage} ${installation.tfjsNode}, but ${tfjsNode.version} is installed; run "${setupCommand}" again.`;
+  if (!hasTfjsNode(installation)) {
+    const message = `TensorFlow was set up by another version of CoordTok, without the JavaScript that goes with it; run "${setupCommand}" again.`;
     throw new CoordTokError("backend", message);
   }
-  return { tfjsNode, installation };
+  return installation;
 }
 
 function sentence(text: string): string {
@@ -88,12 +78,12 @@ function sentence(text: string): string {
 let fusedLibrary: FusedLibrary | { readonly problem: string } | undefined;
 
 /**
- * Registers the fused operations of the installation with the native backend, once that is loaded and selected, or removes them.
- * @returns whether they are in use, and which build or why not.
+ * Registers the fused operations of the installation with the native backend, which must be loaded and selected, or removes them.
+ * @returns whether they are in use, with the build or the reason why not.
  */
 export function useNativeFused(wanted: boolean): FusedState {
   const native = backend() as unknown as { isUsingGpuDevice: boolean };
-  // Loaded even where its operations are not wanted: it also keeps glibc from giving freed tensors back to the system.
+  // The library is loaded even if its operations are not wanted: it also keeps glibc from returning freed tensors to the system.
   if (loaded !== undefined && !native.isUsingGpuDevice)
     fusedLibrary ??= loadFusedLibrary(loaded.installation.directory);
   if (!wanted || loaded === undefined) {
@@ -106,12 +96,12 @@ export function useNativeFused(wanted: boolean): FusedState {
   return { active: true, text: fusedText(fusedLibrary) };
 }
 
-/** Versions of what the loaded native backend is made of. */
+/** Returns the versions of the components of the loaded native backend. */
 export function nativeVersions(): Readonly<Record<string, string>> {
-  return { [tfjsNodePackage]: loaded?.tfjsNode ?? "", TensorFlow: nativeDevices().version };
+  return { [tfjsNodePackage]: loaded?.installation.tfjsNode ?? "", TensorFlow: nativeDevices().version };
 }
 
-/** TensorFlow's version and what it computes on, once the native backend is loaded and selected. */
+/** Returns TensorFlow's version and its devices. The native backend must be loaded and selected. */
 export function nativeDevices(): { readonly version: string; readonly devices: readonly string[] } {
   const native = backend() as unknown as { isUsingGpuDevice: boolean; binding: { TF_Version: string } };
   const threads = availableParallelism();

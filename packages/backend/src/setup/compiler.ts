@@ -4,31 +4,30 @@ import { basename, dirname, join } from "node:path";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
 import { findProgram, lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import { addonName } from "../node/installation.js";
-import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { fetchWheel, type FetchOptions } from "./download.js";
 import { limits } from "./limits.js";
 import type { WheelPlatform } from "./platform.js";
 import { openWheel } from "./wheel.js";
 
-/** A C++ compiler that can be started. */
+/** A working C++ compiler. */
 export interface Compiler {
   readonly command: string;
   readonly prefix: readonly string[];
-  /** How reports name it, such as `g++` or `ziglang 0.17.1`. */
+  /** Its name in reports, such as `g++` or `ziglang 0.17.1`. */
   readonly name: string;
-  /** What it needs in its environment. */
+  /** The environment it needs. */
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The compiler that is fetched where none is found: C++ with its libraries in one wheel. */
+/** The compiler that is downloaded if none is found: C++ with its libraries in one wheel. */
 export const ziglang = { requirement: "ziglang==0.17.1", name: "ziglang 0.17.1" } as const;
 
-/** Finds a C++ compiler: `$CXX` if set, else `c++`, `g++` or `clang++` on `PATH`, the first that starts. */
+/** Finds a C++ compiler: the first of `$CXX`, if set, and `c++`, `g++` and `clang++` on `PATH` that works. */
 export async function findCompiler(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Compiler | undefined> {
   const asked = env["CXX"]?.trim();
   for (const name of [...(asked === undefined || asked === "" ? [] : [asked]), "c++", "g++", "clang++"]) {
     const command = await findProgram(name, env);
-    // On a Mac without its command line tools the programs exist and do nothing but say so.
+    // On a Mac without the command line tools these programs exist, but only print that the tools are missing.
     if (command === undefined) continue;
     const { exitCode } = await runProgram(command, ["--version"], { env, signal, limit: limits.answer });
     if (exitCode === 0) return { command, prefix: [], name: basename(name), env };
@@ -37,7 +36,7 @@ export async function findCompiler(env: NodeJS.ProcessEnv, signal?: AbortSignal)
 }
 
 /**
- * Fetches the Zig compiler and unpacks it into a folder.
+ * Downloads the Zig compiler and unpacks it into a folder.
  * @throws CoordTokError `setup`, `aborted`.
  */
 export async function fetchZig(folder: string, options: FetchOptions): Promise<Compiler> {
@@ -56,7 +55,7 @@ export async function fetchZig(folder: string, options: FetchOptions): Promise<C
   if (command === undefined)
     throw new CoordTokError(
       "setup",
-      `${ziglang.name} came without its compiler; install a C++ compiler (Debian: apt install g++) instead.`,
+      `The wheel of ${ziglang.name} contains no compiler; install a C++ compiler (Debian: apt install g++) instead.`,
     );
   const cache = join(folder, "cache");
   return {
@@ -68,31 +67,29 @@ export async function fetchZig(folder: string, options: FetchOptions): Promise<C
 }
 
 /**
- * Compiles the add-on sources of `@tensorflow/tfjs-node-gpu` against the TensorFlow unpacked in a folder, into that folder.
- * @throws CoordTokError `setup` with the compiler's last lines as details, `aborted`.
+ * Compiles the add-on of `@tensorflow/tfjs-node-gpu` against the TensorFlow unpacked in a folder; the add-on goes to the same folder.
+ * @throws CoordTokError `setup`, with the compiler's last lines as details; `aborted`.
  */
 export async function compileAddon(
   compiler: Compiler,
-  tfjsNode: TfjsNodePackage,
+  sourceFolder: string,
   platform: WheelPlatform,
   folder: string,
   options: LongCallOptions = {},
 ): Promise<void> {
-  const sources = (await readdir(join(tfjsNode.directory, "binding")).catch(() => [])).filter((name) =>
-    name.endsWith(".cc"),
-  );
+  const sources = (await readdir(join(sourceFolder, "binding")).catch(() => [])).filter((name) => name.endsWith(".cc"));
   if (sources.length === 0)
     throw new CoordTokError(
       "setup",
-      `"${tfjsNode.directory}" lacks the add-on's sources (binding/*.cc); install the package again.`,
+      `"${sourceFolder}" lacks the add-on's sources (binding/*.cc); install the package again.`,
     );
   const progress = { task: `compile the add-on with ${compiler.name}`, total: 1, unit: "files" };
   options.onProgress?.({ ...progress, done: 0 });
   const nodeHeaders = join(dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")), "include");
   const args = [...compiler.prefix, "-O2", "-std=c++17", ...platform.linkArguments];
   args.push("-DNAPI_VERSION=8", "-DBUILDING_NODE_EXTENSION");
-  args.push("-I", nodeHeaders, "-I", tfjsNode.directory, "-I", join(folder, "tensorflow", "include"));
-  args.push(...sources.map((name) => join(tfjsNode.directory, "binding", name)));
+  args.push("-I", nodeHeaders, "-I", sourceFolder, "-I", join(folder, "tensorflow", "include"));
+  args.push(...sources.map((name) => join(sourceFolder, "binding", name)));
   args.push("-o", join(folder, addonName), ...platform.libraries.map((library) => join(folder, library)));
   const { env } = compiler;
   const ran = await runProgram(compiler.command, args, {

@@ -16,9 +16,8 @@ import type { FusedState } from "../fused/state.js";
 import { loadBackend } from "../load.js";
 import { findInstallation, type Installation } from "../node/installation.js";
 import { fusedProblem } from "../node/fused-library.js";
-import { findNative, installCommand } from "../node/native.js";
+import { findNative } from "../node/native.js";
 import { setupCommand } from "../node/setup-command.js";
-import { findTfjsNode, type TfjsNodePackage } from "../node/tfjs-node.js";
 import { findCompiler, ziglang } from "./compiler.js";
 import { limits } from "./limits.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
@@ -26,63 +25,61 @@ import { findPip } from "./python.js";
 import { selfTest } from "./self-test.js";
 import { freeBytes } from "./sizes.js";
 
-/** What is set up, without trying anything. */
+/** The installation of TensorFlow as found on disk, without loading it. */
 export interface SetupDescription {
   /** The cache folder; it need not exist. */
   readonly cache: string;
-  /** Such as `linux-x64`. */
+  /** The platform, such as `linux-x64`. */
   readonly platform: string;
-  /** The npm package whose add-on is compiled. */
-  readonly tfjsNode: TfjsNodePackage | undefined;
   /** The TensorFlow in use. */
   readonly installation: Installation | undefined;
-  /** Why there is none, with the way out. */
+  /** Why it cannot be used, with a remedy; undefined if it can. */
   readonly problem: string | undefined;
 }
 
-/** Something that was looked for: what was found, or why nothing. */
+/** The result of looking for something. */
 export interface Finding {
-  /** Whether it is there. */
+  /** Whether it was found. */
   readonly found: boolean;
   /** What was found, or what is missing and what to do. */
   readonly text: string;
 }
 
-/** What one backend is like here. */
+/** The result of trying one backend. */
 export interface BackendFinding {
-  /** Which backend. */
+  /** The backend. */
   readonly name: BackendName;
   /** Whether it loads and has the kernels that training needs. */
   readonly loads: boolean;
   /** What it computes on, or why it does not load and how to get it. */
   readonly text: string;
-  /** Whether its fused operations can be used, or why not; absent where the backend has none or does not load. */
+  /** Whether its fused operations can be used, or why not; absent if the backend has none or does not load. */
   readonly fused?: FusedState;
-  /** Speed of a product of 1024×1024 matrices in 1e9 operations a second, where it was measured. */
+  /** The speed of a product of 1024×1024 matrices in 1e9 operations per second, if measured. */
   readonly gigaflops?: number;
 }
 
-/** Everything that decides which backends work on this machine. */
+/** A report on everything that decides which backends work on this machine. */
 export interface DoctorReport extends SetupDescription {
   /** Node's version, such as `v20.20.2`. */
   readonly node: string;
-  /** Bytes left on the disk of the cache folder. */
+  /** The free space on the disk of the cache folder, in bytes; undefined if unknown. */
   readonly freeBytes: number | undefined;
-  /** Bytes that the cache folder holds. */
+  /** The size of the cache folder, in bytes. */
   readonly cachedBytes: number;
-  /** The pip that would fetch wheels. */
+  /** The pip that would download wheels. */
   readonly pip: Finding;
-  /** A C++ compiler, to build the addon. */
+  /** A C++ compiler, to build the add-on. */
   readonly compiler: Finding;
   /** An NVIDIA driver, for the GPU wheel. */
   readonly nvidia: Finding;
-  /** Every backend, loadable or not. */
+  /** All backends, whether they load or not. */
   readonly backends: readonly BackendFinding[];
-  /** What could be done, one sentence each; empty when all is well. */
+  /** Advice, one sentence each; empty if there is nothing to do. */
   readonly advice: readonly string[];
 }
 
-/** What the cache folder holds for this platform. Takes milliseconds and loads nothing. */
+/** Describes what the cache folder holds for this platform. It takes milliseconds and loads nothing. */
 export async function describeSetup(): Promise<SetupDescription> {
   const cache = cacheFolder();
   const found = await findInstallation(cache);
@@ -93,7 +90,6 @@ export async function describeSetup(): Promise<SetupDescription> {
   return {
     cache,
     platform: platformName(),
-    tfjsNode: findTfjsNode(),
     installation: "missing" in found ? undefined : found,
     problem,
   };
@@ -105,8 +101,9 @@ const doctorReportOptionNames: OptionNames<LongCallOptions & { readonly python?:
 };
 
 /**
- * Looks at everything that decides which backends work here and tries each of them; the native one in a process of its own.
- * Nothing is changed, and the backend that was selected before is selected again. Takes some seconds.
+ * Checks everything that decides which backends work here and tries each of them, the native one in a separate process.
+ * It changes nothing and selects the previous backend again. It takes several seconds.
+ * @param options.python the Python whose pip is checked (default: as in setup).
  * @throws CoordTokError `aborted`.
  */
 export async function doctorReport(
@@ -151,14 +148,14 @@ function notFound(thrown: unknown): Finding {
 }
 
 async function tryNative(
-  { installation, tfjsNode, problem }: SetupDescription,
+  { installation, problem }: SetupDescription,
   options: LongCallOptions,
 ): Promise<BackendFinding> {
   const name = "tensorflow";
-  if (problem !== undefined || installation === undefined || tfjsNode === undefined)
+  if (problem !== undefined || installation === undefined)
     return { name, loads: false, text: problem ?? `Run "${setupCommand}".` };
   try {
-    const { devices, gigaflops } = await selfTest(installation.directory, tfjsNode, process.env, {
+    const { devices, gigaflops } = await selfTest(installation.directory, process.env, {
       signal: options.signal,
     });
     const text = `TensorFlow ${installation.tensorflow} on ${devices.join("; ")}`;
@@ -190,7 +187,7 @@ async function tryBackend(name: BackendName, { signal }: LongCallOptions): Promi
 
 async function compilerFinding({ signal }: LongCallOptions): Promise<Finding> {
   const compiler = await findCompiler(process.env, signal);
-  if (compiler === undefined) return { found: false, text: `no C++ compiler; setup fetches ${ziglang.name} instead` };
+  if (compiler === undefined) return { found: false, text: `no C++ compiler; setup downloads ${ziglang.name} instead` };
   const { stdout } = await runProgram(compiler.command, [...compiler.prefix, "--version"], {
     signal,
     limit: limits.answer,
@@ -209,12 +206,11 @@ function hasGpu(devices: readonly string[]): boolean {
 }
 
 function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends: readonly BackendFinding[]): string[] {
-  const { installation, problem, tfjsNode } = description;
+  const { installation, problem } = description;
   const advice: string[] = [];
   const native = backends.find(({ name }) => name === "tensorflow");
   const usesGpu = native?.text.includes("GPU") === true;
-  if (tfjsNode === undefined) advice.push(`For the native backend run ${installCommand}, then "${setupCommand}".`);
-  else if (problem !== undefined) advice.push(problem);
+  if (problem !== undefined) advice.push(problem);
   else if (native?.loads === false) advice.push(native.text);
   else if (native?.fused?.active === false && !usesGpu)
     advice.push(
@@ -226,7 +222,7 @@ function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends
     );
   if (installation?.device === "gpu" && driver.present && native?.loads === true && !usesGpu)
     advice.push(
-      `There is an NVIDIA driver, but TensorFlow does not use the GPU; run with TF_CPP_MIN_LOG_LEVEL=0 to read why (an old driver as a rule: ${driverHelp}).`,
+      `There is an NVIDIA driver, but TensorFlow does not use the GPU; run with TF_CPP_MIN_LOG_LEVEL=0 to see why (usually an old driver: ${driverHelp}).`,
     );
   if (installation?.device === "cpu" && driver.present && platformName() === "linux-x64")
     advice.push(

@@ -14,14 +14,12 @@ afterEach(() => made?.remove());
 const source = (path: string): string => new URL(path, import.meta.url).href;
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
-/** A setup of this machine in a process of its own, which can be killed. */
+/** A setup of the fake machine in a separate process, which can be killed. */
 function startSetup({ root, cache, world }: FakeMachine): ReturnType<typeof spawn> {
-  const { directory } = world.findTfjsNode() ?? { directory: "" };
   const code = `
     import { setupIn } from ${JSON.stringify(source("./setup.ts"))};
-    const world = { ...${JSON.stringify({ env: world.env, machine: world.machine, knownWheels: world.knownWheels })},
+    const world = { ...${JSON.stringify({ env: world.env, machine: world.machine, knownWheels: world.knownWheels, tfjsNodeSum: world.tfjsNodeSum })},
       freeBytes: async () => 1e12,
-      findTfjsNode: () => ({ directory: ${JSON.stringify(directory)}, main: "", version: "4.22.0" }),
       selfTest: async () => ({ tensorflow: "2.18.1", devices: ["made up"], gigaflops: 1 }) };
     await setupIn(world, { cacheDir: ${JSON.stringify(cache)} });`;
   const args = ["--import", tsx, "--conditions=@coordtok/source", "--input-type=module", "-e", code];
@@ -44,7 +42,7 @@ describe("setup killed with SIGKILL", () => {
     ["while the compiler runs", { FAKE_COMPILER: `${mark}/bin/sleep 30` }, 1],
   ];
 
-  it.each(stages)("%s starts over cleanly", async (_title, env, downloads) => {
+  it.each(stages)("%s starts over cleanly", { timeout: 240_000 }, async (_title, env, downloads) => {
     const machine = (made = fakeMachine(env));
     const child = startSetup(machine);
     await until("the stage", () => existsSync(join(machine.root, "reached")));

@@ -3,6 +3,7 @@ import {
   randomNormal,
   sum,
   grad,
+  setBackend,
   valueAndGrad,
   type Rank,
   type Tensor,
@@ -10,25 +11,30 @@ import {
 } from "@tensorflow/tfjs-core";
 import { messageOf } from "@coordtok/core";
 import { selfAttention } from "@coordtok/core/nn";
+// Registers the gradients of the stock operations.
+import "@coordtok/core/train";
 import { registerNativeFused } from "../fused/native.js";
 import { loadFusedLibrary } from "../node/fused-library.js";
 import { readInstallation } from "../node/installation.js";
 import { nativeDevices } from "../node/native.js";
-import { findTfjsNode, loadTfjsNode } from "../node/tfjs-node.js";
+import { loadTfjsNode } from "../node/tfjs-node.js";
 import type { SelfTestReport } from "./self-test.js";
 
-/** Run as a program with what to test, the folder to test and that of tfjs-node-gpu; prints one line of JSON. */
-async function main(what: string, directory: string, tfjsNodeManifest: string): Promise<SelfTestReport> {
+/**
+ * The self-test, which runs as a program and prints one line of JSON.
+ * @param what the test, `products` or `fused`.
+ * @param directory the installation to test.
+ */
+async function main(what: string, directory: string): Promise<SelfTestReport> {
   const installation = await readInstallation(directory);
-  const tfjsNode = findTfjsNode(tfjsNodeManifest);
   if ("missing" in installation) throw new Error(installation.missing);
-  if (tfjsNode === undefined) throw new Error(`${tfjsNodeManifest} is gone`);
-  await loadTfjsNode(tfjsNode, installation, "fp32");
+  await loadTfjsNode(installation, "fp32");
+  if (!(await setBackend("tensorflow"))) throw new Error("the backend could not be started");
   const measured = what === "fused" ? { gigaflops: 0, maxError: await fusedError(directory) } : await measure();
   return { ok: true, ...measured, devices: nativeDevices().devices, tensorflow: nativeDevices().version };
 }
 
-/** The largest difference of the fused attention and its gradient to the composite ones, both over their largest number. */
+/** The largest error of the fused attention and its gradient against the composite ones, relative to their largest values. */
 async function fusedError(directory: string): Promise<number> {
   const library = loadFusedLibrary(directory);
   if ("problem" in library) throw new Error(library.problem);
@@ -63,7 +69,7 @@ async function measure(): Promise<{ gigaflops: number; maxError: number }> {
   return { gigaflops, maxError: Math.max(await productError(a, b, size), await gradientError(a, b, size)) };
 }
 
-/** The largest difference of some entries of the product to the same sums in float64. */
+/** The largest error of some entries of the product against the same sums in float64. */
 async function productError(a: Tensor, b: Tensor, size: number): Promise<number> {
   const [left, right, product] = await Promise.all([a.data(), b.data(), matMul(a, b).data()]);
   let worst = 0;
@@ -76,7 +82,7 @@ async function productError(a: Tensor, b: Tensor, size: number): Promise<number>
   return worst;
 }
 
-/** The gradient of the sum of a·b with respect to a has the row sums of b in every row. */
+/** The largest error of the gradient of the sum of a·b with respect to a, every row of which holds the row sums of b. */
 async function gradientError(a: Tensor, b: Tensor, size: number): Promise<number> {
   const gradient = await grad((x) => sum(matMul(x, b)))(a).data();
   const values = await b.data();
@@ -89,8 +95,8 @@ async function gradientError(a: Tensor, b: Tensor, size: number): Promise<number
   return worst;
 }
 
-const [what = "", directory = "", manifest = ""] = process.argv.slice(2);
-const report: SelfTestReport = await main(what, directory, manifest).catch((thrown: unknown) => ({
+const [what = "", directory = ""] = process.argv.slice(2);
+const report: SelfTestReport = await main(what, directory).catch((thrown: unknown) => ({
   ok: false,
   reason: messageOf(thrown),
 }));

@@ -1,18 +1,16 @@
-import { join } from "node:path";
 import { CoordTokError, type LongCallOptions, type NamedOptions } from "@coordtok/core";
 import { lastLinesOf, ownProgram, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
-import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { limits } from "./limits.js";
 
-/** What the child process of the self-test prints. */
+/** The report that the child process of the self-test prints. */
 export type SelfTestReport =
   | {
       readonly ok: true;
       readonly tensorflow: string;
       readonly devices: readonly string[];
-      /** Speed of a product of two 1024×1024 matrices in 1e9 float32 operations a second. */
+      /** The speed of a product of two 1024×1024 matrices in 1e9 float32 operations per second. */
       readonly gigaflops: number;
-      /** Largest error of the product and its gradient against float64. */
+      /** The largest error of the product and its gradient against float64. */
       readonly maxError: number;
     }
   | { readonly ok: false; readonly reason: string };
@@ -24,17 +22,16 @@ export interface SelfTestResult {
 }
 
 /**
- * Loads an installation in a fresh process of the running Node, multiplies two matrices and takes a gradient.
- * @throws CoordTokError `setup` when it does not load or computes wrongly, `aborted`.
+ * Loads an installation in a separate Node process, multiplies two matrices and computes a gradient.
+ * @throws CoordTokError `setup` if it does not load or computes wrongly, `aborted`.
  */
 export async function selfTest(
   directory: string,
-  tfjsNode: TfjsNodePackage,
   env: NodeJS.ProcessEnv,
   options: LongCallOptions = {},
 ): Promise<SelfTestResult> {
   options.onProgress?.({ task: "self-test", done: 0, total: 1, unit: "products" });
-  const { report, ran } = await runChild("products", directory, tfjsNode, env, options);
+  const { report, ran } = await runChild("products", directory, env, options);
   if (!report.ok) throw selfTestError(report.reason, lastLinesOf(ran));
   if (!(report.maxError < 1e-3)) {
     const message = `TensorFlow loads but computes wrongly (error ${report.maxError.toExponential(1)} in a product); run setup again from scratch, or choose another version.`;
@@ -45,16 +42,15 @@ export async function selfTest(
 }
 
 /**
- * Loads the fused operations of an installation in a fresh process and compares one with composite operations.
- * @throws CoordTokError `setup` when they do not load or compute wrongly, `aborted`.
+ * Loads the fused operations of an installation in a separate process and compares one of them with composite operations.
+ * @throws CoordTokError `setup` if they do not load or compute wrongly, `aborted`.
  */
 export async function fusedTest(
   directory: string,
-  tfjsNode: TfjsNodePackage,
   env: NodeJS.ProcessEnv,
   options: LongCallOptions = {},
 ): Promise<void> {
-  const { report, ran } = await runChild("fused", directory, tfjsNode, env, options);
+  const { report, ran } = await runChild("fused", directory, env, options);
   if (!report.ok)
     throw new CoordTokError("setup", `they do not work here (${report.reason}).`, { details: lastLinesOf(ran) });
   if (!(report.maxError < 1e-5))
@@ -64,16 +60,10 @@ export async function fusedTest(
 async function runChild(
   what: "products" | "fused",
   directory: string,
-  tfjsNode: TfjsNodePackage,
   env: NodeJS.ProcessEnv,
   { signal }: LongCallOptions,
 ): Promise<{ report: SelfTestReport; ran: ProgramResult }> {
-  const args = [
-    ...ownProgram(import.meta.url, "setup/self-test-child"),
-    what,
-    directory,
-    join(tfjsNode.directory, "package.json"),
-  ];
+  const args = [...ownProgram(import.meta.url, "setup/self-test-child"), what, directory];
   const ran = await runProgram(process.execPath, args, {
     env: { ...env, NODE_OPTIONS: "" },
     signal,
@@ -87,7 +77,7 @@ function parseReport(ran: ProgramResult): SelfTestReport {
   try {
     return JSON.parse(line) as SelfTestReport;
   } catch {
-    return { ok: false, reason: lastLinesOf(ran).at(-1) ?? programProblem(ran) ?? "it said nothing" };
+    return { ok: false, reason: lastLinesOf(ran).at(-1) ?? programProblem(ran) ?? "it printed nothing" };
   }
 }
 
@@ -97,7 +87,7 @@ function selfTestError(reason: string, details: readonly string[]): CoordTokErro
   const glibc = /version [`'"]?(?<library>GLIBC(?:XX)?_[\d.]+)'? not found/.exec(reason)?.groups?.["library"];
   if (glibc !== undefined)
     return make(
-      `This TensorFlow needs ${glibc}, which this system's C library is too old for; choose an older version, or use a newer system or image.`,
+      `This TensorFlow needs ${glibc}, but this system's C library is older; choose an older version, or use a newer system or image.`,
       { tensorflow: "2.18.1" },
     );
   const library = /(?<library>lib[\w.+-]+): cannot open shared object file/.exec(reason)?.groups?.["library"];

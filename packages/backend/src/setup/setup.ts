@@ -5,8 +5,7 @@ import { checkOptions, CoordTokError, longCallOptionNames, throwIfAborted, type 
 import { cacheFolder, checkFiles, useInstalled } from "@coordtok/core/node";
 import { findInstallation, installationsFolder, type Installation } from "../node/installation.js";
 import { fusedProblem } from "../node/fused-library.js";
-import { installCommand } from "../node/native.js";
-import { findTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "../node/tfjs-node.js";
+import { hasTfjsNode } from "../node/tfjs-node.js";
 import { isInstallation, lockInstallations, removeEntries, setupError } from "./cache.js";
 import { findCompiler } from "./compiler.js";
 import { buildFusedLibrary } from "./kernels.js";
@@ -18,9 +17,10 @@ import { thisMachine, wheelPlatform, type WheelPlatform } from "./platform.js";
 import { fusedTest, selfTest } from "./self-test.js";
 import { bytesText, freeBytes } from "./sizes.js";
 import { stageInstallation } from "./stage.js";
+import { addTfjsNode, tfjsNodeSum } from "./tfjs-node-files.js";
 
 function thisWorld(): SetupWorld {
-  return { env: process.env, machine: thisMachine(), knownWheels, freeBytes, findTfjsNode, selfTest, fusedTest };
+  return { env: process.env, machine: thisMachine(), knownWheels, freeBytes, tfjsNodeSum, selfTest, fusedTest };
 }
 
 /** The names of the options of {@link setupTensorflow}. */
@@ -36,28 +36,22 @@ export const setupOptionNames: OptionNames<SetupOptions> = {
 };
 
 /**
- * Makes the native backend work on a current TensorFlow: fetches its wheel through pip, takes the libraries and headers out,
- * compiles the add-on sources of `@tensorflow/tfjs-node-gpu` against them, checks the result in a process of its own and keeps it
- * in the cache folder. Nothing else on the machine changes. A second call finds everything done; a call that was stopped at
- * any point starts over, using the wheels that were complete; two calls at once wait for each other.
- * @throws CoordTokError `setup` with the way out, `config` for options that mean nothing, `aborted`.
+ * Sets up the native backend on a current TensorFlow: downloads its wheel through pip, extracts the libraries and headers,
+ * downloads `@tensorflow/tfjs-node-gpu` through npm, compiles its add-on against them, tests the result in a separate process and keeps
+ * it, with the package's JavaScript, in the cache folder. Nothing else on the machine changes. A second call does nothing; a call after an interrupted one
+ * starts over but reuses complete wheels; two calls at once wait for each other.
+ * @throws CoordTokError `setup`, with a remedy; `config` for invalid options; `aborted`.
  */
 export async function setupTensorflow(options: SetupOptions = {}): Promise<SetupReport> {
   checkOptions(options, setupOptionNames, "setupTensorflow");
   return setupIn(thisWorld(), options);
 }
 
-/** {@link setupTensorflow} in a world that is not this machine. */
+/** As {@link setupTensorflow}, in the given surroundings. */
 export async function setupIn(world: SetupWorld, options: SetupOptions): Promise<SetupReport> {
   const started = performance.now();
   const { env, machine } = world;
   const platform = wheelPlatform(machine);
-  const tfjsNode = world.findTfjsNode();
-  if (tfjsNode === undefined)
-    throw new CoordTokError(
-      "setup",
-      `${tfjsNodePackage} is not installed, and its add-on is what is set up; run ${installCommand} first.`,
-    );
   if (options.wheel !== undefined) await checkReadable(options.wheel);
   const cache = options.cacheDir ?? cacheFolder(env);
   let driver: Promise<NvidiaDriver> | undefined;
@@ -67,7 +61,7 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     const plan = await makePlan(options, platform, machine, installed, findDriver);
     return {
       plan,
-      done: installed !== undefined && satisfies(installed, plan, tfjsNode.version) ? installed : undefined,
+      done: installed !== undefined && satisfies(installed, plan) ? installed : undefined,
     };
   };
   const finish = (installation: Installation, alreadySetUp: boolean): SetupReport => ({
@@ -76,8 +70,8 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     seconds: (performance.now() - started) / 1000,
   });
   const before = await look();
-  const isComplete = ({ directory }: Installation): boolean =>
-    options.force !== true && fusedProblem(directory) === undefined;
+  const isComplete = (installation: Installation): boolean =>
+    options.force !== true && hasTfjsNode(installation) && fusedProblem(installation.directory) === undefined;
   if (before.done !== undefined && isComplete(before.done)) return finish(before.done, true);
   await noteDriver(before.plan, findDriver, options);
   const unlock = await lockInstallations(installationsFolder(cache), options);
@@ -86,32 +80,33 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     if (now.done !== undefined && isComplete(now.done)) return finish(now.done, true);
     const othersWork = now.done !== undefined && now.done.directory !== before.done?.directory;
     if (now.done !== undefined && (options.force !== true || othersWork)) {
-      await addFusedLibrary(now.done, tfjsNode, platform, world, options);
-      return finish(now.done, false);
+      const { wheel } = now.plan;
+      const whole = hasTfjsNode(now.done) ? now.done : await addTfjsNode(now.done, { world, wheel }, options);
+      if (fusedProblem(whole.directory) !== undefined) await addFusedLibrary(whole, platform, world, options);
+      return finish(whole, false);
     }
-    const installation = await makeInstallation(now.plan, tfjsNode, cache, world, options);
+    const installation = await makeInstallation(now.plan, cache, world, options);
     return finish(installation, false);
   } finally {
     await unlock();
   }
 }
 
-/** Compiles the fused operations into an installation that lacks them or has those of another version. */
+/** Compiles the fused operations into an installation that lacks them for this version and processor. */
 async function addFusedLibrary(
   { directory }: Installation,
-  tfjsNode: TfjsNodePackage,
   platform: WheelPlatform,
   world: SetupWorld,
   options: SetupOptions,
 ): Promise<void> {
   const compiler = await findCompiler(world.env, options.signal);
-  if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, tfjsNode, directory, world }, options);
+  if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, directory, world }, options);
   options.onNote?.(
-    "There is no C++ compiler to compile the fused operations with, so computing is slower; install one (Debian: apt install g++), or set up anew by force, which fetches one.",
+    "There is no C++ compiler for the fused operations, so computing is slower; install one (Debian: apt install g++), or force a new setup, which downloads one.",
   );
 }
 
-/** The installation in use, if its files are what was set up. */
+/** Finds the installation in use, if its files are intact. */
 async function findIntact(
   cache: string,
   platform: string,
@@ -124,7 +119,7 @@ async function findIntact(
 
 async function checkReadable(wheel: string): Promise<void> {
   await access(wheel).catch((thrown: unknown) => {
-    const message = `There is no wheel "${wheel}" that can be read; give the path of one (.whl).`;
+    const message = `The wheel "${wheel}" cannot be read; give the path of a readable .whl file.`;
     throw new CoordTokError("setup", message, { cause: thrown, options: { wheel: undefined } });
   });
 }
@@ -145,7 +140,6 @@ async function noteDriver(
 /** Builds everything in a staging folder, then renames it and points to it. */
 async function makeInstallation(
   plan: SetupPlan,
-  tfjsNode: TfjsNodePackage,
   cache: string,
   world: SetupWorld,
   options: SetupOptions,
@@ -157,7 +151,7 @@ async function makeInstallation(
   await removeEntries(folder, (entry) => entry.startsWith(".unfinished-"));
   try {
     await mkdir(staging);
-    await stageInstallation({ plan, tfjsNode, staging, folder, world, options });
+    await stageInstallation({ plan, staging, folder, world, options });
     throwIfAborted(options.signal);
     await rename(staging, join(folder, name));
     await useInstalled(folder, plan.platform.name, name);
@@ -171,7 +165,10 @@ async function makeInstallation(
   );
   const installation = await findInstallation(cache, plan.platform.name);
   if ("missing" in installation)
-    throw new CoordTokError("setup", `What was set up is gone already (${installation.missing}); run setup again.`);
+    throw new CoordTokError(
+      "setup",
+      `The new installation has already disappeared (${installation.missing}); run setup again.`,
+    );
   const kept = installation.files.reduce((sum, file) => sum + file.bytes, 0);
   options.onNote?.(
     `Kept ${bytesText(kept)} in "${installation.directory}"${plan.wheel === undefined ? "; the downloaded wheels were deleted" : ""}.`,

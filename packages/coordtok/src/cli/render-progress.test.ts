@@ -26,6 +26,23 @@ describe("progress", () => {
     expect(stream.output).not.toContain("\n");
   });
 
+  it.each([
+    [75, /^Train {2}\[={4} {4}\] {3}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left {2}loss 0\.1234$/],
+    [60, /^Train {2}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left {2}loss 0\.1234$/],
+    [50, /^Train {2}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left$/],
+    [32, /^Train {2}50 % {2}2\.0\/s {2}50 s left$/],
+  ])("at %i columns keeps rate and time left, and gives up the bar first", (columns, line) => {
+    const stream = Object.assign(recorder(true), { columns });
+    let clock = 0;
+    const { onProgress } = createProgressRenderer({ stream, now: () => clock });
+    onProgress({ task: "train", done: 0, total: 200, unit: "steps", detail: "loss 0.1234" });
+    clock = 50_000;
+    onProgress({ task: "train", done: 100, total: 200, unit: "steps", detail: "loss 0.1234" });
+    const drawn = stream.output.split("\r").at(-1)!.replace("\u001B[K", "");
+    expect(drawn.length).toBeLessThan(columns);
+    expect(drawn).toMatch(line);
+  });
+
   it("ends a task with its whole time and a new line", () => {
     const stream = recorder(true);
     let clock = 0;
@@ -37,7 +54,7 @@ describe("progress", () => {
     expect(stream.output.endsWith("\n")).toBe(true);
   });
 
-  it("elsewhere is a plain line every five seconds and one at the end", () => {
+  it("without a terminal is a plain line every five seconds and one at the end", () => {
     const stream = recorder(false);
     let clock = 0;
     const { onProgress } = createProgressRenderer({ stream, now: () => clock });
@@ -47,7 +64,7 @@ describe("progress", () => {
     expect(stream.output).not.toContain("\r");
   });
 
-  it("counts bytes in their units and does not guess what nobody knows", () => {
+  it("formats bytes with units and does not guess an unknown total", () => {
     const stream = recorder(false);
     let clock = 0;
     const { onProgress, finish } = createProgressRenderer({ stream, now: () => clock });
@@ -58,7 +75,7 @@ describe("progress", () => {
     expect(stream.output).toBe("Download  3.0 MB  1.5 MB/s\n");
   });
 
-  it("says nothing when quiet", () => {
+  it("prints nothing when quiet", () => {
     const stream = recorder(true);
     const { onProgress, finish } = createProgressRenderer({ stream, quiet: true });
     onProgress({ task: "train", done: 1, total: 2, unit: "steps" });

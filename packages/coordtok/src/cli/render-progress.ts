@@ -1,7 +1,7 @@
-import { bytesText, durationText } from "@coordtok/core/text";
+import { bytesText, durationText, plainText } from "@coordtok/core/text";
 import type { OnProgress, ProgressEvent } from "@coordtok/core";
 
-/** Where progress is drawn: standard error, or anything like it. */
+/** The stream that progress is drawn on: standard error, or anything like it. */
 export interface ProgressStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
@@ -11,7 +11,7 @@ export interface ProgressStream {
 /** How progress is drawn. */
 export interface ProgressOptions {
   readonly stream: ProgressStream;
-  /** Draw nothing at all. */
+  /** Whether to draw nothing at all. */
   readonly quiet?: boolean;
   /** The clock in milliseconds, replaceable for tests. */
   readonly now?: () => number;
@@ -20,17 +20,18 @@ export interface ProgressOptions {
 /** Draws the progress of long calls. */
 export interface ProgressRenderer {
   readonly onProgress: OnProgress;
-  /** Writes whole lines without tearing the bar: it is wiped first and drawn again with the next event. */
+  /** Writes whole lines without tearing the bar, which is erased first and redrawn with the next event. */
   readonly writeLines: (text: string) => void;
-  /** Ends the task on display, so that what follows starts on a line of its own. */
+  /** Ends the current task, so that what follows starts on a new line. */
   readonly finish: () => void;
 }
 
-/** On a terminal a bar is drawn anew at most ten times a second. */
+/** The shortest time between two redraws of the bar on a terminal. */
 const redrawMilliseconds = 100;
-/** Elsewhere one plain line is written every so often. */
+/** The time between two plain lines without a terminal. */
 const plainMilliseconds = 5000;
-const barWidth = 24;
+/** Widths of the bar; on a narrow terminal it gives way to the numbers. */
+const barWidths = [24, 16, 8, 0] as const;
 
 interface Task {
   readonly name: string;
@@ -40,7 +41,7 @@ interface Task {
   drawnAt: number;
 }
 
-/** A bar with rate and time left on a terminal, a plain line every five seconds otherwise, nothing when quiet. */
+/** Creates a renderer: a bar with rate and time left on a terminal, otherwise a plain line every five seconds, nothing when quiet. */
 export function createProgressRenderer(options: ProgressOptions): ProgressRenderer {
   const { stream, quiet = false, now = () => performance.now() } = options;
   const onTerminal = stream.isTTY === true;
@@ -53,9 +54,12 @@ export function createProgressRenderer(options: ProgressOptions): ProgressRender
   };
   const draw = (current: Task): void => {
     current.drawnAt = now();
-    const line = describe(current, now() - current.startedAt, onTerminal);
-    if (!onTerminal) return void stream.write(`${line}\n`);
-    stream.write(`\r${fitted(line, (stream.columns ?? 80) - 1)}\u001B[K`);
+    const elapsed = now() - current.startedAt;
+    if (!onTerminal) return void stream.write(`${describe(current, elapsed, 0)}\n`);
+    const columns = (stream.columns ?? 80) - 1;
+    const lines = barWidths.map((width) => describe(current, elapsed, width));
+    const line = lines.find(({ length }) => length <= columns) ?? describe(current, elapsed, 0, columns);
+    stream.write(`\r${fitted(line, columns)}\u001B[K`);
     barShown = true;
   };
   const finish = (): void => {
@@ -93,7 +97,8 @@ export function createProgressRenderer(options: ProgressOptions): ProgressRender
   };
 }
 
-function describe(task: Task, elapsedMilliseconds: number, withBar: boolean): string {
+/** @param columns leaves out what comes last and still does not fit: the task's own detail, then its count. */
+function describe(task: Task, elapsedMilliseconds: number, barWidth: number, columns = Infinity): string {
   const { task: name, done, total, unit, detail } = task.event;
   const seconds = elapsedMilliseconds / 1000;
   const rate = seconds > 0 ? (done - task.startedWith) / seconds : 0;
@@ -101,18 +106,21 @@ function describe(task: Task, elapsedMilliseconds: number, withBar: boolean): st
   const parts = [capital(name)];
   if (total !== undefined) {
     const fraction = total > 0 ? Math.min(1, done / total) : 1;
-    if (withBar) parts.push(bar(fraction));
-    parts.push(`${Math.floor(fraction * 100)} %`.padStart(withBar ? 5 : 0));
+    if (barWidth > 0) parts.push(bar(fraction, barWidth));
+    parts.push(`${Math.floor(fraction * 100)} %`.padStart(barWidth > 0 ? 5 : 0));
   }
-  parts.push(countText(done, total, unit));
+  const count = countText(done, total, unit);
+  parts.push(count);
   if (rate > 0) parts.push(rateText(rate, unit));
   if (finished) parts.push(`in ${durationText(seconds)}`);
   else if (total !== undefined && rate > 0) parts.push(`${durationText((total - done) / rate)} left`);
-  if (detail !== undefined && detail !== "") parts.push(detail);
-  return parts.join("  ");
+  const line = parts.join("  ");
+  const more = detail === undefined ? "" : plainText(detail);
+  if (more !== "" && line.length + 2 + more.length <= columns) return `${line}  ${more}`;
+  return line.length <= columns ? line : parts.filter((part) => part !== count).join("  ");
 }
 
-function bar(fraction: number): string {
+function bar(fraction: number, barWidth: number): string {
   const full = Math.round(fraction * barWidth);
   return `[${"=".repeat(full)}${" ".repeat(barWidth - full)}]`;
 }

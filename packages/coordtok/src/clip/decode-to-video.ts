@@ -8,7 +8,7 @@ import {
   type OptionNames,
   type Rectangle,
 } from "@coordtok/core";
-import { defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
+import { defaultSliceSize } from "@coordtok/tokenizer";
 import { decode } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
@@ -24,13 +24,13 @@ export interface DecodeToVideoOptions extends CommonOptions {
   readonly out: string;
   /** The checkpoint that made the triplane (default: the decoder in the file, else the recorded checkpoint). */
   readonly checkpoint?: string | undefined;
-  /** Numbers of the frames to decode, from 0 (default: all frames of the source). */
+  /** Indices of the frames to decode, from 0 (default: all frames of the source). */
   readonly frames?: readonly number[] | undefined;
-  /** Frames per second (default: the source's). Another rate decodes at times between frames, so that the duration stays. */
+  /** Frames per second (default: the source's). At another rate, times between frames are decoded, so that the duration is kept. */
   readonly fps?: number | undefined;
-  /** The part of the picture to decode (default: all of it). */
+  /** The part of the picture to decode (default: the whole picture). */
   readonly rectangle?: Rectangle | undefined;
-  /** Patches decoded together (default 1024). */
+  /** Number of patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
 }
 
@@ -44,11 +44,11 @@ const decodeToVideoOptionNames: OptionNames<DecodeToVideoOptions> = {
   sliceSize: true,
 };
 
-/** What {@link decodeToVideo} did. */
+/** The result of {@link decodeToVideo}. */
 export interface DecodeReport {
   /** The video that was written. */
   readonly video: string;
-  /** How many frames it has. */
+  /** Number of frames. */
   readonly frames: number;
   /** Columns of its frames. */
   readonly width: number;
@@ -56,7 +56,7 @@ export interface DecodeReport {
   readonly height: number;
   /** Frames per second. */
   readonly fps: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
@@ -64,13 +64,13 @@ export interface DecodeReport {
 
 /**
  * Decodes a triplane file into a video: all of it, or any frames, any rectangle, any frame rate.
- * @throws CoordTokError for a file that cannot be used, frames outside the clip, a decoder that is not found; `aborted`.
+ * @throws CoordTokError for a file that cannot be used, frames outside the clip, or a decoder that is not found; `aborted`.
  */
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
   const { out, rectangle, sliceSize, overwrite, signal, onProgress } = options;
-  await checkVideoOutput(out, { overwrite });
-  // Only reading needs ffprobe.
+  await checkVideoOutput(out, { overwrite, inputs: [path, options.checkpoint] });
+  // ffprobe is needed only for reading.
   const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
   const writer = prepareWriteVideo(out, ffmpeg);
   writer.catch(() => undefined);
@@ -78,7 +78,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   const { triplane, config, source, checkpoint, decoder: own } = await readTriplane(path, { signal });
   try {
     const fps = options.fps ?? source.fps;
-    const times = decodeTimes(source, config, options);
+    const times = decodeTimes(source, options);
     const work = { task: "decode", sliceSize: sliceSize ?? defaultSliceSize, frames: new Set(times).size } as const;
     checkMemory(config, work, backend);
     const given = options.checkpoint === undefined ? undefined : await resolveCheckpoint(options.checkpoint);
@@ -113,24 +113,35 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   }
 }
 
-/** The positions to decode: frames, or at another rate the times between them that keep the duration. */
+/** More frames than this are decoded in several calls. */
+const mostFrames = 1_000_000;
+
+/** The positions to decode: frames, or for another rate the times between them that keep the duration. */
 function decodeTimes(
   source: Pick<TriplaneSource, "fps" | "frames">,
-  { clip }: Pick<TokenizerConfig, "clip">,
   options: Pick<DecodeToVideoOptions, "frames" | "fps">,
 ): number[] {
   const wanted = options.frames ?? Array.from({ length: source.frames }, (_, i) => i);
-  const beyond = wanted.find((frame) => !(Number.isInteger(frame) && frame >= 0 && frame < clip.frames));
+  const beyond = wanted.find((frame) => !(Number.isInteger(frame) && frame >= 0 && frame < source.frames));
   if (wanted.length === 0 || beyond !== undefined)
-    throw new CoordTokError("input", `Expected frames from 0 to ${clip.frames - 1}, got ${beyond ?? "none"}.`);
+    throw new CoordTokError(
+      "input",
+      `Expected frames from 0 to ${source.frames - 1}, which is all that was encoded, got ${beyond ?? "none"}.`,
+      { options: { frames: undefined } },
+    );
   if (options.fps === undefined || options.fps === source.fps) return [...wanted];
   const [first, last] = [wanted[0]!, wanted.at(-1)!];
   if (wanted.some((frame, i) => frame !== first + i))
-    throw new CoordTokError(
-      "input",
-      "Another frame rate needs frames that follow each other; give a range, such as 0-63.",
-    );
+    throw new CoordTokError("input", "Another frame rate needs consecutive frames; give a range, for example 0-63.");
   const step = source.fps / options.fps;
   const count = Math.max(1, Math.round(wanted.length / step));
+  if (!(count <= mostFrames))
+    throw new CoordTokError(
+      "input",
+      `Expected a frame rate that gives at most ${mostFrames} frames, got ${options.fps}.`,
+      {
+        options: { fps: undefined },
+      },
+    );
   return Array.from({ length: count }, (_, i) => Math.min(last, first + i * step));
 }

@@ -1,29 +1,29 @@
 import { join } from "node:path";
-import { checkInteger, checkKnownKeys, CoordTokError, isCoordTokError, messageOf, type Json } from "@coordtok/core";
+import { checkKnownKeys, CoordTokError, isCoordTokError, messageOf, type Json } from "@coordtok/core";
 import { readText, writeAtomically } from "@coordtok/core/node";
 import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
 import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
-import { isShardName } from "./shard.js";
+import { checkStoredIndex, kindOfIndex } from "./stored.js";
 
-/** What `index.json` of a latent dataset says. */
+/** The content of `index.json` of a latent dataset. */
 export interface LatentIndex {
   /** The tokenizer that made the latents. */
   readonly config: TokenizerConfig;
   /** Its checkpoint; a relative path starts at the folder of the dataset. */
   readonly checkpoint: CheckpointReference;
-  /** How the clips were made. */
+  /** The settings that the clips were made with. */
   readonly settings: Readonly<Record<string, Json>>;
-  /** The names of the classes in the order of their numbers; none for a dataset without. */
+  /** The names of the classes in the order of their numbers; empty for a dataset without classes. */
   readonly classes: readonly string[];
-  /** How many clips there are. */
+  /** Number of clips. */
   readonly clips: number;
-  /** Their files, in the order in which clips are numbered. */
+  /** The files of the clips, in the order in which clips are numbered. */
   readonly shards: readonly { readonly file: string; readonly clips: number }[];
-  /** Of all clips together. */
+  /** The statistics of all clips. */
   readonly statistics: TriplaneStats;
   /** Videos that gave no clip, and why. */
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
-  /** Whether every video has been seen to. */
+  /** Whether every video has been processed. */
   readonly complete: boolean;
   /** The program that wrote the file, with its version. */
   readonly creator: string;
@@ -69,7 +69,7 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
     );
   });
   try {
-    return parseIndex(JSON.parse(text) as Record<string, unknown>);
+    return parseIndex(JSON.parse(text) as unknown);
   } catch (thrown) {
     throw new CoordTokError("file-format", `"${path}" is not the index of a latent dataset: ${messageOf(thrown)}`, {
       cause: thrown,
@@ -77,25 +77,17 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
   }
 }
 
-function parseIndex({ kind, version, ...stored }: Record<string, unknown>): LatentIndex {
+function parseIndex(stored: unknown): LatentIndex {
+  const { kind, version } = kindOfIndex(stored);
   if (kind !== format.kind) throw new CoordTokError("file-format", `its kind is ${JSON.stringify(kind)}.`);
   if (version !== format.version)
-    throw new CoordTokError("file-format", `it is of version ${JSON.stringify(version)}, this program reads 1.`);
-  checkKnownKeys(stored, Object.keys(keys), "it");
-  for (const name of ["classes", "shards", "skipped"])
-    if (!Array.isArray(stored[name])) throw new CoordTokError("file-format", `its ${name} are no list.`);
+    throw new CoordTokError("file-format", `its version is ${JSON.stringify(version)}, this program reads 1.`);
+  checkKnownKeys(stored as object, Object.keys(keys), "it");
+  const index = checkStoredIndex(stored);
   return {
-    ...(stored as unknown as LatentIndex),
-    checkpoint: parseCheckpointReference(stored["checkpoint"]),
-    shards: (stored["shards"] as readonly unknown[]).map(parseShard),
-    config: checkConfig(stored["config"]),
-    statistics: parseStats(stored["statistics"] as Json),
+    ...index,
+    checkpoint: parseCheckpointReference(index.checkpoint),
+    config: checkConfig(index.config),
+    statistics: parseStats(index.statistics as Json),
   };
-}
-
-function parseShard(stored: unknown): LatentIndex["shards"][number] {
-  const { file, clips } = (stored ?? {}) as Record<string, unknown>;
-  if (typeof file !== "string" || !isShardName(file))
-    throw new CoordTokError("file-format", `one of its shards is called ${JSON.stringify(file)}.`);
-  return { file, clips: checkInteger(clips, `clips of ${file}`, 1) };
 }

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import {
   areFinite,
   CoordTokError,
@@ -24,49 +23,50 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { tensor4d } from "@tensorflow/tfjs-core";
+import { checkShardFacts } from "./stored.js";
 import type { ClipPlace } from "./clips-of-video.js";
 
-/** The kind of a file of latents. */
+/** The kind recorded in a file of latents. */
 const latentsKind = "latents";
 
-/** One clip of a latent dataset: where it came from. */
+/** The origin of one clip of a latent dataset. */
 export interface LatentClip extends ClipPlace {
   /** The video, relative to the folder of the dataset, with slashes. */
   readonly video: string;
-  /** Its class; absent where there are none. */
+  /** Its class; absent when there are no classes. */
   readonly class?: string | undefined;
 }
 
-/** A video all of whose clips are there. */
+/** A video whose clips are complete. */
 export interface FinishedVideo {
   readonly video: string;
-  /** What was unusual about it, one sentence each. */
+  /** Remarks about the video, one sentence each. */
   readonly remarks?: readonly string[] | undefined;
 }
 
-/** How the clips of a dataset are made: all that decides what their latents are. */
+/** The settings that determine the latents of a dataset. */
 export type DatasetSettings = Readonly<Record<string, Json>>;
 
-/** What a shard says about itself, besides the planes. */
+/** The metadata of a shard. */
 export interface ShardFacts {
-  /** How the clips were made; shards of one dataset agree in it. */
+  /** The settings that the clips were made with; the same for all shards of a dataset. */
   readonly settings: DatasetSettings;
   readonly clips: readonly LatentClip[];
-  /** Videos that were finished by this shard. */
+  /** Videos that this shard completes. */
   readonly finished: readonly FinishedVideo[];
-  /** Of this shard alone. */
+  /** The statistics of this shard alone. */
   readonly statistics: TriplaneStats;
 }
 
-/** A shard whose facts have been read; planes are read clip by clip. */
+/** A shard whose metadata have been read; planes are read clip by clip. */
 export interface Shard extends ShardFacts {
   readonly path: string;
   readonly config: TokenizerConfig;
-  /** Reads one clip through a file that is open, the caller's. */
+  /** Reads one clip through an open file. The caller owns the result. */
   readClip(source: FileSource, index: number): Promise<Triplane>;
 }
 
-/** Writes the triplanes of some clips, one each, as one file `[N, ...]`, and gives the facts that it holds. Nothing is disposed. */
+/** Writes the triplanes of some clips, one each, as one file `[N, ...]`, and returns its metadata. Nothing is disposed. */
 export async function writeShard(
   path: string,
   triplanes: readonly Triplane[],
@@ -92,11 +92,11 @@ function checkFinite(statistics: TriplaneStats, clips: readonly LatentClip[]): v
   if (planeNames.every((plane) => statistics[plane].squares.every(Number.isFinite))) return;
   throw new CoordTokError(
     "checkpoint",
-    `The tokenizer gives numbers that are not finite for a clip of ${clips[0]!.video} or one after it; its training has failed, take another checkpoint.`,
+    `The tokenizer encodes a clip of ${clips[0]!.video} or a later video to numbers that are not finite: its training has diverged; use another checkpoint.`,
   );
 }
 
-/** Opens a shard and reads its facts. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
+/** Opens a shard and reads its metadata. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
 export async function openShard(path: string): Promise<Shard> {
   const source = await openFileSource(path);
   try {
@@ -123,15 +123,8 @@ function parseFacts(path: string, metadata: ReadonlyMap<string, string>): ShardF
       throw damaged(path, `its ${key} cannot be read (${messageOf(thrown)})`);
     }
   };
-  const [clips, finished, settings] = [parsed("clips"), parsed("finished"), parsed("settings")];
-  if (!Array.isArray(clips) || clips.length === 0 || !Array.isArray(finished)) throw damaged(path, "it lists no clips");
-  if (typeof settings !== "object" || settings === null) throw damaged(path, "it has no settings");
-  return {
-    settings: settings as DatasetSettings,
-    clips: clips as LatentClip[],
-    finished: finished as FinishedVideo[],
-    statistics: parseStats(parsed("statistics") as Json),
-  };
+  const stored = { settings: parsed("settings"), clips: parsed("clips"), finished: parsed("finished") };
+  return { ...checkShardFacts(stored, path), statistics: parseStats(parsed("statistics") as Json) };
 }
 
 function damaged(path: string, problem: string): CoordTokError {
@@ -158,15 +151,4 @@ async function readClip(
     const [, outer, inner, channels] = entry.shape as [number, number, number, number];
     return tensor4d(floatsOf(`planes.${plane}`, entry, values[at]!), [1, outer, inner, channels]);
   });
-}
-
-/** The path of shard `number`; a part of a dataset that is encoded in parts has names of its own. */
-export function shardPath(folder: string, number: number, part: string | undefined): string {
-  const name = part === undefined ? "shard" : `shard-${part.replace("/", "of")}`;
-  return join(folder, `${name}-${String(number).padStart(5, "0")}.safetensors`);
-}
-
-/** Whether a file name is that of a shard. */
-export function isShardName(name: string): boolean {
-  return /^shard-(?:\d+of\d+-)?\d{5,}\.safetensors$/.test(name);
 }

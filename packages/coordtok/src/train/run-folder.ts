@@ -1,18 +1,23 @@
 import { encodePng } from "@coordtok/video/node";
 import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { CoordTokError, messageOf } from "@coordtok/core";
+import { checkStored, CoordTokError, messageOf } from "@coordtok/core";
+import { integer, looseObject, minValue, nullable, number, optional, pipe } from "valibot";
 import {
+  adoptFolder,
   checkpointPath,
   checkpointsFolder,
+  claimFolder,
   fileWriteError,
   listCheckpoints,
+  pathWithin,
   readText,
   readTextIfThere,
   writeAtomically,
   type FileContent,
 } from "@coordtok/core/node";
 import { jsonText, parseJson } from "@coordtok/core/text";
+import { runOwner } from "../own-folders.js";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
 
 /** One line of `metrics.jsonl`. */
@@ -22,7 +27,7 @@ export interface MetricsLine extends CurvePoint {
   readonly seconds: number;
 }
 
-/** Names inside a run folder. */
+/** The names of the files in a run folder. */
 const names = {
   config: "config.json",
   versions: "versions.json",
@@ -35,14 +40,14 @@ export interface RunFolder {
   readonly path: string;
   writeConfig(config: object, versions: unknown): Promise<void>;
   appendMetrics(lines: readonly MetricsLine[]): Promise<void>;
-  /** Writes a checkpoint and removes older ones beyond `keep`. Gives its path. */
+  /** Writes a checkpoint and removes older ones beyond `keep`. Returns its path. */
   writeCheckpoint(step: number, content: FileContent, keep: number): Promise<string>;
   /** Draws `curve.svg` and `curve.png` from all metrics so far. */
   writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
 }
 
-/** Makes the folder of a new training. @throws CoordTokError `file-exists` when there is a training already, `file-write`. */
-export async function createRunFolder(path: string): Promise<RunFolder> {
+/** Checks before long work that a folder holds no training. @throws CoordTokError `file-exists`. */
+export async function refuseTakenRun(path: string): Promise<void> {
   const taken = await stat(join(path, names.config)).then(
     () => true,
     () => false,
@@ -53,6 +58,12 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
       `"${path}" already holds a training; choose another folder or resume that training.`,
       { options: { out: undefined, resume: path } },
     );
+}
+
+/** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training or anything else, `file-write`. */
+export async function createRunFolder(path: string): Promise<RunFolder> {
+  await refuseTakenRun(path);
+  await claimFolder(path, runOwner);
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);
   });
@@ -60,15 +71,17 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
 }
 
 /**
- * Opens the folder of a training to resume after `step`; later lines of its metrics are dropped. Where there are checkpoints of later steps,
- * which the training leaves behind, they and the metrics go into a run folder of their own first, NAME-abandoned-N beside this one.
- * @returns the folder, and where later checkpoints are now.
+ * Opens the folder of a training to resume after `step` and drops later lines of its metrics. If there are checkpoints of later
+ * steps, which the resumed training abandons, they and the metrics are first moved to their own run folder, NAME-abandoned-N beside
+ * this one.
+ * @returns the folder, and the path of the later checkpoints.
  * @throws CoordTokError `file-write`.
  */
 export async function reopenRunFolder(
   path: string,
   step: number,
 ): Promise<{ readonly folder: RunFolder; readonly abandoned: string | undefined }> {
+  await adoptFolder(path, runOwner);
   const later = (await listCheckpoints(path)).filter((checkpoint) => checkpoint.step > step);
   const abandoned = later.length === 0 ? undefined : await setAside(path, later);
   const kept = (await readMetrics(path)).filter((line) => line.step <= step);
@@ -80,7 +93,7 @@ export async function reopenRunFolder(
   return { folder: runFolder(path), abandoned };
 }
 
-/** Moves checkpoints into a run folder beside this one, so that what they refer to is found from there as well. */
+/** Moves checkpoints to a run folder beside this one, so that their relative paths still resolve. */
 async function setAside(path: string, checkpoints: readonly { readonly path: string }[]): Promise<string> {
   const own = new Set(await readdir(path));
   const siblings = new Set(await readdir(dirname(resolve(path))));
@@ -91,6 +104,7 @@ async function setAside(path: string, checkpoints: readonly { readonly path: str
     await mkdir(join(aside, names.checkpoints), { recursive: true });
     for (const name of [names.config, names.versions, names.metrics])
       if (own.has(name)) await copyFile(join(path, name), join(aside, name));
+    await adoptFolder(aside, runOwner);
     for (const { path: file } of checkpoints) await rename(file, join(aside, names.checkpoints, basename(file)));
   } catch (thrown) {
     throw fileWriteError(thrown, aside);
@@ -130,19 +144,44 @@ function runFolder(path: string): RunFolder {
   };
 }
 
+const optionalNumber = optional(nullable(number()));
+const metricsSchema = looseObject({
+  step: pipe(number(), integer(), minValue(1)),
+  loss: number(),
+  gradientNorm: number(),
+  learningRate: number(),
+  seconds: number(),
+  psnrDb: optionalNumber,
+  validationPsnrDb: optionalNumber,
+});
+
+/** @throws CoordTokError `file-format` naming line and field. */
 async function readMetrics(path: string): Promise<MetricsLine[]> {
-  const text = (await readTextIfThere(join(path, names.metrics))) ?? "";
-  return text.split("\n").flatMap((line) => {
-    try {
-      return line === "" ? [] : [JSON.parse(line) as MetricsLine];
-    } catch {
-      // The last line of a training that was killed may be cut off.
-      return [];
-    }
+  const file = await pathWithin(path, names.metrics);
+  const lines = ((await readTextIfThere(file)) ?? "").split("\n");
+  return lines.flatMap((line, index) => {
+    // The last line of a training that was killed may be incomplete.
+    if (line === "" || (index === lines.length - 1 && !isJson(line))) return [];
+    const where = `line ${index + 1} of "${file}"`;
+    const { psnrDb, validationPsnrDb, ...rest } = checkStored(
+      metricsSchema,
+      isJson(line) ? JSON.parse(line) : line,
+      where,
+    );
+    return [{ ...rest, psnrDb: psnrDb ?? undefined, validationPsnrDb: validationPsnrDb ?? undefined }];
   });
 }
 
-/** The run folder that a checkpoint file lies in. @throws CoordTokError `checkpoint` when it lies in none. */
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Finds the run folder of a checkpoint file. @throws CoordTokError `checkpoint` when it is in none. */
 export async function runFolderOf(checkpoint: string): Promise<string> {
   const folder = dirname(dirname(resolve(checkpoint)));
   const isRun = basename(dirname(resolve(checkpoint))) === names.checkpoints;
@@ -156,25 +195,26 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
     return folder;
   throw new CoordTokError(
     "checkpoint",
-    `"${checkpoint}" does not lie in a run folder; resume with a run folder or a checkpoint inside one.`,
+    `"${checkpoint}" is not in a run folder; resume with a run folder or a checkpoint inside one.`,
   );
 }
 
 /**
  * Reads `config.json` of a run folder.
- * @param parse checks what it says and gives it its type; whatever it throws becomes a line of details.
- * @throws CoordTokError `checkpoint`.
+ * @param parse checks and types the content; whatever it throws becomes a line of details.
+ * @throws CoordTokError `checkpoint` when the file is missing or damaged.
  */
 export async function readRunConfig<Config>(path: string, parse: (stored: object) => Config): Promise<Config> {
   try {
-    const stored = parseJson(await readText(join(path, names.config)));
-    if (typeof stored !== "object" || stored === null) throw new Error(`Expected an object, got ${typeof stored}.`);
+    const stored = parseJson(await readText(await pathWithin(path, names.config), { mostBytes: 2 ** 26 }));
+    if (typeof stored !== "object" || stored === null)
+      throw new CoordTokError("file-format", `Expected a record, got ${JSON.stringify(stored)}.`);
     return parse(stored);
   } catch (thrown) {
     throw new CoordTokError(
       "checkpoint",
-      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged.`,
-      { cause: thrown, details: [messageOf(thrown)] },
+      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged: ${messageOf(thrown)}`,
+      { cause: thrown },
     );
   }
 }

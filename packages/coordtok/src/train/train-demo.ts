@@ -1,20 +1,19 @@
-import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
-import { checkOptions, CoordTokError, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
-import { writeAtomically } from "@coordtok/core/node";
+import { checkOptions, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
+import { claimFolder, clearFolder, writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
-import { probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
+import { ffmpegOptionNames, findFfmpeg, probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
 import { encodeVideo } from "../clip/encode-video.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
-import { prepareFolder } from "../outputs.js";
-import { reconstructVideo, type ReconstructReport } from "../clip/reconstruct-video.js";
+import { ensureFfmpeg } from "../setup/set-up.js";
+import { trainDemoOwner } from "../own-folders.js";
+import { reconstructInto, type ReconstructReport } from "../clip/reconstruct-video.js";
 import { trainOnVideos } from "./train-on-videos.js";
 
-/** The training recipe of the demo: one clip, learnt by heart in a short time. */
+/** The training recipe of the demo: one clip, memorised in a short time. */
 const demoRecipe: {
   readonly preset: string;
   readonly trainSeconds: number;
@@ -23,7 +22,7 @@ const demoRecipe: {
 } = {
   preset: "demo",
   trainSeconds: 125,
-  // The whole clip of the preset at once: like the random patches of the training, a slice then spans all of it.
+  // A slice is the whole clip of the preset, so it spans all of it like the random patches of the training.
   sliceSize: 4096,
   settings: {
     learningRate: 5e-3,
@@ -38,17 +37,17 @@ const demoRecipe: {
 
 /** Options of {@link runDemo}. */
 export interface DemoOptions extends CommonOptions {
-  /** A video of the user's instead of the synthetic clip. */
+  /** A video to use instead of the synthetic clip. */
   readonly video?: string | undefined;
-  /** The folder for everything (default `demo-out`). */
+  /** The folder for the results (default `demo-out`). */
   readonly out?: string | undefined;
-  /** Form of the tokenizer (default: the recipe's preset). */
+  /** The configuration of the tokenizer (default: the recipe's preset). */
   readonly config?: TokenizerConfig | undefined;
-  /** Seed of the clip and the training (default 0). */
+  /** The seed of the clip and the training (default 0). */
   readonly seed?: number | undefined;
-  /** How long to train (default: the recipe's). */
+  /** The training time in seconds (default: the recipe's). */
   readonly trainSeconds?: number | undefined;
-  /** A fixed number of steps instead. */
+  /** A fixed number of steps, instead of a time. */
   readonly steps?: number | undefined;
 }
 
@@ -62,23 +61,23 @@ const demoOptionNames: OptionNames<DemoOptions> = {
   steps: true,
 };
 
-/** What `summary.json` of the demo says. */
+/** The content of `summary.json` of the demo. */
 export interface DemoSummary {
   /** PSNR of the reconstruction in dB. */
   readonly psnrDb: number;
-  /** Positions of the three planes. */
+  /** Number of cells of the three planes. */
   readonly tokens: number;
-  /** Numbers in the planes: tokens times channels. */
+  /** Number of values in the planes: tokens times channels. */
   readonly floats: number;
-  /** Steps of the training. */
+  /** Number of steps of the training. */
   readonly steps: number;
-  /** How long all of it took. */
+  /** The time of the whole demo, in seconds. */
   readonly seconds: number;
-  /** How long the training alone took. */
+  /** The time of the training alone, in seconds. */
   readonly trainingSeconds: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
-  /** The paths of what was written. */
+  /** The paths of the files that were written. */
   readonly files: {
     readonly source: string;
     readonly triplane: string;
@@ -92,19 +91,25 @@ export interface DemoSummary {
 }
 
 /**
- * The whole way once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip goes through a triplane file and
- * back. The folder receives everything, with `summary.json`; a folder of an earlier demo is replaced.
- * @throws CoordTokError `aborted`, and for a video that cannot be used.
+ * Runs the whole pipeline once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip is encoded to a
+ * triplane file and decoded. The folder receives all files, with `summary.json`; a folder of an earlier demo is replaced. If no ffmpeg is found,
+ * one is fetched.
+ * @throws CoordTokError `ffmpeg` if there is none and none can be fetched; `aborted`; and for a video that cannot be used.
  */
 export async function runDemo(options: DemoOptions = {}): Promise<{ summary: DemoSummary; report: ReconstructReport }> {
   checkOptions(options, demoOptionNames, "runDemo");
   const started = performance.now();
   const { onNote, seed = 0, out = "demo-out", signal } = options;
   const config = options.config ?? preset(demoRecipe.preset);
+  const programs = pickOptions(options, ffmpegOptionNames);
+  const { onProgress, onWarning } = options;
+  // Where there is none, findFfmpeg throws what tells how to get one.
+  if ((await ensureFfmpeg({ ...programs, signal, onProgress, onNote, onWarning })) === undefined)
+    await findFfmpeg(programs);
   if (options.video !== undefined) await probe(options.video, pickOptions(options, probeOptionNames));
   const backend = await demoBackend(options);
-  await clearFolder(out);
-  await prepareFolder(out, [], { overwrite: options.overwrite });
+  await claimFolder(out, trainDemoOwner, { inputs: [options.video] });
+  await clearFolder(out, trainDemoOwner);
   const common: CommonOptions = {
     ...pickOptions(options, commonOptionNames),
     backend: backend.name,
@@ -133,7 +138,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   const triplane = join(out, "clip.triplane.safetensors");
   const { checkpoint } = training;
   await encodeVideo(source, { ...common, checkpoint, out: triplane, onWarning: undefined });
-  const report = await reconstructVideo(source, { ...common, checkpoint, out, sliceSize: demoRecipe.sliceSize });
+  const report = await reconstructInto(source, checkpoint, { ...common, out, sliceSize: demoRecipe.sliceSize });
   const { reconstruction, sideBySide, planes } = report.files;
   const curve = join(run, "curve.png");
   const summaryFile = join(out, "summary.json");
@@ -151,16 +156,14 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   return { summary, report };
 }
 
-/** The backend asked for. With `auto` the native one is set up first where that is possible; otherwise wasm does it. */
+/** Loads the requested backend. With `auto`, the native one is set up first if possible; otherwise wasm is used. */
 async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
   const { backend = "auto", signal, onProgress, onNote, onWarning } = options;
   if (backend === "auto")
     try {
       const native = await loadBackend("tensorflow", { purpose: "training", signal }).catch(() => undefined);
       if (native === undefined) {
-        onNote?.(
-          "Setting up native TensorFlow, once: a download of about 230 MB through pip (the backend wasm needs none)",
-        );
+        onNote?.("Setting up native TensorFlow, once (the backend wasm needs no setup)");
         const { setupTensorflow } = await import("@coordtok/backend/setup");
         await setupTensorflow({ signal, onProgress, onNote });
       }
@@ -171,28 +174,4 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
   const loaded = await loadBackend(backend, { purpose: "training", fused: options.fused, signal });
   onNote?.(backendText(loaded));
   return loaded;
-}
-
-/** Removes what an earlier demo left; a folder with anything else in it is refused. */
-async function clearFolder(out: string): Promise<void> {
-  if (!existsSync(out)) return;
-  const known = new Set([
-    "source.mp4",
-    "run",
-    "clip.triplane.safetensors",
-    "reconstruction.mp4",
-    "side-by-side.mp4",
-    "planes.png",
-    "report.json",
-    "summary.json",
-  ]);
-  const names = await readdir(out).catch(() => [basename(out)]);
-  const foreign = names.find((name) => !known.has(name) && !name.startsWith("."));
-  if (foreign !== undefined)
-    throw new CoordTokError(
-      "file-exists",
-      `"${out}" holds "${foreign}", which no earlier demo made; choose another folder.`,
-      { options: { out: undefined } },
-    );
-  for (const name of known) await rm(join(out, name), { recursive: true, force: true });
 }
