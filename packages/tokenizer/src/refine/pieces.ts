@@ -7,6 +7,7 @@ import {
   mul,
   ones,
   pad,
+  reshape,
   slice,
   square,
   sub,
@@ -20,7 +21,7 @@ import {
 import { latticeOf } from "../config.js";
 import type { CoordTok } from "../coordtok.js";
 import { defaultSliceSize } from "../decode.js";
-import { latticeBlock } from "../lattice/config.js";
+import { latticeBlock, paddedSize } from "../lattice/config.js";
 import type { LatticeCoordTok } from "../lattice/lattice-coordtok.js";
 import { padToBlocks } from "../lattice/padding.js";
 import type { AnyTokenizer } from "../open-tokenizer.js";
@@ -74,43 +75,34 @@ export function clipPieces(tokenizer: AnyTokenizer, clip: Clip, planes: Triplane
 }
 
 function latticePieces(tokenizer: LatticeCoordTok, clip: Clip, planes: TriplaneShape): Pieces {
+  const [, frames, height, width] = clip.frames.shape;
+  const size = paddedSize({ frames, height, width });
   const { space } = latticeBlock;
-  return tidy(() => {
-    const frames = padToBlocks(clip);
-    const [, length, height, width] = frames.shape;
-    const [time, rows, columns] = [length / latticeBlock.time, height / space, width / space];
-    if (planes.time !== time || planes.rows !== rows || planes.columns !== columns)
-      throw new CoordTokError(
-        "shape",
-        `Expected planes of ${time} x ${rows} x ${columns} cells along time, rows and columns, those of the clip, got ${planes.time} x ${planes.rows} x ${planes.columns}.`,
-      );
-    const perBlock = rows * columns;
-    const together = Math.max(1, Math.floor(defaultSliceSize / perBlock));
-    const cuts: Cut[] = [];
-    for (let first = 0; first < time; first += together) {
-      const blocks = Array.from({ length: Math.min(together, time - first) }, (_, i) => first + i);
-      cuts.push({
-        count: blocks.length * perBlock,
-        decode: (triplane) => tokenizer.decodeBlocks(triplane, blocks),
-      });
-    }
-    return cutPieces(clip, frames, latticeBlock, cuts);
-  });
+  const [time, rows, columns] = [size.frames / latticeBlock.time, size.height / space, size.width / space];
+  if (planes.time !== time || planes.rows !== rows || planes.columns !== columns)
+    throw new CoordTokError(
+      "shape",
+      `Expected planes of ${time} x ${rows} x ${columns} cells along time, rows and columns, those of the clip, got ${planes.time} x ${planes.rows} x ${planes.columns}.`,
+    );
+  const perBlock = rows * columns;
+  const together = Math.max(1, Math.floor(defaultSliceSize / perBlock));
+  const cuts: Cut[] = [];
+  for (let first = 0; first < time; first += together) {
+    const blocks = Array.from({ length: Math.min(together, time - first) }, (_, i) => first + i);
+    cuts.push({ count: blocks.length * perBlock, decode: (triplane) => tokenizer.decodeBlocks(triplane, blocks) });
+  }
+  return cutPieces(clip, () => padToBlocks(clip), latticeBlock, cuts);
 }
 
 function paperPieces(tokenizer: CoordTok, clip: Clip): Pieces {
   const { config } = tokenizer;
   const lattice = latticeOf(config);
-  return tidy(() => {
-    const frames = padClip(clip, config);
-    const valid = clip.validFrames[0]!;
-    const real = lattice.region(Array.from({ length: valid }, (_, frame) => frame));
-    const cuts = Array.from(lattice.slices(defaultSliceSize, real), (part): Cut => {
-      const points = lattice.points(part);
-      return { count: part.count, decode: (triplane) => tokenizer.decodeAt(triplane, points) };
-    });
-    return cutPieces(clip, frames, config.decoder.patch, cuts);
+  const real = lattice.region(Array.from({ length: clip.validFrames[0]! }, (_, frame) => frame));
+  const cuts = Array.from(lattice.slices(defaultSliceSize, real), (part): Cut => {
+    const points = lattice.points(part);
+    return { count: part.count, decode: (triplane) => tokenizer.decodeAt(triplane, points) };
   });
+  return cutPieces(clip, () => padClip(clip, config), config.decoder.patch, cuts);
 }
 
 /** The next patches in lattice order. */
@@ -119,30 +111,35 @@ interface Cut {
   readonly decode: (triplane: Triplane) => Tensor3D;
 }
 
-function cutPieces(clip: Clip, frames: Tensor5D, patch: PatchSize, cuts: readonly Cut[]): Pieces {
-  const targets = patchify(frames, patch);
-  const mask = maskOf(clip, frames);
-  const masks = mask === undefined ? undefined : patchify(mask, patch);
-  let first = 0;
-  const pieces = cuts.map(({ count, decode }): Piece => {
-    const part = (patches: Tensor3D): Tensor3D => slice(patches, [0, first, 0], [1, count, patches.shape[2]]);
-    const piece = { decode, target: part(targets), mask: masks === undefined ? undefined : part(masks) };
-    first += count;
-    return piece;
+function cutPieces(clip: Clip, fill: () => Tensor5D, patch: PatchSize, cuts: readonly Cut[]): Pieces {
+  const ends: number[] = [];
+  for (const { count } of cuts) ends.push((ends.at(-1) ?? 0) + count);
+  const partsOf = (frames: Tensor5D): Tensor3D[] => {
+    const patches = patchify(frames, patch);
+    return cuts.map(({ count }, i) => slice(patches, [0, ends[i]! - count, 0], [1, count, patches.shape[2]]));
+  };
+  const [targets, masks] = tidy((): [Tensor3D[], Tensor3D[]] => {
+    const filled = fill();
+    const mask = maskOf(clip, filled);
+    return [partsOf(filled), mask === undefined ? [] : partsOf(mask)];
   });
   const [, , height, width] = clip.frames.shape;
-  return { pieces, values: clip.validFrames[0]! * height * width * 3 };
+  return {
+    pieces: cuts.map(({ decode }, i) => ({ decode, target: targets[i]!, mask: masks[i] })),
+    values: clip.validFrames[0]! * height * width * 3,
+  };
 }
 
 /** Which values of filled-up frames are the clip's; absent where all are. */
 function maskOf({ frames, validFrames }: Clip, filled: Tensor5D): Tensor5D | undefined {
   const [, , height, width] = frames.shape;
+  const [, filledFrames, filledHeight, filledWidth] = filled.shape;
   const valid = validFrames[0]!;
-  const extra = [0, filled.shape[1] - valid, filled.shape[2] - height, filled.shape[3] - width, 0];
-  if (extra.every((count) => count === 0)) return undefined;
-  const real = ones([1, valid, height, width, 3]);
-  return pad(
-    real,
-    extra.map((count): [number, number] => [0, count]),
-  ) as Tensor5D;
+  if (valid === filledFrames && height === filledHeight && width === filledWidth) return undefined;
+  const real = pad(ones([valid, height, width * 3]), [
+    [0, filledFrames - valid],
+    [0, filledHeight - height],
+    [0, (filledWidth - width) * 3],
+  ]);
+  return reshape(real, filled.shape);
 }

@@ -1,6 +1,7 @@
 import { clipFromRgb, CoordTokError, disposeTree, type Clip } from "@coordtok/core";
 import { psnrOfError } from "../train/index.js";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
+import { mistyped } from "@coordtok/tools/mistyped";
 import { mapPlanes, planeNames, type Triplane } from "@coordtok/triplane";
 import { clipByValue, fill, mean, squaredDifference, tidy } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
@@ -156,7 +157,7 @@ describeEachBackend("refinement", () => {
         [clip, triplane, { steps: 1, seconds: 1 }, /either a number of steps or of seconds/],
         [clip, triplane, { rounding: { step: 0 } }, /step to be a number above 0, got 0/],
         [clip, triplane, { learningRate: 0.1, finalLearningRate: 1 }, /finalLearningRate to be a number from 0 to 0.1/],
-        [clip, triplane, { stps: 1 }, /Unknown option "stps" of refine/],
+        [clip, triplane, mistyped({ stps: 1 }), /Unknown option "stps" of refine/],
       ] as const) {
         const refused = refine(tokenizer, given, planes, options);
         await expect(refused).rejects.toThrow(message);
