@@ -1,4 +1,5 @@
 import {
+  areFinite,
   checkInteger,
   checkNumber,
   checkOptions,
@@ -13,7 +14,19 @@ import {
 import { withFixedWeights } from "@coordtok/core/nn";
 import { lossAndGradients } from "@coordtok/core/train";
 import { mapPlanes, sliceTriplane, stackTriplanes, triplaneShape, type Triplane } from "@coordtok/triplane";
-import { abs, add, clone, divNoNan, mean, mul, slice, tidy, type Scalar, type Tensor4D } from "@tensorflow/tfjs-core";
+import {
+  abs,
+  add,
+  clone,
+  divNoNan,
+  mean,
+  mul,
+  slice,
+  tidy,
+  type Scalar,
+  type Tensor,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
 import type { AnyTokenizer } from "../open-tokenizer.js";
 import { ChannelAdam } from "./channel-adam.js";
 import { clipPieces, squaredError, type Pieces } from "./pieces.js";
@@ -157,6 +170,7 @@ async function refineClip(
   start: Triplane,
   plan: RefinePlan & { readonly index: number },
 ): Promise<RefinedClip> {
+  await checkFinite([clip.frames, start.xy, start.yt, start.xt]);
   const parts = clipPieces(tokenizer, clip, triplaneShape(start));
   const scale = channelScale(start);
   const clock = progressClock(plan);
@@ -170,7 +184,7 @@ async function refineClip(
       // The planes as they were given, not as they are after a division and a product.
       const planes = step === 0 ? cloneTriplane(start) : planesOf(params, scale);
       const { gradients, ...seen } = await evaluate(parts, planes, clock(step) < 1, plan.rounding);
-      if (step === 0) startError = checkError(seen, gradients);
+      if (step === 0) startError = seen.error;
       const isBetter = best === undefined || seen.cost < best.cost;
       disposeTree(isBetter ? best?.triplane : seen.triplane);
       if (isBetter) best = seen;
@@ -194,11 +208,13 @@ async function refineClip(
   return { triplane, startPsnrDb: psnrDbOf(startError, parts), psnrDb: psnrDbOf(error, parts), steps: step };
 }
 
-/** The error of the planes given. @throws CoordTokError `not-finite`; what was computed is then freed. */
-function checkError({ error, triplane }: Evaluation, gradients: Triplane | undefined): number {
-  if (Number.isFinite(error)) return error;
-  disposeTree([triplane, gradients]);
-  throw new CoordTokError("not-finite", "Expected a clip and planes of finite numbers to refine, got others.");
+/** Throws for numbers that are not finite: a backend may cut them to the range of pixels. @throws CoordTokError `not-finite`. */
+async function checkFinite(tensors: readonly Tensor[]): Promise<void> {
+  for (const tensor of tensors) {
+    const values = (await tensor.data()) as Float32Array;
+    if (!areFinite(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), "F32"))
+      throw new CoordTokError("not-finite", "Expected a clip and planes of finite numbers to refine, got others.");
+  }
 }
 
 /** How much of the work is done before a step, 0 to 1. */
