@@ -9,7 +9,7 @@ const constantInput = 256;
 /** What a weight of 1 is. */
 const one = 65536;
 /** Counts of a counter end here: its newest bits then weigh 1 / (limit + 1.5). */
-export const countLimit = 127;
+const countLimit = 127;
 /** Learning rate of the mixer, as a shift. */
 const mixerShift = 14;
 

@@ -9,9 +9,9 @@ import { piecesOf, type PieceRange, type WindowLayout } from "./window-coder.js"
  */
 
 /** What a file begins with; the bytes after the letters show a transfer that changed line ends. */
-export const magic: Uint8Array = Uint8Array.of(0x89, 0x43, 0x54, 0x4b, 0x0d, 0x0a, 0x1a, 0x0a);
+const magic: Uint8Array = Uint8Array.of(0x89, 0x43, 0x54, 0x4b, 0x0d, 0x0a, 0x1a, 0x0a);
 /** The version that is written, and the only one that is read. */
-export const version = 1;
+const version = 1;
 /** Bytes of the head: the magic, the version, the checksum of both. */
 export const headBytes = 16;
 /** Bytes of the tail. */

@@ -4,7 +4,7 @@
  */
 
 /** The largest logit, in 1/256. */
-export const largestLogit = 2047;
+const largestLogit = 2047;
 
 /** The smallest probability, in 1/65536; the largest is as far from 1. */
 export const smallestProbability = 24;

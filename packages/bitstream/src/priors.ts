@@ -69,7 +69,7 @@ function encodeContexts(writer: ByteWriter, { probabilities, counts }: BitState)
 }
 
 /** The inverse of {@link encodePriors}. */
-export function decodePriors(bytes: Uint8Array): Priors {
+function decodePriors(bytes: Uint8Array): Priors {
   const reader = new ByteReader(bytes, "the priors");
   const space = decodePlanePriors(reader);
   return { space, time: decodePlanePriors(reader) };
