@@ -193,9 +193,10 @@ describe("a .coordtok file", () => {
 
   it("is refused in one sentence where it is cut short, edited, of another kind or a newer version", async () => {
     const bytes = await bytesOf(windows);
-    const edited = (at: number, value?: number): Uint8Array => {
+    const edited = (at: number): Uint8Array => {
       const copy = new Uint8Array(bytes);
-      copy[at < 0 ? copy.length + at : at]! = value ?? copy[at < 0 ? copy.length + at : at]! ^ 0x40;
+      const place = at < 0 ? copy.length + at : at;
+      copy[place] = copy[place]! ^ 0x40;
       return copy;
     };
     const newer = new Uint8Array(bytes);

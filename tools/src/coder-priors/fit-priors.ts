@@ -1,5 +1,5 @@
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
-import { type PerPlane, type PlaneName } from "@coordtok/triplane";
+import type { PerPlane, PlaneName } from "@coordtok/triplane";
 import { emptyState } from "../../../packages/bitstream/src/bit-model.js";
 import {
   contextCount,
