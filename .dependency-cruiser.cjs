@@ -1,5 +1,5 @@
 // The direction of imports. `a <- b` reads "b may import a":
-// core <- triplane <- {tokenizer, diffusion}; core <- {video, metrics, backend}; evaluation sees all of these but diffusion;
+// core <- triplane <- {tokenizer, diffusion, bitstream}; core <- {video, metrics, backend}; evaluation sees all of these but diffusion;
 // coordtok, tools, examples and benchmarks see everything.
 const mayImport = {
   core: [],
@@ -9,6 +9,7 @@ const mayImport = {
   backend: ["core"],
   tokenizer: ["core", "triplane"],
   diffusion: ["core", "triplane"],
+  bitstream: ["core", "triplane"],
   starter: [],
   evaluation: ["core", "triplane", "video", "tokenizer", "metrics", "backend"],
 };

@@ -6,5 +6,6 @@ export default buildPackage({
   "lattice/index": "src/lattice/index.ts",
   "official/index": "src/official/index.ts",
   "train/index": "src/train/index.ts",
+  "refine/index": "src/refine/index.ts",
   "node/index": "src/node/index.ts",
 });

@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fuzzBitstreams } from "./fuzz/fuzz-bitstream.js";
 import { fuzzReaders } from "./fuzz/fuzz-readers.js";
 
 const folders = ["../../../shared/fixtures/torch", "../../fixtures/torch"].map((path) =>
@@ -9,16 +10,20 @@ const folders = ["../../../shared/fixtures/torch", "../../fixtures/torch"].map((
 );
 
 const [inputs = 100_000, seed = 1] = process.argv.slice(2).map(Number);
-const report = await fuzzReaders(
-  folders.find((folder) => existsSync(folder))!,
-  inputs,
-  seed,
-);
-const { failures, ...figures } = report;
-console.log(JSON.stringify({ ...figures, failures: failures.length }));
-for (const [index, { problem, input }] of failures.slice(0, 5).entries()) {
-  const path = join(tmpdir(), `fuzz-${seed}-${index}.bin`);
-  writeFileSync(path, input);
-  console.log(`${problem}: ${path}`);
+const reports = {
+  weights: await fuzzReaders(
+    folders.find((folder) => existsSync(folder))!,
+    inputs,
+    seed,
+  ),
+  bitstream: await fuzzBitstreams(inputs, seed),
+};
+for (const [name, { failures, ...figures }] of Object.entries(reports)) {
+  console.log(JSON.stringify({ name, ...figures, failures: failures.length }));
+  for (const [index, { problem, input }] of failures.slice(0, 5).entries()) {
+    const path = join(tmpdir(), `fuzz-${name}-${seed}-${index}.bin`);
+    writeFileSync(path, input);
+    console.log(`${problem}: ${path}`);
+  }
 }
-process.exitCode = failures.length === 0 ? 0 : 1;
+process.exitCode = Object.values(reports).every(({ failures }) => failures.length === 0) ? 0 : 1;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { fuzzBitstreams } from "./fuzz-bitstream.js";
 import { fuzzReaders } from "./fuzz-readers.js";
 
 it(
@@ -14,3 +15,11 @@ it(
     expect(report.refused).toBeGreaterThan(500);
   },
 );
+
+it("mutated .coordtok files are read or refused with one of our errors, quickly", async () => {
+  const report = await fuzzBitstreams(2000, 7);
+  expect(report.failures).toEqual([]);
+  expect(report.read + report.refused).toBe(2000);
+  expect(report.read).toBeGreaterThan(300);
+  expect(report.refused).toBeGreaterThan(500);
+}, 60_000);

@@ -24,7 +24,7 @@ export { randomInitializer, shapeInitializer, type Initializer } from "./init.js
 export { meanSquaredErrors, meanSquaredErrorSum } from "./loss.js";
 
 // Building blocks of layers with a gradient of their own.
-export { isRecording, operation, type Save } from "./operation.js";
+export { areWeightsFixed, data, isRecording, operation, withFixedWeights, type Save } from "./operation.js";
 export { affineOfEach } from "./fused/affine.js";
 export { productOfEach } from "./product.js";
 

@@ -13,7 +13,7 @@ import {
 import type { Initializer } from "./init.js";
 import { hasFused } from "./fused/kernels.js";
 import { fusedLayerNorm } from "./fused/layer-norm.js";
-import { operation } from "./operation.js";
+import { areWeightsFixed, operation } from "./operation.js";
 import { columnSums } from "./product.js";
 
 /** The parameters of a layer norm over vectors of `size` numbers. */
@@ -38,8 +38,9 @@ export function layerNorm<R extends Rank>(params: LayerNormParams, x: Tensor<R>,
   if (hasFused("CoordTokLayerNorm")) return fusedLayerNorm(params, x, epsilon);
   const size = params.scale.shape[0];
   const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / size, size]);
+  const fixed = areWeightsFixed();
   return operation<R>(
-    [x, params.scale, params.shift],
+    fixed ? [x] : [x, params.scale, params.shift],
     (save) => {
       save([x, params.scale]);
       const { normal } = normalise(flat(x), epsilon);
@@ -49,11 +50,8 @@ export function layerNorm<R extends Rank>(params: LayerNormParams, x: Tensor<R>,
       const [input, scale] = saved as [Tensor, Tensor1D];
       const { normal, inverse } = normalise(flat(input), epsilon);
       const flatDy = flat(dy);
-      return [
-        reshape(inputGradient(flatDy, normal, inverse, scale), x.shape),
-        columnSums(mul(flatDy, normal)),
-        columnSums(flatDy),
-      ];
+      const forInput = reshape(inputGradient(flatDy, normal, inverse, scale), x.shape);
+      return fixed ? [forInput] : [forInput, columnSums(mul(flatDy, normal)), columnSums(flatDy)];
     },
   );
 }

@@ -1,6 +1,6 @@
 import { reshape, type Rank, type ShapeMap, type Tensor, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
 import type { Initializer } from "./init.js";
-import { operation } from "./operation.js";
+import { areWeightsFixed, operation } from "./operation.js";
 import { affine, columnSums, product } from "./product.js";
 import { checkOptions, type OptionNames } from "../options.js";
 
@@ -40,19 +40,21 @@ export function linear<R extends Rank>(
   const { kernel, bias } = params;
   const [inputs, outputs] = kernel.shape;
   const rows = x.size / inputs;
-  const weights = bias === undefined ? [kernel] : [kernel, bias];
+  const fixed = areWeightsFixed();
+  const trained = bias === undefined ? [kernel] : [kernel, bias];
+  const weights = fixed ? [] : trained;
   return operation<R>(
     inputGradient ? [x, ...weights] : weights,
     (save) => {
       const flat = reshape(x, [rows, inputs]) as Tensor2D;
-      save([flat, kernel]);
+      save(fixed ? [kernel] : [kernel, flat]);
       return reshape(affine(flat, kernel, bias), [...x.shape.slice(0, -1), outputs] as ShapeMap[R]);
     },
     (dy, saved) => {
-      const [flat, matrix] = saved as [Tensor2D, Tensor2D];
+      const [matrix, flat] = saved as [Tensor2D, Tensor2D | undefined];
       const flatDy = reshape(dy, [rows, outputs]) as Tensor2D;
-      const forWeights: Tensor[] = [product(flat, flatDy, true, false)];
-      if (bias !== undefined) forWeights.push(columnSums(flatDy));
+      const forWeights: Tensor[] = flat === undefined ? [] : [product(flat, flatDy, true, false)];
+      if (flat !== undefined && bias !== undefined) forWeights.push(columnSums(flatDy));
       return inputGradient ? [reshape(product(flatDy, matrix, false, true), x.shape), ...forWeights] : forWeights;
     },
   );

@@ -17,7 +17,7 @@ import type { Initializer } from "./init.js";
 import { createLinear, type LinearParams } from "./linear.js";
 import { hasFused } from "./fused/kernels.js";
 import { fusedMlp } from "./fused/mlp.js";
-import { operation } from "./operation.js";
+import { areWeightsFixed, operation } from "./operation.js";
 import { affine, columnSums, product } from "./product.js";
 
 /** Two affine maps with a GELU between them. */
@@ -77,8 +77,9 @@ export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>, form: GeluF
   const width = expand.kernel.shape[0];
   const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / width, width]);
   const biases = [expand.bias, contract.bias] as [Tensor1D, Tensor1D];
+  const fixed = areWeightsFixed();
   return operation<R>(
-    [x, expand.kernel, biases[0], contract.kernel, biases[1]],
+    fixed ? [x] : [x, expand.kernel, biases[0], contract.kernel, biases[1]],
     (save) => {
       const input = flat(x);
       const hidden = affine(input, expand.kernel, biases[0]);
@@ -88,10 +89,12 @@ export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>, form: GeluF
     (dy, saved) => {
       const [input, hidden, up, down] = saved as [Tensor2D, Tensor2D, Tensor2D, Tensor2D];
       const flatDy = flat(dy);
-      const downGradient = tidy(() => product(gelu(hidden, form), flatDy, true, false));
       const hiddenGradient = tidy(() => mul<Tensor2D>(product(flatDy, down, false, true), geluGradient(hidden, form)));
+      const forInput = reshape(product(hiddenGradient, up, false, true), x.shape);
+      if (fixed) return [forInput];
+      const downGradient = tidy(() => product(gelu(hidden, form), flatDy, true, false));
       return [
-        reshape(product(hiddenGradient, up, false, true), x.shape),
+        forInput,
         product(input, hiddenGradient, true, false),
         columnSums(hiddenGradient),
         downGradient,

@@ -1,6 +1,7 @@
 import type { Clip } from "@coordtok/core";
 import {
   addTable,
+  data,
   layerNorm,
   linear,
   memoryBlock,
@@ -15,6 +16,7 @@ import {
   reshape,
   slice,
   tidy,
+  type Rank,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -40,7 +42,7 @@ const latentEpsilon = 1e-6;
  */
 export function encodeLattice(params: LatticeEncoderParams, config: LatticeConfig, clip: Clip): Triplane {
   return tidy(() => {
-    const frames = padToBlocks(clip);
+    const frames = data<Rank.R5>(() => padToBlocks(clip));
     const counts = blockCounts(frames);
     const memory = videoMemory(params, config, frames, counts);
     const views = clipViews(frames);
@@ -75,7 +77,8 @@ function videoMemory(
   counts: BlockCounts,
 ): Tensor3D {
   const where = clipCoordinates(counts);
-  const patches = linear(video.patch, patchify(frames, latticeBlock), { inputGradient: false });
+  const cut = data<Rank.R3>(() => patchify(frames, latticeBlock));
+  const patches = linear(video.patch, cut, { inputGradient: false });
   let x: Tensor3D = addTable(patches, positionVectors(video.positions, where));
   for (const block of video.blocks) x = transformerBlock(block, x, { heads, epsilon: blockEpsilon });
   return addTable(layerNorm(video.norm, x, blockEpsilon), positionVectors(memoryPositions, where));

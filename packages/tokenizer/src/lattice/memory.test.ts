@@ -1,4 +1,5 @@
 import { clipFromRgb, disposeTree } from "@coordtok/core";
+import { disposeTrainState, type TrainState } from "@coordtok/core/train";
 import { describeEachBackend } from "@coordtok/tools";
 import { memory, profile } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
@@ -6,6 +7,8 @@ import { rampClip } from "../testdata.js";
 import type { LatticeConfig } from "./config.js";
 import { LatticeCoordTok } from "./lattice-coordtok.js";
 import { estimateLatticeMemory } from "./memory.js";
+import { createLatticeParams, type LatticeParams } from "./params.js";
+import { trainLattice } from "./train/train.js";
 
 const config: LatticeConfig = {
   form: "lattice",
@@ -60,4 +63,30 @@ describeEachBackend("the estimate of memory for the lattice form", () => {
       disposeTree([clip.frames, triplane]);
     }
   });
+
+  it("covers the peak of training, and not more than twice", async () => {
+    for (const size of [
+      { frames: 8, height: 40, width: 48, clips: 1 },
+      { frames: 32, height: 24, width: 24, clips: 1 },
+      { frames: 8, height: 16, width: 24, clips: 3 },
+    ]) {
+      const before = memory().numBytes;
+      const from = createLatticeParams(config, 1);
+      const shape = { ...size, share: 1 };
+      const settings = { shapes: [shape], firstShapes: [shape], totalSteps: 2, decodedBlocks: 4 };
+      const clips = [rampClip({ frameCount: size.frames, height: size.height, width: size.width })];
+      let state: TrainState<LatticeParams> | undefined;
+      const peak = await peakOf(async () => {
+        for await (const step of trainLattice({ config, clips, settings, from })) state = step.state;
+      });
+      disposeTrainState(state!);
+      expect(memory().numBytes).toBe(before);
+      const work = { task: "train", size, clips: size.clips, blocks: Math.min(4, size.frames / 4) } as const;
+      const ratio = estimateLatticeMemory(config, work).totalBytes / (peak - before);
+      expect([size, ratio > 0.95 && ratio < 2 ? "within 0.95 to 2 of the peak" : ratio]).toEqual([
+        size,
+        "within 0.95 to 2 of the peak",
+      ]);
+    }
+  }, 120_000);
 });

@@ -84,11 +84,13 @@ function trainNumbers(config: LatticeConfig, counts: Counts, decodedBlocks: numb
   // A block keeps its input, its norms, queries, keys and values, the output of attention and the hidden values of the MLP.
   const video = (videoLayers * 13 + 4) * tokens * width + tokens * coordinateValues;
   const latent = latentLayers * (17 * cells + 2 * tokens) * width;
-  const decoder = decoded * ((decoderLayers * 13 + 4) * width + coordinateValues + 9 * channels + 4 * blockValues);
+  // Of the decoded pixels: the targets, both paths, their sum, the difference and its gradient.
+  const decoder = decoded * ((decoderLayers * 13 + 4) * width + coordinateValues + 9 * channels + 6 * blockValues);
   const largest = Math.max(
     blockNumbers(tokens, tokens, width, heads),
     blockNumbers(cells, Math.max(cells, tokens), width, heads),
     blockNumbers(perTime, perTime, width, heads) * decodedBlocks,
   );
-  return 2 * pixels + video + latent + decoder + 2 * largest;
+  // The clip, its patches, and what its views are made from.
+  return 3 * pixels + video + latent + decoder + 2 * largest;
 }

@@ -1,5 +1,16 @@
+import { data } from "@coordtok/core/nn";
 import type { PerPlane } from "@coordtok/triplane";
-import { mean, mul, reshape, sub, tidy, transpose, type Tensor4D, type Tensor5D } from "@tensorflow/tfjs-core";
+import {
+  mean,
+  mul,
+  reshape,
+  sub,
+  tidy,
+  transpose,
+  type Rank,
+  type Tensor4D,
+  type Tensor5D,
+} from "@tensorflow/tfjs-core";
 import { latticeBlock } from "./config.js";
 
 const { time, space } = latticeBlock;
@@ -16,20 +27,22 @@ const restGain = 4;
 
 /**
  * Computes the three views of a clip: the mean frame, and the means over rows and over columns of the deviation from it, times 4.
- * Each is cut into the cells of its plane (`docs/spec.md#lattice-form`).
+ * Each is cut into the cells of its plane (`docs/spec.md#lattice-form`). No gradient passes through them.
  * @param frames `[B, T, H, W, 3]` in [-1, 1], padded to whole blocks.
  * @returns xy `[B, H/8, W/8, 192]`, yt `[B, T/4, W/8, 96]`, xt `[B, T/4, H/8, 96]`, owned by the caller.
  */
 export function clipViews(frames: Tensor5D): PerPlane<Tensor4D> {
   return tidy(() => {
     const [clips, , height, width] = frames.shape;
-    const meanFrame = mean(frames, 1, true);
-    const rest = sub(frames, meanFrame);
-    const rows = reshape(meanFrame, [clips * (height / space), space, width / space, space * 3]);
+    const meanFrame = data<Rank.R5>(() => mean(frames, 1, true));
+    const rest = data<Rank.R5>(() => sub(frames, meanFrame));
     return {
-      xy: reshape(transpose(rows, [0, 2, 1, 3]), [clips, height / space, width / space, viewValues.xy]),
-      yt: sideView(mean(rest, 2)),
-      xt: sideView(mean(rest, 3)),
+      xy: data<Rank.R4>(() => {
+        const rows = reshape(meanFrame, [clips * (height / space), space, width / space, space * 3]);
+        return reshape(transpose(rows, [0, 2, 1, 3]), [clips, height / space, width / space, viewValues.xy]);
+      }),
+      yt: data<Rank.R4>(() => sideView(mean(rest, 2))),
+      xt: data<Rank.R4>(() => sideView(mean(rest, 3))),
     };
   });
 }

@@ -1,6 +1,6 @@
 import type { Rank, Tensor, Tensor1D } from "@tensorflow/tfjs-core";
 import type { LayerNormParams } from "../layer-norm.js";
-import { operation } from "../operation.js";
+import { areWeightsFixed, operation } from "../operation.js";
 import { runFused } from "./kernels.js";
 
 /** Layer norm over the last axis by the fused operations. */
@@ -9,15 +9,17 @@ export function fusedLayerNorm<R extends Rank>(
   x: Tensor<R>,
   epsilon: number,
 ): Tensor<R> {
+  const fixed = areWeightsFixed();
   return operation<R>(
-    [x, scale, shift],
+    fixed ? [x] : [x, scale, shift],
     (save) => {
       save([x, scale]);
       return runFused("CoordTokLayerNorm", { x, scale, shift }, { epsilon })[0] as Tensor<R>;
     },
     (dy, saved) => {
       const inputs = { x: saved[0]!, scale: saved[1] as Tensor1D, dy };
-      return runFused("CoordTokLayerNormGradient", inputs, { epsilon, biasGradient: false });
+      const gradients = runFused("CoordTokLayerNormGradient", inputs, { epsilon, biasGradient: false });
+      return fixed ? gradients.slice(0, 1) : gradients;
     },
   );
 }

@@ -1,6 +1,6 @@
 import { reshape, type Rank, type Tensor, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs-core";
 import type { MlpParams } from "../mlp.js";
-import { operation } from "../operation.js";
+import { areWeightsFixed, operation } from "../operation.js";
 import { affine, columnSums, product } from "../product.js";
 import { runFused } from "./kernels.js";
 
@@ -9,8 +9,9 @@ export function fusedMlp<R extends Rank>({ expand, contract }: MlpParams, x: Ten
   const width = expand.kernel.shape[0];
   const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / width, width]);
   const biases = [expand.bias, contract.bias] as [Tensor1D, Tensor1D];
+  const fixed = areWeightsFixed();
   return operation<R>(
-    [x, expand.kernel, biases[0], contract.kernel, biases[1]],
+    fixed ? [x] : [x, expand.kernel, biases[0], contract.kernel, biases[1]],
     (save) => {
       const input = flat(x);
       const hidden = product(input, expand.kernel);
@@ -24,8 +25,10 @@ export function fusedMlp<R extends Rank>({ expand, contract }: MlpParams, x: Ten
       const activeGradient = product(flatDy, down, false, true);
       const gradient = runFused("CoordTokGeluGradient", { x: hidden, dy: activeGradient, bias }, {});
       const [hiddenGradient, biasGradient, active] = gradient as [Tensor2D, Tensor1D, Tensor2D];
+      const forInput = reshape(product(hiddenGradient, up, false, true), x.shape);
+      if (fixed) return [forInput];
       return [
-        reshape(product(hiddenGradient, up, false, true), x.shape),
+        forInput,
         product(input, hiddenGradient, true, false),
         biasGradient,
         product(active, flatDy, true, false),

@@ -9,7 +9,7 @@ import {
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
 import type { LayerNormParams } from "../layer-norm.js";
-import { operation } from "../operation.js";
+import { areWeightsFixed, operation } from "../operation.js";
 import { product, productOfEach } from "../product.js";
 import type { BlockOptions, MemoryBlockParams, TransformerBlockParams } from "../transformer-block.js";
 import { affineOfEach } from "./affine.js";
@@ -48,7 +48,8 @@ const keptNames = ["x", "normal", "packed", "attended", "statistics", "sum", "ml
  * @param x `[B, N, E]`
  */
 export function fusedTransformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
-  const weights = blockWeights(params);
+  const fixed = areWeightsFixed();
+  const weights = fixed ? [] : blockWeights(params);
   return operation<Rank.R3>(
     [x, ...weights.filter((tensor) => tensor !== undefined)],
     (save, recorded) => {
@@ -60,7 +61,7 @@ export function fusedTransformerBlock(params: TransformerBlockParams, x: Tensor3
     (dy, saved) => {
       const kept = Object.fromEntries(keptNames.map((name, i) => [name, saved[i]])) as unknown as Kept;
       const keyBias = saved[keptNames.length] as Tensor2D | undefined;
-      return blockGradient(params, kept, dy, { ...options, keyBias });
+      return blockGradient(params, kept, dy, { ...options, keyBias, fixed });
     },
   );
 }
@@ -117,9 +118,14 @@ function blockForward(
   return { out, kept: recorded ? { x, normal, packed, attended, statistics, sum, mlpNormal, hidden } : undefined };
 }
 
-function blockGradient(params: TransformerBlockParams, kept: Kept, dy: Tensor3D, options: BlockOptions): Tensor[] {
+function blockGradient(
+  params: TransformerBlockParams,
+  kept: Kept,
+  dy: Tensor3D,
+  options: BlockOptions & { readonly fixed: boolean },
+): Tensor[] {
   const { attentionNorm, attention, mlpNorm, mlp } = params;
-  const { heads, epsilon, keyBias: bias } = options;
+  const { heads, epsilon, keyBias: bias, fixed } = options;
   const [normalGradient, ...mlpGradients] = tidy(() => {
     const activeGradient = productOfEach(dy, mlp.contract.kernel, true);
     const inputs = { x: kept.hidden, dy: activeGradient, bias: mlp.expand.bias };
@@ -128,15 +134,17 @@ function blockGradient(params: TransformerBlockParams, kept: Kept, dy: Tensor3D,
       Tensor1D,
       Tensor3D,
     ];
+    const forNormal = productOfEach(hiddenGradient, mlp.expand.kernel, true);
+    if (fixed) return [forNormal];
     return [
-      productOfEach(hiddenGradient, mlp.expand.kernel, true),
+      forNormal,
       kernelGradient(kept.mlpNormal, hiddenGradient),
       ...(mlp.expand.bias === undefined ? [] : [expandBias]),
       kernelGradient(active, dy),
       ...biasGradient(mlp.contract.bias, dy),
     ];
   }) as [Tensor3D, ...Tensor[]];
-  const outputBias = attention.output.bias !== undefined;
+  const outputBias = attention.output.bias !== undefined && !fixed;
   const [sumGradient, mlpScale, mlpShift, ...outputBiasGradient] = runFused(
     "CoordTokLayerNormGradient",
     { x: kept.sum, scale: mlpNorm.scale, dy: normalGradient, upstream: dy },
@@ -148,8 +156,8 @@ function blockGradient(params: TransformerBlockParams, kept: Kept, dy: Tensor3D,
     const attendedGradient = productOfEach(sumGradient, attention.output.kernel, true);
     const inputs = { packed, out, statistics, dy: attendedGradient, bias };
     const [gradient] = runFused("CoordTokSelfAttentionGradient", inputs, { heads });
-    return [gradient, kernelGradient(out, sumGradient)] as [Tensor3D, Tensor2D];
-  });
+    return fixed ? [gradient] : [gradient, kernelGradient(out, sumGradient)];
+  }) as [Tensor3D, Tensor2D];
   const [xGradient, scale, shift] = runFused(
     "CoordTokLayerNormGradient",
     {
@@ -160,6 +168,7 @@ function blockGradient(params: TransformerBlockParams, kept: Kept, dy: Tensor3D,
     },
     { epsilon, biasGradient: false },
   );
+  if (fixed) return [xGradient];
   const packedKernel = kernelGradient(kept.normal, packedGradient);
   const packedBias = biasGradient(attention.queryKeyValue.bias, packedGradient);
   const attentionGradients = [scale, shift, packedKernel, ...packedBias, outputKernel, ...outputBiasGradient];

@@ -1,7 +1,7 @@
 import { checkOptions, type Clip, type OptionNames } from "@coordtok/core";
-import { meanSquaredErrors, patchify } from "@coordtok/core/nn";
+import { data, meanSquaredErrors, patchify } from "@coordtok/core/nn";
 import { triplaneShape } from "@coordtok/triplane";
-import { add, concat, log, mean, slice, tidy, type Scalar, type Tensor3D } from "@tensorflow/tfjs-core";
+import { add, concat, log, mean, slice, type Rank, type Scalar, type Tensor3D } from "@tensorflow/tfjs-core";
 import { decodeBlocks } from "../block-decoder.js";
 import { keepChannels, type Budget } from "../budget.js";
 import { latticeBlock, type LatticeConfig } from "../config.js";
@@ -43,7 +43,7 @@ export function latticeLoss(
 
 /** The pixels of some blocks of time of clips, in the layout that `decodeBlocks` returns. */
 function targetPatches(clip: Clip, count: number, blocks: readonly number[]): Tensor3D {
-  return tidy(() => {
+  return data<Rank.R3>(() => {
     const patches = patchify(padToBlocks(clip), latticeBlock);
     if (blocks.length === count && blocks.every((block, i) => block === i)) return patches;
     const [clips, patchCount, values] = patches.shape;

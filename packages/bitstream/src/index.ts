@@ -1,0 +1,8 @@
+// Planes as whole numbers.
+export { dequantize, largestCode, quantize, type QuantizeOptions, type TriplaneCodes } from "./quantize.js";
+// Their files.
+export { encodeBitstream, type BitstreamWindow, type EncodeBitstreamOptions } from "./write.js";
+export { readBitstream, type Bitstream, type ReadWindowOptions, type StoredWindow } from "./read.js";
+export type { StoredPiece } from "./format.js";
+export type { PriorsName } from "./priors.js";
+export type { ChannelBudget, PieceRange, WindowLayout } from "./window-coder.js";
