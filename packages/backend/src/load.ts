@@ -1,4 +1,4 @@
-import { backend, env, findBackendFactory, getBackend, setBackend, version_core } from "@tensorflow/tfjs-core";
+import { backend, env, getBackend, setBackend, version_core } from "@tensorflow/tfjs-core";
 import {
   checkChoice,
   checkOptions,
@@ -14,11 +14,13 @@ import { registerBackendTraits } from "@coordtok/core/nn";
 import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
 import type { FusedState } from "./fused/state.js";
 import { useWasmFused } from "./fused/wasm.js";
+import { useWebGpuFused } from "./fused/webgpu.js";
 import type { WasmBackend } from "./fused/wasm-library.js";
 import type { Platform } from "./platform.js";
 import { precisionVariable, type Precision } from "./precision.js";
 import { missingKernels, type Purpose } from "./requirements.js";
 import { guardHeap, type WasmHeap } from "./wasm-heap.js";
+import { registerWebGpu } from "./webgpu/device.js";
 
 export interface LoadBackendOptions extends LongCallOptions {
   /** What the backend must be able to do (default `inference`). */
@@ -76,7 +78,8 @@ const testedVersion = "4.22.0";
  * Loads a TensorFlow.js backend, checks that it has the kernels needed, selects it in tfjs-core and tells the layers of core
  * what it is good at. Calling it again, also with another name, is fine: the selected backend changes.
  *
- * `auto` takes in Node `tensorflow` where it is set up, else `wasm`, but with `bf16` nothing else than `tensorflow`; in a browser `webgpu` where there is an adapter, else `wasm`.
+ * `auto` takes in Node `tensorflow` where it is set up, but with `bf16` nothing else; then, there and in a browser, `webgpu` where there is
+ * an adapter that is no program on the processor, else `wasm`.
  * @throws CoordTokError `config` for an unknown name; `backend` with the way out when the backend asked for does not load or lacks
  * kernels, or for a precision that it does not have; `aborted`.
  */
@@ -88,13 +91,13 @@ export async function loadBackend(
   checkChoice(name, "the backend", ["auto", ...backendCatalogue.map((row) => row.name)]);
   const { platform } = (await import("#platform")) as { platform: Platform };
   checkPrecision(name, options);
-  if (name !== "auto") return load(backendRow(name), platform, options, []);
-  if (options.precision === "bf16") return load(backendRow("tensorflow"), platform, options, []);
+  if (name !== "auto") return load(backendRow(name), platform, options, [], false);
+  if (options.precision === "bf16") return load(backendRow("tensorflow"), platform, options, [], true);
   const passedOver: { name: BackendName; reason: string }[] = [];
   for (const row of backendCatalogue) {
     if (row.name === "cpu" || !row.runsIn.includes(platform.kind)) continue;
     try {
-      return await load(row, platform, options, passedOver);
+      return await load(row, platform, options, passedOver, true);
     } catch (thrown) {
       if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
       passedOver.push({ name: row.name, reason: messageOf(thrown) });
@@ -123,6 +126,7 @@ async function load(
   platform: Platform,
   options: LoadBackendOptions,
   passedOver: LoadedBackend["passedOver"],
+  automatic: boolean,
 ): Promise<LoadedBackend> {
   const { signal, onProgress, purpose = "inference" } = options;
   const progress = { task: `load backend ${row.name}`, total: 1, unit: "backends" };
@@ -130,7 +134,7 @@ async function load(
   onProgress?.({ ...progress, done: 0 });
   const before = getSelected();
   try {
-    const facts = await loaders[row.name](platform, options);
+    const facts = await loaders[row.name](platform, options, automatic);
     const missing = missingKernels(row.tfName, purpose);
     if (missing.length > 0) throw lacksKernels(row, purpose, missing);
     throwIfAborted(signal);
@@ -164,7 +168,10 @@ interface LoadedFacts {
 }
 
 const loaders: Readonly<
-  Record<BackendName, (platform: Platform, options: LoadBackendOptions) => Promise<LoadedFacts>>
+  Record<
+    BackendName,
+    (platform: Platform, options: LoadBackendOptions, automatic: boolean) => Promise<LoadedFacts>
+  >
 > = {
   tensorflow: async (platform, options) => {
     const exact = options.purpose === "training";
@@ -178,13 +185,13 @@ const loaders: Readonly<
     const facts = { versions: platform.nativeVersions(), device: devices.join("; "), fused, precision, notes };
     return { ...facts, ...(freeBytes && { freeBytes }) };
   },
-  webgpu: async () => {
-    const device = await webgpuAdapter();
-    // A page may have imported the package itself.
-    const registered: unknown = findBackendFactory("webgpu");
-    if (typeof registered !== "function") await import("@tensorflow/tfjs-backend-webgpu");
+  webgpu: async (platform, options, automatic) => {
+    if (automatic && !platform.mayHaveGpu())
+      throw new CoordTokError("backend", "There is no graphics card here; ask for webgpu by name to try it nevertheless.");
+    const { name, software } = await registerWebGpu(await platform.openGpu(), !automatic);
     await select("webgpu");
-    return { versions: {}, device };
+    const fused = useWebGpuFused(options.fused ?? platform.fusedAllowed());
+    return { versions: {}, device: software ? `${name}, a program on the processor` : name, fused };
   },
   wasm: async (platform, options) => {
     const wasm = await import("@tensorflow/tfjs-backend-wasm");
@@ -223,29 +230,6 @@ async function select(tfName: string): Promise<void> {
 function getSelected(): string | undefined {
   const name = getBackend() as string | null | undefined;
   return name === null || name === "" ? undefined : name;
-}
-
-interface GpuAdapter {
-  readonly info?: { readonly vendor?: string; readonly architecture?: string; readonly description?: string };
-}
-
-/** Describes the WebGPU adapter, or throws the reason why there is none. */
-async function webgpuAdapter(): Promise<string> {
-  const { navigator } = globalThis as { navigator?: { gpu?: { requestAdapter(): Promise<GpuAdapter | null> } } };
-  if (navigator?.gpu === undefined)
-    throw new CoordTokError(
-      "backend",
-      "There is no WebGPU here; use a current browser on a page served over https or from localhost.",
-    );
-  const adapter = await navigator.gpu.requestAdapter();
-  if (adapter === null)
-    throw new CoordTokError(
-      "backend",
-      "WebGPU finds no graphics adapter here; use wasm, or turn hardware acceleration on in the browser.",
-    );
-  const { vendor = "", architecture = "", description = "" } = adapter.info ?? {};
-  const name = description === "" ? [vendor, architecture].filter((part) => part !== "").join(" ") : description;
-  return name === "" ? "WebGPU adapter without a name" : name;
 }
 
 function lacksKernels(row: BackendRow, purpose: Purpose, missing: readonly string[]): CoordTokError {

@@ -18,6 +18,13 @@ export interface Platform {
   fusedAllowed(): boolean;
   /** Bytes of memory that this process may still take; absent where it is unknown. */
   availableBytes(): number | undefined;
+  /**
+   * WebGPU, with its globals in place.
+   * @throws CoordTokError `backend` where there is none.
+   */
+  openGpu(): Promise<GPU>;
+  /** Whether there may be a graphics card; the answer costs little. */
+  mayHaveGpu(): boolean;
   /** Versions of what the native backend is made of. */
   nativeVersions(): Readonly<Record<string, string>>;
   /** The folder with the files of tfjs-backend-wasm, ending in a separator; absent where only the page knows. */

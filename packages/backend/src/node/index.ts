@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import type { Platform } from "../platform.js";
 import { loadNative, nativeDevices, nativeVersions, useNativeFused } from "./native.js";
+import { mayHaveGpu, openGpu } from "./webgpu.js";
 
 /** The platform of Node. */
 export const platform: Platform = {
@@ -13,6 +14,8 @@ export const platform: Platform = {
   nativeDevices,
   nativeVersions,
   useNativeFused,
+  openGpu,
+  mayHaveGpu,
   fusedAllowed: () => process.env["COORDTOK_FUSED"] !== "0",
   availableBytes: () => process.availableMemory(),
   wasmFolder: () => {

@@ -1,0 +1,265 @@
+import { type TensorInfo } from "@tensorflow/tfjs-core";
+import { dispatch, type Program } from "../dispatch.js";
+import type { StockBackend } from "../stock.js";
+
+/** A product of matrices, or of each of a batch. */
+export interface Product {
+  readonly a: TensorInfo;
+  readonly b: TensorInfo;
+  /** Added to each row. */
+  readonly bias: TensorInfo | undefined;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Numbers from one matrix to the next; 0 where one serves all. */
+  readonly aBatch: number;
+  readonly bBatch: number;
+  /** Of the result. */
+  readonly shape: readonly number[];
+}
+
+/** A workgroup makes `rows` by `columns` numbers of the result, each invocation `ownRows` by `ownColumns`, in steps of `depth`. */
+export interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly ownRows: 4 | 8;
+  readonly ownColumns: 4 | 8;
+}
+
+/** From the largest to the smallest. */
+export const tiles: readonly Tile[] = [
+  { rows: 128, columns: 128, depth: 16, ownRows: 8, ownColumns: 8 },
+  { rows: 128, columns: 64, depth: 16, ownRows: 8, ownColumns: 4 },
+  { rows: 64, columns: 64, depth: 16, ownRows: 4, ownColumns: 4 },
+  { rows: 32, columns: 32, depth: 32, ownRows: 4, ownColumns: 4 },
+];
+
+/** So many workgroups keep a graphics card busy; below it a smaller tile is taken. */
+const manyGroups = 256;
+
+/** The tile for a product. It does not change the result: every number is added up from the first product to the last. */
+export function tileFor(batch: number, rows: number, columns: number): Tile {
+  const enough = tiles.find((tile) => groupsOf(tile, batch, rows, columns) >= manyGroups);
+  return enough ?? tiles.at(-1)!;
+}
+
+function groupsOf(tile: Tile, batch: number, rows: number, columns: number): number {
+  return batch * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
+}
+
+/** Computes a product; the sums of no numbers are 0. */
+export function product(backend: StockBackend, of: Product, tile?: Tile): TensorInfo {
+  const { a, b, bias, transposeA, transposeB, batch, rows, columns, depth, aBatch, bBatch, shape } = of;
+  const chosen = tile ?? tileFor(batch, rows, columns);
+  const wide = depth > 0 && [transposeA ? rows : depth, transposeB ? depth : columns, columns].every((n) => n % 4 === 0);
+  const groups = wide
+    ? groupsOf(chosen, batch, rows, columns)
+    : batch * Math.ceil(rows / small) * Math.ceil(columns / small);
+  const flags = { transposeA, transposeB, bias: bias !== undefined };
+  return dispatch(backend, program(wide ? chosen : undefined, flags), {
+    reads: bias === undefined ? [a, b] : [a, b, bias],
+    writes: [{ shape, dtype: "float32" }],
+    numbers: [rows, columns, depth, aBatch, bBatch],
+    groups: batch * rows * columns === 0 ? 0 : groups,
+  })[0]!;
+}
+
+interface Flags {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly bias: boolean;
+}
+
+const programs = new Map<string, Program>();
+
+/** @param tile absent where the numbers do not lie in fours. */
+function program(tile: Tile | undefined, flags: Flags): Program {
+  const letters = `${flags.transposeA ? "t" : "n"}${flags.transposeB ? "t" : "n"}${flags.bias ? "b" : ""}`;
+  const key = `product ${tile === undefined ? "plain" : Object.values(tile).join()} ${letters}`;
+  let known = programs.get(key);
+  if (known === undefined) {
+    const element = tile === undefined ? "f32" : "vec4f";
+    known = {
+      key,
+      reads: { a: element, b: element, ...(flags.bias && { bias: element }) },
+      writes: { out: element },
+      numbers: { rows: "u32", columns: "u32", depth: "u32", aBatch: "u32", bBatch: "u32" },
+      threads: tile === undefined ? small * small : (tile.rows / tile.ownRows) * (tile.columns / tile.ownColumns),
+      source: () => (tile === undefined ? plainSource(flags) : source(tile, flags)),
+    };
+    programs.set(key, known);
+  }
+  return known;
+}
+
+/** Rows and columns of a workgroup where the numbers do not lie in fours. */
+const small = 16;
+
+/** The same place of work as {@link source}, number by number. */
+function plainSource({ transposeA, transposeB, bias }: Flags): { declarations: string; body: string } {
+  const [n, last] = [`${String(small)}u`, `${String(small - 1)}u`];
+  const shared = `array<f32, ${String(small * small)}>`;
+  return {
+    declarations: `var<workgroup> left: ${shared};\nvar<workgroup> right: ${shared};`,
+    body: `
+  let tilesAcross = (p.columns + ${last}) / ${n};
+  let tilesDown = (p.rows + ${last}) / ${n};
+  let matrix = group / (tilesAcross * tilesDown);
+  let tile = group % (tilesAcross * tilesDown);
+  let row = (tile / tilesAcross) * ${n} + lid / ${n};
+  let first = (tile % tilesAcross) * ${n};
+  let column = first + lid % ${n};
+  var sum = 0f;
+  for (var k = 0u; k < p.depth; k += ${n}) {
+    let step = k + lid % ${n};
+    let other = first + lid / ${n};
+    var x = 0f;
+    var y = 0f;
+    if (row < p.rows && step < p.depth) { x = a[matrix * p.aBatch + ${transposeA ? "step * p.rows + row" : "row * p.depth + step"}]; }
+    if (other < p.columns && step < p.depth) { y = b[matrix * p.bBatch + ${transposeB ? "other * p.depth + step" : "step * p.columns + other"}]; }
+    left[lid] = x;
+    right[lid] = y;
+    workgroupBarrier();
+    for (var i = 0u; i < ${n}; i++) { sum = fma(left[(lid / ${n}) * ${n} + i], right[(lid % ${n}) * ${n} + i], sum); }
+    workgroupBarrier();
+  }
+  if (row < p.rows && column < p.columns) {
+    out[(matrix * p.rows + row) * p.columns + column] = sum${bias ? " + bias[column]" : ""};
+  }`,
+  };
+}
+
+/**
+ * Both factors of a step go through shared memory, depth outermost, four numbers at a time; the next step's are fetched while this one is
+ * computed. An invocation's rows and columns lie four by four, half a tile apart where there are eight.
+ */
+function source(tile: Tile, { transposeA, transposeB, bias }: Flags): { declarations: string; body: string } {
+  const threads = (tile.rows / tile.ownRows) * (tile.columns / tile.ownColumns);
+  const left = factor("a", "left", tile.rows, tile.depth, threads, !transposeA);
+  const right = factor("b", "right", tile.columns, tile.depth, threads, transposeB);
+  const [rowBlocks, columnBlocks] = [tile.ownRows / 4, tile.ownColumns / 4];
+  const own = Array.from({ length: tile.ownRows }, (_, i) => i);
+  const blocks = Array.from({ length: columnBlocks }, (_, j) => j);
+  const sum = (i: number, j: number): string => `sum${String(i)}_${String(j)}`;
+  const across = tile.columns / tile.ownColumns;
+  const store = (i: number, j: number): string => {
+    const at = `row${String(i)} * p.columns + column${String(j)}`;
+    return `if (row${String(i)} < p.rows && column${String(j)} < p.columns) {
+    out[(first + ${at}) / 4u] = ${sum(i, j)}${bias ? ` + bias[column${String(j)} / 4u]` : ""};
+  }`;
+  };
+  return {
+    declarations: `${left.declaration}\n${right.declaration}`,
+    body: `
+  let tilesAcross = (p.columns + ${String(tile.columns - 1)}u) / ${String(tile.columns)}u;
+  let tilesDown = (p.rows + ${String(tile.rows - 1)}u) / ${String(tile.rows)}u;
+  let matrix = group / (tilesAcross * tilesDown);
+  let tile = group % (tilesAcross * tilesDown);
+  let aFirst = (tile / tilesAcross) * ${String(tile.rows)}u;
+  let bFirst = (tile % tilesAcross) * ${String(tile.columns)}u;
+  let aBase = matrix * p.aBatch;
+  let bBase = matrix * p.bBatch;
+  let aCount = p.rows;
+  let bCount = p.columns;
+  let down = lid / ${String(across)}u;
+  let along = lid % ${String(across)}u;
+${own.flatMap((i) => blocks.map((j) => `  var ${sum(i, j)} = vec4f();`)).join("\n")}
+${left.variables}
+${right.variables}
+  var k = 0u;
+${left.fetch}
+${right.fetch}
+  loop {
+    if (k >= p.depth) { break; }
+${left.put}
+${right.put}
+    workgroupBarrier();
+    k += ${String(tile.depth)}u;
+    if (k < p.depth) {
+${left.fetch}
+${right.fetch}
+    }
+    for (var step = 0u; step < ${String(tile.depth)}u; step++) {
+${Array.from({ length: rowBlocks }, (_, i) => `      let x${String(i)} = left[step * ${String(left.pitch)}u + ${String((i * tile.rows) / rowBlocks / 4)}u + down];`).join("\n")}
+${blocks.map((j) => `      let y${String(j)} = right[step * ${String(right.pitch)}u + ${String((j * tile.columns) / columnBlocks / 4)}u + along];`).join("\n")}
+${own
+  .flatMap((i) =>
+    blocks.map(
+      (j) =>
+        `      ${sum(i, j)} = fma(vec4f(x${String(Math.floor(i / 4))}[${String(i % 4)}]), y${String(j)}, ${sum(i, j)});`,
+    ),
+  )
+  .join("\n")}
+    }
+    workgroupBarrier();
+  }
+  let first = matrix * p.rows * p.columns;
+${own.map((i) => `  let row${String(i)} = aFirst + ${String((Math.floor(i / 4) * tile.rows) / rowBlocks + (i % 4))}u + down * 4u;`).join("\n")}
+${blocks.map((j) => `  let column${String(j)} = bFirst + ${String((j * tile.columns) / columnBlocks)}u + along * 4u;`).join("\n")}
+${own.flatMap((i) => blocks.map((j) => `  ${store(i, j)}`)).join("\n")}`,
+  };
+}
+
+interface Factor {
+  readonly declaration: string;
+  /** Where the numbers of the next step wait. */
+  readonly variables: string;
+  readonly fetch: string;
+  readonly put: string;
+  /** Vectors from one step of the depth to the next. */
+  readonly pitch: number;
+}
+
+/** How a factor gets from `from` to the shared `to`. `alongDepth`: neighbours in memory are neighbours in depth. */
+function factor(
+  from: "a" | "b",
+  to: string,
+  count: number,
+  depth: number,
+  threads: number,
+  alongDepth: boolean,
+): Factor {
+  const vectors = (count * depth) / 4;
+  const each = Math.ceil(vectors / threads);
+  const numbers = Array.from({ length: each }, (_, i) => i);
+  // One vector more keeps the threads that write down a column out of each other's way.
+  const pitch = count / 4 + (alongDepth ? 1 : 0);
+  const place = (i: number): string => {
+    const vector = `(lid + ${String(i * threads)}u)`;
+    return alongDepth
+      ? `let at = ${vector} / ${String(depth / 4)}u; let step = (${vector} % ${String(depth / 4)}u) * 4u;`
+      : `let step = ${vector} / ${String(count / 4)}u; let at = (${vector} % ${String(count / 4)}u) * 4u;`;
+  };
+  const fetchOne = (i: number): string => {
+    const own = `${to}Next${String(i)}`;
+    const [first, base, limit] = [`${from}First`, `${from}Base`, `${from}Count`];
+    const address = alongDepth
+      ? `${base} + (${first} + at) * p.depth + k + step`
+      : `${base} + (k + step) * ${limit} + ${first} + at`;
+    const lines = [
+      `${own} = vec4f();`,
+      `if (${first} + at < ${limit} && k + step < p.depth) { ${own} = ${from}[(${address}) / 4u]; }`,
+    ];
+    return `    { ${place(i)} ${lines.join(" ")} }`;
+  };
+  const putOne = (i: number): string => {
+    const own = `${to}Next${String(i)}`;
+    const lines = alongDepth
+      ? [0, 1, 2, 3].map(
+          (n) => `${to}[(step + ${String(n)}u) * ${String(pitch)}u + at / 4u][at % 4u] = ${own}[${String(n)}];`,
+        )
+      : [`${to}[step * ${String(pitch)}u + at / 4u] = ${own};`];
+    return `    { ${place(i)} ${lines.join(" ")} }`;
+  };
+  return {
+    declaration: `var<workgroup> ${to}: array<vec4f, ${String(depth * pitch)}>;`,
+    variables: numbers.map((i) => `  var ${to}Next${String(i)} = vec4f();`).join("\n"),
+    fetch: numbers.map(fetchOne).join("\n"),
+    put: numbers.map(putOne).join("\n"),
+    pitch,
+  };
+}
