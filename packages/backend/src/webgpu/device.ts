@@ -86,6 +86,7 @@ export async function registerWebGpu(gpu: GPU, software: boolean): Promise<GpuAd
   if (current !== undefined && !healthOf.has(current)) guard(current);
   if (current !== undefined && healthOf.get(current)?.problem === undefined) return described;
   // The one that the package would start has not all limits, and a broken one cannot be mended.
+  current?.device.destroy();
   if ("webgpu" in engine().registryFactory) removeBackend("webgpu");
   registerBackend("webgpu", async () => {
     const device = await openDevice(adapter);
@@ -123,8 +124,7 @@ function guard(backend: StockBackend): void {
       ? new CoordTokError("memory", "The graphics card has no memory left; use a smaller batch, then load the backend again.")
       : broken(`reports an error (${firstLine(error.message)})`);
   });
-  void device.lost.then(({ reason, message }) => {
-    if (reason === "destroyed") return;
+  void device.lost.then(({ message }) => {
     health.problem ??= broken(`is lost${message === "" ? "" : ` (${firstLine(message)})`}`);
   });
   const check = (): void => {
@@ -144,10 +144,15 @@ function guard(backend: StockBackend): void {
     if (bytes > largest) throw tooLarge(data?.shape ?? [], bytes, largest);
     uploadToGPU.call(backend, dataId);
   };
-  const { releaseBuffer } = bufferManager;
-  bufferManager.releaseBuffer = (buffer, reuse = true) => {
-    const free = bufferManager.numBytesAllocated - bufferManager.numBytesUsed;
-    releaseBuffer.call(bufferManager, buffer, reuse && free + buffer.size <= mostFreeBytes);
+  limitFreeBuffers(bufferManager, mostFreeBytes);
+}
+
+/** Gives freed buffers back to the device where those kept would hold more bytes; the stock backend keeps all of them. */
+export function limitFreeBuffers(manager: StockBackend["bufferManager"], most: number): void {
+  const { releaseBuffer } = manager;
+  manager.releaseBuffer = (buffer, reuse = true) => {
+    const free = manager.numBytesAllocated - manager.numBytesUsed;
+    releaseBuffer.call(manager, buffer, reuse && free + buffer.size <= most);
   };
 }
 

@@ -4,6 +4,7 @@ import {
   BatchMatMul,
   broadcast_util,
   Cast,
+  Cos,
   env,
   Equal,
   Greater,
@@ -21,6 +22,7 @@ import {
   registerKernel,
   ScatterNd,
   Select,
+  Sin,
   SquaredDifference,
   Sub,
   Transpose,
@@ -33,6 +35,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { convert, copyStrided, integerBinary } from "./kernels/copy.js";
 import { product } from "./kernels/product.js";
+import { wave } from "./kernels/rows.js";
 import { scatterRows } from "./kernels/scatter.js";
 import type { StockBackend } from "./stock.js";
 
@@ -89,6 +92,9 @@ const overrides: Readonly<Record<string, Override>> = {
       fill: constantValue as number,
     });
   },
+  // WGSL promises sine and cosine to 5e-4 only.
+  [Sin]: (backend, { x }) => (x?.dtype === "float32" ? wave(backend, "sin", x) : undefined),
+  [Cos]: (backend, { x }) => (x?.dtype === "float32" ? wave(backend, "cos", x) : undefined),
   [Select]: (_, { condition, t, e }, __, stock) => {
     if (condition === undefined || t === undefined || e === undefined || t.shape.length <= mostAxes) return undefined;
     if (condition.shape.length !== t.shape.length) return undefined;

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Measures everything on the NVIDIA card of this machine in about 150 seconds and writes into OUT (default: ./out). Needs bash,
+# Python 3 and, for the driver's loader libraries, root; PyTorch where it is there. SMALL=1 takes small sizes, to try the folder out.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+out=${OUT:-$here/out}
+mkdir -p "$out"
+work=$(mktemp -d)
+start=$(date +%s)
+say() { echo "[$(( $(date +%s) - start )) s] $*" | tee -a "$out/log.txt"; }
+
+say "unpacking"
+python3 - "$here" "$work" <<'PY'
+import lzma, os, sys, tarfile
+with lzma.open(sys.argv[1] + "/files.tar.xz") as packed, tarfile.open(fileobj=packed) as files:
+    files.extractall(sys.argv[2])
+PY
+if [ -z "${VK_ICD_FILENAMES:-}" ]; then
+  for deb in "$work"/debs/*.deb; do dpkg -x "$deb" / >>"$out/log.txt" 2>&1; done
+  ldconfig
+fi
+node=$work/node
+if [ -n "${SMALL:-}" ]; then size=--small; else size=; fi
+
+# measure NAME SECONDS ARGUMENTS...
+measure() {
+  local name=$1 limit=$2
+  shift 2
+  say "$name"
+  timeout -k 2 "$limit" "$node" "$work/measure.mjs" "$@" $size >"$out/$name.jsonl" 2>"$out/$name.err" || say "$name ended with $?"
+  tail -n 3 "$out/$name.jsonl" | cut -c1-300
+}
+measure adapter 25 adapter
+if ! grep -q '"row":"adapter"' "$out/adapter.jsonl"; then
+  say "no adapter; trying the other driver files"
+  for icd in /usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json /usr/share/vulkan/icd.d/nvidia_icd.json /etc/vulkan/icd.d/nvidia_icd.json; do
+    [ -e "$icd" ] || continue
+    export VK_DRIVER_FILES=$icd
+    measure adapter 25 adapter
+    grep -q '"row":"adapter"' "$out/adapter.jsonl" && break
+  done
+fi
+measure encode 25 encode --times
+measure decode 20 decode --times
+measure products 20 products
+measure train 30 train --times
+measure sit 15 sit
+measure starter 20 starter
+measure encode-batch64 12 encode --batch=64
+measure parity "${PARITY:-20}" parity
+measure encode-stock 15 encode --stock
+if python3 -c 'import torch' 2>/dev/null; then
+  say "PyTorch"
+  (cd "$work/torch" && timeout -k 2 40 python3 rows.py $size) >"$out/torch.jsonl" 2>"$out/torch.err" || say "PyTorch ended with $?"
+  cat "$out/torch.jsonl"
+fi
+say "done"
+rm -rf "$work"
