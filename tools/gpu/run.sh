@@ -20,14 +20,14 @@ if [ -z "${VK_ICD_FILENAMES:-}" ]; then
   ldconfig
 fi
 node=$work/node
-if [ -n "${SMALL:-}" ]; then size=--small; else size=; fi
+if [ -n "${SMALL:-}" ]; then size=--small times=20; else size='' times=1; fi
 
 # measure NAME SECONDS ARGUMENTS...
 measure() {
   local name=$1 limit=$2
   shift 2
   say "$name"
-  timeout -k 2 "$limit" "$node" "$work/measure.mjs" "$@" $size >"$out/$name.jsonl" 2>"$out/$name.err" || say "$name ended with $?"
+  timeout -k 2 $((limit * times)) "$node" "$work/measure.mjs" "$@" $size >"$out/$name.jsonl" 2>"$out/$name.err" || say "$name ended with $?"
   tail -n 3 "$out/$name.jsonl" | cut -c1-300
 }
 measure adapter 25 adapter
@@ -42,16 +42,16 @@ if ! grep -q '"row":"adapter"' "$out/adapter.jsonl"; then
 fi
 measure encode 25 encode --times
 measure decode 20 decode --times
-measure products 20 products
 measure train 30 train --times
-measure sit 15 sit
-measure starter 20 starter
-measure encode-batch64 12 encode --batch=64
-measure parity "${PARITY:-20}" parity
+measure products 30 products
+measure sit 15 sit --times
+measure starter 15 starter
+measure parity 20 parity
 measure encode-stock 15 encode --stock
+measure encode-batch64 12 encode --batch=64
 if python3 -c 'import torch' 2>/dev/null; then
   say "PyTorch"
-  (cd "$work/torch" && timeout -k 2 40 python3 rows.py $size) >"$out/torch.jsonl" 2>"$out/torch.err" || say "PyTorch ended with $?"
+  (cd "$work/torch" && timeout -k 2 $((40 * times)) python3 rows.py $size) >"$out/torch.jsonl" 2>"$out/torch.err" || say "PyTorch ended with $?"
   cat "$out/torch.jsonl"
 fi
 say "done"

@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { platformName } from "@coordtok/core/node";
 import { afterAll, beforeEach, expect, it, vi } from "vitest";
 import { loadBackend } from "./load.js";
+import { mayHaveGpu } from "./node/webgpu.js";
 
 const cache = mkdtempSync(join(tmpdir(), "coordtok-cache-"));
 const platform = platformName();
@@ -42,12 +43,16 @@ function install(facts: object = {}, addon: string | undefined = "no add-on"): v
   if (addon !== "") writeFileSync(join(folder, "tfjs_binding.node"), addon);
 }
 
-it("auto takes wasm where TensorFlow is not set up, and says so", async () => {
+it("auto takes a graphics card or else wasm where TensorFlow is not set up, and says so", async () => {
   const loaded = await loadBackend("auto", { purpose: "training" });
-  expect(loaded.name).toBe("wasm");
-  expect(loaded.passedOver).toEqual([
-    { name: "tensorflow", reason: 'TensorFlow has not been set up; run "npx coordtok setup".' },
-  ]);
+  const [native, gpu] = loaded.passedOver;
+  expect(native).toEqual({ name: "tensorflow", reason: 'TensorFlow has not been set up; run "npx coordtok setup".' });
+  expect(loaded.name).toBe(gpu === undefined ? "webgpu" : "wasm");
+  if (!mayHaveGpu())
+    expect(gpu).toEqual({
+      name: "webgpu",
+      reason: "There is no graphics card here; ask for webgpu by name to try it nevertheless.",
+    });
 });
 
 it.each<[string, () => void, RegExp]>([

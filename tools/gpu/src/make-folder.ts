@@ -60,7 +60,7 @@ try {
   if (peers !== undefined)
     for (const name of ["coordtok_torch.py", "sit_torch.py"]) copyFileSync(join(peers, name), join(work, "torch", name));
   mkdirSync(target, { recursive: true });
-  execFileSync("tar", ["-cJf", join(target, "files.tar.xz"), "-C", work, "."], { env: { ...process.env, XZ_OPT: "-6 -T2" } });
+  execFileSync("tar", ["-cJf", join(target, "files.tar.xz"), "-C", work, "."], { env: { ...process.env, XZ_OPT: "-4" } });
   copyFileSync(join(own, "run.sh"), join(target, "run.sh"));
   chmodSync(join(target, "run.sh"), 0o755);
   writeFileSync(join(target, "COMMAND"), 'bash run.sh\n');

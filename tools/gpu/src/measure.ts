@@ -9,7 +9,7 @@ import { runParity } from "@coordtok/parity/run";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
 import { disposeTriplane } from "@coordtok/triplane";
 import { add, backend, env, randomUniform, type Tensor2D } from "@tensorflow/tfjs-core";
-import { product, tiles, type Tile } from "../../../packages/backend/src/webgpu/kernels/product.js";
+import { product, tiles, type Plan, type Tile } from "../../../packages/backend/src/webgpu/kernels/product.js";
 import type { StockBackend } from "../../../packages/backend/src/webgpu/stock.js";
 import { countDispatches, gpuTimes } from "./watch.js";
 
@@ -17,7 +17,6 @@ const folder = import.meta.dirname;
 const flags = process.argv.slice(3);
 const small = flags.includes("--small");
 const stock = flags.includes("--stock");
-const lightSecond = 1000;
 
 function print(row: Readonly<Record<string, unknown>>): void {
   console.log(JSON.stringify(row));
@@ -30,7 +29,7 @@ function median(times: readonly number[]): number {
 const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 
 /** Times a call: as a whole, and the part of it in which JavaScript queues work. */
-async function time(name: string, call: () => Promise<void>, most = 8 * lightSecond): Promise<void> {
+async function time(name: string, call: () => Promise<void>, most = 4000): Promise<void> {
   const began = performance.now();
   await call();
   const first = performance.now() - began;
@@ -66,42 +65,57 @@ async function row(task: "encode" | "decode-slice" | "train-step" | "sit", prese
   work.dispose();
 }
 
+/** Tiles beside those in use, to choose from. */
+const candidates: readonly Tile[] = [
+  ...tiles,
+  { rows: 128, columns: 128, depth: 8, ownRows: 8, ownColumns: 8 },
+  { rows: 128, columns: 64, depth: 16, ownRows: 8, ownColumns: 8 },
+  { rows: 64, columns: 64, depth: 16, ownRows: 8, ownColumns: 8 },
+  { rows: 64, columns: 64, depth: 16, ownRows: 8, ownColumns: 4 },
+  { rows: 64, columns: 64, depth: 32, ownRows: 4, ownColumns: 4 },
+  { rows: 64, columns: 32, depth: 32, ownRows: 4, ownColumns: 4 },
+  { rows: 32, columns: 32, depth: 32, ownRows: 8, ownColumns: 4 },
+];
+
 async function products(): Promise<void> {
-  const gpu = backend() as unknown as StockBackend;
-  const sizes: readonly (readonly [number, number, number])[] = small
-    ? [[64, 64, 64]]
+  const square = small ? [64] : [512, 1024, 2048, 4096];
+  for (const size of square) await eachTile(size, size, size, [1]);
+  // Those of the preset S: attention's maps and the two of an MLP, for 1024 tokens and for a few.
+  const shapes: readonly (readonly [number, number, number])[] = small
+    ? [[64, 128, 64]]
     : [
-        [512, 512, 512],
-        [1024, 1024, 1024],
-        [2048, 2048, 2048],
-        [4096, 4096, 4096],
         [1024, 512, 512],
         [1024, 512, 1536],
         [1024, 512, 2048],
         [1024, 2048, 512],
         [64, 512, 2048],
+        [64, 2048, 512],
       ];
-  for (const [rows, depth, columns] of sizes) {
-    const [a, b] = [randomUniform([rows, depth]), randomUniform([depth, columns])] as [Tensor2D, Tensor2D];
-    for (const tile of tiles) await timeProduct(gpu, tile, a, b);
-    a.dispose();
-    b.dispose();
-  }
+  for (const [rows, depth, columns] of shapes) await eachTile(rows, depth, columns, [1, 2, 4]);
 }
 
-async function timeProduct(gpu: StockBackend, tile: Tile, a: Tensor2D, b: Tensor2D): Promise<void> {
+async function eachTile(rows: number, depth: number, columns: number, slices: readonly number[]): Promise<void> {
+  const gpu = backend() as unknown as StockBackend;
+  const [a, b] = [randomUniform([rows, depth]), randomUniform([depth, columns])] as [Tensor2D, Tensor2D];
+  for (const tile of small ? candidates.slice(2, 4) : candidates)
+    for (const count of slices) await timeProduct(gpu, { tile, slices: count }, a, b);
+  a.dispose();
+  b.dispose();
+}
+
+async function timeProduct(gpu: StockBackend, plan: Plan, a: Tensor2D, b: Tensor2D): Promise<void> {
   const [rows, depth, columns] = [a.shape[0], a.shape[1], b.shape[1]];
   const flops = 2 * rows * depth * columns;
-  const times = Math.max(2, Math.min(200, Math.ceil(2e11 / flops)));
+  const times = small ? 1 : Math.max(2, Math.min(100, Math.ceil(5e10 / flops)));
   const queue = (count: number): void => {
     for (let i = 0; i < count; i++) {
       const shape = [rows, columns];
       const of = { a, b, bias: undefined, transposeA: false, transposeB: false, batch: 1, rows, columns, depth };
-      const out = product(gpu, { ...of, aBatch: 0, bBatch: 0, shape }, tile);
+      const out = product(gpu, { ...of, aBatch: 0, bBatch: 0, shape }, plan);
       gpu.disposeData(out.dataId);
     }
     gpu.endComputePassEncoder();
-    gpu.submitQueue();
+    if (gpu.commandEncoder !== null) gpu.submitQueue();
   };
   queue(1);
   await gpu.device.queue.onSubmittedWorkDone();
@@ -109,8 +123,14 @@ async function timeProduct(gpu: StockBackend, tile: Tile, a: Tensor2D, b: Tensor
   queue(times);
   await gpu.device.queue.onSubmittedWorkDone();
   const ms = (performance.now() - start) / times;
-  const name = `${String(tile.rows)}x${String(tile.columns)}x${String(tile.depth)}`;
-  print({ row: `product ${[rows, depth, columns].join("x")}`, tile: name, ms: rounded(ms * 1000) / 1000, gigaflops: Math.round(flops / ms / 1e6) });
+  const { tile, slices } = plan;
+  print({
+    row: `product ${[rows, depth, columns].join("x")}`,
+    tile: `${[tile.rows, tile.columns, tile.depth].join("x")} by ${String(tile.ownRows)}x${String(tile.ownColumns)}`,
+    slices,
+    ms: Math.round(ms * 1e4) / 1e4,
+    gigaflops: Math.round(flops / ms / 1e6),
+  });
 }
 
 async function starter(): Promise<void> {
@@ -166,7 +186,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   products,
   encode: () => row("encode", small ? "tiny" : "S"),
   decode: () => row("decode-slice", small ? "tiny" : "S"),
-  sit: () => row("sit", "S"),
+  sit: () => row("sit", "S/2"),
   train: () => row("train-step", small ? "tiny" : "S"),
   starter,
   parity,

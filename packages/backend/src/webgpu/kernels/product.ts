@@ -1,4 +1,4 @@
-import { type TensorInfo } from "@tensorflow/tfjs-core";
+import { util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { dispatch, type Program } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 
@@ -41,31 +41,93 @@ export const tiles: readonly Tile[] = [
 /** So many workgroups keep a graphics card busy; below it a smaller tile is taken. */
 const manyGroups = 256;
 
-/** The tile for a product. It does not change the result: every number is added up from the first product to the last. */
-export function tileFor(batch: number, rows: number, columns: number): Tile {
-  const enough = tiles.find((tile) => groupsOf(tile, batch, rows, columns) >= manyGroups);
-  return enough ?? tiles.at(-1)!;
+/** How a product is computed. */
+export interface Plan {
+  /** It does not change the result: every number is added up from the first product to the last. */
+  readonly tile: Tile;
+  /** Parts of the depth, each added up by itself. */
+  readonly slices: number;
 }
+
+/** The plan for a product; it depends on nothing but the shape, so that results are the same on every device. */
+export function planFor(batch: number, rows: number, columns: number, depth: number): Plan {
+  const enough = tiles.find((tile) => groupsOf(tile, batch, rows, columns) >= manyGroups);
+  if (enough !== undefined) return { tile: enough, slices: 1 };
+  const tile = tiles.at(-1)!;
+  const wanted = Math.floor(manyGroups / Math.max(1, groupsOf(tile, batch, rows, columns)));
+  return { tile, slices: Math.max(1, Math.min(wanted, Math.floor(depth / shortestSlice))) };
+}
+
+/** A shorter depth is not cut: adding slices up costs more. */
+const shortestSlice = 256;
 
 function groupsOf(tile: Tile, batch: number, rows: number, columns: number): number {
   return batch * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
 }
 
-/** Computes a product; the sums of no numbers are 0. */
-export function product(backend: StockBackend, of: Product, tile?: Tile): TensorInfo {
+/**
+ * Computes a product; the sums of no numbers are 0.
+ * @param plan the tile and into how many slices the depth is cut (default: by the shape), for measurements.
+ */
+export function product(backend: StockBackend, of: Product, plan: Partial<Plan> = {}): TensorInfo {
   const { a, b, bias, transposeA, transposeB, batch, rows, columns, depth, aBatch, bBatch, shape } = of;
-  const chosen = tile ?? tileFor(batch, rows, columns);
   const wide = depth > 0 && [transposeA ? rows : depth, transposeB ? depth : columns, columns].every((n) => n % 4 === 0);
-  const groups = wide
-    ? groupsOf(chosen, batch, rows, columns)
-    : batch * Math.ceil(rows / small) * Math.ceil(columns / small);
-  const flags = { transposeA, transposeB, bias: bias !== undefined };
-  return dispatch(backend, program(wide ? chosen : undefined, flags), {
-    reads: bias === undefined ? [a, b] : [a, b, bias],
-    writes: [{ shape, dtype: "float32" }],
-    numbers: [rows, columns, depth, aBatch, bBatch],
+  const { tile, slices } = wide ? { ...planFor(batch, rows, columns, depth), ...plan } : plain;
+  const groups = tile === undefined
+    ? batch * Math.ceil(rows / small) * Math.ceil(columns / small)
+    : groupsOf(tile, batch, rows, columns) * slices;
+  const sliced = slices > 1;
+  const flags = { transposeA, transposeB, bias: bias !== undefined && !sliced };
+  // A slice is a multiple of the tile's depth.
+  const step = tile?.depth ?? 1;
+  const [out] = dispatch(backend, program(tile, flags), {
+    reads: bias === undefined || sliced ? [a, b] : [a, b, bias],
+    writes: [{ shape: sliced ? [slices, ...shape] : shape, dtype: "float32" }],
+    numbers: [rows, columns, depth, aBatch, bBatch, slices, Math.ceil(depth / slices / step) * step],
     groups: batch * rows * columns === 0 ? 0 : groups,
-  })[0]!;
+  }) as [TensorInfo];
+  if (!sliced) return out;
+  const joined = joinSlices(backend, out, bias, slices, columns, shape);
+  backend.disposeData(out.dataId);
+  return joined;
+}
+
+const plain = { tile: undefined, slices: 1 };
+
+/** Adds the slices of the depth up, from the first to the last, and the bias. */
+function joinSlices(
+  backend: StockBackend,
+  slices: TensorInfo,
+  bias: TensorInfo | undefined,
+  count: number,
+  columns: number,
+  shape: readonly number[],
+): TensorInfo {
+  const size = util.sizeFromShape([...shape]) / 4;
+  return dispatch(
+    backend,
+    {
+      key: `join slices${bias === undefined ? "" : " bias"}`,
+      reads: { slices: "vec4f", ...(bias && { bias: "vec4f" as const }) },
+      writes: { out: "vec4f" },
+      numbers: { size: "u32", columns: "u32", count: "u32" },
+      threads: 256,
+      source: () => ({
+        body: `
+  let i = group * 256u + lid;
+  if (i >= p.size) { return; }
+  var sum = slices[i];
+  for (var slice = 1u; slice < p.count; slice++) { sum += slices[slice * p.size + i]; }
+  out[i] = sum${bias === undefined ? "" : " + bias[i % p.columns]"};`,
+      }),
+    },
+    {
+      reads: bias === undefined ? [slices] : [slices, bias],
+      writes: [{ shape, dtype: "float32" }],
+      numbers: [size, columns / 4, count],
+      groups: Math.ceil(size / 256),
+    },
+  )[0]!;
 }
 
 interface Flags {
@@ -87,7 +149,15 @@ function program(tile: Tile | undefined, flags: Flags): Program {
       key,
       reads: { a: element, b: element, ...(flags.bias && { bias: element }) },
       writes: { out: element },
-      numbers: { rows: "u32", columns: "u32", depth: "u32", aBatch: "u32", bBatch: "u32" },
+      numbers: {
+        rows: "u32",
+        columns: "u32",
+        depth: "u32",
+        aBatch: "u32",
+        bBatch: "u32",
+        slices: "u32",
+        sliceDepth: "u32",
+      },
       threads: tile === undefined ? small * small : (tile.rows / tile.ownRows) * (tile.columns / tile.ownColumns),
       source: () => (tile === undefined ? plainSource(flags) : source(tile, flags)),
     };
@@ -157,7 +227,9 @@ function source(tile: Tile, { transposeA, transposeB, bias }: Flags): { declarat
     body: `
   let tilesAcross = (p.columns + ${String(tile.columns - 1)}u) / ${String(tile.columns)}u;
   let tilesDown = (p.rows + ${String(tile.rows - 1)}u) / ${String(tile.rows)}u;
-  let matrix = group / (tilesAcross * tilesDown);
+  let part = group / (tilesAcross * tilesDown);
+  let matrix = part / p.slices;
+  let slice = part % p.slices;
   let tile = group % (tilesAcross * tilesDown);
   let aFirst = (tile / tilesAcross) * ${String(tile.rows)}u;
   let bFirst = (tile % tilesAcross) * ${String(tile.columns)}u;
@@ -170,16 +242,17 @@ function source(tile: Tile, { transposeA, transposeB, bias }: Flags): { declarat
 ${own.flatMap((i) => blocks.map((j) => `  var ${sum(i, j)} = vec4f();`)).join("\n")}
 ${left.variables}
 ${right.variables}
-  var k = 0u;
+  var k = slice * p.sliceDepth;
+  let end = min(p.depth, k + p.sliceDepth);
 ${left.fetch}
 ${right.fetch}
   loop {
-    if (k >= p.depth) { break; }
+    if (k >= end) { break; }
 ${left.put}
 ${right.put}
     workgroupBarrier();
     k += ${String(tile.depth)}u;
-    if (k < p.depth) {
+    if (k < end) {
 ${left.fetch}
 ${right.fetch}
     }
@@ -197,7 +270,9 @@ ${own
     }
     workgroupBarrier();
   }
-  let first = matrix * p.rows * p.columns;
+  // Slice by slice, each with all matrices.
+  let matrices = p.groups / (tilesAcross * tilesDown * p.slices);
+  let first = (slice * matrices + matrix) * p.rows * p.columns;
 ${own.map((i) => `  let row${String(i)} = aFirst + ${String((Math.floor(i / 4) * tile.rows) / rowBlocks + (i % 4))}u + down * 4u;`).join("\n")}
 ${blocks.map((j) => `  let column${String(j)} = bFirst + ${String((j * tile.columns) / columnBlocks)}u + along * 4u;`).join("\n")}
 ${own.flatMap((i) => blocks.map((j) => `  ${store(i, j)}`)).join("\n")}`,
