@@ -1,7 +1,6 @@
 """The same rows in PyTorch, on the same card. Runs from a folder that holds the peer networks and the starter's reference."""
 import json, sys, time
 import torch
-import coordtok_torch as peer, sit_torch as sit
 
 small = "--small" in sys.argv
 device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -18,10 +17,11 @@ def row(name, call, most=6):
 
 def guarded(name, call):
     try: call()
-    except Exception as error: print(json.dumps(dict(row=name, error=str(error))), flush=True)
+    except BaseException as error: print(json.dumps(dict(row=name, error=str(error))), flush=True)
 
 
 def tokenizer():
+    import coordtok_torch as peer
     k = peer.config("tiny" if small else "S", 16 if small else 128, 128)
     w = {n: v.to(device) for n, v in peer.init(k).items()}
     T, H, W = k["video_shape"]; v = torch.rand(1, T, H, W, 3, device=device) * 2 - 1
@@ -39,6 +39,7 @@ def tokenizer():
 
 
 def diffusion():
+    import sit_torch as sit
     D, depth, heads = sit.SIZES["S"]
     k = dict(input_size=[32, 16], patch_size=2, in_channels=8, hidden_size=D, depth=depth, num_heads=heads, mlp_ratio=4.0, class_dropout_prob=0.0, num_classes=1, learn_sigma=False)
     w = {n: (torch.randn(s) * 0.02).to(device) for n, s in sit.shapes(k).items()}

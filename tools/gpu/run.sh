@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures everything on the NVIDIA card of this machine in about 150 seconds and writes into OUT (default: ./out). Needs bash,
+# Measures everything on the NVIDIA card of this machine in at most BUDGET (default: 165) seconds and writes into OUT (default: ./out). Needs bash,
 # Python 3 and, for the driver's loader libraries, root; PyTorch where it is there. SMALL=1 takes small sizes, to try the folder out.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,12 +20,13 @@ if [ -z "${VK_ICD_FILENAMES:-}" ]; then
   ldconfig
 fi
 node=$work/node
-if [ -n "${SMALL:-}" ]; then size=--small times=20; else size='' times=1; fi
+if [ -n "${SMALL:-}" ]; then size=--small times=8; else size='' times=1; fi
 
 # measure NAME SECONDS ARGUMENTS...
 measure() {
   local name=$1 limit=$2
   shift 2
+  if [ $(( $(date +%s) - start )) -gt $(( ${BUDGET:-165} * times )) ]; then say "$name left out: no time"; return; fi
   say "$name"
   timeout -k 2 $((limit * times)) "$node" "$work/measure.mjs" "$@" $size >"$out/$name.jsonl" 2>"$out/$name.err" || say "$name ended with $?"
   tail -n 3 "$out/$name.jsonl" | cut -c1-300
@@ -44,15 +45,14 @@ measure encode 25 encode --times
 measure decode 20 decode --times
 measure train 30 train --times
 measure products 30 products
+say "PyTorch"
+(cd "$work/torch" && timeout -k 2 $((40 * times)) python3 rows.py $size) >"$out/torch.jsonl" 2>"$out/torch.err" || say "PyTorch ended with $?"
+cat "$out/torch.jsonl"
 measure sit 15 sit --times
 measure starter 15 starter
 measure parity 20 parity
-measure encode-stock 15 encode --stock
+measure encode-toggles 12 encode --times --toggles=disable_robustness,skip_validation
 measure encode-batch64 12 encode --batch=64
-if python3 -c 'import torch' 2>/dev/null; then
-  say "PyTorch"
-  (cd "$work/torch" && timeout -k 2 $((40 * times)) python3 rows.py $size) >"$out/torch.jsonl" 2>"$out/torch.err" || say "PyTorch ended with $?"
-  cat "$out/torch.jsonl"
-fi
+measure encode-composite 15 encode --composite
 say "done"
 rm -rf "$work"

@@ -48,7 +48,8 @@ export const backendCatalogue: readonly BackendRow[] = [
     traits: everyProduct,
     fusedTraits: everyProduct,
     summary: "any GPU, through WebGPU of the browser or of the package webgpu",
-    howToGet: "pnpm add @tensorflow/tfjs-backend-webgpu, and a browser with WebGPU or, in Node, pnpm add webgpu (132 MB)",
+    howToGet:
+      "pnpm add @tensorflow/tfjs-backend-webgpu, and a browser with WebGPU or, in Node, pnpm add webgpu (132 MB)",
   },
   {
     name: "wasm",

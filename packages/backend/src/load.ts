@@ -20,7 +20,7 @@ import type { Platform } from "./platform.js";
 import { precisionVariable, type Precision } from "./precision.js";
 import { missingKernels, type Purpose } from "./requirements.js";
 import { guardHeap, type WasmHeap } from "./wasm-heap.js";
-import { registerWebGpu } from "./webgpu/device.js";
+import { registerWebGpu, type GpuAdapter } from "./webgpu/device.js";
 
 export interface LoadBackendOptions extends LongCallOptions {
   /** What the backend must be able to do (default `inference`). */
@@ -60,6 +60,8 @@ export interface LoadedBackend {
   readonly versions: Readonly<Record<string, string>>;
   /** What it computes on, such as `CPU, 8 threads (…)`. */
   readonly device: string;
+  /** The graphics adapter of `webgpu`. */
+  readonly adapter?: GpuAdapter;
   /** The precision of its matrix products; to be named in whatever is made with it. */
   readonly precision: Precision;
   /** Whether its fused operations are in use, and which build or why not. */
@@ -146,6 +148,7 @@ async function load(
       tfName: row.tfName,
       versions,
       device: facts.device,
+      ...(facts.adapter && { adapter: facts.adapter }),
       precision: facts.precision ?? "fp32",
       freeBytes: facts.freeBytes ?? (() => undefined),
       fused: facts.fused ?? { active: false, text: "none for this backend" },
@@ -161,6 +164,7 @@ async function load(
 interface LoadedFacts {
   readonly versions: Readonly<Record<string, string>>;
   readonly device: string;
+  readonly adapter?: GpuAdapter;
   readonly fused?: FusedState;
   readonly precision?: Precision;
   readonly notes?: readonly string[];
@@ -168,10 +172,7 @@ interface LoadedFacts {
 }
 
 const loaders: Readonly<
-  Record<
-    BackendName,
-    (platform: Platform, options: LoadBackendOptions, automatic: boolean) => Promise<LoadedFacts>
-  >
+  Record<BackendName, (platform: Platform, options: LoadBackendOptions, automatic: boolean) => Promise<LoadedFacts>>
 > = {
   tensorflow: async (platform, options) => {
     const exact = options.purpose === "training";
@@ -187,11 +188,15 @@ const loaders: Readonly<
   },
   webgpu: async (platform, options, automatic) => {
     if (automatic && !platform.mayHaveGpu())
-      throw new CoordTokError("backend", "There is no graphics card here; ask for webgpu by name to try it nevertheless.");
-    const { name, software } = await registerWebGpu(await platform.openGpu(), !automatic);
+      throw new CoordTokError(
+        "backend",
+        "There is no graphics card here; ask for webgpu by name to try it nevertheless.",
+      );
+    const adapter = await registerWebGpu(await platform.openGpu(), !automatic);
     await select("webgpu");
     const fused = useWebGpuFused(options.fused ?? platform.fusedAllowed());
-    return { versions: {}, device: software ? `${name}, a program on the processor` : name, fused };
+    const device = adapter.software ? `${adapter.name}, a program on the processor` : adapter.name;
+    return { versions: {}, device, adapter, fused };
   },
   wasm: async (platform, options) => {
     const wasm = await import("@tensorflow/tfjs-backend-wasm");

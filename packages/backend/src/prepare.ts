@@ -15,7 +15,7 @@ export type BackendChoice = "auto" | BackendName;
 
 /** Which backend computes, and how. */
 export interface BackendOptions {
-  /** Where to compute (default `auto`: native TensorFlow where it is set up, else wasm). */
+  /** Where to compute (default `auto`: native TensorFlow where it is set up, else a graphics card by WebGPU, else wasm). */
   readonly backend?: BackendChoice | undefined;
   /** Precision of the native backend's matrix products in inference (default `fp32`); it is named in all that is made with `bf16`. */
   readonly precision?: Precision | undefined;

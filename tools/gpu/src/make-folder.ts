@@ -1,6 +1,16 @@
 // Makes a folder that measures our backend webgpu on an NVIDIA machine without a network or Node: pnpm gpu-folder FOLDER [PEERS].
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -39,7 +49,9 @@ try {
     conditions: ["@coordtok/source"],
     external: ["webgpu", "@tensorflow/tfjs-node-gpu"],
     // CommonJS inside asks for Node's modules by require.
-    banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
   });
   copyFileSync(process.execPath, join(work, "node"));
   execFileSync("strip", [join(work, "node")]);
@@ -47,23 +59,30 @@ try {
   const dawn = dirname(createRequire(join(repository, "packages/backend/package.json")).resolve("webgpu/package.json"));
   const packaged = join(work, "node_modules/webgpu");
   mkdirSync(join(packaged, "dist/linux-x64"), { recursive: true });
-  for (const file of ["package.json", "index.js", "dist/linux-x64/dawn.node"]) copyFileSync(join(dawn, file), join(packaged, file));
+  for (const file of ["package.json", "index.js", "dist/linux-x64/dawn.node"])
+    copyFileSync(join(dawn, file), join(packaged, file));
   copyFileSync(join(repository, "packages/starter/weights/starter.safetensors"), join(work, "starter.safetensors"));
   for (const name of cases) {
     const from = join(repository, "fixtures", name);
     if (existsSync(from)) cpSync(from, join(work, "fixtures", name), { recursive: true });
   }
   mkdirSync(join(work, "debs"));
-  execFileSync("apt-get", ["download", ...loaders], { cwd: join(work, "debs"), stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("apt-get", ["download", ...loaders], {
+    cwd: join(work, "debs"),
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   mkdirSync(join(work, "torch"));
   copyFileSync(join(own, "rows.py"), join(work, "torch/rows.py"));
   if (peers !== undefined)
-    for (const name of ["coordtok_torch.py", "sit_torch.py"]) copyFileSync(join(peers, name), join(work, "torch", name));
+    for (const name of ["coordtok_torch.py", "sit_torch.py"])
+      copyFileSync(join(peers, name), join(work, "torch", name));
   mkdirSync(target, { recursive: true });
-  execFileSync("tar", ["-cJf", join(target, "files.tar.xz"), "-C", work, "."], { env: { ...process.env, XZ_OPT: "-4" } });
+  execFileSync("tar", ["-cJf", join(target, "files.tar.xz"), "-C", work, "."], {
+    env: { ...process.env, XZ_OPT: "-4" },
+  });
   copyFileSync(join(own, "run.sh"), join(target, "run.sh"));
   chmodSync(join(target, "run.sh"), 0o755);
-  writeFileSync(join(target, "COMMAND"), 'bash run.sh\n');
+  writeFileSync(join(target, "COMMAND"), "bash run.sh\n");
   const mebibytes = Math.ceil(statSync(join(target, "files.tar.xz")).size / 2 ** 20);
   console.log(`${target}: ${String(mebibytes)} MiB; run it there with OUT=<folder> bash run.sh`);
 } finally {

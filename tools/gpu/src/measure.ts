@@ -1,22 +1,21 @@
 // Measures one part on the graphics adapter of this machine and prints one JSON line a row. It runs from the folder that
-// make-folder.ts makes, without a network: node measure.mjs PART [--small] [--stock] [--fast].
+// make-folder.ts makes, without a network: node measure.mjs PART [--small] [--composite] [--times] [--batch=DISPATCHES] [--toggles=DAWN'S].
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadBackend } from "@coordtok/backend";
+import { product, tiles, type Plan, type StockBackend, type Tile } from "@coordtok/backend/webgpu-product";
 import { clipFromRgb, messageOf, Random } from "@coordtok/core";
 import { createWorkload } from "@coordtok/benchmarks/workload";
 import { runParity } from "@coordtok/parity/run";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
 import { disposeTriplane } from "@coordtok/triplane";
 import { add, backend, env, randomUniform, type Tensor2D } from "@tensorflow/tfjs-core";
-import { product, tiles, type Plan, type Tile } from "../../../packages/backend/src/webgpu/kernels/product.js";
-import type { StockBackend } from "../../../packages/backend/src/webgpu/stock.js";
 import { countDispatches, gpuTimes } from "./watch.js";
 
 const folder = import.meta.dirname;
 const flags = process.argv.slice(3);
 const small = flags.includes("--small");
-const stock = flags.includes("--stock");
+const composite = flags.includes("--composite");
 
 function print(row: Readonly<Record<string, unknown>>): void {
   console.log(JSON.stringify(row));
@@ -46,7 +45,7 @@ async function time(name: string, call: () => Promise<void>, most = 4000): Promi
   const { dispatches, submits } = counter.stop();
   print({
     row: name,
-    operations: stock ? "stock" : "fused",
+    operations: composite ? "composite" : "fused",
     ms: rounded(median(whole)),
     best: rounded(Math.min(...whole)),
     queueing: rounded(median(queueing)),
@@ -61,7 +60,8 @@ async function row(task: "encode" | "decode-slice" | "train-step" | "sit", prese
   const peer = { backend: "webgpu", precision: "fp32", frames: small ? 16 : 128, points: small ? 64 : 1024 } as const;
   const work = createWorkload({ ...peer, task, preset } as Parameters<typeof createWorkload>[0]);
   await time(`${task} ${preset}`, work.run);
-  if (flags.includes("--times")) print({ row: `${task} ${preset}`, gpuMs: await gpuTimes(backend() as never, work.run) });
+  if (flags.includes("--times"))
+    print({ row: `${task} ${preset}`, gpuMs: await gpuTimes(backend() as never, work.run) });
   work.dispose();
 }
 
@@ -195,8 +195,15 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
 try {
   const part = parts[process.argv[2] ?? ""];
   if (part === undefined) throw new Error(`Expected one of ${Object.keys(parts).join(", ")}.`);
+  const toggles = flags.find((flag) => flag.startsWith("--toggles="))?.slice("--toggles=".length);
+  if (toggles !== undefined) {
+    const { create, globals } = await import("webgpu");
+    Object.assign(globalThis, globals);
+    const gpu = create([`enable-dawn-features=${toggles}`]);
+    Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });
+  }
   const began = performance.now();
-  const loaded = await loadBackend("webgpu", { purpose: "training", fused: !stock });
+  const loaded = await loadBackend("webgpu", { purpose: "training", fused: !composite });
   print({ row: "backend", device: loaded.device, fused: loaded.fused.text, ms: rounded(performance.now() - began) });
   const batch = flags.find((flag) => flag.startsWith("--batch="))?.slice("--batch=".length);
   if (batch !== undefined) env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", Number(batch));

@@ -15,8 +15,7 @@ export const platform: Platform = {
   openGpu: () => {
     const { gpu } = navigator as { readonly gpu?: GPU };
     if (gpu !== undefined) return Promise.resolve(gpu);
-    const sentence =
-      "There is no WebGPU here; use a current browser on a page served over https or from localhost.";
+    const sentence = "There is no WebGPU here; use a current browser on a page served over https or from localhost.";
     return Promise.reject(new CoordTokError("backend", sentence));
   },
   mayHaveGpu: () => true,

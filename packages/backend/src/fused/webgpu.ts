@@ -16,7 +16,17 @@ import {
 } from "../webgpu/kernels/attention.js";
 import { weightedRows, weightedRowsGradient } from "../webgpu/kernels/lookup.js";
 import { product } from "../webgpu/kernels/product.js";
-import { adamw, add, blend, gatedAdd, gelu, geluGradient, norm, normGradient, tanhGelu } from "../webgpu/kernels/rows.js";
+import {
+  adamw,
+  add,
+  blend,
+  gatedAdd,
+  gelu,
+  geluGradient,
+  norm,
+  normGradient,
+  tanhGelu,
+} from "../webgpu/kernels/rows.js";
 import { columnSums, normSums, sumOfSquares } from "../webgpu/kernels/sums.js";
 import type { StockBackend } from "../webgpu/stock.js";
 import { callOf } from "./call.js";
@@ -66,10 +76,7 @@ const operations: Readonly<Record<string, Operation>> = {
     const affine = { scale: scale!, shift: shift! };
     return norm(backend, { x: x!, columns, epsilon: epsilon as number, addend, bias, affine });
   },
-  CoordTokLayerNormGradient: (
-    backend,
-    { inputs: [x, scale, dy, upstream], attributes: [epsilon, biasGradient] },
-  ) => {
+  CoordTokLayerNormGradient: (backend, { inputs: [x, scale, dy, upstream], attributes: [epsilon, biasGradient] }) => {
     need(fits(dy, sizeOf(x!)) && fits(upstream, sizeOf(x!)), "the gradients differ from x in size");
     const of = { x: x!, scale: scale!, dy: dy!, upstream, epsilon: epsilon as number };
     const [sumGradient, moments] = normGradient(backend, of);
@@ -140,7 +147,9 @@ const operations: Readonly<Record<string, Operation>> = {
       TensorInfo[],
       TensorInfo[],
     ];
-    const updated = params.map((param, i) => adamw(backend, settings!, [param, gradients[i]!, firsts[i]!, seconds[i]!]));
+    const updated = params.map((param, i) =>
+      adamw(backend, settings!, [param, gradients[i]!, firsts[i]!, seconds[i]!]),
+    );
     return [0, 1, 2].flatMap((which) => updated.map((tensors) => tensors[which]!));
   },
   CoordTokBlend: (backend, { inputs: [share], listed }) => {

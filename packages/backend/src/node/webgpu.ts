@@ -31,7 +31,8 @@ export async function openGpu(): Promise<GPU> {
   // Node has a navigator from version 21 on.
   const holder: object = (globalThis as { navigator?: object }).navigator ?? {};
   Object.defineProperty(holder, "gpu", { value: gpu, configurable: true });
-  if (!("navigator" in globalThis)) Object.defineProperty(globalThis, "navigator", { value: holder, configurable: true });
+  if (!("navigator" in globalThis))
+    Object.defineProperty(globalThis, "navigator", { value: holder, configurable: true });
   return (opened = gpu);
 }
 

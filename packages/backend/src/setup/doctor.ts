@@ -25,6 +25,7 @@ import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
 import { findPip } from "./python.js";
 import { selfTest } from "./self-test.js";
 import { freeBytes } from "./sizes.js";
+import type { GpuAdapter } from "../webgpu/device.js";
 
 /** What is set up, without trying anything. */
 export interface SetupDescription {
@@ -56,6 +57,8 @@ export interface BackendFinding {
   readonly loads: boolean;
   /** What it computes on, or why it does not load and how to get it. */
   readonly text: string;
+  /** The graphics adapter of `webgpu`, with its features and limits. */
+  readonly adapter?: GpuAdapter;
   /** Whether its fused operations can be used, or why not; absent where the backend has none or does not load. */
   readonly fused?: FusedState;
   /** Speed of a product of 1024×1024 matrices in 1e9 operations a second, where it was measured. */
@@ -179,13 +182,23 @@ async function tryNative(
 async function tryBackend(name: BackendName, { signal }: LongCallOptions): Promise<BackendFinding> {
   const before = getBackend() as string | undefined;
   try {
-    const { device, fused } = await loadBackend(name, { purpose: "training", signal });
-    return { name, loads: true, text: device, ...(fused.active ? { fused } : {}) };
+    const { device, adapter, fused } = await loadBackend(name, { purpose: "training", signal });
+    const text = adapter === undefined ? device : `${device}; ${limitsText(adapter)}`;
+    return { name, loads: true, text, ...(adapter && { adapter }), ...(fused.active ? { fused } : {}) };
   } catch (thrown) {
     return { name, loads: false, text: notFound(thrown).text };
   } finally {
     if (before !== undefined && before !== "") await setBackend(before);
   }
+}
+
+function limitsText({ largestTensorBytes, workgroupBytes, features }: GpuAdapter): string {
+  const known = ["shader-f16", "subgroups", "timestamp-query"].filter((feature) => features.includes(feature));
+  return [
+    `tensors up to ${String(Math.floor(largestTensorBytes / 2 ** 20))} MiB`,
+    `${String(workgroupBytes / 1024)} KiB a workgroup`,
+    `${known.length === 0 ? "none" : known.join(", ")} of shader-f16, subgroups and timestamp-query`,
+  ].join(", ");
 }
 
 async function compilerFinding({ signal }: LongCallOptions): Promise<Finding> {

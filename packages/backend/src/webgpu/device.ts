@@ -36,14 +36,6 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter> {
   );
 }
 
-/**
- * Describes the adapter that computes.
- * @throws CoordTokError `backend` where there is none.
- */
-export async function describeAdapter(gpu: GPU): Promise<GpuAdapter> {
-  return describe(await requestAdapter(gpu));
-}
-
 function describe(adapter: GPUAdapter): GpuAdapter {
   const { limits, features } = adapter;
   const { vendor, architecture, description, isFallbackAdapter } = infoOf(adapter);
@@ -121,7 +113,10 @@ function guard(backend: StockBackend): void {
     const { error } = event;
     const memory = error instanceof GPUOutOfMemoryError;
     health.problem ??= memory
-      ? new CoordTokError("memory", "The graphics card has no memory left; use a smaller batch, then load the backend again.")
+      ? new CoordTokError(
+          "memory",
+          "The graphics card has no memory left; use a smaller batch, then load the backend again.",
+        )
       : broken(`reports an error (${firstLine(error.message)})`);
   });
   void device.lost.then(({ message }) => {

@@ -205,7 +205,11 @@ const ours = new WeakSet<KernelConfig>();
 export function overrideStockKernels(): void {
   // The stock product for shapes of few numbers adds up in another order in every run.
   env().set("WEBGPU_MATMUL_PROGRAM_TYPE", packedProgram);
-  const all = { ...overrides, ...Object.fromEntries([...binary, ...comparing].map((name) => [name, onFewAxes])), ...Object.fromEntries(Object.keys(integerOperators).map((name) => [name, exact(name)])) };
+  const all = {
+    ...overrides,
+    ...Object.fromEntries([...binary, ...comparing].map((name) => [name, onFewAxes])),
+    ...Object.fromEntries(Object.keys(integerOperators).map((name) => [name, exact(name)])),
+  };
   for (const [name, override] of Object.entries(all)) {
     const current = getKernel(name, backendName) as KernelConfig | undefined;
     // What a kernel is missing for is told by the check of the backend.

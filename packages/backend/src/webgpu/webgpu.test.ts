@@ -135,18 +135,41 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
       transpose(of([2, 5, 3, 8, 6]), [2, 0, 3, 1, 4]),
       transpose(of([2, 3, 3, 4, 2, 5]), [2, 0, 3, 1, 5, 4]),
       where(greater(of([3, 4, 2, 6, 7]), 0), of([3, 4, 2, 6, 7], 3), of([3, 4, 2, 6, 7], 4)),
-      ...[0, 3].map((fill) => pad(of([2, 3, 4, 5, 6]), mistyped([[0, 0], [1, 2], [0, 0], [2, 0], [1, 1]]), fill)),
+      ...[0, 3].map((fill) =>
+        pad(
+          of([2, 3, 4, 5, 6]),
+          mistyped([
+            [0, 0],
+            [1, 2],
+            [0, 0],
+            [2, 0],
+            [1, 1],
+          ]),
+          fill,
+        ),
+      ),
     ]);
   });
 
   it("integers stay exact beyond 2^24, turn over, and become floats", async () => {
-    const whole = (): Tensor => tensor(Array.from({ length: 2000 }, (_, i) => 16_777_217 + i), [40, 50], "int32");
+    const whole = (): Tensor =>
+      tensor(
+        Array.from({ length: 2000 }, (_, i) => 16_777_217 + i),
+        [40, 50],
+        "int32",
+      );
     await agree("cpu", 0, () => [
       add(whole(), tensor(1, [], "int32")),
       sub(whole(), tensor([3, 5], [2, 1, 1], "int32")),
       mul(whole(), tensor(3, [], "int32")),
       transpose(whole()),
-      transpose(tensor(Array.from({ length: 600 }, (_, i) => i % 3 === 0), [20, 30], "bool")),
+      transpose(
+        tensor(
+          Array.from({ length: 600 }, (_, i) => i % 3 === 0),
+          [20, 30],
+          "bool",
+        ),
+      ),
       cast(greater(of([2000]), 0), "float32"),
     ]);
     await loadBackend("webgpu");
@@ -171,7 +194,7 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
         [70, 45, 33],
         [64, 72, 68],
         [5, 3000, 8],
-      [8, 1000, 12],
+        [8, 1000, 12],
       ].flatMap(([rows, depth, columns]) =>
         [false, true].map((transposeB) => {
           const a = of(transposeA ? [depth!, rows!] : [rows!, depth!]);
@@ -193,8 +216,20 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
     await loadBackend("webgpu");
     const [a, b] = [of([140, 36]), of([36, 132], 2)];
     const shape = [140, 132];
-    const facts = { a, b, bias: undefined, transposeA: false, transposeB: false, batch: 1, rows: 140, columns: 132, depth: 36 };
-    const results = tiles.map((tile) => product(stock(), { ...facts, aBatch: 0, bBatch: 0, shape }, { tile, slices: 1 }));
+    const facts = {
+      a,
+      b,
+      bias: undefined,
+      transposeA: false,
+      transposeB: false,
+      batch: 1,
+      rows: 140,
+      columns: 132,
+      depth: 36,
+    };
+    const results = tiles.map((tile) =>
+      product(stock(), { ...facts, aBatch: 0, bBatch: 0, shape }, { tile, slices: 1 }),
+    );
     const numbers = await Promise.all(results.map(async ({ dataId }) => stock().read(dataId) as Promise<Float32Array>));
     // Every number is added up in the same order whatever the tile.
     for (const one of numbers) expect(one).toEqual(numbers[0]);
@@ -204,7 +239,12 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
   });
 
   it("products and sums at chosen places are the same bit for bit in every run", async () => {
-    const places = (): Tensor2D => tensor(Array.from({ length: 900 }, (_, i) => (i * i) % 37), [900, 1], "int32") as Tensor2D;
+    const places = (): Tensor2D =>
+      tensor(
+        Array.from({ length: 900 }, (_, i) => (i * i) % 37),
+        [900, 1],
+        "int32",
+      ) as Tensor2D;
     const call = (): Tensor[] => [
       matMul(of([8, 4000]), of([4000, 12], 2)),
       scatterND(places(), of([900, 70]), mistyped([40, 70])),
@@ -217,22 +257,28 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
   it.each([
     [2, 37, 16, 2],
     [1, 70, 21, 3],
-  ])("attention and its gradients are those of wasm: %i clips of %i tokens, width %i, %i heads", async (clips, tokens, width, heads) => {
-    await agree("wasm", 2e-6, () => [
-      ...withGradients([of([clips, tokens, 3 * width])], of([clips, tokens, width], 2), (packed) =>
-        selfAttention(packed as Tensor3D, heads),
-      ),
-      ...withGradients(
-        [of([clips, tokens, width]), of([clips, 41, 2 * width], 3)],
-        of([clips, tokens, width], 2),
-        (query, keyValue) => crossAttention(query as Tensor3D, keyValue as Tensor3D, heads),
-      ),
-    ]);
-  });
+  ])(
+    "attention and its gradients are those of wasm: %i clips of %i tokens, width %i, %i heads",
+    async (clips, tokens, width, heads) => {
+      await agree("wasm", 2e-6, () => [
+        ...withGradients([of([clips, tokens, 3 * width])], of([clips, tokens, width], 2), (packed) =>
+          selfAttention(packed as Tensor3D, heads),
+        ),
+        ...withGradients(
+          [of([clips, tokens, width]), of([clips, 41, 2 * width], 3)],
+          of([clips, tokens, width], 2),
+          (query, keyValue) => crossAttention(query as Tensor3D, keyValue as Tensor3D, heads),
+        ),
+      ]);
+    },
+  );
 
   it("a masked key weighs nothing in attention, and a clip whose keys are all masked gives 0", async () => {
     const bias = (): Tensor2D =>
-      tensor(Array.from({ length: 80 }, (_, i) => (i >= 40 || i % 3 === 0 ? -1e9 : 0)), [2, 40]) as Tensor2D;
+      tensor(
+        Array.from({ length: 80 }, (_, i) => (i >= 40 || i % 3 === 0 ? -1e9 : 0)),
+        [2, 40],
+      ) as Tensor2D;
     const call = (): Tensor[] =>
       withGradients([of([2, 40, 48])], of([2, 40, 16], 2), (packed) => selfAttention(packed as Tensor3D, 2, bias()));
     await agree("wasm", 2e-6, call);
@@ -242,8 +288,10 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
 
   it.each([100, 99])("layer norm over %i numbers and its gradients are those of wasm", async (columns) => {
     await agree("wasm", 2e-6, () =>
-      withGradients([of([2, 70, columns]), of([columns], 5), of([columns], 6)], of([2, 70, columns], 2), (x, scale, shift) =>
-        layerNorm({ scale: scale as Tensor1D, shift: shift as Tensor1D }, x, 1e-5),
+      withGradients(
+        [of([2, 70, columns]), of([columns], 5), of([columns], 6)],
+        of([2, 70, columns], 2),
+        (x, scale, shift) => layerNorm({ scale: scale as Tensor1D, shift: shift as Tensor1D }, x, 1e-5),
       ),
     );
   });
@@ -267,8 +315,17 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
   });
 
   it("activations, modulated norms, gated sums, column sums and look-ups are those of wasm", async () => {
-    const cells = (): Tensor2D => tensor(Array.from({ length: 360 }, (_, i) => (i * i * 7) % 50), [4, 90], "int32") as Tensor2D;
-    const steps = (): Tensor2D => tensor(Float32Array.from({ length: 61 * 35 }, (_, i) => (i - 1000) / 60), [61, 35]) as Tensor2D;
+    const cells = (): Tensor2D =>
+      tensor(
+        Array.from({ length: 360 }, (_, i) => (i * i * 7) % 50),
+        [4, 90],
+        "int32",
+      ) as Tensor2D;
+    const steps = (): Tensor2D =>
+      tensor(
+        Float32Array.from({ length: 61 * 35 }, (_, i) => (i - 1000) / 60),
+        [61, 35],
+      ) as Tensor2D;
     await agree("wasm", 5e-7, () => [
       ...runFused("CoordTokGelu", { x: steps(), bias: of([35], 3) as Tensor1D }, {}),
       ...runFused("CoordTokGeluGradient", { x: steps(), dy: of([61, 35]) as Tensor2D }, {}),
@@ -307,13 +364,18 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
       const [params, gradients, average] = [tree(1), tree(20), tree(40)];
       const optimizer = adamw(0.01, { weightDecay: 0.1 });
       const updated = optimizer.update({ step: 0, params, gradients, gradientScale: 0.5 }, optimizer.init(params));
-      return [...treeLeaves([updated.params, updated.state, emaUpdate(average, params, 0.9)]), globalNorm(gradients)] as Tensor[];
+      return [
+        ...treeLeaves([updated.params, updated.state, emaUpdate(average, params, 0.9)]),
+        globalNorm(gradients),
+      ] as Tensor[];
     });
   });
 
   it("inputs that do not fit are refused with a sentence", () => {
     const packed = of([2, 5, 12]) as Tensor3D;
-    expect(() => runFused("CoordTokSelfAttention", { packed }, { heads: 3, statistics: false })).toThrow(/heads do not divide/);
+    expect(() => runFused("CoordTokSelfAttention", { packed }, { heads: 3, statistics: false })).toThrow(
+      /heads do not divide/,
+    );
     expect(() => runFused("CoordTokGelu", { x: of([1, 3]) as Tensor2D, bias: of([2]) as Tensor1D }, {})).toThrow(
       /differs from x/,
     );
@@ -322,7 +384,11 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
   it("a cell outside the table of a look-up gives no number", async () => {
     const [out] = lookup(
       "CoordTokWeightedRows",
-      { table: of([3, 4]) as Tensor2D, weights: of([1, 2]) as Tensor2D, cells: tensor([[2, 3]], [1, 2], "int32") as Tensor2D },
+      {
+        table: of([3, 4]) as Tensor2D,
+        weights: of([1, 2]) as Tensor2D,
+        cells: tensor([[2, 3]], [1, 2], "int32") as Tensor2D,
+      },
       {},
     );
     expect(Array.from(await out!.data(), (value) => Number.isNaN(value))).toEqual([
@@ -337,7 +403,9 @@ describe.skipIf(found?.available !== true)(`the backend webgpu${title}`, { timeo
     const rows = Math.floor(most / 4 / 2 ** 20) + 1;
     const before = memory().numTensors;
     expect(() => tidy(() => add(zeros([rows, 1024, 1024]), 1))).toThrow(
-      new RegExp(`\\[${String(rows)}, 1024, 1024\\] takes ${String(rows * 4)} MiB, and the graphics adapter takes [0-9]+ MiB`),
+      new RegExp(
+        `\\[${String(rows)}, 1024, 1024\\] takes ${String(rows * 4)} MiB, and the graphics adapter takes [0-9]+ MiB`,
+      ),
     );
     expect(memory().numTensors).toBe(before);
   });

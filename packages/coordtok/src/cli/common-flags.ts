@@ -11,7 +11,7 @@ const backendNames: readonly BackendChoice[] = ["auto", "tensorflow", "webgpu", 
 
 /** The flag of every command that computes. */
 export const backendFlag: Flag<BackendChoice> = choice(
-  "where to compute; auto takes native TensorFlow where it is set up, else wasm",
+  "where to compute; auto takes native TensorFlow where it is set up, else a graphics card by WebGPU, else wasm",
   backendNames,
   { initial: "auto" },
 );

@@ -18,11 +18,20 @@ export interface CopiedAxis {
 export function copyStrided(
   backend: StockBackend,
   x: TensorInfo,
-  { shape, axes, fill }: { readonly shape: readonly number[]; readonly axes: readonly CopiedAxis[]; readonly fill: number },
+  {
+    shape,
+    axes,
+    fill,
+  }: { readonly shape: readonly number[]; readonly axes: readonly CopiedAxis[]; readonly fill: number },
 ): TensorInfo {
   const size = util.sizeFromShape([...shape]);
   const kept = axes.map((axis, i) => ({ ...axis, of: shape[i]! }));
-  const names = kept.flatMap((_, i) => [`of${String(i)}`, `stride${String(i)}`, `before${String(i)}`, `extent${String(i)}`]);
+  const names = kept.flatMap((_, i) => [
+    `of${String(i)}`,
+    `stride${String(i)}`,
+    `before${String(i)}`,
+    `extent${String(i)}`,
+  ]);
   const numbers = Object.fromEntries(["size", ...names, "fill"].map((name) => [name, "u32" as const]));
   const [filled] = new Uint32Array(
     (x.dtype === "float32" ? Float32Array.of(fill) : Int32Array.of(fill)).buffer,

@@ -2,6 +2,8 @@ import { util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { dispatch, type Program } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 
+export type { StockBackend };
+
 /** A product of matrices, or of each of a batch. */
 export interface Product {
   readonly a: TensorInfo;
@@ -71,11 +73,13 @@ function groupsOf(tile: Tile, batch: number, rows: number, columns: number): num
  */
 export function product(backend: StockBackend, of: Product, plan: Partial<Plan> = {}): TensorInfo {
   const { a, b, bias, transposeA, transposeB, batch, rows, columns, depth, aBatch, bBatch, shape } = of;
-  const wide = depth > 0 && [transposeA ? rows : depth, transposeB ? depth : columns, columns].every((n) => n % 4 === 0);
+  const wide =
+    depth > 0 && [transposeA ? rows : depth, transposeB ? depth : columns, columns].every((n) => n % 4 === 0);
   const { tile, slices } = wide ? { ...planFor(batch, rows, columns, depth), ...plan } : plain;
-  const groups = tile === undefined
-    ? batch * Math.ceil(rows / small) * Math.ceil(columns / small)
-    : groupsOf(tile, batch, rows, columns) * slices;
+  const groups =
+    tile === undefined
+      ? batch * Math.ceil(rows / small) * Math.ceil(columns / small)
+      : groupsOf(tile, batch, rows, columns) * slices;
   const sliced = slices > 1;
   const flags = { transposeA, transposeB, bias: bias !== undefined && !sliced };
   // A slice is a multiple of the tile's depth.

@@ -150,7 +150,15 @@ export function gatedAdd(
   const body = `  let gate = modulation[(i / p.clip) * p.stride + p.first + column];
   out[i] = x[i] + gate * ${bias === undefined ? "addend[i]" : "(addend[i] + bias[column])"};`;
   const numbers = { clip: tokens * columns, stride: modulation.shape[1]!, first };
-  return eachNumber(backend, "gated add", columns, { x, addend, modulation, bias }, { out: like(x) }, { body }, numbers)[0]!;
+  return eachNumber(
+    backend,
+    "gated add",
+    columns,
+    { x, addend, modulation, bias },
+    { out: like(x) },
+    { body },
+    numbers,
+  )[0]!;
 }
 
 /**
@@ -260,7 +268,9 @@ export function norm(backend: StockBackend, of: Norm): TensorInfo[] {
   const present = Object.entries(inputs).filter(([, tensor]) => tensor !== undefined) as [string, TensorInfo][];
   const gated = modulation !== undefined && addend !== undefined;
   const extra = [addend && "addend[first + i]", bias && "bias[i]"].filter((text) => text !== undefined).join(" + ");
-  const value = gated ? `x[first + i] + modulation[own + i] * (${extra})` : ["x[first + i]", extra].filter(Boolean).join(" + ");
+  const value = gated
+    ? `x[first + i] + modulation[own + i] * (${extra})`
+    : ["x[first + i]", extra].filter(Boolean).join(" + ");
   const size = util.sizeFromShape(x.shape);
   return dispatch(
     backend,

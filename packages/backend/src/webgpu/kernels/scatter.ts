@@ -28,7 +28,10 @@ export function scatterRows(
       reads: { indices: "i32", updates: "f32" },
       writes: { out: "f32" },
       numbers: Object.fromEntries(
-        ["count", "width", ...numbered.flatMap((i) => [`extent${i}`, `stride${i}`])].map((name) => [name, "u32" as const]),
+        ["count", "width", ...numbered.flatMap((i) => [`extent${i}`, `stride${i}`])].map((name) => [
+          name,
+          "u32" as const,
+        ]),
       ),
       threads,
       // A workgroup has one place. Its invocations look at one update each, note which are for the place, and add those up by columns.
