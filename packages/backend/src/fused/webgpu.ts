@@ -6,27 +6,13 @@ import {
   type KernelConfig,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
-import {
-  attention,
-  attentionGradient,
-  crossAttentionOf,
-  need,
-  selfAttentionOf,
-  type Attention,
-} from "../webgpu/kernels/attention.js";
+import { attentionGradient } from "../webgpu/kernels/attention-gradient.js";
+import { crossAttentionOf, need, selfAttentionOf, type Attention } from "../webgpu/kernels/attention-layout.js";
+import { attention } from "../webgpu/kernels/attention.js";
 import { weightedRows, weightedRowsGradient } from "../webgpu/kernels/lookup.js";
 import { product } from "../webgpu/kernels/product.js";
-import {
-  adamw,
-  add,
-  blend,
-  gatedAdd,
-  gelu,
-  geluGradient,
-  norm,
-  normGradient,
-  tanhGelu,
-} from "../webgpu/kernels/rows.js";
+import { adamw, add, blend, gatedAdd, gelu, geluGradient, tanhGelu } from "../webgpu/kernels/elementwise.js";
+import { norm, normGradient } from "../webgpu/kernels/norm.js";
 import { columnSums, normSums, sumOfSquares } from "../webgpu/kernels/sums.js";
 import type { StockBackend } from "../webgpu/stock.js";
 import { callOf } from "./call.js";

@@ -35,7 +35,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { convert, copyStrided, integerBinary } from "./kernels/copy.js";
 import { product } from "./kernels/product.js";
-import { wave } from "./kernels/rows.js";
+import { wave } from "./kernels/elementwise.js";
 import { scatterRows } from "./kernels/scatter.js";
 import type { StockBackend } from "./stock.js";
 

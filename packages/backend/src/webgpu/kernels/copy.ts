@@ -26,12 +26,7 @@ export function copyStrided(
 ): TensorInfo {
   const size = util.sizeFromShape([...shape]);
   const kept = axes.map((axis, i) => ({ ...axis, of: shape[i]! }));
-  const names = kept.flatMap((_, i) => [
-    `of${String(i)}`,
-    `stride${String(i)}`,
-    `before${String(i)}`,
-    `extent${String(i)}`,
-  ]);
+  const names = kept.flatMap((_, i) => [`of${i}`, `stride${i}`, `before${i}`, `extent${i}`]);
   const numbers = Object.fromEntries(["size", ...names, "fill"].map((name) => [name, "u32" as const]));
   const [filled] = new Uint32Array(
     (x.dtype === "float32" ? Float32Array.of(fill) : Int32Array.of(fill)).buffer,
@@ -39,14 +34,14 @@ export function copyStrided(
   return dispatch(
     backend,
     {
-      key: `copy ${String(kept.length)}`,
+      key: `copy ${kept.length}`,
       reads: { x: "u32" },
       writes: { out: "u32" },
       numbers,
       threads,
       source: () => ({
         body: `
-  let index = group * ${String(threads)}u + lid;
+  let index = group * ${threads}u + lid;
   if (index >= p.size) { return; }
   var rest = index;
   var source = 0u;
@@ -56,10 +51,10 @@ ${kept
   .reverse()
   .map(
     (i) => `  {
-    let at = rest % p.of${String(i)};
-    rest = rest / p.of${String(i)};
-    inside = inside && at >= p.before${String(i)} && at - p.before${String(i)} < p.extent${String(i)};
-    source += (at - p.before${String(i)}) * p.stride${String(i)};
+    let at = rest % p.of${i};
+    rest = rest / p.of${i};
+    inside = inside && at >= p.before${i} && at - p.before${i} < p.extent${i};
+    source += (at - p.before${i}) * p.stride${i};
   }`,
   )
   .join("\n")}
@@ -88,7 +83,7 @@ export function convert(backend: StockBackend, x: TensorInfo): TensorInfo {
       threads,
       source: () => ({
         body: `
-  let index = group * ${String(threads)}u + lid;
+  let index = group * ${threads}u + lid;
   if (index < p.size) { out[index] = f32(x[index]); }`,
       }),
     },
@@ -116,14 +111,14 @@ export function integerBinary(
   return dispatch(
     backend,
     {
-      key: `integers ${operator} ${String(axes.length)}`,
+      key: `integers ${operator} ${axes.length}`,
       reads: { a: "i32", b: "i32" },
       writes: { out: "i32" },
       numbers: Object.fromEntries(names.map((name) => [name, "u32" as const])),
       threads,
       source: () => ({
         body: `
-  let index = group * ${String(threads)}u + lid;
+  let index = group * ${threads}u + lid;
   if (index >= p.size) { return; }
   var rest = index;
   var i = 0u;

@@ -1,7 +1,7 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { dispatch } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
-import { elementOf, vectors } from "./rows.js";
+import { elementOf, vectors } from "./vectors.js";
 
 const threads = 256;
 
@@ -28,7 +28,7 @@ export function weightedRows(
       source: () => ({
         declarations: vectors(element),
         body: `
-  let index = group * ${String(threads)}u + lid;
+  let index = group * ${threads}u + lid;
   if (index >= p.size) { return; }
   let point = index / p.columns;
   let column = index % p.columns;
@@ -66,7 +66,7 @@ export function weightedRowsGradient(
   const points = cells.shape[1]!;
   const element = elementOf(columns);
   const across = columns / (element === "vec4f" ? 4 : 1);
-  const n = `${String(gradientThreads)}u`;
+  const n = `${gradientThreads}u`;
   return dispatch(
     backend,
     {
@@ -77,8 +77,8 @@ export function weightedRowsGradient(
       threads: gradientThreads,
       source: () => ({
         declarations: `${vectors(element)}
-var<workgroup> meant: array<i32, ${String(gradientThreads)}>;
-var<workgroup> factors: array<f32, ${String(gradientThreads)}>;`,
+var<workgroup> meant: array<i32, ${gradientThreads}>;
+var<workgroup> factors: array<f32, ${gradientThreads}>;`,
         body: `
   for (var first = 0u; first < p.columns; first += ${n}) {
     let column = first + lid;

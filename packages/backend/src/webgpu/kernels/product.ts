@@ -175,8 +175,8 @@ const small = 16;
 
 /** The same place of work as {@link source}, number by number. */
 function plainSource({ transposeA, transposeB, bias }: Flags): { declarations: string; body: string } {
-  const [n, last] = [`${String(small)}u`, `${String(small - 1)}u`];
-  const shared = `array<f32, ${String(small * small)}>`;
+  const [n, last] = [`${small}u`, `${small - 1}u`];
+  const shared = `array<f32, ${small * small}>`;
   return {
     declarations: `var<workgroup> left: ${shared};\nvar<workgroup> right: ${shared};`,
     body: `
@@ -218,31 +218,31 @@ function source(tile: Tile, { transposeA, transposeB, bias }: Flags): { declarat
   const [rowBlocks, columnBlocks] = [tile.ownRows / 4, tile.ownColumns / 4];
   const own = Array.from({ length: tile.ownRows }, (_, i) => i);
   const blocks = Array.from({ length: columnBlocks }, (_, j) => j);
-  const sum = (i: number, j: number): string => `sum${String(i)}_${String(j)}`;
+  const sum = (i: number, j: number): string => `sum${i}_${j}`;
   const across = tile.columns / tile.ownColumns;
   const store = (i: number, j: number): string => {
-    const at = `row${String(i)} * p.columns + column${String(j)}`;
-    return `if (row${String(i)} < p.rows && column${String(j)} < p.columns) {
-    out[(first + ${at}) / 4u] = ${sum(i, j)}${bias ? ` + bias[column${String(j)} / 4u]` : ""};
+    const at = `row${i} * p.columns + column${j}`;
+    return `if (row${i} < p.rows && column${j} < p.columns) {
+    out[(first + ${at}) / 4u] = ${sum(i, j)}${bias ? ` + bias[column${j} / 4u]` : ""};
   }`;
   };
   return {
     declarations: `${left.declaration}\n${right.declaration}`,
     body: `
-  let tilesAcross = (p.columns + ${String(tile.columns - 1)}u) / ${String(tile.columns)}u;
-  let tilesDown = (p.rows + ${String(tile.rows - 1)}u) / ${String(tile.rows)}u;
+  let tilesAcross = (p.columns + ${tile.columns - 1}u) / ${tile.columns}u;
+  let tilesDown = (p.rows + ${tile.rows - 1}u) / ${tile.rows}u;
   let part = group / (tilesAcross * tilesDown);
   let matrix = part / p.slices;
   let slice = part % p.slices;
   let tile = group % (tilesAcross * tilesDown);
-  let aFirst = (tile / tilesAcross) * ${String(tile.rows)}u;
-  let bFirst = (tile % tilesAcross) * ${String(tile.columns)}u;
+  let aFirst = (tile / tilesAcross) * ${tile.rows}u;
+  let bFirst = (tile % tilesAcross) * ${tile.columns}u;
   let aBase = matrix * p.aBatch;
   let bBase = matrix * p.bBatch;
   let aCount = p.rows;
   let bCount = p.columns;
-  let down = lid / ${String(across)}u;
-  let along = lid % ${String(across)}u;
+  let down = lid / ${across}u;
+  let along = lid % ${across}u;
 ${own.flatMap((i) => blocks.map((j) => `  var ${sum(i, j)} = vec4f();`)).join("\n")}
 ${left.variables}
 ${right.variables}
@@ -255,20 +255,17 @@ ${right.fetch}
 ${left.put}
 ${right.put}
     workgroupBarrier();
-    k += ${String(tile.depth)}u;
+    k += ${tile.depth}u;
     if (k < end) {
 ${left.fetch}
 ${right.fetch}
     }
-    for (var step = 0u; step < ${String(tile.depth)}u; step++) {
-${Array.from({ length: rowBlocks }, (_, i) => `      let x${String(i)} = left[step * ${String(left.pitch)}u + ${String((i * tile.rows) / rowBlocks / 4)}u + down];`).join("\n")}
-${blocks.map((j) => `      let y${String(j)} = right[step * ${String(right.pitch)}u + ${String((j * tile.columns) / columnBlocks / 4)}u + along];`).join("\n")}
+    for (var step = 0u; step < ${tile.depth}u; step++) {
+${Array.from({ length: rowBlocks }, (_, i) => `      let x${i} = left[step * ${left.pitch}u + ${(i * tile.rows) / rowBlocks / 4}u + down];`).join("\n")}
+${blocks.map((j) => `      let y${j} = right[step * ${right.pitch}u + ${(j * tile.columns) / columnBlocks / 4}u + along];`).join("\n")}
 ${own
   .flatMap((i) =>
-    blocks.map(
-      (j) =>
-        `      ${sum(i, j)} = fma(vec4f(x${String(Math.floor(i / 4))}[${String(i % 4)}]), y${String(j)}, ${sum(i, j)});`,
-    ),
+    blocks.map((j) => `      ${sum(i, j)} = fma(vec4f(x${Math.floor(i / 4)}[${i % 4}]), y${j}, ${sum(i, j)});`),
   )
   .join("\n")}
     }
@@ -277,8 +274,8 @@ ${own
   // Slice by slice, each with all matrices.
   let matrices = p.groups / (tilesAcross * tilesDown * p.slices);
   let first = (slice * matrices + matrix) * p.rows * p.columns;
-${own.map((i) => `  let row${String(i)} = aFirst + ${String((Math.floor(i / 4) * tile.rows) / rowBlocks + (i % 4))}u + down * 4u;`).join("\n")}
-${blocks.map((j) => `  let column${String(j)} = bFirst + ${String((j * tile.columns) / columnBlocks)}u + along * 4u;`).join("\n")}
+${own.map((i) => `  let row${i} = aFirst + ${String((Math.floor(i / 4) * tile.rows) / rowBlocks + (i % 4))}u + down * 4u;`).join("\n")}
+${blocks.map((j) => `  let column${j} = bFirst + ${(j * tile.columns) / columnBlocks}u + along * 4u;`).join("\n")}
 ${own.flatMap((i) => blocks.map((j) => `  ${store(i, j)}`)).join("\n")}`,
   };
 }
@@ -308,13 +305,13 @@ function factor(
   // One vector more keeps the threads that write down a column out of each other's way.
   const pitch = count / 4 + (alongDepth ? 1 : 0);
   const place = (i: number): string => {
-    const vector = `(lid + ${String(i * threads)}u)`;
+    const vector = `(lid + ${i * threads}u)`;
     return alongDepth
-      ? `let at = ${vector} / ${String(depth / 4)}u; let step = (${vector} % ${String(depth / 4)}u) * 4u;`
-      : `let step = ${vector} / ${String(count / 4)}u; let at = (${vector} % ${String(count / 4)}u) * 4u;`;
+      ? `let at = ${vector} / ${depth / 4}u; let step = (${vector} % ${depth / 4}u) * 4u;`
+      : `let step = ${vector} / ${count / 4}u; let at = (${vector} % ${count / 4}u) * 4u;`;
   };
   const fetchOne = (i: number): string => {
-    const own = `${to}Next${String(i)}`;
+    const own = `${to}Next${i}`;
     const [first, base, limit] = [`${from}First`, `${from}Base`, `${from}Count`];
     const address = alongDepth
       ? `${base} + (${first} + at) * p.depth + k + step`
@@ -326,17 +323,15 @@ function factor(
     return `    { ${place(i)} ${lines.join(" ")} }`;
   };
   const putOne = (i: number): string => {
-    const own = `${to}Next${String(i)}`;
+    const own = `${to}Next${i}`;
     const lines = alongDepth
-      ? [0, 1, 2, 3].map(
-          (n) => `${to}[(step + ${String(n)}u) * ${String(pitch)}u + at / 4u][at % 4u] = ${own}[${String(n)}];`,
-        )
-      : [`${to}[step * ${String(pitch)}u + at / 4u] = ${own};`];
+      ? [0, 1, 2, 3].map((n) => `${to}[(step + ${n}u) * ${pitch}u + at / 4u][at % 4u] = ${own}[${n}];`)
+      : [`${to}[step * ${pitch}u + at / 4u] = ${own};`];
     return `    { ${place(i)} ${lines.join(" ")} }`;
   };
   return {
-    declaration: `var<workgroup> ${to}: array<vec4f, ${String(depth * pitch)}>;`,
-    variables: numbers.map((i) => `  var ${to}Next${String(i)} = vec4f();`).join("\n"),
+    declaration: `var<workgroup> ${to}: array<vec4f, ${depth * pitch}>;`,
+    variables: numbers.map((i) => `  var ${to}Next${i} = vec4f();`).join("\n"),
     fetch: numbers.map(fetchOne).join("\n"),
     put: numbers.map(putOne).join("\n"),
     pitch,

@@ -24,7 +24,7 @@ export function scatterRows(
   return dispatch(
     backend,
     {
-      key: `scatter ${String(axes)}`,
+      key: `scatter ${axes}`,
       reads: { indices: "i32", updates: "f32" },
       writes: { out: "f32" },
       numbers: Object.fromEntries(
@@ -36,12 +36,12 @@ export function scatterRows(
       threads,
       // A workgroup has one place. Its invocations look at one update each, note which are for the place, and add those up by columns.
       source: () => ({
-        declarations: `var<workgroup> meant: array<u32, ${String(threads)}>;`,
+        declarations: `var<workgroup> meant: array<u32, ${threads}>;`,
         body: `
-  for (var first = 0u; first < p.width; first += ${String(threads)}u) {
+  for (var first = 0u; first < p.width; first += ${threads}u) {
     let column = first + lid;
     var sum = 0f;
-    for (var begin = 0u; begin < p.count; begin += ${String(threads)}u) {
+    for (var begin = 0u; begin < p.count; begin += ${threads}u) {
       let own = begin + lid;
       var place = 0xffffffffu;
       if (own < p.count) {
@@ -49,7 +49,7 @@ export function scatterRows(
         var valid = true;
 ${numbered
   .map(
-    (i) => `        let at${i} = indices[own * ${String(axes)}u + ${i}u];
+    (i) => `        let at${i} = indices[own * ${axes}u + ${i}u];
         valid = valid && at${i} >= 0 && u32(at${i}) < p.extent${i};
         place += u32(at${i}) * p.stride${i};`,
   )
@@ -60,7 +60,7 @@ ${numbered
       meant[lid] = place;
       workgroupBarrier();
       if (column < p.width) {
-        for (var i = 0u; i < ${String(threads)}u; i++) {
+        for (var i = 0u; i < ${threads}u; i++) {
           if (meant[i] == group) { sum += updates[(begin + i) * p.width + column]; }
         }
       }

@@ -1,7 +1,7 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { dispatch } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
-import { elementOf, totals, vectors } from "./rows.js";
+import { elementOf, totals, vectors } from "./vectors.js";
 
 /** Rows that one invocation adds up; fixed, so that sums do not depend on the device. */
 const chunk = 64;
@@ -36,14 +36,14 @@ function sumsOf(
       source: () => ({
         declarations: vectors(element),
         body: `
-  let column = (group % p.blocks) * ${String(threads)}u + lid;
+  let column = (group % p.blocks) * ${threads}u + lid;
   let own = group / p.blocks;
   if (column >= p.columns) { return; }
 ${numbered.map((i) => `  var sum${i} = V();`).join("\n")}
-  let end = min(p.rows, (own + 1u) * ${String(chunk)}u);
-  for (var row = own * ${String(chunk)}u; row < end; row++) {
+  let end = min(p.rows, (own + 1u) * ${chunk}u);
+  for (var row = own * ${chunk}u; row < end; row++) {
     let i = row * p.columns + column;
-${terms.map((term, i) => `    sum${String(i)} += ${term};`).join("\n")}
+${terms.map((term, i) => `    sum${i} += ${term};`).join("\n")}
   }
 ${numbered.map((i) => `  partial${i}[own * p.columns + column] = sum${i};`).join("\n")}`,
       }),
@@ -67,7 +67,7 @@ ${numbered.map((i) => `  partial${i}[own * p.columns + column] = sum${i};`).join
         source: () => ({
           declarations: vectors(element),
           body: `
-  let column = group * ${String(threads)}u + lid;
+  let column = group * ${threads}u + lid;
   if (column >= p.columns) { return; }
   var sum = V();
   for (var i = 0u; i < p.chunks; i++) { sum += some[i * p.columns + column]; }
@@ -102,7 +102,7 @@ export function normSums(
 ): TensorInfo[] {
   const terms = ["dy[i] * (x[i] - moments[2u * row]) * moments[2u * row + 1u]", "dy[i]"];
   if (dx !== undefined) terms.push("dx[i]");
-  return sumsOf(backend, `norm sums ${String(terms.length)}`, columns, { x, dy, ...(dx && { dx }) }, terms, moments);
+  return sumsOf(backend, `norm sums ${terms.length}`, columns, { x, dy, ...(dx && { dx }) }, terms, moments);
 }
 
 const squareThreads = 256;
@@ -128,8 +128,8 @@ export function sumOfSquares(backend: StockBackend, list: readonly TensorInfo[])
           declarations: totals(squareThreads),
           body: `
   var sum = 0f;
-  let end = min(p.size, (group + 1u) * ${String(stretch)}u);
-  for (var i = group * ${String(stretch)}u + lid; i < end; i += ${String(squareThreads)}u) { sum += x[i] * x[i]; }
+  let end = min(p.size, (group + 1u) * ${stretch}u);
+  for (var i = group * ${stretch}u + lid; i < end; i += ${squareThreads}u) { sum += x[i] * x[i]; }
   let whole = total(lid, sum);
   if (lid == 0u) { partials[p.place + group] = whole; }`,
         }),
@@ -150,7 +150,7 @@ export function sumOfSquares(backend: StockBackend, list: readonly TensorInfo[])
         declarations: totals(squareThreads),
         body: `
   var sum = 0f;
-  for (var i = lid; i < p.size; i += ${String(squareThreads)}u) { sum += partials[i]; }
+  for (var i = lid; i < p.size; i += ${squareThreads}u) { sum += partials[i]; }
   let whole = total(lid, sum);
   if (lid == 0u) { sums[0] = whole; }`,
       }),
