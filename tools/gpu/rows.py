@@ -40,6 +40,7 @@ def tokenizer():
 
 def diffusion():
     import sit_torch as sit
+    torch.set_default_device(device)
     D, depth, heads = sit.SIZES["S"]
     k = dict(input_size=[32, 16], patch_size=2, in_channels=8, hidden_size=D, depth=depth, num_heads=heads, mlp_ratio=4.0, class_dropout_prob=0.0, num_classes=1, learn_sigma=False)
     w = {n: (torch.randn(s) * 0.02).to(device) for n, s in sit.shapes(k).items()}

@@ -41,7 +41,7 @@ if ! grep -q '"row":"adapter"' "$out/adapter.jsonl"; then
     grep -q '"row":"adapter"' "$out/adapter.jsonl" && break
   done
 fi
-measure encode 25 encode --times
+measure encode 25 encode --times --batches
 measure decode 20 decode --times
 measure train 30 train --times
 measure products 30 products
@@ -52,7 +52,6 @@ measure sit 15 sit --times
 measure starter 15 starter
 measure parity 20 parity
 measure encode-toggles 12 encode --times --toggles=disable_robustness,skip_validation
-measure encode-batch64 12 encode --batch=64
 measure encode-composite 15 encode --composite
 say "done"
 rm -rf "$work"

@@ -1,5 +1,5 @@
 // Measures one part on the graphics adapter of this machine and prints one JSON line a row. It runs from the folder that
-// make-folder.ts makes, without a network: node measure.mjs PART [--small] [--composite] [--times] [--batch=DISPATCHES] [--toggles=DAWN'S].
+// make-folder.ts makes, without a network: node measure.mjs PART [--small] [--composite] [--times] [--batches] [--toggles=DAWN'S].
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadBackend } from "@coordtok/backend";
@@ -60,8 +60,13 @@ async function row(task: "encode" | "decode-slice" | "train-step" | "sit", prese
   const peer = { backend: "webgpu", precision: "fp32", frames: small ? 16 : 128, points: small ? 64 : 1024 } as const;
   const work = createWorkload({ ...peer, task, preset } as Parameters<typeof createWorkload>[0]);
   await time(`${task} ${preset}`, work.run);
+  // In one process: from one to the next the same call differs by a third.
+  for (const size of flags.includes("--batches") ? [8, 15, 32, 64, 15] : []) {
+    env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", size);
+    await time(`${task} ${preset}, ${size} dispatches a submit`, work.run, 1500);
+  }
   if (flags.includes("--times"))
-    print({ row: `${task} ${preset}`, gpuMs: await gpuTimes(backend() as never, work.run) });
+    print({ row: `${task} ${preset}`, gpuMs: await gpuTimes(backend() as unknown as StockBackend, work.run) });
   work.dispose();
 }
 
@@ -205,8 +210,6 @@ try {
   const began = performance.now();
   const loaded = await loadBackend("webgpu", { purpose: "training", fused: !composite });
   print({ row: "backend", device: loaded.device, fused: loaded.fused.text, ms: rounded(performance.now() - began) });
-  const batch = flags.find((flag) => flag.startsWith("--batch="))?.slice("--batch=".length);
-  if (batch !== undefined) env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", Number(batch));
   await part();
 } catch (thrown) {
   print({ row: "error", part: process.argv[2], message: messageOf(thrown) });

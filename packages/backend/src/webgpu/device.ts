@@ -96,10 +96,18 @@ async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     const limit = (adapter.limits as unknown as Record<string, unknown>)[name];
     if (typeof limit === "number") requiredLimits[name] = limit;
   }
-  return adapter.requestDevice({
+  const device = await adapter.requestDevice({
     requiredFeatures: [...adapter.features] as GPUFeatureName[],
     requiredLimits,
   });
+  // The stock backend asks buffers for both whenever it makes or frees a tensor, and the device's own answers are slow.
+  const { createBuffer } = device;
+  device.createBuffer = (descriptor) => {
+    const buffer = createBuffer.call(device, descriptor);
+    const { size, usage } = descriptor;
+    return Object.defineProperties(buffer, { size: { value: size }, usage: { value: usage } });
+  };
+  return device;
 }
 
 /** Makes a backend honest: what its device reports is thrown, and tensors that it cannot bind are refused. */

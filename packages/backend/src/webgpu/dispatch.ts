@@ -29,6 +29,19 @@ export type Output = { readonly shape: readonly number[]; readonly dtype: DataTy
 interface Compiled {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
+  /** The types of its numbers. */
+  readonly types: readonly ("u32" | "f32")[];
+  /** They, as part of a key. */
+  readonly typeKey: string;
+}
+
+const programs = new Map<string, Program>();
+
+/** The program of a key, made once: a call of an operation takes microseconds, and many of them. */
+export function programOf(key: string, make: () => Omit<Program, "key">): Program {
+  let program = programs.get(key);
+  if (program === undefined) programs.set(key, (program = { key, ...make() }));
+  return program;
 }
 
 /** What a device has made for the programs. Shapes repeat from call to call, so most of it serves again. */
@@ -38,6 +51,8 @@ interface DeviceCache {
   readonly uniforms: Map<string, GPUBuffer>;
   readonly groups: Map<string, GPUBindGroup>;
   readonly ids: WeakMap<GPUBuffer, number>;
+  /** Workgroups along one axis of a dispatch; asking the device each time costs as much as the dispatch. */
+  readonly widest: number;
   nextId: number;
   nothing: GPUBuffer | undefined;
 }
@@ -101,7 +116,7 @@ function run(
   const compiled = compile(device, cache, program);
   const tensors = [...reads, ...outputs];
   const buffers = tensors.map((tensor) => bufferOf(backend, cache, tensor));
-  buffers.push(uniformOf(device, cache, program, [groups, ...numbers]));
+  buffers.push(uniformOf(device, cache, compiled, [groups, ...numbers]));
   const bound = groupOf(device, cache, program.key, compiled.layout, buffers);
   for (const { dataId } of tensors) backend.commandQueueOwnedIds.add(dataId);
   backend.ensureCommandEncoderReady();
@@ -109,8 +124,7 @@ function run(
   const pass = backend.computePassEncoder;
   pass.setPipeline(compiled.pipeline);
   pass.setBindGroup(0, bound);
-  const widest = device.limits.maxComputeWorkgroupsPerDimension;
-  const across = Math.min(groups, widest);
+  const across = Math.min(groups, cache.widest);
   pass.dispatchWorkgroups(across, Math.ceil(groups / across));
   backend.dispatchCountInPass++;
   if (backend.dispatchCountInPass < env().getNumber("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE")) return;
@@ -127,6 +141,7 @@ function cacheOf(device: GPUDevice): DeviceCache {
       uniforms: new Map(),
       groups: new Map(),
       ids: new WeakMap(),
+      widest: device.limits.maxComputeWorkgroupsPerDimension,
       nextId: 0,
       nothing: undefined,
     };
@@ -141,8 +156,11 @@ function compile(device: GPUDevice, cache: DeviceCache, program: Program): Compi
   const [reads, writes] = [Object.keys(program.reads).length, Object.keys(program.writes).length];
   const layout = layoutOf(device, cache, reads, writes);
   const module = device.createShaderModule({ code: sourceOf(program), label: program.key });
+  const types = Object.values(program.numbers);
   const compiled = {
     layout,
+    types,
+    typeKey: `${types.join()}:`,
     pipeline: device.createComputePipeline({
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: "main" },
@@ -200,9 +218,13 @@ function bufferOf(backend: StockBackend, cache: DeviceCache, { dataId, shape }: 
   return backend.tensorMap.get(dataId)!.resource!;
 }
 
-function uniformOf(device: GPUDevice, cache: DeviceCache, program: Program, numbers: readonly number[]): GPUBuffer {
-  const types = Object.values(program.numbers);
-  const key = `${types.join()}:${numbers.join()}`;
+function uniformOf(
+  device: GPUDevice,
+  cache: DeviceCache,
+  { types, typeKey }: Compiled,
+  numbers: readonly number[],
+): GPUBuffer {
+  const key = typeKey + numbers.join();
   let buffer = cache.uniforms.get(key);
   if (buffer !== undefined) return buffer;
   if (cache.uniforms.size >= mostKept) {

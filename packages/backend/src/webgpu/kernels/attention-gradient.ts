@@ -1,5 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch } from "../dispatch.js";
+import { dispatch, programOf } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 import {
   groupsOf,
@@ -44,8 +44,7 @@ function alongOf(backend: StockBackend, a: Attention, { out, dy }: AttentionGrad
   const size = a.clips * a.heads * a.queries;
   return dispatch(
     backend,
-    {
-      key: `attention along ${a.width}`,
+    programOf(`attention along ${a.width}`, () => ({
       reads: { attended: layout.element, dy: layout.element },
       writes: { along: "f32" },
       numbers: { size: "u32", heads: "u32", queries: "u32", width: "u32" },
@@ -63,7 +62,7 @@ function alongOf(backend: StockBackend, a: Attention, { out, dy }: AttentionGrad
   for (var i = 0u; i < ${layout.vectors}u; i++) { products = fma(outAt(start, i), dyAt(start, i), products); }
   along[index] = (products.x + products.y) + (products.z + products.w);`,
       }),
-    },
+    })),
     {
       reads: [out, dy],
       writes: [{ shape: [a.clips, a.heads, a.queries], dtype: "float32" }],
@@ -85,8 +84,7 @@ function forQueries(
   const biased = a.bias !== undefined;
   dispatch(
     backend,
-    {
-      key: `attention gradient query ${a.width} ${biased ? "bias" : ""}`,
+    programOf(`attention gradient query ${a.width} ${biased ? "bias" : ""}`, () => ({
       reads: {
         query: element,
         keyValue: element,
@@ -99,7 +97,7 @@ function forQueries(
       numbers: numberTypes,
       threads,
       source: () => queriesSource(layout, a.width, biased),
-    },
+    })),
     {
       reads: [a.query, a.keyValue, dy, statistics, along, ...(a.bias === undefined ? [] : [a.bias])],
       writes: [into],
@@ -124,8 +122,7 @@ function forKeys(
   const ofKey = which === "key";
   dispatch(
     backend,
-    {
-      key: `attention gradient ${which} ${a.width} ${biased ? "bias" : ""}`,
+    programOf(`attention gradient ${which} ${a.width} ${biased ? "bias" : ""}`, () => ({
       reads: {
         query: element,
         keyValue: element,
@@ -138,7 +135,7 @@ function forKeys(
       numbers: numberTypes,
       threads,
       source: () => keysSource(layout, a.width, biased, which),
-    },
+    })),
     {
       reads: [
         a.query,

@@ -1,5 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch, type Output } from "../dispatch.js";
+import { dispatch, programOf, type Output } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 import {
   groupsOf,
@@ -35,14 +35,13 @@ export function attention(backend: StockBackend, a: Attention, wantsStatistics: 
   if (wantsStatistics) outputs.push({ shape: [a.clips, a.heads, 2, a.queries], dtype: "float32" });
   return dispatch(
     backend,
-    {
-      key: `attention ${a.width} ${biased ? "bias" : ""} ${wantsStatistics ? "statistics" : ""}`,
+    programOf(`attention ${a.width} ${biased ? "bias" : ""} ${wantsStatistics ? "statistics" : ""}`, () => ({
       reads: { query: element, keyValue: element, ...(biased && { bias: "f32" as const }) },
       writes: { out: element, ...(wantsStatistics && { statistics: "f32" as const }) },
       numbers: numberTypes,
       threads,
       source: () => source(layout, a.width, biased, wantsStatistics),
-    },
+    })),
     {
       reads: a.bias === undefined ? [a.query, a.keyValue] : [a.query, a.keyValue, a.bias],
       writes: outputs,

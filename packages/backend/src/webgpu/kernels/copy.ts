@@ -1,5 +1,5 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch } from "../dispatch.js";
+import { dispatch, programOf } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 
 const threads = 256;
@@ -33,8 +33,7 @@ export function copyStrided(
   ) as unknown as [number];
   return dispatch(
     backend,
-    {
-      key: `copy ${kept.length}`,
+    programOf(`copy ${kept.length}`, () => ({
       reads: { x: "u32" },
       writes: { out: "u32" },
       numbers,
@@ -60,7 +59,7 @@ ${kept
   .join("\n")}
   if (inside) { out[index] = x[source]; } else { out[index] = p.fill; }`,
       }),
-    },
+    })),
     {
       reads: [x],
       writes: [{ shape, dtype: x.dtype }],
@@ -75,8 +74,7 @@ export function convert(backend: StockBackend, x: TensorInfo): TensorInfo {
   const size = util.sizeFromShape(x.shape);
   return dispatch(
     backend,
-    {
-      key: "convert",
+    programOf("convert", () => ({
       reads: { x: "i32" },
       writes: { out: "f32" },
       numbers: { size: "u32" },
@@ -86,7 +84,7 @@ export function convert(backend: StockBackend, x: TensorInfo): TensorInfo {
   let index = group * ${threads}u + lid;
   if (index < p.size) { out[index] = f32(x[index]); }`,
       }),
-    },
+    })),
     {
       reads: [x],
       writes: [{ shape: x.shape, dtype: "float32" }],
@@ -110,8 +108,7 @@ export function integerBinary(
   const names = ["size", ...numbered.flatMap((i) => [`of${i}`, `a${i}`, `b${i}`])];
   return dispatch(
     backend,
-    {
-      key: `integers ${operator} ${axes.length}`,
+    programOf(`integers ${operator} ${axes.length}`, () => ({
       reads: { a: "i32", b: "i32" },
       writes: { out: "i32" },
       numbers: Object.fromEntries(names.map((name) => [name, "u32" as const])),
@@ -129,7 +126,7 @@ ${[...numbered]
   .join("\n")}
   out[index] = a[i] ${operator} b[j];`,
       }),
-    },
+    })),
     {
       reads: [a, b],
       writes: [{ shape, dtype: "int32" }],

@@ -1,5 +1,5 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch, type Output, type Program } from "../dispatch.js";
+import { dispatch, programOf, type Output } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 import { elementOf, like, vectors } from "./vectors.js";
 
@@ -36,8 +36,8 @@ function eachNumber(
   const element = elementOf(columns);
   const present = Object.entries(inputs).filter(([, tensor]) => tensor !== undefined) as [string, TensorInfo][];
   const size = util.sizeFromShape([...Object.values(outputs)[0]!.shape]) / (element === "vec4f" ? 4 : 1);
-  const program: Program = {
-    key: `${key} ${present.map(([name]) => name).join()} ${Object.keys(outputs).join()} ${element}`,
+  const names = present.map(([name]) => name).join();
+  const program = programOf(`${key} ${names} ${Object.keys(outputs).join()} ${element}`, () => ({
     reads: Object.fromEntries(present.map(([name]) => [name, element])),
     writes: Object.fromEntries(Object.keys(outputs).map((name) => [name, element])),
     numbers: Object.fromEntries(["size", "columns", ...Object.keys(numbers)].map((name) => [name, "u32" as const])),
@@ -50,7 +50,7 @@ function eachNumber(
   let column = i % p.columns;
 ${code.body}`,
     }),
-  };
+  }));
   const divisor = element === "vec4f" ? 4 : 1;
   return dispatch(backend, program, {
     reads: present.map(([, tensor]) => tensor),
@@ -162,8 +162,7 @@ export function adamw(
   const size = util.sizeFromShape(param.shape);
   return dispatch(
     backend,
-    {
-      key: "adamw",
+    programOf("adamw", () => ({
       reads: { settings: "f32", param: "f32", gradient: "f32", first: "f32", second: "f32" },
       writes: { newParam: "f32", newFirst: "f32", newSecond: "f32" },
       numbers: { size: "u32" },
@@ -179,7 +178,7 @@ export function adamw(
   newSecond[i] = v;
   newParam[i] = param[i] * settings[7] - m / (sqrt(v) / settings[5] + settings[4]) * settings[6];`,
       }),
-    },
+    })),
     {
       reads: [settings, param, gradient, first, second],
       writes: [like(param), like(first), like(second)],
@@ -194,8 +193,7 @@ export function blend(backend: StockBackend, share: TensorInfo, a: TensorInfo, b
   const size = util.sizeFromShape(a.shape);
   return dispatch(
     backend,
-    {
-      key: "blend",
+    programOf("blend", () => ({
       reads: { share: "f32", a: "f32", b: "f32" },
       writes: { out: "f32" },
       numbers: { size: "u32" },
@@ -205,7 +203,7 @@ export function blend(backend: StockBackend, share: TensorInfo, a: TensorInfo, b
   let i = group * ${threads}u + lid;
   if (i < p.size) { out[i] = a[i] * (1f - share[0]) + b[i] * share[0]; }`,
       }),
-    },
+    })),
     { reads: [share, a, b], writes: [like(a)], numbers: [size], groups: Math.ceil(size / threads) },
   )[0]!;
 }

@@ -1,5 +1,5 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch } from "../dispatch.js";
+import { dispatch, programOf } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 import { elementOf, vectors } from "./vectors.js";
 
@@ -19,8 +19,7 @@ export function weightedRows(
   const size = points * across;
   return dispatch(
     backend,
-    {
-      key: `look-up ${element}`,
+    programOf(`look-up ${element}`, () => ({
       reads: { table: element, weights: "f32", cells: "i32" },
       writes: { out: element },
       numbers: { size: "u32", columns: "u32", corners: "u32", points: "u32", rows: "u32", outside: "u32" },
@@ -40,7 +39,7 @@ export function weightedRows(
   }
   out[index] = sum;`,
       }),
-    },
+    })),
     {
       reads: [table, weights, cells],
       writes: [{ shape: [points, columns], dtype: "float32" }],
@@ -69,8 +68,7 @@ export function weightedRowsGradient(
   const n = `${gradientThreads}u`;
   return dispatch(
     backend,
-    {
-      key: `look-up gradient ${element}`,
+    programOf(`look-up gradient ${element}`, () => ({
       reads: { dy: element, weights: "f32", cells: "i32" },
       writes: { out: element },
       numbers: { count: "u32", columns: "u32", points: "u32" },
@@ -100,7 +98,7 @@ var<workgroup> factors: array<f32, ${gradientThreads}>;`,
     if (column < p.columns) { out[group * p.columns + column] = sum; }
   }`,
       }),
-    },
+    })),
     {
       reads: [dy, weights, cells],
       writes: [{ shape: [rows, columns], dtype: "float32" }],

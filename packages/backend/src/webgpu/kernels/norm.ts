@@ -1,5 +1,5 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch, type Element } from "../dispatch.js";
+import { dispatch, programOf, type Element } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 import { elementOf, like, totals, vectors } from "./vectors.js";
 
@@ -35,8 +35,7 @@ export function norm(backend: StockBackend, of: Norm): TensorInfo[] {
   const size = util.sizeFromShape(x.shape);
   return dispatch(
     backend,
-    {
-      key: `norm ${present.map(([name]) => name).join()} ${element}`,
+    programOf(`norm ${present.map(([name]) => name).join()} ${element}`, () => ({
       reads: Object.fromEntries(present.map(([name]) => [name, element])),
       writes: { out: element, ...(summed && { sum: element }) },
       numbers: { columns: "u32", size: "f32", epsilon: "f32", tokens: "u32", stride: "u32", vector: "u32" },
@@ -69,7 +68,7 @@ export function norm(backend: StockBackend, of: Norm): TensorInfo[] {
     }
   }`,
       }),
-    },
+    })),
     {
       reads: present.map(([, tensor]) => tensor),
       writes: summed ? [like(x), like(x)] : [like(x)],
@@ -104,8 +103,7 @@ export function normGradient(
   const rows = columns === 0 ? 0 : util.sizeFromShape(x.shape) / columns;
   const [sumGradient, moments] = dispatch(
     backend,
-    {
-      key: `norm gradient ${upstream === undefined ? "" : "upstream"} ${element}`,
+    programOf(`norm gradient ${upstream === undefined ? "" : "upstream"} ${element}`, () => ({
       reads: { x: element, scale: element, dy: element, ...(upstream && { upstream: element }) },
       writes: { sumGradient: element, moments: "f32" },
       numbers: { columns: "u32", size: "f32", epsilon: "f32" },
@@ -141,7 +139,7 @@ export function normGradient(
     moments[2u * group + 1u] = inverse;
   }`,
       }),
-    },
+    })),
     {
       reads: upstream === undefined ? [x, scale, dy] : [x, scale, dy, upstream],
       writes: [like(x), { shape: [rows, 2], dtype: "float32" }],

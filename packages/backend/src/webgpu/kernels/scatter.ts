@@ -1,5 +1,5 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch } from "../dispatch.js";
+import { dispatch, programOf } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 
 const threads = 64;
@@ -23,8 +23,7 @@ export function scatterRows(
   const numbered = Array.from({ length: axes }, (_, i) => String(i));
   return dispatch(
     backend,
-    {
-      key: `scatter ${axes}`,
+    programOf(`scatter ${axes}`, () => ({
       reads: { indices: "i32", updates: "f32" },
       writes: { out: "f32" },
       numbers: Object.fromEntries(
@@ -68,7 +67,7 @@ ${numbered
     if (column < p.width) { out[group * p.width + column] = sum; }
   }`,
       }),
-    },
+    })),
     {
       reads: [indices, updates],
       writes: [{ shape, dtype: "float32" }],

@@ -1,5 +1,5 @@
 import { util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch } from "../dispatch.js";
+import { dispatch, programOf } from "../dispatch.js";
 import type { StockBackend } from "../stock.js";
 import { elementOf, totals, vectors } from "./vectors.js";
 
@@ -24,8 +24,7 @@ function sumsOf(
   const numbered = terms.map((_, i) => String(i));
   const partial = dispatch(
     backend,
-    {
-      key: `${key} ${element}`,
+    programOf(`${key} ${element}`, () => ({
       reads: {
         ...Object.fromEntries(Object.keys(inputs).map((name) => [name, element])),
         ...(moments && { moments: "f32" as const }),
@@ -47,19 +46,19 @@ ${terms.map((term, i) => `    sum${i} += ${term};`).join("\n")}
   }
 ${numbered.map((i) => `  partial${i}[own * p.columns + column] = sum${i};`).join("\n")}`,
       }),
-    },
+    })),
     {
       reads: [...Object.values(inputs), ...(moments === undefined ? [] : [moments])],
-      writes: terms.map(() => ({ shape: [chunks, columns], dtype: "float32" as const })),
+      writes: terms.map(() => ({ shape: chunks === 1 ? [columns] : [chunks, columns], dtype: "float32" as const })),
       numbers: [rows, across, blocks],
       groups: chunks * blocks,
     },
   );
+  if (chunks === 1) return partial;
   return partial.map((some) => {
     const [sums] = dispatch(
       backend,
-      {
-        key: `finish sums ${element}`,
+      programOf(`finish sums ${element}`, () => ({
         reads: { some: element },
         writes: { sums: element },
         numbers: { chunks: "u32", columns: "u32" },
@@ -73,7 +72,7 @@ ${numbered.map((i) => `  partial${i}[own * p.columns + column] = sum${i};`).join
   for (var i = 0u; i < p.chunks; i++) { sum += some[i * p.columns + column]; }
   sums[column] = sum;`,
         }),
-      },
+      })),
       {
         reads: [some],
         writes: [{ shape: [columns], dtype: "float32" }],
@@ -118,8 +117,7 @@ export function sumOfSquares(backend: StockBackend, list: readonly TensorInfo[])
   list.forEach((x, i) => {
     dispatch(
       backend,
-      {
-        key: "squares",
+      programOf("squares", () => ({
         reads: { x: "f32" },
         writes: { partials: "f32" },
         numbers: { size: "u32", place: "u32" },
@@ -133,15 +131,14 @@ export function sumOfSquares(backend: StockBackend, list: readonly TensorInfo[])
   let whole = total(lid, sum);
   if (lid == 0u) { partials[p.place + group] = whole; }`,
         }),
-      },
+      })),
       { reads: [x], writes: [partial], numbers: [util.sizeFromShape(x.shape), place], groups: groupsOf[i]! },
     );
     place += groupsOf[i]!;
   });
   const [sum] = dispatch(
     backend,
-    {
-      key: "sum of partials",
+    programOf("sum of partials", () => ({
       reads: { partials: "f32" },
       writes: { sums: "f32" },
       numbers: { size: "u32" },
@@ -154,7 +151,7 @@ export function sumOfSquares(backend: StockBackend, list: readonly TensorInfo[])
   let whole = total(lid, sum);
   if (lid == 0u) { sums[0] = whole; }`,
       }),
-    },
+    })),
     { reads: [partial], writes: [{ shape: [], dtype: "float32" }], numbers: [Math.max(all, 1)], groups: 1 },
   );
   backend.disposeData(partial.dataId);
