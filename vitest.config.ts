@@ -13,8 +13,8 @@ const config: ViteUserConfig = defineConfig({
     tags: [{ name: "ffmpeg", description: "Starts ffmpeg and ffprobe by their names; skipped where PATH has none." }],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
+    testTimeout: 10_000,
+    hookTimeout: 60_000,
     env: { TF_CPP_MIN_LOG_LEVEL: "2" },
   },
 });

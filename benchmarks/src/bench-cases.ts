@@ -5,7 +5,7 @@ import { findPeer, type Peer } from "./peer.js";
 import { checkFiles, createBusyWatch, isSkippable, machineLine, note, writeRows } from "./report.js";
 import { gigabytesText, ratioText, secondsText, tableLines } from "./table.js";
 
-/** Measures the cases asked for, prints a table, and writes the rows. @throws CoordTokError `backend` when none could be measured. */
+/** Measures the requested cases, prints a table, and writes the rows. @throws CoordTokError `backend` when none could be measured. */
 export async function benchCases(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   await checkFiles(flags.json);
   const peer = await findPeer(process.env, signal);
@@ -57,6 +57,6 @@ function sampleLine({ preset, backend, sampleSeconds }: Row): string[] {
   if (sampleSeconds === undefined) return [];
   const costs = sampleSteps.map((steps) => `${secondsText(sampleSeconds[steps])} for ${steps} steps`);
   return [
-    `A sample of 128 frames with SiT-${preset} on ${backend}, one evaluation a step, without decoding: ${costs.join(", ")}.`,
+    `A sample of 128 frames with SiT-${preset} on ${backend}, one evaluation per step, without decoding: ${costs.join(", ")}.`,
   ];
 }

@@ -7,18 +7,18 @@ import { measureInChild } from "./spawn.js";
 import { gigabytesText, secondsText, tableLines } from "./table.js";
 import { median } from "./timing.js";
 
-/** What one task costs for a clip of one length. */
+/** The cost of one task for a clip of one length. */
 export interface LengthRow {
   readonly task: Task;
   readonly preset: string;
   readonly backend: string;
   readonly frames: number;
-  /** N, patches decoded together. */
+  /** N, the number of patches decoded together. */
   readonly points: number;
   readonly medianSeconds: number;
-  /** The largest resident memory of the process. */
+  /** The peak resident memory of the process in bytes. */
   readonly peakBytes: number;
-  /** The largest sum of bytes of live tensors, weights included. */
+  /** The peak size of live tensors in bytes, weights included. */
   readonly peakTensorBytes: number;
 }
 

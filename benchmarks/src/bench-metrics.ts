@@ -9,7 +9,7 @@ import { ratioText, secondsText, tableLines } from "./table.js";
 
 const child = fileURLToPath(new URL("metrics/metrics-child.ts", import.meta.url));
 
-/** Frames per second of every measure on one backend, in turn with PyTorch where there is one. */
+/** Measures the frames per second of every measure on one backend, alternating with PyTorch if it is available. */
 export async function benchMetrics({ backend, rounds, json }: BenchFlags, signal: AbortSignal): Promise<void> {
   await checkFiles(json);
   const found = await findPython(process.env, signal);

@@ -7,7 +7,7 @@ import { checkFiles, createBusyWatch, machineLine, note, writeRows } from "./rep
 import { lastJson, measureInChild, output } from "./spawn.js";
 import { millisecondsText, ratioText, tableLines } from "./table.js";
 
-/** Measures single operations on one backend, and in PyTorch where there is one. */
+/** Measures single operations on one backend, and in PyTorch if it is available. */
 export async function benchOperations({ backend, json }: BenchFlags, signal: AbortSignal): Promise<void> {
   await checkFiles(json);
   const peer = await findPeer(process.env, signal);

@@ -42,7 +42,7 @@ function bench(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ 
 }
 
 describe("the benchmark", () => {
-  it("measures a case in processes of its own and writes the row", async () => {
+  it("measures a case in separate processes and writes the row", { timeout: 240_000 }, async () => {
     const json = join(folder, "rows.json");
     const { code, text } = await bench(["--only", "encode,test,wasm", "--rounds", "2", "--json", json]);
     expect(text).toContain("round 2 of 2");
@@ -57,14 +57,14 @@ describe("the benchmark", () => {
     expect(row!.peakBytes).toBeGreaterThan(50e6);
   });
 
-  it("refuses what it does not know in one sentence", async () => {
+  it("refuses unknown names with one sentence", { timeout: 60_000 }, async () => {
     for (const [args, part] of [
       [["--only", "encode,tinny"], /did you mean "tiny"/],
       [["--only", "sit,S"], /unknown preset "S"/],
       [["--only", "encode,S/2"], /unknown preset "S\/2"/],
       [["--rounds", "0"], /whole number of at least 1/],
-      [["lengths", "--only", "encode"], /does not belong to lengths/],
-      [["metrics", "--frames", "8"], /does not belong to metrics/],
+      [["lengths", "--only", "encode"], /does not apply to lengths/],
+      [["metrics", "--frames", "8"], /does not apply to metrics/],
       [["metric"], /Expected cases, lengths, operations, metrics/],
       [["--speed"], /Unknown option '--speed'/],
     ] as const)
@@ -74,7 +74,7 @@ describe("the benchmark", () => {
     expect(code).toBe(1);
   });
 
-  it("measures all but the training of L, and picks by task, preset and backend", () => {
+  it("measures all cases but the training of L, and picks by task, preset and backend", () => {
     const usual = usualCases().map(({ task, preset, backend }) => [task, preset, backend].join());
     expect(usual).toHaveLength(26);
     expect(usual).not.toContain("train-step,L,tensorflow");
@@ -91,13 +91,13 @@ describe("the benchmark", () => {
     expect(() => withPrecision(pickCases(["train-step,S,tensorflow"]), "bf16")).toThrow("--precision");
   });
 
-  it("gives both sides the allocator's settings and hides the machine's hints to OpenBLAS", () => {
+  it("gives both sides the same allocator settings and hides the machine's hints to OpenBLAS", () => {
     const fair = fairEnvironment({ OPENBLAS_CORETYPE: "Haswell", OPENBLAS_L2_SIZE: "1", HOME: "/somewhere" });
     expect(fair).toMatchObject({ HOME: "/somewhere", MALLOC_MMAP_MAX_: "0" });
     expect(Object.keys(fair).filter((name) => name.startsWith("OPENBLAS"))).toEqual([]);
   });
 
-  it("times at least once and at most twelve times when not told otherwise", async () => {
+  it("times one to twelve runs by default", async () => {
     let runs = 0;
     const seconds = await timedRuns(() => {
       runs++;

@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 const observedMilliseconds = 400;
 const tolerated = 0.1;
 
-/** The part of all processor time that other programs use just now, 0 to 1. Nothing of ours may be computing. */
+/** Measures the share of all processor time that other programs use, 0 to 1. None of our own work may be running. */
 export async function busyFraction(): Promise<number> {
   const before = spent();
   await wait(observedMilliseconds);
@@ -20,8 +20,8 @@ function spent(): { idle: number; all: number } {
   return { idle, all };
 }
 
-/** A sentence when the machine is too busy to measure anything, else nothing. */
+/** A warning when the machine is too busy to measure anything, otherwise `undefined`. */
 export function busyWarning(fraction: number): string | undefined {
   if (fraction <= tolerated) return undefined;
-  return `The machine is busy: other programs use ${(100 * fraction).toFixed(0)} % of its processors, and times mean little.`;
+  return `The machine is busy: other programs use ${(100 * fraction).toFixed(0)} % of its processors, so times are unreliable.`;
 }

@@ -3,15 +3,15 @@ import { CoordTokError, suggest } from "@coordtok/core";
 import { presetNames as sitPresetNames } from "@coordtok/diffusion";
 import { preset, presetNames } from "@coordtok/tokenizer";
 
-/** What is timed and compared with PyTorch. */
+/** The tasks that are timed and compared with PyTorch. */
 export const tasks = ["encode", "decode-slice", "decode-clip", "train-step", "sit"] as const;
 
-/** The name of a task; training on every patch is there to be compared with training on sampled ones. */
+/** The name of a task. Training on every patch serves only as a comparison for training on sampled ones. */
 export type Task = (typeof tasks)[number] | "train-step-every-patch";
 
 const tokenizerTasks = tasks.filter((task) => task !== "sit");
 
-/** The backends that are measured without being asked for; `cpu` would take hours. */
+/** The backends that are measured by default; `cpu` would take hours. */
 const usualBackends = ["tensorflow", "wasm"] as const;
 
 /** One measurement: everything that its processes need to know. */
@@ -19,15 +19,15 @@ export interface Case {
   readonly task: Task;
   readonly preset: string;
   readonly backend: string;
-  /** Of the native backend's matrix products. */
+  /** The precision of the native backend's matrix products. */
   readonly precision: Precision;
-  /** Frames of the clip. */
+  /** Number of frames of the clip. */
   readonly frames: number;
-  /** N, patches decoded together. */
+  /** N, the number of patches decoded together. */
   readonly points: number;
 }
 
-/** The cases that are measured when nothing is picked: L is not trained. */
+/** The cases that are measured by default; L is not trained. */
 export function usualCases(): Case[] {
   const picked: [task: Task, preset: string][] = [
     ...["small", "S"].flatMap((name) => tokenizerTasks.map((task): [Task, string] => [task, name])),
@@ -37,16 +37,16 @@ export function usualCases(): Case[] {
   return usualBackends.flatMap((backend) => picked.map(([task, name]) => caseOf(task, name, backend)));
 }
 
-/** The clips of the paper's generator. */
+/** The number of frames of the clips of the paper's generator. */
 const sitFrames = 128;
 
-/** A case at the length that its preset is made for. */
+/** Makes a case with the clip length that its preset is made for. */
 export function caseOf(task: Task, name: string, backend: string): Case {
   const frames = task === "sit" ? sitFrames : preset(name).clip.frames;
   return { task, preset: name, backend, precision: "fp32", frames, points: 1024 };
 }
 
-/** The cases that can be computed with a precision: bf16 is for inference on the native backend. */
+/** The cases that a precision can compute: bf16 is for inference on the native backend. */
 export function withPrecision(cases: readonly Case[], precision: Precision): Case[] {
   const able = ({ task, backend }: Case): boolean =>
     precision === "fp32" || (backend === "tensorflow" && !task.startsWith("train"));
@@ -57,7 +57,7 @@ export function withPrecision(cases: readonly Case[], precision: Precision): Cas
 }
 
 /**
- * The cases that `--only TASK,PRESET,BACKEND` picks; parts left out at the end, or `*`, stand for all usual ones.
+ * Selects the cases that `--only TASK,PRESET,BACKEND` names; parts omitted at the end, or `*`, stand for all default ones.
  * @throws CoordTokError `usage` for a name that does not exist.
  */
 export function pickCases(picks: readonly string[]): Case[] {

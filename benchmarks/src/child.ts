@@ -1,5 +1,5 @@
-// One measurement in a process of its own, so that it starts with the right environment and its peak of memory is its own.
-// Takes a request as JSON in its argument and prints one line of JSON.
+// One measurement in a separate process, so that it starts with the right environment and has its own memory peak. It takes a
+// request as JSON in its argument and prints one line of JSON.
 import { isCoordTokError, messageOf } from "@coordtok/core";
 import { loadBackend, type LoadBackendOptions } from "@coordtok/backend";
 import { profile } from "@tensorflow/tfjs-core";
@@ -8,31 +8,34 @@ import { operationTimes, type OperationTime } from "./operations.js";
 import { timedRuns } from "./timing.js";
 import { createWorkload } from "./workload.js";
 
-/** What a measuring process is asked for. */
+/** The request to a measuring process. */
 export type Request =
   | {
       readonly kind: "case";
       readonly case: Case;
-      /** Timed runs; absent: as many as fit into 3 seconds, at most 12: the first ones run before the engine has optimized our code. */
+      /**
+       * Number of timed runs; by default as many as fit into 3 seconds, at most 12, since the first ones run before the engine has
+       * optimized our code.
+       */
       readonly runs?: number | undefined;
-      /** Also the largest sum of bytes of live tensors in a run. */
+      /** Whether to measure also the peak size of live tensors in a run. */
       readonly tensorBytes?: boolean | undefined;
     }
   | { readonly kind: "operations"; readonly backend: Case["backend"] };
 
-/** What it says. */
+/** The answer of a measuring process. */
 export interface Measured {
-  /** Of each timed run, in their order. */
+  /** The duration of each timed run, in order. */
   readonly seconds: readonly number[];
-  /** The largest resident memory of the process. */
+  /** The peak resident memory of the process in bytes. */
   readonly peakBytes: number;
   readonly peakTensorBytes?: number | undefined;
   readonly operations?: readonly OperationTime[] | undefined;
-  /** What computed, in a few words. */
+  /** A short description of the device. */
   readonly device: string;
 }
 
-/** Where it cannot measure: one sentence. */
+/** The answer when it cannot measure: one sentence. */
 export interface Failed {
   readonly failed: string;
 }
@@ -48,7 +51,7 @@ async function measure(request: Request): Promise<Measured> {
   if (request.kind === "operations") return { seconds: [], peakBytes: 0, device, operations: await operationTimes() };
   const workload = createWorkload(request.case);
   const seconds = await timedRuns(workload.run, { warmUp: workload.warmUp, runs: request.runs });
-  // Before the tensors are counted, which takes memory of its own.
+  // This comes before the tensors are counted, which takes memory of its own.
   const peakBytes = process.resourceUsage().maxRSS * 1024;
   const counted = request.tensorBytes === true ? await peakTensorBytes(workload.run) : undefined;
   workload.dispose();

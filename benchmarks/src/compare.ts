@@ -4,30 +4,30 @@ import { measurePeer, peerKnows, type Peer, type PeerMeasured } from "./peer.js"
 import { measureInChild } from "./spawn.js";
 import { median } from "./timing.js";
 
-/** One result as it stands in the JSON file. */
+/** One result, as written to the JSON file. */
 export interface Row {
   readonly task: Case["task"];
   readonly preset: string;
   readonly backend: string;
   readonly precision: string;
-  /** Median over our processes, each of which gives the best of its timed runs. */
+  /** The median over our processes, each of which contributes the best of its timed runs. */
   readonly medianSeconds: number;
-  /** The largest resident memory of one of our processes. */
+  /** The peak resident memory of one of our processes in bytes. */
   readonly peakBytes: number;
-  /** Of PyTorch, measured in turn with ours in the same way; null without it. */
+  /** The same for PyTorch, measured alternately with ours; null without it. */
   readonly peerMedianSeconds: number | null;
-  /** Our median over PyTorch's; below 1 we are faster. */
+  /** Our median divided by PyTorch's; below 1 we are faster. */
   readonly ratio: number | null;
-  /** How many processes the medians are of. */
+  /** Number of processes behind the medians. */
   readonly runs: number;
   readonly peerPeakBytes: number | null;
-  /** Of `sit`: what 50 and 250 evaluations take, a sample without its decoding by a solver with one evaluation a step. */
+  /** For `sit`: the time of 50 and 250 evaluations, that is, of a sample without decoding by a solver with one evaluation per step. */
   readonly sampleSeconds?: { readonly [steps in SampleSteps]: number } | undefined;
-  /** Whether other programs kept the machine busy meanwhile. */
+  /** Whether other programs kept the machine busy during the measurement. */
   readonly busy: boolean;
 }
 
-/** For how many steps the cost of a sample is given. */
+/** The numbers of steps for which the cost of a sample is reported. */
 export const sampleSteps = [50, 250] as const;
 
 type SampleSteps = (typeof sampleSteps)[number];
@@ -35,16 +35,16 @@ type SampleSteps = (typeof sampleSteps)[number];
 /** How a case is measured. */
 export interface CompareOptions {
   readonly peer: Peer | undefined;
-  /** Processes of each side (default 5; 3 or 1 where one run takes longer than half a minute or two). */
+  /** Number of processes on each side (default 5; 3 or 1 when one run takes longer than half a minute or two). */
   readonly rounds: number | undefined;
   readonly signal: AbortSignal;
   /** Called before every round. */
   readonly onRound: (round: number, rounds: number) => void;
-  /** The part of the processors that others use just now. */
+  /** Whether other programs keep the machine busy. */
   readonly isBusy: () => Promise<boolean>;
 }
 
-/** Measures a case: one process of ours, one of the peer's, and so on in turn. */
+/** Measures a case, alternating between a process of ours and one of the peer. */
 export async function compare(one: Case, options: CompareOptions): Promise<{ row: Row; device: string }> {
   const { peer, signal } = options;
   const asked = peer !== undefined && peerKnows(one) ? peer : undefined;
@@ -81,7 +81,7 @@ export async function compare(one: Case, options: CompareOptions): Promise<{ row
   };
 }
 
-/** A median of five, but of fewer where a single run takes minutes: whole clips of the largest model, slow backends. */
+/** The number of rounds: five, or fewer when a single run takes minutes, as for whole clips of the largest model and slow backends. */
 function enoughRounds(seconds: number): number {
   return seconds <= 30 ? 5 : seconds <= 120 ? 3 : 1;
 }

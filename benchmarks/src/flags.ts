@@ -2,15 +2,15 @@ import { parseArgs } from "node:util";
 import { CoordTokError, messageOf } from "@coordtok/core";
 import { pickCases, tasks, withPrecision, usualCases, type Case } from "./case.js";
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface BenchFlags {
   readonly what: "cases" | "lengths" | "operations" | "metrics";
   readonly cases: readonly Case[];
-  /** Processes of each side and case. */
+  /** Number of processes on each side and case. */
   readonly rounds: number | undefined;
   readonly preset: string;
   readonly backend: string;
-  /** Lengths of the clip in frames. */
+  /** The lengths of the clip in frames. */
   readonly frames: readonly number[];
   readonly points: number;
   readonly json: string | undefined;
@@ -29,22 +29,22 @@ gradients and AdamW for one clip and 1024 patches) for presets small, S and L (L
 transformer for one clip of 128 frames) for presets S/2 and L/2, on the backends tensorflow and wasm.
 lengths: the same against the length of the clip, from 16 to 256 frames, and training on every patch instead of 1024 sampled ones.
 operations: single operations, with their gradients.
-metrics: frames per second of every measure of quality; the networks have random weights. With PEER_PYTHON ours and PyTorch's run in turn, and the
+metrics: frames per second of every quality measure; the networks have random weights. With PEER_PYTHON ours and PyTorch's alternate, and the
 medians are over rounds of at least 0.05 s of calls. The script with the same networks is benchmarks/src/metrics/metrics_torch.py.
 
-With PEER_PYTHON=/path/to/python (PyTorch 2 or newer, numpy) the same network in PyTorch runs in turn with ours, and the ratio is ours over
-PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py, with sit_torch.py beside it). Every measurement is a process of its own; it gives the
-best of 1 to 12 runs after a warm-up, and what is reported is the median over 5 processes of each side (3 where a run takes more than half a
-minute, 1 where it takes more than two; a row says how many). Both sides get the same allocator settings and no OPENBLAS_CORETYPE or OPENBLAS_L2_SIZE.
+With PEER_PYTHON=/path/to/python (PyTorch 2 or newer, numpy) the same network in PyTorch alternates with ours, and the ratio is ours over
+PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py, with sit_torch.py beside it). Every measurement runs in a separate process, which reports the
+best of 1 to 12 runs after a warm-up; the result is the median over 5 processes on each side (3 when a run takes more than half a
+minute, 1 when it takes more than two; each row gives the number). Both sides get the same allocator settings and no OPENBLAS_CORETYPE or OPENBLAS_L2_SIZE.
 
 Options of cases:
-  --only TASK,PRESET,BACKEND  measure only this; may be repeated; * or a part left out stands for all
+  --only TASK,PRESET,BACKEND  measure only this; may be repeated; * or an omitted part stands for all
                               tasks: ${tasks.join(", ")}
-                              presets: tiny, small, S, B, L and the other presets, of sit S/2, L/2 and the others
+                              presets: tiny, small, S, B, L and the other presets; for sit S/2, L/2 and the others
                               backends: tensorflow, wasm, cpu
   --precision NAME            fp32 (default) or bf16, which is measured on tensorflow and without training
 Options of cases and metrics:
-  --rounds N                  processes (metrics: measurements) of each side, at least 1 (default: 5, fewer for long runs; metrics: 7)
+  --rounds N                  processes (metrics: measurements) on each side, at least 1 (default: 5, fewer for long runs; metrics: 7)
 Options of lengths:
   --preset NAME               tokenizer (default: tiny)
   --frames LIST               lengths of the clip in frames, multiples of 8 (default: 16,32,64,128,256)
@@ -53,7 +53,7 @@ Options of lengths:
 Options of lengths, operations and metrics:
   --backend NAME              tensorflow, wasm or cpu (default: tensorflow)
 Options of all:
-  --json FILE                 write the rows as JSON as they come; an existing file is replaced
+  --json FILE                 write the rows as JSON as they are measured; an existing file is replaced
   -h, --help                  print this help`;
 
 /** Reads the command line. @throws CoordTokError `usage`. */
@@ -65,7 +65,7 @@ export function parseFlags(argv: readonly string[]): BenchFlags {
   if (rest.length > 0) throw new CoordTokError("usage", `Unexpected "${rest[0]!}"; see --help.`);
   const only = values.only ?? [];
   const stray = strayFlag(what, values);
-  if (stray !== undefined) throw new CoordTokError("usage", `--${stray} does not belong to ${what}; see --help.`);
+  if (stray !== undefined) throw new CoordTokError("usage", `--${stray} does not apply to ${what}; see --help.`);
   return {
     what,
     cases: withPrecision(only.length === 0 ? usualCases() : pickCases(only), precisionOf(values.precision)),

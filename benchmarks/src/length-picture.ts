@@ -5,7 +5,7 @@ import type { LengthRow } from "./bench-lengths.js";
 const width = 760;
 const panelHeight = 320;
 const margins = { marginLeft: 60, marginRight: 210, marginTop: 34, marginBottom: 44 } as const;
-/** Between the middles of two names. */
+/** The distance between the middles of two names, in pixels. */
 const nameHeight = 15;
 
 const names: Readonly<Record<string, { readonly label: string; readonly colour: string }>> = {
@@ -15,7 +15,7 @@ const names: Readonly<Record<string, { readonly label: string; readonly colour: 
   "train-step-every-patch": { label: "training step, every patch", colour: "#888888" },
 };
 
-/** Time and memory against the length of the clip, two panels of an SVG document. */
+/** Draws time and memory against the length of the clip, as an SVG document of two panels. */
 export function lengthPicture(rows: readonly LengthRow[]): string {
   const { document } = parseHTML("<html><body></body></html>");
   const root = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -72,7 +72,7 @@ function panel(
   return drawn;
 }
 
-/** By how many pixels the name at the end of each curve moves up so that names do not lie on each other. */
+/** The number of pixels by which the name at the end of each curve moves up, so that names do not overlap. */
 function nameShifts(curves: readonly (readonly number[])[]): number[] {
   const values = curves.flat();
   const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))];

@@ -21,21 +21,24 @@ import { noise, repeatingInitializer } from "./weights.js";
 
 /** The time of one operation. */
 export interface OperationTime {
-  /** The same name as in `operations_torch.py`. */
+  /** Its name, the same as in `operations_torch.py`. */
   readonly name: string;
   readonly medianSeconds: number;
-  /** Floating-point operations of its products; absent where it has none worth counting. */
+  /** The number of floating-point operations of its products; absent when there are none worth counting. */
   readonly flops?: number | undefined;
 }
 
 interface Operation {
   readonly name: string;
   readonly flops?: number;
-  /** One run; what it gives is freed. */
+  /** Runs the operation once; its result is freed. */
   readonly run: () => TensorContainer;
 }
 
-/** Median times of single operations, forward and with their gradient. They end when they return on all backends but GPUs. */
+/**
+ * Measures the median times of single operations, forward and with their gradient. On all backends but GPUs, operations are
+ * complete when they return.
+ */
 export async function operationTimes(): Promise<OperationTime[]> {
   const times: OperationTime[] = [];
   for (const make of groups) {
@@ -47,7 +50,7 @@ export async function operationTimes(): Promise<OperationTime[]> {
   return times;
 }
 
-/** After two runs that are not counted, of 5 to 30 runs that together take about a second. */
+/** The median of 5 to 30 runs that together take about a second, after two warm-up runs. */
 async function medianOf(run: () => void): Promise<number> {
   run();
   run();
@@ -79,7 +82,7 @@ function data<R extends Rank>(...shape: ShapeMap[R]): Tensor<R> {
   );
 }
 
-/** Forward alone, and with the gradients of all inputs. */
+/** The operation forward alone, and with the gradients of all inputs. */
 function both(
   name: string,
   inputs: readonly Tensor[],

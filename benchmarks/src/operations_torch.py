@@ -1,4 +1,4 @@
-"""The operations of operations.ts in PyTorch: a JSON line {name: median seconds}. Takes the number of threads."""
+"""Times the operations of operations.ts in PyTorch and prints a JSON line {name: median seconds}. Its argument is the number of threads."""
 import json, statistics, sys, time
 
 import torch

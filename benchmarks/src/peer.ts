@@ -6,19 +6,19 @@ import { CoordTokError } from "@coordtok/core";
 import type { Case, Task } from "./case.js";
 import { lastJson, output } from "./spawn.js";
 
-/** PyTorch beside us: a Python that has it, and the script with the same network. */
+/** The PyTorch peer: a Python that has PyTorch, and the script with the same network. */
 export interface Peer {
   readonly python: string;
   readonly script: string;
   /** The script with the diffusion transformer. */
   readonly sitScript: string;
-  /** Such as `PyTorch 2.9.1`. */
+  /** The version, for example `PyTorch 2.9.1`. */
   readonly version: string;
 }
 
 /** One measurement of the peer. */
 export interface PeerMeasured {
-  /** The best of its timed runs. */
+  /** The time of the best of its timed runs. */
   readonly seconds: number;
   readonly peakBytes: number;
 }
@@ -26,9 +26,9 @@ export interface PeerMeasured {
 const usualScript = fileURLToPath(new URL("../../../shared/peer/coordtok_torch.py", import.meta.url));
 
 /**
- * The peer that `PEER_PYTHON` names, or `undefined` without it. `PEER_SCRIPT` names another script than
+ * Finds the peer that `PEER_PYTHON` names; `undefined` without it. `PEER_SCRIPT` names another script than
  * `../shared/peer/coordtok_torch.py`.
- * @throws CoordTokError `config` when it is named and does not work.
+ * @throws CoordTokError `config` when a named peer does not work.
  */
 export async function findPeer(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Peer | undefined> {
   if (!isNamed(env)) return undefined;
@@ -43,7 +43,7 @@ export async function findPeer(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
   return found && { ...found, script, sitScript: join(dirname(script), "sit_torch.py") };
 }
 
-/** The Python of the peer alone. @throws CoordTokError `config` when it is named and has no PyTorch. */
+/** Finds only the Python of the peer. @throws CoordTokError `config` when it is named and has no PyTorch. */
 export async function findPython(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
@@ -71,13 +71,13 @@ const questions: { readonly [task in Task]?: readonly [what: string, answer: str
   "train-step": ["train", "train_step_s"],
 };
 
-/** Whether the peer has this case: it knows the presets of the paper's geometry. */
+/** Whether the peer supports a case; it knows the presets with the paper's geometry. */
 export function peerKnows({ task, preset }: Case): boolean {
   if (task === "sit") return ["S", "B", "L", "XL"].includes(preset.split("/")[0]!);
   return task in questions && ["tiny", "small", "S", "B", "L"].includes(preset);
 }
 
-/** One process of the peer on a case. @throws CoordTokError `backend` with the tail of what it wrote when it fails. */
+/** Runs one process of the peer on a case. @throws CoordTokError `backend` with the tail of its output when it fails. */
 export async function measurePeer(peer: Peer, one: Case, runs: number, signal: AbortSignal): Promise<PeerMeasured> {
   const { script, answer, options } = questionOf(peer, one);
   const all = { ...options, threads: availableParallelism(), runs };
@@ -92,7 +92,7 @@ export async function measurePeer(peer: Peer, one: Case, runs: number, signal: A
 
 interface Question {
   readonly script: string;
-  /** The key of the seconds in what it says. */
+  /** The key of the seconds in its output. */
   readonly answer: string;
   readonly options: Readonly<Record<string, string | number>>;
 }

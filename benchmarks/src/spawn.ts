@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { CoordTokError, throwIfAborted } from "@coordtok/core";
 import type { Failed, Measured, Request } from "./child.js";
 
-/** What the native backend tells the allocator itself. */
+/** The allocator settings that the native backend also sets. */
 const keepsFreedMemory = {
   MALLOC_MMAP_MAX_: "0",
   MALLOC_TRIM_THRESHOLD_: "8000000000",
@@ -13,7 +13,7 @@ const keepsFreedMemory = {
 };
 
 /**
- * The environment of both sides: the allocator keeps its memory, and nothing tells OpenBLAS, which PyTorch may use, to take the
+ * The environment of both sides: the allocator keeps its memory, and nothing makes OpenBLAS, which PyTorch may use, mistake the
  * machine for another one.
  */
 export function fairEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -22,7 +22,7 @@ export function fairEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return fair;
 }
 
-/** Runs a program to its end and gives what it wrote. @throws CoordTokError `aborted`. */
+/** Runs a program to its end and returns its output. @throws CoordTokError `aborted`. */
 export async function output(
   program: string,
   args: readonly string[],
@@ -48,7 +48,7 @@ export async function output(
   }
 }
 
-/** Runs a program and gives the lines that it prints, as they come. @throws CoordTokError `aborted`, or `backend` when it fails. */
+/** Runs a program and yields the lines that it prints, as they arrive. @throws CoordTokError `aborted`, or `backend` when it fails. */
 export async function* eachLine(
   program: string,
   args: readonly string[],
@@ -77,7 +77,7 @@ function endedEarly(code: number | null, stderr: string): CoordTokError {
   return new CoordTokError("backend", message, { details: stderr.trim().split("\n").slice(-20) });
 }
 
-/** The last line of JSON that a program printed. */
+/** Parses the last line of JSON that a program printed. */
 export function lastJson(stdout: string): unknown {
   const line = stdout.trim().split("\n").at(-1) ?? "";
   try {
@@ -89,7 +89,7 @@ export function lastJson(stdout: string): unknown {
 
 const child = fileURLToPath(new URL("child.ts", import.meta.url));
 
-/** Measures in a process of its own. @throws CoordTokError `backend` with the reason when it cannot. */
+/** Measures in a separate process. @throws CoordTokError `backend` with the reason when it cannot. */
 export async function measureInChild(request: Request, signal: AbortSignal): Promise<Measured> {
   const args = [...process.execArgv, child, JSON.stringify(request)];
   const { code, stdout, stderr } = await output(process.execPath, args, signal);

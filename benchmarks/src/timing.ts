@@ -1,12 +1,12 @@
-/** How often to run; see {@link timedRuns}. */
+/** Options of {@link timedRuns}. */
 export interface TimingOptions {
-  /** Runs before the timed ones (default: `run` once). */
+  /** Runs before the timed ones (default: calls `run` once). */
   readonly warmUp?: (() => Promise<void>) | undefined;
-  /** Timed runs (default: 1 to 12, as many as fit into 3 seconds). */
+  /** Number of timed runs (default: 1 to 12, as many as fit into 3 seconds). */
   readonly runs?: number | undefined;
 }
 
-/** Seconds of each timed run, after one that is not counted. */
+/** Measures the seconds of each timed run, after a warm-up. */
 export async function timedRuns(run: () => Promise<void>, options: TimingOptions = {}): Promise<number[]> {
   await (options.warmUp ?? run)();
   const seconds: number[] = [];
@@ -26,7 +26,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** The value in the middle; of an even number the mean of the two in the middle. */
+/** The middle value; for an even number of values the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

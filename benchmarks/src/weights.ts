@@ -4,16 +4,16 @@ import type { SiTConfig } from "@coordtok/diffusion";
 import { paramShapes, type SiTParams } from "@coordtok/diffusion/model";
 import { reshape, tensor, type Rank, type ShapeMap, type Tensor } from "@tensorflow/tfjs-core";
 
-/** Numbers of mean 0 and variance 1. */
+/** Draws numbers of mean 0 and variance 1. */
 export function noise(count: number, seed: number): Float32Array {
   const random = new Random(seed);
   return Float32Array.from({ length: count }, () => (random.uniform() - 0.5) * Math.sqrt(12));
 }
 
-/** Drawn once and repeated: drawing the 853 million numbers of preset L one by one takes minutes. */
+/** This is drawn once and repeated, because drawing the 853 million weights of preset L one by one takes minutes. */
 const block: Float32Array = noise(2 ** 20, 3);
 
-/** Weights of ordinary size for timing: numbers that repeat, kernels with the variance of a fresh model's. */
+/** Creates weights of ordinary size for timing: repeating numbers, and kernels with the variance of a new model's. */
 export const repeatingInitializer: Initializer = {
   kernel: (inputs, outputs) => repeated<Rank.R2>([inputs, outputs], Math.sqrt(2 / (inputs + outputs))),
   zeroKernel: (inputs, outputs) => repeated<Rank.R2>([inputs, outputs], 0),
@@ -27,13 +27,16 @@ function repeated<R extends Rank>(shape: ShapeMap[R], deviation: number, mean = 
   const values = new Float32Array(size);
   for (let i = 0; i < size; i++) values[i] = mean + deviation * block[i & (block.length - 1)]!;
   const made = tensor(values, shape);
-  // In the memory of the backend, as a checkpoint's are once it is read.
+  // Weights are uploaded to the memory of the backend, where those of a checkpoint are once it is read.
   const placed = reshape(made, shape);
   made.dispose();
   return placed;
 }
 
-/** Weights of a SiT for timing: all of deviation 0.02, modulations and output maps included, so that no block is the identity. */
+/**
+ * Creates weights of a SiT for timing, all with standard deviation 0.02, modulations and output maps included, so that no block is
+ * the identity.
+ */
 export function repeatingSiTParams(config: SiTConfig): SiTParams {
   return nestTensors(
     [...paramShapes(config)].map(([path, shape]) => [path, repeated(shape as ShapeMap[Rank], 0.02)]),

@@ -27,11 +27,11 @@ import { addN, tensor3d, tensor4d, type Scalar } from "@tensorflow/tfjs-core";
 import type { Case, Task } from "./case.js";
 import { noise, repeatingInitializer, repeatingSiTParams } from "./weights.js";
 
-/** Something that can be timed: its weights and data are in memory. */
+/** Work that can be timed; its weights and data are in memory. */
 export interface Workload {
-  /** What one time is measured of; it ends when the numbers are there. */
+  /** The work that is timed; it ends when the values are available. */
   readonly run: () => Promise<void>;
-  /** A shorter run before the measured ones (default: `run`). */
+  /** Shorter work for the warm-up (default: `run`). */
   readonly warmUp?: (() => Promise<void>) | undefined;
   /** Frees everything. */
   readonly dispose: () => void;
@@ -39,7 +39,7 @@ export interface Workload {
 
 type Maker = (config: TokenizerConfig, points: number) => Workload;
 
-/** Loads what a case needs: the encoder alone, the decoder alone, both to train, or the diffusion transformer. */
+/** Creates the work of a case: with the encoder alone, the decoder alone, both to train, or the diffusion transformer. */
 export function createWorkload({ task, preset: name, frames, points }: Case): Workload {
   if (task === "sit") return evaluating(name);
   return makers[task](overrideConfig(preset(name), [`clip.frames=${frames}`]), points);
@@ -53,7 +53,7 @@ const makers: { readonly [task in Exclude<Task, "sit">]: Maker } = {
   "train-step-every-patch": (config, points) => training(config, points, everyPatchLoss),
 };
 
-/** One evaluation for one clip at one time, as a solver asks for. */
+/** One evaluation for one clip at one time, as in each step of a solver. */
 function evaluating(name: string): Workload {
   const config = sitPreset(name);
   const params = repeatingSiTParams(config);
@@ -125,7 +125,7 @@ function decodingClip(config: TokenizerConfig, points: number): Workload {
   };
 }
 
-/** Loss, gradients and AdamW of one clip that is in memory, as the PyTorch peer counts a step: no clipping, no moving average. */
+/** A training step for one clip in memory: loss, gradients and AdamW, without clipping or moving average, like that of the PyTorch peer. */
 function training(
   config: TokenizerConfig,
   points: number,
@@ -160,7 +160,7 @@ function training(
   };
 }
 
-/** What the patches of a step are drawn from. */
+/** The source, number and random generator of the patches that a step draws. */
 interface Drawn {
   readonly source: RgbClip;
   readonly points: number;
@@ -175,7 +175,7 @@ function sampledLoss(params: TokenizerParams, config: TokenizerConfig, clip: Cli
   return tokenizerLoss(params, config, { clip, points, targets }, lattice);
 }
 
-/** Every patch of the clip in slices, all of them in memory for the gradient: what training on whole frames would take. */
+/** The loss of every patch of the clip in slices, all of them in memory for the gradient: the cost of training on whole frames. */
 function everyPatchLoss(params: TokenizerParams, config: TokenizerConfig, clip: Clip, drawn: Drawn): Scalar {
   const lattice = latticeOf(config);
   const triplane = encode(params.encoder, config, clip);

@@ -1,4 +1,4 @@
-// A real clip through a trained tokenizer and back: tokens, PSNR, a side-by-side video and a picture of the planes.
+// Encodes and decodes a real clip with a trained tokenizer: tokens, PSNR, a side-by-side video and a picture of the planes.
 // Usage: 01-reconstruct-a-clip.ts VIDEO CHECKPOINT [FOLDER]
 import { reconstructVideo } from "coordtok";
 

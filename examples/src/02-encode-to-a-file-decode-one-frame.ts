@@ -1,4 +1,4 @@
-// A video becomes a small file; one frame comes out of it again without decoding the others.
+// Encodes a video to a small file and decodes one frame from it without decoding the others.
 // Usage: 02-encode-to-a-file-decode-one-frame.ts VIDEO CHECKPOINT [FRAME]
 import { encodePng } from "@coordtok/video/node";
 import { loadBackend } from "@coordtok/backend";
@@ -17,7 +17,7 @@ console.log(`${out}: ${tokens} tokens, ${bytes} bytes with the decoder in it`);
 
 await loadBackend();
 const { triplane, decoder, config } = await readTriplane(out);
-if (decoder === undefined) throw new Error("The file carries no decoder.");
+if (decoder === undefined) throw new Error("The file holds no decoder.");
 const clip = await decode(decoder, config, triplane, { times: [Number(frame)] });
 const { width, height, data } = await rgbFromClip(clip);
 disposeTriplane(triplane);

@@ -1,4 +1,4 @@
-// Trains a small tokenizer on a synthetic clip, or on videos of yours, in a run folder that can be resumed.
+// Trains a small tokenizer on a synthetic clip or your own videos, in a run folder that can be resumed.
 // Usage: 03-train-a-small-tokenizer.ts STEPS [VIDEOS...]
 import { overrideConfig, preset } from "@coordtok/tokenizer";
 import { framesFromClip, syntheticClip } from "@coordtok/video";

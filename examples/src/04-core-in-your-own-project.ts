@@ -1,4 +1,4 @@
-// The parts without files and without ffmpeg: a tokenizer made in memory, tensors in, tensors out. Runs in a browser too.
+// Uses the parts without files and ffmpeg: a tokenizer made in memory, tensors in, tensors out. It also runs in a browser.
 import { loadBackend } from "@coordtok/backend";
 import { clipFromRgb, disposeTree, type RgbClip } from "@coordtok/core";
 import { psnr } from "@coordtok/metrics";
@@ -22,7 +22,7 @@ const clip = clipFromRgb([gradient]);
 const triplane = model.encode(clip);
 for (const [plane, { shape }] of Object.entries(triplane)) console.log(`plane ${plane}: [${shape.join(", ")}]`);
 
-// Two moments, one of them between frames, and only the upper left quarter.
+// Decodes two times, one of them between frames, and only the upper left quarter.
 const quarter = { top: 0, left: 0, height: height / 2, width: width / 2 };
 const decoded = await model.decode(triplane, { times: [0, 7.5], rectangle: quarter });
 console.log(`decoded [${decoded.frames.shape.join(", ")}]`);

@@ -1,5 +1,5 @@
-// New clips: videos become latents of a tokenizer, a small generator learns them, and what it samples becomes videos.
-// Usage: 05-generate-clips.ts VIDEOS CHECKPOINT [STEPS]; VIDEOS is a folder, whose folders are classes, and CHECKPOINT a tokenizer.
+// Generates new clips: videos are encoded to latents, a small generator is trained on them, and its samples are decoded to videos.
+// Usage: 05-generate-clips.ts VIDEOS CHECKPOINT [STEPS]; VIDEOS is a folder with one folder per class, and CHECKPOINT a tokenizer.
 import { overrideConfig, preset } from "@coordtok/diffusion";
 import { encodeDataset, sampleVideos, trainOnLatents } from "coordtok";
 
@@ -18,9 +18,9 @@ const { run, loss } = await trainOnLatents(latents, {
     if (task === "train" && done % 10 === 0) console.log(`step ${done} of ${total ?? "?"}: ${detail ?? ""}`);
   },
 });
-console.log(`loss ${loss.toPrecision(3)}; go on with: coordtok train-diffusion --resume ${run}`);
+console.log(`loss ${loss.toPrecision(3)}; resume with: coordtok train-diffusion --resume ${run}`);
 
-// Guidance goes away from what a model without a class would give, so that it needs classes.
+// Guidance moves away from the output without a class, so it needs classes.
 const guidance = classes.length > 1 ? { scale: 1.5 } : undefined;
 const sampled = await sampleVideos(run, { out: "samples", count: 2, steps: 20, guidance, seed: 7 });
 console.log(`${sampled.videos.length} videos of ${sampled.frames} frames; look at ${sampled.strip}`);

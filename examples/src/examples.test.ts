@@ -26,19 +26,19 @@ async function run(name: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-describe("the examples, one after the other in one folder", () => {
-  it("03 trains a tokenizer on a synthetic clip", async () => {
+describe("the examples, run in order in one folder", () => {
+  it("03 trains a tokenizer on a synthetic clip", { timeout: 240_000 }, async () => {
     expect(await run("03-train-a-small-tokenizer.ts", "12")).toMatch(/12 steps, loss/);
     expect(existsSync(join(folder, "runs/first/curve.svg"))).toBe(true);
   });
 
-  it("01 reconstructs a clip", async () => {
+  it("01 reconstructs a clip", { timeout: 240_000 }, async () => {
     const output = await run("01-reconstruct-a-clip.ts", "synthetic.mp4", "runs/first");
     expect(output).toMatch(/16 frames became 192 tokens/);
     expect(await readdir(join(folder, "reconstruction"))).toContain("side-by-side.mp4");
   });
 
-  it("02 encodes to a file and decodes one frame", async () => {
+  it("02 encodes to a file and decodes one frame", { timeout: 120_000 }, async () => {
     expect(await run("02-encode-to-a-file-decode-one-frame.ts", "synthetic.mp4", "runs/first")).toMatch(
       /frame 5 of 32x32/,
     );
@@ -56,7 +56,7 @@ describe("the examples, one after the other in one folder", () => {
     expect(await readdir(join(folder, "samples"))).toEqual(["sample-0000.mp4", "sample-0001.mp4", "strip.png"]);
   });
 
-  it("04 uses the core without files and leaves no tensor", async () => {
+  it("04 uses the core without files and leaves no tensor", { timeout: 60_000 }, async () => {
     const output = await run("04-core-in-your-own-project.ts");
     expect(output).toContain("decoded [1, 2, 16, 16, 3]");
     expect(output).toContain("\n0 tensors left");

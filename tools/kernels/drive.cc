@@ -1,5 +1,5 @@
 // Runs every operation of packages/backend/kernels on its thread pool over odd sizes and compares it with float64.
-// Built by sanitize.sh with AddressSanitizer and with ThreadSanitizer. `drive time` measures instead.
+// sanitize.sh builds it with AddressSanitizer and with ThreadSanitizer. `drive time` measures times instead.
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -73,7 +73,7 @@ static void checkAttention(Pool& pool, Size clips, Size heads, Size queries, Siz
         }
       }
   const std::string name = "attention " + std::to_string(clips) + "x" + std::to_string(heads) + "x" + std::to_string(queries) + "x" + std::to_string(keys) + "x" + std::to_string(width);
-  // A weight is as exact as its logit, and that is a float32.
+  // A weight is only as exact as its logit, which is a float32.
   const double allowed = 2e-6 * std::max(1.f, deviation / 10);
   compare(name, out, o, allowed);
   compare(name + " query gradient", dq, q, allowed, 1);
@@ -104,7 +104,7 @@ static void checkRows(Pool& pool, Size rows, Size size) {
       eBias[i] += eDx[r * size + i];
     }
   }
-  // A single number has variance 0; its norm is rounding over sqrt(epsilon).
+  // A single number has variance 0; its norm is its rounding error divided by sqrt(epsilon).
   if (size > 1) {
     compare("norm " + name, out, eOut);
     compare("norm " + name + " gradient", dx, eDx, 4e-6);

@@ -2,13 +2,13 @@ import { Random } from "@coordtok/core";
 import { CoordTok, preset } from "@coordtok/tokenizer";
 import { disposeTriplane, mapPlanes, planeShape } from "@coordtok/triplane";
 
-/** What the browser test compares: a decoded clip as plain data. */
+/** The decoded clip that the browser test compares, as plain data. */
 export interface DecodedClip {
   readonly shape: readonly number[];
   readonly values: readonly number[];
 }
 
-/** Decodes a triplane of seeded noise with seeded weights, two frames and one time between two others, on the backend in use. */
+/** Decodes a triplane of seeded noise with seeded weights on the backend in use: two frames and one time between two others. */
 export async function decodeSmallTriplane(): Promise<DecodedClip> {
   const config = preset("test");
   using tokenizer = CoordTok.create(config, { seed: 7 });

@@ -1,7 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** The path of the first of some programs that lies on PATH and can be run. */
+/** The path of the first of some programs that is on PATH and executable. */
 export function programOnPath(names: readonly string[]): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   for (const name of names)

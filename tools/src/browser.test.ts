@@ -21,7 +21,7 @@ interface Outcome {
   readonly clip: DecodedClip;
 }
 
-/** `core`, `triplane`, `tokenizer` and the wasm backend, as a bundler makes them for a page. */
+/** Bundles `core`, `triplane`, `tokenizer` and the wasm backend for a page. */
 function bundlePage(): Promise<BuildResult<{ write: false; metafile: true }>> {
   return build({
     entryPoints: [join(import.meta.dirname, "browser-page.ts")],
@@ -36,7 +36,7 @@ function bundlePage(): Promise<BuildResult<{ write: false; metafile: true }>> {
   });
 }
 
-/** Serves the page, its program and the files of tfjs-backend-wasm on this machine alone. */
+/** Serves the page, its program and the files of tfjs-backend-wasm, on this machine only. */
 async function servePage(script: string): Promise<Server> {
   const fromBackend = createRequire(createRequire(import.meta.url).resolve("@coordtok/backend/package.json"));
   const wasmFolder = join(dirname(fromBackend.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "wasm-out");
@@ -89,7 +89,7 @@ describe("the bundle for browsers", () => {
     server?.close();
   });
 
-  it("holds no Node built-in and no file that is for Node", () => {
+  it("holds no Node built-in and no file for Node", () => {
     const output = Object.values(bundle.metafile.outputs)[0]!;
     expect(output.imports.filter(({ external }) => external)).toEqual([]);
     expect(bundle.outputFiles[0]!.text).not.toMatch(/["'`]node:/);
@@ -99,7 +99,7 @@ describe("the bundle for browsers", () => {
       expect(inputs.some((path) => path.includes(`packages/${name}/src/`))).toBe(true);
   });
 
-  it("decodes the same pixels in headless Chromium as in Node", async ({ skip }) => {
+  it("decodes the same pixels in headless Chromium as in Node", { timeout: 60_000 }, async ({ skip }) => {
     if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
     server = await servePage(bundle.outputFiles[0]!.text);
     const { port } = server.address() as AddressInfo;
@@ -115,7 +115,7 @@ describe("the bundle for browsers", () => {
   });
 });
 
-/** The standard deviation: a clip of one colour would prove nothing. */
+/** The standard deviation; a clip of one colour would prove nothing. */
 function spread(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);

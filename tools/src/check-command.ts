@@ -6,22 +6,22 @@ import { join } from "node:path";
 /** The root folder of the repository. */
 export const root: string = join(import.meta.dirname, "../..");
 
-/** How a program ended. */
+/** The outcome of a program. */
 export interface Outcome {
   readonly ok: boolean;
-  /** What it printed, both streams in the order of arrival. */
+  /** Its output, both streams in the order of arrival. */
   readonly output: string;
 }
 
-/** Where a program runs, and how long at most. */
+/** Where a program runs, and for how long at most. */
 export interface RunOptions {
-  /** Default: the root of the repository. */
+  /** The working folder (default: the root of the repository). */
   readonly cwd?: string;
-  /** After this many seconds it is ended, which is a failure (default 900). */
+  /** The time in seconds after which it is stopped, which counts as a failure (default 900). */
   readonly limitSeconds?: number;
 }
 
-/** Runs a program to its end without a terminal; a failure is an outcome, only a missing program throws. */
+/** Runs a program to its end without a terminal. A failure is an outcome; only a missing program throws. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const { cwd = root, limitSeconds = 900 } = options;
   const child = spawn(command, args, {
@@ -34,7 +34,7 @@ export async function run(command: string, args: readonly string[], options: Run
     child.kill();
   };
   const late = setTimeout(() => {
-    output += `\nIt was ended after ${limitSeconds} s.`;
+    output += `\nIt was stopped after ${limitSeconds} s.`;
     end();
   }, limitSeconds * 1000);
   process.once("exit", end);
@@ -65,12 +65,12 @@ export async function runTool(name: string, args: readonly string[], options: Ru
   return run(file, args, options);
 }
 
-/** What to show when a program failed; nothing when it did not. */
+/** The output of a program that failed; empty when it succeeded. */
 export function problems({ ok, output }: Outcome): string {
   return ok ? "" : output.trim() || "It failed without a message.";
 }
 
-/** A new temporary folder that is removed when this process ends, on Ctrl-C too. */
+/** Creates a temporary folder that is removed when this process ends, even by Ctrl-C. */
 export function temporaryFolder(purpose: string): string {
   const folder = mkdtempSync(join(tmpdir(), `coordtok-${purpose}-`));
   process.once("exit", () => {
@@ -79,7 +79,7 @@ export function temporaryFolder(purpose: string): string {
   return folder;
 }
 
-/** A function that does its work at the first call and gives the same promise to all. */
+/** Wraps a function so that it does its work at the first call and returns the same promise at every call. */
 export function once<T>(work: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => (result ??= work());

@@ -5,20 +5,20 @@ import { publicPackages } from "./public-entries.js";
 
 const packages = publicPackages();
 
-/** Prints what the public surface of the packages lacks in documentation; exits with 1 when it lacks any. */
+/** Prints what the public surface of the packages lacks in documentation, and exits with 1 if anything is missing. */
 async function main(): Promise<void> {
   const app = await Application.bootstrap(options());
   const messages = new Messages();
   app.logger = messages;
   const project = await app.convert();
-  // That a type is missing from the exports is found only for the package that the project is named after.
+  // Missing exports of types are found only for the package that the project is named after.
   for (const packageName of project ? packages.map(({ name }) => name) : [])
     app.validate(Object.assign(project!, { packageName }));
   for (const message of messages.found) console.log(message);
   process.exitCode = project && messages.found.size === 0 ? 0 : 1;
 }
 
-/** Keeps warnings and errors. */
+/** Collects warnings and errors. */
 class Messages extends Logger {
   readonly found: Set<string> = new Set();
 
@@ -28,13 +28,13 @@ class Messages extends Logger {
   }
 }
 
-/** What needs no comment of its own. */
+/** Messages about things that need no comment of their own. */
 const explained = [
-  // `@param options.name` documents one of the options of a destructured parameter, which typedoc cannot match.
+  // `@param options.name` documents an option of a destructured parameter, which typedoc cannot match.
   /@param with name "\w+\.\w+", which was not used/,
-  // The members of a nameless return type belong to the text of its function.
+  // The members of a nameless return type are described by the docstring of the function.
   /\.__type\.\S+ \(Property\), .* does not have any documentation/,
-  // The types of the tables of fused operations are public; their values are read by `pnpm kernels` alone.
+  // The types of the tables of fused operations are public, but only `pnpm kernels` reads their values.
   /^fusedOperations, defined in .* is referenced by/,
   // `using` and `await using`.
   /\.\[(dispose|asyncDispose)\] .* does not have any documentation/,
@@ -49,7 +49,7 @@ function options(): Partial<TypeDocOptions> {
     disableSources: true,
     excludeExternals: true,
     excludePrivate: true,
-    // The check named `types` reports these.
+    // The check `types` reports these.
     skipErrorChecking: true,
     packagesRequiringDocumentation: packages.map(({ name }) => name),
     requiredToBeDocumented: [

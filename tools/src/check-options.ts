@@ -3,15 +3,16 @@ import ts from "typescript";
 import { root } from "./check-command.js";
 import { publicPackages } from "./public-entries.js";
 
-/** What makes errors, and the check itself. */
+/** The sources that create errors and check options, which are exempt. */
 const exempt: readonly string[] = ["packages/core/src/errors.ts", "packages/core/src/options.ts"];
 
 /**
- * Holds the rule that a public function refuses options it does not have:
- * - every function that a package exports, and every method of its classes, hands its options to `checkOptions` or on to a function that does;
- * - every call of such a function in the repository gives it no more than its options. The compiler alone lets a wider object pass.
+ * Checks that public functions refuse options that they do not have:
+ * - every function that a package exports, and every method of its classes, passes its options to `checkOptions` or on to a
+ * function that does;
+ * - every call of such a function in the repository passes only options that it has. The compiler alone accepts a wider object.
  *
- * Prints what breaks the rule; exits with 1 when anything does.
+ * Prints violations and exits with 1 if there are any.
  */
 function main(): void {
   const program = createProgram();
@@ -37,7 +38,7 @@ function createProgram(): ts.Program {
   return ts.createProgram(fileNames, options);
 }
 
-/** The parameters that their functions hand to `checkOptions`. */
+/** The parameters that their functions pass to `checkOptions`. */
 function checkedParameters(sources: readonly ts.SourceFile[], checker: ts.TypeChecker): Set<ts.ParameterDeclaration> {
   const found = new Set<ts.ParameterDeclaration>();
   for (const call of sources.flatMap(callsIn))
@@ -60,7 +61,7 @@ function callsIn(source: ts.SourceFile): Call[] {
   return found;
 }
 
-/** The parameter that an expression is, if it is one. */
+/** The parameter that an expression refers to, if any. */
 function parameterOf(value: ts.Node | undefined, checker: ts.TypeChecker): ts.ParameterDeclaration | undefined {
   const declaration = declarationOf(value, checker);
   return declaration !== undefined && ts.isParameter(declaration) ? declaration : undefined;
@@ -72,7 +73,7 @@ function declarationOf(value: ts.Node | undefined, checker: ts.TypeChecker): ts.
     : undefined;
 }
 
-/** The exported functions and methods that have options and do not check them. */
+/** The exported functions and methods that have options but do not check them. */
 function uncheckedFunctions(
   program: ts.Program,
   checker: ts.TypeChecker,
@@ -122,7 +123,7 @@ function publicFunctions(program: ts.Program, checker: ts.TypeChecker): ts.Funct
   );
 }
 
-/** Whether a parameter takes options: by the name of its type or, where it has none, its own. */
+/** Whether a parameter takes options, judged by the name of its type or, if it has none, by its own name. */
 function hasOptions(parameter: ts.ParameterDeclaration, checker: ts.TypeChecker): boolean {
   if (/Options\b/.test(parameter.type?.getText() ?? "")) return true;
   const type = checker.getTypeAtLocation(parameter).getNonNullableType();
@@ -134,7 +135,7 @@ function isAllOptional(type: ts.Type): boolean {
   return properties.length > 0 && properties.every(({ flags }) => (flags & ts.SymbolFlags.Optional) !== 0);
 }
 
-/** The declared parameters of what is called, none where it is not of this repository. */
+/** The declared parameters of a called function; none when it is not in this repository. */
 function parametersOfCall(call: Call, checker: ts.TypeChecker): readonly ts.ParameterDeclaration[] {
   const declaration = checker.getResolvedSignature(call)?.declaration;
   return declaration === undefined || ts.isJSDocSignature(declaration)
@@ -142,11 +143,11 @@ function parametersOfCall(call: Call, checker: ts.TypeChecker): readonly ts.Para
     : declaration.parameters.filter(ts.isParameter);
 }
 
-/** Calls that give a function more than its options. */
+/** Finds calls that pass a function more than its options. */
 class Calls {
   readonly #calls: readonly Call[];
   readonly #checker: ts.TypeChecker;
-  /** Parameters that are handed on whole to where only known options may come: their calls are looked at too. */
+  /** Parameters that are passed on whole to places for known options only; their calls are examined too. */
   readonly #waiting: ts.ParameterDeclaration[] = [];
   readonly #seen = new Set<ts.ParameterDeclaration>();
   readonly #found: string[] = [];
@@ -185,7 +186,7 @@ class Calls {
     else this.#lookInside(value, known, target);
   }
 
-  /** What the type does not tell: whether the object itself has no more than its type says. */
+  /** Examines what the type does not tell: whether the object itself holds more than its type says. */
   #lookInside(value: ts.Expression, known: ReadonlySet<string>, target: string): void {
     if (ts.isParenthesizedExpression(value) || ts.isSatisfiesExpression(value))
       this.#lookInside(value.expression, known, target);
@@ -225,7 +226,7 @@ function namesIn(type: ts.Type, checker: ts.TypeChecker): Set<string> {
   return new Set(types.flatMap((one) => checker.getPropertiesOfType(one).map(({ name }) => name)));
 }
 
-/** `packages/core/src/clip.ts:12`. */
+/** The location of a node, for example `packages/core/src/clip.ts:12`. */
 function placeOf(node: ts.Node): string {
   const source = node.getSourceFile();
   return `${relative(root, source.fileName)}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1}`;

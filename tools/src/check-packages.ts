@@ -2,12 +2,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { once, problems, root, run, runTool, temporaryFolder } from "./check-command.js";
 
-/** A package of the workspace as its users get it. */
+/** A package of the workspace, packed as users receive it. */
 export interface PackedPackage {
   readonly name: string;
   /** Its folder in the repository. */
   readonly folder: string;
-  /** The packed file that a registry would hold. */
+  /** The packed file, as a registry would hold it. */
   readonly tarball: string;
 }
 
@@ -17,7 +17,7 @@ interface Manifest {
   readonly private?: boolean;
 }
 
-/** Builds and packs every public package, once per process; the files go away with the process. */
+/** Builds and packs every public package, once per process; the files are removed when the process ends. */
 export const packPackages: () => Promise<readonly PackedPackage[]> = once(async () => {
   const built = await runTool("turbo", [
     "run",
@@ -49,7 +49,7 @@ function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
 }
 
-/** What is wrong with the packed packages: their files, their entries (publint) and their types (attw). */
+/** Finds problems of the packed packages: in their files, their entries (publint) and their types (attw). */
 export async function checkPackaging(): Promise<string> {
   const packages = await packPackages();
   const found: string[] = [];
@@ -102,7 +102,7 @@ function startsWithShebang(file: string): boolean {
   return existsSync(file) && readFileSync(file, "utf8").startsWith("#!/usr/bin/env node\n");
 }
 
-/** A built file that imports another only for what that does must be listed, or bundlers leave the import out. */
+/** Checks that a built file that imports another only for its side effect is listed, since bundlers drop the import otherwise. */
 function checkSideEffects(folder: string, listed: PackedManifest["sideEffects"]): string[] {
   const dist = join(folder, "dist");
   if (!existsSync(dist) || listed === true || listed === undefined)
@@ -115,7 +115,7 @@ function checkSideEffects(folder: string, listed: PackedManifest["sideEffects"])
     .map((file) => `${file} imports a package for its side effect and is not listed in sideEffects`);
 }
 
-/** Whether a path is the one that a list names; `*` stands for any part of a file name. */
+/** Whether a path matches a pattern of a list; `*` matches any part of a file name. */
 function matches(path: string, pattern: string): boolean {
   const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${parts.join("[^/]*")}$`).test(path);

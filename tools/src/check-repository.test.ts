@@ -10,7 +10,7 @@ import {
   type TrackedFile,
 } from "./check-repository.js";
 
-// Put together here, so that this file passes the checks it tests.
+// The texts are assembled here, so that this file passes the checks that it tests.
 const slash = "/";
 const home = `${slash}home${slash}ada`;
 const registry = ["registry", "example", "org"].join(".");
@@ -26,7 +26,7 @@ describe("machine paths", () => {
   );
 
   it.each(["packages/home/x", "../work/x", "https://example.org/home/x", "${root}/work/x", "src/root.ts"])(
-    "%s is none",
+    "%s is not one",
     (path) => {
       expect(machinePathProblems([file(path)])).toEqual([]);
     },
@@ -40,7 +40,7 @@ describe("registry hosts", () => {
     ]);
   });
 
-  it("an object named registry is none", () => {
+  it("an object named registry is not one", () => {
     expect(registryHostProblems([file("registry.get(name)")])).toEqual([]);
   });
 });
@@ -60,20 +60,20 @@ describe("links", () => {
   const files = [file("# Top\n## Some place\n", "docs/a.md"), file("", "docs/decisions/1.md")];
   const problems = (text: string, path = "docs/b.md"): string[] => linkProblems([...files, file(text, path)]);
 
-  it("to files, folders, places within a file and other sites are well", () => {
+  it("to files, folders, headings and other sites are accepted", () => {
     const text =
       "# Here\n[a](a.md#some-place) [d](decisions) [d](decisions/) [up](../docs/a.md) [s](https://example.org/q#x) [h](#here)";
     expect(problems(text)).toEqual([]);
   });
 
-  it("to nothing is named, in a comment too", () => {
-    expect(problems("[a](no.md)")).toEqual(["docs/b.md refers to docs/no.md, which is not there."]);
+  it("to nothing is reported, even in a comment", () => {
+    expect(problems("[a](no.md)")).toEqual(["docs/b.md refers to docs/no.md, which does not exist."]);
     expect(problems("// see docs/none.md", "src/a.ts")).toEqual([
-      "src/a.ts refers to docs/none.md, which is not there.",
+      "src/a.ts refers to docs/none.md, which does not exist.",
     ]);
   });
 
-  it("to a heading that is not there are named: in links, within the document, in code and in text", () => {
+  it("to a heading that does not exist are reported: in links, within the document, in code and in text", () => {
     const nowhere = (path: string, target: string): string[] => [
       `${path} refers to ${target}, but there is no such heading.`,
     ];
@@ -85,7 +85,7 @@ describe("links", () => {
     );
   });
 
-  it("to a heading that is there are well in code, whatever stands behind them", () => {
+  it("to a heading that exists are accepted in code, whatever follows them", () => {
     expect(problems("/** (docs/a.md#some-place), `docs/a.md#top`; docs/a.md#some-place. */", "src/a.ts")).toEqual([]);
   });
 
@@ -95,12 +95,12 @@ describe("links", () => {
     ["## The [flow](flow.md) of a video ##", "the-flow-of-a-video"],
     ["## Fréchet distance", "fréchet-distance"],
     ["## Twice\n## Twice", "twice-1"],
-  ])("%s has the anchor that GitHub gives it", (heading, anchor) => {
+  ])("%s has the same anchor as on GitHub", (heading, anchor) => {
     const flow = file("", "docs/flow.md");
     expect(linkProblems([flow, file(`${heading}\n[here](#${anchor})`, "docs/b.md")])).toEqual([]);
   });
 
-  it("to a line of a fenced block is none to a heading", () => {
+  it("to a line of a fenced block is not a link to a heading", () => {
     expect(problems("```sh\n# install\n```\n[h](#install)")).toHaveLength(1);
   });
 });
@@ -109,7 +109,7 @@ describe("a document outside the repository", () => {
   const readme = "README";
 
   it.each([`fixture ${readme} 5.2`, `Fixtures ${readme}`, `shared/fixtures/${readme}.md`, `the fixture\n * ${readme}`])(
-    "%j is named with its line",
+    "%j is reported with its line",
     (text) => {
       expect(outsideDocumentProblems([file(`first line\n${text}`, "src/a.ts")])).toEqual([
         "src/a.ts:2 refers to a document outside the repository; name docs/spec.md and the anchor of a heading.",
@@ -117,23 +117,23 @@ describe("a document outside the repository", () => {
     },
   );
 
-  it("is not the README of a package, nor a fixture", () => {
+  it("is neither the README of a package nor a fixture", () => {
     expect(outsideDocumentProblems([file(`The fixtures. ${readme} of packages/core`)])).toEqual([]);
   });
 });
 
 describe("the size", () => {
-  it("many files that are too large together are named", () => {
+  it("files that are too large together are reported", () => {
     const files = Array.from({ length: 6 }, (_, i) => ({ path: `f${i}`, bytes: 11 * 2 ** 20, text: undefined }));
     expect(sizeProblems(files)[0]).toContain("66.0 MiB");
   });
 
-  it("one large file is named", () => {
+  it("one large file is reported", () => {
     expect(sizeProblems([{ path: "big", bytes: 17 * 2 ** 20, text: undefined }])).toHaveLength(1);
   });
 });
 
-it("the tracked files of this repository are found, texts apart from binary files", async () => {
+it("the tracked files of this repository are found, and text files are told from binary files", async () => {
   const files = await trackedFiles();
   expect(files.find(({ path }) => path === "package.json")?.text).toContain("coordtok-monorepo");
 });

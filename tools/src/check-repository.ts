@@ -9,14 +9,14 @@ const mostFileBytes = 16 * mebibyte;
 
 /** A file that git tracks. */
 export interface TrackedFile {
-  /** Relative to the root of the repository. */
+  /** Its path relative to the root of the repository. */
   readonly path: string;
   readonly bytes: number;
   /** Its text; `undefined` for a binary file. */
   readonly text: string | undefined;
 }
 
-/** The tracked files as they stand in the working tree. */
+/** The tracked files as they are in the working tree. */
 export const trackedFiles: () => Promise<readonly TrackedFile[]> = once(async () => {
   const list = await run("git", ["ls-files", "-z"]);
   if (!list.ok) throw new Error(list.output);
@@ -29,7 +29,7 @@ export const trackedFiles: () => Promise<readonly TrackedFile[]> = once(async ()
     });
 });
 
-/** A clone stays small: 64 MiB in all, 16 MiB a file. */
+/** Reports when a clone is too large: more than 64 MiB in all, or 16 MiB per file. */
 export function sizeProblems(files: readonly TrackedFile[]): string[] {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const inMebibytes = (bytes: number): string => `${(bytes / mebibyte).toFixed(1)} MiB`;
@@ -37,19 +37,22 @@ export function sizeProblems(files: readonly TrackedFile[]): string[] {
   return [
     ...(total > mostTrackedBytes
       ? [
-          `The tracked files have ${inMebibytes(total)}, at most ${inMebibytes(mostTrackedBytes)} are wanted; the largest:`,
+          `The tracked files take ${inMebibytes(total)}, more than the limit of ${inMebibytes(mostTrackedBytes)}; the largest:`,
           ...largest.map(({ path, bytes }) => `  ${path} ${inMebibytes(bytes)}`),
         ]
       : []),
     ...files
       .filter(({ bytes }) => bytes > mostFileBytes)
-      .map(({ path, bytes }) => `${path} has ${inMebibytes(bytes)}, at most ${inMebibytes(mostFileBytes)} are wanted.`),
+      .map(
+        ({ path, bytes }) =>
+          `${path} takes ${inMebibytes(bytes)}, more than the limit of ${inMebibytes(mostFileBytes)}.`,
+      ),
   ];
 }
 
 const machinePath = /(?<![\w.)}\]$\\-])(\/home\/\w|\/root\b|\/Users\/\w|\/work\/\w|[A-Z]:\\Users\\)/;
 
-/** Nothing may depend on where a clone lies. */
+/** Reports absolute paths of a machine; nothing may depend on the location of a clone. */
 export function machinePathProblems(files: readonly TrackedFile[]): string[] {
   return linesThatMatch(files, machinePath, "names a folder of one machine");
 }
@@ -57,7 +60,7 @@ export function machinePathProblems(files: readonly TrackedFile[]): string[] {
 const registryHost =
   /\bregistry\.[a-z][\w-]*\.\w+|\b(npmjs\.(org|com)|yarnpkg\.com|pypi\.org|pythonhosted\.org|npmmirror\.com)\b/;
 
-/** Packages come from wherever the user's package manager takes them. */
+/** Reports registry hosts; packages come from whatever registry the user's package manager is configured for. */
 export function registryHostProblems(files: readonly TrackedFile[]): string[] {
   return linesThatMatch(files, registryHost, "names a package registry");
 }
@@ -71,28 +74,28 @@ function linesThatMatch(files: readonly TrackedFile[], pattern: RegExp, what: st
   );
 }
 
-/** The lock file names versions and hashes, never a place to fetch from. */
+/** Reports addresses in the lock file, which holds only versions and hashes, and other lock files. */
 export function lockfileProblems(files: readonly TrackedFile[]): string[] {
   const lock = files.find(({ path }) => path === "pnpm-lock.yaml");
   const others = files.filter(({ path }) => /(^|\/)(package-lock\.json|yarn\.lock|npm-shrinkwrap\.json)$/.test(path));
   return [
     ...(lock
-      ? linesThatMatch([lock], /https?:|git[+@]|tarball:/, "names a place")
+      ? linesThatMatch([lock], /https?:|git[+@]|tarball:/, "names an address")
       : ["pnpm-lock.yaml is not tracked."]),
-    ...others.map(({ path }) => `${path}: pnpm-lock.yaml is the one lock file.`),
+    ...others.map(({ path }) => `${path}: pnpm-lock.yaml must be the only lock file.`),
   ];
 }
 
 /**
- * Relative links of Markdown files lead to tracked files or their folders, and so do the documents in `docs` that any text names. An
- * anchor behind either is that of a heading.
+ * Reports broken references: relative links of Markdown files must lead to tracked files or their folders, and so must the
+ * documents in `docs` that any text names. An anchor of either must be that of a heading.
  */
 export function linkProblems(files: readonly TrackedFile[]): string[] {
   const paths = files.map(({ path }) => path);
   const exists = (path: string): boolean => paths.some((other) => other === path || other.startsWith(`${path}/`));
   const anchors = new Map(files.filter(isMarkdown).map(({ path, text = "" }) => [path, anchorsOf(text)]));
   const problemOf = ({ target, anchor }: Reference): string | undefined => {
-    if (!exists(target)) return `${target}, which is not there`;
+    if (!exists(target)) return `${target}, which does not exist`;
     return anchor !== undefined && anchors.get(target)?.has(anchor) === false
       ? `${target}#${anchor}, but there is no such heading`
       : undefined;
@@ -103,10 +106,10 @@ export function linkProblems(files: readonly TrackedFile[]): string[] {
   });
 }
 
-/** A line of a comment may end within it. */
+/** The phrase may be broken across lines of a comment. */
 const outsideDocument = /\bfixtures?(?:\/|\s+(?:\*\s+|\/\/\s+)?)README\b/gi;
 
-/** The specification is in the repository; nothing refers to the document that it was once read from. */
+/** Reports references to the document that the specification is based on; the specification itself is in the repository. */
 export function outsideDocumentProblems(files: readonly TrackedFile[]): string[] {
   return files.flatMap(({ path, text = "" }) =>
     [...text.matchAll(outsideDocument)].map(({ index }) => {
@@ -116,11 +119,11 @@ export function outsideDocumentProblems(files: readonly TrackedFile[]): string[]
   );
 }
 
-/** A place that a text refers to. */
+/** A reference to a document. */
 interface Reference {
-  /** Relative to the root of the repository. */
+  /** The path relative to the root of the repository. */
   readonly target: string;
-  /** What stands behind the `#`. */
+  /** The text after the `#`. */
   readonly anchor: string | undefined;
 }
 
@@ -133,7 +136,7 @@ function isMarkdown({ path }: TrackedFile): boolean {
 
 function referencesIn(file: TrackedFile): Reference[] {
   const { path, text = "" } = file;
-  // Tests put together references that lead nowhere.
+  // Tests contain assembled references that lead nowhere.
   if (/\.test\.ts$/.test(path)) return [];
   const links = isMarkdown(file) ? [...prose(text).matchAll(markdownLink)] : [];
   const named = (isMarkdown(file) ? text.replace(markdownLink, "") : text).matchAll(namedDocument);
@@ -143,7 +146,7 @@ function referencesIn(file: TrackedFile): Reference[] {
   ].filter(({ target }) => target !== ".");
 }
 
-/** The path that a link of a document leads to; without one it is the document itself. */
+/** The path that a link of a document leads to; a link without a path leads to the document itself. */
 function linkTarget(document: string, link: string): string {
   return link === "" ? document : posix.normalize(posix.join(posix.dirname(document), link)).replace(/\/$/, "");
 }
@@ -155,7 +158,7 @@ function anchorsOf(markdown: string): ReadonlySet<string> {
   return new Set([...headings].map(([, heading]) => slugger.slug(heading!.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1"))));
 }
 
-/** Markdown without its fenced blocks. */
+/** Removes the fenced blocks from Markdown. */
 function prose(markdown: string): string {
   return markdown.replace(/^ {0,3}(`{3,}|~{3,})[^\n]*\n(?:[\s\S]*?^ {0,3}\1[`~]*[ \t]*$|[\s\S]*)/gm, "");
 }

@@ -19,11 +19,11 @@ import { wasmKernelProblems } from "./wasm-kernels.js";
 interface Check {
   readonly name: string;
   readonly what: string;
-  /** The problems found, an empty text when there are none, or why it cannot run here. */
+  /** Returns the problems found, an empty text when there are none, or the reason why it cannot run here. */
   readonly run: () => Promise<string | { readonly skipped: string }>;
 }
 
-/** The checks in the order in which they start. The first takes longest. */
+/** The checks in the order in which they start; the first takes longest. */
 const checks: readonly Check[] = [
   { name: "packaging", what: "the packed packages: files, entries, types", run: checkPackaging },
   { name: "types", what: "tsc over everything", run: tool("tsc", "-p", "tsconfig.json", "--pretty", "false") },
@@ -31,31 +31,31 @@ const checks: readonly Check[] = [
   { name: "docs", what: "every public export has a docstring", run: tool("tsx", "tools/src/check-docs.ts") },
   {
     name: "options",
-    what: "public functions know their options and are given no others",
+    what: "public functions check their options and receive no others",
     run: tool("tsx", "tools/src/check-options.ts"),
   },
   {
     name: "layering",
-    what: "the directions of imports",
+    what: "the direction of imports",
     run: tool("depcruise", "--config", ".dependency-cruiser.cjs", "packages", "tools", "examples", "benchmarks"),
   },
   { name: "dead-code", what: "unused files, exports and dependencies", run: tool("knip", "--no-progress") },
   { name: "format", what: "prettier", run: tool("prettier", "--check", ".", "--log-level=warn") },
   { name: "size", what: "a clone stays small", run: repository(sizeProblems) },
-  { name: "paths", what: "no folder of one machine", run: repository(machinePathProblems) },
+  { name: "paths", what: "no path of one machine", run: repository(machinePathProblems) },
   { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },
   { name: "lockfile", what: "one lock file without addresses", run: repository(lockfileProblems) },
   {
     name: "links",
-    what: "links and names of documents lead to files and headings",
+    what: "links and references lead to files and headings",
     run: repository((files) => [...linkProblems(files), ...outsideDocumentProblems(files)]),
   },
   {
     name: "kernels",
-    what: "what is made from the tables of fused operations and the kernels is committed",
+    what: "the files generated from the kernels and the tables of fused operations are committed",
     run: kernelProblems,
   },
-  { name: "packed", what: "the packed packages in a project of their own", run: checkPackedPackages },
+  { name: "packed", what: "the packed packages in a separate project", run: checkPackedPackages },
 ];
 
 const lanes = 2;
@@ -71,7 +71,7 @@ async function main(names: readonly string[]): Promise<number> {
   const { failed, skipped } = await runAll(chosen);
   failed.forEach(({ name, text }, index) => {
     const same = failed.slice(0, index).find((other) => other.text === text);
-    console.log(`\n--- ${name}\n${same ? `As ${same.name} above.` : text}`);
+    console.log(`\n--- ${name}\n${same ? `Same as ${same.name} above.` : text}`);
   });
   if (failed.length > 0) console.log("");
   console.log(closingLine(chosen.length - failed.length - skipped, failed.length, skipped));
@@ -83,7 +83,7 @@ interface Failure {
   readonly text: string;
 }
 
-/** Runs the checks two at a time, to the end whatever fails. */
+/** Runs the checks two at a time; a failure does not stop the others. */
 async function runAll(chosen: readonly Check[]): Promise<{ failed: readonly Failure[]; skipped: number }> {
   const waiting = [...chosen];
   const failed: Failure[] = [];
@@ -123,7 +123,7 @@ function repository(find: (files: readonly TrackedFile[]) => string[]): () => Pr
   return async () => find(await trackedFiles()).join("\n");
 }
 
-// Ctrl-C ends this process in the ordinary way, so that temporary folders go.
+// Ctrl-C ends this process in the ordinary way, so that temporary folders are removed.
 process.on("SIGINT", () => process.exit(130));
 process.on("SIGTERM", () => process.exit(143));
 process.exitCode = await main(process.argv.slice(2).filter((argument) => argument !== "--"));

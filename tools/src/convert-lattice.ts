@@ -3,7 +3,7 @@ import { openSafetensors } from "@coordtok/core";
 import { openFileSource, writeAtomically } from "@coordtok/core/node";
 
 /*
- * Makes a checkpoint of ours with int8 weights from the weights of the lattice form's PyTorch reference:
+ * Converts the weights of the lattice form's PyTorch reference to a CoordTok.ts checkpoint with int8 weights:
  *   pnpm lattice-weights REFERENCE.safetensors OUT.safetensors
  */
 

@@ -2,8 +2,8 @@ import { getBackend, memory } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 
 /**
- * Runs a function and expects that it leaves as many tensors as there were before. What it returns is given back, so a function
- * whose result holds tensors must dispose of them itself.
+ * Runs a function and expects that it leaves as many tensors as there were before. The result of the function is returned, so if it
+ * holds tensors, the function must dispose of them itself.
  */
 export function expectNoLeak<T>(run: () => Promise<T>): Promise<T>;
 export function expectNoLeak<T>(run: () => T): T;

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 
-/** One stored tensor: its shape and its numbers, row by row. */
+/** A stored tensor: its shape and its values, row by row. */
 export interface FixtureTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array | Float64Array | Int32Array;
@@ -13,7 +13,7 @@ export interface FixtureTensor {
 /** The tensors of one file of a parity case. */
 export interface FixtureTensors {
   readonly names: readonly string[];
-  /** @throws for a name that the file does not have. */
+  /** Returns a tensor by name. @throws when the file does not have it. */
   get(name: string): FixtureTensor;
 }
 
@@ -33,7 +33,7 @@ export interface Fixture {
 
 const root = new URL("../../fixtures/", import.meta.url);
 
-/** Reads a parity case of this repository, such as `triplane/lookup`. */
+/** Reads a parity case of this repository, for example `triplane/lookup`. */
 export async function readFixture(id: string): Promise<Fixture> {
   const folder = new URL(`${id}/`, root);
   const facts = JSON.parse(await readFile(new URL("case.json", folder), "utf8")) as Fixture["facts"];
@@ -66,14 +66,14 @@ async function readTensors(url: URL): Promise<FixtureTensors> {
   }
 }
 
-/** Expects computed numbers to be as near to a stored result as its tolerance asks: `atol + rtol * |stored|`, element by element. */
+/** Expects computed values to be within the tolerance of a stored result: `atol + rtol * |stored|`, element by element. */
 export function expectOutput(fixture: Fixture, name: string, computed: ArrayLike<number>): void {
   const stored = fixture.outputs.get(name).data;
   const { atol, rtol } = fixture.facts.outputs[name]!;
   expect(computed.length, name).toBe(stored.length);
   for (let i = 0; i < stored.length; i++) {
     const error = Math.abs(computed[i]! - stored[i]!);
-    // Written so that NaN fails.
+    // The condition is written so that NaN fails.
     if (!(error <= atol + rtol * Math.abs(stored[i]!)))
       expect.fail(`${name}[${i}] is ${computed[i]!}, expected ${stored[i]!} within ${atol}`);
   }

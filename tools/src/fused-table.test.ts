@@ -2,11 +2,11 @@ import type { FusedDescription } from "@coordtok/core/nn";
 import { expect, it } from "vitest";
 import { fusedTableProblems, operationOf } from "./fused-table.js";
 
-it("the committed header and module are what the tables of all packages give", async () => {
+it("the committed header and module equal those generated from the tables of all packages", async () => {
   expect(await fusedTableProblems()).toBe("");
 });
 
-it("a description is taken apart into inputs, attributes and outputs, and told in one line", () => {
+it("a description is parsed into inputs, attributes and outputs, and summarised in one line", () => {
   const operation = operationOf("CoordTokBoth", {
     inputs: { x: "[..., E]", bias: "[E]?", cells: "int32 [P]" },
     attributes: { rows: "int" },
@@ -26,19 +26,19 @@ it("a description is taken apart into inputs, attributes and outputs, and told i
   });
 });
 
-it("a description that the hosts could not call is refused with a sentence", () => {
+it("a description that the hosts could not call is refused with one sentence", () => {
   const good: FusedDescription = {
     inputs: { x: "[N]" },
     attributes: { rows: "int" },
     outputs: [{ name: "out", shape: "[N]" }],
   };
   const wrong: [string, Partial<FusedDescription>, RegExp][] = [
-    ["Both", {}, /is not called CoordTok/],
-    ["CoordTokBoth", { attributes: { x: "int" } }, /of one name/],
+    ["Both", {}, /is not named CoordTok/],
+    ["CoordTokBoth", { attributes: { x: "int" } }, /of the same name/],
     ["CoordTokBoth", { inputs: { cells: "int32 [N]", x: "[N]" } }, /float32 inputs after int32/],
     ["CoordTokBoth", { inputs: { cells: "int32 [N]" }, lists: ["a"] }, /both int32 inputs and lists/],
     ["CoordTokBoth", { inputs: { listed: "[N]" } }, /starts with list/],
-    ["CoordTokBoth", { outputs: [{ name: "out", like: "a" }] }, /like a list, but has none/],
+    ["CoordTokBoth", { outputs: [{ name: "out", like: "a" }] }, /like a list, but has no list/],
     ["CoordTokBoth", { outputs: [{ name: "out", shape: "[N]", where: ["y"] }] }, /does not have/],
   ];
   expect(operationOf("CoordTokBoth", good).name).toBe("Both");

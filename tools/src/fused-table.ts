@@ -6,15 +6,15 @@ import type { FusedDescription } from "@coordtok/core/nn";
 import { format, resolveConfig } from "prettier";
 import { root } from "./check-command.js";
 
-/** A file that is made from the tables of fused operations of all packages. */
+/** A file that is generated from the tables of fused operations of all packages. */
 interface TableFile {
   readonly path: string;
   readonly text: string;
 }
 
-/** An operation with its shapes taken apart. */
+/** An operation with its shapes parsed. */
 interface Operation {
-  /** Without `CoordTok`. */
+  /** The name without `CoordTok`. */
   readonly name: string;
   readonly inputs: readonly {
     readonly name: string;
@@ -24,22 +24,22 @@ interface Operation {
   readonly lists: readonly string[];
   readonly attributes: readonly { readonly name: string; readonly type: "int" | "float" | "bool" }[];
   readonly outputs: readonly { readonly name: string; readonly list: boolean; readonly where: readonly string[] }[];
-  /** One line that says what goes in and comes out. */
+  /** One line that describes inputs and outputs. */
   readonly summary: string;
 }
 
 const prefix = "CoordTok";
 const madeFrom = 'Made from packages/*/src/**/fused-operations.ts by "pnpm kernels"; "pnpm check kernels" proves it.';
 
-/** Whether the committed files are what the tables give: what is wrong, or nothing. */
+/** Compares the committed files with those generated from the tables; the result is empty when they are equal. */
 export async function fusedTableProblems(): Promise<string> {
   const files = await tableFiles();
   const committed = await Promise.all(files.map(({ path }) => readFile(path, "utf8").catch(() => "")));
   const stale = files.filter(({ text }, i) => text !== committed[i]);
-  return stale.map(({ path }) => `The tables of fused operations do not give ${path}; run pnpm kernels.`).join("\n");
+  return stale.map(({ path }) => `${path} differs from the tables of fused operations; run pnpm kernels.`).join("\n");
 }
 
-/** Writes the files and gives their paths. */
+/** Writes the files and returns their paths. */
 export async function writeFusedTableFiles(): Promise<string[]> {
   const files = await tableFiles();
   await Promise.all(files.map(({ path, text }) => writeFile(path, text)));
@@ -72,14 +72,14 @@ async function readTables(): Promise<[string, FusedDescription][]> {
     };
     for (const [name, description] of Object.entries(fusedOperations)) {
       if (tables.some(([other]) => other === name))
-        throw new Error(`${relative(root, file)} declares ${name}, which another package has.`);
+        throw new Error(`${relative(root, file)} declares ${name}, which another package also declares.`);
       tables.push([name, description]);
     }
   }
   return tables;
 }
 
-/** Takes a description apart. */
+/** Parses a description. */
 export function operationOf(name: string, { inputs, lists = [], attributes, outputs }: FusedDescription): Operation {
   const taken = Object.entries(inputs).map(([input, shape]) => ({
     name: input,
@@ -107,9 +107,9 @@ function checkOperation(name: string, { inputs, lists, attributes, outputs }: Op
   const problem = (text: string): never => {
     throw new Error(`The fused operation ${name} ${text}.`);
   };
-  if (!/^CoordTok[A-Z]\w*$/.test(name)) problem(`is not called ${prefix} and a name`);
+  if (!/^CoordTok[A-Z]\w*$/.test(name)) problem(`is not named ${prefix} followed by a name`);
   const fields = [...inputs, ...attributes].map((field) => field.name);
-  if (new Set(fields).size < fields.length) problem("has an input and an attribute, or two of them, of one name");
+  if (new Set(fields).size < fields.length) problem("has two inputs or attributes of the same name");
   const firstInteger = inputs.findIndex(({ dtype }) => dtype === "int32");
   if (firstInteger >= 0 && inputs.slice(firstInteger).some(({ dtype }) => dtype !== "int32"))
     problem("has float32 inputs after int32 ones");
@@ -117,8 +117,9 @@ function checkOperation(name: string, { inputs, lists, attributes, outputs }: Op
   if (inputs.some(({ name: input }) => input.startsWith("list"))) problem("has an input whose name starts with list");
   if (inputs.length > 31) problem("has more inputs than bits");
   for (const { name: output, list, where } of outputs) {
-    if (list && lists.length === 0) problem(`gives ${output} like a list, but has none`);
-    for (const one of where) if (!fields.includes(one)) problem(`gives ${output} where ${one}, which it does not have`);
+    if (list && lists.length === 0) problem(`shapes ${output} like a list, but has no list`);
+    for (const one of where)
+      if (!fields.includes(one)) problem(`returns ${output} where ${one}, which it does not have`);
   }
 }
 

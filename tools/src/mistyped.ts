@@ -1,5 +1,5 @@
-/** A value of a type that the compiler refuses there, as a caller without types may give it. The cast is what the tests of such calls need. */
+/** Passes a value with a type that the compiler rejects, like a caller without types. Tests of such calls need this cast. */
 export function mistyped(value: unknown): never {
-  // eslint-disable-next-line no-restricted-syntax -- the one place of this cast
+  // eslint-disable-next-line no-restricted-syntax -- the only place of this cast
   return value as never;
 }

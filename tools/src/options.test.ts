@@ -6,13 +6,13 @@ import { describe, expect, it } from "vitest";
 import { root } from "./check-command.js";
 import { publicPackages } from "./public-entries.js";
 
-/** Those that no entry exports as a function: they are tested beside their source. */
+/** Functions that no entry exports; they are tested beside their source. */
 const throughObjects: readonly string[] = ["Latents.read", "readDecoder", "readTriplane", "setUp"];
 
 type Call = (...args: unknown[]) => unknown;
 
 interface Checked {
-  /** How the message calls it. */
+  /** The name in the error message. */
   readonly name: string;
   readonly call: Call;
 }
@@ -27,7 +27,7 @@ function checkedNames(): Set<string> {
   );
 }
 
-/** What a package exports under such a name: functions, classes with the methods that bear their name. */
+/** The exports of a package with such a name: functions, and classes with methods of that name. */
 async function checkedIn(entry: string, names: ReadonlySet<string>): Promise<Checked[]> {
   const exported = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as Record<string, unknown>;
   return Object.entries(exported).flatMap(([name, value]): Checked[] => {
@@ -58,7 +58,7 @@ function methodsOf(name: string, value: NewableFunction, names: ReadonlySet<stri
   );
 }
 
-/** The message of a call with an unknown option in every place. */
+/** The message of a call with an unknown option in every position. */
 async function refusal({ call }: Checked, option: string): Promise<string> {
   const given = Array.from({ length: 6 }, () => ({ [option]: true }));
   try {
@@ -76,7 +76,7 @@ const entries = publicPackages().flatMap((one) => one.entries);
 const checked = (await Promise.all(entries.map((entry) => checkedIn(entry, names)))).flat();
 
 describe("options", () => {
-  it("of every function that checks them are tested here or beside it", () => {
+  it("of every function that checks them are tested here or beside its source", () => {
     const reached = new Set([...checked.map(({ name }) => name), ...throughObjects]);
     expect([...names].filter((name) => !reached.has(name))).toEqual([]);
     expect(checked.length).toBeGreaterThan(90);

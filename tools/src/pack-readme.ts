@@ -2,12 +2,12 @@
 export interface Snippet {
   readonly code: string;
   readonly language: "ts" | "js";
-  /** Whether it is to be run; the fence may say ```` ```ts no-run because it needs a GPU ````. */
+  /** Whether it is run; the fence may say ```` ```ts no-run because it needs a GPU ````. */
   readonly runs: boolean;
 }
 
 /**
- * The first block of a Markdown text that is fenced as `ts` or `js`.
+ * Finds the first block of a Markdown text that is fenced as `ts` or `js`.
  * @throws Error when it is marked `no-run` without a reason.
  */
 export function firstSnippet(markdown: string): Snippet | undefined {

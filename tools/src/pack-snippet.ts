@@ -1,5 +1,5 @@
-// A program of someone who installed the packages, run with plain node by the check named `packed`:
-// a clip becomes a triplane and a clip again on wasm.
+// A program as a user of the packages would write it, run with plain node by the check `packed`: it encodes a clip to a triplane
+// and decodes it, on wasm.
 import { loadBackend } from "@coordtok/backend";
 import { clipFromRgb, Random, rgbFromClip } from "@coordtok/core";
 import { CoordTok, preset } from "@coordtok/tokenizer";

@@ -6,9 +6,9 @@ import { packPackages, type PackedPackage } from "./check-packages.js";
 import { firstSnippet } from "./pack-readme.js";
 
 /**
- * Installs the packed packages with npm in an empty project outside the workspace and uses them there as a stranger would:
- * type-checks and runs `pack-snippet.ts` and the first snippet of every README, imports every entry, calls the command.
- * @returns what went wrong, empty when nothing did.
+ * Installs the packed packages with npm in an empty project outside the workspace and uses them as an outsider would: type-checks
+ * and runs `pack-snippet.ts` and the first snippet of every README, imports every entry, calls the command.
+ * @returns the problems, empty when there are none.
  */
 export async function checkPackedPackages(): Promise<string> {
   const packages = await packPackages();
@@ -43,7 +43,7 @@ function rootManifest(): { devDependencies: Record<"@types/node", string> } {
   return JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as ReturnType<typeof rootManifest>;
 }
 
-/** Writes what is to be run as TypeScript; returns the names of the JavaScript files that come of it. */
+/** Writes the programs to run as TypeScript; returns the names of the JavaScript files that they compile to. */
 function writePrograms(project: string, packages: readonly PackedPackage[]): string[] {
   const programs = ["entries.js", "pack-snippet.js"];
   mkdirSync(join(project, "out"));
@@ -54,7 +54,7 @@ function writePrograms(project: string, packages: readonly PackedPackage[]): str
     const snippet = existsSync(readme) ? firstSnippet(readFileSync(readme, "utf8")) : undefined;
     if (snippet === undefined) continue;
     const file = `readme-${name.replace(/\W+/g, "-").replace(/^-/, "")}`;
-    // What a package shows as JavaScript is run as it stands, TypeScript is checked and compiled first.
+    // JavaScript of a package is run as it is; TypeScript is checked and compiled first.
     if (snippet.language === "ts") writeFileSync(join(project, `${file}.ts`), snippet.code);
     else writeFileSync(join(project, "out", `${file}.js`), snippet.code);
     if (snippet.runs) programs.push(`${file}.js`);
@@ -62,7 +62,7 @@ function writePrograms(project: string, packages: readonly PackedPackage[]): str
   return programs;
 }
 
-/** A program that imports every public entry of every package and fails when one exports nothing. */
+/** Makes a program that imports every public entry of every package and fails when one exports nothing. */
 function entryImports(packages: readonly PackedPackage[]): string {
   const entries = packages.flatMap(({ name, folder }) => {
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { exports: object };
@@ -79,7 +79,7 @@ function entryImports(packages: readonly PackedPackage[]): string {
   return `${imports}export {};\n`;
 }
 
-/** The files that snippets may read: `clip.mp4`, 32 frames of 128x96, and a folder `videos` with two more. */
+/** Makes the files that snippets may read: `clip.mp4`, 32 frames of 128x96, and a folder `videos` with two more. */
 async function makeSampleVideos(project: string): Promise<string> {
   mkdirSync(join(project, "videos"));
   const sources = { "clip.mp4": "testsrc2", "videos/one.mp4": "testsrc", "videos/two.mp4": "smptebars" };
@@ -90,7 +90,7 @@ async function makeSampleVideos(project: string): Promise<string> {
   return (await Promise.all(made)).map((outcome) => titled("ffmpeg for the sample videos", outcome)).join("");
 }
 
-/** Errors in the project and in the declarations of our packages; other packages answer for their own. */
+/** Finds type errors in the project and in the declarations of our packages; those of other packages are ignored. */
 async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundler"): Promise<string> {
   const bundler = moduleResolution === "bundler";
   const compilerOptions = {
@@ -112,7 +112,7 @@ async function checkTypes(project: string, moduleResolution: "NodeNext" | "bundl
   return ours.length === 0 ? "" : `tsc, ${moduleResolution}:\n${ours.join("\n").trim()}`;
 }
 
-/** What a page may import from the packages; a bundler must find no Node built-in behind it. */
+/** The entries that a page may import; a bundler must find no Node built-in behind them. */
 const browserEntries = [
   "@coordtok/core",
   "@coordtok/core/nn",
@@ -140,7 +140,7 @@ async function checkBrowserBundle(project: string): Promise<string> {
       format: "esm",
       platform: "browser",
       target: "es2022",
-      // An optional peer that this project did not install.
+      // This optional peer is not installed in the project.
       external: ["@tensorflow/tfjs-backend-webgpu"],
       write: false,
       logLevel: "silent",

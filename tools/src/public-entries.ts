@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./check-command.js";
 
-/** A published package: its name, and the source files that programs import it by. */
+/** A published package: its name, and the source files of its entries. */
 export interface PublicPackage {
   readonly name: string;
   readonly entries: readonly string[];
@@ -13,7 +13,7 @@ interface Manifest {
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
 
-/** The packages of the repository. */
+/** The published packages of the repository. */
 export function publicPackages(): PublicPackage[] {
   return readdirSync(join(root, "packages")).map((folder) => {
     const path = join(root, "packages", folder);

@@ -12,12 +12,16 @@ const absent = existsSync(shared) ? "" : " (skipped: no ../shared/starter beside
 const folder = join(root, "packages", "starter");
 
 describe.skipIf(absent !== "")(`the package of the starter${absent}`, () => {
-  it.each(Object.entries(starterFiles))("%s is the int8 conversion of %s, byte for byte", async (file, reference) => {
-    const made = createHash("sha256");
-    for await (const piece of int8Checkpoint(join(shared, reference))) made.update(piece);
-    const shipped = createHash("sha256").update(readFileSync(join(folder, "weights", file)));
-    expect(made.digest("hex")).toBe(shipped.digest("hex"));
-  });
+  it.each(Object.entries(starterFiles))(
+    "%s is the int8 conversion of %s, byte for byte",
+    { timeout: 120_000 },
+    async (file, reference) => {
+      const made = createHash("sha256");
+      for await (const piece of int8Checkpoint(join(shared, reference))) made.update(piece);
+      const shipped = createHash("sha256").update(readFileSync(join(folder, "weights", file)));
+      expect(made.digest("hex")).toBe(shipped.digest("hex"));
+    },
+  );
 
   it("CREDITS.md names everything in TRAINED_ON.json", () => {
     const credits = creditsText(readFileSync(join(shared, "TRAINED_ON.json"), "utf8"));
@@ -26,8 +30,8 @@ describe.skipIf(absent !== "")(`the package of the starter${absent}`, () => {
   });
 });
 
-describe("the places of the starter's weights", () => {
-  it("they are files of the package", () => {
+describe("the paths of the starter's weights", () => {
+  it("are files of the package", () => {
     const paths = [starter, starterBytes].map((place) => fileURLToPath(place));
     expect(paths).toEqual(Object.keys(starterFiles).map((file) => join(folder, "weights", file)));
     expect(paths.every((path) => existsSync(path))).toBe(true);

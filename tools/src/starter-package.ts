@@ -2,13 +2,13 @@ import { convertReference } from "@coordtok/tokenizer/lattice";
 import { openSafetensors } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 
-/** The files of `packages/starter/weights` and the weights of the reference that each is made from, in `../shared/starter`. */
+/** The files of `packages/starter/weights`, and the weights of the reference in `../shared/starter` that each is made from. */
 export const starterFiles: Readonly<Record<string, string>> = {
   "starter.safetensors": "weights.safetensors",
   "starter-bytes.safetensors": "weights-bytes.safetensors",
 };
 
-/** The bytes of a checkpoint of ours with int8 weights, from the weights of the reference. */
+/** Converts the weights of the reference to the bytes of a checkpoint with int8 weights. */
 export async function* int8Checkpoint(reference: string): AsyncGenerator<Uint8Array, void> {
   const source = await openFileSource(reference);
   try {
@@ -18,7 +18,7 @@ export async function* int8Checkpoint(reference: string): AsyncGenerator<Uint8Ar
   }
 }
 
-/** What `TRAINED_ON.json` says about one file. */
+/** The record of one file in `TRAINED_ON.json`. */
 interface TrainedOn {
   readonly file: string;
   readonly kind: "video" | "image";
@@ -34,7 +34,10 @@ const evidenceText: Readonly<Record<string, string>> = {
   inferred: "a work of the US government by its content",
 };
 
-/** `CREDITS.md` of the package, from the text of `TRAINED_ON.json`: one entry for each source, licence and credit, every file named. */
+/**
+ * Makes `CREDITS.md` of the package from the text of `TRAINED_ON.json`: one entry for each source, licence and credit, with every
+ * file named.
+ */
 export function creditsText(trainedOn: string): string {
   const { files } = JSON.parse(trainedOn) as { readonly files: readonly TrainedOn[] };
   const groups = new Map<string, TrainedOn[]>();

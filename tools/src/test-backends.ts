@@ -8,7 +8,7 @@ export type TestBackendName = "tensorflow" | "wasm" | "cpu" | "webgpu";
 export interface TestBackend {
   readonly name: TestBackendName;
   readonly available: boolean;
-  /** Why not. */
+  /** The reason why they cannot. */
   readonly reason?: string;
 }
 
@@ -54,14 +54,15 @@ function askedBackends(): readonly string[] | undefined {
   return wanted;
 }
 
-// Tried once per test file, while the file is collected, so that the reason of a skipped suite stands in its title.
+// Backends are tried once per test file while it is collected, so that the title of a skipped suite holds the reason.
 const tried = await testBackends();
 
 type SuiteBody = (backend: TestBackendName) => void;
 
 /**
- * A `describe` for every backend, with that backend selected before its tests run. A backend that is not available here gives a
- * skipped suite whose title has the reason, which is also printed once. Options, such as `{ timeout: 60_000 }`, are those of `describe`.
+ * Runs a `describe` for every backend, with that backend selected before its tests run. A backend that is not available here gives
+ * a skipped suite whose title holds the reason, which is also printed once. The options, for example `{ timeout: 60_000 }`, are
+ * those of `describe`.
  */
 export function describeEachBackend(title: string, body: SuiteBody): void;
 export function describeEachBackend(title: string, options: TestOptions, body: SuiteBody): void;

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import type { SerializedError } from "vitest";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
-/** What the closing lines of a test run are made of. */
+/** The data of the closing lines of a test run. */
 export interface TestSummary {
   readonly passed: number;
   readonly failed: number;
@@ -13,19 +13,19 @@ export interface TestSummary {
 export interface SkippedTest {
   /** The file and titles, `file > suite > test`. */
   readonly name: string;
-  /** Why; `undefined` when the test does not say. */
+  /** The reason; `undefined` when the test does not give one. */
   readonly reason: string | undefined;
 }
 
-/** The variable that names the file a {@link SummaryReporter} writes to. */
+/** The environment variable that names the file a {@link SummaryReporter} writes to. */
 export const summaryFileVariable = "COORDTOK_TEST_SUMMARY";
 
-/** The variable that is 1 where tests with the tag `ffmpeg` are left out. */
+/** The environment variable that is 1 when tests with the tag `ffmpeg` are skipped. */
 export const withoutFfmpegVariable = "COORDTOK_TEST_WITHOUT_FFMPEG";
 
 /**
- * Writes a {@link TestSummary} as JSON at the end of a run. A file that could not be loaded and an error outside of tests count
- * as one failure each, so that a run with `0 failed` is one where everything went well.
+ * Writes a {@link TestSummary} as JSON at the end of a run. A file that could not be loaded and an error outside tests count as one
+ * failure each, so that `0 failed` means that everything went well.
  */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
@@ -52,7 +52,7 @@ function summarize(modules: readonly TestModule[], unhandledErrors: number): Tes
   };
 }
 
-/** The text given to `context.skip(reason)`, else what stands behind `skipped:` or `skipped,` in a title. */
+/** The text given to `context.skip(reason)`, otherwise the text after `skipped:` or `skipped,` in a title. */
 function reasonOf(test: TestCase): string | undefined {
   const result = test.result();
   const note = result.state === "skipped" ? result.note : undefined;

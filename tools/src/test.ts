@@ -18,7 +18,7 @@ async function main(args: readonly string[]): Promise<number> {
     const code = await runVitest(args, summaryFile, programs.includes(undefined));
     const { passed, failed, skipped } = readSummary(summaryFile);
     for (const line of skippedLines(skipped)) console.log(line);
-    // No test found, a crash: what vitest calls a failure is one here too.
+    // A run without tests and a crash are failures for vitest, and so they are here.
     console.log(closingLine(passed, code === 0 ? failed : Math.max(failed, 1), skipped.length));
     return code === 0 && failed > 0 ? 1 : code;
   } finally {
@@ -29,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
 function runVitest(args: readonly string[], summaryFile: string, withoutFfmpeg: boolean): Promise<number> {
   const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
   const reporters = ["--reporter=default", `--reporter=${join(import.meta.dirname, "test-reporter.ts")}`];
-  // What pnpm puts between the script's arguments and the user's.
+  // pnpm puts this between the script's arguments and the user's.
   const ours = args[0] === "--" ? args.slice(1) : args;
   const left = withoutFfmpeg ? ["--tags-filter=!ffmpeg"] : [];
   const child = spawn(process.execPath, [vitest, "run", ...reporters, ...left, ...ours], {
@@ -45,7 +45,7 @@ function runVitest(args: readonly string[], summaryFile: string, withoutFfmpeg: 
   });
 }
 
-/** The summary; a run that ended before it could be written counts as one failure. */
+/** Reads the summary; a run that ended before writing it counts as one failure. */
 function readSummary(file: string): TestSummary {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as TestSummary;

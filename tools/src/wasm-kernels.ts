@@ -5,21 +5,21 @@ import { join } from "node:path";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { root, run } from "./check-command.js";
 
-/** The compiler that gives the committed files byte by byte; another version may not. */
+/** The compiler version that reproduces the committed files byte for byte; another version may not. */
 const zigVersion = "0.17.1";
 
 const sources = ["kernels.cc", "measures.cc", "wasm.cc"].map((name) => join(root, "packages/backend/kernels", name));
 const target = join(root, "packages/backend/src/fused/wasm-files.ts");
 
 const features = "mvp+simd128+bulk_memory+sign_ext+nontrapping_fptoint+mutable_globals";
-/** The builds, the fastest first; an engine takes the first that it understands. */
+/** The builds, the fastest first; an engine takes the first one that it supports. */
 const builds = { "relaxed SIMD": `${features}+relaxed_simd`, SIMD: features } as const;
 
 const compilerArguments =
   "c++ -target wasm32-freestanding -std=c++17 -O3 -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti " +
   "-fvisibility=hidden -nostdlib -Wl,--no-entry -Wl,--import-memory -Wl,--export=__stack_pointer -Wl,--strip-all";
 
-/** The program that runs zig, or the reason why there is none. */
+/** Finds the program that runs zig, or the reason why there is none. */
 async function findZig(): Promise<{ command: readonly string[] } | { reason: string }> {
   const python = process.env["ZIG_PYTHON"] ?? "python3";
   const command = [python, "-m", "ziglang"];
@@ -43,7 +43,8 @@ async function compile(zig: readonly string[]): Promise<Map<string, Buffer>> {
       const { ok, output } = await run(program, args, { cwd: folder });
       if (!ok) throw new Error(`zig could not compile the kernels:\n${output}`);
       const bytes = await readFile(file);
-      if (sections(bytes).includes(11)) throw new Error(`The build "${name}" has data, for which there is no place.`);
+      if (sections(bytes).includes(11))
+        throw new Error(`The build "${name}" has a data section, which is not supported.`);
       files.set(name, bytes);
     }
     return files;
@@ -86,18 +87,21 @@ function moduleText(files: ReadonlyMap<string, Buffer>): string {
   );
 }
 
-/** Whether the committed files are what the source gives: what is wrong, nothing, or why nobody can say here. */
+/**
+ * Compares the committed files with those compiled from the source. The result is empty when they are equal, or the reason why they
+ * cannot be compared here.
+ */
 export async function wasmKernelProblems(): Promise<string | { readonly skipped: string }> {
   const text = await readFile(target, "utf8");
   const committed = [...text.matchAll(/sha256: "(\w+)",\s+deflated:\s+"([^"]+)"/g)];
   if (committed.length !== Object.keys(builds).length) return `${target} does not hold the builds; run pnpm kernels.`;
   const broken = committed.some(([, hash, data]) => sha256(inflateRawSync(Buffer.from(data!, "base64"))) !== hash);
-  if (broken) return `${target} does not have its own hashes; run pnpm kernels.`;
+  if (broken) return `${target} does not match its hashes; run pnpm kernels.`;
   const zig = await findZig();
   if ("reason" in zig) return { skipped: zig.reason };
   const made = [...(await compile(zig.command)).values()].map(sha256);
   const same = committed.every(([, hash], i) => hash === made[i]);
-  return same ? "" : `The source in packages/backend/kernels does not give ${target}; run pnpm kernels.`;
+  return same ? "" : `${target} differs from the source in packages/backend/kernels; run pnpm kernels.`;
 }
 
 /** Compiles the kernels and writes the module that holds them. */

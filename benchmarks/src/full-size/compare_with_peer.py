@@ -1,8 +1,8 @@
-"""Encodes and decodes the same clip with the PyTorch peer and says how far our numbers are from its.
+"""Encodes and decodes the same clip with the PyTorch peer and compares our results with those of the peer.
 
     python compare_with_peer.py PEER_FOLDER L.pth CLIP.mp4 CLIP.triplane.safetensors FRAMES.f32
 
-FRAMES.f32 comes from decode-floats.ts. Prints one JSON line: largest differences, and the range that they belong to.
+FRAMES.f32 comes from decode-floats.ts. Prints one JSON line: the largest differences and the ranges of the outputs.
 """
 import json, subprocess, sys, time
 import numpy as np, torch

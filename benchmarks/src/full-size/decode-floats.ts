@@ -1,5 +1,5 @@
 /*
- * Decodes a triplane file whole and writes the float32 numbers of its frames as they are, before any video codec:
+ * Decodes a whole triplane file and writes the frames as float32 values, before any video codec:
  *   tsx decode-floats.ts CHECKPOINT.safetensors FILE.triplane.safetensors OUT.f32
  */
 import { loadBackend } from "@coordtok/backend";

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Official checkpoints at full size: makes a tokenizer L and a SiT-L/2 with seeded random weights in PyTorch's format (7 GB), converts
+# Tests official checkpoints at full size: makes a tokenizer L and a SiT-L/2 with seeded random weights in PyTorch's format (7 GB), converts
 # them, encodes, decodes and samples a clip, compares with PyTorch, and prints time and peak memory of every step.
 #   benchmarks/src/full-size/full-size.sh PYTHON PEER_FOLDER FOLDER     (PYTHON has torch 2; GNU time is /usr/bin/time)
 set -eo pipefail

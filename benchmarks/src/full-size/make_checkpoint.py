@@ -1,10 +1,10 @@
-"""Writes a PyTorch checkpoint with seeded random weights, as the published training scripts leave them.
+"""Writes a PyTorch checkpoint with seeded random weights, in the form in which the published training scripts save them.
 
     python make_checkpoint.py tokenizer OUT.pth < SHAPES.json   # a state dict of parameters
     python make_checkpoint.py diffusion OUT.pth < SHAPES.json   # {"model", "ema", "opt", "args"}
 
-SHAPES.json gives names and shapes. Matrices are uniform within Glorot's bound, norms near 1, everything else normal with deviation 0.02;
-a tensor called pos_embed_xy is the table of sines and cosines of the published model.
+SHAPES.json holds names and shapes. Matrices are uniform within Glorot's bound, norms near 1, everything else normal with standard
+deviation 0.02; a tensor named pos_embed_xy is the table of sines and cosines of the published model.
 """
 import argparse, json, math, sys
 import torch

@@ -1,4 +1,4 @@
-// Checkpoints with random weights at full size, to time sampling: random-generator.ts FOLDER SIT_PRESET TOKENIZER_PRESET
+// Makes checkpoints with random weights at full size, to time sampling: random-generator.ts FOLDER SIT_PRESET TOKENIZER_PRESET
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadBackend } from "@coordtok/backend";

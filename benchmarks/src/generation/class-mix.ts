@@ -1,15 +1,18 @@
 import type { Random } from "@coordtok/core";
 
-/** Which classes a set of clips has: each as often as the others, as samples have them, or as often as in the dataset. */
+/**
+ * The mixes of classes in a set of clips: `turn`, each class as often as the others, as in samples; `dataset`, as often as in the
+ * dataset.
+ */
 export const classMixes = ["turn", "dataset"] as const;
 
 /** One of {@link classMixes}. */
 export type ClassMix = (typeof classMixes)[number];
 
 /**
- * Parts the clips of each class into two halves at random, so that no clip is in both.
+ * Splits the clips of each class into two halves at random, so that no clip is in both.
  * @param labels the class of each clip.
- * @returns for each half the numbers of its clips by class.
+ * @returns for each half the indices of its clips by class.
  */
 export function twoHalves(labels: readonly number[], random: Random): readonly [number[][], number[][]] {
   const halves: [number[][], number[][]] = [[], []];
@@ -23,7 +26,7 @@ export function twoHalves(labels: readonly number[], random: Random): readonly [
   return halves;
 }
 
-/** `count` clips of a half; with `turn` a class with too few gives its clips again, and an empty one is left out. */
+/** Chooses `count` clips of a half. With `turn`, a class with too few clips repeats them, and an empty class is left out. */
 export function chooseClips(
   half: readonly (readonly number[])[],
   count: number,

@@ -28,7 +28,7 @@ import type { Latents } from "coordtok";
 import type { FeaturedClip } from "./energy-distance.js";
 import { featureCount, framesLookedAt, videoFeatures } from "./video-features.js";
 
-/** What sets of clips are made with. */
+/** The tools for making sets of clips. */
 export interface Tools {
   readonly latents: Latents;
   readonly model: CoordTok;
@@ -74,7 +74,7 @@ async function videoClip({ lpips, projection }: Tools, clip: RgbClip, label: num
   }
 }
 
-/** Clips of the dataset, each changed on the way; `change` may give back what it was given. */
+/** Makes changed clips of the dataset; `change` may return its argument. */
 export async function changedClips(
   tools: Tools,
   clips: readonly number[],
@@ -99,7 +99,7 @@ export async function changedClips(
   return set;
 }
 
-/** Noise with the mean and deviation of every channel. */
+/** Makes noise with the mean and standard deviation of every channel. */
 export function noiseLike({ latents }: Tools, like: Triplane, random: Random): Triplane {
   const noise = mapPlanes((plane) => random.normalTensor<Rank.R4>(like[plane].shape)) as NormalizedTriplane;
   const scaled = denormalize(noise, latents.index.statistics);
@@ -107,7 +107,7 @@ export function noiseLike({ latents }: Tools, like: Triplane, random: Random): T
   return scaled;
 }
 
-/** The cells of each plane in random order: every number is real, where it lies is not. */
+/** Shuffles the cells of each plane: every value is real, its position is not. */
 export function shuffled(triplane: Triplane, random: Random): Triplane {
   return mapPlanes((plane) =>
     tidy(() => {
@@ -118,7 +118,7 @@ export function shuffled(triplane: Triplane, random: Random): Triplane {
   );
 }
 
-/** Each plane from another clip out of some. */
+/** Takes each plane from another of some clips. */
 export async function mixed({ latents }: Tools, clips: readonly number[], random: Random): Promise<Triplane> {
   const parts = await Promise.all(planeNames.map(() => latents.get(clips[random.integer(clips.length)]!)));
   const made = mapPlanes((plane) => parts[planeNames.indexOf(plane)]!.triplane[plane].clone());
@@ -126,7 +126,7 @@ export async function mixed({ latents }: Tools, clips: readonly number[], random
   return made;
 }
 
-/** The videos of `coordtok sample`, whose classes come in turn. */
+/** Reads the videos of `coordtok sample`, whose classes come in turn. */
 export async function sampledVideos(tools: Tools, folder: string): Promise<FeaturedClip[]> {
   const classes = Math.max(1, tools.latents.index.classes.length);
   const names = (await readdir(folder)).filter((name) => /^sample-\d+\.mp4$/.test(name)).sort();
@@ -138,7 +138,7 @@ export async function sampledVideos(tools: Tools, folder: string): Promise<Featu
   return set;
 }
 
-/** Samples of a generator, the classes in turn, decoded where they are looked at. */
+/** Samples a generator, the classes in turn, and decodes the frames that are examined. */
 export async function sampledByGenerator(
   tools: Tools,
   checkpoint: string,

@@ -3,22 +3,22 @@ import { frechetDistance, statisticsOf } from "@coordtok/metrics";
 import { EnergyDistance, type FeaturedClip } from "./energy-distance.js";
 import { featureCount } from "./video-features.js";
 
-/** How far a set is from the reference. */
+/** The distances of a set from the reference. */
 export interface Scores {
-  /** Clips of the set. */
+  /** Number of clips in the set. */
   readonly clips: number;
   readonly frechet: number;
-  /** The standard deviation of the Fréchet distance over sets and references drawn anew from their own clips. */
+  /** The standard deviation of the Fréchet distance over sets and references resampled from their own clips. */
   readonly frechetSpread: number;
   /** The part of the Fréchet distance that comes from the means. */
   readonly means: number;
   readonly energy: number;
   readonly energySpread: number;
-  /** The energy distance of the clips of each class alone, for classes of which both sides have two clips at least. */
+  /** The energy distance of the clips of each class alone, for classes with at least two clips on both sides. */
   readonly energyOfClasses: Readonly<Record<string, number>>;
 }
 
-/** How often sets are drawn anew. */
+/** The number of times that sets are resampled. */
 const resamples = 100;
 
 /** Compares a set of clips with the reference. */
@@ -63,7 +63,7 @@ function frechetOf(
   return frechetDistance(first, second);
 }
 
-/** As many clips, drawn with repetition, the same number of each class. */
+/** Resamples a set: as many clips drawn with repetition, the same number of each class. */
 function drawAnew(clips: readonly FeaturedClip[], random: Random): FeaturedClip[] {
   return clips.map(({ label }) => {
     const own = clips.filter((clip) => clip.label === label);

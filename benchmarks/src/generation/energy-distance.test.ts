@@ -14,7 +14,7 @@ const clips = (count: number, centre = 0, label = 0): FeaturedClip[] =>
 const pointAt = (value: number): FeaturedClip => ({ label: 0, windows: [Float32Array.of(value)] });
 
 describe("EnergyDistance", () => {
-  it("is near 0 for sets of one distribution whatever their sizes, and grows with the distance of their means", () => {
+  it("is near 0 for sets of any size from the same distribution, and grows with the distance of their means", () => {
     const reference = clips(100);
     const energy = new EnergyDistance();
     expect(Math.abs(energy.between(reference, clips(8)))).toBeLessThan(0.3);
@@ -30,7 +30,7 @@ describe("EnergyDistance", () => {
 });
 
 describe("compareSets", () => {
-  it("sees which class of a set is wrong, and how much chance there is in the distance", () => {
+  it("shows which class of a set is wrong, and how much of the distance is chance", { timeout: 30_000 }, () => {
     const reference = [...clips(24), ...clips(24, 0, 1)];
     const set = [...clips(24), ...clips(24, 1, 1)];
     const scores = compareSets(reference, set, ["right", "wrong"]);
@@ -45,7 +45,7 @@ describe("compareSets", () => {
 describe("the classes of a set", () => {
   const labels = Array.from({ length: 100 }, (_, clip) => (clip < 6 ? 0 : 1));
 
-  it("are as often as the others in turn, or as often as in the dataset; no clip is in both halves", () => {
+  it("are equally frequent with turn, and as frequent as in the dataset otherwise; no clip is in both halves", () => {
     const [ours, theirs] = twoHalves(labels, random);
     expect(ours.flat().filter((clip) => theirs.flat().includes(clip))).toEqual([]);
     expect(ours.map(({ length }) => length)).toEqual([3, 47]);
@@ -56,7 +56,7 @@ describe("the classes of a set", () => {
 });
 
 describe("framesLookedAt", () => {
-  it("takes four frames of each of eight equal stretches, rising and inside the clip", () => {
+  it("takes four frames of each of eight equal stretches, in ascending order and inside the clip", () => {
     const frames = framesLookedAt(128);
     expect(frames.slice(0, 5)).toEqual([0, 4, 8, 12, 16]);
     expect(frames).toHaveLength(32);

@@ -1,4 +1,4 @@
-/** A clip as its features: a vector for each of its windows. */
+/** A clip as its features: one vector for each of its windows. */
 export interface FeaturedClip {
   /** Its class. */
   readonly label: number;
@@ -6,14 +6,14 @@ export interface FeaturedClip {
 }
 
 /**
- * The energy distance of two sets of clips: `2 E|a - b| - E|a - a'| - E|b - b'|`, means over the windows of different clips. It is 0 on
- * average for two sets from one distribution, whatever their sizes, and needs no covariance, so that a few clips of many numbers will do.
- * Distances are remembered, so that sets drawn from the same clips cost little.
+ * The energy distance of two sets of clips: `2 E|a - b| - E|a - a'| - E|b - b'|`, where the means are over the windows of different
+ * clips. It is 0 on average for two sets from the same distribution, whatever their sizes, and needs no covariance, so that a few
+ * clips with many values are enough. Distances are cached, so that resampled sets cost little.
  */
 export class EnergyDistance {
   readonly #known = new Map<FeaturedClip, Map<FeaturedClip, number>>();
 
-  /** The distance of two sets; a clip that is in a set more than once is not compared with itself. */
+  /** Computes the distance of two sets. A clip that is in a set more than once is not compared with itself. */
   between(a: readonly FeaturedClip[], b: readonly FeaturedClip[]): number {
     return 2 * this.#mean(a, b) - this.#mean(a, a) - this.#mean(b, b);
   }

@@ -23,22 +23,22 @@ import { featureProjection } from "./video-features.js";
 
 const help = `Usage: judge.ts --latents FOLDER --checkpoint FILE [--samples FOLDER]... [--generator FILE]... [options]
 
-How near generated clips are to a latent dataset, beside clips whose planes come from different clips of one or of any class, clips with
-shuffled cells, and noise with the mean and deviation of each channel: the Fréchet distance of pooled SqueezeNet features and the energy
-distance of the same features, both with the standard deviation over sets drawn anew from their clips, and the energy distance of
+Measures how close generated clips are to a latent dataset, compared with clips whose planes come from different clips of one or any class, clips with
+shuffled cells, and noise with the mean and standard deviation of each channel. It prints the Fréchet distance of pooled SqueezeNet features and the energy
+distance of the same features, both with the standard deviation over sets resampled from their clips, and the energy distance of
 each class alone. One half of the clips of each class is the reference, the other half the row "data".
 
-  --latents FOLDER      of encode-dataset
+  --latents FOLDER      the latents, made by encode-dataset
   --checkpoint FILE     the tokenizer, a checkpoint file
   --samples FOLDER      videos of "coordtok sample" without --class: their classes come in turn; may be repeated
   --generator FILE      a checkpoint of train-diffusion, which is sampled here; may be repeated
-  --count N             clips of every set but the samples of a folder (default 64), the classes in turn
-  --reference N         clips of the reference (default 64)
+  --count N             clips in every set except the samples of a folder (default 64), the classes in turn
+  --reference N         clips in the reference (default 64)
   --steps N             heun2 steps for --generator (default 12)
-  --seed N              of samples, and of which clips are drawn (default 1)
-  --class-mix MIX       classes of the reference: turn (default), as samples have them, or dataset; may be repeated
-  --weights FOLDER      SqueezeNet's (default ../shared/data/weights)
-  --json FILE           write the report there as well`;
+  --seed N              seed of the samples and of the choice of clips (default 1)
+  --class-mix MIX       classes of the reference: turn (default), as in samples, or dataset; may be repeated
+  --weights FOLDER      the weights of SqueezeNet (default ../shared/data/weights)
+  --json FILE           also write the report to this file`;
 
 interface Settings {
   readonly samples: readonly string[];
@@ -107,7 +107,7 @@ function printReport(report: Report): void {
 function wholeNumber(text: string | undefined, flag: string, initial: number): number {
   const value = text === undefined ? initial : Number(text);
   if (!Number.isInteger(value) || value < 1)
-    throw new Error(`Expected --${flag} as a whole number from 1 on.\n${help}`);
+    throw new Error(`Expected --${flag} as a whole number of at least 1.\n${help}`);
   return value;
 }
 

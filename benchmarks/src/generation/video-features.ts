@@ -15,14 +15,14 @@ import {
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
 
-/** Frames of a clip that are looked at: `windows` stretches of `framesPerWindow`. */
+/** The frames of a clip that are examined: `windows` stretches of `framesPerWindow` frames. */
 const windows = 8;
 const framesPerWindow = 4;
 
-/** Numbers per row of {@link videoFeatures}; few, because 16 samples give 128 rows. */
+/** The number of values per row of {@link videoFeatures}; it is small because 16 samples give only 128 rows. */
 export const featureCount = 64;
 
-/** The frames that are looked at, evenly spread over a clip, each stretch at the rate of the clip. */
+/** The indices of the examined frames, evenly spread over a clip, each stretch at the rate of the clip. */
 export function framesLookedAt(frames: number): number[] {
   const span = Math.floor(frames / windows);
   return Array.from({ length: windows * framesPerWindow }, (_, i) => {
@@ -31,14 +31,14 @@ export function framesLookedAt(frames: number): number[] {
   });
 }
 
-/** Projects the pooled features to fewer; the same at every call. */
+/** The projection of the pooled features to fewer; the same at every call. */
 export function featureProjection(): Tensor2D {
   return new Random(0).normalTensor<Rank.R2>([2 * 512, featureCount], 1 / 32);
 }
 
 /**
- * What stands in for the features of I3D: for each window of a clip, the last layer of SqueezeNet averaged over positions and frames, and how
- * much it changes from frame to frame, projected at random.
+ * Computes features that stand in for those of I3D: for each window of a clip, the last layer of SqueezeNet averaged over positions
+ * and frames, and its mean change from frame to frame, projected at random.
  * @param frames `[32, H, W, 3]` of {@link framesLookedAt}, about [-1, 1].
  * @returns `[windows, featureCount]` row by row.
  */

@@ -13,22 +13,22 @@ import { i3d, randomI3dParams } from "@coordtok/metrics/networks";
 import type { Tensor, Tensor4D, Tensor5D } from "@tensorflow/tfjs-core";
 import { randomLpips } from "./random-networks.js";
 
-/** A measure, and what it is timed on. */
+/** A measure, and the data that it is timed on. */
 export interface MetricCase {
-  /** As it stands in tables. */
+  /** Its name in tables. */
   readonly measure: string;
-  /** As the script for PyTorch calls it; `undefined` where there is nothing to compare with. */
+  /** Its name in the PyTorch script; `undefined` when there is nothing to compare with. */
   readonly peer: string | undefined;
   readonly frames: number;
-  /** Of a frame, in pixels. */
+  /** The side of a frame in pixels. */
   readonly side: number;
-  /** Measures once, up to the numbers. */
+  /** Measures once, until the values are available. */
   readonly run: () => Promise<void>;
 }
 
 type Name = readonly [measure: string, peer: string | undefined];
 
-/** Every measure with random frames and weights, made when its turn comes. */
+/** Yields every measure with random frames and weights, each created when its turn comes. */
 export function* metricCases(): Generator<MetricCase> {
   const random = new Random(1);
   const clip = (frames: number, side: number): Tensor4D => random.uniformTensor([frames, side, side, 3], -1, 1);
@@ -61,7 +61,7 @@ async function computed(run: () => Tensor): Promise<void> {
   value.dispose();
 }
 
-/** What is measured on bytes, in JavaScript on every backend. */
+/** Yields the measures on bytes, which run in JavaScript on every backend. */
 function* byteCases(random: Random): Generator<MetricCase> {
   const [frames, side] = [128, 128];
   const bytes = (): RgbClip => {

@@ -1,4 +1,4 @@
-// Times every measure on one backend and, in turn with it, in PyTorch. Prints a line of JSON for each.
+// Times every measure on one backend, alternating with PyTorch. Prints a line of JSON for each.
 import { CoordTokError, messageOf, Random } from "@coordtok/core";
 import { loadBackend } from "@coordtok/backend";
 import { frechetDistance, statisticsOf, type PooledStatistics } from "@coordtok/metrics";
@@ -6,36 +6,36 @@ import { median } from "../timing.js";
 import { metricCases, type MetricCase } from "./metric-cases.js";
 import { TorchSide } from "./torch-side.js";
 
-/** What the process is asked for, as JSON in its argument. */
+/** The request to the process, as JSON in its argument. */
 export interface MetricsRequest {
   readonly backend: string;
-  /** Measurements of each side. */
+  /** Number of measurements on each side. */
   readonly rounds: number;
   /** The Python that has PyTorch. */
   readonly python: string | undefined;
 }
 
-/** One measure as it stands in the JSON file. */
+/** One measure, as written to the JSON file. */
 export interface MetricRow {
   readonly measure: string;
   readonly backend: string;
-  /** What computed, with versions. */
+  /** The device, with versions. */
   readonly device: string;
   readonly frames: number;
-  /** Of a frame, in pixels; of the Fréchet distance the number of features. */
+  /** The side of a frame in pixels; for the Fréchet distance the number of features. */
   readonly side: number;
-  /** Of one call: the median over the rounds. */
+  /** The time of one call: the median over the rounds. */
   readonly medianSeconds: number;
   readonly framesPerSecond: number | null;
-  /** Of PyTorch, measured in turn with ours; null where there is none. */
+  /** The same for PyTorch, measured alternately with ours; null without it. */
   readonly peerMedianSeconds: number | null;
   readonly peerFramesPerSecond: number | null;
-  /** Our median over PyTorch's; below 1 we are faster. */
+  /** Our median divided by PyTorch's; below 1 we are faster. */
   readonly ratio: number | null;
   readonly rounds: number;
 }
 
-/** Short calls are repeated until a measurement takes about as long. */
+/** Short calls are repeated until a measurement takes about this long. */
 const measuredSeconds = 0.05;
 const mostCalls = 100;
 
@@ -45,13 +45,13 @@ async function ownSeconds(run: () => Promise<void>, calls: number): Promise<numb
   return (performance.now() - begin) / 1000 / calls;
 }
 
-/** A side's way to time a number of calls, with the number that takes long enough; the first two calls are not counted. */
+/** Prepares one side: warms it up with two calls and finds the number of calls that takes long enough to time. */
 async function prepared(seconds: (calls: number) => Promise<number>): Promise<() => Promise<number>> {
   await seconds(1);
   const once = await seconds(1);
   const calls = Math.max(1, Math.min(mostCalls, Math.ceil(measuredSeconds / once)));
   return async () => {
-    // What the other side has driven out of the caches comes back first.
+    // This call refills the caches after the other side has used them.
     await seconds(1);
     return seconds(calls);
   };

@@ -2,7 +2,7 @@
 
     python metrics_torch.py NAME FRAMES HEIGHT WIDTH
 
-prints "ready"; for every line with a number of calls that it then reads, it prints the seconds of a call: their mean.
+prints "ready"; then, for every line that holds a number of calls, it prints the mean seconds of a call.
 """
 import sys, time
 import torch

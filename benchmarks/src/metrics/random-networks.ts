@@ -45,7 +45,7 @@ function squeezeShapes(): NetworkShapes {
   return { layers, heads: [64, 128, 256, 384, 384, 512, 512] };
 }
 
-/** LPIPS with a network of full size and random weights. */
+/** Makes LPIPS with a network of full size and random weights. */
 export function randomLpips(network: LpipsNetworkName, random: Random): LpipsParams {
   const { layers, heads } = shapesOf[network]();
   const tensors: Record<string, Tensor> = {};

@@ -7,7 +7,7 @@ import type { MetricCase } from "./metric-cases.js";
 
 const script = fileURLToPath(new URL("metrics_torch.py", import.meta.url));
 
-/** A measure in PyTorch, ready in a process of its own that waits to be told to run. */
+/** A measure in PyTorch, in a separate process that waits for requests. */
 export class TorchSide {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -19,14 +19,14 @@ export class TorchSide {
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 
-  /** Starts it for a case. @throws CoordTokError `backend` with the tail of what it wrote when it fails. */
+  /** Starts the process for a case. @throws CoordTokError `backend` with the tail of its output when it fails. */
   static async start(python: string, { peer, frames, side }: MetricCase): Promise<TorchSide> {
     const started = new TorchSide(python, [peer!, ...[frames, side, side].map(String)]);
     await started.#answer();
     return started;
   }
 
-  /** Seconds of a call: the mean over some calls, one after the other. */
+  /** Measures the time of a call in seconds: the mean over a number of consecutive calls. */
   async seconds(calls: number): Promise<number> {
     this.#child.stdin!.write(`${calls}\n`);
     return Number(await this.#answer());

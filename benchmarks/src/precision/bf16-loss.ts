@@ -1,5 +1,5 @@
-// What bfloat16 in the matrix products costs in PSNR, on any processor: the factors are rounded as oneDNN does on one with AMX, and the
-// fused operations, which never use oneDNN, stay as they are.
+// Measures the loss of PSNR by bfloat16 in the matrix products, on any processor: the factors are rounded as oneDNN rounds them on
+// a processor with AMX, while the fused operations, which never use oneDNN, are unchanged.
 // Usage: npx tsx --conditions=@coordtok/source benchmarks/src/precision/bf16-loss.ts CHECKPOINT VIDEO...
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -66,7 +66,7 @@ function roundFactors(kernelName: string): void {
   });
 }
 
-/** The nearest number of 8 significant bits, by Veltkamp's splitting. */
+/** Rounds to the nearest number with 8 significant bits, by Veltkamp's splitting. */
 function toBfloat16(x: Tensor): Tensor {
   return tidy(() => {
     const scaled = mul(x, 2 ** 16 + 1);

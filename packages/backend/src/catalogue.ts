@@ -1,30 +1,30 @@
 import type { BackendTraits } from "@coordtok/core/nn";
 
-/** The backends by our names. */
+/** The name of a backend. */
 export type BackendName = "tensorflow" | "webgpu" | "wasm" | "cpu";
 
-/** One backend: what it is called, where it runs, what it is good at and how to get it. */
+/** A backend: its names, where it runs, its traits and how to get it. */
 export interface BackendRow {
   /** The name that `loadBackend` takes. */
   readonly name: BackendName;
-  /** Its name in TensorFlow.js, as `getBackend()` of tfjs-core gives it. */
+  /** Its name in TensorFlow.js, as `getBackend()` of tfjs-core returns it. */
   readonly tfName: string;
-  /** The npm package that brings it. */
+  /** The npm package that provides it. */
   readonly packageName: string;
   /** Where it runs. */
   readonly runsIn: readonly ("node" | "browser")[];
-  /** What the layers of core may rely on. */
+  /** Its traits, by which the layers of core choose. */
   readonly traits: BackendTraits;
-  /** The same while its fused operations are in use. */
+  /** Its traits while its fused operations are in use. */
   readonly fusedTraits: BackendTraits;
-  /** What it computes on, in a few words. */
+  /** A few words about what it computes on. */
   readonly summary: string;
   /** How a user gets it. */
   readonly howToGet: string;
 }
 
 const everyProduct: BackendTraits = { transposedProducts: true, batchedProducts: true };
-// tfjs-backend-wasm 4.22 hands only plain two-dimensional products to XNNPACK; all others are 10 to 50 times slower.
+// tfjs-backend-wasm 4.22 passes only plain 2D products to XNNPACK; all others are 10 to 50 times slower.
 const plainProducts: BackendTraits = { transposedProducts: false, batchedProducts: false };
 
 /** All backends, the fastest first. */
@@ -73,7 +73,7 @@ export const backendCatalogue: readonly BackendRow[] = [
   },
 ];
 
-/** The row of a backend. */
+/** Returns the row of a backend. */
 export function backendRow(name: BackendName): BackendRow {
   return backendCatalogue.find((row) => row.name === name) as BackendRow;
 }

@@ -24,13 +24,13 @@ beforeEach(() => {
 const outside = { path: "../../../lib.so", bytes: 3, sha256: "0".repeat(64) };
 const incomplete = /the installation in ".*made-up" is incomplete; run "npx coordtok setup"\.$/i;
 
-/** What an installation says about an add-on with a content. */
+/** The facts of an installation about an add-on with the given content. */
 function addonFacts(content: string): object {
   const sha256 = createHash("sha256").update(content).digest("hex");
   return { path: "tfjs_binding.node", bytes: content.length, sha256 };
 }
 
-/** Puts an installation with made-up facts into the cache, by default with an add-on that is none. */
+/** Puts an installation with fake facts in the cache, by default with a file that is not an add-on. */
 function install(facts: object = {}, addon: string | undefined = "no add-on"): void {
   const folder = join(cache, "native", "made-up");
   mkdirSync(folder, { recursive: true });
@@ -43,7 +43,7 @@ function install(facts: object = {}, addon: string | undefined = "no add-on"): v
   if (addon !== "") writeFileSync(join(folder, "tfjs_binding.node"), addon);
 }
 
-it("auto takes a graphics card or else wasm where TensorFlow is not set up, and says so", async () => {
+it("auto uses a graphics card, otherwise wasm, if TensorFlow is not set up, and says so", async () => {
   const loaded = await loadBackend("auto", { purpose: "training" });
   const [native, gpu] = loaded.passedOver;
   expect(native).toEqual({ name: "tensorflow", reason: 'TensorFlow has not been set up; run "npx coordtok setup".' });
@@ -63,7 +63,7 @@ it.each<[string, () => void, RegExp]>([
     /set up for @tensorflow\/tfjs-node-gpu 4\.21\.0, but 4\.22\.0 is installed; run "npx coordtok setup" again\.$/,
   ],
   [
-    "an installation whose library is gone",
+    "an installation whose library is missing",
     () => install({ files: [addonFacts("no add-on"), { path: "lib.so", bytes: 3, sha256: "0".repeat(64) }] }),
     /lib\.so" is missing or damaged; run "npx coordtok setup"\.$/,
   ],
@@ -73,14 +73,14 @@ it.each<[string, () => void, RegExp]>([
     /made by another version of CoordTok; run/,
   ],
   [
-    "an add-on that is none",
+    "a file that is not an add-on",
     () => install(),
     /TensorFlow 2\.18\.1 does not load \(.*\); run "npx coordtok setup" again with the option force\.$/,
   ],
   [
-    "an add-on that was exchanged",
+    "an add-on that was replaced",
     () => install({}, "an add-in"),
-    /does not load \(.*tfjs_binding\.node" is not what was set up: its SHA-256 is another one\); run/,
+    /does not load \(.*tfjs_binding\.node" is not the file that was set up: its SHA-256 differs\); run/,
   ],
   [
     "an installation in a folder that others can write to",
@@ -96,7 +96,7 @@ it.each<[string, () => void, RegExp]>([
     incomplete,
   ],
   ["an installation without facts", () => install({ files: null }), incomplete],
-])("%s is one sentence, and auto goes on", async (_title, prepare, message) => {
+])("%s gives a one-sentence error, and auto uses another backend instead", async (_title, prepare, message) => {
   prepare();
   await expect(loadBackend("tensorflow")).rejects.toMatchObject({
     code: "backend",
@@ -107,7 +107,7 @@ it.each<[string, () => void, RegExp]>([
   expect(loaded.passedOver[0]?.reason).toMatch(message);
 });
 
-it("every backend leaves standard output and standard error clean", () => {
+it("every backend leaves standard output and standard error clean", { timeout: 120_000 }, () => {
   const code = `
     import { loadBackend } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
     import { createRequire } from "node:module";

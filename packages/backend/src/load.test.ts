@@ -24,12 +24,12 @@ async function four(): Promise<number[]> {
 }
 
 describeEachBackend("a loaded backend", (name) => {
-  it("is selected, has its traits registered and says what it is", async () => {
+  it("is selected, has its traits registered and describes itself", async () => {
     const loaded = await loadBackend(name, { purpose: "training" });
     expect(getBackend()).toBe(backendRow(name).tfName);
     expect(backendTraits()).toEqual(backendRow(name)[loaded.fused.active ? "fusedTraits" : "traits"]);
     expect(loaded).toMatchObject({ name, tfName: backendRow(name).tfName, passedOver: [] });
-    // Where the fused operations are not in use, that is said; nothing else is wrong.
+    // A note may say that the fused operations are not in use; there are no others.
     expect(loaded.notes.filter((note) => !note.startsWith("The fused operations"))).toEqual([]);
     expect(loaded.device).not.toBe("");
     expect(loaded.versions["@tensorflow/tfjs-core"]).toBe("4.22.0");
@@ -42,7 +42,7 @@ describeEachBackend("a loaded backend", (name) => {
     });
   });
 
-  it("takes turns with the others in one process", async () => {
+  it("alternates with the others in one process", async () => {
     for (const other of ["cpu", name, "wasm", name] as const) {
       await loadBackend(other);
       expect(getBackend()).toBe(other);
@@ -86,7 +86,7 @@ describeEachBackend("a loaded backend", (name) => {
     }
   });
 
-  it("stops when asked to before it starts", async () => {
+  it("stops if aborted before it starts", async () => {
     const signal = AbortSignal.abort();
     await expect(loadBackend(name, { signal })).rejects.toMatchObject({ code: "aborted" });
     await expect(loadBackend("auto", { signal })).rejects.toMatchObject({ code: "aborted" });
@@ -94,7 +94,7 @@ describeEachBackend("a loaded backend", (name) => {
 });
 
 describe("loadBackend", () => {
-  it("names the backends there are when it is given another name", async () => {
+  it("lists the backends for an unknown name", async () => {
     await expect(loadBackend("cuda" as BackendName)).rejects.toThrow(
       /one of auto, tensorflow, webgpu, wasm, cpu, got "cuda"/,
     );

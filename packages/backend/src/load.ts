@@ -23,21 +23,21 @@ import { guardHeap, type WasmHeap } from "./wasm-heap.js";
 import { registerWebGpu, type GpuAdapter } from "./webgpu/device.js";
 
 export interface LoadBackendOptions extends LongCallOptions {
-  /** What the backend must be able to do (default `inference`). */
+  /** The purpose, which decides which kernels the backend must have (default `inference`). */
   readonly purpose?: Purpose | undefined;
   /**
-   * Whether to use the fused operations that the backend has, which are several times faster than the composite ones (default: yes,
-   * unless the environment variable `COORDTOK_FUSED` is `0`). It holds until the backend is loaded again.
+   * Whether to use the backend's fused operations, which are several times faster than composite ones (default: yes,
+   * unless the environment variable `COORDTOK_FUSED` is `0`). The choice holds until the backend is loaded again.
    */
   readonly fused?: boolean | undefined;
   /**
-   * The precision of the native backend's matrix products (default: `fp32`, or `bf16` where the environment variable
-   * `ONEDNN_DEFAULT_FPMATH_MODE` is `BF16`). `bf16` is for the purpose `inference` and must be asked for before TensorFlow is loaded.
+   * The precision of the native backend's matrix products (default: `fp32`, or for `inference` `bf16` if the environment variable
+   * `ONEDNN_DEFAULT_FPMATH_MODE` is `BF16`). `bf16` is only for inference, and must be chosen before TensorFlow is loaded.
    */
   readonly precision?: Precision | undefined;
   /**
-   * Where the three `.wasm` files of tfjs-backend-wasm lie: a URL prefix ending in `/`, or one URL for each file name.
-   * Default: in Node the installed package; in a browser the place of the script, which a bundler must copy them to.
+   * The location of the three `.wasm` files of tfjs-backend-wasm: a URL prefix ending in `/`, or one URL for each file name.
+   * Default: in Node, the installed package; in a browser, the location of the script, where a bundler must copy them.
    */
   readonly wasmPaths?: string | Readonly<Record<string, string>> | undefined;
 }
@@ -50,40 +50,40 @@ const loadBackendOptionNames: OptionNames<LoadBackendOptions> = {
   wasmPaths: true,
 };
 
-/** A backend that is ready and selected. */
+/** A loaded and selected backend. */
 export interface LoadedBackend {
-  /** Our name for it. */
+  /** Its name. */
   readonly name: BackendName;
-  /** Its name in TensorFlow.js, what `getBackend()` of tfjs-core now gives. */
+  /** Its name in TensorFlow.js, which `getBackend()` of tfjs-core now returns. */
   readonly tfName: string;
-  /** Versions of what it is made of, by package or library name. */
+  /** The versions of its components, by package or library name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** What it computes on, such as `CPU, 8 threads (…)`. */
+  /** The device it computes on, such as `CPU, 8 threads (…)`. */
   readonly device: string;
-  /** The graphics adapter of `webgpu`. */
+  /** The graphics adapter of `webgpu`; absent for other backends. */
   readonly adapter?: GpuAdapter;
-  /** The precision of its matrix products; to be named in whatever is made with it. */
+  /** The precision of its matrix products, to be recorded in everything made with it. */
   readonly precision: Precision;
-  /** Whether its fused operations are in use, and which build or why not. */
+  /** Whether its fused operations are in use, with the build or the reason why not. */
   readonly fused: FusedState;
-  /** Bytes of tensors that currently fit; `undefined` where it is unknown, as on a GPU. */
+  /** Returns the number of bytes of tensors that still fit, or `undefined` if it is unknown, as on a GPU. */
   readonly freeBytes: () => number | undefined;
-  /** Backends that `auto` tried before, each with the reason why it was passed over. */
+  /** The backends that `auto` tried first, each with the reason why it was passed over. */
   readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
-  /** Sentences worth showing, such as a version that has not been tested; usually none. */
+  /** Sentences to show to the user, such as a note about an untested version; usually none. */
   readonly notes: readonly string[];
 }
 
 const testedVersion = "4.22.0";
 
 /**
- * Loads a TensorFlow.js backend, checks that it has the kernels needed, selects it in tfjs-core and tells the layers of core
- * what it is good at. Calling it again, also with another name, is fine: the selected backend changes.
+ * Loads a TensorFlow.js backend, checks that it has the required kernels, selects it in tfjs-core and registers its traits with
+ * the layers of core. It may be called again, with the same or another name: the selected backend changes.
  *
- * `auto` takes in Node `tensorflow` where it is set up, but with `bf16` nothing else; then, there and in a browser, `webgpu` where there is
- * an adapter that is no program on the processor, else `wasm`.
- * @throws CoordTokError `config` for an unknown name; `backend` with the way out when the backend asked for does not load or lacks
- * kernels, or for a precision that it does not have; `aborted`.
+ * In Node, `auto` uses `tensorflow` if it is set up; with `bf16`, only `tensorflow`. Otherwise, in Node and in a browser, it uses `webgpu` if
+ * there is a graphics adapter that is not emulated on the processor, otherwise `wasm`.
+ * @throws CoordTokError `config` for an unknown name or precision; `backend`, with a remedy, if the backend does not load, lacks
+ * kernels or does not support the precision; `memory`; `aborted`.
  */
 export async function loadBackend(
   name: "auto" | BackendName = "auto",
@@ -106,7 +106,7 @@ export async function loadBackend(
     }
   }
   const reasons = passedOver.map((one) => `${one.name}: ${one.reason}`);
-  const message = `No backend loads here; "cpu" (plain JavaScript, very slow) can be asked for by name. ${reasons.join(" ")}`;
+  const message = `No backend loads here; ask for "cpu" (plain JavaScript, very slow) by name. ${reasons.join(" ")}`;
   throw new CoordTokError("backend", message, { details: reasons });
 }
 
@@ -115,11 +115,11 @@ function checkPrecision(name: "auto" | BackendName, { precision, purpose = "infe
   checkChoice(precision, "the precision", ["fp32", "bf16"]);
   if (precision === "fp32") return;
   if (purpose === "training")
-    throw new CoordTokError("backend", "Expected fp32 for training and parity, got bf16, which is for inference.");
+    throw new CoordTokError("backend", "Expected fp32 for training and parity, got bf16, which is only for inference.");
   if (name !== "auto" && name !== "tensorflow")
     throw new CoordTokError(
       "backend",
-      `The backend ${name} computes in fp32; bf16 is for the native backend, tensorflow.`,
+      `The backend ${name} computes in fp32; bf16 needs the native backend, tensorflow.`,
     );
 }
 
@@ -181,7 +181,10 @@ const loaders: Readonly<
     const fused = platform.useNativeFused(options.fused ?? platform.fusedAllowed());
     const { devices } = platform.nativeDevices();
     if (devices.length > 1 && precision === "bf16")
-      throw new CoordTokError("backend", `A GPU computes in fp32; leave bf16 (${precisionVariable}) out.`);
+      throw new CoordTokError(
+        "backend",
+        `A GPU computes in fp32; do not ask for bf16 (also not by ${precisionVariable}).`,
+      );
     const freeBytes = devices.length > 1 ? undefined : () => platform.availableBytes();
     const facts = { versions: platform.nativeVersions(), device: devices.join("; "), fused, precision, notes };
     return { ...facts, ...(freeBytes && { freeBytes }) };
@@ -203,7 +206,7 @@ const loaders: Readonly<
     const wanted = options.fused ?? platform.fusedAllowed();
     const paths = options.wasmPaths ?? platform.wasmFolder();
     if (paths !== undefined && !wasmReady) wasm.setWasmPaths(paths);
-    // The fused operations on one thread beat the stock kernels on the few threads that these take, and cannot share memory.
+    // The fused operations cannot share memory between threads, but on one thread they beat the stock kernels on several.
     if (wanted && !wasmReady) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     await select("wasm");
     wasmReady = true;
@@ -217,7 +220,7 @@ const loaders: Readonly<
   cpu: async (platform) => {
     const cpu = await import("@tensorflow/tfjs-backend-cpu");
     await select("cpu");
-    // The backend advertises tfjs-node on its first use.
+    // Otherwise the backend prints an advertisement for tfjs-node on its first use.
     (backend() as unknown as { firstUse?: boolean }).firstUse = false;
     const versions = { "@tensorflow/tfjs-backend-cpu": cpu.version_cpu };
     return { versions, device: "plain JavaScript, 1 thread", freeBytes: () => platform.availableBytes() };
@@ -231,7 +234,7 @@ async function select(tfName: string): Promise<void> {
   if (!(await setBackend(tfName))) throw new Error("it could not be started");
 }
 
-/** The selected backend, without starting one. */
+/** Returns the selected backend without starting one. */
 function getSelected(): string | undefined {
   const name = getBackend() as string | null | undefined;
   return name === null || name === "" ? undefined : name;

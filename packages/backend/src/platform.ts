@@ -1,32 +1,32 @@
 import type { FusedState } from "./fused/state.js";
 import type { Precision, PrecisionRequest } from "./precision.js";
 
-/** What differs between Node and a browser; `src/node` and `src/browser` each supply one. */
+/** The functions that differ between Node and browsers; `src/node` and `src/browser` each provide an implementation. */
 export interface Platform {
   readonly kind: "node" | "browser";
   /**
    * Loads the native backend and registers it with tfjs-core as `tensorflow`.
-   * @returns the precision in effect, and sentences worth showing about it.
-   * @throws CoordTokError `backend` with the way out.
+   * @returns the precision in effect, and notes about it.
+   * @throws CoordTokError `backend`, with a remedy.
    */
   loadNative(request: PrecisionRequest): Promise<{ readonly precision: Precision; readonly notes: readonly string[] }>;
-  /** TensorFlow's version and devices, once the native backend is selected. */
+  /** Returns TensorFlow's version and devices; the native backend must be selected. */
   nativeDevices(): { readonly version: string; readonly devices: readonly string[] };
-  /** Switches the fused operations of the native backend, once it is selected, on or off. */
+  /** Switches the fused operations of the native backend on or off; it must be selected. */
   useNativeFused(wanted: boolean): FusedState;
-  /** Whether the environment allows fused operations: `COORDTOK_FUSED` is not `0`. */
+  /** Tells whether the environment allows fused operations: `COORDTOK_FUSED` is not `0`. */
   fusedAllowed(): boolean;
-  /** Bytes of memory that this process may still take; absent where it is unknown. */
+  /** Returns the number of bytes that this process may still allocate, or `undefined` if it is unknown. */
   availableBytes(): number | undefined;
   /**
-   * WebGPU, with its globals in place.
-   * @throws CoordTokError `backend` where there is none.
+   * Returns WebGPU, after defining its globals.
+   * @throws CoordTokError `backend` if there is none.
    */
   openGpu(): Promise<GPU>;
-  /** Whether there may be a graphics card; the answer costs little. */
+  /** Tells whether there may be a graphics card, without loading a driver. */
   mayHaveGpu(): boolean;
-  /** Versions of what the native backend is made of. */
+  /** Returns the versions of the components of the native backend. */
   nativeVersions(): Readonly<Record<string, string>>;
-  /** The folder with the files of tfjs-backend-wasm, ending in a separator; absent where only the page knows. */
+  /** Returns the folder with the files of tfjs-backend-wasm, ending in a separator, or `undefined` if only the page knows it. */
   wasmFolder(): string | undefined;
 }

@@ -1,27 +1,27 @@
 import { CoordTokError } from "@coordtok/core";
 
 /**
- * How the native backend multiplies matrices: `fp32`, or `bf16`, where oneDNN may round the factors to bfloat16 and adds up in fp32.
- * On x64 it does so on processors with AMX only; on others the results are those of `fp32`.
+ * The precision of the native backend's matrix products: `fp32`, or `bf16`, with which oneDNN may round the factors to bfloat16 and
+ * accumulates in fp32. On x64 it rounds only on processors with AMX; on others the results are those of `fp32`.
  */
 export type Precision = "fp32" | "bf16";
 
-/** The environment variable from which oneDNN takes its mode, once, when TensorFlow is loaded. */
+/** The environment variable from which oneDNN reads its mode once, when TensorFlow is loaded. */
 export const precisionVariable = "ONEDNN_DEFAULT_FPMATH_MODE";
 
-/** What a load asks for. */
+/** The precision that a call of `loadBackend` requests. */
 export interface PrecisionRequest {
-  /** What the caller names; absent: what the environment says, else `fp32`. */
+  /** The caller's choice; if undefined, the environment decides, else `fp32`. */
   readonly asked: Precision | undefined;
-  /** Whether nothing but fp32 will do, whatever the environment says. */
+  /** Whether fp32 is required, whatever the environment says. */
   readonly exact: boolean;
 }
 
 /**
- * The precision to load TensorFlow with.
+ * Chooses the precision to load TensorFlow with.
  * @param mode the value of {@link precisionVariable}.
  * @param current the precision that TensorFlow has been loaded with, which holds for the whole process.
- * @throws CoordTokError `backend` for a mode that is neither `STRICT` nor `BF16`, and when TensorFlow has been loaded with another precision.
+ * @throws CoordTokError `backend` for a mode that is neither `STRICT` nor `BF16`, and if TensorFlow has been loaded with another precision.
  */
 export function choosePrecision(
   { asked, exact }: PrecisionRequest,

@@ -10,25 +10,25 @@ import { loadBackend, type LoadedBackend } from "./load.js";
 import type { Precision } from "./precision.js";
 import type { Purpose } from "./requirements.js";
 
-/** Where to compute: a backend by name, or the best there is. */
+/** A backend by name, or `auto` for the best available one. */
 export type BackendChoice = "auto" | BackendName;
 
-/** Which backend computes, and how. */
+/** The options that choose a backend. */
 export interface BackendOptions {
-  /** Where to compute (default `auto`: native TensorFlow where it is set up, else a graphics card by WebGPU, else wasm). */
+  /** The backend (default `auto`: native TensorFlow if it is set up, otherwise a graphics card through WebGPU, otherwise wasm). */
   readonly backend?: BackendChoice | undefined;
-  /** Precision of the native backend's matrix products in inference (default `fp32`); it is named in all that is made with `bf16`. */
+  /** The precision of the native backend's matrix products in inference (default `fp32`); everything made with `bf16` records it. */
   readonly precision?: Precision | undefined;
-  /** Use the backend's fused operations (default: yes, unless the environment variable `COORDTOK_FUSED` is `0`). */
+  /** Whether to use the backend's fused operations (default: yes, unless the environment variable `COORDTOK_FUSED` is `0`). */
   readonly fused?: boolean | undefined;
 }
 
-/** A loaded backend in a line. */
+/** Describes a loaded backend in one line. */
 export function backendText({ name, device, fused, precision }: LoadedBackend): string {
   return `Backend ${name}: ${device}${fused.active ? `; fused operations (${fused.text})` : ""}${precision === "fp32" ? "" : `; ${precision}`}`;
 }
 
-/** The precision where it has to be named: nothing for fp32, so that files and settings made with it stay as they are. */
+/** Returns the precision to record: nothing for fp32, so that files and settings made with fp32 do not change. */
 export function namedPrecision({ precision }: LoadedBackend): { readonly precision?: Precision } {
   return precision === "fp32" ? {} : { precision };
 }
@@ -43,7 +43,7 @@ export const backendOptionNames: OptionNames<BackendOptions & LongCallOptions & 
   onNote: true,
 };
 
-/** Loads the backend asked for and says which one it is. */
+/** Loads the chosen backend and reports which one it is, by `onNote` and `onWarning`. Errors are those of `loadBackend`. */
 export async function prepareBackend(
   purpose: Purpose,
   options: BackendOptions & LongCallOptions & Notices,

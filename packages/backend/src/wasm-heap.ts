@@ -1,6 +1,6 @@
 import { CoordTokError } from "@coordtok/core";
 
-/** What of the module behind tfjs-backend-wasm is used: its allocator, whose pointers are signed, and its memory. */
+/** The part of the module behind tfjs-backend-wasm used here: its allocator, whose pointers are signed, and its memory. */
 export interface WasmHeap {
   _malloc(bytes: number): number;
   _free(pointer: number): void;
@@ -8,22 +8,22 @@ export interface WasmHeap {
 }
 
 /**
- * Bytes of tensors that wasm has room for. Its memory ends at 4 GiB, and its own code needs room beside them: near that limit
- * tfjs-backend-wasm 4.22 hands out null pointers without a word or ends the instance.
+ * The most bytes of tensors on wasm. Its memory ends at 4 GiB, of which its own code needs a part: near that limit
+ * tfjs-backend-wasm 4.22 silently returns null pointers or aborts.
  */
 const wasmBudgetBytes: number = 3.5 * 2 ** 30;
 
 const guarded = new WeakMap<WasmHeap, () => number>();
 
 /**
- * Makes an allocator refuse what does not fit, so that running out of memory is an error rather than a wrong result. What was there
- * before stays usable. A second call does nothing.
- * @returns how many bytes are still free.
+ * Makes an allocator throw when its budget is exceeded, so that running out of memory is an error rather than a wrong result. Earlier
+ * allocations stay usable. A second call does nothing.
+ * @returns a function that returns the number of free bytes.
  */
 export function guardHeap(heap: WasmHeap, budget: number = wasmBudgetBytes): () => number {
   const before = guarded.get(heap);
   if (before) return before;
-  // The module puts the real functions in the place of these on their first call.
+  // The module replaces these functions by the real ones on their first call.
   heap._free(heap._malloc(16));
   const allocate = heap._malloc.bind(heap);
   const release = heap._free.bind(heap);

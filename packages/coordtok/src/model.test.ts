@@ -5,7 +5,7 @@ import { checkMemory } from "./model.js";
 
 const wasm = { name: "wasm", freeBytes: () => 3.5 * 2 ** 30 } as LoadedBackend;
 
-it("work that cannot fit is refused with the figures and the way out", () => {
+it("work that does not fit is refused with figures and alternatives", () => {
   expect(() => {
     checkMemory(preset("L"), { task: "train", clips: 1, points: 1024 }, wasm);
   }).toThrow(
@@ -13,7 +13,7 @@ it("work that cannot fit is refused with the figures and the way out", () => {
   );
 });
 
-it("each half of L fits where both do not, and nothing is refused where nobody knows", () => {
+it("each half of L fits when both do not, and nothing is refused when the free memory is unknown", () => {
   checkMemory(preset("L"), { task: "encode" }, wasm);
   checkMemory(preset("L"), { task: "decode", sliceSize: 1024 }, wasm);
   checkMemory(preset("L"), { task: "train", clips: 64, points: 4096 }, { ...wasm, freeBytes: () => undefined });

@@ -23,14 +23,14 @@ export const commonOptionNames: OptionNames<CommonOptions> = {
 };
 
 /**
- * Refuses work of a tokenizer that does not fit into the memory that the backend has left.
- * @throws CoordTokError `memory` with the figures and what would fit.
+ * Throws when work of a tokenizer does not fit into the memory that the backend has left.
+ * @throws CoordTokError `memory` with the figures and alternatives.
  */
 export function checkMemory(config: TokenizerConfig, work: MemoryWork, backend: LoadedBackend): void {
   refuseTooMuch(estimateMemory(config, work), work.task, backend);
 }
 
-/** {@link checkMemory} for a tokenizer of the lattice form. */
+/** Does what {@link checkMemory} does, for a tokenizer of the lattice form. */
 export function checkLatticeMemory(
   config: LatticeConfig,
   work: LatticeMemoryWork & { readonly task: "encode" | "decode" },
@@ -39,7 +39,7 @@ export function checkLatticeMemory(
   refuseTooMuch(estimateLatticeMemory(config, work), `${work.task}-lattice`, backend);
 }
 
-/** {@link checkMemory} for a generator. */
+/** Does what {@link checkMemory} does, for a generator. */
 export function checkGeneratorMemory(config: SiTConfig, work: GeneratorWork, backend: LoadedBackend): void {
   refuseTooMuch(estimateGeneratorMemory(config, work), work.task === "train" ? "train-generator" : work.task, backend);
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { CoordTokError } from "@coordtok/core";
 import { checkOutput, fileWriteError, type OverwriteOption } from "@coordtok/core/node";
 
-/** Checks before long work that a video can be written; folders of pictures are checked by the writer itself. */
+/** Checks before long work that a video can be written. Folders of pictures are checked by the writer itself. */
 export async function checkVideoOutput(path: string, options: OverwriteOption): Promise<void> {
   if (!/[\\/]$|\.png$/i.test(path)) return checkOutput(path, options);
   const there = await readdir(path).catch(() => []);
@@ -14,7 +14,7 @@ export async function checkVideoOutput(path: string, options: OverwriteOption): 
     );
 }
 
-/** Makes a folder for results and checks that none of the files to come is there already. */
+/** Creates a folder for results and checks that none of the result files exists. */
 export async function prepareFolder(path: string, files: readonly string[], options: OverwriteOption): Promise<void> {
   await mkdir(path, { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);

@@ -17,11 +17,11 @@ afterAll(() => {
 });
 
 describe("the demo without training", () => {
-  it("shows the bundled clip with its figures, and replaces what it showed before", async () => {
+  it("shows the bundled clip with its figures, and replaces its earlier results", { timeout: 240_000 }, async () => {
     const out = join(folder, "shown");
     await runStarterDemo({ out, backend: "wasm" });
     const summary = await runStarterDemo({ out, backend: "wasm" });
-    // 4 windows of 16 x 16 + 4 x 16 + 4 x 16 positions with 32 channels.
+    // 4 windows of 16 x 16 + 4 x 16 + 4 x 16 cells with 32 channels.
     expect(summary).toMatchObject({ frames: 64, tokens: 1536, floats: 49_152, bytes: 98_304, pixelsPerFloat: 64 });
     expect(summary.psnrDb).toBeGreaterThan(24.5);
     expect(readdirSync(out).sort()).toEqual(["side-by-side.mp4", "side-by-side.png", "summary.json"]);
@@ -38,28 +38,39 @@ describe("the demo without training", () => {
     expect(readdirSync(out)).toEqual(["thesis.txt"]);
   });
 
-  it("without ffmpeg it says so, shows the bundled clip and writes a GIF of all frames", async () => {
-    const nothing = join(folder, "nothing");
-    // @ffmpeg/core, which the workspace has, is not found.
-    const hide = join(folder, "hide.cjs");
-    writeFileSync(
-      hide,
-      `const Module = require("node:module"); const resolve = Module._resolveFilename;
+  it(
+    "says so when there is no ffmpeg, shows the bundled clip and writes a GIF of all frames",
+    { timeout: 240_000 },
+    async () => {
+      const nothing = join(folder, "nothing");
+      // @ffmpeg/core, which the workspace has, is hidden.
+      const hide = join(folder, "hide.cjs");
+      writeFileSync(
+        hide,
+        `const Module = require("node:module"); const resolve = Module._resolveFilename;
       Module._resolveFilename = (name, ...rest) => { if (name === "@ffmpeg/core") throw new Error("hidden"); return resolve(name, ...rest); };`,
-    );
-    const env = {
-      NODE_OPTIONS: `--require=${hide}`,
-      PATH: nothing,
-      COORDTOK_CACHE: nothing,
-      FFMPEG_PATH: undefined,
-      FFMPEG_BIN: undefined,
-    };
-    const args = ["demo", "film.mp4", "--out", "bare", "--backend", "wasm"];
-    const { code, stderr, stdout } = await runCli(args, { cwd: folder, env });
-    expect([code, stderr]).toEqual([0, expect.stringContaining('There is no ffmpeg here: "film.mp4" cannot be read')]);
-    expect(stdout).toContain("bee.mp4");
-    expect(readdirSync(join(folder, "bare")).sort()).toEqual(["side-by-side.gif", "side-by-side.png", "summary.json"]);
-    const info = await probe(join(folder, "bare", "side-by-side.gif"));
-    expect(info).toMatchObject({ codec: "gif", frameCount: 64 });
-  });
+      );
+      const env = {
+        NODE_OPTIONS: `--require=${hide}`,
+        PATH: nothing,
+        COORDTOK_CACHE: nothing,
+        FFMPEG_PATH: undefined,
+        FFMPEG_BIN: undefined,
+      };
+      const args = ["demo", "film.mp4", "--out", "bare", "--backend", "wasm"];
+      const { code, stderr, stdout } = await runCli(args, { cwd: folder, env });
+      expect([code, stderr]).toEqual([
+        0,
+        expect.stringContaining('There is no ffmpeg here: "film.mp4" cannot be read'),
+      ]);
+      expect(stdout).toContain("bee.mp4");
+      expect(readdirSync(join(folder, "bare")).sort()).toEqual([
+        "side-by-side.gif",
+        "side-by-side.png",
+        "summary.json",
+      ]);
+      const info = await probe(join(folder, "bare", "side-by-side.gif"));
+      expect(info).toMatchObject({ codec: "gif", frameCount: 64 });
+    },
+  );
 });

@@ -32,39 +32,39 @@ const bundled = { file: "../demo/bee.jpg", name: "bee.mp4 (CC0 1.0, bundled)", f
 
 /** Options of {@link runStarterDemo}. */
 export interface StarterDemoOptions extends CommonOptions {
-  /** The user's own video instead of the bundled clip. */
+  /** A video to use instead of the bundled clip. */
   readonly video?: string | undefined;
-  /** The folder for everything (default `demo-out`). */
+  /** The folder for the results (default `demo-out`). */
   readonly out?: string | undefined;
 }
 
 const starterDemoOptionNames: OptionNames<StarterDemoOptions> = { ...commonOptionNames, video: true, out: true };
 
-/** What `summary.json` of the demo says. */
+/** The content of `summary.json` of the demo. */
 export interface StarterDemoSummary {
-  /** What was shown. */
+  /** The name of the clip. */
   readonly source: string;
-  /** How many frames of 128 x 128 it has. */
+  /** Number of frames, of 128 x 128 pixels. */
   readonly frames: number;
   /** PSNR of the reconstruction in dB. */
   readonly psnrDb: number;
-  /** Positions of the planes of all windows. */
+  /** Number of cells of the planes of all windows. */
   readonly tokens: number;
-  /** Numbers in them. */
+  /** Number of values in them. */
   readonly floats: number;
-  /** Bytes of these numbers in half precision. */
+  /** Size of these values in half precision, in bytes. */
   readonly bytes: number;
-  /** Values of the pixels for each number. */
+  /** Pixel values per value of the planes. */
   readonly pixelsPerFloat: number;
-  /** How long encoding and decoding took. */
+  /** The time that encoding and decoding took, in seconds. */
   readonly codingSeconds: number;
-  /** How long all of it took. */
+  /** The time of the whole demo, in seconds. */
   readonly seconds: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
-  /** The paths of what was written. */
+  /** The paths of the files that were written. */
   readonly files: {
-    /** Original, reconstruction and planes side by side: a video, or a GIF where there is no ffmpeg. */
+    /** Original, reconstruction and planes side by side: a video, or a GIF when there is no ffmpeg. */
     readonly sideBySide: string;
     /** One frame of it. */
     readonly picture: string;
@@ -73,9 +73,10 @@ export interface StarterDemoSummary {
 }
 
 /**
- * Shows what the starter makes of a clip of 64 frames, without any training. Without ffmpeg it takes the bundled clip and writes a GIF
- * through code of its own.
- * @throws CoordTokError `aborted`, `file-exists` for a folder that holds anything that no demo made, and for a video that cannot be used.
+ * Shows the starter's reconstruction of a clip of 64 frames, without training. Without ffmpeg it uses the bundled clip and writes a
+ * GIF with its own encoder.
+ * @throws CoordTokError `aborted`, `file-exists` for a folder that holds anything that no demo made, and for a video that cannot be
+ *   used.
  */
 export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<StarterDemoSummary> {
   checkOptions(options, starterDemoOptionNames, "runStarterDemo");
@@ -126,7 +127,7 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
   return summary;
 }
 
-/** Whether there is an ffmpeg; one that was named has to be there. */
+/** Whether an ffmpeg exists; one that was named must exist. */
 async function lookForFfmpeg(options: StarterDemoOptions): Promise<boolean> {
   try {
     await findFfmpeg(pickOptions(options, ffmpegOptionNames));
@@ -136,7 +137,7 @@ async function lookForFfmpeg(options: StarterDemoOptions): Promise<boolean> {
     const instead =
       options.video === undefined ? "" : `"${options.video}" cannot be read; the bundled clip is shown and `;
     options.onWarning?.(
-      `There is no ffmpeg here: ${instead}a GIF takes the place of the video. "coordtok setup" installs ffmpeg.`,
+      `There is no ffmpeg here: ${instead}a GIF replaces the video. "coordtok setup" installs ffmpeg.`,
     );
     return false;
   }
@@ -144,7 +145,7 @@ async function lookForFfmpeg(options: StarterDemoOptions): Promise<boolean> {
 
 const ownNames = new Set(["side-by-side.mp4", "side-by-side.gif", "side-by-side.png", "summary.json"]);
 
-/** Files of an earlier demo are replaced; in a folder with anything else nothing is written. */
+/** Throws when a folder holds anything but files of an earlier demo, which are replaced. */
 async function refuseForeignFolder(out: string): Promise<void> {
   if (!existsSync(out)) return;
   const names = await readdir(out).catch(() => [basename(out)]);
@@ -179,7 +180,7 @@ async function readDemoClip(options: StarterDemoOptions, hasFfmpeg: boolean): Pr
   return { clip, name: source.name ?? options.video, fps: source.fps };
 }
 
-/** The frames of a picture that shows them row by row. */
+/** Cuts a picture that shows frames row by row into its frames. */
 function clipOfSheet(sheet: { readonly width: number; readonly data: Uint8Array }, columns: number): RgbClip {
   const { frames, height, width } = clipSize;
   const data = new Uint8Array(frames * height * width * 3);

@@ -4,13 +4,13 @@ import { describe, expect, it } from "vitest";
 import { byteFromModelRange, bytesFromModelRange, modelRangeOfBytes, rgbFromClip } from "./clip.js";
 
 describe("bytesFromModelRange", () => {
-  it("gives for each value what byteFromModelRange gives, beyond the range too", () => {
+  it("agrees with byteFromModelRange for each value, even beyond the range", () => {
     const values = Float32Array.of(...modelRangeOfBytes, -1, 1, -1.001, 1.5, -3e38, 3e38, 0, -0, 1e-20);
     expect([...bytesFromModelRange(values)]).toEqual([...values].map(byteFromModelRange));
     expect([...bytesFromModelRange(modelRangeOfBytes)]).toEqual(Array.from({ length: 256 }, (_, byte) => byte));
   });
 
-  it.each([NaN, Infinity, -Infinity])("refuses %d, which is no colour", (value) => {
+  it.each([NaN, Infinity, -Infinity])("refuses %d", (value) => {
     for (const at of [0, 4, 8]) {
       const values = new Float32Array(9);
       values[at] = value;

@@ -1,11 +1,11 @@
 import { slice, tensor, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
 
-/** B clips of T frames as a tensor: what the encoder takes and the decoder gives. */
+/** A batch of B clips of T frames as a tensor: the input of the encoder and the output of the decoder. */
 export interface Clip {
   /** float32 `[B, T, H, W, 3]`, RGB in [-1, 1]. */
   readonly frames: Tensor5D;
-  /** How many of the T frames of each of the B clips are real, 1 to T; what follows is padding whose values mean nothing. */
+  /** The number of real frames of each of the B clips, 1 to T; the remaining frames are padding whose values mean nothing. */
   readonly validFrames: readonly number[];
 }
 
@@ -21,7 +21,7 @@ export interface Rectangle {
   readonly width: number;
 }
 
-/** One frame as bytes: RGB, row by row, `height * width * 3` values of 0 to 255. */
+/** One frame as bytes: RGB, row by row, `height * width * 3` values from 0 to 255. */
 export interface RgbFrame {
   /** Columns of pixels. */
   readonly width: number;
@@ -29,13 +29,13 @@ export interface RgbFrame {
   readonly height: number;
   /** RGB, row by row. */
   readonly data: Uint8Array;
-  /** When the frame is shown, in seconds from the start of its file, or of its index at the nominal rate where the file does not say. */
+  /** When the frame is shown, in seconds from the start of its file; its index over the nominal rate if the file does not say. */
   readonly timestampSeconds: number;
 }
 
-/** One clip as bytes, off the tensor library: how clips wait in memory for training. */
+/** One clip as bytes outside the tensor library, the form in which clips wait in memory for training. */
 export interface RgbClip {
-  /** `[frameCount, height, width, 3]` values of 0 to 255. */
+  /** `[frameCount, height, width, 3]` values from 0 to 255. */
   readonly data: Uint8Array;
   /** T, at least 1. */
   readonly frameCount: number;
@@ -46,21 +46,21 @@ export interface RgbClip {
 }
 
 /**
- * Bytes to model range as the official data set does it: fp32(u / 255), then twice that minus one in fp32.
+ * Maps a byte to the model range as the official data set does: `u / 255`, doubled, minus one, each step rounded to float32.
  * Source: `docs/spec.md#value-ranges`.
  */
 export function modelRangeFromByte(byte: number): number {
   return Math.fround(Math.fround(Math.fround(byte / 255) * 2) - 1);
 }
 
-/** `modelRangeFromByte` of all 256 bytes. */
+/** {@link modelRangeFromByte} of all 256 bytes. */
 export const modelRangeOfBytes: Float32Array = Float32Array.from({ length: 256 }, (_, byte) =>
   modelRangeFromByte(byte),
 );
 
 /**
- * Model range to bytes: clamped to [-1, 1] and rounded to the nearest of 256 levels, the rounding that brings every byte back.
- * (The official sampler truncates, which lowers the values 1 to 63 by one; see `docs/parity.md`.)
+ * Maps a value of the model range to a byte: clamped to [-1, 1] and rounded to the nearest of 256 levels, so that every byte survives
+ * the round trip. (The official sampler truncates, which lowers the values 1 to 63 by one; see `docs/parity.md`.)
  */
 export function byteFromModelRange(value: number): number {
   const byte = Math.round((value + 1) * 127.5);
@@ -68,11 +68,11 @@ export function byteFromModelRange(value: number): number {
 }
 
 /**
- * {@link byteFromModelRange} of many values.
- * @throws CoordTokError `not-finite` for values that are not: they come from damaged weights or planes, and are no picture.
+ * Applies {@link byteFromModelRange} to many values.
+ * @throws CoordTokError `not-finite` for values that are not finite: they come from damaged weights or planes.
  */
 export function bytesFromModelRange(values: Float32Array): Uint8Array {
-  // A loop: `Uint8Array.from` takes forty times as long.
+  // `Uint8Array.from` takes forty times as long as this loop.
   const bytes = new Uint8Array(values.length);
   let zero = 0;
   for (let i = 0; i < bytes.length; i++) {
@@ -83,15 +83,15 @@ export function bytesFromModelRange(values: Float32Array): Uint8Array {
   if (zero === 0) return bytes;
   throw new CoordTokError(
     "not-finite",
-    "The decoded frames are not finite: the checkpoint is damaged, or its training has diverged; take another one.",
+    "The decoded frames are not finite: the checkpoint is damaged, or its training diverged; use another one.",
   );
 }
 
 /**
- * A batch of clips of equal size as one tensor.
- * @param clips at least one; all with the same frame size. Shorter ones are filled up to the longest by repeating their last frame.
+ * Batches clips of equal frame size into one tensor.
+ * @param clips at least one, all with the same frame size. Shorter ones are padded to the longest by repeating their last frame.
  * @returns a clip `[B, T, H, W, 3]` in [-1, 1], owned by the caller.
- * @throws CoordTokError `shape` when sizes differ or a clip has no frame.
+ * @throws CoordTokError `input` for no clips, `shape` if sizes differ or a clip has no frame.
  */
 export function clipFromRgb(clips: readonly RgbClip[]): Clip {
   const first = clips[0];
@@ -120,7 +120,7 @@ export function clipFromRgb(clips: readonly RgbClip[]): Clip {
 }
 
 /**
- * One clip of a batch as bytes, without its padding.
+ * Converts one clip of a batch to bytes, without its padding.
  * @param index which clip of the batch, 0 to B-1 (default 0).
  * @throws CoordTokError `input` for an index outside the batch, `not-finite` for frames that are not finite.
  */
@@ -137,7 +137,10 @@ export async function rgbFromClip(clip: Clip, index = 0): Promise<RgbClip> {
   }
 }
 
-/** Throws `shape` unless the byte count of a clip is that of its stated size. */
+/**
+ * Throws unless a clip has at least one frame and as many bytes as its size says.
+ * @throws CoordTokError `shape`.
+ */
 export function checkRgbClip(clip: RgbClip): void {
   const expected = clip.frameCount * clip.height * clip.width * 3;
   if (!(clip.frameCount >= 1) || clip.data.length !== expected)

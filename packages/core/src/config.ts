@@ -1,9 +1,9 @@
 import { CoordTokError } from "./errors.js";
 
-/** Plain data as it stands in JSON. */
+/** Plain data that JSON can represent. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
-/** The one of `names` that is nearest to `name` by edit distance, when it is near enough to be a slip. */
+/** Returns the entry of `names` nearest to `name` by edit distance, if it is near enough for a typo; otherwise `undefined`. */
 export function nearestName(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
@@ -28,15 +28,15 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** `; did you mean "x"?` or the list of what is known, to end a message about an unknown name with. */
+/** Returns the end of a message about an unknown name: `; did you mean "x"?`, or the list of known names. */
 export function suggest(name: string, names: readonly string[]): string {
   const nearest = nearestName(name, names);
   return nearest === undefined ? `; known are ${names.join(", ")}` : `; did you mean "${nearest}"?`;
 }
 
 /**
- * Throws when a record has an unknown key.
- * @param where what messages call the record.
+ * Throws if a record has an unknown key.
+ * @param where the name of the record in messages.
  * @throws CoordTokError `config` naming the nearest known key.
  */
 export function checkKnownKeys(record: object, known: readonly string[], where: string): void {
@@ -46,12 +46,12 @@ export function checkKnownKeys(record: object, known: readonly string[], where: 
 }
 
 /**
- * A group of named values in a configuration.
- * @param where what messages call the group.
- * @param known the names that it may have.
- * @param renamed names that earlier versions stored, and what they are called now.
- * @returns a copy under the names of today.
- * @throws CoordTokError `config` when it is no group or has an unknown name.
+ * Checks a group of named values in a configuration.
+ * @param where the name of the group in messages.
+ * @param known the names it may contain.
+ * @param renamed the names that earlier versions stored, mapped to their present names.
+ * @returns a copy under the present names.
+ * @throws CoordTokError `config` if it is not a group or has an unknown name.
  */
 export function checkGroup(
   value: unknown,
@@ -74,7 +74,27 @@ export function checkGroup(
   return group;
 }
 
-/** A whole number of at least `minimum` or an error that names it. */
+/**
+ * Returns a copy of settings with some of them replaced. A value of `undefined` keeps the setting.
+ * @param changes the new values; keys that `settings` lacks are refused.
+ * @param where what messages call the settings (default `the settings`).
+ * @throws CoordTokError `config` naming the nearest known key.
+ */
+export function withChanges<Settings extends object>(
+  settings: Settings,
+  changes: { readonly [Name in keyof Settings]?: Settings[Name] | undefined } | undefined,
+  where = "the settings",
+): Settings {
+  if (changes === undefined) return settings;
+  checkKnownKeys(changes, Object.keys(settings), where);
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  return { ...settings, ...(Object.fromEntries(given) as Partial<Settings>) };
+}
+
+/**
+ * Returns a value if it is a whole number of at least `minimum`.
+ * @throws CoordTokError `config`, naming the value.
+ */
 export function checkInteger(value: unknown, name: string, minimum: number): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < minimum)
     throw new CoordTokError(
@@ -84,7 +104,10 @@ export function checkInteger(value: unknown, name: string, minimum: number): num
   return value;
 }
 
-/** A number within [minimum, maximum] or an error that names it. */
+/**
+ * Returns a value if it is a number within [minimum, maximum].
+ * @throws CoordTokError `config`, naming the value.
+ */
 export function checkNumber(value: unknown, name: string, minimum: number, maximum: number = Infinity): number {
   if (typeof value !== "number" || !(value >= minimum && value <= maximum))
     throw new CoordTokError(
@@ -94,7 +117,10 @@ export function checkNumber(value: unknown, name: string, minimum: number, maxim
   return value;
 }
 
-/** One of a list of words or an error that names it. */
+/**
+ * Returns a value if it is one of a list of strings.
+ * @throws CoordTokError `config`, naming the value.
+ */
 export function checkChoice<T extends string>(value: unknown, name: string, choices: readonly T[]): T {
   if (typeof value === "string" && (choices as readonly string[]).includes(value)) return value as T;
   throw new CoordTokError(
@@ -104,8 +130,8 @@ export function checkChoice<T extends string>(value: unknown, name: string, choi
 }
 
 /**
- * A copy of a configuration with single values replaced, as `--set path=value` asks for.
- * @param assignments texts such as `decoder.layers=4`; the value is read as JSON, and as text where it is none.
+ * Copies a configuration and replaces single values in the copy.
+ * @param assignments strings such as `decoder.layers=4`; a value that is not valid JSON is taken as a string.
  * @throws CoordTokError `config` for a path that the configuration does not have, or a value of another type.
  */
 export function withOverrides<T extends object>(config: T, assignments: readonly string[]): T {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CoordTokError, isCoordTokError, messageOf } from "./errors.js";
 
 describe("CoordTokError", () => {
-  it("without options has its sentence as message", () => {
+  it("without options has its sentence as its message", () => {
     const error = new CoordTokError("input", "Expected a clip, got none.");
     expect([error.message, error.sentence, error.options]).toEqual([error.sentence, error.message, {}]);
     expect(isCoordTokError(error) && messageOf(error)).toBe("Expected a clip, got none.");

@@ -1,4 +1,4 @@
-/** What went wrong, in one word that programs can test. */
+/** The cause of an error, for programs to test. */
 export type ErrorCode =
   | "aborted"
   | "backend"
@@ -22,17 +22,17 @@ export type ErrorCode =
 const marker = Symbol.for("coordtok.error");
 
 /**
- * Options that an error's sentence speaks of, by their names: each with the value to set, or `undefined` where it is only named.
+ * The options that an error's sentence refers to, by name: each with the value to set, or `undefined` if it is only named.
  * `{ overwrite: true }` goes with "allow overwriting".
  */
 export type NamedOptions = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** A function by its name, and its first arguments: `["convertFile", "a.pth", "a.safetensors"]`. */
+/** A function's name followed by its first arguments: `["convertFile", "a.pth", "a.safetensors"]`. */
 export type Remedy = readonly [name: string, ...args: readonly string[]];
 
 /**
- * The one error class of the project. Its message is one sentence that says what was expected, what came and what to do, and names the
- * options that do it; it is meant to be shown to a person without a stack trace. Any other error class is a bug.
+ * The only error class of the project. Its message is one sentence that says what was expected, what came and what to do, and names the
+ * options that do it; it is meant to be shown to a person without a stack trace. Any other error is a bug.
  */
 export class CoordTokError extends Error {
   /** The name of the class, as stack traces show it. */
@@ -41,14 +41,14 @@ export class CoordTokError extends Error {
   readonly code: ErrorCode;
   /** The message without its options. */
   readonly sentence: string;
-  /** The options that the sentence speaks of; those of the remedy where there is one. */
+  /** The options that the sentence refers to; if there is a remedy, the options to call it with. */
   readonly options: NamedOptions;
   /** The function that does what the sentence advises, with its first arguments. */
   readonly remedy: Remedy | undefined;
-  /** More lines that help to find the cause (the tail of a program's output, a path), never needed to understand the message. */
+  /** Additional lines that help to find the cause, such as the tail of a program's output; never needed to understand the message. */
   readonly details: readonly string[];
 
-  /** @param sentence what happened and what to do, in words; `more` says with which options or which function. */
+  /** @param sentence what happened and what to do, in words; `more` names the options or the function that do it. */
   constructor(
     code: ErrorCode,
     sentence: string,
@@ -69,7 +69,7 @@ export class CoordTokError extends Error {
     Object.defineProperty(this, marker, { value: true });
   }
 
-  /** The message with its options and its remedy written in another way, such as a command line; for an empty text the sentence alone. */
+  /** Returns the message with its options and remedy written as `how`, such as a command line; the sentence alone if `how` is empty. */
   messageWith(how: string): string {
     return withHow(this.sentence, how);
   }
@@ -90,23 +90,23 @@ function optionsText(options: NamedOptions): string {
   return texts.length === 0 ? "" : `option${texts.length === 1 ? "" : "s"} ${texts.join(", ")}`;
 }
 
-/** A sentence that says in brackets before its full stop how to do what it advises. */
+/** Inserts `how` in parentheses before the full stop of a sentence. */
 function withHow(sentence: string, how: string): string {
   if (how === "") return sentence;
   return sentence.endsWith(".") ? `${sentence.slice(0, -1)} (${how}).` : `${sentence} (${how})`;
 }
 
-/** Whether a value is a {@link CoordTokError}, also when it comes from another installed copy of this package. */
+/** Tells whether a value is a {@link CoordTokError}, even one from another installed copy of this package. */
 export function isCoordTokError(value: unknown): value is CoordTokError {
   return typeof value === "object" && value !== null && marker in value;
 }
 
-/** Throws a `CoordTokError` with code `aborted` once the signal has been aborted; does nothing otherwise. */
+/** Throws a `CoordTokError` with code `aborted` if the signal is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new CoordTokError("aborted", "Stopped on request.", { cause: signal.reason });
 }
 
-/** The message of a thrown value. */
+/** Returns the message of a thrown value. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -40,7 +40,7 @@ export {
 } from "./checkpoint/checkpoint.js";
 export { assignStrict, nestTensors, type AssignOptions, type ExpectedShapes } from "./checkpoint/assign.js";
 
-// Safetensors files, and what reads tensors from a file of any format.
+// Safetensors files, and the interface of tensor files of any format.
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors-read.js";
 export {
   bytesPerElement,
@@ -58,10 +58,10 @@ export {
 export { renamedTensors, type TensorFacts, type TensorFile, type TensorType } from "./checkpoint/tensor-file.js";
 export { checkRange, rangeSource, sourceName, type RangeSource } from "./checkpoint/range-source.js";
 
-// Numbers that must be finite.
+// Checks that numbers are finite.
 export { areFinite, checkFiniteWeights } from "./checkpoint/finite.js";
 
-// Numbers in fewer bits.
+// Weights stored in fewer bits.
 export { floatFromHalf } from "./checkpoint/half.js";
 export { floatWeights, int8Weights } from "./checkpoint/int8.js";
 export { floatsOf, readFloats } from "./checkpoint/numbers.js";
@@ -81,7 +81,7 @@ export {
 export { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "./options.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";
 
-// Errors, and calls that take long.
+// Errors and long calls.
 export {
   CoordTokError,
   isCoordTokError,
@@ -96,5 +96,5 @@ export { macrotask, type LongCallOptions, type Notices, type OnProgress, type Pr
 // Randomness from a seed.
 export { Random, type RandomState } from "./random.js";
 
-// What training takes as a perceptual loss.
+// The interface of a perceptual loss.
 export type { PerceptualLoss } from "./perceptual.js";

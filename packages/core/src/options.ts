@@ -2,13 +2,13 @@ import { suggest } from "./config.js";
 import { CoordTokError } from "./errors.js";
 import type { LongCallOptions } from "./progress.js";
 
-/** The names of all options of a type. The compiler refuses a table that lacks one or has another one. */
+/** The names of all options of a type. The compiler rejects a table that lacks a name or has an extra one. */
 export type OptionNames<Options> = Readonly<Record<Options extends unknown ? keyof Options : never, true>>;
 
-/** The options that every long call has. */
+/** The names of the options of every long call. */
 export const longCallOptionNames: OptionNames<LongCallOptions> = { signal: true, onProgress: true };
 
-/** Only the options of a table, for a function that has no others. */
+/** Returns only the options named in a table, to pass on to a function that has no others. */
 export function pickOptions<Options extends object, Name extends keyof Options>(
   options: Options,
   names: Readonly<Record<Name, true>>,
@@ -18,8 +18,8 @@ export function pickOptions<Options extends object, Name extends keyof Options>(
 }
 
 /**
- * Refuses options that a function does not have. The compiler does so in TypeScript; this does it for JavaScript, and for objects that
- * were put together elsewhere.
+ * Throws if options have a name that a function does not know. The compiler does so in TypeScript; this covers JavaScript, and objects
+ * built elsewhere.
  * @param known the names of the function's options.
  * @param caller the name of the function, for the message.
  * @throws CoordTokError `config` naming the nearest known option.

@@ -1,12 +1,12 @@
-/** One step of a long call. Libraries emit these; only front ends draw them. */
+/** The progress of a long call. Libraries emit these events; only front ends draw them. */
 export interface ProgressEvent {
-  /** What is being done, a short phrase such as `decode` or `download TensorFlow`. */
+  /** The present task, a short phrase such as `decode` or `download TensorFlow`. */
   readonly task: string;
-  /** How much is done, in `unit`s, from 0. */
+  /** The work done, in `unit`s, from 0. */
   readonly done: number;
-  /** How much there is to do, in `unit`s; absent when unknown. */
+  /** The work in all, in `unit`s; absent if unknown. */
   readonly total?: number;
-  /** What is counted: `frames`, `patches`, `bytes`, `steps`. */
+  /** The things counted, such as `frames`, `patches`, `bytes` or `steps`. */
   readonly unit: string;
   /** Figures worth showing beside the bar, such as `loss 0.0123`. */
   readonly detail?: string;
@@ -15,7 +15,7 @@ export interface ProgressEvent {
 /** Receives the progress of a long call. It must not throw. */
 export type OnProgress = (event: ProgressEvent) => void;
 
-/** The two options of every long call. */
+/** The options that every long call has. */
 export interface LongCallOptions {
   /** Stops the call; it then throws a `CoordTokError` with code `aborted` and leaves nothing half-written. */
   readonly signal?: AbortSignal | undefined;
@@ -23,15 +23,15 @@ export interface LongCallOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** The callbacks of a long call for people. */
+/** Callbacks for messages to people. */
 export interface Notices {
-  /** Called with what may be wrong, one sentence each. */
+  /** Called with each warning, one sentence. */
   readonly onWarning?: ((sentence: string) => void) | undefined;
-  /** Called with what is worth knowing, one line each. */
+  /** Called with each note, one line. */
   readonly onNote?: ((line: string) => void) | undefined;
 }
 
-/** Lets the event loop run once, so that signals and timers are served during a long computation. */
+/** Resolves after one turn of the event loop, so that signals and timers are served during a long computation. */
 export function macrotask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -3,23 +3,26 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { CoordTokError } from "./errors.js";
 
-/** Everything a {@link Random} needs to continue: 4 words of the generator. JSON-safe. */
+/** The state of a {@link Random}: the 4 words of its generator. It can be stored as JSON. */
 export type RandomState = readonly number[];
 
 /**
- * Seeded randomness that does not depend on the backend: the same seed gives the same numbers everywhere, and the state can be
- * saved and restored. The generator is xoroshiro128+ of the package pure-rand.
+ * A seeded random number generator that does not depend on the backend: the same seed gives the same numbers everywhere, and the state
+ * can be saved and restored. It uses xoroshiro128+ from the package pure-rand.
  */
 export class Random {
   #generator: ReturnType<typeof xoroshiro128plus>;
 
-  /** @param seed a safe integer or the state of another generator. */
+  /**
+   * @param seed a safe integer, or the state of another generator.
+   * @throws CoordTokError `input` for anything else.
+   */
   constructor(seed: number | RandomState) {
     if (typeof seed === "number") {
       if (!Number.isSafeInteger(seed))
         throw new CoordTokError("input", `Expected a whole number as seed, got ${String(seed)}.`);
       this.#generator = xoroshiro128plus(seed ^ Math.trunc(seed / 2 ** 32));
-      // Neighbouring seeds start with similar states; 64 steps part them.
+      // Neighbouring seeds start with similar states; 64 steps make them diverge.
       for (let i = 0; i < 64; i++) this.#generator.next();
     } else {
       if (seed.length !== 4 || seed.every((word) => word === 0) || !seed.every((word) => Number.isInteger(word)))
@@ -36,24 +39,27 @@ export class Random {
     return [...this.#generator.getState()];
   }
 
-  /** A generator of its own that is derived from this one; this one moves on by two draws. */
+  /** Returns a new generator seeded by two draws from this one. */
   fork(): Random {
     return new Random((this.#generator.next() >>> 0) * 2 ** 20 + (this.#generator.next() >>> 12));
   }
 
-  /** A number in [0, 1) with 32 random bits. */
+  /** Draws a number in [0, 1) with 32 random bits. */
   uniform(): number {
     return (this.#generator.next() >>> 0) / 2 ** 32;
   }
 
-  /** A whole number of 0 to count-1, each equally likely. */
+  /**
+   * Draws an integer from 0 to count-1, each equally likely.
+   * @throws CoordTokError `input` for a count below 1.
+   */
   integer(count: number): number {
     if (!(Number.isSafeInteger(count) && count >= 1))
       throw new CoordTokError("input", `Expected a count of at least 1 to draw from, got ${count}.`);
     return uniformInt(this.#generator, 0, count - 1);
   }
 
-  /** The numbers 0 to count-1 in random order (Fisher and Yates). */
+  /** Returns the numbers 0 to count-1 in random order (Fisher-Yates shuffle). */
   permutation(count: number): Int32Array {
     const order = Int32Array.from({ length: count }, (_, i) => i);
     for (let i = count - 1; i > 0; i--) {
@@ -65,7 +71,7 @@ export class Random {
     return order;
   }
 
-  /** Independent standard normal numbers (Box and Muller). */
+  /** Draws independent standard normal numbers (Box-Muller transform). */
   normals(count: number): Float32Array {
     const out = new Float32Array(count);
     for (let i = 0; i < count; i += 2) {
@@ -77,14 +83,14 @@ export class Random {
     return out;
   }
 
-  /** A float32 tensor of normal numbers with mean 0 and the given standard deviation (default 1). */
+  /** Returns a float32 tensor of normal numbers with mean 0 and the given standard deviation (default 1). */
   normalTensor<R extends Rank>(shape: ShapeMap[R], deviation = 1): Tensor<R> {
     const values = this.normals(shape.reduce((product, dim) => product * dim, 1));
     if (deviation !== 1) for (let i = 0; i < values.length; i++) values[i] = values[i]! * deviation;
     return tensor<R>(values, shape, "float32");
   }
 
-  /** A float32 tensor of numbers uniform in [low, high). */
+  /** Returns a float32 tensor of numbers uniform in [low, high). */
   uniformTensor<R extends Rank>(shape: ShapeMap[R], low: number, high: number): Tensor<R> {
     const values = new Float32Array(shape.reduce((product, dim) => product * dim, 1));
     for (let i = 0; i < values.length; i++) values[i] = low + (high - low) * this.uniform();

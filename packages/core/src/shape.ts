@@ -1,15 +1,15 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
 
-/** A shape as text, `[2, 128, 8]`; `?` stands for any size. */
+/** Formats a shape, such as `[2, 128, 8]`; `?` stands for any size. */
 export function formatShape(shape: readonly (number | undefined)[]): string {
   return `[${shape.map((dim) => dim ?? "?").join(", ")}]`;
 }
 
 /**
  * Throws unless a tensor has the expected shape.
- * @param expected sizes; `undefined` allows any.
- * @param what what the tensor is, to begin the message with.
+ * @param expected the sizes; `undefined` allows any.
+ * @param what the name of the tensor in the message.
  * @throws CoordTokError `shape`.
  */
 export function checkShape(tensor: Tensor, expected: readonly (number | undefined)[], what: string): void {
@@ -24,8 +24,8 @@ export function checkShape(tensor: Tensor, expected: readonly (number | undefine
 }
 
 /**
- * Throws unless one number divides another, naming both.
- * @throws CoordTokError `config`.
+ * Throws unless `divisor` divides `total`.
+ * @throws CoordTokError `config`, naming both.
  */
 export function checkDivides(divisor: number, divisorName: string, total: number, totalName: string): void {
   if (total % divisor !== 0)

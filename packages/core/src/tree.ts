@@ -2,8 +2,8 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
 
 /**
- * A leaf, or a list or record of trees; an absent branch is `undefined`. The type of a record of known names is a type alias, as that
- * of all parameters is here: TypeScript does not accept an interface where any name may occur.
+ * A leaf, or a list or record of trees; an absent branch is `undefined`. Types of parameters are type aliases, not interfaces, since
+ * TypeScript does not accept an interface where any name may occur.
  */
 export type Tree<Leaf> = Leaf | undefined | readonly Tree<Leaf>[] | { readonly [name: string]: Tree<Leaf> };
 
@@ -14,7 +14,7 @@ function isTensor(tree: object): tree is Tensor {
   return "dataId" in tree;
 }
 
-/** @throws CoordTokError `shape` for anything but a list or record, which only a caller without types can give. */
+/** @throws CoordTokError `shape` for anything but a list or record, which only an untyped caller can pass. */
 function branches(tree: Exclude<TensorTree, Tensor>): [string, TensorTree][] {
   if (tree === undefined) return [];
   if (typeof tree !== "object")
@@ -22,18 +22,18 @@ function branches(tree: Exclude<TensorTree, Tensor>): [string, TensorTree][] {
   return Object.entries(tree);
 }
 
-/** The leaves of a tree in the order of its keys, with their paths (`decoder.blocks.0.attention.query.kernel`). */
+/** Returns the leaves of a tree in the order of its keys, with their paths (`decoder.blocks.0.attention.query.kernel`). */
 export function treeEntries(tree: TensorTree, path = ""): [path: string, leaf: Tensor][] {
   if (typeof tree === "object" && isTensor(tree)) return [[path, tree]];
   return branches(tree).flatMap(([name, child]) => treeEntries(child, path === "" ? name : `${path}.${name}`));
 }
 
-/** The leaves of a tree in the order of its keys. */
+/** Returns the leaves of a tree in the order of its keys. */
 export function treeLeaves(tree: TensorTree): Tensor[] {
   return treeEntries(tree).map(([, leaf]) => leaf);
 }
 
-/** A tree of the same form with each leaf replaced. */
+/** Returns a tree of the same structure with each leaf replaced. */
 export function treeMap<T extends TensorTree>(tree: T, replace: (leaf: Tensor, path: string) => Tensor): T {
   const visit = (node: TensorTree, path: string): TensorTree => {
     if (node === undefined) return undefined;
@@ -48,8 +48,8 @@ export function treeMap<T extends TensorTree>(tree: T, replace: (leaf: Tensor, p
 }
 
 /**
- * A tree of the form of `like` with the given leaves, in the order of `treeLeaves(like)`.
- * @throws CoordTokError `shape` when there are more or fewer leaves than the form has.
+ * Returns a tree with the structure of `like` and the given leaves, in the order of `treeLeaves(like)`.
+ * @throws CoordTokError `shape` for a wrong number of leaves.
  */
 export function treeFromLeaves<T extends TensorTree>(like: T, leaves: readonly Tensor[]): T {
   const expected = treeLeaves(like).length;
@@ -64,7 +64,7 @@ export function disposeTree(tree: TensorTree): void {
   for (const leaf of treeLeaves(tree)) leaf.dispose();
 }
 
-/** How many numbers a tree holds. */
+/** Returns the number of elements of all leaves of a tree. */
 export function treeSize(tree: TensorTree): number {
   return treeLeaves(tree).reduce((sum, leaf) => sum + leaf.size, 0);
 }

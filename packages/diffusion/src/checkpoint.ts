@@ -18,10 +18,10 @@ import { checkConfig, type SiTConfig } from "./config.js";
 import { paramShapes, type SiTParams } from "./model/params.js";
 import { checkFlow, type Flow } from "./flow/prediction.js";
 
-/** The kind of a checkpoint of a generator. */
+/** The kind recorded in a checkpoint of a generator. */
 export const checkpointKind = "diffusion";
 
-/** Everything that fixes a generator but its weights. Plain data, the configuration of its checkpoint. */
+/** Everything that fixes a generator except its weights. It is plain data, the configuration of its checkpoint. */
 export interface GeneratorConfig {
   /** The configuration of the model. */
   readonly model: SiTConfig;
@@ -29,13 +29,13 @@ export interface GeneratorConfig {
   readonly flow: Flow;
 }
 
-/** What has to be known of the latents to make videos of samples. Plain data. */
+/** The facts about the latents that are needed to make videos of samples. Plain data. */
 export interface LatentFacts {
-  /** The statistics that latents were normalised with. */
+  /** The statistics that the latents were normalised with. */
   readonly statistics: TriplaneStats;
-  /** The names of the classes in the order of their numbers; none without classes. */
+  /** The names of the classes in the order of their numbers; empty without classes. */
   readonly classes: readonly string[];
-  /** The tokenizer whose decoder makes videos of them; a relative path starts at the folder of the checkpoint. */
+  /** The tokenizer whose decoder turns samples into videos; a relative path starts at the folder of the checkpoint. */
   readonly tokenizer?: CheckpointReference | undefined;
 }
 
@@ -55,12 +55,12 @@ export function generatorShapes({ model }: GeneratorConfig): Map<string, readonl
 
 const latentsKey = "latents";
 
-/** The texts that store what is known of the latents in the metadata of a checkpoint. */
+/** Encodes the facts about the latents as metadata of a checkpoint. */
 export function latentMetadata(latents: LatentFacts | undefined): Readonly<Record<string, string>> {
   return latents === undefined ? {} : { [latentsKey]: JSON.stringify(latents) };
 }
 
-/** What is known of the latents, out of the metadata of a checkpoint. @throws CoordTokError `checkpoint` for a damaged record. */
+/** Reads the facts about the latents from the metadata of a checkpoint. @throws CoordTokError `checkpoint` for a damaged record. */
 export function parseLatentMetadata(metadata: ReadonlyMap<string, string>): LatentFacts | undefined {
   const text = metadata.get(latentsKey);
   if (text === undefined) return undefined;
@@ -76,19 +76,19 @@ export function parseLatentMetadata(metadata: ReadonlyMap<string, string>): Late
   }
 }
 
-/** A generator out of a file; its tensors are the caller's. */
+/** A generator loaded from a file. The caller owns its tensors. */
 export interface LoadedGenerator extends GeneratorConfig {
   /** Its weights. */
   readonly params: SiTParams;
-  /** What is known of the latents it makes; absent in converted checkpoints. */
+  /** The facts about the latents that it generates; absent in converted checkpoints. */
   readonly latents: LatentFacts | undefined;
 }
 
 /** Options of {@link loadGenerator}. */
 export interface LoadGeneratorOptions extends LongCallOptions {
-  /** The moving average of the training (default), or the parameters themselves. */
+  /** Which weights to load: the moving average kept during training (default), or the parameters themselves. */
   readonly weights?: "average" | "model" | undefined;
-  /** Called with the configuration before any weight is read; what it throws ends the loading. */
+  /** Called with the configuration before any weight is read. If it throws, loading stops and the error is passed on. */
   readonly onConfig?: ((config: GeneratorConfig) => void) | undefined;
 }
 
@@ -99,8 +99,8 @@ const loadGeneratorOptionNames: OptionNames<LoadGeneratorOptions> = {
 };
 
 /**
- * Loads the weights of a generator; the rest of the file (moments, the other weights) is not read.
- * @throws CoordTokError `checkpoint` when the file is no generator or its tensors do not fit its configuration.
+ * Loads the weights of a generator. The rest of the file (optimizer moments, the other set of weights) is not read.
+ * @throws CoordTokError `checkpoint` when the file is not a generator or its tensors do not fit its configuration.
  */
 export async function loadGenerator(
   source: RangeSource | Uint8Array | Blob,
@@ -122,8 +122,8 @@ export async function loadGenerator(
 }
 
 /**
- * The bytes of a checkpoint with weights alone, for `writeAtomically` of `@coordtok/core/node`. They are stored as the `average`,
- * which is what {@link loadGenerator} reads.
+ * Encodes weights alone as the bytes of a checkpoint, for `writeAtomically` of `@coordtok/core/node`. They are stored as the
+ * `average`, which {@link loadGenerator} reads by default.
  */
 export function encodeGenerator({
   model,

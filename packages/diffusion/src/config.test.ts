@@ -18,12 +18,12 @@ describe("configuration", () => {
     expect(tokenGrid(preset("S/4"), "yt")).toEqual([8, 4]);
   });
 
-  it("drops labels by default only where there are classes", () => {
+  it("drops labels by default only when there are classes", () => {
     expect(preset("B/2").labelDropout).toBe(0);
     expect(preset("B/2", { classes: 101 }).labelDropout).toBe(0.1);
   });
 
-  it("refuses what does not fit in one sentence", () => {
+  it("refuses a configuration that does not fit with one sentence", () => {
     expect(() => preset("Q/2")).toThrow(/Unknown preset "Q\/2"/);
     expect(() => overrideConfig(preset("S/2"), ["heads=5"])).toThrow(/width to be a multiple of heads, got 384 and 5/);
     expect(() => overrideConfig(preset("S/8"), ["planes.time=12"])).toThrow(/planes.time to be a multiple of patch/);
@@ -33,7 +33,7 @@ describe("configuration", () => {
 });
 
 describeEachBackend("configuration", () => {
-  it("of a file that an earlier version wrote has the sizes of the planes under their names of today", async () => {
+  it("of a file that an earlier version wrote has the sizes of the planes under their current names", async () => {
     const { model, params } = await loadGenerator(
       await readFile(new URL("testdata/old-names.safetensors", import.meta.url)),
     );

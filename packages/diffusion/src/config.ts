@@ -1,25 +1,25 @@
 import { checkDivides, checkInteger, checkGroup, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
 import { axes, planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
 
-/** Everything that fixes the form of a SiT over triplanes. Plain data; `preset` gives examples. */
+/** Everything that fixes the form of a SiT over triplanes. It is plain data; `preset` gives examples. */
 export interface SiTConfig {
-  /** The triplanes it is made for; the patch size divides time, rows and columns. */
+  /** The triplanes that the model is made for; the patch size must divide time, rows and columns. */
   readonly planes: TriplaneShape;
-  /** Cells along each side of the square of a plane that becomes one token. */
+  /** Side of the square of cells of a plane that becomes one token. */
   readonly patch: number;
   /** Width of the transformer, a multiple of 4. */
   readonly width: number;
   /** Blocks of the transformer. */
   readonly depth: number;
-  /** Attention heads; they divide the width. */
+  /** Attention heads; must divide the width. */
   readonly heads: number;
-  /** Hidden width of the MLPs over the width, such as 4. */
+  /** Ratio of the MLPs' hidden width to the width, for example 4. */
   readonly mlpRatio: number;
-  /** Classes of the labels; 1 for data without labels. */
+  /** Number of classes; 1 for data without labels. */
   readonly classes: number;
   /** Share of the labels that training replaces by "no class", 0 to 1; guidance needs more than 0. */
   readonly labelDropout: number;
-  /** Twice the output channels, of which the second half is left out, as in official checkpoints. */
+  /** Whether the output has twice the channels, whose second half is discarded, as in official checkpoints. */
   readonly learnSigma: boolean;
 }
 
@@ -37,13 +37,13 @@ const keys: readonly string[] = [
 
 const planesKeys: readonly string[] = [...axes, "channels"];
 
-/** What earlier versions called the keys of `planes`. */
+/** Keys of `planes` whose names have changed since earlier versions. */
 const renamedPlanesKeys = { t: "time", x: "rows", y: "columns" };
 
 /**
- * Checks a configuration, from any source.
+ * Checks a configuration from any source.
  * @param value plain data, for example parsed JSON.
- * @returns the same data, typed; what earlier versions stored under another name is under its name of today.
+ * @returns the same data, typed; keys stored under an earlier name are renamed.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
  */
 export function checkConfig(value: unknown): SiTConfig {
@@ -67,41 +67,41 @@ export function checkConfig(value: unknown): SiTConfig {
   return checked;
 }
 
-/** Hidden width of the MLPs. */
+/** The hidden width of the MLPs. */
 function hiddenWidth({ width, mlpRatio }: SiTConfig): number {
   return width * mlpRatio;
 }
 
-/** Rows of the table of classes; the last one is "no class" when labels are dropped in training. */
+/** The number of rows in the table of classes; when labels are dropped in training, the last one is "no class". */
 export function classRows({ classes, labelDropout }: SiTConfig): number {
   return classes + (labelDropout > 0 ? 1 : 0);
 }
 
-/** How many tokens a plane has along its two axes. */
+/** The number of tokens along the two axes of a plane. */
 export function tokenGrid({ planes, patch }: SiTConfig, plane: PlaneName): [outer: number, inner: number] {
   const [outer, inner] = planeSize(planes, plane);
   return [outer / patch, inner / patch];
 }
 
-/** How many tokens a triplane has. 320 for 16x16 and 32x16 cells and patch size 2. */
+/** The number of tokens of a triplane: 320 for 16x16 and 32x16 cells and patch size 2. */
 export function tokensOf(config: SiTConfig): number {
   return planeNames.reduce((sum, plane) => sum + tokenGrid(config, plane).reduce((a, b) => a * b), 0);
 }
 
-/** The planes that lie along time share one table of learned positions. */
+/** The grid of the learned positions that the two planes along time share. */
 export function timePositionGrid({ planes, patch }: SiTConfig): [time: number, space: number] {
   return [planes.time / patch, Math.max(planes.rows, planes.columns) / patch];
 }
 
-/** Numbers of one token of a plane before and after the transformer. */
+/** The number of values in a token of a plane, before and after the transformer. */
 export function tokenValues({ planes, patch, learnSigma }: SiTConfig): { input: number; output: number } {
   const input = patch * patch * planes.channels;
   return { input, output: learnSigma ? 2 * input : input };
 }
 
 /**
- * Throws unless triplanes are of the model's size.
- * @throws CoordTokError `shape`.
+ * Throws unless triplanes have the model's size.
+ * @throws CoordTokError `shape` for planes of another size, or a number of times that is not the number of triplanes.
  */
 export function checkPlanes(
   { planes }: SiTConfig,
@@ -120,9 +120,9 @@ export function checkPlanes(
 }
 
 /**
- * A configuration with single values replaced.
- * @param assignments such as `depth=4` or `planes.time=16`.
- * @throws CoordTokError `config`.
+ * Returns a configuration with single values replaced.
+ * @param assignments for example `depth=4` or `planes.time=16`.
+ * @throws CoordTokError `config` for an unknown key or a value that does not fit.
  */
 export function overrideConfig(config: SiTConfig, assignments: readonly string[]): SiTConfig {
   return checkConfig(withOverrides(config, assignments));

@@ -25,7 +25,7 @@ import { odeSolverNames, tableauOf, type OdeSolverName } from "./sample/tableau.
 import { sit } from "./model/sit.js";
 import { normalLike } from "./flow/tree-math.js";
 
-/** Solvers by name: those of ODEs, and `sde-euler` and `sde-heun`, which add noise on the way. */
+/** The names of the samplers: the ODE solvers, and `sde-euler` and `sde-heun`, which add noise at each step. */
 export const samplerNames: readonly SamplerName[] = [...odeSolverNames, "sde-euler", "sde-heun"];
 
 /** One of {@link samplerNames}. */
@@ -33,21 +33,21 @@ export type SamplerName = OdeSolverName | "sde-euler" | "sde-heun";
 
 /** Options of {@link SiT.sample}. */
 export interface SampleOptions extends LongCallOptions {
-  /** How many clips (default 1). */
+  /** Number of clips (default 1). */
   readonly count?: number | undefined;
-  /** Number of the first one (default 0): clips 4 and 5 are the same whether sampled alone or with others. */
+  /** Index of the first clip (default 0): clips 4 and 5 are the same whether sampled alone or with others. */
   readonly first?: number | undefined;
-  /** Of all randomness (default 0). */
+  /** The seed of all random numbers (default 0). */
   readonly seed?: number | undefined;
   /** The class of every clip, or one class for each (default 0). */
   readonly labels?: number | readonly number[] | undefined;
-  /** Default none. */
+  /** Guidance by classes (default none). */
   readonly guidance?: GuidanceOptions | undefined;
-  /** Default `heun2`. */
+  /** The sampler (default `heun2`). */
   readonly solver?: SamplerName | undefined;
-  /** Steps of a solver with steps of one size (default 50). */
+  /** Number of steps of a solver with a fixed step size (default 50). */
   readonly steps?: number | undefined;
-  /** Clips that are computed together, at most (default 4). Solvers that choose their steps take clip by clip. */
+  /** The largest number of clips computed together (default 4). Solvers with an adaptive step size compute one clip at a time. */
   readonly batchSize?: number | undefined;
   /** Further options of an ODE solver. */
   readonly ode?: Pick<OdeOptions, "relativeTolerance" | "absoluteTolerance" | "maxSteps"> | undefined;
@@ -71,23 +71,23 @@ const sampleOptionNames: OptionNames<SampleOptions> = {
 
 /** A sampled clip. */
 export interface Sample {
-  /** Its number. */
+  /** Its index. */
   readonly index: number;
   /** Its class. */
   readonly label: number;
-  /** Its planes, B = 1, normalised; `denormalize` with the statistics of the latents, then decode. They are the caller's. */
+  /** Its planes, B = 1, normalised, owned by the caller; `denormalize` them with the statistics of the latents, then decode. */
   readonly planes: NormalizedTriplane;
 }
 
-/** A SiT with its weights in memory: the handle that most programs need. Free it with `dispose()` or `using`. */
+/** A SiT with its weights in memory, the handle that most programs need. Free it with `dispose()` or `using`. */
 export class SiT implements Disposable {
   /** The configuration of the model. */
   readonly config: SiTConfig;
-  /** The path from noise to data and what the model predicts. */
+  /** The path from noise to data and the quantity that the model predicts. */
   readonly flow: Flow;
-  /** The weights, a tree of tensors; they stay this handle's. */
+  /** The weights, a tree of tensors that the model still owns. */
   readonly params: SiTParams;
-  /** What is known of the latents that it makes. */
+  /** The facts about the latents that it generates. */
   readonly latents: LatentFacts | undefined;
 
   private constructor(config: SiTConfig, flow: Flow, params: SiTParams, latents: LatentFacts | undefined) {
@@ -97,14 +97,14 @@ export class SiT implements Disposable {
     this.latents = latents;
   }
 
-  /** A model with fresh, untrained weights of a seed. */
+  /** Creates a model with untrained weights drawn from a seed (default 0), for a flow (default {@link defaultFlow}). */
   static create(config: SiTConfig, options: { readonly seed?: number; readonly flow?: Flow } = {}): SiT {
     checkOptions(options, { seed: true, flow: true } satisfies OptionNames<typeof options>, "SiT.create");
     const { seed = 0, flow = defaultFlow } = options;
     return new SiT(checkConfig(config), checkFlow(flow), createParams(config, seed), undefined);
   }
 
-  /** A model that takes ownership of weights; they are freed with it. */
+  /** Wraps existing weights. The model takes ownership and frees them. */
   static from(
     config: SiTConfig,
     params: SiTParams,
@@ -116,16 +116,16 @@ export class SiT implements Disposable {
   }
 
   /**
-   * A model from a checkpoint file.
+   * Loads a model from a checkpoint file.
    * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
-   * @throws CoordTokError `checkpoint` when the file does not hold a generator or its tensors do not fit.
+   * @throws CoordTokError `checkpoint` when the file is not a generator or its tensors do not fit.
    */
   static async load(source: RangeSource | Uint8Array | Blob, options: LoadGeneratorOptions = {}): Promise<SiT> {
     const { model, flow, params, latents } = await loadGenerator(source, options);
     return new SiT(model, flow, params, latents);
   }
 
-  /** What the model predicts for B clips of given classes, under guidance, as a field over normalised triplanes. */
+  /** The model's output for B clips of given classes, under guidance, as a field over normalised triplanes. */
   field(labels: readonly number[], guidance?: GuidanceOptions): Field<NormalizedTriplane> {
     const ofLabels =
       (own: readonly number[]): Field<NormalizedTriplane> =>
@@ -143,9 +143,9 @@ export class SiT implements Disposable {
   }
 
   /**
-   * Samples clips one after the other. What a clip becomes follows from the seed and its number alone, up to rounding: not from the batch
-   * it is computed in.
-   * @throws CoordTokError `config`, `input` for options out of range, `aborted`.
+   * Samples clips one after another. Up to rounding, a clip depends only on the seed and its index, not on the batch it is computed
+   * in.
+   * @throws CoordTokError `config` or `input` for options out of range, `aborted`.
    */
   async *sample(options: SampleOptions = {}): AsyncGenerator<Sample, void, void> {
     checkOptions(options, sampleOptionNames, "SiT.sample");
@@ -244,7 +244,7 @@ function planOf(options: SampleOptions, config: SiTConfig): Plan {
   };
 }
 
-/** The progress of a batch as progress of the whole. */
+/** Converts the progress of a batch to the progress of all clips. */
 function shareOf(
   { done, total }: { readonly done: number; readonly total?: number },
   clipsBefore: number,

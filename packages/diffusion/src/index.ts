@@ -4,14 +4,14 @@ export { samplerNames, SiT, type Sample, type SampleOptions, type SamplerName } 
 export { checkConfig, overrideConfig, tokensOf, type SiTConfig } from "./config.js";
 export { preset, presetNames, type PresetOptions } from "./presets.js";
 export { estimateMemory, type MemoryWork } from "./memory.js";
-// What it is trained for, and how it is sampled; the functions themselves are in `/flow` and `/sample`.
+// The training objective and the samplers; the functions themselves are in `/flow` and `/sample`.
 export { pathNames, type PathName } from "./flow/interpolant.js";
 export { defaultFlow, predictionNames, type Flow, type PredictionName } from "./flow/prediction.js";
 export { diffusionForms, type DiffusionForm } from "./flow/diffusion-form.js";
 export type { GuidanceOptions } from "./sample/guidance.js";
 export { odeSolverNames, type OdeSolverName } from "./sample/tableau.js";
 export { lastSteps, sdeSolverNames, type LastStep, type SdeSolverName } from "./sample/sde.js";
-// Its files.
+// Checkpoint files.
 export {
   checkpointKind,
   encodeGenerator,

@@ -2,27 +2,33 @@ import { hasFused, inferenceMemory, trainingMemory, type MemoryEstimate } from "
 import { tokensOf, tokenValues, type SiTConfig } from "./config.js";
 import { paramShapes } from "./model/params.js";
 
-/** What is to be computed, for {@link estimateMemory}. */
+/** The work whose memory {@link estimateMemory} estimates. */
 export interface MemoryWork {
-  /** Sampling with the weights alone, or one step of training after the other. */
+  /** Sampling with the weights alone, or training steps, one after another. */
   readonly task: "sample" | "train";
-  /** Clips computed together: of a batch of samples, or of a micro-batch. */
+  /** Number of clips computed together: of a batch of samples, or of a micro-batch. */
   readonly clips: number;
 }
 
 const bytesPerNumber = 4;
-/** What the formulas below leave out: small tensors, and those that live a little longer than they must. */
+/** Covers what the formulas below leave out: small tensors, and tensors that live slightly longer than necessary. */
 const margin = 1.25;
-/** Triplanes that a solver holds besides the state: its stages, noise and sums. */
+/** The number of triplanes that a solver holds besides the state: its stages, noise and sums. */
 const solverStates = 12;
-/** Numbers per token and unit of width alive inside a block: its input, the modulated one, hidden values before and after the GELU, results. */
+/**
+ * The number of values per token and unit of width alive inside a block: its input, the modulated input, hidden values before and
+ * after the GELU, outputs.
+ */
 const numbersOfBlock = 40;
-/** The same where a block without a gradient is made of fused operations, which leave out what lies between. */
+/** The same for a block without a gradient that is computed by fused operations, which keep no intermediates. */
 const numbersOfFusedBlock = 22;
-/** Numbers per token and unit of width that the gradient of a block needs: norms, queries, keys and values, hidden values, results. */
+/**
+ * The number of values per token and unit of width that the gradient of a block needs: norms, queries, keys and values, hidden
+ * values, outputs.
+ */
 const keptPerToken = 19;
 
-/** Estimates the memory that sampling or training takes, before it starts, from the configuration alone. */
+/** Estimates the memory that sampling or training takes, from the configuration alone, before the work starts. */
 export function estimateMemory(config: SiTConfig, { task, clips }: MemoryWork): MemoryEstimate {
   const shapes = [...paramShapes(config).values()];
   const weightBytes = bytesPerNumber * shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
@@ -33,7 +39,7 @@ export function estimateMemory(config: SiTConfig, { task, clips }: MemoryWork): 
     : trainingMemory(weightBytes, activationBytes);
 }
 
-/** Numbers alive at the end of a block. Without fused attention its logits are there as well, several times. */
+/** The number of values alive at the end of a block. Without fused attention its logits count as well, several times. */
 function blockNumbers({ width, heads, ...config }: SiTConfig, clips: number, numbers = numbersOfBlock): number {
   const tokens = tokensOf({ width, heads, ...config });
   const logits = hasFused("CoordTokSelfAttention") ? 0 : 3 * heads * tokens * tokens;

@@ -17,43 +17,43 @@ const patches: readonly number[] = [2, 4, 8];
 /** The triplanes of the paper's tokenizers: 16x16 and twice 32x16 cells of 8 channels. */
 const paperPlanes: TriplaneShape = { time: 32, rows: 16, columns: 16, channels: 8 };
 
-/** The sizes of published models; the others are ours and tell nothing about a foreign checkpoint. */
+/** The sizes of published models; the other sizes are our own and must not be guessed for an official checkpoint. */
 const publishedSizes: readonly string[] = ["XL", "L", "B", "S"];
 
-/** The names of the presets, the largest first: every size with every patch size, such as `L/2`. */
+/** The names of the presets, the largest first: every size with every patch size, for example `L/2`. */
 export const presetNames: readonly string[] = Object.keys(sizes).flatMap((size) =>
   patches.map((patch) => `${size}/${patch}`),
 );
 
 /**
- * The heads of the published size that has this width.
- * @throws CoordTokError `config` when there is none.
+ * Returns the number of heads of the published size with this width.
+ * @throws CoordTokError `config` when no published size has it.
  */
 export function headsOfWidth(width: number): number {
   const size = publishedSizes.map((name) => sizes[name]!).find(([ofSize]) => ofSize === width);
   if (size === undefined)
     throw new CoordTokError(
       "config",
-      `No published SiT has the width ${width}; say how many attention heads the model has or give its configuration.`,
+      `No published SiT has the width ${width}; give the number of attention heads or the configuration of the model.`,
       { options: { heads: undefined, config: undefined } },
     );
   return size[2];
 }
 
-/** What a preset leaves open. */
+/** Options of {@link preset}. */
 export interface PresetOptions {
-  /** The triplanes it is made for (default: those of the paper, 32 x 16 x 16 cells of 8 channels). */
+  /** The triplanes that the model is made for (default: those of the paper, 32 x 16 x 16 cells of 8 channels). */
   readonly planes?: TriplaneShape | undefined;
-  /** Classes of the labels (default 1, no labels). */
+  /** Number of classes (default 1, no labels). */
   readonly classes?: number | undefined;
-  /** Share of the labels dropped in training (default 0.1 with more than one class, else 0). */
+  /** Share of the labels dropped in training (default: 0.1 with more than one class, otherwise 0). */
   readonly labelDropout?: number | undefined;
 }
 
 const presetOptionNames: OptionNames<PresetOptions> = { planes: true, classes: true, labelDropout: true };
 
 /**
- * A configuration by name, `size/patch`: sizes `S`, `B`, `L`, `XL` of SiT, `tiny` and `test`; patch sizes 2, 4, 8.
+ * Returns a configuration by name, `size/patch`: sizes `S`, `B`, `L`, `XL` of SiT, `tiny` and `test`; patch sizes 2, 4, 8.
  * @throws CoordTokError `config` for an unknown name, or planes that the patch size does not divide.
  */
 export function preset(name: string, options: PresetOptions = {}): SiTConfig {

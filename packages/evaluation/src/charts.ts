@@ -25,7 +25,7 @@ interface Axes {
   readonly y: { readonly label: string };
 }
 
-/** An SVG element of a chart, as text: no script, no style sheet, no link. */
+/** Draws a chart as the text of an SVG element without script, style sheet or link. */
 function chart({ x, y }: Axes, marks: Markish[]): string {
   const { document } = parseHTML("<html><body></body></html>");
   const drawn = plot({
@@ -51,7 +51,7 @@ function chart({ x, y }: Axes, marks: Markish[]): string {
 
 const bins = { x: (value: number) => value, thresholds: 24 };
 
-/** How many clips have which value; the mean as a line. Infinite values are left out. */
+/** Draws a histogram of a value over clips, with the mean as a line. Infinite values are left out. */
 export function histogram(values: readonly number[], label: string): string {
   const finite = values.filter(Number.isFinite);
   const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
@@ -61,7 +61,7 @@ export function histogram(values: readonly number[], label: string): string {
   ]);
 }
 
-/** Two sets over the same axis, as outlines. */
+/** Draws the histograms of two sets over the same axis, as outlines. */
 export function twoHistograms(first: readonly number[], other: readonly number[], label: string): string {
   const bars = (values: readonly number[], fill: string): Markish =>
     rectY(values, { ...binX({ y: "proportion" }, bins), fill, fillOpacity: 0.5, inset: 0.5 });
@@ -71,10 +71,10 @@ export function twoHistograms(first: readonly number[], other: readonly number[]
   ]);
 }
 
-/** More points than this are thinned evenly. */
+/** Larger numbers of points are thinned evenly to this many. */
 const mostPoints = 2000;
 
-/** One point for each clip. */
+/** Draws one point for each clip. */
 export function scatter(points: readonly (readonly [x: number, y: number])[], x: string, y: string): string {
   const step = Math.max(1, Math.ceil(points.length / mostPoints));
   const shown = points.filter(([a, b], index) => index % step === 0 && Number.isFinite(a) && Number.isFinite(b));
@@ -90,7 +90,7 @@ export function scatter(points: readonly (readonly [x: number, y: number])[], x:
   ]);
 }
 
-/** The mean over the clips for each frame, and the middle eight tenths of the clips as a band. @param frames of the longest clip. */
+/** Draws the mean over the clips for each frame, and the middle 80 % of the clips as a band. @param frames of the longest clip. */
 export function frameCurveChart(curve: FrameCurve, frames: number, label: string): string {
   const step = frames / curve.mean.length;
   const rows = curve.mean

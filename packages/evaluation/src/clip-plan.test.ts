@@ -9,7 +9,7 @@ const videos: MeasuredVideo[] = [40, 128, 129, 300].map((frames) => ({
 }));
 
 describe("which clips are evaluated", () => {
-  it("the paper's protocol takes 10 000 clips of 128 frames, all patches decoded at once; StyleGAN-V's 2048 with one window each", () => {
+  it("the paper's protocol takes 10 000 clips of 128 frames and decodes all patches at once; StyleGAN-V's takes 2048 clips with one window each", () => {
     expect(protocolOf("coordtok-paper")).toMatchObject({ clips: 10_000, length: 128, slice: "all", choice: "random" });
     expect(protocolOf("stylegan-v-fvd2048-128f")).toMatchObject({ clips: 2048, length: 128, fvdWindow: 128 });
   });
@@ -17,7 +17,7 @@ describe("which clips are evaluated", () => {
   it("random clips lie within their videos, take every video equally often, and are the same for a seed", () => {
     const protocol = protocolOf("coordtok-paper", { clips: 30 });
     const { clips, leftOut } = planClips(videos, protocol, 5);
-    expect(leftOut).toEqual([{ name: "40.mp4", reason: "40 frames, the protocol takes clips of 128" }]);
+    expect(leftOut).toEqual([{ name: "40.mp4", reason: "40 frames, the protocol needs clips of 128" }]);
     expect(clips.map(({ index }) => index)).toEqual(Array.from({ length: 30 }, (_, i) => i));
     const counts = new Map<string, number>();
     for (const { video, start, length } of clips) {
@@ -30,7 +30,7 @@ describe("which clips are evaluated", () => {
     expect(planClips(videos, protocol, 6).clips).not.toEqual(clips);
   });
 
-  it("windows follow each other without gap or overlap, and a rest is dropped", () => {
+  it("windows follow each other without gap or overlap, and the remainder is dropped", () => {
     const { clips } = planClips(videos, protocolOf("16-frame-windows"), 0);
     expect(clips).toHaveLength(2 + 8 + 8 + 18);
     expect(clips.slice(0, 3).map(({ start, length }) => [start, length])).toEqual([
@@ -40,7 +40,7 @@ describe("which clips are evaluated", () => {
     ]);
   });
 
-  it("a smaller number of windows is drawn by the seed and stays in order", () => {
+  it("a smaller number of windows is drawn by seed and stays in order", () => {
     const protocol = protocolOf("16-frame-windows", { clips: 5 });
     const starts = planClips(videos, protocol, 1).clips.map(
       ({ video, start }) => Number.parseInt(video.name) * 1000 + start,
@@ -50,7 +50,7 @@ describe("which clips are evaluated", () => {
     expect(protocolText(protocol)).toContain("changed: clips 5 instead of all");
   });
 
-  it("shards share all clips", () => {
+  it("shards divide all clips among them", () => {
     const { clips } = planClips(videos, protocolOf("16-frame-windows"), 0);
     const parts = [1, 2, 3].map((index) => clipsOfShard(clips, { index, count: 3 }));
     expect(
@@ -61,7 +61,7 @@ describe("which clips are evaluated", () => {
     ).toEqual(clips.map(({ index }) => index));
   });
 
-  it("videos that are all too short are one sentence", () => {
+  it("videos that are all too short are reported in one sentence", () => {
     expect(() => planClips(videos.slice(0, 1), protocolOf("coordtok-paper"), 0)).toThrow("None of the 1 videos");
   });
 });

@@ -6,49 +6,49 @@ import type { Protocol } from "./protocol.js";
 
 /** A video of an evaluation. */
 export interface EvaluatedVideo {
-  /** How reports call it: its path below the folder that was given. */
+  /** The name in reports: its path below the given folder. */
   readonly name: string;
   readonly path: string;
-  /** Its reconstruction, where pairs of videos are compared. */
+  /** Its reconstruction, when pairs of videos are compared. */
   readonly other?: string | undefined;
 }
 
-/** A video and how many frames can be relied on; `undefined` where it does not matter. */
+/** A video and its number of reliable frames; `undefined` when the number does not matter. */
 export interface MeasuredVideo extends EvaluatedVideo {
   readonly frames: number | undefined;
 }
 
 /** One clip to evaluate. */
 export interface PlannedClip {
-  /** Its number, from 0; the same in every shard. */
+  /** Its index, from 0; the same in every shard. */
   readonly index: number;
   readonly video: EvaluatedVideo;
   /** Index of its first frame. */
   readonly start: number;
-  /** How many frames; `undefined` for all up to the end. */
+  /** Number of frames; `undefined` for all up to the end. */
   readonly length: number | undefined;
-  /** How many frames are to be expected, for the progress. */
+  /** Expected number of frames, for the progress. */
   readonly expected: number | undefined;
 }
 
 /** A part of an evaluation: number `index` of `count`, from 1. */
 export interface Shard {
-  /** Which part, from 1. */
+  /** The number of the part, from 1. */
   readonly index: number;
-  /** How many parts there are. */
+  /** The number of parts. */
   readonly count: number;
 }
 
-/** What was not evaluated, and why. */
+/** A video or clip that was not evaluated, and why. */
 export interface LeftOut {
   /** The video. */
   readonly name: string;
-  /** Why, in a sentence. */
+  /** The reason, in a sentence. */
   readonly reason: string;
 }
 
 /**
- * The clips of a protocol. The same videos, protocol and seed give the same clips everywhere.
+ * Chooses the clips of a protocol. The same videos, protocol and seed give the same clips everywhere.
  * @throws CoordTokError `input` when no video is long enough.
  */
 export function planClips(
@@ -61,7 +61,7 @@ export function planClips(
   const usable = videos.filter(({ frames }) => frames === undefined || frames >= wanted);
   const leftOut = videos
     .filter((video) => !usable.includes(video))
-    .map(({ name, frames }) => ({ name, reason: `${frames!} frames, the protocol takes clips of ${wanted}` }));
+    .map(({ name, frames }) => ({ name, reason: `${frames!} frames, the protocol needs clips of ${wanted}` }));
   if (usable.length === 0)
     throw new CoordTokError(
       "input",
@@ -88,7 +88,7 @@ function randomClips(
   while (clips.length < count)
     for (const place of random.permutation(videos.length)) {
       const video = videos[place]!;
-      // Headers often count a frame more than there are.
+      // Headers often count one frame more than there are.
       const reliable = video.frames! > length ? video.frames! - 1 : length;
       const start = random.integer(reliable - length + 1);
       if (clips.length < count) clips.push({ video, start, length, expected: length });
@@ -109,22 +109,22 @@ function consecutiveClips(videos: readonly MeasuredVideo[], length: number | "wh
   );
 }
 
-/** At most so many of them, drawn at random, in their order. */
+/** Draws at most `count` of the clips at random and keeps their order. */
 function limited(clips: UnnumberedClip[], count: number | "all", random: Random): UnnumberedClip[] {
   if (count === "all" || count >= clips.length) return clips;
   const chosen = random.permutation(clips.length).subarray(0, count).sort();
   return [...chosen].map((place) => clips[place]!);
 }
 
-/** The clips of one shard: every `count`-th. */
+/** Returns the clips of one shard: every `count`-th one. */
 export function clipsOfShard(clips: readonly PlannedClip[], shard: Shard | undefined): PlannedClip[] {
   return clips.filter(({ index }) => shard === undefined || index % shard.count === shard.index - 1);
 }
 
 /**
- * Asks each video how many frames it has; one whose header does not say is counted when the protocol needs to know. Videos that cannot be
- * read are left out.
- * @throws CoordTokError the reason of the only video; `input` when none can be read; `aborted`, `ffmpeg`.
+ * Determines how many frames each video has. If a header does not tell, the frames are counted when the protocol needs the number.
+ * Videos that cannot be read are left out.
+ * @throws CoordTokError the error of the only video; `input` when none can be read; `aborted`, `ffmpeg`.
  */
 export async function measureVideos(
   videos: readonly EvaluatedVideo[],
@@ -155,13 +155,13 @@ export async function measureVideos(
   return { videos: measured, leftOut };
 }
 
-/** Throws `config` for a pair of different sizes: that is a matter of the whole evaluation. */
+/** Throws `config` when the two videos of a pair differ in size, which concerns the whole evaluation. */
 function checkSizes(original: VideoInfo, other: VideoInfo): void {
   if (original.width === other.width && original.height === other.height) return;
   const [wanted, found] = [original, other].map(({ width, height }) => `${width}x${height}`);
   throw new CoordTokError(
     "config",
-    `Expected an original and a reconstruction of one size, but "${original.path}" is ${wanted!} and "${other.path}" ${found!}; give one size for both, such as ${found!}, to which they are resized and cropped as in the papers.`,
+    `Expected an original and a reconstruction of the same size, but "${original.path}" is ${wanted!} and "${other.path}" ${found!}; give one size for both, such as ${found!}, to which they are resized and cropped as in the papers.`,
     { options: { size: undefined } },
   );
 }
@@ -176,7 +176,7 @@ const ofOneVideo = new Set([
   "unsupported",
 ]);
 
-/** The reason why one of many was left out; for anything that is no failure of that one alone it throws. */
+/** Returns the reason why one of many videos is left out. Rethrows errors that do not concern that video alone. */
 export function readingFailure(thrown: unknown, of: number): string {
   if (!isCoordTokError(thrown) || !ofOneVideo.has(thrown.code) || of === 1) throw thrown;
   return thrown.message;

@@ -27,13 +27,13 @@ function errorOf(original: readonly RgbFrame[], small: SmallSize): number {
 }
 
 describe("plain downsampling", () => {
-  it("to the full size changes nothing", () => {
+  it("at full size changes nothing", () => {
     const noise = new Random(1).normals(2000);
     const original = frames((x, y, t) => 128 + 40 * noise[t * 200 + y * 13 + x]!);
     expect(errorOf(original, size)).toBe(0);
   });
 
-  it("keeps flat clips at any size, and is nearer to others the more it may store", () => {
+  it("preserves flat clips at any size, and comes closer to others the more it may store", () => {
     const flat = frames(() => 77);
     const moving = frames((x, y, t) => 128 + 90 * Math.sin((x + 2 * t) / 3) * Math.cos(y / 2));
     const errors = [30, 300, 1500].map((values) => {
@@ -45,7 +45,7 @@ describe("plain downsampling", () => {
     expect(errors[2]).toBeLessThan(0.7 * errors[0]!);
   });
 
-  it("means over boxes: a clip of two colours stored as one pixel comes back as their mean", () => {
+  it("averages boxes: a clip of two colours stored as one pixel comes back as their mean", () => {
     const halves = frames((x) => (x < 6 ? 0 : x === 6 ? 50 : 100));
     const downsampler = new Downsampler(size, { frames: 1, height: 1, width: 1 });
     for (const frame of halves) downsampler.take(frame);

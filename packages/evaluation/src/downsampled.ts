@@ -1,13 +1,13 @@
 import type { RgbFrame } from "@coordtok/core";
 
-/** The size of a clip that was made smaller along all three axes. */
+/** The size of a clip after downsampling along all three axes. */
 export interface SmallSize {
   readonly frames: number;
   readonly height: number;
   readonly width: number;
 }
 
-/** The largest size with about equal factors along all axes that takes at most so many values (three for each pixel). */
+/** The largest size that stores at most `values` values (three per pixel), with about the same factor along all axes. */
 export function smallSizeFor(size: SmallSize, values: number): SmallSize {
   const pixels = Math.max(1, Math.floor(values / 3));
   const factor = Math.min(1, Math.cbrt(pixels / (size.frames * size.height * size.width)));
@@ -23,8 +23,8 @@ function clamp(value: number, highest: number): number {
 }
 
 /**
- * Plain downsampling of a stream of frames, and back: each stored value is the mean over its box of the clip, and between the boxes' centres
- * values are interpolated linearly. Only the small clip is in memory.
+ * Downsamples a stream of frames and interpolates it back. Each stored value is the mean over its box of the clip; between the
+ * centres of the boxes, values are interpolated linearly. Only the small clip is in memory.
  */
 export class Downsampler {
   readonly #size: SmallSize;
@@ -44,7 +44,7 @@ export class Downsampler {
     this.#columns = boxShares(size.width, small.width);
   }
 
-  /** Takes the next frame into the means. */
+  /** Adds the next frame to the means. */
   take({ data }: RgbFrame): void {
     const { width } = this.#size;
     const small = this.#small;
@@ -60,7 +60,7 @@ export class Downsampler {
       for (let i = 0; i < plane.length; i++) this.#values[time.at * plane.length + i]! += time.share * plane[i]!;
   }
 
-  /** The frames that come back, once all have been taken. */
+  /** Yields the interpolated frames, once all frames have been taken. */
   *frames(): Generator<RgbFrame, void> {
     const { frames, height, width } = this.#size;
     const [times, rows, columns] = [
@@ -90,13 +90,13 @@ export class Downsampler {
   }
 }
 
-/** A place on the small axis and how much of it counts. */
+/** A position on the short axis and its weight. */
 interface Share {
   readonly at: number;
   readonly share: number;
 }
 
-/** For each place of a long axis the boxes of the short one that it lies in, with its share of their mean. */
+/** For each position of the long axis, the boxes of the short axis that it lies in, with its share of their means. */
 function boxShares(long: number, short: number): Share[][] {
   return Array.from({ length: long }, (_, i) => {
     const [begin, end] = [(i * short) / long, ((i + 1) * short) / long];
@@ -107,7 +107,7 @@ function boxShares(long: number, short: number): Share[][] {
   });
 }
 
-/** For each place of a long axis the two places of the short one around it, with their weights. */
+/** For each position of the long axis, the two positions of the short axis around it, with their weights. */
 function linearShares(long: number, short: number): Share[][] {
   return Array.from({ length: long }, (_, i) => {
     const position = Math.min(short - 1, Math.max(0, ((i + 0.5) * short) / long - 0.5));

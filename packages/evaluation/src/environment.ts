@@ -10,7 +10,7 @@ import type { EvaluateOptions } from "./options.js";
 import type { NamedProtocol } from "./protocol.js";
 import type { EvaluationEnvironment, UsedFile } from "./settings.js";
 
-/** What a run computes with, for the report. */
+/** Describes what a run computes with, for the report. */
 export function environmentOf(
   { name: backend, device, versions }: LoadedBackend,
   leftOut: readonly LeftOut[],
@@ -30,12 +30,12 @@ export async function usedFile(path: string, signal: AbortSignal | undefined): P
   return { file: path, sha256: await sha256OfFile(path, { signal }) };
 }
 
-/** Files of weights as settings name them: by their published names, wherever they lie. */
+/** The files of weights for the settings: by their published names, wherever they are stored. */
 export function usedWeights(files: readonly FoundWeights[]): UsedFile[] {
   return files.map(({ path, sha256, file }) => ({ file: file?.name ?? path, sha256 }));
 }
 
-/** I3D, ready to make features. */
+/** I3D, ready to compute features. */
 export interface LoadedFeatures {
   readonly network: FeatureNetwork;
   readonly files: readonly UsedFile[];
@@ -43,7 +43,7 @@ export interface LoadedFeatures {
   dispose(): void;
 }
 
-/** Loads I3D as the options say. @throws CoordTokError as `loadI3d`. */
+/** Loads I3D as the options ask for. @throws CoordTokError like `loadI3d`. */
 export async function loadFeatures(
   output: I3dOutput,
   protocol: NamedProtocol,
@@ -59,7 +59,7 @@ export async function loadFeatures(
   };
 }
 
-/** How feature vectors come about, for reports and files of statistics. */
+/** Describes how feature vectors are computed, for reports and files of statistics. */
 export function featuresMade(output: I3dOutput, windowLength: number, { known, files }: LoadedFeatures): string {
   const which = known ? i3dWeightFile.what : `I3D of an unknown file, SHA-256 ${files[0]!.sha256}`;
   const layer = output === "logits" ? "400 logits" : "1024 pooled features";

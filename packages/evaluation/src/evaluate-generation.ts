@@ -25,11 +25,12 @@ import {
 import { listVideos } from "./video-list.js";
 
 /**
- * The Fréchet video distance between real and generated videos. Each side is made of files and folders of videos, or is one file of
- * statistics of an earlier evaluation; the statistics of both sides are left in the folder, to be compared with others later.
+ * Computes the Fréchet video distance between real and generated videos. Each side consists of files and folders of videos, or is
+ * one file of statistics from an earlier evaluation. The statistics of both sides are kept in the folder, for later comparisons.
  * @param real the reference set.
- * @param generated the other set; without one only the statistics of the first are made.
- * @throws CoordTokError for videos, weights or a folder that cannot be used, for statistics that were made otherwise; `aborted`.
+ * @param generated the other set; without one, only the statistics of the first are computed.
+ * @throws CoordTokError for videos, weights or a folder that cannot be used, or statistics that were computed differently;
+ *   `aborted`.
  */
 export async function evaluateGeneration(
   real: readonly string[],
@@ -40,7 +41,7 @@ export async function evaluateGeneration(
   const protocol = options.protocol ?? protocolOf("stylegan-v-fvd2048-128f");
   const output = options.fvd ?? "logits";
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
-  // Statistics that are made already need no network.
+  // Statistics from a file need no network.
   const needed = [...real, ...generated].some((path) => !isStatistics(path));
   const features = needed ? await loadFeatures(output, protocol, options) : undefined;
   try {

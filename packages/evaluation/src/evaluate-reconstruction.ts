@@ -42,10 +42,10 @@ const evaluateReconstructionOptionNames: OptionNames<EvaluateReconstructionOptio
 };
 
 /**
- * Measures reconstructions: videos through a tokenizer, or pairs of videos. The folder receives `report.json`, `report.html`, a line for each
- * clip and the settings; calling it again with the same settings resumes where it stopped.
- * @param originals files and folders; with `against` one of them.
- * @throws CoordTokError for videos, weights, checkpoints or a folder that cannot be used; `aborted`, saying how to resume.
+ * Measures reconstructions: videos passed through a tokenizer, or pairs of videos. The folder receives `report.json`,
+ * `report.html`, one line per clip and the settings; another call with the same settings resumes where the last one stopped.
+ * @param originals files and folders; with `against`, exactly one.
+ * @throws CoordTokError for videos, weights, checkpoints or a folder that cannot be used; `aborted`, with advice on how to resume.
  */
 export async function evaluateReconstruction(
   originals: readonly string[],
@@ -128,7 +128,7 @@ async function measureAll(
   return finishReconstruction(folder, settings);
 }
 
-/** What is loaded for the whole run, and freed after it. */
+/** Everything that is loaded for the whole run and freed after it. */
 interface Tools extends AsyncDisposable {
   readonly model?: CoordTok | undefined;
   readonly checkpoint?: UsedFile | undefined;
@@ -185,7 +185,7 @@ function sizeOf({ config }: CoordTok): EvaluationSettings["size"] {
   return { height, width };
 }
 
-/** Where the frames that are compared come from. */
+/** Describes the source of the frames that are compared. */
 function framesMade(
   model: CoordTok | undefined,
   { slice }: NamedProtocol,
@@ -238,7 +238,7 @@ function storedSize(
   return { values: values ?? stored.values, bytes: bytes ?? stored.bytes };
 }
 
-/** `count` clips evenly spread over all of them. */
+/** Chooses `count` clips, evenly spread over all of them. */
 function sanityClips(planned: number, count: number): ReadonlySet<number> {
   const chosen = Math.min(planned, count);
   return new Set(Array.from({ length: chosen }, (_, i) => Math.floor(((i + 0.5) * planned) / chosen)));

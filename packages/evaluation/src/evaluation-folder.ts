@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { acquireLock, fileReadError, fileWriteError, writeAtomically } from "@coordtok/core/node";
 
-/** Names inside the folder of an evaluation. */
+/** The names of the files in the folder of an evaluation. */
 export const fileNames = {
   settings: "settings.json",
   report: "report.json",
@@ -15,21 +15,21 @@ export const fileNames = {
   strips: "strips",
 } as const;
 
-/** Is there while a process writes into the folder. */
+/** The lock file; it exists while a process writes into the folder. */
 const lockName = "evaluation.lock";
-/** A process that decodes or measures without a pause gives no sign of life meanwhile. */
+/** A process that decodes or measures without a pause cannot refresh its lock for that long. */
 const silentSeconds = 24 * 3600;
 
-/** One feature vector after the other, as they are appended. */
+/** The feature vectors of one clip by the file that they are appended to. */
 export type FeatureRows = Readonly<Record<string, readonly Float32Array[]>>;
 
 /**
- * The folder of an evaluation: its settings, a line for each clip that is done, strips of pictures. It can be resumed at any time, by
- * one process at a time, which disposes of it at its end.
+ * The folder of an evaluation: its settings, one line for each finished clip, strips of pictures. An evaluation can be resumed at
+ * any time, by one process at a time, which must dispose of the folder at the end.
  */
 export class EvaluationFolder implements AsyncDisposable {
   readonly path: string;
-  /** Lets others write into it; absent where it was opened to be read from. */
+  /** Releases the lock; absent when the folder was opened for reading. */
   readonly #unlock: (() => Promise<void>) | undefined;
 
   private constructor(path: string, unlock?: () => Promise<void>) {
@@ -42,9 +42,11 @@ export class EvaluationFolder implements AsyncDisposable {
   }
 
   /**
-   * Creates the folder of an evaluation, or opens an unfinished one with the same settings to resume it. No other process can open it before it is disposed of.
-   * @param settings plain data; `environment` below it may differ.
-   * @throws CoordTokError `file-exists` when it holds another evaluation, naming what differs, or another process writes into it; `file-write`.
+   * Creates the folder of an evaluation, or opens an unfinished one with the same settings to resume it. The folder is locked until
+   * it is disposed of.
+   * @param settings plain data; only its `environment` may differ from the stored settings.
+   * @throws CoordTokError `file-exists` when the folder holds another evaluation, naming what differs, or another process writes
+   *   into it; `file-write`.
    */
   static async open(
     path: string,
@@ -88,7 +90,7 @@ export class EvaluationFolder implements AsyncDisposable {
     await this.write(fileNames.settings, `${jsonText(settings, 2)}\n`);
   }
 
-  /** Opens a folder to read from. @throws CoordTokError `input` when it is not the folder of an evaluation. */
+  /** Opens a folder for reading. @throws CoordTokError `input` when it is not the folder of an evaluation. */
   static async existing(path: string): Promise<EvaluationFolder> {
     const folder = new EvaluationFolder(path);
     await stat(path).catch((thrown: unknown) => {
@@ -102,12 +104,12 @@ export class EvaluationFolder implements AsyncDisposable {
     return folder;
   }
 
-  /** The path of a name in the folder. */
+  /** The path of a file in the folder. */
   at(name: string): string {
     return join(this.path, name);
   }
 
-  /** What `settings.json` says; `undefined` when it is not there. @throws CoordTokError `file-format` when it is damaged. */
+  /** Reads `settings.json`; `undefined` when it does not exist. @throws CoordTokError `file-format` when it is damaged. */
   async settings(): Promise<Readonly<Record<string, unknown>> | undefined> {
     const path = this.at(fileNames.settings);
     const text = await readFile(path, "utf8").catch(() => undefined);
@@ -122,12 +124,12 @@ export class EvaluationFolder implements AsyncDisposable {
     }
   }
 
-  /** Opens the lines of one series of clips. */
+  /** Opens the journal of one series of clips. */
   async journal<R extends { readonly index: number }>(name: string): Promise<Journal<R>> {
     return Journal.open<R>(this, name, this.#unlock !== undefined);
   }
 
-  /** Writes a file, whole or not at all. */
+  /** Writes a file atomically. */
   async write(name: string, content: Uint8Array | string): Promise<string> {
     const path = this.at(name);
     await writeAtomically(path, content, { overwrite: true });
@@ -145,12 +147,12 @@ export class EvaluationFolder implements AsyncDisposable {
     await rm(this.at(join(fileNames.strips, `${key}.png`)), { force: true });
   }
 
-  /** The PNG of a strip, where there is one. */
+  /** The PNG of a strip, if it exists. */
   async readStrip(key: string): Promise<Uint8Array | undefined> {
     return readFile(this.at(join(fileNames.strips, `${key}.png`))).catch(() => undefined);
   }
 
-  /** The files of statistics in the folder. */
+  /** The paths of the files of statistics in the folder. */
   async statisticsFiles(): Promise<string[]> {
     const names = await readdir(this.path);
     return names.filter((name) => name.endsWith(".statistics.safetensors")).map((name) => this.at(name));
@@ -179,7 +181,7 @@ async function lock(path: string): Promise<() => Promise<void>> {
   });
 }
 
-/** The first keys under which two settings differ, apart from the environment. */
+/** The keys in which two settings differ, apart from the environment. */
 export function differences(a: object, b: object, ignored: readonly string[] = []): string[] {
   const valuesOf = (settings: object): ReadonlyMap<string, unknown> => new Map(Object.entries(settings));
   const [first, second] = [valuesOf(a), valuesOf(b)];
@@ -188,9 +190,9 @@ export function differences(a: object, b: object, ignored: readonly string[] = [
   );
 }
 
-/** Lines of measured clips and the feature vectors that belong to them, appended as they come. */
+/** Records of measured clips and their feature vectors, appended as they are measured. */
 export class Journal<R extends { readonly index: number }> {
-  /** The lines so far, in the order in which they were measured. */
+  /** The records so far, in the order in which they were measured. */
   readonly records: R[];
   readonly #folder: EvaluationFolder;
   readonly #name: string;
@@ -201,7 +203,7 @@ export class Journal<R extends { readonly index: number }> {
     this.records = records;
   }
 
-  /** @param mayRepair whether the file may be changed; another process may be writing otherwise. */
+  /** @param mayRepair whether the file may be changed; another process may be writing to it otherwise. */
   static async open<R extends { readonly index: number }>(
     folder: EvaluationFolder,
     name: string,
@@ -209,7 +211,7 @@ export class Journal<R extends { readonly index: number }> {
   ): Promise<Journal<R>> {
     const path = folder.at(`${name}.jsonl`);
     const text = await readFile(path, "utf8").catch(() => "");
-    // What follows the last line break was cut off by a crash.
+    // A crash may have left an incomplete line at the end.
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
     if (mayRepair && whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
     const lines = whole.split("\n").filter((line) => line !== "");
@@ -220,7 +222,7 @@ export class Journal<R extends { readonly index: number }> {
     );
   }
 
-  /** Appends the features and then the line, so that a crash between them leaves features that the next run cuts off. */
+  /** Appends the features and then the line. A crash between the two leaves only features, which the next run cuts off. */
   async add(record: R, features: FeatureRows = {}): Promise<void> {
     for (const [name, rows] of Object.entries(features)) {
       if (rows.length === 0) continue;
@@ -230,7 +232,7 @@ export class Journal<R extends { readonly index: number }> {
     this.records.push(record);
   }
 
-  /** Cuts a file of features to the vectors that the lines count. @param vectors how many that is. */
+  /** Cuts a file of features to the vectors that the records count. @param vectors their number. */
   async trimFeatures(name: string, vectors: number, dimension: number): Promise<void> {
     const bytes = vectors * dimension * Float32Array.BYTES_PER_ELEMENT;
     const size = await stat(this.#featurePath(name)).then(
@@ -246,7 +248,7 @@ export class Journal<R extends { readonly index: number }> {
     if (size > bytes) await truncate(this.#featurePath(name), bytes);
   }
 
-  /** The feature vectors of a file one by one. */
+  /** Yields the feature vectors of a file. */
   async *features(name: string, dimension: number): AsyncGenerator<Float32Array, void> {
     const handle = await open(this.#featurePath(name), "r").catch(() => undefined);
     if (!handle) return;

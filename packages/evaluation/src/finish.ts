@@ -14,25 +14,25 @@ export interface EvaluationFiles {
   readonly report: string;
   /** The report as one HTML file. */
   readonly page: string;
-  /** Pooled feature vectors, one file for each side that has some. */
+  /** The pooled feature vectors, one file for each side that has any. */
   readonly statistics: readonly string[];
 }
 
-/** A report and where it was written. */
+/** A report and the files it was written to. */
 export interface WrittenEvaluation {
-  /** The numbers, and how each of them was made. */
+  /** The numbers, and how each of them was computed. */
   readonly report: EvaluationReport;
-  /** Where it was written. */
+  /** The files that were written. */
   readonly files: EvaluationFiles;
 }
 
-/** Clips, and statistics where there are feature vectors, of a folder or of several. */
+/** The records, and the statistics if there are feature vectors, of one folder or several. */
 export interface Measured<R> {
   readonly records: readonly R[];
   readonly failed: readonly FailedRecord[];
 }
 
-/** The lines of one series, in the order of the clips. */
+/** Sorts the records of one series into measured and failed clips, in the order of the clips. */
 export function measuredOf<R extends { readonly index: number }>(all: readonly (R | FailedRecord)[]): Measured<R> {
   const sorted = [...all].sort((a, b) => a.index - b.index);
   return {
@@ -41,7 +41,7 @@ export function measuredOf<R extends { readonly index: number }>(all: readonly (
   };
 }
 
-/** Puts the report of one folder of reconstructions together. */
+/** Writes the report of one folder of reconstructions. */
 export async function finishReconstruction(
   folder: EvaluationFolder,
   settings: EvaluationSettings,
@@ -54,7 +54,7 @@ export async function finishReconstruction(
   return writeReconstruction(folder, settings, measuredOf<ClipRecord>(journal.records), [folder], statistics);
 }
 
-/** Writes the report of reconstructions whose clips and strips may lie in several folders. */
+/** Writes the report of reconstructions whose clips and strips may be spread over several folders. */
 export async function writeReconstruction(
   folder: EvaluationFolder,
   settings: EvaluationSettings,
@@ -72,7 +72,7 @@ export async function writeReconstruction(
   ]);
 }
 
-/** How many clips of a set a report shows. */
+/** The number of clips of a set that a report shows. */
 export const shownOfSet = 4;
 
 /** Writes the report of one or two sets of videos. */

@@ -22,7 +22,7 @@ export interface FeatureNetwork {
   readonly windowLength: number;
 }
 
-/** What is measured beside PSNR, motion and detail. */
+/** The measures to compute besides PSNR, motion and detail. */
 export interface Measures {
   readonly ssim: boolean;
   readonly msSsim: boolean;
@@ -30,12 +30,12 @@ export interface Measures {
   readonly features?: FeatureNetwork | undefined;
 }
 
-/** The measures that compare frames, as a `ClipScorer` takes them. */
+/** The options of a `ClipScorer` for the measures that compare frames. */
 export function scoreOptionsOf({ ssim, msSsim, lpips }: Measures): ScoreOptions {
   return { ssim, msSsim, lpips };
 }
 
-/** A measured clip: its line, its features and its strip. */
+/** A measured clip: its record, its features and its strip. */
 export interface MeasuredClip<R> {
   readonly record: R;
   readonly features: Readonly<Record<string, readonly Float32Array[]>>;
@@ -92,7 +92,7 @@ export async function measurePair(
   return { record, features: rows, strip: strip.picture() };
 }
 
-/** Measures a clip of one set: its features and what happens in it. */
+/** Measures a clip of one set: its features, motion and detail. */
 export async function measureOne(
   frames: AsyncIterable<RgbFrame>,
   clip: PlannedClip,
@@ -133,20 +133,20 @@ function featureRows(network: FeatureNetwork | undefined): {
       if (row?.every(Number.isFinite) === false)
         throw new CoordTokError(
           "not-finite",
-          "The features of a clip are not finite: the weights of I3D are damaged; get them again.",
+          "The features of a clip are not finite: the weights of I3D are damaged; download them again.",
         );
       if (row) rows.push(row);
     },
   };
 }
 
-/** Only a PSNR may be infinite: of clips that are equal. */
+/** Throws for scores that are not finite; only PSNR may be infinite, for equal clips. */
 function checkScores(scores: Scores, { video }: PlannedClip): void {
   for (const [name, value] of Object.entries(scores))
     if (!Number.isFinite(value) && !(name === "psnrDb" && value === Infinity))
       throw new CoordTokError(
         "not-finite",
-        `The ${measureLabels[name as FrameMeasureName]} of "${video.name}" is ${value}: the weights that it is computed with are damaged; get them again.`,
+        `The ${measureLabels[name as FrameMeasureName]} of "${video.name}" is ${value}: the weights that it is computed with are damaged; download them again.`,
       );
 }
 
@@ -160,7 +160,7 @@ export function scoresOf({ psnr, ssim, msSsim, lpips }: ClipScores): Scores {
   };
 }
 
-/** Six digits are more than single precision makes sure of. */
+/** The scores per frame, rounded to six digits, which is more than single precision guarantees. */
 function perFrameOf({ psnr, ssim, msSsim, lpips }: ClipScores): ClipRecord["perFrame"] {
   const all: Record<FrameMeasureName, readonly number[] | undefined> = {
     psnrDb: psnr.framesDb,

@@ -10,7 +10,7 @@ import { readStatistics, statisticsName, storedFacts, type Side } from "./statis
 /**
  * Merges the parts of an evaluation that were made with `shard`: all of them, each once, each finished.
  * @param paths the folders of the parts, in any order.
- * @param options.out the folder of the whole; it then holds what an evaluation in one piece would.
+ * @param options.out the folder of the whole; it receives the files that an undivided evaluation writes.
  * @throws CoordTokError `input` when parts are missing, unfinished, or of different evaluations.
  */
 export async function mergeEvaluations(
@@ -73,7 +73,7 @@ async function checkFinished(path: string, folder: EvaluationFolder, settings: E
   }
 }
 
-/** Throws unless these are all parts of one evaluation. Gives its settings. */
+/** Throws unless these are all parts of one evaluation. Returns its settings. */
 function checkParts(parts: readonly Part[]): EvaluationSettings {
   const [first] = parts;
   if (!first) throw new CoordTokError("input", "Expected the folders of the parts, got none.");
@@ -133,7 +133,7 @@ async function mergeSides(
   return settings.task === "statistics" ? { reference } : { reference, other: await merge("other") };
 }
 
-/** The statistics of one side over the folders of several parts. */
+/** Merges the statistics of one side from the folders of several parts. */
 async function mergedStatistics(folders: readonly EvaluationFolder[], side: Side): Promise<PooledStatistics> {
   const all: PooledStatistics[] = [];
   for (const folder of folders) all.push((await readStatistics(folder.at(statisticsName(side)))).statistics);

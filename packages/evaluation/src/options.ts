@@ -22,19 +22,22 @@ export const commonOptionNames: OptionNames<CommonOptions> = {
 export interface EvaluateOptions extends CommonOptions {
   /** The folder of the evaluation. An unfinished evaluation with the same settings is resumed. */
   readonly out: string;
-  /** Which clips, and how they are decoded (default `whole-videos`); `protocolOf` makes one. */
+  /** Which clips are evaluated, and how they are decoded (default `whole-videos`); made by `protocolOf`. */
   readonly protocol?: NamedProtocol | undefined;
-  /** Of the choice of clips (default 0). */
+  /** The seed of the choice of clips (default 0). */
   readonly seed?: number | undefined;
-  /** Frames are resized and cropped to this size as the papers do (default: their own; with a checkpoint the model's). */
+  /** The size that frames are resized and cropped to, as in the papers (default: their own; with a checkpoint, the model's). */
   readonly size?: FrameSize | undefined;
-  /** Where files of weights lie, by their published names (default `weights`). */
+  /** The folder of files of weights, by their published names (default `weights`). */
   readonly weights?: string | undefined;
-  /** A file of I3D weights (default: the published name in `weights`). */
+  /** The path of a file of I3D weights (default: the published name in `weights`). */
   readonly i3d?: string | undefined;
-  /** Which output of I3D makes the Fréchet video distance; in a reconstruction it is left out without it, elsewhere it is `logits`. */
+  /**
+   * The output of I3D that the Fréchet video distance is computed from (default: for reconstructions no distance is computed;
+   * otherwise `logits`).
+   */
   readonly fvd?: I3dOutput | undefined;
-  /** Measure only a part of the clips; `mergeEvaluations` puts the parts together. */
+  /** Measures only a part of the clips; `mergeEvaluations` merges the parts. */
   readonly shard?: Shard | undefined;
 }
 
@@ -53,18 +56,21 @@ export const evaluateOptionNames: OptionNames<EvaluateOptions> = {
 
 /** Options of `evaluateReconstruction`. */
 export interface EvaluateReconstructionOptions extends EvaluateOptions {
-  /** Videos through this tokenizer: a checkpoint file, or a run folder for its newest one. Either this or `against`. */
+  /**
+   * The tokenizer to pass the videos through: a checkpoint file, or a run folder for its newest checkpoint. Give either this or
+   * `against`.
+   */
   readonly checkpoint?: string | undefined;
-  /** The reconstructions: a video, or a folder with videos of the same names as the originals. Either this or `checkpoint`. */
+  /** The reconstructions: a video, or a folder with videos of the same names as the originals. Give either this or `checkpoint`. */
   readonly against?: string | undefined;
-  /** Measure LPIPS with this network. */
+  /** The network to measure LPIPS with (default: LPIPS is not measured). */
   readonly lpips?: LpipsWeightsName | undefined;
-  /** Measure MS-SSIM, which needs frames of at least 176x176 (default false). */
+  /** Whether to measure MS-SSIM, which needs frames of at least 176x176 (default false). */
   readonly msSsim?: boolean | undefined;
-  /** How many clips get baseline rows, evenly spread: plain downsampling and H.264 in the same space (default 16, 0 for none). */
+  /** Number of clips, evenly spread, that also get baseline rows: plain downsampling and H.264 in the same space (default 16, 0 for none). */
   readonly sanityClips?: number | undefined;
-  /** Values that plain downsampling may store for a clip (default: as many as the model stores). */
+  /** Number of values that plain downsampling may store for a clip (default: as many as the model stores). */
   readonly values?: number | undefined;
-  /** Bytes that H.264 may take for a clip (default: four for each value that the model stores). */
+  /** Number of bytes that H.264 may take for a clip (default: four for each value that the model stores). */
   readonly bytes?: number | undefined;
 }

@@ -10,7 +10,7 @@ export interface Strips {
   readonly rows: readonly { readonly record: ClipRecord | SetRecord; readonly png: Uint8Array | undefined }[];
 }
 
-/** The report as one HTML file that loads nothing from elsewhere and runs no script. */
+/** Renders the report as one HTML file that loads nothing from elsewhere and runs no script. */
 export function reportPage(report: EvaluationReport, strips: readonly Strips[]): string {
   const { settings } = report;
   const title = { reconstruction: "Reconstruction", generation: "Generation", statistics: "Feature statistics" }[
@@ -76,7 +76,7 @@ function measuresSection(report: EvaluationReport): string {
     rows.length === 0
       ? ""
       : `<table><thead><tr><th></th>${summaryColumns.map((name) => `<th>${name}</th>`).join("")}</tr></thead><tbody>${rows.map(line).join("")}</tbody></table>
-<p class="note">Over clips. The error is that of the mean by the choice of clips: deviation / root of their number.</p>`;
+<p class="note">Over clips. The error is the standard error of the mean over the choice of clips: deviation / √clips.</p>`;
   return `<h2>Measures</h2>${fvd === undefined ? "" : `<p><strong>${text(fvd.headline)}</strong><br><span class="note">${text(fvd.parts)}</span></p>`}${table}`;
 }
 
@@ -89,8 +89,8 @@ function sanitySection({ sanity, settings }: EvaluationReport): string {
         .map((score) => `<td>${text(scoreText(score, (scores as Record<string, number>)[score]))}</td>`)
         .join("")}<td>${clips}</td><td class="words">${text(takes)}</td></tr>`,
   );
-  return `<h2>What simple means do in the same space</h2>
-<p class="note">The same clips, made smaller along all three axes and back, and as H.264 of at most as many bytes. Space: ${text(settings.sanity?.text ?? "")}.</p>
+  return `<h2>Simple baselines in the same space</h2>
+<p class="note">The same clips, downsampled along all three axes and interpolated back, and compressed as H.264 in at most as many bytes. Space: ${text(settings.sanity?.text ?? "")}.</p>
 <table><thead><tr><th></th>${names.map((name) => `<th>${text(measureLabels[name])}</th>`).join("")}<th>clips</th><th class="words">takes</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 
@@ -136,7 +136,7 @@ function reconstructionFigures({ clips, measures, curves, correlation }: Evaluat
     for (const name of scores)
       figures.push({
         svg: frameCurveChart(curves[name]!, frames, measureLabels[name]),
-        caption: `${measureLabels[name]} over the frames: mean of the clips, and the middle eight tenths of them.`,
+        caption: `${measureLabels[name]} over the frames: mean of the clips, and the middle 80 % of them.`,
       });
   return figures;
 }
@@ -163,9 +163,7 @@ function stripsSection({ title, rows }: Strips): string {
     return `<figure>${picture}<figcaption>${text(clipText(record))}</figcaption></figure>`;
   });
   const isPair = rows.some(({ record }) => "psnrDb" in record);
-  const note = isPair
-    ? `<p class="note">Above the original, then the reconstruction, below the error times 4.</p>`
-    : "";
+  const note = isPair ? `<p class="note">Top: original. Middle: reconstruction. Bottom: error times 4.</p>` : "";
   return rows.length === 0 ? "" : `<h2>${text(title)}</h2>${note}${figures.join("")}`;
 }
 
@@ -206,7 +204,7 @@ function nameOf(name: string): string {
   return name in measureLabels ? measureLabels[name as keyof typeof measureLabels] : name;
 }
 
-/** Longer lists appear in `report.json` only. */
+/** Longer lists are only in `report.json`. */
 const listedClips = 500;
 
 function clipsSection({ clips }: EvaluationReport): string {

@@ -16,7 +16,7 @@ import type { PlannedClip } from "./clip-plan.js";
 /** A frame and its reconstruction. */
 export type FramePair = readonly [reference: RgbFrame, other: RgbFrame];
 
-/** What a clip takes in the form that is evaluated. */
+/** The space that a clip takes in the form that is evaluated. */
 export interface StoredSize {
   readonly values: number;
   readonly bytes: number;
@@ -24,15 +24,15 @@ export interface StoredSize {
 
 type ReadingOptions = Pick<LongCallOptions, "signal"> & FfmpegOptions;
 
-/** The source of the frames of an evaluation. It streams: a whole clip is in memory only where the model needs it. */
+/** The source of the frames of an evaluation. It streams: a whole clip is in memory only when the model needs it. */
 export interface PairSource {
-  /** The frames of a clip with their reconstructions. */
+  /** Yields the frames of a clip with their reconstructions. */
   pairs(clip: PlannedClip): AsyncIterable<FramePair>;
-  /** The original frames alone. */
+  /** Yields the original frames alone. */
   reference(clip: PlannedClip): AsyncIterable<RgbFrame>;
-  /** Frames at which the model starts a new window; `undefined` where it is unknown. */
+  /** The number of frames after which the model starts a new segment; `undefined` when it is unknown. */
   readonly segmentLength: number | undefined;
-  /** What a clip takes. */
+  /** The space that a clip takes. */
   stored(clip: { readonly frames: number; readonly height: number; readonly width: number }): StoredSize;
   /** The same in words. */
   readonly storedText: string;
@@ -40,12 +40,12 @@ export interface PairSource {
 
 /** Triplanes are stored in float32. */
 const bytesPerValue = 4;
-/** The paper's triplane: 16x16, 32x16 and 32x16 cells of 8 channels for 128 frames. */
+/** The size of the paper's triplane: 16x16, 32x16 and 32x16 cells of 8 channels for 128 frames. */
 const paperValues = 10_240;
 const paperFrames = 128;
 const paperSide = 128;
 
-/** Pairs of videos, compared at a size (default: their own). */
+/** Reads pairs of videos, compared at a size (default: their own). */
 export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptions): PairSource {
   const read = (path: string, { start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
     readFrames(path, { start, length }, { size, signal: options.signal, ffmpeg: options.ffmpeg });
@@ -62,7 +62,7 @@ export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptio
   };
 }
 
-/** Videos through a model: segments of as many frames as it takes, each encoded and decoded alone. */
+/** Passes videos through a model, in segments of the model's length, each encoded and decoded alone. */
 export function pairsThroughModel(model: CoordTok, slice: number | "all", options: ReadingOptions): PairSource {
   const { frames: segmentLength, height, width } = model.config.clip;
   const { time, space } = model.config.decoder.patch;

@@ -1,7 +1,7 @@
 import { countText, tableText } from "@coordtok/core/text";
 import type { EvaluationReport } from "./report.js";
 
-/** How measures are called. */
+/** The labels of measures. */
 export const measureLabels = {
   psnrDb: "PSNR (dB)",
   ssim: "SSIM",
@@ -17,7 +17,7 @@ export const measureLabels = {
   "generated.detail": "detail, generated",
 } as const;
 
-/** A score with the digits that it deserves. */
+/** Formats a score with the digits that are significant. */
 export function scoreText(name: string, value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return "∞";
@@ -27,7 +27,7 @@ export function scoreText(name: string, value: number | undefined): string {
 /** One line of the table of measures. */
 export interface SummaryRow {
   readonly label: string;
-  /** Mean, its error, deviation, minimum, low tenth, median, high tenth, maximum. */
+  /** Mean, its standard error, deviation, minimum, 10 % quantile, median, 90 % quantile, maximum. */
   readonly values: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function summaryRows({ measures }: EvaluationReport): SummaryRow[] {
   });
 }
 
-/** The Fréchet distance in words; absent where it was not measured. */
+/** Describes the Fréchet distance in words; absent when it was not measured. */
 export function fvdText({ fvd, settings }: EvaluationReport): { headline: string; parts: string } | undefined {
   if (!fvd) return undefined;
   const name = settings.task === "reconstruction" ? "rFVD" : "FVD";
@@ -55,7 +55,7 @@ export function fvdText({ fvd, settings }: EvaluationReport): { headline: string
   };
 }
 
-/** How many clips each of two sets has; those behind saved statistics are not counted again. */
+/** Describes the number of clips in each of two sets; clips behind saved statistics are not counted again. */
 export function setsText({ counts, settings }: EvaluationReport): string {
   const side = (name: string, count: number, videos: number | undefined): string =>
     videos === 0 ? `${name} as saved` : `${count} ${name}`;
@@ -65,7 +65,7 @@ export function setsText({ counts, settings }: EvaluationReport): string {
   ].join(", ");
 }
 
-/** A report as lines for a terminal. */
+/** Formats a report as lines for a terminal. */
 export function reportText(report: EvaluationReport): string {
   const { sanity, counts, settings } = report;
   const fvd = fvdText(report);

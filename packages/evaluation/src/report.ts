@@ -6,87 +6,87 @@ import type { ClipRecord, FrameMeasureName, SanityRecord, Scores, SetRecord } fr
 import { sanityMade } from "./sanity.js";
 import type { EvaluationSettings } from "./settings.js";
 
-/** The Fréchet video distance of two sets, and what it is made of. */
+/** The Fréchet video distance of two sets, and its terms. */
 export interface FvdReport {
   /** The distance: the next two terms minus twice the last. */
   readonly distance: number;
-  /** Squared distance of the means. */
+  /** The squared distance of the means. */
   readonly meanTerm: number;
-  /** Sum of the traces of both covariances. */
+  /** The sum of the traces of both covariances. */
   readonly traceTerm: number;
-  /** Trace of the root of their product. */
+  /** The trace of the square root of the product of both covariances. */
   readonly rootTerm: number;
-  /** Feature vectors of each side. */
+  /** Number of feature vectors of the reference side. */
   readonly referenceVectors: number;
-  /** Feature vectors of the other side. */
+  /** Number of feature vectors of the other side. */
   readonly otherVectors: number;
-  /** Numbers in a feature vector. */
+  /** Number of values in a feature vector. */
   readonly dimension: number;
 }
 
-/** How a measure runs over the frames of the clips. */
+/** A measure over the frame index of the clips. */
 export interface FrameCurve {
-  /** One value per frame index, over all clips that have it. */
+  /** The mean per frame index, over all clips that have the frame. */
   readonly mean: readonly number[];
-  /** The value that a tenth of the clips is below. */
+  /** The 10 % quantile of the clips. */
   readonly lowTenth: readonly number[];
-  /** The value that a tenth of the clips is above. */
+  /** The 90 % quantile of the clips. */
   readonly highTenth: readonly number[];
-  /** How many values each point is of. */
+  /** Number of values behind each point. */
   readonly count: readonly number[];
 }
 
-/** How the PSNR of clips goes with a quantity of them. */
+/** The correlation of the PSNR of clips with a property of them. */
 export interface Correlation {
   /** Linear correlation, -1 to 1. */
   readonly pearson: number;
   /** Correlation of the ranks, -1 to 1. */
   readonly spearman: number;
-  /** Clips that count: those with a finite PSNR. */
+  /** Number of clips with a finite PSNR, which alone count. */
   readonly count: number;
 }
 
-/** One baseline row, and the evaluated form on the same clips. */
+/** One baseline row, or the evaluated form on the same clips. */
 export interface SanityRow {
-  /** What the row is of. */
+  /** The name of the row. */
   readonly name: string;
-  /** How many clips it is over. */
+  /** Number of clips. */
   readonly clips: number;
   /** Means over these clips. */
   readonly scores: Scores;
-  /** What a clip takes, in words. */
+  /** The space that a clip takes, in words. */
   readonly takes: string;
 }
 
-/** One evaluation: numbers, and how each of them was made. */
+/** The report of one evaluation: the numbers, and how each of them was computed. */
 export interface EvaluationReport {
-  /** What the file is. */
+  /** Identifies the file. */
   readonly kind: "coordtok/evaluation";
-  /** The version of its form. */
+  /** The version of the format. */
   readonly format: 1;
-  /** When it was put together, in ISO 8601. */
+  /** The time of writing, in ISO 8601. */
   readonly created: string;
-  /** Which clips, in words. */
+  /** The protocol, in words. */
   readonly protocol: string;
-  /** All that decided the numbers. */
+  /** All settings that determine the numbers. */
   readonly settings: EvaluationSettings;
   /** How each number was computed, by its name. */
   readonly made: Readonly<Record<string, string>>;
-  /** Clips that were measured, of each side. */
+  /** Number of clips measured on each side. */
   readonly counts: { readonly reference: number; readonly other: number };
-  /** Each measure over the clips. */
+  /** A summary of each measure over the clips. */
   readonly measures: Readonly<Record<string, Summary>>;
-  /** The Fréchet video distance, where features were made. */
+  /** The Fréchet video distance, if features were computed. */
   readonly fvd?: FvdReport | undefined;
-  /** Each measure over the frames. */
+  /** Each measure over the frame index. */
   readonly curves: Readonly<Record<string, FrameCurve>>;
-  /** How PSNR goes with motion and detail; for at least three clips. */
+  /** The correlation of PSNR with motion and detail; for at least three clips. */
   readonly correlation?: Readonly<Record<"motion" | "detail", Correlation>> | undefined;
   /** The baseline rows. */
   readonly sanity?: readonly SanityRow[] | undefined;
   /** Clips without their per-frame values, which are in the `jsonl` files. */
   readonly clips: { readonly reference: readonly ShortRecord[]; readonly other?: readonly SetRecord[] };
-  /** What was not evaluated. */
+  /** Videos and clips that were not evaluated. */
   readonly leftOut: readonly LeftOut[];
   /** Sentences that a reader of the numbers should see. */
   readonly warnings: readonly string[];
@@ -95,7 +95,7 @@ export interface EvaluationReport {
 /** A clip in a report. */
 export type ShortRecord = Omit<ClipRecord, "perFrame" | "sanity"> | SetRecord;
 
-/** What a report is put together from. */
+/** The parts that a report is assembled from. */
 export interface ReportParts {
   readonly settings: EvaluationSettings;
   readonly leftOut: readonly LeftOut[];
@@ -103,12 +103,12 @@ export interface ReportParts {
   readonly statistics?: { readonly reference: PooledStatistics; readonly other?: PooledStatistics } | undefined;
 }
 
-/** The report of reconstructions. */
+/** Assembles the report of reconstructions. */
 export function reconstructionReport(records: readonly ClipRecord[], parts: ReportParts): EvaluationReport {
   const measures = summaries(records, ["psnrDb", "ssim", "msSsim", "lpips", "seamRatio", "motion", "detail"]);
   const equal = records.filter(({ psnrDb }) => psnrDb === Infinity).length;
   const warnings =
-    equal === 0 ? [] : [`${equal} of ${records.length} clips came back without any error: their PSNR is infinite.`];
+    equal === 0 ? [] : [`${equal} of ${records.length} clips came back without any error; their PSNR is infinite.`];
   const sanity = sanityRows(records, parts.settings.sanity?.text ?? "");
   return {
     ...common(parts, warnings, parts.settings.sanity ? sanityMade : {}),
@@ -121,7 +121,7 @@ export function reconstructionReport(records: readonly ClipRecord[], parts: Repo
   };
 }
 
-/** The report of two sets of videos, or of one. */
+/** Assembles the report of two sets of videos, or of one. */
 export function generationReport(
   sets: { readonly reference: readonly SetRecord[]; readonly other: readonly SetRecord[] },
   parts: ReportParts,
@@ -149,7 +149,7 @@ function common(
   const fvd = statistics && distance(statistics);
   const shard = settings.shard;
   const part = shard
-    ? [`This is part ${shard.index} of ${shard.count}; merge all parts for the whole evaluation.`]
+    ? [`This is part ${shard.index} of ${shard.count}; merge all parts to get the whole evaluation.`]
     : [];
   return {
     kind: "coordtok/evaluation",
@@ -164,7 +164,7 @@ function common(
   };
 }
 
-/** Whether both sides are statistics of earlier evaluations, so that no clip was chosen here. */
+/** Whether both sides are statistics from earlier evaluations, so that no clip was chosen here. */
 function isStored({ task, reference, other }: EvaluationSettings): boolean {
   return task !== "reconstruction" && reference.videos === 0 && (other?.videos ?? 0) === 0;
 }
@@ -183,14 +183,14 @@ function distance({ reference, other }: NonNullable<ReportParts["statistics"]>):
   if (Math.min(referenceVectors, otherVectors) < 2)
     return {
       warnings: [
-        `There is no Fréchet distance: it takes at least 2 feature vectors of each side, there are ${referenceVectors} and ${otherVectors}.`,
+        `There is no Fréchet distance: it needs at least 2 feature vectors on each side, and there are ${referenceVectors} and ${otherVectors}.`,
       ],
     };
   const { warnings, ...terms } = frechetDistance(reference, other);
   if (!Object.values(terms).every(Number.isFinite))
     throw new CoordTokError(
       "not-finite",
-      "The Fréchet distance is not finite: the feature statistics are damaged; make them again.",
+      "The Fréchet distance is not finite: the feature statistics are damaged; compute them again.",
     );
   return { report: { ...terms, referenceVectors, otherVectors, dimension: reference.dimension }, warnings };
 }
@@ -207,7 +207,7 @@ function summaries<K extends string>(
   ) as Partial<Record<K, Summary>> & Record<string, Summary>;
 }
 
-/** Curves over more frames than this are means over neighbours. */
+/** The number of points of a curve; longer curves are averaged over neighbouring frames. */
 const curvePoints = 512;
 
 function frameCurves(records: readonly ClipRecord[]): Record<string, FrameCurve> {

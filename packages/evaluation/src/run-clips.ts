@@ -12,17 +12,18 @@ export interface ClipRun<R extends { readonly index: number }> {
   readonly journal: Journal<R | FailedRecord>;
   readonly clips: readonly PlannedClip[];
   readonly measure: (clip: PlannedClip, onFrame: () => void) => Promise<MeasuredClip<R>>;
-  /** Which clips' strips are kept, given all measured so far. */
+  /** Chooses the clips whose strips are kept, given all records so far. */
   readonly stripsOf: (records: readonly R[]) => ReadonlySet<number>;
-  /** The names of strip files. */
+  /** Names the strip file of a clip. */
   readonly stripKey: (index: number) => string;
-  /** A figure beside the progress. */
+  /** Returns a figure to show beside the progress. */
   readonly detail?: ((records: readonly R[]) => string) | undefined;
 }
 
 /**
- * Measures the clips that have no line yet. A clip that cannot be measured gets a line with the reason.
- * @throws CoordTokError the reason when it holds for all of them, as with a measure that the frames are too small for; then no line is written.
+ * Measures the clips that have no record yet. A clip that cannot be measured gets a record with the reason.
+ * @throws CoordTokError the reason when no clip can be measured, for example because the frames are too small for a measure; then
+ *   no record is written.
  */
 export async function runClips<R extends { readonly index: number; readonly frames: number }>(
   run: ClipRun<R>,
@@ -73,7 +74,7 @@ async function leaveOut<R extends { readonly index: number }>(
 
 function checkComplete({ video, start, length }: PlannedClip, frames: number): void {
   if (length === undefined || frames === length) return;
-  throw new CoordTokError("input", `"${video.path}" gives ${frames} of the ${length} frames from ${start} on.`);
+  throw new CoordTokError("input", `"${video.path}" yields ${frames} of the ${length} frames from frame ${start} on.`);
 }
 
 async function keepStrip<R extends { readonly index: number }>(
@@ -86,7 +87,7 @@ async function keepStrip<R extends { readonly index: number }>(
   for (const index of old) if (!wanted.has(index)) await folder.removeStrip(stripKey(index));
 }
 
-/** Counts frames where the number of all is known, else clips. */
+/** Reports progress in frames when their total is known, otherwise in clips. */
 function clipProgress<R extends { readonly index: number }>(
   { task, clips, detail }: ClipRun<R>,
   left: readonly PlannedClip[],
@@ -105,7 +106,7 @@ function clipProgress<R extends { readonly index: number }>(
         : []),
       ...(detail && records.length > 0 ? [detail(records)] : []),
     ].join(", ");
-    // The last frame of all is told with its clip, when the line is written.
+    // The last frame is reported together with its clip, when the record is written.
     const done = Math.min(before + within, total);
     onProgress?.({ task, done, total, unit: byFrames ? "frames" : "clips", detail: text });
   };

@@ -10,14 +10,14 @@ import { scoreOptionsOf, scoresOf, type Measures } from "./measure-clip.js";
 import type { PairSource, StoredSize } from "./pair-source.js";
 import type { ClipRecord, SanityRecord } from "./record.js";
 
-/** How the two rows come about, for reports. */
+/** Descriptions of the two baselines, for reports. */
 export const sanityMade: Readonly<Record<"downsampled" | "h264", string>> = {
   downsampled:
     "means over boxes of the clip, as many values as the evaluated form stores; linear interpolation back to full size",
   h264: "libx264, preset medium, 4:2:0, one key frame, the lowest constant rate factor whose bare stream fits into the bytes of the evaluated form",
 };
 
-/** What simple means make of a clip in the same space: read anew, since the clip is not kept in memory. */
+/** Measures simple baselines of a clip in the same space. The clip is read again, because it is not kept in memory. */
 export async function measureSanity(
   source: PairSource,
   clip: PlannedClip,
@@ -54,7 +54,7 @@ export async function measureSanity(
   }
 }
 
-/** Without the row and column that H.264 adds to odd sides. */
+/** Crops the row and column that H.264 adds to odd sizes. */
 async function* cropped(frames: AsyncIterable<RgbFrame>, height: number, width: number): AsyncGenerator<RgbFrame> {
   for await (const frame of frames) {
     if (frame.width === width && frame.height === height) {

@@ -6,7 +6,7 @@ import type { FrameSize } from "@coordtok/video";
 import type { LeftOut, Shard } from "./clip-plan.js";
 import type { NamedProtocol } from "./protocol.js";
 
-/** What is evaluated: reconstructions against originals, or one set of videos against another. */
+/** The kind of evaluation: reconstructions against originals, one set of videos against another, or the statistics of one set. */
 export type EvaluationTask = "reconstruction" | "generation" | "statistics";
 
 /** A file of weights that was used. */
@@ -19,29 +19,29 @@ export interface UsedFile {
 
 /** The videos of one side. */
 export interface SideSettings {
-  /** What was given: folders, files, or a file of statistics. */
+  /** The paths as given: folders, files, or a file of statistics. */
   readonly given: readonly string[];
-  /** How many videos that were. */
+  /** Number of videos found there. */
   readonly videos: number;
-  /** SHA-256 of the list of their names, which `report.json` holds. */
+  /** SHA-256 of the list of their names. */
   readonly namesSha256: string;
 }
 
-/** All that decides the numbers of an evaluation, as `settings.json` holds it. */
+/** All settings that determine the numbers of an evaluation, as stored in `settings.json`. */
 export interface EvaluationSettings {
-  /** What is evaluated. */
+  /** The kind of evaluation. */
   readonly task: EvaluationTask;
-  /** Which clips. */
+  /** Which clips are evaluated, and how they are decoded. */
   readonly protocol: NamedProtocol;
-  /** Of the choice of clips. */
+  /** The seed of the choice of clips. */
   readonly seed: number;
-  /** The frames' size; absent when videos keep their own. */
+  /** The size that frames are resized to; absent when videos keep their own. */
   readonly size?: FrameSize | undefined;
   /** The originals, or the real videos. */
   readonly reference: SideSettings;
   /** The reconstructions, or the generated videos. */
   readonly other?: SideSettings | undefined;
-  /** The tokenizer. */
+  /** The checkpoint of the tokenizer. */
   readonly checkpoint?: UsedFile | undefined;
   /** The network of LPIPS. */
   readonly lpips?: { readonly network: LpipsWeightsName; readonly files: readonly UsedFile[] } | undefined;
@@ -49,7 +49,7 @@ export interface EvaluationSettings {
   readonly i3d?: { readonly output: I3dOutput; readonly files: readonly UsedFile[] } | undefined;
   /** Whether MS-SSIM is measured. */
   readonly msSsim?: boolean | undefined;
-  /** The baseline rows: how many clips have them, and what they may take. */
+  /** The baseline rows: how many clips have them, and the space they may take. */
   readonly sanity?:
     | {
         readonly clips: number;
@@ -60,25 +60,25 @@ export interface EvaluationSettings {
     | undefined;
   /** How each number is computed, by its name. */
   readonly made: Readonly<Record<string, string>>;
-  /** How many clips the whole evaluation has, all shards together; of both sides where there are two. */
+  /** Number of clips of the whole evaluation on each side, all shards together. */
   readonly planned: { readonly reference: number; readonly other: number };
-  /** The part, when it is not the whole. */
+  /** The part, when this is not the whole evaluation. */
   readonly shard?: Shard | undefined;
   /** The precision of the backend's matrix products; absent for fp32. */
   readonly precision?: Precision | undefined;
-  /** What may differ between two runs that are one evaluation. */
+  /** The facts that may differ between two runs of one evaluation. */
   readonly environment: EvaluationEnvironment;
 }
 
-/** What an evaluation ran on, and what its plan left out. */
+/** The environment of an evaluation, and the videos that its plan left out. */
 export interface EvaluationEnvironment {
   /** Version of this package. */
   readonly coordtok: string;
   /** Version of Node. */
   readonly node: string;
-  /** The backend that computed. */
+  /** The backend. */
   readonly backend: string;
-  /** What it computed on. */
+  /** The device that the backend used. */
   readonly device: string;
   /** Versions of the backend. */
   readonly versions: Readonly<Record<string, string>>;
@@ -86,7 +86,7 @@ export interface EvaluationEnvironment {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** How frames are brought to the size at which they are measured. */
+/** Describes how frames are brought to the size at which they are measured. */
 export function sizeText(size: FrameSize | undefined): string {
   if (size === undefined) return "as they are in the videos";
   return `resized by Pillow's bicubic on bytes until they cover ${size.width}x${size.height}, then the middle cut out`;

@@ -2,7 +2,7 @@ import type { ClipRecord } from "./record.js";
 
 const shownOfEachKind = 3;
 
-/** The clips of which a report shows pictures, the best and the worst by PSNR. */
+/** Chooses the clips that a report shows pictures of, the best and the worst by PSNR. */
 export function bestAndWorst<R extends Pick<ClipRecord, "index" | "psnrDb">>(
   records: readonly R[],
 ): { readonly best: readonly R[]; readonly worst: readonly R[] } {
@@ -14,12 +14,12 @@ export function bestAndWorst<R extends Pick<ClipRecord, "index" | "psnrDb">>(
   };
 }
 
-/** Infinite values are equal to each other. */
+/** Compares two values; infinite values are equal to each other. */
 function compare(a: number, b: number): number {
   return a === b ? 0 : a - b;
 }
 
-/** Their numbers. */
+/** The indices of those clips. */
 export function shownClips(records: readonly ClipRecord[]): ReadonlySet<number> {
   const { best, worst } = bestAndWorst(records);
   return new Set([...best, ...worst].map(({ index }) => index));

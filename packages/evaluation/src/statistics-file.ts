@@ -13,15 +13,15 @@ import type { EvaluationFolder, Journal } from "./evaluation-folder.js";
 import { isMeasured, type FailedRecord } from "./record.js";
 import type { EvaluationSettings } from "./settings.js";
 
-/** The sides of an evaluation that have feature vectors. */
+/** A side of an evaluation that has feature vectors. */
 export type Side = "reference" | "other";
 
-/** Names of the files of statistics. */
+/** The name of the file of statistics of a side. */
 export function statisticsName(side: Side): string {
   return `${side}.statistics.safetensors`;
 }
 
-/** What a file of statistics says about how its vectors were made; two sets are compared only when this is equal. */
+/** The facts about how feature vectors were computed. Two sets are compared only when these are equal. */
 export function statisticsFacts(settings: EvaluationSettings): StatisticsFacts {
   const { i3d, protocol } = settings;
   return {
@@ -33,19 +33,19 @@ export function statisticsFacts(settings: EvaluationSettings): StatisticsFacts {
 
 const comparedNames = ["network", "output", "windowLength"] as const;
 
-/** Of what a file says, that in which two sets must agree. */
+/** The facts of a file in which two sets must agree. */
 export function comparedFacts(facts: StatisticsFacts): StatisticsFacts {
   return Object.fromEntries(comparedNames.map((name) => [name, facts[name] ?? "unknown"]));
 }
 
-/** What a file says, in words. */
+/** Formats the facts of a file in words. */
 export function factsText(facts: StatisticsFacts): string {
   return Object.entries(facts)
     .map(([name, value]) => `${name} ${value}`)
     .join(", ");
 }
 
-/** Facts of {@link statisticsFacts} and what may differ between two sets. */
+/** The facts of {@link statisticsFacts}, and those that may differ between two sets. */
 export function storedFacts(settings: EvaluationSettings, clips: number): StatisticsFacts {
   const { protocol, size } = settings;
   return {
@@ -65,19 +65,19 @@ export async function readStatistics(path: string): Promise<{ statistics: Pooled
   return await decodeStatistics(source);
 }
 
-/** Throws `input` unless two sets of statistics were made alike. */
+/** Throws `input` unless two sets of statistics were computed in the same way. */
 export function checkAlike(path: string, facts: StatisticsFacts, expected: StatisticsFacts): void {
   for (const [name, value] of Object.entries(expected))
     if (facts[name] !== value)
       throw new CoordTokError(
         "input",
-        `Expected statistics made alike, but "${path}" has ${name} ${facts[name] ?? "unknown"} instead of ${value}; make them with the same I3D file, output and protocol.`,
+        `Expected statistics computed in the same way, but "${path}" has ${name} ${facts[name] ?? "unknown"} instead of ${value}; make them with the same I3D file, output and protocol.`,
       );
 }
 
 /**
- * Pools the feature vectors of a side once all clips are measured, writes them as a file and removes the vectors. A file that is there
- * already is read.
+ * Pools the feature vectors of a side once all clips are measured, writes them as a file and removes the vectors. If the file
+ * exists, it is read instead.
  */
 export async function poolStatistics(
   folder: EvaluationFolder,
@@ -97,7 +97,7 @@ export async function poolStatistics(
   return statistics;
 }
 
-/** Cuts what a crash left behind the vectors that the lines count; nothing when they are pooled already. */
+/** Cuts off the vectors that a crash left beyond the records. It does nothing when the vectors are pooled. */
 export async function trimFeatures(
   folder: EvaluationFolder,
   journal: Journal<{ readonly index: number; readonly windows: number } | FailedRecord>,

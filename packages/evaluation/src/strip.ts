@@ -2,7 +2,7 @@ import type { RgbFrame } from "@coordtok/core";
 import { resizeRgb, paste, type RgbPicture } from "@coordtok/video";
 
 const shownFrames = 8;
-/** Pictures in a strip are at most this large. */
+/** The largest size of a picture in a strip. */
 const shown = { height: 112, width: 200 };
 const gap = 2;
 const errorGain = 4;
@@ -13,15 +13,15 @@ interface Kept {
 }
 
 /**
- * Collects some frames of a clip, evenly spread over its length, which need not be known: a strip with originals above, their
- * reconstructions below, and under it the error. With one frame at a time it is a strip of one row.
+ * Collects frames evenly spread over a clip of unknown length into a strip of pictures: originals at the top, reconstructions in
+ * the middle, the error at the bottom. Without reconstructions the strip has one row.
  */
 export class Strip {
   #kept: Kept[] = [];
   #step = 1;
   #count = 0;
 
-  /** Takes the next frame; with one, its reconstruction. */
+  /** Takes the next frame, and its reconstruction if there is one. */
   take(frame: RgbFrame, other?: RgbFrame): void {
     const index = this.#count++;
     if (index % this.#step !== 0) return;

@@ -6,7 +6,7 @@ import { CoordTokError } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
 import type { EvaluatedVideo } from "./clip-plan.js";
 
-/** The videos of files and folders; those of a folder are called by their path below it. @throws CoordTokError as `findVideos`. */
+/** Lists the videos of files and folders, named by their path below the folder. @throws CoordTokError like `findVideos`. */
 export async function listVideos(paths: readonly string[]): Promise<EvaluatedVideo[]> {
   const lists = await Promise.all(
     paths.map(async (path) => {
@@ -29,8 +29,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Originals with their reconstructions: two files, or two folders whose videos have the same names but for the extension.
- * @throws CoordTokError `input` when an original has no reconstruction or the two are not of one kind.
+ * Pairs originals with their reconstructions: two files, or two folders whose videos have the same names except for the extension.
+ * @throws CoordTokError `input` when an original has no reconstruction, or one is a file and the other a folder.
  */
 export async function pairVideos(
   originals: readonly string[],

@@ -80,7 +80,7 @@ describe("motion and detail", () => {
     expect(Math.min(motion, detail)).toBeGreaterThan(0.02);
   });
 
-  it("no frames and frames without an inside are refused", async () => {
+  it("no frames and frames without inner pixels are refused", async () => {
     await expect(contentOf([])).rejects.toThrow("got none");
     await expect(contentOf({ data: new Uint8Array(6), frameCount: 1, width: 2, height: 1 })).rejects.toThrow("got 2x1");
   });

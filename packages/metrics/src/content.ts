@@ -8,23 +8,23 @@ import {
 } from "@coordtok/core";
 import { framesOf, type FrameSource } from "./frames.js";
 
-/** How much happens in a clip, over time and in space: what makes some clips harder to reconstruct than others. */
+/** How much a clip changes over time and in space, which makes it harder or easier to reconstruct. */
 export interface ContentScores {
   /** The mean absolute difference of consecutive frames, values in [0, 1]: 0 for a still picture or a single frame. */
   readonly motion: number;
   /**
-   * The mean length of the brightness gradient, from 3x3 Sobel filters that give the difference over one pixel, values in [0, 1]:
-   * 0 for a flat picture. Border pixels are left out.
+   * The mean length of the brightness gradient per pixel, from 3x3 Sobel filters, with brightness in [0, 1]: 0 for a flat picture. Border
+   * pixels are left out.
    */
   readonly detail: number;
-  /** How many frames were seen. */
+  /** The number of frames. */
   readonly frameCount: number;
 }
 
 /**
- * The motion and the detail of a clip, in one pass with two frames in memory. The paper's figure 7 relates the PSNR of a reconstruction to
- * quantities of this kind; {@link pearson} and {@link spearman} do it for a set of clips.
- * @param frames at least one, at least 3x3.
+ * Measures the motion and the detail of a clip, in one pass with two frames in memory. The paper's figure 7 relates the PSNR of a
+ * reconstruction to quantities of this kind; {@link pearson} and {@link spearman} do so for a set of clips.
+ * @param frames at least one frame, of at least 3x3.
  * @throws CoordTokError `input` for no frame, `shape` for frames that are too small or of different sizes, `aborted`.
  */
 export async function contentOf(frames: FrameSource, options: LongCallOptions = {}): Promise<ContentScores> {
@@ -39,14 +39,17 @@ export async function contentOf(frames: FrameSource, options: LongCallOptions = 
   return meter.scores();
 }
 
-/** {@link contentOf} for frames that are handed over one by one, so that one pass over a clip serves several measures. */
+/** {@link contentOf} for frames passed one by one, so that one pass over a clip serves several measures. */
 export class ContentMeter {
   #previous: RgbFrame | undefined;
   #motion = 0;
   #detail = 0;
   #frameCount = 0;
 
-  /** Takes the next frame, which must stay as it is until the one after it. @throws CoordTokError `shape` for a frame that is too small. */
+  /**
+   * Takes the next frame, which must not change until the call for the frame after it.
+   * @throws CoordTokError `shape` for a frame that is too small.
+   */
   take(frame: RgbFrame): void {
     if (this.#previous) this.#motion += meanAbsoluteDifference(this.#previous.data, frame.data);
     this.#detail += meanGradient(frame);
@@ -54,7 +57,10 @@ export class ContentMeter {
     this.#frameCount++;
   }
 
-  /** The scores of the frames so far. @throws CoordTokError `input` for no frame. */
+  /**
+   * Returns the scores of the frames so far.
+   * @throws CoordTokError `input` for no frame.
+   */
   scores(): ContentScores {
     const count = this.#frameCount;
     if (count === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");

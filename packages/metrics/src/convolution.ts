@@ -15,7 +15,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { backendTraits, hasFused, operation, runFused } from "@coordtok/core/nn";
 
-/** A frozen convolution. */
+/** The parameters of a frozen 2D convolution. */
 export type ConvolutionParams = {
   /** `[rows, columns, in, out]` */
   readonly kernel: Tensor4D;
@@ -23,12 +23,12 @@ export type ConvolutionParams = {
   readonly bias: Tensor1D;
 };
 
-/** Whether bias and ReLU are better done by {@link biasRelu} than by TensorFlow.js's convolution with both. */
+/** Tells whether {@link biasRelu} is faster for bias and ReLU than TensorFlow.js's convolution with both. */
 export function separateBiasRelu(): boolean {
   return backendTraits().separateBias === true && hasFused("CoordTokBiasRelu");
 }
 
-/** A 2-D convolution, its bias and a ReLU. Differentiable with respect to `x`; the weights are constants. */
+/** A 2D convolution with bias and ReLU. Differentiable with respect to `x`; the weights are constants. */
 export function convolveRelu(
   { kernel, bias }: ConvolutionParams,
   x: Tensor4D,
@@ -41,8 +41,8 @@ export function convolveRelu(
 }
 
 /**
- * `max(x + bias, 0)`, in one pass where the backend can. Differentiable with respect to `x`; the bias is a constant.
- * @param x its last axis is as long as the bias.
+ * `max(x + bias, 0)`, in one pass if the backend can. Differentiable with respect to `x`; the bias is a constant.
+ * @param x a tensor whose last axis is as long as the bias.
  */
 export function biasRelu<T extends Tensor>(x: T, bias: Tensor1D): T {
   if (!hasFused("CoordTokBiasRelu")) return relu(add<T>(x, bias));
@@ -58,8 +58,8 @@ export function biasRelu<T extends Tensor>(x: T, bias: Tensor1D): T {
 }
 
 /**
- * {@link biasRelu} of two tensors in one pass, where {@link separateBiasRelu} holds, one beside the other along the last axis.
- * @param besides of the same shape but for the last axis.
+ * {@link biasRelu} of two tensors in one pass, concatenated along the last axis. {@link separateBiasRelu} must hold.
+ * @param besides the second tensor, of the same shape except for the last axis, and its bias.
  */
 export function biasReluBeside(
   [x, bias]: readonly [Tensor4D, Tensor1D],

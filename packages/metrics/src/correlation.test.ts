@@ -7,12 +7,12 @@ describe("correlation", () => {
     expect(pearson([1, 2, 4], [5, 3, -1])).toBe(-1);
   });
 
-  it("of a known series is as by hand", () => {
+  it("of a known series matches the value computed by hand", () => {
     // Deviations (-2,-1,0,1,2) and (-1,-2,1,0,2): 8 over the root of 10 times 10.
     expect(pearson([1, 2, 3, 4, 5], [2, 1, 4, 3, 5])).toBeCloseTo(0.8, 12);
   });
 
-  it("by ranks sees any rising relation as 1, and equal values share their rank", () => {
+  it("by ranks is 1 for any increasing relation, and equal values share their rank", () => {
     const x = [1, 2, 3, 4, 5];
     expect(spearman(x, x.map(Math.exp))).toBeCloseTo(1, 12);
     expect(pearson(x, x.map(Math.exp))).toBeLessThan(0.95);
@@ -20,7 +20,7 @@ describe("correlation", () => {
     expect(spearman([1, 1, 2, 2], [1, 2, 1, 2])).toBe(0);
   });
 
-  it("of a series that does not vary is no number", () => expect(pearson([1, 1], [2, 3])).toBeNaN());
+  it("of a constant series is NaN", () => expect(pearson([1, 1], [2, 3])).toBeNaN());
 
   it("refuses series of different lengths and infinite values", () => {
     expect(() => pearson([1, 2], [1])).toThrow("got 2 and 1");

@@ -1,14 +1,14 @@
 import { CoordTokError } from "@coordtok/core";
 
 /**
- * Pearson's correlation of two series, -1 to 1; `NaN` when one of them does not vary.
+ * Computes Pearson's correlation of two series, -1 to 1, or `NaN` if one of them is constant.
  * @throws CoordTokError `input` unless both have the same length, at least 2, and only finite numbers.
  */
 export function pearson(x: readonly number[], y: readonly number[]): number {
   if (x.length !== y.length || x.length < 2)
     throw new CoordTokError(
       "input",
-      `Expected two series of one length of at least 2, got ${x.length} and ${y.length}.`,
+      `Expected two series of equal length of at least 2, got ${x.length} and ${y.length}.`,
     );
   if (![...x, ...y].every(Number.isFinite))
     throw new CoordTokError(
@@ -28,7 +28,7 @@ export function pearson(x: readonly number[], y: readonly number[]): number {
 }
 
 /**
- * Spearman's rank correlation of two series: {@link pearson} of their ranks, equal values sharing the mean of theirs.
+ * Computes Spearman's rank correlation of two series: {@link pearson} of their ranks; equal values share the mean of their ranks.
  * @throws CoordTokError `input` as {@link pearson}.
  */
 export function spearman(x: readonly number[], y: readonly number[]): number {

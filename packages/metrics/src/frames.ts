@@ -1,12 +1,12 @@
 import { checkRgbClip, CoordTokError, type RgbClip, type RgbFrame } from "@coordtok/core";
 import { tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 
-/** Frames as bytes: a clip in memory, or a stream that is read once and never held as a whole. */
+/** Frames as bytes: a clip in memory, or a stream that is read once and never held in memory as a whole. */
 export type FrameSource = RgbClip | Iterable<RgbFrame> | AsyncIterable<RgbFrame>;
 
 /**
- * The frames of a source one after the other. A clip's frames share its memory.
- * @throws CoordTokError `shape` when a frame's size is not that of the first, or its bytes do not fit its size.
+ * Yields the frames of a source. The frames of a clip share its memory.
+ * @throws CoordTokError `shape` if the size of a frame differs from that of the first, or its bytes do not fit its size.
  */
 export async function* framesOf(source: FrameSource): AsyncGenerator<RgbFrame, void> {
   let first: RgbFrame | undefined;
@@ -31,8 +31,8 @@ function* framesOfClip(clip: RgbClip): Generator<RgbFrame, void> {
 }
 
 /**
- * The frames of two sources side by side.
- * @throws CoordTokError `shape` when one has more frames than the other or their sizes differ, `input` when there is none.
+ * Yields the frames of two sources in pairs.
+ * @throws CoordTokError `shape` if their numbers of frames or their sizes differ, `input` for no frames.
  */
 export async function* framePairs(
   reference: FrameSource,
@@ -49,7 +49,7 @@ export async function* framePairs(
       if (a.done === true || b.done === true)
         throw new CoordTokError(
           "shape",
-          `Expected as many frames in both clips, but the ${a.done === true ? "reference" : "other clip"} ends after ${count}.`,
+          `Expected the same number of frames in both clips, but the ${a.done === true ? "reference" : "other clip"} ends after ${count}.`,
         );
       const [frame, otherFrame] = [a.value, b.value];
       if (frame.width !== otherFrame.width || frame.height !== otherFrame.height)
@@ -65,8 +65,9 @@ export async function* framePairs(
 }
 
 /**
- * Frames as a tensor `[F, H, W, 3]` of the values that `valueOfByte` gives for the bytes.
- * @param frames at least one, of one size.
+ * Converts frames to a tensor `[F, H, W, 3]`.
+ * @param frames at least one frame, all of one size.
+ * @param valueOfByte the value for each of the 256 bytes.
  */
 export function tensorOfFrames(frames: readonly RgbFrame[], valueOfByte: ArrayLike<number>): Tensor4D {
   const { width, height } = frames[0]!;

@@ -1,6 +1,6 @@
 import type { FusedTable } from "@coordtok/core/nn";
 
-/** The fused operations of the metrics. The arithmetic is that of `packages/backend/kernels/kernels.h`. */
+/** The fused operations of the metrics. `packages/backend/kernels/kernels.h` defines their arithmetic. */
 export const fusedOperations = {
   /** The mean of `(a - b)^2` over each row. */
   CoordTokMeanSquaredDifference: {
@@ -8,15 +8,15 @@ export const fusedOperations = {
     attributes: {},
     outputs: [{ name: "means", shape: "[rows]" }],
   },
-  /** `max(x + bias, 0)`, and the same of `beside` in the columns after it. */
+  /** `max(x + bias, 0)`, and the same for `beside` in the following columns. */
   CoordTokBiasRelu: {
     inputs: { x: "[..., C]", bias: "[C]", beside: "[..., D]?", besideBias: "[D]?" },
     attributes: {},
     outputs: [{ name: "out", shape: "[rows, C + D]" }],
   },
   /**
-   * How far features are from others: both divided by (their norm over the channels + epsilon), squared differences weighted by `head`,
-   * summed over channels, the mean over positions. Without `other`, `features` holds both, one after the other.
+   * The distance of two sets of features: both are divided by (their norm over the channels + epsilon); the squared differences are weighted
+   * by `head`, summed over channels and averaged over positions. Without `other`, `features` holds both sets in turn.
    */
   CoordTokFeatureDistance: {
     inputs: { features: "[F, h, w, C]", head: "[C]", other: "[F, h, w, C]?" },
@@ -24,8 +24,8 @@ export const fusedOperations = {
     outputs: [{ name: "distances", shape: "[F]" }],
   },
   /**
-   * SSIM under a separable window; `constants` are 2 C1 and 2 C2. Per frame and channel the means over positions of SSIM and of its
-   * contrast term.
+   * SSIM under a separable window: per frame and channel, the means over positions of SSIM and of its contrast term. `constants` are 2 C1
+   * and 2 C2.
    */
   CoordTokSsim: {
     inputs: { reference: "[F, H, W, C]", other: "[F, H, W, C]", window: "[11]", constants: "[2]" },
@@ -34,12 +34,12 @@ export const fusedOperations = {
   },
 } as const;
 
-/** The fused operations of the metrics by name. */
+/** The table of the fused operations of the metrics, as a type. */
 export type MetricsOperations = FusedTable<typeof fusedOperations>;
 
 declare module "@coordtok/core/nn" {
   interface FusedTables {
-    /** Those of the metrics. */
+    /** The operations of the metrics. */
     readonly metrics: MetricsOperations;
   }
 }

@@ -1,16 +1,16 @@
-// One clip against another.
+// Comparison of two clips.
 export { ClipScorer, scoreClip, type ClipScores, type FrameScores, type ScoreOptions } from "./score.js";
 export { psnr, psnrOfRgb, psnrPerFrame, type PsnrOptions, type RgbPsnr } from "./psnr.js";
 export { msSsimPerFrame, ssimPerFrame, type SsimOptions } from "./ssim.js";
 export { lpips, perceptualLoss, type LpipsOptions, type PerceptualLossOptions } from "./lpips/lpips.js";
 export { framePairs, framesOf, type FrameSource } from "./frames.js";
-// One clip alone.
+// Measures of a single clip.
 export { ContentMeter, contentOf, type ContentScores } from "./content.js";
 export { SeamMeter, seamScore, type SeamOptions, type SeamScore } from "./seam.js";
-// A set of clips.
+// Statistics over a set of clips.
 export { summarize, type Summary } from "./summary.js";
 export { pearson, spearman } from "./correlation.js";
-// One set of clips against another.
+// Comparison of two sets of clips.
 export { collectStatistics, FeatureWindows, fvdFeatures, type FvdFeatureOptions } from "./fvd/features.js";
 export { frechetDistance, type FrechetDistance } from "./fvd/frechet.js";
 export {
@@ -23,7 +23,7 @@ export {
   type PooledStatistics,
   type StatisticsFacts,
 } from "./fvd/statistics.js";
-// The files of published weights.
+// Files of published weights.
 export {
   i3dWeightFile,
   lpipsWeightFiles,

@@ -17,9 +17,9 @@ import {
 import { checkOptions, checkRgbClip, checkShape, CoordTokError, type OptionNames, type RgbClip } from "@coordtok/core";
 import { hasFused, isRecording, runFused } from "@coordtok/core/nn";
 
-/** Options of the tensor forms of PSNR. */
+/** Options of {@link psnr} and {@link psnrPerFrame}. */
 export interface PsnrOptions {
-  /** The distance from black to white in the values given: 1 for values in [0, 1] (default), 2 for model range. */
+  /** The distance from black to white in the given values: 1 for values in [0, 1] (default), 2 for the model range. */
   readonly dataRange?: number | undefined;
 }
 
@@ -29,23 +29,23 @@ const psnrOptionNames: OptionNames<PsnrOptions> = { dataRange: true };
 export interface RgbPsnr {
   /** `10 log10(1 / MSE)` with one MSE over all values of all frames; `Infinity` for identical clips. */
   readonly clipDb: number;
-  /** The same for each frame alone, at most 100: that is what a frame with an MSE below 1e-10 gets. */
+  /** The PSNR of each frame; 100 for a frame with an MSE below 1e-10. */
   readonly framesDb: readonly number[];
 }
 
-/** What a frame gets whose error is below {@link smallestFrameError}, in dB. */
+/** The PSNR in dB of a frame whose error is below {@link smallestFrameError}. */
 const bestFrameDb = 100;
-/** A mean squared error, at data range 1, below which a frame counts as equal. */
+/** The mean squared error, at data range 1, below which a frame counts as equal. */
 const smallestFrameError = 1e-10;
 
 /**
- * PSNR as the paper reports it: `10 log10(range^2 / MSE)` with **one** MSE over all values of a clip, values not clamped. The paper's
- * number for a set of clips is the mean of this over the clips. It is not the mean of the frames' values, which is never lower
+ * Computes PSNR as the paper reports it: `10 log10(range^2 / MSE)` with **one** MSE over all values of a clip, values not clamped. The
+ * paper's number for a set of clips is the mean of this over the clips. It is not the mean over the frames, which is never lower
  * (`docs/spec.md#psnr`).
- * @param reference any shape; a clip `[T, H, W, 3]`.
- * @param other of the same shape.
- * @returns dB, `Infinity` where both are equal.
- * @throws CoordTokError `shape` when the shapes differ.
+ * @param reference a clip `[T, H, W, 3]`, or any other shape.
+ * @param other a tensor of the same shape.
+ * @returns dB, `Infinity` if both are equal.
+ * @throws CoordTokError `shape` if the shapes differ, `input` for a data range that is not above 0.
  */
 export function psnr(reference: Tensor, other: Tensor, options: PsnrOptions = {}): Scalar {
   checkOptions(options, psnrOptionNames, "psnr");
@@ -54,11 +54,11 @@ export function psnr(reference: Tensor, other: Tensor, options: PsnrOptions = {}
 }
 
 /**
- * PSNR frame by frame: {@link psnr} of each frame, but 100 dB where the MSE at data range 1 is below 1e-10.
+ * Computes PSNR frame by frame: {@link psnr} of each frame, but 100 dB if the MSE at data range 1 is below 1e-10.
  * @param reference `[T, H, W, 3]`
- * @param other of the same shape.
+ * @param other a tensor of the same shape.
  * @returns `[T]` dB.
- * @throws CoordTokError `shape` when the shapes differ or are not of four axes.
+ * @throws CoordTokError `shape` if the shapes differ or do not have four axes, `input` for a data range that is not above 0.
  */
 export function psnrPerFrame(reference: Tensor4D, other: Tensor4D, options: PsnrOptions = {}): Tensor1D {
   checkOptions(options, psnrOptionNames, "psnrPerFrame");
@@ -71,8 +71,8 @@ export function psnrPerFrame(reference: Tensor4D, other: Tensor4D, options: Psnr
 }
 
 /**
- * PSNR of two clips of bytes, in double precision and without tensors: the rules of {@link psnr} and {@link psnrPerFrame}.
- * @throws CoordTokError `shape` when the clips differ in size or number of frames.
+ * Computes PSNR of two clips of bytes, in double precision and without tensors, by the rules of {@link psnr} and {@link psnrPerFrame}.
+ * @throws CoordTokError `shape` if the clips differ in size or number of frames.
  */
 export function psnrOfRgb(reference: RgbClip, other: RgbClip): RgbPsnr {
   checkSameSize(reference, other);
@@ -84,7 +84,7 @@ export function psnrOfRgb(reference: RgbClip, other: RgbClip): RgbPsnr {
   return psnrOfErrors(errors, frameValues);
 }
 
-/** The PSNR of a clip of bytes from the sums of squared errors of its frames, each of `frameValues` values. */
+/** Computes the PSNR of a clip of bytes from the sums of squared errors of its frames, which have `frameValues` values each. */
 export function psnrOfErrors(errors: readonly number[], frameValues: number): RgbPsnr {
   const total = errors.reduce((sum, error) => sum + error, 0);
   return {
@@ -93,7 +93,7 @@ export function psnrOfErrors(errors: readonly number[], frameValues: number): Rg
   };
 }
 
-/** Throws `shape` unless two clips of bytes have one size and number of frames. */
+/** Throws `shape` unless two clips of bytes have the same size and number of frames. */
 function checkSameSize(reference: RgbClip, other: RgbClip): void {
   checkRgbClip(reference);
   checkRgbClip(other);
@@ -101,11 +101,11 @@ function checkSameSize(reference: RgbClip, other: RgbClip): void {
   if (size(reference) !== size(other))
     throw new CoordTokError(
       "shape",
-      `Expected two clips of one size, got ${size(reference)} and ${size(other)}; cut or resize them alike.`,
+      `Expected two clips of the same size, got ${size(reference)} and ${size(other)}; cut or resize one of them.`,
     );
 }
 
-/** The sum of squared errors of some bytes: a whole number, exact, at most 255^2 per value. */
+/** Computes the sum of squared errors of a range of bytes, an exact integer. */
 export function squaredErrorSum(a: Uint8Array, b: Uint8Array, begin: number, count: number): number {
   let sum = 0;
   for (let i = begin; i < begin + count; i++) {
@@ -125,7 +125,7 @@ function dataRangeOf({ dataRange = 1 }: PsnrOptions): number {
   return dataRange;
 }
 
-/** The mean over all axes from `axis` on, at data range 1. */
+/** The mean squared error over all axes from `axis` on, at data range 1. */
 function meanSquaredError(reference: Tensor, other: Tensor, axis: number, dataRange: number): Tensor {
   const kept = reference.shape.slice(0, axis);
   const rows = kept.reduce((product, dim) => product * dim, 1);
@@ -136,7 +136,7 @@ function meanSquaredError(reference: Tensor, other: Tensor, axis: number, dataRa
   return mul(reshape(means, kept), 1 / dataRange ** 2);
 }
 
-/** Row by row of the frames first, then the rest: wasm adds up in float32 one by one, where one long sum would lose much. */
+/** Averages row by row first, then the rest: wasm accumulates serially in float32, so one long sum would lose precision. */
 function composedMeans(a: Tensor2D, b: Tensor2D, { shape }: Tensor): Tensor {
   const line = shape.slice(-2).reduce((product, dim) => product * dim, 1);
   const lines = mean(reshape(squaredDifference(a, b), [-1, line]), 1);

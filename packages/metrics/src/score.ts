@@ -23,9 +23,9 @@ export interface ScoreOptions extends LongCallOptions {
   readonly ssim?: boolean | undefined;
   /** Whether to compute MS-SSIM, which needs frames of at least 176x176 (default false). */
   readonly msSsim?: boolean | undefined;
-  /** The weights of LPIPS; without them it is left out. */
+  /** The weights of LPIPS (default: LPIPS is not computed). */
   readonly lpips?: LpipsParams | undefined;
-  /** How many frames go through a network at once, at least 1 (default 4): more take more memory. */
+  /** The number of frames processed at once, at least 1 (default 4); more take more memory. */
   readonly batchFrames?: number | undefined;
 }
 
@@ -37,7 +37,7 @@ const scoreOptionNames: OptionNames<ScoreOptions> = {
   batchFrames: true,
 };
 
-/** One measure of a clip: its mean over the frames, and each frame. */
+/** One measure of a clip: the mean over its frames, and the value of each frame. */
 export interface FrameScores {
   /** The mean over the frames. */
   readonly mean: number;
@@ -45,27 +45,27 @@ export interface FrameScores {
   readonly frames: readonly number[];
 }
 
-/** How near one clip is to another. */
+/** The scores of a clip against its reference. */
 export interface ClipScores {
-  /** How many frames each clip has. */
+  /** The number of frames of each clip. */
   readonly frameCount: number;
-  /** Of the frames, in pixels. */
+  /** The width of the frames in pixels. */
   readonly width: number;
-  /** Of the frames, in pixels. */
+  /** The height of the frames in pixels. */
   readonly height: number;
-  /** PSNR of the clip and of its frames in dB, as `psnrOfRgb` gives it; the clip's is `Infinity` for equal clips, which JSON cannot hold. */
+  /** PSNR of the clip and of its frames in dB, as by `psnrOfRgb`; `clipDb` is `Infinity` for equal clips, which JSON cannot represent. */
   readonly psnr: { readonly clipDb: number; readonly framesDb: readonly number[] };
-  /** SSIM, 1 for equal frames; absent when not asked for, as the two below. */
+  /** SSIM, 1 for equal frames; like the two below, absent if it was not requested. */
   readonly ssim?: FrameScores;
   /** MS-SSIM, 1 for equal frames. */
   readonly msSsim?: FrameScores;
   /** LPIPS, 0 for equal frames. */
   readonly lpips?: FrameScores;
-  /** How each of the numbers was made, by its name here, in words for a report. */
+  /** A description of how each number was computed, by its name here, for a report. */
   readonly made: Readonly<Record<string, string>>;
 }
 
-/** The measures that are computed from tensors, with how they come about. */
+/** A measure computed from tensors, with a description of how. */
 interface Measure {
   readonly name: "ssim" | "msSsim" | "lpips";
   readonly made: string;
@@ -76,10 +76,11 @@ interface Measure {
 const unitOfBytes = Float32Array.from({ length: 256 }, (_, byte) => unitFromByte(byte));
 
 /**
- * Scores a clip against its reference in one pass over both. Some frames are in memory at once, whatever the length of the clips.
+ * Scores a clip against its reference in one pass over both. Only a few frames are in memory at once, whatever the length of the clips.
  * @param reference the original.
  * @param other the reconstruction, of the same size and length.
- * @throws CoordTokError `shape` when sizes or lengths differ or frames are too small for a measure, `input` for no frames, `config`, `aborted`.
+ * @throws CoordTokError `shape` if sizes or lengths differ or frames are too small for a measure, `input` for no frames, `config`,
+ * `aborted`.
  */
 export async function scoreClip(
   reference: FrameSource,
@@ -96,7 +97,7 @@ export async function scoreClip(
   return scorer.scores();
 }
 
-/** {@link scoreClip} for frames that are handed over pair by pair, so that one pass over a clip serves several measures. */
+/** {@link scoreClip} for frames passed pair by pair, so that one pass over a clip serves several measures. */
 export class ClipScorer {
   readonly #measures: readonly Measure[];
   readonly #batchFrames: number;
@@ -113,7 +114,7 @@ export class ClipScorer {
     this.#values = new Map(this.#measures.map(({ name }) => [name, []]));
   }
 
-  /** How each number is computed, by its name in the scores, in words for a report. */
+  /** A description of how each number is computed, by its name in the scores, for a report. */
   get made(): Readonly<Record<string, string>> {
     return {
       psnr: psnrMade,
@@ -122,9 +123,9 @@ export class ClipScorer {
   }
 
   /**
-   * Takes the next frame of both clips, which must stay as they are.
-   * @param reference of the original.
-   * @param other of the reconstruction, of the same size.
+   * Takes the next frame of both clips. The frames must not change afterwards.
+   * @param reference the frame of the original.
+   * @param other the frame of the reconstruction, of the same size.
    * @throws CoordTokError `shape` for frames that are too small for a measure.
    */
   async take(reference: RgbFrame, other: RgbFrame): Promise<void> {
@@ -134,7 +135,10 @@ export class ClipScorer {
     if (this.#batch.length >= this.#batchFrames) await this.#score();
   }
 
-  /** The scores of all frames. Nothing can be taken afterwards. @throws CoordTokError `input` for no frames. */
+  /**
+   * Returns the scores of all frames. No frames can be taken afterwards.
+   * @throws CoordTokError `input` for no frames.
+   */
   async scores(): Promise<ClipScores> {
     const { width, height } = this.#size;
     if (this.#errors.length === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");

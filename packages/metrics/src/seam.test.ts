@@ -14,7 +14,7 @@ function clip(frameCount: number, value: (t: number, i: number) => number): RgbC
 }
 
 describe("seam score", () => {
-  it("is 1 where the borders change as much as all other frames, and for a still clip", async () => {
+  it("is 1 if the borders change as much as all other frames, and for a still clip", async () => {
     const steady = await seamScore(
       clip(12, (t) => 5 * t),
       { segmentLength: 4 },
@@ -92,7 +92,7 @@ describe("seam score", () => {
         clip(4, () => 0),
         { segmentLength: 4 },
       ),
-    ).rejects.toThrow("one segment of 4, got 4");
+    ).rejects.toThrow("the 4 of one segment, got 4");
     await expect(
       seamScore(
         clip(4, () => 0),

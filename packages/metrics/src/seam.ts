@@ -10,26 +10,28 @@ import {
 } from "@coordtok/core";
 import { framePairs, framesOf, type FrameSource } from "./frames.js";
 
-/** How visible the borders are between segments that were reconstructed or generated one by one. */
+/** The visibility of the borders between segments that were reconstructed or generated separately. */
 export interface SeamScore {
-  /** `borderJump / insideJump`: 1 where borders cannot be told from other frames, above 1 where they jump, `Infinity` where
-   * nothing but borders moves; 1 when nothing moves at all. */
+  /**
+   * `borderJump / insideJump`: 1 if borders are like other frames or nothing moves at all, above 1 if they jump, `Infinity` if only the
+   * borders move.
+   */
   readonly ratio: number;
   /** The mean absolute change from the last frame of a segment to the first of the next, values in [0, 1]. */
   readonly borderJump: number;
   /** The mean absolute change between consecutive frames of one segment. */
   readonly insideJump: number;
-  /** How many borders between segments there were. */
+  /** The number of borders between segments. */
   readonly borders: number;
 }
 
 /** Options of {@link seamScore}. */
 export interface SeamOptions extends LongCallOptions {
-  /** How many frames a segment has, at least 2; the last one may be shorter. */
+  /** The number of frames of a segment, at least 2; the last segment may be shorter. */
   readonly segmentLength: number;
   /**
-   * The clip that was reconstructed. With it the changes are those of the error `frames - reference`, which leaves out the motion and the
-   * cuts of the clip itself. Default: none, the changes are those of the frames.
+   * The original clip. If given, changes are those of the error `frames - reference`, which excludes the motion and the
+   * cuts of the clip itself (default: changes are those of the frames).
    */
   readonly reference?: FrameSource | undefined;
 }
@@ -37,8 +39,9 @@ export interface SeamOptions extends LongCallOptions {
 const seamOptionNames: OptionNames<SeamOptions> = { ...longCallOptionNames, segmentLength: true, reference: true };
 
 /**
- * The jump at segment borders against the jumps inside of segments, in one pass with two frames in memory.
- * @throws CoordTokError `config` for an impossible segment length, `input` for a clip of a single segment, `shape` when the clips differ in size or length, `aborted`.
+ * Compares the jumps at segment borders with the jumps inside segments, in one pass with two frames in memory.
+ * @throws CoordTokError `config` for a segment length below 2, `input` for a clip of a single segment, `shape` if the clips differ in size
+ * or length, `aborted`.
  */
 export async function seamScore(frames: FrameSource, options: SeamOptions): Promise<SeamScore> {
   checkOptions(options, seamOptionNames, "seamScore");
@@ -55,7 +58,7 @@ export async function seamScore(frames: FrameSource, options: SeamOptions): Prom
   return meter.score();
 }
 
-/** {@link seamScore} for frames that are handed over one by one, so that one pass over a clip serves several measures. */
+/** {@link seamScore} for frames passed one by one, so that one pass over a clip serves several measures. */
 export class SeamMeter {
   readonly #segmentLength: number;
   #previous: Int16Array | undefined;
@@ -63,12 +66,15 @@ export class SeamMeter {
   #inside = { sum: 0, count: 0 };
   #frames = 0;
 
-  /** @param segmentLength how many frames a segment has, at least 2. @throws CoordTokError `config`. */
+  /**
+   * @param segmentLength the number of frames of a segment, at least 2.
+   * @throws CoordTokError `config`.
+   */
   constructor(segmentLength: number) {
     this.#segmentLength = checkInteger(segmentLength, "the segment length", 2);
   }
 
-  /** Takes the next frame; with the one that it was made from, the changes are those of the error. */
+  /** Takes the next frame. If `reference`, the original frame, is given, changes are those of the error. */
   take(frame: RgbFrame, reference?: RgbFrame): void {
     const values = reference === undefined ? Int16Array.from(frame.data) : errorOf(reference, frame);
     if (this.#previous) {
@@ -80,13 +86,16 @@ export class SeamMeter {
     this.#frames++;
   }
 
-  /** The score of the frames so far. @throws CoordTokError `input` for a single segment. */
+  /**
+   * Returns the score of the frames so far.
+   * @throws CoordTokError `input` for a single segment.
+   */
   score(): SeamScore {
     const borders = this.#border.count;
     if (borders === 0)
       throw new CoordTokError(
         "input",
-        `Expected more frames than one segment of ${this.#segmentLength}, got ${this.#frames}.`,
+        `Expected more frames than the ${this.#segmentLength} of one segment, got ${this.#frames}.`,
       );
     const [borderJump, insideJump] = [this.#border.sum / borders, this.#inside.sum / this.#inside.count];
     return { ratio: borderJump === insideJump ? 1 : borderJump / insideJump, borderJump, insideJump, borders };

@@ -82,18 +82,22 @@ describeEachBackend("structural similarity", (backend) => {
     const slow = name === "MS-SSIM" && backend === "cpu";
     const note = slow ? " (skipped: plain JavaScript takes half a minute)" : "";
 
-    it.skipIf(slow)(`${name} of equal frames is 1, and less the stronger the noise${note}`, async () => {
-      const a = picture(height, width, 2);
-      const noise = new Random(4).normalTensor([2, height, width, 3]);
-      for (const score of await read(measure(a, a))) expect(score).toBeCloseTo(1, 6);
-      let before = [1, 1];
-      for (const level of [0.01, 0.05, 0.2]) {
-        const scores = await read(measure(a, clipByValue(add(a, mul(noise, level)), 0, 1) as Tensor4D));
-        scores.forEach((score, frame) => expect(score).toBeLessThan(before[frame]!));
-        before = scores;
-      }
-      expect(before[0]).toBeLessThan(0.9);
-    });
+    it.skipIf(slow)(
+      `${name} of equal frames is 1, and less the stronger the noise${note}`,
+      { timeout: 240_000 },
+      async () => {
+        const a = picture(height, width, 2);
+        const noise = new Random(4).normalTensor([2, height, width, 3]);
+        for (const score of await read(measure(a, a))) expect(score).toBeCloseTo(1, 6);
+        let before = [1, 1];
+        for (const level of [0.01, 0.05, 0.2]) {
+          const scores = await read(measure(a, clipByValue(add(a, mul(noise, level)), 0, 1) as Tensor4D));
+          scores.forEach((score, frame) => expect(score).toBeLessThan(before[frame]!));
+          before = scores;
+        }
+        expect(before[0]).toBeLessThan(0.9);
+      },
+    );
 
     it.skipIf(backend === "cpu")(
       `${name} falls the stronger a blur and the farther a shift${backend === "cpu" ? " (skipped: plain JavaScript takes half a minute)" : ""}`,
@@ -142,13 +146,17 @@ describeEachBackend("structural similarity", (backend) => {
       },
     );
 
-    it.skipIf(slow)(`${name} is the same in both directions and in every range of values${note}`, async () => {
-      const [a, b] = [picture(height, width), picture(height, width, 1, 3)];
-      const [score] = await read(measure(a, b));
-      expect((await read(measure(b, a)))[0]).toBeCloseTo(score!, 6);
-      const bytes = (await read(measure(mul(a, 255), mul(b, 255), { dataRange: 255 })))[0]!;
-      expect(bytes).toBeCloseTo(score!, 5);
-    });
+    it.skipIf(slow)(
+      `${name} is the same in both directions and in every range of values${note}`,
+      { timeout: 60_000 },
+      async () => {
+        const [a, b] = [picture(height, width), picture(height, width, 1, 3)];
+        const [score] = await read(measure(a, b));
+        expect((await read(measure(b, a)))[0]).toBeCloseTo(score!, 6);
+        const bytes = (await read(measure(mul(a, 255), mul(b, 255), { dataRange: 255 })))[0]!;
+        expect(bytes).toBeCloseTo(score!, 5);
+      },
+    );
 
     it.skipIf(slow)(`${name} leaves nothing behind${note}`, () => {
       const [a, b] = [picture(height, width), picture(height, width, 1, 3)];

@@ -31,7 +31,7 @@ import { hasFused, isRecording, runFused } from "@coordtok/core/nn";
 
 /** Options of {@link ssimPerFrame} and {@link msSsimPerFrame}. */
 export interface SsimOptions {
-  /** The distance from black to white in the values given: 1 for values in [0, 1] (default), 2 for model range, 255 for bytes. */
+  /** The distance from black to white in the given values: 1 for values in [0, 1] (default), 2 for the model range, 255 for bytes. */
   readonly dataRange?: number | undefined;
 }
 
@@ -46,13 +46,13 @@ const k2 = 0.03;
 const scaleWeights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333] as const;
 
 /**
- * SSIM of each frame: 1 for equal frames, lower for worse. A Gaussian window of 11x11 with a deviation of 1.5, only positions where it
- * lies within the frame, biased variances, K1 = 0.01, K2 = 0.03; the mean over positions, then over the colours
- * (`docs/spec.md#ssim`). For bytes as the official evaluation cuts them, give `truncatedBytes` of both and a data range of 255.
+ * Computes the SSIM of each frame: 1 for equal frames, lower for worse. It uses a Gaussian window of 11x11 with a deviation of 1.5, only at
+ * positions inside the frame, biased variances, K1 = 0.01 and K2 = 0.03, and averages over positions, then over the colours
+ * (`docs/spec.md#ssim`). To compare bytes as the official evaluation does, pass `truncatedBytes` of both and a data range of 255.
  * @param reference `[T, H, W, C]`, at least 11x11.
- * @param other of the same shape.
+ * @param other a tensor of the same shape.
  * @returns `[T]`
- * @throws CoordTokError `shape` when shapes differ or frames are smaller than the window.
+ * @throws CoordTokError `shape` if shapes differ or frames are smaller than the window.
  */
 export function ssimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
   checkOptions(options, ssimOptionNames, "ssimPerFrame");
@@ -61,14 +61,14 @@ export function ssimPerFrame(reference: Tensor4D, other: Tensor4D, options: Ssim
 }
 
 /**
- * MS-SSIM of each frame: over five scales, each half the one before, the product of the contrast terms' means to the powers 0.0448,
- * 0.2856, 0.3001, 0.2363 and 0.1333, with the luminance term at the coarsest scale; per colour, then the mean over the colours
- * (Wang, Simoncelli and Bovik 2003). Halving takes means of 2x2 values and drops an odd last row or column; a negative mean of a
+ * Computes the MS-SSIM of each frame: over five scales, each half the previous one, the product of the means of the contrast terms to the
+ * powers 0.0448, 0.2856, 0.3001, 0.2363 and 0.1333, with the luminance term at the coarsest scale; per colour, then averaged over the colours
+ * (Wang, Simoncelli and Bovik 2003). Halving averages 2x2 values and drops an odd last row or column; a negative mean of a
  * contrast term counts as 0.
  * @param reference `[T, H, W, C]`, at least 176x176.
- * @param other of the same shape.
+ * @param other a tensor of the same shape.
  * @returns `[T]`
- * @throws CoordTokError `shape` when shapes differ or frames are too small for the window at the coarsest scale.
+ * @throws CoordTokError `shape` if shapes differ or frames are too small for the window at the coarsest scale.
  */
 export function msSsimPerFrame(reference: Tensor4D, other: Tensor4D, options: SsimOptions = {}): Tensor1D {
   checkOptions(options, ssimOptionNames, "msSsimPerFrame");
@@ -100,9 +100,9 @@ function checkPair(reference: Tensor4D, other: Tensor4D, smallest: number, what:
 
 /** Means over the positions of each frame, per colour. */
 interface TermMeans {
-  /** Of both terms' product, `[T, C]`. */
+  /** The means of the product of both terms, `[T, C]`. */
   readonly ssim: Tensor2D;
-  /** Of the contrast term, `[T, C]`. */
+  /** The means of the contrast term, `[T, C]`. */
   readonly contrast: Tensor2D;
 }
 
@@ -119,7 +119,7 @@ function fusedMeans(reference: Tensor4D, other: Tensor4D, dataRange: number): Te
   return { ssim, contrast };
 }
 
-/** The windows as matrices that filter along the rows' and the columns' axis. */
+/** The windows as matrices that filter along the axes of rows and columns. */
 interface Filters {
   /** `[H-10, H]` */
   readonly rows: Tensor2D;
@@ -127,7 +127,7 @@ interface Filters {
   readonly columns: Tensor2D;
 }
 
-/** Frame by frame, so that no more than one frame's intermediates are in memory. */
+/** Computes the means frame by frame, so that only the intermediates of one frame are in memory. */
 function composedMeans(reference: Tensor4D, other: Tensor4D, dataRange: number): TermMeans {
   const [frames, height, width, channels] = reference.shape;
   const filters = { rows: gaussianBand(height), columns: gaussianBand(width) };
@@ -144,9 +144,9 @@ function composedMeans(reference: Tensor4D, other: Tensor4D, dataRange: number):
 }
 
 /**
- * The two terms of SSIM at each position, `[columns, rows, C]`. They are computed from sum and difference of the frames:
- * with s = x + y and d = x - y the luminance term is `1 - 2 E[d]^2 / (E[s]^2 + E[d]^2 + 2 C1)` and the other one
- * `1 - 2 V[d] / (V[s] + V[d] + 2 C2)`, which in single precision loses nothing where the frames are alike.
+ * The two terms of SSIM at each position, `[columns, rows, C]`, computed from the sum and the difference of the frames:
+ * with s = x + y and d = x - y the luminance term is `1 - 2 E[d]^2 / (E[s]^2 + E[d]^2 + 2 C1)` and the contrast term
+ * `1 - 2 V[d] / (V[s] + V[d] + 2 C2)`, which keeps its precision in float32 if the frames are similar.
  */
 function similarity(
   a: Tensor3D,
@@ -156,7 +156,7 @@ function similarity(
 ): { luminance: Tensor3D; contrast: Tensor3D } {
   const total = mul(add(a, b), 1 / dataRange);
   const difference = mul<Tensor3D>(sub(a, b), 1 / dataRange);
-  // Variances do not depend on the mean; without most of it their squares lose less.
+  // Variances do not depend on the mean; subtracting most of it makes the squares more precise.
   const centre = mean(mean(total, 0, true), 1, true);
   const centred = sub<Tensor3D>(total, centre);
   const [s, d, ss, dd] = smoothed([centred, difference, square(centred), square(difference)], filters);
@@ -175,7 +175,7 @@ function complement(d: Tensor, s: Tensor, constant: number): Tensor3D {
   return add(neg(div(mul(d, 2), add(add(s, d), constant))), 1);
 }
 
-/** Maps `[H, W, C]` under the window, each `[columns, rows, C]`: two matrix products for all of them together. */
+/** Filters maps `[H, W, C]` with the window, to `[columns, rows, C]` each, by two matrix products for all maps together. */
 function smoothed(maps: readonly Tensor3D[], { rows, columns }: Filters): Tensor3D[] {
   const [height, width, channels] = maps[0]!.shape;
   const [outRows, outColumns] = [rows.shape[0], columns.shape[0]];
@@ -187,7 +187,7 @@ function smoothed(maps: readonly Tensor3D[], { rows, columns }: Filters): Tensor
   return split<Tensor3D>(both, maps.length, 2);
 }
 
-/** `[C]`, axis by axis, since wasm adds up in float32 one by one. */
+/** The mean over positions, `[C]`, axis by axis, since wasm accumulates serially in float32. */
 function positionMean(map: Tensor): Tensor1D {
   return mean(mean(map, 0), 0);
 }
@@ -203,7 +203,7 @@ function gaussian(): number[] {
   return weights.map((weight) => weight / total);
 }
 
-/** `[side-10, side]`: row i holds the window from column i on. */
+/** The window as a matrix `[side-10, side]`, whose row i holds the window from column i on. */
 function gaussianBand(side: number): Tensor2D {
   const weights = gaussian();
   const rows = side - taps + 1;

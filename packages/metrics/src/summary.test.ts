@@ -15,7 +15,7 @@ it("describes a set of values", () => {
   });
 });
 
-it("takes one value, and infinite ones as the PSNR of equal clips", () => {
+it("accepts a single value, and infinite ones such as the PSNR of equal clips", () => {
   expect(summarize([7])).toMatchObject({ count: 1, mean: 7, deviation: 0, median: 7 });
   expect(summarize([30, Infinity, 20])).toMatchObject({
     mean: Infinity,

@@ -1,28 +1,28 @@
-/** How a measure is spread over a set of clips. */
+/** The distribution of a measure over a set of clips. */
 export interface Summary {
-  /** How many clips. */
+  /** The number of clips. */
   readonly count: number;
-  /** Their mean: infinite as soon as one value is. */
+  /** The mean; infinite if any value is. */
   readonly mean: number;
-  /** The standard deviation over the clips, unbiased; 0 for a single one, `NaN` beside infinite values. */
+  /** The standard deviation, with the divisor count - 1; 0 for a single clip, `NaN` if any value is infinite. */
   readonly deviation: number;
-  /** How far the mean may be off by the choice of clips: the deviation divided by the root of the count. */
+  /** The standard error of the mean: the deviation divided by the root of the count. */
   readonly standardError: number;
   /** The smallest value. */
   readonly minimum: number;
-  /** The value that a tenth of the clips is below. */
+  /** The first decile: a tenth of the clips is below it. */
   readonly lowTenth: number;
-  /** The middle value. */
+  /** The median. */
   readonly median: number;
-  /** The value that a tenth of the clips is above. */
+  /** The last decile: a tenth of the clips is above it. */
   readonly highTenth: number;
   /** The largest value. */
   readonly maximum: number;
 }
 
 /**
- * Describes a set of values. Quantiles lie between neighbouring values in proportion.
- * @param values at least one; `Infinity` is allowed, as the PSNR of equal clips.
+ * Summarizes a set of values. Quantiles are interpolated linearly between neighbouring values.
+ * @param values at least one; `Infinity` is allowed, such as the PSNR of equal clips.
  */
 export function summarize(values: readonly number[]): Summary {
   const count = values.length;

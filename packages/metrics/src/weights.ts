@@ -1,24 +1,24 @@
-/** A published file of weights: what it is, where it comes from, and its checksum. */
+/** A published file of weights: its content, origin and checksum. */
 export interface WeightFile {
-  /** Its name; files are looked for under it. */
+  /** The file name under which it is looked for. */
   readonly name: string;
-  /** What is in it. */
+  /** Its content, in a few words. */
   readonly what: string;
-  /** The publisher's address of it. */
+  /** The publisher's URL. */
   readonly url: string;
-  /** Of the whole file, 64 hexadecimal digits. */
+  /** The SHA-256 of the whole file, 64 hexadecimal digits. */
   readonly sha256: string;
-  /** Who published it. */
+  /** The publisher. */
   readonly source: string;
-  /** An SPDX identifier, with remarks. */
+  /** The licence, an SPDX identifier with remarks. */
   readonly licence: string;
-  /** How it is stored. */
+  /** The file format. */
   readonly format: "pytorch" | "ncnn";
-  /** Another file with the same weights, used where the first is missing. */
+  /** Another file with the same weights, used if this one is missing. */
   readonly alternative?: WeightFile;
 }
 
-/** The LPIPS networks by the names of their heads' files. */
+/** The name of an LPIPS network, as in the file names of the heads. */
 export type LpipsWeightsName = "vgg" | "alex" | "squeeze";
 
 const torchvision = { source: "torchvision (ImageNet)", licence: "BSD-3-Clause", format: "pytorch" } as const;
@@ -62,7 +62,7 @@ const headHashes: Readonly<Record<LpipsWeightsName, string>> = {
   squeeze: "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
 };
 
-/** The heads of LPIPS v0.1 for a network. */
+/** Returns the file of the LPIPS v0.1 heads for a network. */
 function headsOf(network: LpipsWeightsName): WeightFile {
   return {
     name: `${network}.pth`,
@@ -78,7 +78,7 @@ function headsOf(network: LpipsWeightsName): WeightFile {
 /** The names of the LPIPS networks, the default first. */
 export const lpipsWeightsNames: readonly LpipsWeightsName[] = ["vgg", "alex", "squeeze"];
 
-/** The files that LPIPS needs for a network: its convolutions and its heads. */
+/** Returns the files that LPIPS needs for a network: its convolutions and its heads. */
 export function lpipsWeightFiles(network: LpipsWeightsName): readonly [convolutions: WeightFile, heads: WeightFile] {
   return [convolutions[network], headsOf(network)];
 }

@@ -19,7 +19,7 @@ import { asJson } from "@coordtok/core/text";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { paramShapes, type TokenizerParams } from "./params.js";
 
-/** The kind of a tokenizer checkpoint. */
+/** The kind recorded in a tokenizer checkpoint. */
 export const checkpointKind = "tokenizer";
 
 /** Checks the configuration that a checkpoint holds. */
@@ -27,30 +27,30 @@ export function parseStoredConfig(stored: Json): TokenizerConfig {
   return checkConfig(stored);
 }
 
-/** Which weights of a checkpoint: the moving average of the training, or the parameters themselves. */
+/** Which weights of a checkpoint to load: the moving average kept during training, or the parameters themselves. */
 export type WeightsChoice = "average" | "model";
 
-/** Which half of a tokenizer: encoding needs the encoder alone, decoding the decoder. */
+/** One half of a tokenizer: encoding needs only the encoder, decoding only the decoder. */
 export type TokenizerPart = "encoder" | "decoder";
 
-/** What of a checkpoint is loaded. */
+/** Which part of a checkpoint to load. */
 export interface LoadFormOptions<Config> extends LongCallOptions {
   /** Default `average`. */
   readonly weights?: WeightsChoice | undefined;
-  /** Only this half is read (default: both). */
+  /** The half to read (default: both). */
   readonly part?: TokenizerPart | undefined;
-  /** Called with the configuration before any weight is read; what it throws ends the loading. */
+  /** Called with the configuration before any weight is read. If it throws, loading stops and the error is passed on. */
   readonly onConfig?: ((config: Config) => void) | undefined;
 }
 
 /** Options of {@link loadTokenizer}. */
 export type LoadTokenizerOptions = LoadFormOptions<TokenizerConfig>;
 
-/** A tokenizer out of a file; its tensors are the caller's. */
+/** A tokenizer loaded from a file. The caller owns its tensors. */
 export interface LoadedTokenizer {
   /** The configuration of the model. */
   readonly config: TokenizerConfig;
-  /** Its weights; with `part` only that half. */
+  /** Its weights; when `part` was given, only that half. */
   readonly params: Partial<TokenizerParams>;
 }
 
@@ -63,8 +63,8 @@ export const loadTokenizerOptionNames: OptionNames<LoadTokenizerOptions> = {
 };
 
 /**
- * Loads the weights of a tokenizer; the rest of the file (moments, the other weights) is not read.
- * @throws CoordTokError `checkpoint` when the file is no tokenizer checkpoint or its tensors do not fit its configuration.
+ * Loads the weights of a tokenizer. The rest of the file (optimizer moments, the other set of weights) is not read.
+ * @throws CoordTokError `checkpoint` when the file is not a tokenizer checkpoint or its tensors do not fit its configuration.
  */
 export async function loadTokenizer(
   source: RangeSource | Uint8Array | Blob,
@@ -74,7 +74,7 @@ export async function loadTokenizer(
   return loadForm<TokenizerConfig, TokenizerParams>(source, parseStoredConfig, paramShapes, options);
 }
 
-/** Loads the weights of a tokenizer of one form; see {@link loadTokenizer}. */
+/** Loads the weights of a tokenizer of either form; see {@link loadTokenizer}. */
 export async function loadForm<Config, Params extends { readonly [part in TokenizerPart]: TensorTree }>(
   source: RangeSource | Uint8Array | Blob,
   parseConfig: (stored: Json) => Config,
@@ -96,8 +96,8 @@ export async function loadForm<Config, Params extends { readonly [part in Tokeni
 }
 
 /**
- * One half of the weights of a tokenizer.
- * @throws CoordTokError `input` when it was loaded without that half.
+ * Returns one half of the weights of a tokenizer.
+ * @throws CoordTokError `input` when the tokenizer was loaded without that half.
  */
 export function halfOf<Params, P extends keyof Params & TokenizerPart>(params: Partial<Params>, part: P): Params[P] {
   const half = params[part];
@@ -106,16 +106,17 @@ export function halfOf<Params, P extends keyof Params & TokenizerPart>(params: P
 }
 
 /**
- * The bytes of a checkpoint with weights alone, for `writeAtomically` of `@coordtok/core/node`. They are stored as the `average`,
- * which is what {@link loadTokenizer} reads.
+ * Encodes weights alone as the bytes of a checkpoint, for `writeAtomically` of `@coordtok/core/node`. They are stored as the
+ * `average`, which {@link loadTokenizer} reads by default.
  */
 export function encodeTokenizer(config: TokenizerConfig, params: TokenizerParams): AsyncGenerator<Uint8Array, void> {
   return saveCheckpoint({ kind: checkpointKind, config: asJson(config), tensors: { average: params } });
 }
 
 /**
- * As {@link encodeTokenizer} for weights that come as bytes, one after the other, so that a model of any size can be written.
- * @param tensors our parameters by path (`paramShapes`), all of them or those of one part of the model.
+ * Does what {@link encodeTokenizer} does for weights that arrive as bytes, one tensor after another, so that a model of any size
+ * can be written.
+ * @param tensors our parameters by path (`paramShapes`), all of them or those of one half of the model.
  */
 export function encodeTokenizerBytes(
   config: TokenizerConfig,
@@ -125,7 +126,7 @@ export function encodeTokenizerBytes(
   return encodeFormBytes(asJson(config), tensors, metadata);
 }
 
-/** The bytes of a checkpoint of either form with weights alone, which come as bytes. */
+/** Encodes weights of either form, which arrive as bytes, as the bytes of a checkpoint without training state. */
 export function encodeFormBytes(
   config: Json,
   tensors: Iterable<NamedBytes>,
@@ -135,7 +136,7 @@ export function encodeFormBytes(
   return encodeSafetensors(stored, checkpointMetadata({ kind: checkpointKind, config, metadata }), { finite: true });
 }
 
-/** The names and shapes of the decoder's parameters alone, for files that carry a decoder. */
+/** The names and shapes of the decoder's parameters alone, for files that hold only a decoder. */
 export function decoderShapes(config: TokenizerConfig): Map<string, readonly number[]> {
   return partShapes(paramShapes(config), "decoder");
 }

@@ -6,7 +6,7 @@ import { paramShapes } from "./model/index.js";
 import { configFromOfficial } from "./official/index.js";
 
 describe("tokenizer configuration", () => {
-  it("the published sizes have 108, 291 and 853 million parameters", () => {
+  it("the published models have 108, 291 and 853 million parameters", () => {
     const millions = (name: string): number =>
       Math.round(
         [...paramShapes(preset(name)).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0) / 1e6,
@@ -14,7 +14,7 @@ describe("tokenizer configuration", () => {
     expect([millions("S"), millions("B"), millions("L")]).toEqual([108, 291, 853]);
   });
 
-  it("128 frames of 128x128 become 1280 tokens", () => {
+  it("a clip of 128 frames of 128x128 becomes 1280 tokens", () => {
     for (const name of ["tiny", "small", "S", "B", "L"]) expect(tokenCount(triplaneShapeOf(preset(name)))).toBe(1280);
   });
 
@@ -35,13 +35,13 @@ describe("tokenizer configuration", () => {
     expect(() => checkConfig({ ...preset("test"), heads: 2 })).toThrow(/Unknown key "heads"/);
   });
 
-  it("a grid of query patches that is not square is refused with official compatibility", () => {
+  it("official compatibility refuses a grid of query patches that is not square", () => {
     expect(() => overrideConfig(preset("test"), ["planes.time=16", 'compat="official"'])).toThrow(
       /square number of query patches/,
     );
   });
 
-  it("official arguments that are missing are named", () => {
+  it("the error names the official arguments that are missing", () => {
     expect(() => configFromOfficial(mistyped({ video_shape: [16, 32, 32] }))).toThrow(
       /latent_resolution_xy.*undefined/,
     );

@@ -9,7 +9,7 @@ import {
   type TriplaneShape,
 } from "@coordtok/triplane";
 
-/** The size of the clips a tokenizer is made for. */
+/** The size of the clips that a tokenizer is made for. */
 export interface ClipSize {
   /** The longest clip, in frames; shorter ones are padded. */
   readonly frames: number;
@@ -19,11 +19,11 @@ export interface ClipSize {
   readonly width: number;
 }
 
-/** The clip encoder: a video transformer whose tokens are read by a latent transformer. */
+/** The clip encoder: a video transformer, and a latent transformer that reads its tokens. */
 export interface EncoderConfig {
   /** Width of both transformers. */
   readonly width: number;
-  /** Heads of both transformers; they divide the width. */
+  /** Attention heads of both transformers; must divide the width. */
   readonly heads: number;
   /** Blocks of the video transformer. */
   readonly videoLayers: number;
@@ -41,29 +41,32 @@ export interface PlanesConfig {
   readonly columns: number;
   /** Cells along time. */
   readonly time: number;
-  /** Numbers per cell. */
+  /** Values per cell. */
   readonly channels: number;
-  /** The patch of a plane that one query of the latent transformer makes: `space` by `space` cells of xy, `time` by `space` of yt and xt. */
+  /**
+   * The patch of a plane that one query of the latent transformer produces: `space` by `space` cells of xy, `time` by `space` of yt
+   * and xt.
+   */
   readonly queryPatch: PatchSize;
 }
 
-/** The coordinate decoder: a transformer over the features looked up at many coordinates. */
+/** The coordinate decoder: a transformer over the features looked up at a set of coordinates. */
 export interface DecoderConfig {
   /** Width of the transformer. */
   readonly width: number;
-  /** They divide the width. */
+  /** Attention heads; must divide the width. */
   readonly heads: number;
   /** Blocks of the transformer. */
   readonly layers: number;
-  /** The patch of pixels that one coordinate stands for. */
+  /** The patch of pixels that one coordinate decodes to. */
   readonly patch: PatchSize;
 }
 
-/** Everything that fixes the form of a tokenizer. Plain data; `preset` gives examples. */
+/** Everything that fixes the form of a tokenizer. It is plain data; `preset` gives examples. */
 export interface TokenizerConfig {
-  /** The form of the paper; `LatticeConfig` is the other one. Stored configurations that say nothing are of this form. */
+  /** The paper's form; the other one is `LatticeConfig`. A stored configuration without this key has the paper's form. */
   readonly form: "paper";
-  /** The clips it is made for. */
+  /** The clips that the tokenizer is made for. */
   readonly clip: ClipSize;
   /** The clip encoder. */
   readonly encoder: EncoderConfig;
@@ -72,19 +75,19 @@ export interface TokenizerConfig {
   /** The coordinate decoder. */
   readonly decoder: DecoderConfig;
   /**
-   * What becomes of missing frames. `masked`: the last real frame is repeated to fill its patch, and tokens without a real frame are
-   * never attended to. `official`: missing frames are -3, and 1 is added to the cross-attention logits of tokens that lack a frame, as
-   * the published code does.
+   * How missing frames are filled. `masked`: the last real frame is repeated to fill its patch, and tokens without a real frame are
+   * never attended to. `official`: missing frames are -3, and 1 is added to the cross-attention logits of tokens that lack a frame,
+   * as in the published code.
    */
   readonly padding: "masked" | "official";
   /**
-   * `none`: whole-number patch positions, query patches of a plane in raster order. `official`: the fp32 position quirk and the square
+   * `none`: integer patch positions; the query patches of a plane are in raster order. `official`: the fp32 position quirk and the square
    * query grid of the published code (`docs/parity.md`).
    */
   readonly compat: "none" | "official";
 }
 
-/** What earlier versions called a key of `planes`. */
+/** Keys of `planes` whose names have changed since earlier versions. */
 const renamedPlanesKeys = { cell: "queryPatch" };
 
 const shape: { readonly [group: string]: readonly string[] } = {
@@ -95,9 +98,9 @@ const shape: { readonly [group: string]: readonly string[] } = {
 };
 
 /**
- * Checks a configuration, from any source.
+ * Checks a configuration from any source.
  * @param value plain data, for example parsed JSON.
- * @returns the same data with its form, typed; what earlier versions stored under another name is under its name of today.
+ * @returns the same data, typed, with its form; keys stored under an earlier name are renamed.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range, or the two numbers that do not divide.
  */
 export function checkConfig(value: unknown): TokenizerConfig {
@@ -122,7 +125,7 @@ export function checkConfig(value: unknown): TokenizerConfig {
   return checked;
 }
 
-/** The keys of the other form say nothing here, so its name comes before them. */
+/** The form is checked first, because the keys of the other form are all unknown here. */
 function checkForm(value: unknown): void {
   const form = typeof value === "object" && value !== null && "form" in value ? value.form : "paper";
   if (form === "lattice")
@@ -150,7 +153,10 @@ function checkDivisibility({ clip, encoder, planes, decoder, compat }: Tokenizer
   if (compat === "official") checkOfficialGrid(planes);
 }
 
-/** The published code assembles the query patches of each plane on a square grid, so their number has to be a square. */
+/**
+ * Checks for `compat: "official"`: the published code assembles the query patches of each plane on a square grid, so their number
+ * must be a square.
+ */
 function checkOfficialGrid(planes: PlanesConfig): void {
   for (const plane of planeNames) {
     const [rows, columns] = queryGrid(planes, plane);
@@ -168,33 +174,33 @@ export function triplaneShapeOf({ planes }: { readonly planes: PlanesConfig }): 
   return { time, rows, columns, channels };
 }
 
-/** The two sizes of a query patch of a plane, in cells. */
+/** The height and width of a query patch of a plane, in cells. */
 export function queryPatchSize(planes: PlanesConfig, plane: PlaneName): [number, number] {
   const { space, time } = planes.queryPatch;
   return [plane === "xy" ? space : time, space];
 }
 
-/** How many query patches a plane has along its two axes. */
+/** The number of query patches along the two axes of a plane. */
 export function queryGrid(planes: PlanesConfig, plane: PlaneName): [number, number] {
   const [first, second] = planeSize(triplaneShapeOf({ planes }), plane);
   const [outer, inner] = queryPatchSize(planes, plane);
   return [first / outer, second / inner];
 }
 
-/** The patch lattice of a model. */
+/** The patch lattice of the decoder. */
 export function latticeOf({ clip, decoder }: TokenizerConfig): PatchLattice {
   return patchLattice({ ...clip, patch: decoder.patch });
 }
 
-/** How many video tokens the encoder reads. */
+/** The number of video tokens that the encoder produces. */
 export function videoTokenCount({ clip, encoder: { patch } }: TokenizerConfig): number {
   return (clip.frames / patch.time) * (clip.height / patch.space) * (clip.width / patch.space);
 }
 
 /**
- * A configuration with single values replaced.
- * @param assignments such as `decoder.layers=4`.
- * @throws CoordTokError `config`.
+ * Returns a configuration with single values replaced.
+ * @param assignments for example `decoder.layers=4`.
+ * @throws CoordTokError `config` for an unknown key or a value that does not fit.
  */
 export function overrideConfig(config: TokenizerConfig, assignments: readonly string[]): TokenizerConfig {
   return checkConfig(withOverrides(config, assignments));

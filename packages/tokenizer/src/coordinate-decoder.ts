@@ -5,14 +5,14 @@ import { latticeOf, type TokenizerConfig } from "./config.js";
 import type { DecoderParams } from "./params.js";
 import { positionsOfPoints, type TablePositions } from "./position-table.js";
 
-/** Of every layer norm of the decoder (`docs/spec.md#layer-norm`). */
+/** The epsilon of every layer norm in the decoder (`docs/spec.md#layer-norm`). */
 const epsilon = 1e-5;
 
 /**
- * The pixels of the patches at some coordinates of a triplane; all points of one call attend to each other (paper, section 3.3).
+ * Decodes the patches at some coordinates of a triplane. All points of one call attend to each other (paper, section 3.3).
  * @param points N points, shared by all clips or N for each. Without indices the position table is interpolated; with
  *   `compat: "official"` it is read at the truncated position (`docs/spec.md#index-quirk`).
- * @returns `[B, N, time * space * space * 3]`, a patch laid out (t, row, column, rgb), in model range but not clamped.
+ * @returns `[B, N, time * space * space * 3]`, each patch laid out (t, row, column, rgb), in model range but not clamped.
  */
 export function decodePatches(
   params: DecoderParams,

@@ -50,7 +50,7 @@ describeEachBackend("CoordTok", () => {
     disposeTree([clip.frames, triplane]);
   });
 
-  it("is the same for a seed", async () => {
+  it("gives the same weights for the same seed", async () => {
     const again = CoordTok.create(config, { seed: 3 });
     expect(await decoded(again, {})).toEqual(await decoded(tokenizer, {}));
     again.dispose();
@@ -65,7 +65,7 @@ describeEachBackend("CoordTok", () => {
     expect(largestDifference(some, expected)).toBeLessThan(1e-5);
   });
 
-  it("leaves no patch out whatever the slice size", async () => {
+  it("decodes every patch at any slice size", async () => {
     for (const sliceSize of [1, 7, 255, 1000]) {
       const all = await decoded(tokenizer, { sliceSize, times: [0, 1] });
       expect(all.length).toBe(2 * 32 * 32 * 3);
@@ -88,7 +88,7 @@ describeEachBackend("CoordTok", () => {
     expect(largestDifference(part, expected)).toBeLessThan(1e-5);
   });
 
-  it("decodes between frames, near to the frames when near to them", async () => {
+  it("decodes times between frames, close to a frame when the time is close to it", async () => {
     const [at, near, between] = await Promise.all(
       [[4], [4.002], [4.5]].map((times) => decoded(tokenizer, { times, sliceSize: 16 })),
     );
@@ -103,7 +103,7 @@ describeEachBackend("CoordTok", () => {
     );
   });
 
-  it("does not see the values of padding", async () => {
+  it("does not depend on the values of padding frames", async () => {
     const short = clipFromRgb([rampClip({ frameCount: 5 })]);
     const padded = clipFromRgb([rampClip({ frameCount: 5 }), rampClip({ seed: 9 })]);
     const one = tokenizer.encode(short);
@@ -130,7 +130,7 @@ describeEachBackend("CoordTok", () => {
     wide.dispose();
   });
 
-  it("comes back from a checkpoint as it was", async () => {
+  it("is unchanged by writing and reading a checkpoint", async () => {
     const bytes = await bytesOf(encodeTokenizer(config, tokenizer.params));
     const loaded = await CoordTok.load(bytes);
     expect(loaded.config).toEqual(config);

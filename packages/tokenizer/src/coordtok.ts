@@ -8,9 +8,9 @@ import { decode, type DecodeOptions } from "./decode.js";
 import { encode } from "./encoder.js";
 import { createParams, type TokenizerParams } from "./params.js";
 
-/** A tokenizer with its weights in memory: the handle that most programs need. Free it with `dispose()` or `using`. */
+/** A tokenizer with its weights in memory, the handle that most programs need. Free it with `dispose()` or `using`. */
 export class CoordTok implements Disposable {
-  /** Tells this handle from that of the lattice form. */
+  /** Distinguishes this class from `LatticeCoordTok`. */
   readonly form = "paper";
   /** The configuration of the model. */
   readonly config: TokenizerConfig;
@@ -21,19 +21,19 @@ export class CoordTok implements Disposable {
     this.#params = params;
   }
 
-  /** A tokenizer with fresh, untrained weights of a seed. */
+  /** Creates a tokenizer with untrained weights drawn from a seed (default 0). */
   static create(config: TokenizerConfig, options: { readonly seed?: number } = {}): CoordTok {
     checkOptions(options, { seed: true } satisfies OptionNames<typeof options>, "CoordTok.create");
     return new CoordTok(checkConfig(config), createParams(config, options.seed ?? 0));
   }
 
-  /** A tokenizer that takes ownership of weights; they are freed with it. One half alone can only encode, or only decode. */
+  /** Wraps existing weights. The tokenizer takes ownership and frees them. With one half alone it can only encode, or only decode. */
   static from(config: TokenizerConfig, params: Partial<TokenizerParams>): CoordTok {
     return new CoordTok(checkConfig(config), params);
   }
 
   /**
-   * A tokenizer from a checkpoint file; with `part` only its encoder or decoder, which takes that much less memory.
+   * Loads a tokenizer from a checkpoint file; with `part`, only its encoder or decoder, which takes that much less memory.
    * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
    * @throws CoordTokError `checkpoint` when the file does not hold a tokenizer or its tensors do not fit.
    */
@@ -43,26 +43,26 @@ export class CoordTok implements Disposable {
   }
 
   /**
-   * The weights, a tree of tensors; they stay this handle's.
+   * The weights, a tree of tensors that the tokenizer still owns.
    * @throws CoordTokError `input` when only one half was loaded.
    */
   get params(): TokenizerParams {
     return { encoder: halfOf(this.#params, "encoder"), decoder: halfOf(this.#params, "decoder") };
   }
 
-  /** Clips to triplanes; see `encode`. The result is the caller's. */
+  /** Encodes clips to triplanes; see `encode`. The caller owns the result. */
   encode(clip: Clip): Triplane {
     return encode(halfOf(this.#params, "encoder"), this.config, clip);
   }
 
-  /** A triplane to frames; see `decode`. The result is the caller's. */
+  /** Decodes a triplane to frames; see `decode`. The caller owns the result. */
   async decode(triplane: Triplane, options: DecodeOptions = {}): Promise<Clip> {
     return decode(halfOf(this.#params, "decoder"), this.config, triplane, options);
   }
 
   /**
-   * The patches at any coordinates (t, x, y) in [0, 1], x the row and y the column; see `decodePatches`.
-   * @returns `[B, N, time * space * space * 3]`, the caller's.
+   * Decodes the patches at any coordinates (t, x, y) in [0, 1], where x is the row and y the column; see `decodePatches`.
+   * @returns `[B, N, time * space * space * 3]`, owned by the caller.
    */
   decodeAt(triplane: Triplane, points: PointSet): Tensor3D {
     return decodePatches(halfOf(this.#params, "decoder"), this.config, triplane, points);

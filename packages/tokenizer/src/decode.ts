@@ -19,13 +19,16 @@ import type { DecoderParams } from "./params.js";
 /** What to decode, and how. */
 export interface DecodeOptions extends LongCallOptions {
   /**
-   * Frame positions, 0 to the model's frames - 1, in the order wanted; whole numbers are frames, others lie between them, where the
-   * position table is interpolated. Default: all frames of the model.
+   * Frame positions from 0 to the model's frames - 1, in the order wanted. Whole numbers are frames; at others, which lie between
+   * frames, the position table is interpolated. Default: all frames of the model.
    */
   readonly times?: readonly number[] | undefined;
-  /** Default: the whole frame. Only the patches that it touches are decoded. */
+  /** The part of the frame to decode; only the patches that it touches are decoded. Default: the whole frame. */
   readonly rectangle?: Rectangle | undefined;
-  /** Patches that are decoded together and attend to each other, at least 1 (default 1024, as in training). It changes the pixels slightly. */
+  /**
+   * The number of patches decoded together, which attend to each other; at least 1 (default 1024, as in training). It changes the
+   * pixels slightly.
+   */
   readonly sliceSize?: number | undefined;
 }
 
@@ -36,12 +39,12 @@ const decodeOptionNames: OptionNames<DecodeOptions> = {
   sliceSize: true,
 };
 
-/** Patches decoded together unless told otherwise. */
+/** The default number of patches decoded together. */
 export const defaultSliceSize = 1024;
 
 /**
  * Decodes a triplane to frames: all of them, or any frames, any rectangle, any time between frames. Patches are decoded in slices,
- * t-major, then row, then column; nothing is left out.
+ * t-major, then row, then column; every patch is decoded.
  * @returns `[B, times, height, width, 3]` in model range (not clamped), owned by the caller; every frame counts as valid.
  * @throws CoordTokError `input` for times or a rectangle outside the clip; `shape` for planes of another size; `aborted`.
  */
@@ -71,17 +74,17 @@ export async function decode(
   }
 }
 
-/** What a decode asks for, worked out. */
+/** The work that a call of `decode` asks for. */
 interface DecodePlan {
   readonly lattice: PatchLattice;
   readonly sliceSize: number;
-  /** The patches to decode; its times are places in the list of positions wanted. */
+  /** The patches to decode; its times are indices into the list of positions. */
   readonly region: PatchRegion;
-  /** How many patches that is. */
+  /** The number of those patches. */
   readonly count: number;
-  /** The points of a slice of the region, with indices where all of them lie on the lattice. */
+  /** The points of a slice of the region, with indices when all of them lie on the lattice. */
   readonly pointsOf: (slice: PatchSlice) => PointSet;
-  /** All patches as the frames asked for. */
+  /** Assembles all patches into the frames asked for. */
   readonly assemble: (patches: Tensor3D) => Tensor5D;
 }
 
@@ -113,7 +116,7 @@ function planDecode(config: TokenizerConfig, options: DecodeOptions): DecodePlan
   };
 }
 
-/** The points of a slice whose times are places in a list of lattice positions, whole or between. */
+/** The points of a slice whose times are indices into a list of lattice positions, whole or fractional. */
 function pointsAt(slice: PatchSlice, positions: readonly number[], lattice: PatchLattice): PointSet {
   const indices = slice.indices.map((index, i) => (i % 3 === 0 ? Math.floor(positions[index]!) : index));
   const points = lattice.points({ count: slice.count, indices });
@@ -124,7 +127,7 @@ function pointsAt(slice: PatchSlice, positions: readonly number[], lattice: Patc
   return { ...points, coordinates, indices: undefined };
 }
 
-/** The lattice positions in time to decode, each once, and for every frame asked for its number among the decoded ones. */
+/** The lattice positions in time to decode, each once, and for every frame asked for its index among the decoded ones. */
 function planTimes(
   times: readonly number[] | undefined,
   config: TokenizerConfig,
@@ -136,7 +139,7 @@ function planTimes(
   const found = wanted.map((time) => {
     if (!(time >= 0 && time <= frames - 1))
       throw new CoordTokError("input", `Expected frame positions of 0 to ${frames - 1}, got ${time}.`);
-    // A patch of several frames gives frame `within` of its own; between frames the whole patch is shifted.
+    // A whole frame is one of the frames of its patch, at index `within`; between frames the whole patch is shifted.
     const whole = Math.floor(time);
     const within = whole % perPatch;
     return { position: Math.min((whole - within + (time - whole)) / perPatch, frames / perPatch - 1), within };
@@ -146,7 +149,7 @@ function planTimes(
   return { positions, picks: found.map(({ position, within }) => place.get(position)! * perPatch + within) };
 }
 
-/** The frames asked for, in their order, cut to the rectangle. */
+/** The frames asked for, in their order, cropped to the rectangle. */
 function cut(decoded: Tensor5D, picks: readonly number[], inner: Rectangle): Tensor5D {
   const [clips, frames, height, width, channels] = decoded.shape;
   const inOrder = picks.length === frames && picks.every((pick, i) => pick === i);

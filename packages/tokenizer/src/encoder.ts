@@ -17,13 +17,14 @@ import { padClip, paddingBias } from "./padding.js";
 import type { EncoderParams } from "./params.js";
 import { encodeVideo } from "./video-encoder.js";
 
-/** Of every layer norm of the latent transformer (`docs/spec.md#layer-norm`). */
+/** The epsilon of every layer norm in the latent transformer (`docs/spec.md#layer-norm`). */
 const epsilon = 1e-6;
 
 /**
- * Clips to triplanes: video tokens are the memory that one query per query patch of each plane reads (paper, section 3.2).
- * @param clip `[B, T, H, W, 3]` of the model's frame size, T at most the model's frames.
- * @returns planes xy `[B, rows, columns, C]`, yt `[B, time, columns, C]`, xt `[B, time, rows, C]`
+ * Encodes clips to triplanes. The video tokens are the memory that the latent transformer attends to, with one query per query
+ * patch of each plane (paper, section 3.2).
+ * @param clip `[B, T, H, W, 3]` of the model's frame size, with T at most the model's frames.
+ * @returns planes xy `[B, rows, columns, C]`, yt `[B, time, columns, C]`, xt `[B, time, rows, C]`, owned by the caller.
  * @throws CoordTokError `shape` when the clip does not fit the model.
  */
 export function encode(params: EncoderParams, config: TokenizerConfig, clip: Clip): Triplane {
@@ -40,7 +41,7 @@ export function encode(params: EncoderParams, config: TokenizerConfig, clip: Cli
   });
 }
 
-/** The queries of one plane, `[queries, E]`, in raster order: its learned plane cut into query patches. */
+/** The queries of one plane, `[queries, E]`, in raster order: the learned plane cut into query patches. */
 function planeQueries(params: EncoderParams, { planes }: TokenizerConfig, plane: PlaneName): Tensor2D {
   const [gridRows, gridColumns] = queryGrid(planes, plane);
   const [patchRows, patchColumns] = queryPatchSize(planes, plane);
@@ -60,7 +61,7 @@ function toPlanes(params: EncoderParams, config: TokenizerConfig, tokens: Tensor
   });
 }
 
-/** Query patches in raster order back on their plane. The published code always takes a square grid, which `compat` reproduces. */
+/** Assembles query patches in raster order into their plane. The published code always assumes a square grid, which `compat` reproduces. */
 function assemble(patches: Tensor3D, { planes, compat }: TokenizerConfig, plane: PlaneName): Tensor4D {
   const clips = patches.shape[0];
   const [rows, columns] = compat === "official" ? squareGrid(patches.shape[1]) : queryGrid(planes, plane);

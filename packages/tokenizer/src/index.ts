@@ -25,7 +25,7 @@ export {
 export { checkLatticeConfig, type LatticeConfig } from "./lattice/config.js";
 export { preset, presetNames } from "./presets.js";
 export { estimateMemory, type MemoryWork } from "./memory.js";
-// Its files.
+// Checkpoint files.
 export {
   checkpointKind,
   encodeTokenizer,

@@ -35,7 +35,7 @@ describeEachBackend("the estimate of memory", () => {
     ]);
   };
 
-  it("covers the peak of encoding, decoding and training, and not more than twice", async () => {
+  it("covers the peak of encoding, decoding and training, and not more than twice", { timeout: 60_000 }, async () => {
     const others = memory().numBytes;
     const encoder = createEncoderParams(config, randomInitializer(new Random(1)));
     const clip = clipFromRgb([rampClip({ frameCount: 16 })]);
@@ -76,7 +76,7 @@ describe("a tokenizer loaded by halves", () => {
     return new Blob(parts as BlobPart[]);
   };
 
-  it("holds only the weights of its half, gives the same triplane, and says what it cannot", async () => {
+  it("holds only the weights of its half, gives the same triplane, and says what it cannot do", async () => {
     const file = await bytes();
     const { weightBytes } = estimateMemory(config, { task: "encode" });
     using whole = await CoordTok.load(file);

@@ -11,40 +11,41 @@ import { planeNames } from "@coordtok/triplane";
 import { queryGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
 import { paramShapes } from "./params.js";
 
-/** What is to be computed, for {@link estimateMemory}. */
+/** The work whose memory {@link estimateMemory} estimates. */
 export type MemoryWork =
   | {
       /** Clips to triplanes, with the encoder alone. */
       readonly task: "encode";
-      /** Clips encoded together (default 1). */
+      /** Number of clips encoded together (default 1). */
       readonly clips?: number | undefined;
     }
   | {
       /** A triplane to frames, with the decoder alone. */
       readonly task: "decode";
-      /** Clips decoded together (default 1). */
+      /** Number of clips decoded together (default 1). */
       readonly clips?: number | undefined;
-      /** Patches decoded together. */
+      /** Number of patches decoded together. */
       readonly sliceSize: number;
-      /** Frames decoded (default: all of the model). */
+      /** Number of frames decoded (default: all frames of the model). */
       readonly frames?: number | undefined;
     }
   | {
-      /** One step of training after the other. */
+      /** Training steps, one after another. */
       readonly task: "train";
-      /** Clips per micro-batch. */
+      /** Number of clips per micro-batch. */
       readonly clips: number;
-      /** Patches decoded per clip. */
+      /** Number of patches decoded per clip. */
       readonly points: number;
     };
 
 export const bytesPerNumber = 4;
-/** What the formulas below leave out: small tensors, and those that live a little longer than they must. */
+/** Covers what the formulas below leave out: small tensors, and tensors that live slightly longer than necessary. */
 export const memoryMargin = 1.25;
 
 /**
- * Estimates the memory that some work takes, before it starts, from the configuration alone. It follows the layers: what a block holds
- * at its peak, and in training what each keeps for its gradient. Fused operations of the backend in use are taken into account.
+ * Estimates the memory that some work takes, from the configuration alone, before the work starts. It follows the layers: what a
+ * block holds at its peak, and in training what each keeps for its gradient. The estimate takes the fused operations of the backend
+ * in use into account.
  */
 export function estimateMemory(config: TokenizerConfig, work: MemoryWork): MemoryEstimate {
   const shapes = paramShapes(config);
@@ -65,7 +66,7 @@ export function estimateMemory(config: TokenizerConfig, work: MemoryWork): Memor
   return trainingMemory(weights, activations);
 }
 
-/** The bytes of the parameters whose path begins with a prefix. */
+/** The size of the parameters whose path begins with a prefix, in bytes. */
 export function bytesOfWeights(shapes: ExpectedShapes, prefix: string): number {
   let numbers = 0;
   for (const [path, shape] of shapes)
@@ -74,8 +75,9 @@ export function bytesOfWeights(shapes: ExpectedShapes, prefix: string): number {
 }
 
 /**
- * Numbers alive at the end of a block over `rows` tokens that attend to `keys` tokens: its input, norms, queries, keys and values, hidden
- * values and results. Composite norms and GELUs leave a few more of each size, and composite attention its logits.
+ * The number of values alive at the end of a block over `rows` tokens that attend to `keys` tokens: its input, norms, queries, keys
+ * and values, hidden values and outputs. Composite norms and GELUs keep a few more of each size, and composite attention its
+ * logits.
  */
 export function blockNumbers(rows: number, keys: number, width: number, heads: number): number {
   const fused = hasFused("CoordTokSelfAttention");
@@ -103,7 +105,7 @@ function encodeNumbers(config: TokenizerConfig): number {
   const video = blockNumbers(videoTokens + 1, videoTokens + 1, width, heads);
   const latent =
     8 * queries * width + 2 * videoTokens * width + blockNumbers(queries, Math.max(queries, videoTokens), width, heads);
-  // The clip, padded and as patches; the results of all blocks.
+  // The padded clip, also as patches; the outputs of all blocks.
   const results = (videoLayers + 4) * videoTokens * width + latentLayers * queries * width;
   return 4 * pixels + results + Math.max(video, latent);
 }
@@ -117,14 +119,14 @@ function decodeNumbers(config: TokenizerConfig, sliceSize: number, frames: numbe
   const perFrame = config.clip.height * config.clip.width * 3;
   const whole = frames * perFrame;
   const slice = Math.min(sliceSize, whole / patchNumbers(patch));
-  // The decoded patches stay; at the end they are put together, and the frames are made from them.
+  // The decoded patches are kept, concatenated at the end and assembled into frames.
   return whole + Math.max(3 * whole, (layers + 4) * slice * width + blockNumbers(slice, slice, width, heads));
 }
 
 function trainNumbers(config: TokenizerConfig, points: number): number {
   const { encoder, decoder } = config;
   const { pixels, videoTokens, queries } = countsOf(config);
-  // A block keeps its input, its norms, queries, keys and values, the attention's result and the hidden values of the MLP.
+  // A block keeps its input, its norms, queries, keys and values, the output of attention and the hidden values of the MLP.
   const video = encoder.videoLayers * (videoTokens + 1) * 13 * encoder.width;
   const latent = encoder.latentLayers * (17 * queries + 2 * videoTokens) * encoder.width;
   const decoded = decoder.layers * points * 13 * decoder.width;

@@ -7,7 +7,7 @@ import { checkConfig, CoordTok, overrideConfig, preset } from "./index.js";
 const stored = (name: string): Promise<Uint8Array> => readFile(new URL(`testdata/${name}`, import.meta.url));
 
 describeEachBackend("files of earlier versions", () => {
-  it("hold the query patch under its old name, and decode to the pixels of that version", async () => {
+  it("with the query patch under its old name decode to the pixels of that version", async () => {
     using model = await CoordTok.load(await stored("old-names.safetensors"));
     expect(model.config.planes).toEqual({
       rows: 4,
@@ -25,7 +25,7 @@ describeEachBackend("files of earlier versions", () => {
     );
   });
 
-  it("are written under the names of today", () => {
+  it("are written under the current names", () => {
     const { queryPatch, ...planes } = preset("test").planes;
     const old = { ...preset("test"), planes: { ...planes, cell: queryPatch } };
     expect(checkConfig(old)).toEqual(preset("test"));

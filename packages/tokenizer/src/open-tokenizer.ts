@@ -13,18 +13,18 @@ export type AnyTokenizer = CoordTok | LatticeCoordTok;
 
 /** Options of {@link openTokenizer}. */
 export interface OpenTokenizerOptions extends LongCallOptions {
-  /** Default `average`. */
+  /** Which weights to load (default `average`). */
   readonly weights?: WeightsChoice | undefined;
-  /** Only this half is read (default: both). */
+  /** The half to read (default: both). */
   readonly part?: TokenizerPart | undefined;
-  /** Called with the configuration before any weight is read; what it throws ends the loading. */
+  /** Called with the configuration before any weight is read. If it throws, loading stops and the error is passed on. */
   readonly onConfig?: ((config: AnyTokenizerConfig) => void) | undefined;
 }
 
 /**
- * The tokenizer of a checkpoint file, whichever form it has; a file that names no form is of the paper's.
+ * Opens the tokenizer of a checkpoint file, of either form; a file that names no form has the paper's form.
  * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
- * @returns the tokenizer, to be freed by the caller.
+ * @returns the tokenizer, owned by the caller.
  * @throws CoordTokError `checkpoint` when the file does not hold a tokenizer or its tensors do not fit.
  */
 export async function openTokenizer(

@@ -3,11 +3,11 @@ import { maskedKey } from "@coordtok/core/nn";
 import { concat, fill, slice, tensor2d, tidy, tile, type Tensor2D, type Tensor5D } from "@tensorflow/tfjs-core";
 import type { TokenizerConfig } from "./config.js";
 
-/** What the official code puts into missing frames: -1 before the values are mapped by 2v - 1. */
+/** The value of missing frames in the official code: -1, mapped by 2v - 1. */
 const officialPadding = -3;
 
 /**
- * The frames of a clip at the length the model was made for, with the padding that its configuration asks for.
+ * Pads clips to the model's length, as its configuration asks for.
  * @param clip `[B, T, H, W, 3]` with T at most `config.clip.frames`; values after the valid frames are replaced.
  * @returns `[B, config.clip.frames, H, W, 3]`
  * @throws CoordTokError `shape` for a frame size that is not the model's, or too many frames.
@@ -45,17 +45,17 @@ function padOne(frames: Tensor5D, index: number, valid: number, { clip, padding 
   return concat([real, rest], 1);
 }
 
-/** The key biases of both transformers of the encoder; absent where no token is padding. */
+/** The key biases of both transformers of the encoder; absent when no token is padding. */
 export interface PaddingBias {
-  /** `[B, 1 + V]`, for the video transformer with its class token. */
+  /** For the video transformer with its class token, `[B, 1 + V]`. */
   readonly video: Tensor2D | undefined;
-  /** `[B, V]`, for the latent transformer's memory. */
+  /** For the memory of the latent transformer, `[B, V]`. */
   readonly memory: Tensor2D | undefined;
 }
 
 /**
- * The key biases for clips of the given lengths. `masked` removes every token without a real frame; `official` adds 1 to the
- * cross-attention logits of every token that lacks a frame and leaves the video transformer alone (`docs/spec.md#padding`).
+ * Computes the key biases for clips of the given lengths. `masked` removes every token without a real frame; `official` adds 1 to the
+ * cross-attention logits of every token that lacks a frame and does not change the video transformer (`docs/spec.md#padding`).
  */
 export function paddingBias(validFrames: readonly number[], config: TokenizerConfig): PaddingBias {
   const { clip, encoder, padding } = config;

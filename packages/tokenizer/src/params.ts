@@ -18,15 +18,15 @@ import { queryPatchSize, triplaneShapeOf, videoTokenCount, type TokenizerConfig 
 
 /** The parameters of the video transformer. E is its width, V the number of video tokens. */
 export type VideoTransformerParams = {
-  /** `[time * space * space * 3, E]` */
+  /** The map from a patch to a token, `[time * space * space * 3, E]`. */
   readonly patch: LinearParams;
-  /** `[V, E]` */
+  /** The learned positions of the video tokens, `[V, E]`. */
   readonly positions: Tensor2D;
-  /** `[E]` */
+  /** The class token, `[E]`. */
   readonly classToken: Tensor1D;
   /** The blocks of the transformer. */
   readonly blocks: readonly TransformerBlockParams[];
-  /** After the last block. */
+  /** The norm after the last block. */
   readonly norm: LayerNormParams;
 };
 
@@ -34,31 +34,31 @@ export type VideoTransformerParams = {
 export type EncoderParams = {
   /** The video transformer. */
   readonly video: VideoTransformerParams;
-  /** `[V, E]`, added to the video tokens before the latent transformer reads them. */
+  /** The positions added to the video tokens before the latent transformer reads them, `[V, E]`. */
   readonly memoryPositions: Tensor2D;
   /** The learned planes that the queries are cut from. */
   readonly queryPlanes: PerPlane<Tensor3D>;
-  /** A query patch to a query, `[cells of the patch * channels, E]`. */
+  /** The map from a query patch to a query, `[cells of the patch * channels, E]`. */
   readonly queries: PerPlane<LinearParams>;
   /** The blocks of the latent transformer. */
   readonly blocks: readonly MemoryBlockParams[];
-  /** After the last block of the latent transformer. */
+  /** The norm after the last block of the latent transformer. */
   readonly norm: LayerNormParams;
-  /** A token to a query patch, `[E, cells of the patch * channels]`. */
+  /** The map from a token to a query patch, `[E, cells of the patch * channels]`. */
   readonly projections: PerPlane<LinearParams>;
 };
 
 /** The parameters of the coordinate decoder. D is its width. */
 export type DecoderParams = {
-  /** `[lattice time * rows * columns, D]` */
+  /** The position table, `[lattice time * rows * columns, D]`. */
   readonly positions: Tensor2D;
-  /** `[3 * channels, D]` */
+  /** The map from features to a token, `[3 * channels, D]`. */
   readonly features: LinearParams;
   /** The blocks of the transformer. */
   readonly blocks: readonly TransformerBlockParams[];
-  /** After the last block. */
+  /** The norm after the last block. */
   readonly norm: LayerNormParams;
-  /** `[D, time * space * space * 3]` */
+  /** The map from a token to pixels, `[D, time * space * space * 3]`. */
   readonly pixels: LinearParams;
 };
 
@@ -70,15 +70,15 @@ export type TokenizerParams = {
   readonly decoder: DecoderParams;
 };
 
-/** Standard deviation of learned positions and class token at the start. */
+/** The initial standard deviation of learned positions and the class token. */
 const positionDeviation = 0.02;
 
-/** Fresh parameters: Glorot-uniform maps, normal positions of deviation 0.02, standard normal query planes. */
+/** Creates parameters from a seed: Glorot-uniform maps, normal positions of standard deviation 0.02, standard normal query planes. */
 export function createParams(config: TokenizerConfig, seed: number): TokenizerParams {
   return buildParams(config, randomInitializer(new Random(seed)));
 }
 
-/** The names (paths in the tree) and shapes of all parameters, in their order. */
+/** The names (paths in the tree) and shapes of all parameters, in order. */
 export function paramShapes(config: TokenizerConfig): Map<string, readonly number[]> {
   return new Map(treeEntries(buildParams(config, shapeInitializer)).map(([path, leaf]) => [path, leaf.shape]));
 }
@@ -87,7 +87,7 @@ function buildParams(config: TokenizerConfig, init: Initializer): TokenizerParam
   return { encoder: createEncoderParams(config, init), decoder: createDecoderParams(config, init) };
 }
 
-/** The parameters of the encoder alone, drawn from `init`. */
+/** Creates the parameters of the encoder alone, drawn from `init`. */
 export function createEncoderParams(config: TokenizerConfig, init: Initializer): EncoderParams {
   const { encoder, planes } = config;
   const { width, patch } = encoder;
@@ -111,7 +111,7 @@ export function createEncoderParams(config: TokenizerConfig, init: Initializer):
   };
 }
 
-/** The parameters of the decoder alone, drawn from `init`. */
+/** Creates the parameters of the decoder alone, drawn from `init`. */
 export function createDecoderParams({ clip, planes, decoder }: TokenizerConfig, init: Initializer): DecoderParams {
   const { width, patch } = decoder;
   const patches = (clip.frames / patch.time) * (clip.height / patch.space) * (clip.width / patch.space);

@@ -1,20 +1,20 @@
 import type { LatticeSize, PointSet } from "@coordtok/triplane";
 import { officialIndex } from "@coordtok/triplane/official";
 
-/** Rows of the position table, one per point, and their weights; without weights they count fully. */
+/** Rows of the position table, one per point, and their weights; without weights each counts fully. */
 export interface TableCorner {
   readonly rows: Int32Array;
   readonly weights?: Float32Array;
 }
 
-/** Where points lie in the position table: one corner each, or several weighted ones between lattice positions. */
+/** The rows of the position table that points read: one corner each, or several weighted corners between lattice positions. */
 export interface TablePositions {
   readonly corners: readonly TableCorner[];
 }
 
 /**
- * The rows of the position table for some points. Points without indices are interpolated linearly along each axis.
- * @param official truncates fp32 positions as the published code does (`docs/spec.md#index-quirk`).
+ * Finds the rows of the position table for some points. Points without indices are interpolated linearly along each axis.
+ * @param official whether to truncate fp32 positions as the published code does (`docs/spec.md#index-quirk`).
  */
 export function positionsOfPoints(points: PointSet, lattice: LatticeSize, official: boolean): TablePositions {
   const { coordinates, indices } = points;
@@ -32,7 +32,7 @@ export function positionsOfPoints(points: PointSet, lattice: LatticeSize, offici
   return { corners: interpolatedCorners(coordinates, sizes) };
 }
 
-/** Single precision puts coordinates of lattice positions this near to them at most. */
+/** The largest distance from a lattice position that rounding to single precision causes. */
 const onLattice = 1e-4;
 
 function interpolatedCorners(coordinates: Float32Array, sizes: readonly number[]): TableCorner[] {

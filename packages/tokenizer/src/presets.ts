@@ -1,7 +1,7 @@
 import { CoordTokError, suggest } from "@coordtok/core";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 
-/** Width, heads, blocks of the video transformer, of the latent transformer and of the decoder. */
+/** Width, heads, and blocks of the video transformer, the latent transformer and the decoder. */
 type Size = readonly [width: number, heads: number, videoLayers: number, latentLayers: number, decoderLayers: number];
 
 /** Frames, height, width; encoder patch; plane rows, columns, time; channels; query patch; decoder patch. Patches: time, space. */
@@ -58,7 +58,8 @@ const rows: { readonly [name: string]: readonly [Size, Geometry] } = {
 export const presetNames: readonly string[] = Object.keys(rows);
 
 /**
- * A configuration by name: `L`, `B` and `S` of the paper, `small` and `tiny` with its geometry, `demo` and `test` with smaller clips.
+ * Returns a configuration by name: `L`, `B` and `S` of the paper, `small` and `tiny` with its geometry, `demo` and `test` with
+ * smaller clips.
  * @throws CoordTokError `config` for an unknown name.
  */
 export function preset(name: string): TokenizerConfig {

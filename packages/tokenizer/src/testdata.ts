@@ -21,14 +21,14 @@ export function rampClip({
   return { data, frameCount, height, width };
 }
 
-/** The pieces of a file as one array. */
+/** Joins the pieces of a file into one array. */
 export async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const piece of pieces) parts.push(piece);
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
 }
 
-/** Named tensors as a file in memory. */
+/** Writes named tensors to a file in memory. */
 export async function stateDictFile(tensors: ReadonlyMap<string, Tensor>): Promise<SafetensorsFile> {
   const named = Array.from(tensors, ([name, tensor]) => ({ name, tensor }));
   return openSafetensors(await bytesOf(encodeSafetensors(named)));

@@ -3,13 +3,13 @@ import { concat, reshape, slice, tile, type Tensor3D, type Tensor5D } from "@ten
 import type { EncoderConfig } from "./config.js";
 import type { VideoTransformerParams } from "./params.js";
 
-/** Of every layer norm of the video transformer (`docs/spec.md#layer-norm`). */
+/** The epsilon of every layer norm in the video transformer (`docs/spec.md#layer-norm`). */
 const epsilon = 1e-5;
 
 /**
- * Frames to video tokens: patches, positions, a class token in front, blocks, norm; the class token is dropped at the end.
- * @param frames `[B, T, H, W, 3]`, padded.
- * @param keyBias `[B, 1 + V]`
+ * Encodes frames to video tokens: patches, positions, a class token in front, blocks, norm; the class token is dropped at the end.
+ * @param frames `[B, T, H, W, 3]`, padded to the model's length.
+ * @param keyBias `[B, 1 + V]`, added to the attention logits; absent when nothing is masked.
  * @returns `[B, V, E]`
  */
 export function encodeVideo(

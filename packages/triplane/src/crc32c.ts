@@ -15,8 +15,8 @@ function makeTables(): Int32Array[] {
 }
 
 /**
- * The CRC-32C (Castagnoli) checksum of some bytes, 0 to 2^32 - 1 (RFC 3720, appendix B.4). It finds damage, not forgery.
- * @param before the checksum of the bytes that come before these, to go on from (default: none).
+ * Computes the CRC-32C (Castagnoli) checksum of bytes, 0 to 2^32 - 1 (RFC 3720, appendix B.4). It detects damage, not forgery.
+ * @param before the checksum of preceding bytes, to continue from (default: none).
  */
 export function crc32c(bytes: Uint8Array, before = 0): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
@@ -31,7 +31,7 @@ export function crc32c(bytes: Uint8Array, before = 0): number {
   ];
   let crc = ~before;
   let at = 0;
-  // Eight bytes a turn: several times as fast as one.
+  // Eight bytes per iteration are several times as fast as one.
   for (const end = bytes.length - 7; at < end; at += 8) {
     const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
     crc =

@@ -39,7 +39,7 @@ async function blobOf(pieces: AsyncIterable<Uint8Array>): Promise<Blob> {
 }
 
 describeEachBackend("triplane file", () => {
-  it("F32 brings planes back bit by bit, with all facts", async () => {
+  it("F32 restores planes bit for bit, with all facts", async () => {
     const triplane = planes(1);
     const file = await readTriplaneFile(await blobOf(encodeTriplaneFile(triplane, facts)), parseConfig);
     expect(file).toMatchObject(facts);
@@ -77,6 +77,16 @@ describeEachBackend("triplane file", () => {
     disposeTree([triplane, decoder, back, weights]);
   });
 
+  it("refuses options that reading does not have", async () => {
+    const triplane = planes(1);
+    const file = await readTriplaneFile(await blobOf(encodeTriplaneFile(triplane, facts)), parseConfig);
+    const slip = { singal: undefined } as object;
+    const message = /^Unknown option "singal" of (readTriplane|readDecoder); did you mean "signal"\?$/;
+    await expect(file.readTriplane(slip)).rejects.toThrow(message);
+    await expect(file.readDecoder(new Map(), slip)).rejects.toThrow(message);
+    disposeTree(triplane);
+  });
+
   it("a decoder may also be given by name", async () => {
     const triplane = planes(1);
     const bias = tensor([1]);
@@ -101,13 +111,13 @@ describeEachBackend("triplane file", () => {
   it("numbers that F16 cannot hold are refused, and kept as F32", async () => {
     const triplane = { ...planes(1), xt: tensor(new Float32Array(60).fill(1e5), [1, 5, 4, 3]) } as Triplane;
     await expect(blobOf(encodeTriplaneFile(triplane, facts, { dtype: "F16" }))).rejects.toThrow(
-      "Plane xt holds 100000, but F16 ends at 65504; store the triplane as F32.",
+      "Plane xt holds 100000, beyond the F16 limit of 65504; store the triplane as F32.",
     );
     await blobOf(encodeTriplaneFile(triplane, facts));
     disposeTree(triplane);
   });
 
-  it("facts that make no sense are refused before anything is written", async () => {
+  it("invalid facts are refused before anything is written", async () => {
     const triplane = planes(1);
     const write = (changed: object): Promise<Blob> => blobOf(encodeTriplaneFile(triplane, { ...facts, ...changed }));
     await expect(write({ validFrames: [1, 2] })).rejects.toThrow("a list of 1, one for each clip");
@@ -127,7 +137,7 @@ describeEachBackend("triplane file", () => {
       [encodeSafetensors([{ name: "a", tensor: one }]), "kind triplane, but the data is a safetensors file that"],
       [save("tokenizer", { one }), "is of kind tokenizer"],
       [save("triplane", { one }), "has no plane xy"],
-      [save("triplane", { planes: { xy: one } }), "no float tensor of 4 axes"],
+      [save("triplane", { planes: { xy: one } }), "not a floating-point tensor with 4 axes"],
       [save("triplane", { planes: { ...triplane, xt: triplane.yt } }), "has planes that do not fit each other"],
       [save("triplane", { planes: triplane, one }), 'has the unknown tensor "one"'],
       [save("triplane", { planes: triplane }), "The facts about the triplane in the data are not valid"],

@@ -22,63 +22,63 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { planeNames } from "./axes.js";
 import { planeShape, triplaneShape, type Triplane, type TriplaneShape } from "./triplane.js";
 
-/** The kind of a triplane file. */
+/** The checkpoint kind of a triplane file. */
 export const triplaneKind = "triplane";
 
 const planesPrefix = "planes.";
 const decoderPrefix = "decoder.";
 
-/** What a triplane was made from. */
+/** The video that a triplane was made from. */
 export interface TriplaneSource {
-  /** Name of the video file, without its folder. */
+  /** The name of the video file, without its folder. */
   readonly name?: string | undefined;
-  /** Columns of the video in pixels, before it was fitted to the model. */
+  /** The width of the video in pixels, before it was fitted to the model. */
   readonly width: number;
-  /** Rows of the video in pixels, before it was fitted to the model. */
+  /** The height of the video in pixels, before it was fitted to the model. */
   readonly height: number;
-  /** Frames per second of the frames that were taken. */
+  /** The frame rate of the frames taken, per second. */
   readonly fps: number;
-  /** How many frames were taken. */
+  /** The number of frames taken. */
   readonly frames: number;
-  /** Index of the first frame that was taken. */
+  /** The index of the first frame taken. */
   readonly start: number;
-  /** Distance between the frames that were taken; 1 takes every frame. */
+  /** The distance between frames taken; 1 takes every frame. */
   readonly stride: number;
-  /** How frames were brought to the model's size, such as `exact` or `fast`. */
+  /** How frames were resized to the model's size, such as `exact` or `fast`. */
   readonly resize?: string | undefined;
 }
 
-/** Which checkpoint made a triplane, so that its decoder is found again. */
+/** A reference to the checkpoint that made a triplane, to find its decoder again. */
 export interface CheckpointReference {
-  /** Its path or name, a hint; a relative path starts at the folder of the triplane file. */
+  /** Its path or name, a hint; a relative path is relative to the folder of the triplane file. */
   readonly path: string;
-  /** SHA-256 of the checkpoint file, 64 hexadecimal digits. */
+  /** The SHA-256 of the checkpoint file, 64 hexadecimal digits. */
   readonly sha256: string;
 }
 
-/** Everything that a triplane file says about its triplane. */
+/** The facts that a triplane file holds about its triplane. */
 export interface TriplaneFacts<Config> {
   /** The configuration of the tokenizer, plain data. */
   readonly config: Config;
   /** The video it was made from. */
   readonly source: TriplaneSource;
-  /** How many frames of each of the B clips are real; what follows is padding. */
+  /** The number of real frames of each of the B clips; the remaining ones are padding. */
   readonly validFrames: readonly number[];
-  /** Absent when the tokenizer did not come from a file. */
+  /** The checkpoint of the tokenizer; absent if it did not come from a file. */
   readonly checkpoint?: CheckpointReference | undefined;
   /** The program that wrote the file, with its version. */
   readonly creator?: string | undefined;
-  /** The precision it was computed with, such as `bf16`; absent for fp32. */
+  /** The precision of the computation, such as `bf16`; absent for fp32. */
   readonly precision?: string | undefined;
 }
 
 /** Options of {@link encodeTriplaneFile}. */
 export interface EncodeTriplaneOptions {
-  /** How the planes are stored (default `F32`). `F16` halves them at a relative error of 2^-11. */
+  /** The storage type of the planes (default `F32`). `F16` halves their size at a relative error of 2^-11. */
   readonly dtype?: "F32" | "F16" | undefined;
-  /** Weights of a decoder to carry along, so that the file can be decoded alone: a tree, or tensors by name. */
+  /** The weights of a decoder to include, so that the file can be decoded on its own: a tree, or tensors by name (default: none). */
   readonly decoder?: TensorTree | ReadonlyMap<string, Tensor> | undefined;
-  /** How the weights of the decoder are stored (default `F32`). */
+  /** The storage type of the decoder's weights (default `F32`). */
   readonly decoderDtype?: FloatStorage | undefined;
 }
 
@@ -88,29 +88,29 @@ const encodeTriplaneOptionNames: OptionNames<EncodeTriplaneOptions> = {
   decoderDtype: true,
 };
 
-/** A triplane file whose facts have been read; the tensors are read when asked for, while the source is open. */
+/** A triplane file whose facts have been read; tensors are read on demand, while the source is open. */
 export interface TriplaneFile<Config> extends TriplaneFacts<Config> {
-  /** The size of the triplane and how many clips it holds. */
+  /** The size of the triplane and the number of clips. */
   readonly shape: TriplaneShape & { readonly batch: number };
-  /** How the planes are stored. */
+  /** The storage type of the planes. */
   readonly dtype: FloatStorage;
-  /** Whether a decoder is in the file. */
+  /** Whether the file includes a decoder. */
   readonly hasDecoder: boolean;
   /** Reads the planes, as float32, owned by the caller. */
   readTriplane(options?: LongCallOptions): Promise<Triplane>;
   /**
    * Reads the weights of the decoder by name, owned by the caller.
-   * @param expected the names and shapes that belong to the configuration.
-   * @throws CoordTokError `checkpoint` when the file carries none, or one that does not match exactly.
+   * @param expected the names and shapes that the configuration requires.
+   * @throws CoordTokError `checkpoint` if the file includes no decoder, or one that does not match exactly.
    */
   readDecoder(expected: ExpectedShapes, options?: LongCallOptions): Promise<Map<string, Tensor>>;
 }
 
 /**
- * The bytes of a `.triplane.safetensors` file, piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. The planes
- * are the tensors `planes.xy`, `planes.yt`, `planes.xt`, a decoder lies under `decoder.`, all else in the metadata. Nothing is disposed.
- * @throws CoordTokError `shape` for planes that do not belong together, `config` for facts that make no sense, `input` for numbers
- * beyond the range of `F16`.
+ * Yields the bytes of a `.triplane.safetensors` file in pieces, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. The planes are
+ * stored as `planes.xy`, `planes.yt` and `planes.xt`, a decoder under `decoder.`, the facts in the metadata. Nothing is disposed.
+ * @throws CoordTokError `shape` for planes that do not fit each other, `config` for invalid facts, `input` for numbers
+ * beyond the range of `F16`, `not-finite` for numbers that are not finite.
  */
 export async function* encodeTriplaneFile(
   triplane: Triplane,
@@ -144,7 +144,7 @@ function isNamed(tensors: TensorTree | ReadonlyMap<string, Tensor>): tensors is 
   return tensors instanceof Map;
 }
 
-/** The largest number of F16; beyond it the file would hold infinities. */
+/** The largest F16 number; larger ones would be stored as infinity. */
 const largestHalf = 65504;
 
 async function checkHalfRange(triplane: Triplane): Promise<void> {
@@ -154,16 +154,16 @@ async function checkHalfRange(triplane: Triplane): Promise<void> {
     if (beyond !== undefined)
       throw new CoordTokError(
         "input",
-        `Plane ${plane} holds ${beyond}, but F16 ends at ${largestHalf}; store the triplane as F32.`,
+        `Plane ${plane} holds ${beyond}, beyond the F16 limit of ${largestHalf}; store the triplane as F32.`,
       );
   }
 }
 
 /**
- * Opens a triplane file. Facts and shapes are checked; nothing is read into tensors yet.
+ * Opens a triplane file. Facts and shapes are checked; no tensors are read yet.
  * @param source a file (`openFileSource` of `@coordtok/core/node`), a blob, or the bytes.
- * @param parseConfig checks the stored configuration of the tokenizer and gives it its type.
- * @throws CoordTokError `file-format` for a broken file, `checkpoint` for a file of another kind, or one whose parts disagree.
+ * @param parseConfig checks the stored configuration of the tokenizer and returns it typed.
+ * @throws CoordTokError `file-format` for a broken file, `checkpoint` for a file of another kind or one whose parts disagree.
  */
 export async function readTriplaneFile<Config>(
   source: RangeSource | Uint8Array | Blob,
@@ -192,7 +192,7 @@ export async function readTriplaneFile<Config>(
   };
 }
 
-/** The size of the stored triplane, checked against all three planes and against tensors that belong to nothing. */
+/** Returns the size of the stored triplane; checks all three planes, and that there are no unknown tensors. */
 function storedShape(file: SafetensorsFile): TriplaneShape & { readonly batch: number } {
   const fail = (problem: string): never => {
     throw new CoordTokError("checkpoint", `Expected a triplane file, but ${file.name} ${problem}.`);
@@ -200,7 +200,9 @@ function storedShape(file: SafetensorsFile): TriplaneShape & { readonly batch: n
   const plane = (name: string): SafetensorsEntry => {
     const entry = file.entries.get(planesPrefix + name) ?? fail(`has no plane ${name}`);
     const isFloat = entry.dtype === "F32" || entry.dtype === "F16" || entry.dtype === "BF16";
-    return entry.shape.length === 4 && isFloat ? entry : fail(`has a plane ${name} that is no float tensor of 4 axes`);
+    return entry.shape.length === 4 && isFloat
+      ? entry
+      : fail(`has a plane ${name} that is not a floating-point tensor with 4 axes`);
   };
   const [batch, rows, columns, channels] = plane("xy").shape as [number, number, number, number];
   const shape = { time: plane("yt").shape[1]!, rows, columns, channels, batch };
@@ -237,7 +239,7 @@ function storedFacts(
   }
 }
 
-/** Facts from an untrusted source, checked; facts that this version does not know are dropped. */
+/** Checks facts from an untrusted source; drops facts that this version does not know. */
 function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit<TriplaneFacts<unknown>, "config"> {
   const { validFrames, checkpoint, creator, precision } = facts;
   const source = recordOf(facts.source, "source");
@@ -263,7 +265,10 @@ function parseFacts(facts: Partial<TriplaneFacts<unknown>>, batch: number): Omit
   };
 }
 
-/** Checks a stored reference. @throws CoordTokError `config`. */
+/**
+ * Checks a stored reference to a checkpoint.
+ * @throws CoordTokError `config`.
+ */
 export function parseCheckpointReference(stored: unknown): CheckpointReference {
   const { path, sha256 } = recordOf(stored, "checkpoint");
   if (typeof path !== "string" || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))
@@ -280,6 +285,6 @@ function recordOf(value: unknown, name: string): Record<string, unknown> {
 function textOf<K extends string>(record: Record<string, unknown>, key: K): { readonly [name in K]?: string } {
   const value = record[key];
   if (value === undefined) return {};
-  if (typeof value !== "string") throw new CoordTokError("config", `Expected ${key} to be a text.`);
+  if (typeof value !== "string") throw new CoordTokError("config", `Expected ${key} to be a string.`);
   return { [key]: value } as { readonly [name in K]: string };
 }

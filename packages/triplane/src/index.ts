@@ -1,4 +1,4 @@
-// The planes.
+// Planes.
 export { axes, planeAxes, planeNames, type Axis, type PlaneName } from "./axes.js";
 export {
   disposeTriplane,
@@ -15,7 +15,7 @@ export {
 } from "./triplane.js";
 export type { LabelledTriplane } from "./labelled.js";
 export { floatCount, tokenCount, tokensFromTriplane, triplaneFromTokens } from "./tokens.js";
-// Coordinates, and what the planes hold there.
+// Coordinates and the look-up.
 export {
   latticeCoordinate,
   latticeCoordinates,
@@ -28,7 +28,7 @@ export {
 } from "./patch-lattice.js";
 export { checkPoints, type PointSet } from "./points.js";
 export { lookup } from "./lookup.js";
-// The distribution of their channels.
+// Statistics of the channels.
 export {
   collectStats,
   denormalize,
@@ -40,7 +40,7 @@ export {
   type PlaneStats,
   type TriplaneStats,
 } from "./normalizer.js";
-// Their files.
+// Triplane files.
 export { crc32c } from "./crc32c.js";
 export {
   encodeTriplaneFile,

@@ -7,7 +7,7 @@ import type { Triplane, TriplaneShape } from "./triplane.js";
 /** The size of a batch of triplanes. */
 export type BatchShape = TriplaneShape & { readonly batch: number };
 
-/** Four cells of the sequence of all clips' tokens and their weights for every plane of every point, point by point. */
+/** For every plane of every point, four cells of the token sequence of all clips, with their weights. */
 interface WeightedCells {
   /** `[4, B * N * 3]` */
   readonly cells: Int32Array;
@@ -15,7 +15,7 @@ interface WeightedCells {
   readonly weights: Float32Array;
 }
 
-/** The look-up as one fused operation on the sequence of all cells: three rows per point, which lie side by side as its features. */
+/** The look-up as one fused operation on the sequence of all cells: three rows per point, which together are its features. */
 export function fusedLookup(triplane: Triplane, shape: BatchShape, plan: LookupPlan): Tensor3D {
   const { batch, channels } = shape;
   return tidy(() => {
@@ -25,7 +25,7 @@ export function fusedLookup(triplane: Triplane, shape: BatchShape, plan: LookupP
   });
 }
 
-/** The gradient of {@link fusedLookup} for the planes. */
+/** The gradient of {@link fusedLookup} with respect to the planes. */
 export function fusedLookupGradient(dy: Tensor3D, shape: BatchShape, plan: LookupPlan): Triplane {
   const { batch, channels } = shape;
   return tidy(() => {

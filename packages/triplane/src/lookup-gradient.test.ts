@@ -98,7 +98,7 @@ describeEachBackend("look-up", () => {
     });
   });
 
-  it("points in other numbers than clips, and planes that do not belong together, end in one sentence", () => {
+  it("a number of point sets other than the clips, and planes that do not fit each other, give a one-sentence error", () => {
     const triplane = planes(2, 11);
     expect(() => lookup(triplane, randomPoints(3, 1, 1))).toThrow("one for each of the 2 clips, got 3 sets");
     expect(() => lookup(triplane, { batch: 1, count: 2, coordinates: new Float32Array(3) })).toThrow("got 3 numbers");
@@ -117,7 +117,7 @@ describe("plan of a look-up", () => {
   const unit = fc.float({ min: 0, max: 1, noNaN: true });
   const resolution = fc.integer({ min: 1, max: 40 });
 
-  it("four weights of 0 to 1 add up to 1, cells lie in the plane, and columns of the matrix hold them", () => {
+  it("four weights from 0 to 1 add up to 1, cells are in the plane, and columns of the matrix hold them", () => {
     fc.assert(
       fc.property(
         fc.record({ time: resolution, rows: resolution, columns: resolution }),

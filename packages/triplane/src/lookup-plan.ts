@@ -2,10 +2,10 @@ import { axes, planeAxes, planeNames, type Axis, type PlaneName } from "./axes.j
 import type { PointSet } from "./points.js";
 import { planeSize } from "./triplane.js";
 
-/** Which four cells of a plane each point lies between and with what weights, corner by corner. */
+/** The four cells of a plane around each point, with their weights, corner by corner. */
 export interface PlanePlan {
   readonly plane: PlaneName;
-  /** Cells of the plane, outer times inner. */
+  /** The number of cells of the plane, outer times inner. */
   readonly cells: number;
   /** For each of the 4 corners, the cell (outer * inner resolution + inner) of each of the batch * N points. */
   readonly corners: readonly Int32Array[];
@@ -13,25 +13,25 @@ export interface PlanePlan {
   readonly weights: readonly Float32Array[];
 }
 
-/** Everything that a look-up needs besides the planes; it depends only on the points and the resolutions. */
+/** Everything a look-up needs besides the planes; it depends only on the points and the resolutions. */
 export interface LookupPlan {
-  /** 1 when all clips share the points, else the number of clips. */
+  /** 1 if all clips share the points, else the number of clips. */
   readonly batch: number;
   /** N, points per clip. */
   readonly count: number;
-  /** In the order xy, yt, xt. */
+  /** The planes in the order xy, yt, xt. */
   readonly planes: readonly PlanePlan[];
 }
 
 interface AxisPosition {
   readonly lower: Int32Array;
   readonly upper: Int32Array;
-  /** How far each point is from the lower towards the upper cell, 0 to less than 1. */
+  /** The position of each point between the lower and the upper cell, 0 to less than 1. */
   readonly fraction: Float32Array;
 }
 
 /**
- * Where points lie in planes of the given resolutions: position `fp32(coordinate * (R-1))`, corners aligned; the upper neighbour is
+ * Locates points in planes of the given resolutions: the position is `fp32(coordinate * (R-1))`, corners aligned; the upper neighbour is
  * clamped to R-1, and at coordinate 1 the fraction is 0 (`docs/spec.md#look-up`).
  * @param points checked points.
  */
@@ -77,9 +77,9 @@ function planePlan(
 }
 
 /**
- * The interpolation of one clip's points as a matrix `[cells, N]`, row by row: column n holds the weights of point n, so that the
+ * Returns the interpolation of one clip's points as a matrix `[cells, N]`, row by row: column n holds the weights of point n, so the
  * matrix times the gradient of the looked-up features is the gradient of the plane.
- * @param clip which set of points, 0 to batch-1.
+ * @param clip the index of the set of points, 0 to batch-1.
  */
 export function scatterMatrix(plan: LookupPlan, planePlan: PlanePlan, clip: number): Float32Array {
   const { count } = plan;
@@ -87,7 +87,7 @@ export function scatterMatrix(plan: LookupPlan, planePlan: PlanePlan, clip: numb
   planePlan.corners.forEach((corner, k) => {
     const weight = planePlan.weights[k]!;
     for (let n = 0; n < count; n++) {
-      // Two corners of a point may be one cell, at the border: their weights add up.
+      // At the border, two corners of a point may be the same cell: their weights add up.
       const place = corner[clip * count + n]! * count + n;
       matrix[place] = matrix[place]! + weight[clip * count + n]!;
     }

@@ -62,7 +62,7 @@ describeEachBackend("triplane", () => {
     disposeTree(triplane);
   });
 
-  it("goes to tokens and back unchanged", async () => {
+  it("survives the conversion to tokens and back", async () => {
     const triplane = planes(2, 5);
     const tokens = tokensFromTriplane(triplane);
     expect(tokens.shape).toEqual([2, 24 + 30 + 20, 3]);
@@ -71,7 +71,7 @@ describeEachBackend("triplane", () => {
     disposeTree([triplane, tokens, back]);
   });
 
-  it("normalised by its own statistics it has mean 0 and deviation 1, and comes back", async () => {
+  it("normalised by its own statistics it has mean 0 and deviation 1, and is restored", async () => {
     const triplane = planes(3, 6);
     async function* one(): AsyncGenerator<Triplane> {
       yield await Promise.resolve(triplane);

@@ -23,12 +23,12 @@ import { checkPoints, type PointSet } from "./points.js";
 import { triplaneShape, type Triplane } from "./triplane.js";
 
 /**
- * The features of a triplane at points: each plane read at the point's two coordinates on it, bilinearly, corners aligned, exact at
- * the cells themselves; the three results side by side in the order xy, yt, xt (`docs/spec.md#look-up`). Differentiable with respect to
- * the planes, on every backend; not with respect to the coordinates.
- * @param points one set that all B clips share (`batch` 1) or one set per clip (`batch` B).
+ * Looks up the features of a triplane at points: each plane is interpolated bilinearly at the point's two coordinates on it, with corners
+ * aligned, exactly at the cells themselves; the three results are concatenated in the order xy, yt, xt (`docs/spec.md#look-up`).
+ * Differentiable with respect to the planes, on every backend, but not with respect to the coordinates.
+ * @param points one set that all B clips share (`batch` 1), or one set per clip (`batch` B).
  * @returns `[B, N, 3C]`, owned by the caller.
- * @throws CoordTokError `input` for coordinates outside [0, 1] or another number of sets, `shape` for planes that do not belong together.
+ * @throws CoordTokError `input` for coordinates outside [0, 1] or another number of sets, `shape` for planes that do not fit each other.
  */
 export function lookup(triplane: Triplane, points: PointSet): Tensor3D {
   const shape = triplaneShape(triplane);
@@ -67,7 +67,7 @@ function applyPlan({ xy, yt, xt }: Triplane, plan: LookupPlan): Tensor3D {
   );
 }
 
-/** `[B, outer, inner, C]` at N points → `[B, N, C]`. */
+/** Interpolates a plane `[B, outer, inner, C]` at N points, to `[B, N, C]`. */
 function readPlane(plane: Tensor4D, plan: LookupPlan, planePlan: PlanePlan): Tensor3D {
   const [batch, , , channels] = plane.shape;
   const { count } = plan;
@@ -84,7 +84,7 @@ function readPlane(plane: Tensor4D, plan: LookupPlan, planePlan: PlanePlan): Ten
   });
 }
 
-/** The weights of all clips; a set that they share is repeated. */
+/** The weights of all clips; a shared set is repeated. */
 function forBatch(weights: Float32Array, plan: LookupPlan, batch: number): Float32Array {
   if (plan.batch === batch) return weights;
   const repeated = new Float32Array(batch * plan.count);
@@ -102,7 +102,7 @@ function cellsOfBatch(corner: Int32Array, cells: number, plan: LookupPlan, batch
   );
 }
 
-/** The gradient of one plane: the bilinear weights times the gradient of its features, as one plain product per clip. */
+/** The gradient of one plane: the bilinear weights times the gradient of its features, one matrix product per clip. */
 function scatterPlane(dy: Tensor3D, plan: LookupPlan, k: number, shape: Tensor4D["shape"]): Tensor4D {
   const planePlan = plan.planes[k]!;
   const [batch, , , channels] = shape;

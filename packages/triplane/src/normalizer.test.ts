@@ -98,7 +98,7 @@ describeEachBackend("normalizer", () => {
     });
   });
 
-  it("a channel that never varies is only shifted, and comes back", async () => {
+  it("a constant channel is only shifted, and is restored", async () => {
     const triplane = mapPlanes(() => tensor4d([5, 1, 5, 3], [2, 1, 1, 2]));
     const stats = await collectStats([triplane]);
     const normal = normalize(triplane, stats);
@@ -120,7 +120,7 @@ describeEachBackend("normalizer", () => {
 });
 
 describe("statistics", () => {
-  it("of nothing are an error, and stop when asked", async () => {
+  it("of nothing are an error, and collecting stops on abort", async () => {
     await expect(collectStats([])).rejects.toThrow("at least one triplane");
     const never = [{} as Triplane];
     await expect(collectStats(never, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "aborted" });
@@ -128,7 +128,7 @@ describe("statistics", () => {
 
   const plane = { count: 3, mean: [0.1, -2], squares: [1, 0] };
 
-  it("go to JSON and back exactly", () => {
+  it("survive JSON exactly", () => {
     const stats = { xy: plane, yt: plane, xt: { ...plane, mean: [1 / 3, 1e-300] } };
     expect(parseStats(JSON.parse(JSON.stringify(stats)) as Json)).toEqual(stats);
   });

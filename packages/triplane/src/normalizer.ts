@@ -11,28 +11,28 @@ import { add, div, mul, sub, tensor1d, tidy, type Tensor4D } from "@tensorflow/t
 import { planeNames, type PlaneName } from "./axes.js";
 import { mapPlanes, perPlane, triplaneShape, type Triplane } from "./triplane.js";
 
-/** The distribution of each channel of one plane over clips and positions. */
+/** The statistics of each channel of one plane over clips and positions. */
 export interface PlaneStats {
-  /** How many values of each channel were seen. */
+  /** The number of values of each channel. */
   readonly count: number;
   /** The mean of each channel. */
   readonly mean: readonly number[];
-  /** The sum of squared distances from the mean of each channel; divided by `count` it is the (biased) variance. */
+  /** The sum of squared differences from the mean of each channel; divided by `count` it is the biased variance. */
   readonly squares: readonly number[];
 }
 
-/** The distribution of each channel of each plane: plain data, safe to write as JSON, and mergeable. */
+/** The statistics of each channel of each plane, plain data that can be stored as JSON and merged. */
 export type TriplaneStats = Readonly<Record<PlaneName, PlaneStats>>;
 
 declare const normalized: unique symbol;
 
-/** A triplane in normalised units, channels of mean 0 and deviation 1: from {@link normalize}, or from a generator. */
+/** A triplane in normalised units (channels with mean 0 and deviation 1), from {@link normalize} or from a generator. */
 export type NormalizedTriplane = Triplane & { readonly [normalized]: true };
 
 /**
- * The statistics of many triplanes, computed in double precision while they stream by. Each is read before the next is asked for
- * and not disposed: a generator frees it after its `yield`.
- * @throws CoordTokError `input` when there is none, `shape` when their channels differ, `aborted`.
+ * Computes the statistics of a stream of triplanes in double precision. Each triplane is read before the next is requested, and is
+ * not disposed: a generator frees it after its `yield`.
+ * @throws CoordTokError `input` if there are none, `shape` if their channels differ, `aborted`.
  */
 export async function collectStats(
   triplanes: AsyncIterable<Triplane> | Iterable<Triplane>,
@@ -50,7 +50,7 @@ export async function collectStats(
     done += triplane.xy.shape[0];
     options.onProgress?.({ task: "statistics", done, unit: "clips" });
   }
-  if (!total) throw new CoordTokError("input", "Expected at least one triplane to take statistics of, got none.");
+  if (!total) throw new CoordTokError("input", "Expected at least one triplane to compute statistics of, got none.");
   return total;
 }
 
@@ -67,8 +67,8 @@ async function planeStats(plane: Tensor4D): Promise<PlaneStats> {
 }
 
 /**
- * The statistics of two sets of triplanes together, as if they had been one set.
- * @throws CoordTokError `shape` when their channels differ.
+ * Merges the statistics of two sets of triplanes into those of their union.
+ * @throws CoordTokError `shape` if their channels differ.
  */
 export function mergeStats(a: TriplaneStats, b: TriplaneStats): TriplaneStats {
   return perPlane((plane) => {
@@ -87,7 +87,7 @@ export function mergeStats(a: TriplaneStats, b: TriplaneStats): TriplaneStats {
 }
 
 /**
- * The biased standard deviation of each channel of a plane, `sqrt(squares / count)`. For a channel that never varies it is 1, so that
+ * Returns the biased standard deviation of each channel of a plane, `sqrt(squares / count)`; for a constant channel it is 1, so that
  * normalising only shifts it.
  */
 export function deviationOf(stats: PlaneStats): number[] {
@@ -95,9 +95,9 @@ export function deviationOf(stats: PlaneStats): number[] {
 }
 
 /**
- * `(z - mean) / deviation` for each channel of each plane.
+ * Normalises a triplane: `(z - mean) / deviation` for each channel of each plane.
  * @returns a triplane owned by the caller.
- * @throws CoordTokError `shape` when the statistics are of another number of channels.
+ * @throws CoordTokError `shape` if the statistics have another number of channels.
  */
 export function normalize(triplane: Triplane, stats: TriplaneStats): NormalizedTriplane {
   return perChannel(triplane, stats, (plane, mean, deviation) =>
@@ -106,9 +106,9 @@ export function normalize(triplane: Triplane, stats: TriplaneStats): NormalizedT
 }
 
 /**
- * `z * deviation + mean` for each channel of each plane, the inverse of {@link normalize}.
+ * Denormalises a triplane: `z * deviation + mean` for each channel of each plane, the inverse of {@link normalize}.
  * @returns a triplane owned by the caller.
- * @throws CoordTokError `shape` when the statistics are of another number of channels.
+ * @throws CoordTokError `shape` if the statistics have another number of channels.
  */
 export function denormalize(triplane: NormalizedTriplane, stats: TriplaneStats): Triplane {
   return perChannel(triplane, stats, (plane, mean, deviation) => add(mul(plane, tensor1d(deviation)), tensor1d(mean)));
@@ -124,7 +124,10 @@ function perChannel(
   return mapPlanes((plane) => tidy(() => change(triplane[plane], [...stats[plane].mean], deviationOf(stats[plane]))));
 }
 
-/** Throws `shape` unless a plane has as many channels as its statistics. */
+/**
+ * Throws unless a plane has as many channels as its statistics.
+ * @throws CoordTokError `shape`.
+ */
 export function checkChannels(expected: number, got: number, plane: PlaneName): void {
   if (expected !== got)
     throw new CoordTokError(
@@ -134,8 +137,8 @@ export function checkChannels(expected: number, got: number, plane: PlaneName): 
 }
 
 /**
- * Statistics that were read from JSON.
- * @throws CoordTokError `file-format` for anything else.
+ * Checks statistics read from JSON.
+ * @throws CoordTokError `file-format` if they are invalid, `config` for an unknown plane.
  */
 export function parseStats(stored: Json): TriplaneStats {
   const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);

@@ -15,7 +15,7 @@ const lattices = fc
   );
 
 describe("patch lattice", () => {
-  it("slices of any size cover every patch once, t first, then rows, then columns", () => {
+  it("slices of any size cover every patch once, time first, then rows, then columns", () => {
     fc.assert(
       fc.property(lattices, fc.integer({ min: 1, max: 300 }), (lattice, size) => {
         const slices = [...lattice.slices(size)];
@@ -31,7 +31,7 @@ describe("patch lattice", () => {
     );
   });
 
-  it("the number of a patch and its place are each other's inverse", () => {
+  it("the number of a patch and its indices are inverse to each other", () => {
     fc.assert(
       fc.property(lattices, fc.nat(), (lattice, seed) => {
         const index = seed % lattice.count;
@@ -41,7 +41,7 @@ describe("patch lattice", () => {
     );
   });
 
-  it("a rectangle takes exactly the patches that it touches", () => {
+  it("a rectangle selects exactly the patches that it touches", () => {
     const lattice = patchLattice({ frames: 4, height: 32, width: 48, patch: { time: 2, space: 8 } });
     const region = lattice.region([3, 2], { top: 7, left: 16, height: 2, width: 9 });
     expect(region).toEqual({ times: [1], rows: [0, 2], columns: [2, 4] });
@@ -85,7 +85,7 @@ describe("patch lattice", () => {
     );
   });
 
-  it("patches by their places come in the given order, and points are one set per slice", () => {
+  it("patches by position keep the given order, and points form one set per slice", () => {
     const lattice = patchLattice({ frames: 4, height: 16, width: 8, patch: { time: 2, space: 8 } });
     const slice = lattice.sliceAt([3, 0]);
     expect(slice).toEqual({ count: 2, indices: Int32Array.of(1, 1, 0, 0, 0, 0) });
@@ -96,13 +96,15 @@ describe("patch lattice", () => {
       coordinates: Float32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0),
       indices: Int32Array.of(1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0),
     });
-    expect(() => lattice.points(slice, lattice.sliceAt([1]))).toThrow("as many patches for each clip, got 2 and 1");
-    expect(() => lattice.sliceAt([4])).toThrow("a patch number of 0 to 3, got 4");
+    expect(() => lattice.points(slice, lattice.sliceAt([1]))).toThrow(
+      "the same number of patches for each clip, got 2 and 1",
+    );
+    expect(() => lattice.sliceAt([4])).toThrow("a patch number from 0 to 3, got 4");
   });
 
   it("frames and rectangles outside the clip, and slices of no patch, are refused", () => {
     const lattice = patchLattice({ frames: 4, height: 16, width: 8, patch: { time: 2, space: 8 } });
-    expect(() => lattice.region([4])).toThrow("frame numbers of 0 to 3, got 4");
+    expect(() => lattice.region([4])).toThrow("frame numbers from 0 to 3, got 4");
     expect(() => lattice.region([])).toThrow("at least one frame");
     expect(() => lattice.region([0], { top: 0, left: 0, height: 17, width: 1 })).toThrow("the 16 rows of the frame");
     expect(() => lattice.region([0], { top: 0, left: 8, height: 1, width: 1 })).toThrow("the 8 columns of the frame");

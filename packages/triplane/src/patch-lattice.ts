@@ -9,13 +9,13 @@ import {
 import type { PatchSize } from "@coordtok/core/nn";
 import type { PointSet } from "./points.js";
 
-/** What a lattice of patches is cut from. */
+/** Options of {@link patchLattice}: the clip, and the size of its patches. */
 export interface LatticeOptions {
-  /** T, frames of the clip. */
+  /** T, the number of frames of the clip. */
   readonly frames: number;
-  /** H, rows of a frame in pixels. */
+  /** H, the height of a frame in pixels. */
   readonly height: number;
-  /** W, columns of a frame in pixels. */
+  /** W, the width of a frame in pixels. */
   readonly width: number;
   /** The size of a patch; it must divide the clip. */
   readonly patch: PatchSize;
@@ -23,17 +23,17 @@ export interface LatticeOptions {
 
 const latticeOptionNames: OptionNames<LatticeOptions> = { frames: true, height: true, width: true, patch: true };
 
-/** Some patches of a lattice, in lattice order where nothing else is said. */
+/** Some patches of a lattice, in lattice order unless stated otherwise. */
 export interface PatchSlice {
-  /** N. */
+  /** N, the number of patches. */
   readonly count: number;
-  /** `[N, 3]` whole numbers: the place of each patch along time, rows and columns. */
+  /** `[N, 3]`: the index of each patch along time, rows and columns. */
   readonly indices: Int32Array;
 }
 
-/** A box of patches: a list of times, and ranges of rows and columns of patches, `begin` included, `end` not. */
+/** A box of patches: a list of times, and ranges of rows and columns of patches that include `begin` and exclude `end`. */
 export interface PatchRegion {
-  /** Places along time in ascending order, each once. */
+  /** The indices along time, ascending, each once. */
   readonly times: readonly number[];
   /** The range of patches along the rows of a frame. */
   readonly rows: readonly [begin: number, end: number];
@@ -41,49 +41,55 @@ export interface PatchRegion {
   readonly columns: readonly [begin: number, end: number];
 }
 
-/** The lattice of the patches of a clip. Lattice order is t first, then rows, then columns (`docs/spec.md#patch-lattice`). */
+/** The lattice of the patches of a clip. Lattice order is time, then rows, then columns (`docs/spec.md#patch-lattice`). */
 export interface PatchLattice {
-  /** Patches along time. */
+  /** The number of patches along time. */
   readonly time: number;
-  /** Patches along the rows of a frame. */
+  /** The number of patches along the rows of a frame. */
   readonly rows: number;
-  /** Patches along the columns of a frame. */
+  /** The number of patches along the columns of a frame. */
   readonly columns: number;
   /** The size of a patch. */
   readonly patch: PatchSize;
-  /** All patches. */
+  /** The number of all patches. */
   readonly count: number;
   /** The region of all patches. */
   readonly everything: PatchRegion;
   /**
-   * The patches of a region (default: of the whole lattice) in lattice order, at most `size` at a time; the last slice may be
-   * shorter, none is empty and no patch is left out.
+   * Yields the patches of a region (default: the whole lattice) in lattice order, in slices of `size` patches. The last slice may be
+   * shorter; none is empty.
    * @throws CoordTokError `config` unless `size` is a whole number of at least 1.
    */
   slices(size: number, region?: PatchRegion): IterableIterator<PatchSlice>;
   /**
-   * The region of all patches that hold any of the given frames.
-   * @param frames frame numbers of 0 to T-1 in any order; repeated ones count once.
-   * @param rectangle only the patches that cover these pixels (default: all of the frame).
-   * @throws CoordTokError `input` for frames or pixels outside the clip, or none at all.
+   * Returns the region of all patches that contain any of the given frames.
+   * @param frames frame numbers, 0 to T-1, in any order; duplicates count once.
+   * @param rectangle the pixels that the patches must cover (default: the whole frame).
+   * @throws CoordTokError `input` for frames or pixels outside the clip, or for no frames.
    */
   region(frames: Iterable<number>, rectangle?: Rectangle): PatchRegion;
-  /** How many patches a region holds. */
+  /** Returns the number of patches in a region. */
   regionSize(region: PatchRegion): number;
   /**
-   * The indices `[t, x, y]` of the patch at a position in lattice order.
-   * @throws CoordTokError `input` outside 0 to count-1.
+   * Returns the indices `[t, x, y]` of the patch at a position in lattice order.
+   * @throws CoordTokError `input` for a position outside 0 to count-1.
    */
   patchAt(index: number): readonly [t: number, x: number, y: number];
-  /** The patches at the given positions in lattice order, in the given order. */
+  /**
+   * Returns the patches at the given positions in lattice order, in the given sequence.
+   * @throws CoordTokError `input` for a position outside 0 to count-1.
+   */
   sliceAt(indices: ArrayLike<number>): PatchSlice;
-  /** The points of one slice that all clips share, or of one slice of equal size per clip. */
+  /**
+   * Returns the points of one slice that all clips share, or of one slice per clip.
+   * @throws CoordTokError `input` for no slices, or slices of different sizes.
+   */
   points(...slices: readonly PatchSlice[]): PointSet;
 }
 
 /**
- * The lattice of the patches of a clip.
- * @throws CoordTokError `config` when a size is not a whole number of at least 1 or the patch does not divide the clip, naming both numbers.
+ * Makes the lattice of the patches of a clip.
+ * @throws CoordTokError `config` if a size is not a whole number of at least 1, or the patch does not divide the clip.
  */
 export function patchLattice(options: LatticeOptions): PatchLattice {
   checkOptions(options, latticeOptionNames, "patchLattice");
@@ -100,7 +106,7 @@ export function patchLattice(options: LatticeOptions): PatchLattice {
   };
   const patchAt = (index: number): readonly [number, number, number] => {
     if (!(Number.isInteger(index) && index >= 0 && index < count))
-      throw new CoordTokError("input", `Expected a patch number of 0 to ${count - 1}, got ${index}.`);
+      throw new CoordTokError("input", `Expected a patch number from 0 to ${count - 1}, got ${index}.`);
     const inFrame = index % (rows * columns);
     return [Math.floor(index / (rows * columns)), Math.floor(inFrame / columns), inFrame % columns];
   };
@@ -173,7 +179,7 @@ function timesOfFrames(which: Iterable<number>, frames: number, patchTime: numbe
   const times = new Set<number>();
   for (const frame of which) {
     if (!(Number.isInteger(frame) && frame >= 0 && frame < frames))
-      throw new CoordTokError("input", `Expected frame numbers of 0 to ${frames - 1}, got ${frame}.`);
+      throw new CoordTokError("input", `Expected frame numbers from 0 to ${frames - 1}, got ${frame}.`);
     times.add(Math.floor(frame / patchTime));
   }
   if (times.size === 0) throw new CoordTokError("input", "Expected at least one frame, got none.");
@@ -198,31 +204,31 @@ function pointsOfSlices(slices: readonly PatchSlice[], size: LatticeSize): Point
     if (slice.count !== first.count)
       throw new CoordTokError(
         "input",
-        `Expected as many patches for each clip, got ${first.count} and ${slice.count}.`,
+        `Expected the same number of patches for each clip, got ${first.count} and ${slice.count}.`,
       );
     indices.set(slice.indices, clip * first.count * 3);
   });
   return { batch: slices.length, count: first.count, coordinates: latticeCoordinates(size, indices), indices };
 }
 
-/** How many patches a lattice has along each axis. */
+/** The number of patches of a lattice along each axis. */
 export type LatticeSize = Pick<PatchLattice, "time" | "rows" | "columns">;
 
 /**
- * The coordinate of a patch on an axis of n patches, `fp32(position / (n-1))` (`docs/spec.md#coordinates`). On an axis with a single patch, for
- * which the official code divides by zero, it is 0.
- * @param position 0 to n-1; a fraction lies between two patches.
- * @param count n, patches along the axis.
+ * Returns the coordinate of a position on an axis of n patches, `fp32(position / (n-1))` (`docs/spec.md#coordinates`). On an axis with a
+ * single patch, where the official code divides by zero, it is 0.
+ * @param position 0 to n-1; a fractional position is between two patches.
+ * @param count n, the number of patches along the axis.
  */
 export function latticeCoordinate(position: number, count: number): number {
-  // For whole numbers below 2^24 the double quotient rounds to the fp32 quotient, bit for bit.
+  // For integers below 2^24 the double quotient rounds to the fp32 quotient, bit for bit.
   return count === 1 ? 0 : Math.fround(position / (count - 1));
 }
 
 /**
- * {@link latticeCoordinate} of many patches.
- * @param indices `[N, 3]` places along time, rows and columns.
- * @returns `[N, 3]` coordinates of 0 to 1.
+ * Applies {@link latticeCoordinate} to many patches.
+ * @param indices `[N, 3]` indices along time, rows and columns.
+ * @returns `[N, 3]` coordinates from 0 to 1.
  */
 export function latticeCoordinates(lattice: LatticeSize, indices: ArrayLike<number>): Float32Array {
   const counts = [lattice.time, lattice.rows, lattice.columns];

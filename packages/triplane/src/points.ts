@@ -1,16 +1,16 @@
 import { CoordTokError } from "@coordtok/core";
 
-/** Points in clips at which triplanes are looked up: N for each of B clips, or N that all clips share. */
+/** The points of a look-up: N for each of B clips, or N that all clips share. */
 export interface PointSet {
-  /** 1 when all clips share the points, else the number of clips B. */
+  /** 1 if all clips share the points, else the number of clips B. */
   readonly batch: number;
-  /** N, points per clip. */
+  /** N, the number of points per clip. */
   readonly count: number;
-  /** `[batch, N, 3]` numbers of 0 to 1 in the order t, x, y; 0 is the first patch of an axis, 1 the last. */
+  /** `[batch, N, 3]` numbers from 0 to 1 in the order t, x, y; 0 is the first patch of an axis, 1 the last. */
   readonly coordinates: Float32Array;
   /**
-   * `[batch, N, 3]`, the patches of the lattice that the points are, along time, rows and columns; absent for points that do not all
-   * lie on the lattice. Coordinates alone cannot carry them exactly (`docs/spec.md#index-quirk`).
+   * `[batch, N, 3]` indices of the points on the patch lattice along time, rows and columns; absent if not all points are
+   * on the lattice. Coordinates alone do not determine them exactly (`docs/spec.md#index-quirk`).
    */
   readonly indices?: Int32Array | undefined;
 }
@@ -37,7 +37,7 @@ export function checkPoints(points: PointSet): void {
     if (!(coordinate >= 0 && coordinate <= 1))
       throw new CoordTokError(
         "input",
-        `Expected coordinates of 0 to 1, got ${coordinate} as ${"txy"[i % 3]} of point ${Math.floor(i / 3) % count}.`,
+        `Expected coordinates from 0 to 1, got ${coordinate} as ${"txy"[i % 3]} of point ${Math.floor(i / 3) % count}.`,
       );
   }
 }

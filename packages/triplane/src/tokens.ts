@@ -3,7 +3,7 @@ import { concat, reshape, slice, tidy, type Tensor3D, type Tensor4D } from "@ten
 import { planeNames } from "./axes.js";
 import { mapPlanes, planeShape, planeSize, triplaneShape, type Triplane, type TriplaneShape } from "./triplane.js";
 
-/** How many tokens a triplane is: `Rx*Ry + Rt*Ry + Rt*Rx`. 1280 for 16x16 and 32x16 cells. */
+/** Returns the number of tokens of a triplane, `Rx*Ry + Rt*Ry + Rt*Rx`: 1280 for Rx = Ry = 16 and Rt = 32. */
 export function tokenCount(shape: Omit<TriplaneShape, "channels">): number {
   return planeNames.reduce((sum, plane) => {
     const [outer, inner] = planeSize(shape, plane);
@@ -11,13 +11,13 @@ export function tokenCount(shape: Omit<TriplaneShape, "channels">): number {
   }, 0);
 }
 
-/** How many numbers a triplane holds: its tokens times its channels. */
+/** Returns the number of values of a triplane: its tokens times its channels. */
 export function floatCount(shape: TriplaneShape): number {
   return tokenCount(shape) * shape.channels;
 }
 
 /**
- * The cells of the three planes as one sequence, in the order xy, yt, xt and row by row within each.
+ * Concatenates the cells of the three planes to one sequence, in the order xy, yt, xt, row by row.
  * @returns `[B, tokenCount, C]`, owned by the caller.
  */
 export function tokensFromTriplane(triplane: Triplane): Tensor3D {
@@ -29,10 +29,11 @@ export function tokensFromTriplane(triplane: Triplane): Tensor3D {
 }
 
 /**
- * The planes from a sequence of their cells, the inverse of {@link tokensFromTriplane}.
+ * Splits a sequence of cells into planes, the inverse of {@link tokensFromTriplane}.
  * @param tokens `[B, tokenCount, C]`.
  * @param shape the size of the triplane.
- * @throws CoordTokError `shape` when the sequence does not have the length and width of that size.
+ * @returns a triplane owned by the caller.
+ * @throws CoordTokError `shape` if the tokens do not fit that size.
  */
 export function triplaneFromTokens(tokens: Tensor3D, shape: TriplaneShape): Triplane {
   checkShape(tokens, [undefined, tokenCount(shape), shape.channels], "tokens of a triplane");

@@ -28,7 +28,7 @@ function planes(batch: number, seed: number): Triplane {
 }
 
 describeEachBackend("triplane", () => {
-  it("single clips and batches of them go into each other", async () => {
+  it("single clips and batches convert into each other", async () => {
     const triplane = planes(3, 1);
     const parts = [0, 1, 2].map((index) => sliceTriplane(triplane, index));
     const whole = stackTriplanes(parts);
@@ -43,7 +43,7 @@ describeEachBackend("triplane", () => {
     expectNoLeak(() => disposeTriplane(planes(1, 2)));
   });
 
-  it("tokens stand in the order xy, yt, xt, row by row", async () => {
+  it("tokens are in the order xy, yt, xt, row by row", async () => {
     const triplane = planes(2, 3);
     const tokens = tokensFromTriplane(triplane);
     const second = [...(await tokens.data())].slice(tokens.size / 2);
@@ -67,7 +67,7 @@ describeEachBackend("triplane", () => {
     });
   });
 
-  it("planes that do not belong together, and indices outside the batch, end in one sentence", () => {
+  it("planes that do not fit each other, and indices outside the batch, give a one-sentence error", () => {
     const [one, two] = [planes(1, 5), planes(2, 6)];
     expect(() => triplaneShape({ ...one, yt: two.yt })).toThrow("Expected plane yt to fit the other planes");
     expect(() => triplaneShape({ ...one, xy: zeros([2, 2]) as unknown as Tensor4D })).toThrow("4 axes");

@@ -3,44 +3,44 @@ import { concat, slice, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
 import { planeAxes, planeNames, type Axis, type PlaneName } from "./axes.js";
 
 /**
- * B clips as three planes of C channels each, float32, channels last: what the encoder gives and the decoder takes. It is a tensor
- * tree, so everything that works on trees works on it.
+ * A batch of B clips as three planes of C channels each, float32, channels last: the output of the encoder and the input of the decoder.
+ * It is a tensor tree, so all functions on trees accept it.
  */
 export type Triplane = {
-  /** `[B, Rx, Ry, C]`, what does not depend on time. */
+  /** `[B, Rx, Ry, C]`, the plane that does not depend on time. */
   readonly xy: Tensor4D;
-  /** `[B, Rt, Ry, C]`, what does not depend on the row. */
+  /** `[B, Rt, Ry, C]`, the plane that does not depend on the row. */
   readonly yt: Tensor4D;
-  /** `[B, Rt, Rx, C]`, what does not depend on the column. */
+  /** `[B, Rt, Rx, C]`, the plane that does not depend on the column. */
   readonly xt: Tensor4D;
 };
 
-/** The size of one triplane: the resolution of each axis and the channels that all planes have. */
+/** The size of one triplane: the resolution of each axis, and the number of channels of every plane. */
 export interface TriplaneShape {
-  /** Rt, cells along time. */
+  /** Rt, the number of cells along time. */
   readonly time: number;
-  /** Rx, cells along the rows of a frame. */
+  /** Rx, the number of cells along the rows of a frame. */
   readonly rows: number;
-  /** Ry, cells along the columns of a frame. */
+  /** Ry, the number of cells along the columns of a frame. */
   readonly columns: number;
-  /** C. */
+  /** C, the number of channels. */
   readonly channels: number;
 }
 
-/** The two resolutions of a plane, outer one first. */
+/** Returns the two resolutions of a plane, the outer one first. */
 export function planeSize(shape: Readonly<Record<Axis, number>>, plane: PlaneName): [outer: number, inner: number] {
   const [outer, inner] = planeAxes[plane];
   return [shape[outer], shape[inner]];
 }
 
-/** The shape `[B, outer, inner, C]` of one plane of B clips. */
+/** Returns the shape `[B, outer, inner, C]` of one plane of B clips. */
 export function planeShape(shape: TriplaneShape, plane: PlaneName, batch: number): [number, number, number, number] {
   return [batch, ...planeSize(shape, plane), shape.channels];
 }
 
 /**
- * The size of a triplane and how many clips it holds.
- * @throws CoordTokError `shape` when the three planes do not belong together.
+ * Returns the size of a triplane and the number of clips.
+ * @throws CoordTokError `shape` if the three planes do not fit each other.
  */
 export function triplaneShape(triplane: Triplane): TriplaneShape & { readonly batch: number } {
   const { xy, yt } = triplane;
@@ -64,19 +64,19 @@ export function disposeTriplane(triplane: Triplane): void {
 /** One value for each plane. */
 export type PerPlane<T> = { readonly [plane in PlaneName]: T };
 
-/** One value made for each plane, in their order. */
+/** Makes one value for each plane, in their order. */
 export function perPlane<T>(make: (plane: PlaneName) => T): PerPlane<T> {
   return { xy: make("xy"), yt: make("yt"), xt: make("xt") };
 }
 
-/** A triplane made plane by plane. */
+/** Makes a triplane plane by plane. */
 export function mapPlanes(make: (plane: PlaneName) => Tensor4D): Triplane {
   return perPlane(make);
 }
 
 /**
- * One clip of a batch, as a triplane with B = 1 that the caller owns.
- * @param index 0 to B-1.
+ * Returns one clip of a batch as a triplane with B = 1, owned by the caller.
+ * @param index the index of the clip, 0 to B-1.
  * @throws CoordTokError `input` for an index outside the batch.
  */
 export function sliceTriplane(triplane: Triplane, index: number): Triplane {
@@ -92,8 +92,9 @@ export function sliceTriplane(triplane: Triplane, index: number): Triplane {
 }
 
 /**
- * Several triplanes of one size as one batch, in the given order.
- * @throws CoordTokError `input` for none, `shape` when their sizes differ.
+ * Concatenates triplanes of one size to one batch, in the given order.
+ * @returns a triplane owned by the caller.
+ * @throws CoordTokError `input` for none, `shape` if their sizes differ.
  */
 export function stackTriplanes(triplanes: readonly Triplane[]): Triplane {
   const [first] = triplanes;

@@ -27,7 +27,7 @@ async function collect(frames: AsyncIterable<RgbFrame>): Promise<RgbFrame[]> {
 }
 
 describe("clipFromFrames and framesFromClip", () => {
-  it("bring every byte back, as a tensor and as bytes, and leave no tensor behind", async () => {
+  it("restore every byte, as a tensor and as bytes, and leave no tensor behind", async () => {
     const before = memory().numTensors;
     const frames = [...counting(22)];
     const clip = await clipFromFrames(frames);
@@ -42,7 +42,7 @@ describe("clipFromFrames and framesFromClip", () => {
     expect(memory().numTensors).toBe(before);
   });
 
-  it("fill up a short clip with its last frame and say how many frames are real", async () => {
+  it("pad a short clip with its last frame and count the real frames", async () => {
     const clip = await clipFromFrames(counting(2), { length: 5 });
     expect(clip.validFrames).toEqual([2]);
     const values = await clip.frames.data();
@@ -63,7 +63,7 @@ describe("clipFromFrames and framesFromClip", () => {
     expect(made).toBe(3);
   });
 
-  it("keep a frame object that is handed over twice", async () => {
+  it("keep a frame object that is passed twice", async () => {
     const [frame] = [...counting(1)];
     expect((await rgbClipFromFrames([frame!, frame!])).frameCount).toBe(2);
   });
@@ -85,7 +85,7 @@ describe("clipFromFrames and framesFromClip", () => {
     expect(() => framesFromClip(clip, Number.NaN)).toThrow("fps");
   });
 
-  it("resize frames of any size to the size asked for", async () => {
+  it("resize frames of any size to the requested size", async () => {
     const clip = await rgbClipFromFrames([...counting(1, 20, 30), ...counting(1, 40, 10)], {
       size: { width: 8, height: 6 },
     });

@@ -16,22 +16,22 @@ import { checkFrameSize } from "./geometry.js";
 import { fitFrame } from "./resize.js";
 import type { FrameSize } from "./types.js";
 
-/** Frames in display order, made as they are asked for or all there already. */
+/** Frames in display order, either generated on demand or already complete. */
 export type RgbFrames = AsyncIterable<RgbFrame> | Iterable<RgbFrame>;
 
-/** How frames become a clip. */
+/** Options of {@link rgbClipFromFrames} and {@link clipFromFrames}. */
 export interface ClipOptions {
-  /** How many frames the clip has. More frames are not read; too few are made up for by {@link clipFromFrames}. Default: as many as come. */
+  /** The number of frames to read at most; {@link clipFromFrames} pads a shorter clip to it (default: all frames). */
   readonly length?: number | undefined;
-  /** Resize and crop each frame to this size, as {@link fitFrame} does. Default: the size that the frames have. */
+  /** The size to which each frame is resized and cropped, as by {@link fitFrame} (default: the size of the frames). */
   readonly size?: FrameSize | undefined;
 }
 
 const clipOptionNames: OptionNames<ClipOptions> = { length: true, size: true };
 
 /**
- * Collects frames as bytes: how clips wait in memory. Frames that are missing are not made up for.
- * @throws CoordTokError `input` without any frame, `shape` when the frames differ in size.
+ * Collects frames to a clip of bytes. It does not pad the clip if frames are missing.
+ * @throws CoordTokError `input` for no frames, `shape` if the frames differ in size, `config` for options out of range.
  */
 export async function rgbClipFromFrames(frames: RgbFrames, options: ClipOptions = {}): Promise<RgbClip> {
   checkOptions(options, clipOptionNames, "rgbClipFromFrames");
@@ -48,9 +48,9 @@ export async function rgbClipFromFrames(frames: RgbFrames, options: ClipOptions 
 }
 
 /**
- * Collects frames as a tensor `[1, T, H, W, 3]` in [-1, 1], owned by the caller.
- * When there are fewer than `length` the last one is repeated; `validFrames` says how many are real.
- * @throws CoordTokError `input` without any frame, `shape` when the frames differ in size.
+ * Collects frames to a tensor `[1, T, H, W, 3]` in [-1, 1], owned by the caller.
+ * If there are fewer than `length` frames, the last one is repeated; `validFrames` holds the number of real ones.
+ * @throws CoordTokError `input` for no frames, `shape` if the frames differ in size, `config` for options out of range.
  */
 export async function clipFromFrames(frames: RgbFrames, options: ClipOptions = {}): Promise<Clip> {
   checkOptions(options, clipOptionNames, "clipFromFrames");
@@ -60,19 +60,22 @@ export async function clipFromFrames(frames: RgbFrames, options: ClipOptions = {
 }
 
 /**
- * The frames of a clip one by one, without its padding; a tensor is read back frame by frame, so memory does not grow with it.
- * @param clip a tensor in [-1, 1], of which this reads one clip of the batch, or bytes.
- * @param fps frames per second, for the timestamps.
- * @param index which clip of a batch, 0 to B-1 (default 0).
- * @throws CoordTokError `input` for an index outside the batch, `config` for a rate below 0.001, `shape` for bytes that do not fit their size,
- * `not-finite` for a tensor of numbers that are not.
+ * Yields the frames of a clip one by one, without its padding. A tensor is read back in pieces, so memory does not grow with its length.
+ * @param clip a batch of clips as a tensor in [-1, 1], of which one is read, or one clip as bytes.
+ * @param fps the frame rate per second, 0.001 to 1000000, for the timestamps.
+ * @param index the index of the clip in a batch, 0 to B-1 (default 0).
+ * @throws CoordTokError `input` for an index outside the batch, `config` for a rate out of range, `shape` for bytes that do not fit their
+ * size, `not-finite` for a tensor of numbers that are not finite.
  */
 export function framesFromClip(clip: Clip | RgbClip, fps: number, index = 0): AsyncIterable<RgbFrame> {
   checkRate(fps);
   return "frames" in clip ? framesOfTensor(clip, fps, index) : framesOfBytes(clip, fps);
 }
 
-/** Throws unless a rate is from 0.001 to 1000000 frames per second. @throws CoordTokError `config`. */
+/**
+ * Throws unless a rate is from 0.001 to 1000000 frames per second.
+ * @throws CoordTokError `config`.
+ */
 export function checkRate(fps: number): void {
   checkNumber(fps, "fps", 0.001, 1e6);
 }
@@ -85,7 +88,7 @@ async function* framesOfBytes(clip: RgbClip, fps: number): AsyncGenerator<RgbFra
     yield { width, height, data: clip.data.slice(time * bytes, (time + 1) * bytes), timestampSeconds: time / fps };
 }
 
-/** Pixels are taken out of a tensor in pieces of up to 64 MB: wasm copies the whole tensor for every piece. */
+/** Tensors are read in pieces of up to 64 MiB rather than frame by frame, since wasm copies the whole tensor for every piece. */
 const floatsAtOnce = 2 ** 24;
 
 async function* framesOfTensor(clip: Clip, fps: number, index: number): AsyncGenerator<RgbFrame, void, undefined> {

@@ -8,7 +8,7 @@ const info = (frameCount: number | undefined): { path: string; frameCount: numbe
 });
 
 describe("planFrames", () => {
-  it("takes the first frames where nothing else is said", () => {
+  it("takes the first frames by default", () => {
     expect(planFrames(info(141), { length: 4 })).toEqual({ indices: [0, 1, 2, 3], padding: 0 });
   });
 
@@ -21,15 +21,15 @@ describe("planFrames", () => {
     expect(planFrames(info(8), { length: 6, start: 1, stride: 2 })).toEqual({ indices: [1, 3, 5, 7], padding: 2 });
   });
 
-  it("expects every frame where the file does not say how many it has", () => {
+  it("assumes that all frames exist if the file states no count", () => {
     expect(planFrames(info(undefined), { length: 2, start: 50 })).toEqual({ indices: [50, 51], padding: 0 });
   });
 
-  it("is no larger than what is asked for, whatever the header claims", () => {
+  it("is never larger than requested, whatever the header claims", () => {
     expect(planFrames(info(2 ** 31 - 1), { length: 2, stride: 1000 }).indices).toEqual([0, 1000]);
   });
 
-  it("refuses a start behind the last frame and numbers out of range", () => {
+  it("refuses a start beyond the last frame and numbers out of range", () => {
     const codeOf = (run: () => unknown): string | undefined => {
       try {
         run();

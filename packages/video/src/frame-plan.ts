@@ -2,11 +2,11 @@ import { CoordTokError, checkInteger } from "@coordtok/core";
 import type { FramePlan, FrameRange, VideoInfo } from "./types.js";
 
 /**
- * Chooses `length` frames of a file and says how many of them it does not have.
- * Without a frame count in the file all are expected to be there; what turns out to be missing shows when they are read.
+ * Chooses `length` frames of a file and counts how many of them the file lacks.
+ * If the file states no frame count, the plan assumes that all exist; reading shows what is missing.
  * @param info facts about the file, from `probe`.
- * @param range which frames; `length` is required, `start` and `stride` default to 0 and 1.
- * @throws CoordTokError `config` for numbers out of range, `input` when `start` lies behind the last frame.
+ * @param range the range of frames; `length` is required, `start` and `stride` default to 0 and 1.
+ * @throws CoordTokError `config` for numbers out of range, `input` if `start` is beyond the last frame.
  */
 export function planFrames(
   info: Pick<VideoInfo, "frameCount" | "path">,
@@ -22,7 +22,10 @@ export function planFrames(
   };
 }
 
-/** A range with its defaults filled in; `length` is infinite where all frames are wanted. @throws CoordTokError `config`. */
+/**
+ * Checks a range and fills in its defaults; `length` is infinite if all frames are wanted.
+ * @throws CoordTokError `config`.
+ */
 export function checkFrameRange(range: FrameRange): { length: number; start: number; stride: number } {
   return {
     length: range.length === undefined ? Infinity : checkInteger(range.length, "length", 1),
@@ -31,7 +34,7 @@ export function checkFrameRange(range: FrameRange): { length: number; start: num
   };
 }
 
-/** The error for a start behind the last frame. */
+/** The error for a start beyond the last frame. */
 export function startTooLate(path: string, frameCount: number, start: number): CoordTokError {
   return new CoordTokError(
     "input",

@@ -1,14 +1,17 @@
 import { checkInteger, type Rectangle } from "@coordtok/core";
 import type { FrameSize } from "./types.js";
 
-/** Throws unless both sides are whole numbers of at least 1. @throws CoordTokError `config`. */
+/**
+ * Throws unless both sides are whole numbers of at least 1.
+ * @throws CoordTokError `config`.
+ */
 export function checkFrameSize(size: FrameSize, name = "size"): void {
   checkInteger(size.height, `${name}.height`, 1);
   checkInteger(size.width, `${name}.width`, 1);
 }
 
 /**
- * The size to which a picture is resized so that it covers the target with the least left over: one side becomes that of the
+ * Returns the smallest size that covers the target and keeps the aspect ratio of a picture: one side is that of the
  * target, the other is rounded down. For a square target this is the rule of torchvision's `Resize(size)`: the shorter side
  * becomes `size`, the longer one `trunc(size * longer / shorter)`. Source: `docs/spec.md#resize`.
  * @throws CoordTokError `config` for sides that are not whole numbers of at least 1.
@@ -22,9 +25,9 @@ export function resizeSize(source: FrameSize, target: FrameSize): FrameSize {
 }
 
 /**
- * The rectangle of the target's size in the middle of a picture. Half pixels are rounded to the even offset, as torchvision's
- * `CenterCrop` does. Source: `docs/spec.md#resize`.
- * @param source the picture, at least as large as the target on both sides.
+ * Returns the rectangle of the target's size in the centre of a picture. Offsets of half a pixel are rounded to even, as in torchvision's
+ * `CenterCrop`. Source: `docs/spec.md#resize`.
+ * @param source the size of the picture, at least that of the target on both sides.
  */
 export function centreCrop(source: FrameSize, target: FrameSize): Rectangle {
   return {

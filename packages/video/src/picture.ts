@@ -1,6 +1,6 @@
 import type { RgbPicture } from "./resize.js";
 
-/** Every pixel as a square of `factor` by `factor` pixels. */
+/** Enlarges a picture: every pixel becomes a square of `factor` by `factor` pixels. */
 export function enlarge({ width, height, data }: RgbPicture, factor: number): RgbPicture {
   if (factor === 1) return { width, height, data };
   const out = new Uint8Array(data.length * factor * factor);
@@ -15,7 +15,7 @@ export function enlarge({ width, height, data }: RgbPicture, factor: number): Rg
   return { width: width * factor, height: height * factor, data: out };
 }
 
-/** Lays a picture over another, in place; what hangs over is cut off. */
+/** Copies a picture into another, in place, and clips it at the right and bottom edges. */
 export function paste(target: RgbPicture, picture: RgbPicture, left: number, top: number): void {
   const columns = Math.min(picture.width, target.width - left);
   for (let row = 0; row < Math.min(picture.height, target.height - top); row++) {

@@ -52,7 +52,7 @@ describe("resizeRgb", () => {
     },
   );
 
-  it("computes a crop as the same part of the whole", () => {
+  it("computes a crop equal to that part of the whole", () => {
     const picture = syntheticPicture(61, 47);
     const whole = resizeRgb(picture, { width: 33, height: 20 });
     const part = resizeRgb(picture, { width: 33, height: 20 }, { top: 3, left: 7, height: 9, width: 11 });

@@ -4,19 +4,19 @@ import type { FrameSize } from "./types.js";
 
 /** A picture as bytes: RGB, row by row. */
 export interface RgbPicture extends FrameSize {
-  /** `height * width * 3` values of 0 to 255. */
+  /** `height * width * 3` values from 0 to 255. */
   readonly data: Uint8Array;
 }
 
 /**
- * Resizes with Pillow's bicubic on 8-bit data, bit for bit: a = -0.5, the kernel widened by the scale when shrinking, weights in
- * 22-bit fixed point, rows first and rounded to 8 bits. Source: `docs/spec.md#resize`.
- * (Pillow 13 takes columns first where a picture loses more than twice as many rows as columns, which a video only does when it
- * is taller than 2:1; this is the order of Pillow up to 12, with which the papers worked.)
+ * Resizes a picture with Pillow's bicubic filter on 8-bit data, bit for bit: a = -0.5, the kernel widened by the scale when shrinking,
+ * weights in 22-bit fixed point, rows first and rounded to 8 bits. Source: `docs/spec.md#resize`.
+ * (This is the order of Pillow up to version 12, which the papers used. Pillow 13 resizes columns first if a picture shrinks more than twice
+ * as much in height as in width, which for videos happens only if they are taller than 2:1.)
  * @param size the size of the whole result, before cropping.
- * @param crop the part of the result that is wanted (default: all of it); only that part is computed.
+ * @param crop the part of the result to compute (default: all of it).
  * @returns `crop.height * crop.width * 3` bytes, a new array.
- * @throws CoordTokError `config` for sizes below 1, `shape` when the byte count or the crop does not fit its picture.
+ * @throws CoordTokError `config` for sizes below 1, `shape` if the byte count or the crop does not fit the picture.
  */
 export function resizeRgb(picture: RgbPicture, size: FrameSize, crop: Rectangle = wholeOf(size)): Uint8Array {
   checkPicture(picture);
@@ -34,9 +34,9 @@ export function resizeRgb(picture: RgbPicture, size: FrameSize, crop: Rectangle 
 }
 
 /**
- * A frame as the papers take it: resized until it covers the target, then cropped in the middle. For a square target this is
- * torchvision's `Resize(size, BICUBIC)` on a PIL image and `CenterCrop(size)`. A frame that has the size already is returned as it is.
- * @throws CoordTokError `config`, `shape`.
+ * Fits a frame to a target size as the papers do: resizes it to cover the target, then crops the centre. For a square target this is
+ * torchvision's `Resize(size, BICUBIC)` on a PIL image and `CenterCrop(size)`. A frame that already has the size is returned itself.
+ * @throws CoordTokError `config` for sizes below 1, `shape` if the byte count does not fit the frame.
  */
 export function fitFrame(frame: RgbFrame, target: FrameSize): RgbFrame {
   if (frame.width === target.width && frame.height === target.height) return frame;
@@ -63,15 +63,15 @@ function checkPicture(picture: RgbPicture): void {
     );
 }
 
-/** For each output pixel along one axis: which input pixels it is made of, and with which weights. */
+/** For each output pixel along one axis, its input pixels and their weights. */
 interface ResamplingWeights {
-  /** How many output pixels. */
+  /** The number of output pixels. */
   readonly count: number;
-  /** First input pixel of each output pixel. */
+  /** The first input pixel of each output pixel. */
   readonly first: Int32Array;
-  /** How many input pixels each output pixel takes. */
+  /** The number of input pixels of each output pixel. */
   readonly taps: Int32Array;
-  /** The weights in units of 2^-22; `stride` places for each output pixel. */
+  /** The weights in units of 2^-22, `stride` entries for each output pixel. */
   readonly weights: Int32Array;
   readonly stride: number;
 }
@@ -88,7 +88,7 @@ function bicubic(distance: number): number {
   return 0;
 }
 
-/** Weights by sizes and window. A video has one pair of sizes, so a few entries serve; the oldest goes first. */
+/** Caches weights by sizes and window. A video has one pair of sizes, so a few entries suffice; the oldest is evicted first. */
 const weightCache = new Map<string, ResamplingWeights>();
 const weightCacheSize = 16;
 
@@ -136,10 +136,10 @@ function byteOf(sum: number): number {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-/** The rows of the input that the vertical pass reads, each resampled to the wanted columns. */
+/** The input rows that the vertical pass reads, resampled to the wanted columns. */
 interface ResampledRows {
   readonly data: Uint8Array;
-  /** Which input row is the first in `data`. */
+  /** The index of the first input row in `data`. */
   readonly firstRow: number;
 }
 

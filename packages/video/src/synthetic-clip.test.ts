@@ -2,13 +2,13 @@ import { describe, expect, it } from "vitest";
 import { syntheticClip } from "./synthetic-clip.js";
 
 describe("the synthetic clip", () => {
-  it("is the same for a seed and another for another", () => {
+  it("depends only on the seed", () => {
     const size = { frames: 3, height: 20, width: 30 };
     expect(syntheticClip({ ...size, seed: 1 })).toEqual(syntheticClip({ ...size, seed: 1 }));
     expect(syntheticClip({ ...size, seed: 1 }).data).not.toEqual(syntheticClip({ ...size, seed: 2 }).data);
   });
 
-  it("has the size asked for and starts alike whatever its length", () => {
+  it("has the requested size and starts the same whatever its length", () => {
     const long = syntheticClip({ frames: 5, height: 17, width: 31 });
     const short = syntheticClip({ frames: 2, height: 17, width: 31 });
     expect(long.data).toHaveLength(5 * 17 * 31 * 3);

@@ -1,14 +1,14 @@
 import { checkInteger, checkOptions, Random, type OptionNames, type RgbClip } from "@coordtok/core";
 
-/** The size of a synthetic clip and the seed of what it shows. */
+/** Options of {@link syntheticClip}. */
 export interface SyntheticClipOptions {
-  /** How many frames, at least 1 (default 64). */
+  /** The number of frames, at least 1 (default 64). */
   readonly frames?: number;
-  /** Rows of pixels, at least 1 (default 64). */
+  /** The height in pixels, at least 1 (default 64). */
   readonly height?: number;
-  /** Columns of pixels, at least 1 (default 64). */
+  /** The width in pixels, at least 1 (default 64). */
   readonly width?: number;
-  /** A whole number; the same seed gives the same clip, byte for byte (default 0). */
+  /** The seed, a safe integer; the same seed gives the same clip, byte for byte (default 0). */
   readonly seed?: number;
 }
 
@@ -29,7 +29,7 @@ interface Wave {
   readonly amplitude: Colour;
 }
 
-/** A shape that wanders, turns and carries a texture. */
+/** A textured shape that moves and rotates. */
 interface Shape {
   readonly corners: number;
   readonly radius: number;
@@ -37,11 +37,11 @@ interface Shape {
   readonly turn: number;
   readonly colour: Colour;
   readonly second: Colour;
-  /** Periods of the texture across the shape, along its two axes. */
+  /** The periods of the texture across the shape, along its two axes. */
   readonly texture: readonly [number, number];
 }
 
-/** A swing to and fro, in units of the picture's height. */
+/** An oscillation, in units of the picture's height. */
 interface Swing {
   readonly centre: number;
   readonly reach: number;
@@ -53,9 +53,9 @@ const waveCount = 4;
 const shapeCount = 4;
 
 /**
- * A clip of our own making, without any file: textured discs and polygons with soft edges wander and turn over a background
- * of slow waves of colour. It has what videos have (motion, occlusion, edges, gradients) and costs a few milliseconds a frame.
- * @throws CoordTokError `config` for a size below 1, `input` for a seed that is no whole number.
+ * Generates a clip: textured discs and polygons with soft edges move and rotate over a background
+ * of slow waves of colour. It has the features of real videos (motion, occlusion, edges, gradients) and takes a few milliseconds per frame.
+ * @throws CoordTokError `config` for a size below 1, `input` for a seed that is not a safe integer.
  */
 export function syntheticClip(options: SyntheticClipOptions = {}): RgbClip {
   checkOptions(options, syntheticClipOptionNames, "syntheticClip");
@@ -151,7 +151,7 @@ function background(base: Colour, waves: readonly Wave[], x: number, y: number, 
   return pixel;
 }
 
-/** Lays a shape over a pixel; its edge is one pixel wide and soft. */
+/** Paints a shape over a pixel, with a soft edge one pixel wide. */
 function paint(pixel: number[], shape: PlacedShape, x: number, y: number, pixelSize: number): void {
   const [dx, dy] = [x - shape.x, y - shape.y];
   if (Math.abs(dx) > 2 * shape.radius || Math.abs(dy) > 2 * shape.radius) return;
@@ -168,7 +168,7 @@ function paint(pixel: number[], shape: PlacedShape, x: number, y: number, pixelS
   }
 }
 
-/** How far out a point lies in a regular polygon (a disc for 0 corners): below 1 inside, 1 on the edge. */
+/** Returns the radial position of a point in a regular polygon (a disc for 0 corners): below 1 inside, 1 on the edge. */
 function extentAt(corners: number, u: number, v: number): number {
   const distance = Math.hypot(u, v);
   if (corners === 0) return distance;

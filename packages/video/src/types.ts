@@ -6,55 +6,55 @@ export interface FrameSize {
   readonly width: number;
 }
 
-/** What is known about a video file before it is decoded. */
+/** Facts about a video file, known before it is decoded. */
 export interface VideoInfo {
-  /** The path as it was given. */
+  /** The path as given. */
   readonly path: string;
-  /** Width in pixels as displayed, that is after rotation. */
+  /** The width in pixels as displayed, after rotation. */
   readonly width: number;
-  /** Height in pixels as displayed, that is after rotation. */
+  /** The height in pixels as displayed, after rotation. */
   readonly height: number;
-  /** Nominal frames per second. With a variable rate this is the finest step between frames. */
+  /** The nominal frame rate per second; with a variable rate, that of the shortest step between frames. */
   readonly fps: number;
-  /** Average frames per second over the whole file; equals `fps` where the rate is constant or nothing is stated. */
+  /** The average frame rate per second over the whole file; equal to `fps` if the rate is constant or not stated. */
   readonly averageFps: number;
   /**
-   * How many frames the container says it has: a claim, not a fact, and often missing. Only decoding tells.
+   * The number of frames that the container claims, which is often missing and may be wrong. Only decoding tells the real number.
    * Claims that cannot be true are left out, with a warning.
    */
   readonly frameCount: number | undefined;
-  /** How many seconds the container says it lasts, where it says so. */
+  /** The duration in seconds that the container claims, if any. */
   readonly durationSeconds: number | undefined;
-  /** How far the stored pictures are turned clockwise for display, in degrees, 0 to 359. Frames are delivered turned. */
+  /** The clockwise rotation of the stored frames for display, in degrees, 0 to 359. Frames are delivered rotated. */
   readonly rotation: number;
   /** The name of the codec, such as `h264` or `mpeg4`. */
   readonly codec: string;
-  /** The pixel format as ffmpeg calls it, such as `yuv420p`. */
+  /** The pixel format in ffmpeg's terms, such as `yuv420p`. */
   readonly pixelFormat: string;
-  /** What is unusual about the file, one sentence each. */
+  /** Anything unusual about the file, one sentence each. */
   readonly warnings: readonly string[];
 }
 
-/** Which frames of a file are wanted. */
+/** A range of frames of a file. */
 export interface FrameRange {
-  /** How many frames, at least 1; without it all up to the end of the file. */
+  /** The number of frames, at least 1 (default: all up to the end of the file). */
   readonly length?: number | undefined;
-  /** Index of the first frame, from 0 (default 0). */
+  /** The index of the first frame, from 0 (default 0). */
   readonly start?: number | undefined;
-  /** Distance between frames: 1 takes every frame, 2 every other (default 1). */
+  /** The distance between frames: 1 takes every frame, 2 every other (default 1). */
   readonly stride?: number | undefined;
 }
 
-/** The frames to read and how many are missing at the end. */
+/** The frames to read, and the number of frames missing at the end. */
 export interface FramePlan {
-  /** Indices into the file in display order, rising. */
+  /** The indices of frames in the file, in display order, ascending. */
   readonly indices: readonly number[];
-  /** How many frames the file is too short by: what follows the real frames is padding. */
+  /** The number of frames that the file lacks, to be padded. */
   readonly padding: number;
 }
 
 /**
- * How frames get their size: `exact` is the resize of the papers, Pillow's bicubic bit for bit; `fast` is ffmpeg's scaler,
- * 50 to 53 dB away from it; `none` leaves the size alone.
+ * How frames are resized: `exact` is the resize of the papers, Pillow's bicubic bit for bit; `fast` is ffmpeg's scaler,
+ * which differs from it by 50 to 53 dB; `none` keeps the size.
  */
 export type ResizeMode = "exact" | "fast" | "none";

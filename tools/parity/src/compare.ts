@@ -2,16 +2,19 @@ import { CoordTokError } from "@coordtok/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityOutputs, ParityRun, WorstError } from "./types.js";
 
-/** Where a result is compared otherwise than element by element within its tolerance; `docs/spec.md#tolerances` gives the reason. */
+/** Results that are compared in other ways than element by element within their tolerance; `docs/spec.md#tolerances` gives the reason. */
 const firstStep = /^(.+)\.after_step\.(.+)$/;
 
-/** The tolerance of a first AdamW step where its gradient is certain: it moves by about lr·sign(gradient) (`docs/spec.md#tolerances`). */
+/**
+ * The tolerance of a first AdamW step for elements with a certain gradient, which move by about lr·sign(gradient)
+ * (`docs/spec.md#tolerances`).
+ */
 const certainStep = 2e-6;
 
-/** Bytes that come from truncating: at most this share of them may differ at all (`docs/spec.md#tolerances`). */
+/** For bytes that come from truncation, the largest share of them that may differ at all (`docs/spec.md#tolerances`). */
 const differingShares: ReadonlyMap<string, number> = new Map([["sde.video_u8", 0.005]]);
 
-/** The stored results that a run names; a `*` in a name stands for any text, but not for the results of a run with a longer name. */
+/** The stored results that a run names. A `*` in a name matches any text, but not the results of a run with a longer name. */
 function expectedNames(parityCase: ParityCase, run: ParityRun): string[] {
   const names = [...parityCase.expected.entries.keys()];
   return run.outputs.flatMap((pattern) => {
@@ -24,14 +27,14 @@ function expectedNames(parityCase: ParityCase, run: ParityRun): string[] {
   });
 }
 
-/** Whether a result carries the name of another run that begins like this one: `decay_0.9.a` is not one of run `decay_0`. */
+/** Whether a result belongs to another run whose name starts with that of this run: `decay_0.9.a` does not belong to run `decay_0`. */
 function belongsToLonger({ runs }: ParityCase, run: ParityRun, name: string): boolean {
   return runs.some((other) => other.name.startsWith(`${run.name}.`) && `${name}.`.startsWith(`${other.name}.`));
 }
 
 /**
  * Compares computed results with stored ones: |computed - stored| at most atol + rtol |stored| for every element.
- * @returns the comparison with the least room, by the ratio of error to what is allowed.
+ * @returns the comparison with the largest ratio of error to tolerance.
  * @throws CoordTokError `shape` when a result is missing or has another size.
  */
 export async function compareRun(parityCase: ParityCase, run: ParityRun, outputs: ParityOutputs): Promise<WorstError> {
@@ -47,7 +50,7 @@ export async function compareRun(parityCase: ParityCase, run: ParityRun, outputs
   return worst;
 }
 
-/** Whether an error is allowed. A result that is not a number never is. */
+/** Whether an error is within its tolerance. A NaN result never is. */
 export function isWithin({ maxError, allowed }: WorstError): boolean {
   return maxError <= allowed;
 }
@@ -75,7 +78,7 @@ async function compareOutput(parityCase: ParityCase, name: string, computed: Arr
       maxError: Math.abs(computed[i]! - stored[i]!),
       allowed: certain?.(i) === true ? certainStep : atol + rtol * Math.abs(stored[i]!),
     };
-    // Among elements without error the largest tolerance says nothing, so the first element stands.
+    // Elements without error are equal here, so the initial value stands.
     if (roomOf(one) < roomOf(worst)) worst = one;
   }
   return worst;
@@ -89,7 +92,7 @@ function checkDifferingShare(name: string, computed: ArrayLike<number>, stored: 
     throw new CoordTokError("shape", `${share * 100} % of "${name}" differ, ${allowed * 100} % may.`);
 }
 
-/** For the first optimizer step: the elements whose stored gradient is over 100 times its own tolerance. */
+/** For the first optimizer step: selects the elements whose stored gradient exceeds 100 times its own tolerance. */
 async function certainElements(parityCase: ParityCase, name: string): Promise<((i: number) => boolean) | undefined> {
   const match = firstStep.exec(name);
   const gradientName = match === null ? undefined : `${match[1]!}.grad.${match[2]!}`;

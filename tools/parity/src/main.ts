@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { runParity, type RunOutcome } from "./run-parity.js";
 import type { ParityCase, ParityRun } from "./types.js";
 
-/** Where cases lie unless told otherwise, seen from the folder of the repository. */
+/** The default folders of cases, relative to the root of the repository. */
 const defaultFolders = ["fixtures", "../shared/fixtures", "../shared/starter/fixtures"];
 
 interface ParityFlags {
@@ -18,14 +18,14 @@ interface ParityFlags {
 
 const program = new Command("parity")
   .description(
-    "Compares with the published model: runs every parity case on the chosen backend and prints, for each run, the largest error against what is allowed. Exit code 1 when any run is off. Kinds of cases that no handler covers are listed as not covered.",
+    "Compares with the published model: runs every parity case on the chosen backend and prints, for each run, the largest error and its tolerance. The exit code is 1 when any run exceeds its tolerance. Kinds of cases without a handler are listed as not covered.",
   )
   .option(
     "--fixtures <folder>",
-    `folder of the cases, <area>/<case>/case.json below it (default: ${defaultFolders.join(", ")}, where present)`,
+    `folder of the cases, which holds <area>/<case>/case.json (default: ${defaultFolders.join(", ")}, if present)`,
   )
-  .option("--kind <kind>", "only cases of this kind, such as tokenizer/encode")
-  .option("--backend <name>", "auto or a backend by name", readBackend, "auto")
+  .option("--kind <kind>", "run only cases of this kind, for example tokenizer/encode")
+  .option("--backend <name>", "backend by name, or auto", readBackend, "auto")
   .option("--json", "print one JSON document instead of text", false)
   .addHelpText(
     "after",
@@ -35,7 +35,7 @@ const program = new Command("parity")
 function readBackend(given: string): BackendChoice {
   const names: readonly BackendChoice[] = ["auto", ...backendCatalogue.map(({ name }) => name)];
   const found = names.find((name) => name === given);
-  if (found === undefined) throw new InvalidArgumentError(`It takes ${names.join(", ")}.`);
+  if (found === undefined) throw new InvalidArgumentError(`Expected one of ${names.join(", ")}.`);
   return found;
 }
 

@@ -14,15 +14,15 @@ const shared = fileURLToPath(new URL("../../../../shared/fixtures", import.meta.
 /** The cases of the lattice form, most of them on the weights of the starter model. */
 const starter = fileURLToPath(new URL("../../../../shared/starter/fixtures", import.meta.url));
 
-/** Whether all cases lie beside the repository. */
+/** Whether all cases are beside the repository. */
 const hasShared = existsSync(shared);
 const hasStarter = existsSync(starter);
 
 /** Options of {@link describeParity}. */
 interface ParitySuiteOptions {
-  /** Only the cases of the repository, also where all lie beside it. */
+  /** Run only the cases of the repository, even when all cases are beside it. */
   readonly ownOnly?: boolean;
-  /** Why a kind is left out on a backend. */
+  /** Returns the reason for skipping a kind on a backend. */
   readonly reasonToSkip?: (kind: string, backend: TestBackendName) => string | undefined;
 }
 
@@ -119,13 +119,13 @@ describeParity(
   {
     reasonToSkip: (kind) =>
       ["lattice/decode", "lattice/linear-start"].includes(kind) && !hasStarter
-        ? "its cases lie in ../shared/starter"
+        ? "its cases are in ../shared/starter"
         : undefined,
   },
 );
 
-describe("a parity case whose weights lie elsewhere", () => {
-  it("is skipped, with the reason, where they are not there", async () => {
+describe("a parity case whose weights are elsewhere", () => {
+  it("is skipped with the reason when they are missing", async () => {
     const folder = await mkdtemp(join(tmpdir(), "coordtok-"));
     try {
       await cp(join(own, "lattice/encode-faint"), join(folder, "lattice/encode-faint"), { recursive: true });
@@ -135,7 +135,7 @@ describe("a parity case whose weights lie elsewhere", () => {
       const reasons: string[] = [];
       const report = await runParity({ folders: [folder], onSkipped: (_, reason) => void reasons.push(reason) });
       expect(report).toMatchObject({ passed: 0, failed: 0, notCovered: 0, skipped: 1 });
-      expect(reasons).toEqual(["its weights ../../../weights.safetensors are not there"]);
+      expect(reasons).toEqual(["its weights ../../../weights.safetensors are missing"]);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -5,7 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ParityCase, ParityRun, Tolerance } from "./types.js";
 
-/** The folders of all cases below some folders, `<area>/<case>` by id; where a case is in several, the first folder counts. */
+/** Finds the folders of all cases below some folders, by their id `<area>/<case>`. When several folders hold a case, the first one counts. */
 export async function findCases(folders: readonly string[]): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const folder of folders)
@@ -28,10 +28,10 @@ interface StoredCase {
   readonly id: string;
   readonly kind: string;
   readonly config?: Record<string, unknown>;
-  /** Without runs the case is one. */
+  /** The runs; without this key the case is a single run. */
   readonly runs?: readonly Partial<ParityRun>[];
   readonly outputs: Record<string, Partial<Tolerance>>;
-  /** A file, seen from the folder of the case; anything else means that the case has its own. */
+  /** The path of a file, relative to the folder of the case; anything else means that the case has its own weights. */
   readonly weights?: unknown;
 }
 
@@ -39,21 +39,21 @@ interface StoredCase {
 export interface OpenedCase {
   readonly id: string;
   readonly kind: string;
-  /** Absent when its weights lie elsewhere and are not there. */
+  /** The case; absent when its weights are elsewhere and missing. */
   readonly parityCase: ParityCase | undefined;
-  /** The weights that are not there. */
+  /** The path of the missing weights. */
   readonly missing: string | undefined;
   readonly close: () => Promise<void>;
 }
 
-/** Opens a case. Its weights may be a file elsewhere, which need not be present. */
+/** Opens a case. Its weights may be a file elsewhere, which may be missing. */
 export async function openCase(folder: string): Promise<OpenedCase> {
   const stored = JSON.parse(await readFile(join(folder, "case.json"), "utf8")) as StoredCase;
   const { id, kind } = stored;
   if (typeof kind !== "string" || !(stored.runs === undefined || Array.isArray(stored.runs)))
     throw new CoordTokError(
       "file-format",
-      `Expected a parity case in ${folder}, but its case.json names no kind or has runs that are no list.`,
+      `Expected a parity case in ${folder}, but its case.json names no kind or its runs are not a list.`,
     );
   const elsewhere = typeof stored.weights === "string" ? stored.weights : undefined;
   if (elsewhere !== undefined && !existsSync(join(folder, elsewhere)))
@@ -78,7 +78,7 @@ export async function openCase(folder: string): Promise<OpenedCase> {
   return { id, kind, parityCase, missing: undefined, close };
 }
 
-/** A run that names no results has one, called as it is. */
+/** Completes a run. A run that names no results has one, with the name of the run. */
 function completeRun(run: Partial<ParityRun>): ParityRun {
   const name = run.name ?? "";
   return {

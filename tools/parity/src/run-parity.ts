@@ -5,28 +5,28 @@ import { handlers } from "./handlers/index.js";
 import { findCases, openCase } from "./read-case.js";
 import type { ParityCase, ParityResult, ParityRun, WorstError } from "./types.js";
 
-/** What to run. */
+/** Options of {@link runParity}. */
 export interface ParityOptions extends LongCallOptions {
-  /** Folders that hold `<area>/<case>`; where a case is in several, the first counts. */
+  /** Folders that hold `<area>/<case>`; when several hold a case, the first one counts. */
   readonly folders: readonly string[];
-  /** Only cases of this kind. */
+  /** Runs only cases of this kind. */
   readonly kind?: string | undefined;
   /** Called with every run, for one line each. */
   readonly onRun?: ((parityCase: ParityCase, run: ParityRun, outcome: RunOutcome) => void) | undefined;
   /** Called with every case that no handler covers. */
   readonly onNotCovered?: ((parityCase: ParityCase) => void) | undefined;
-  /** Called with every case that cannot run here, and why. */
+  /** Called with every case that cannot run here, and the reason. */
   readonly onSkipped?: ((id: string, reason: string) => void) | undefined;
 }
 
-/** What became of one run. */
+/** The outcome of one run. */
 export interface RunOutcome {
   readonly passed: boolean;
   readonly worst?: WorstError;
   readonly reason?: string;
 }
 
-/** What became of all cases. */
+/** The outcome of all cases. */
 export interface ParityReport {
   readonly cases: readonly ParityResult[];
   readonly passed: number;
@@ -35,7 +35,7 @@ export interface ParityReport {
   readonly skipped: number;
 }
 
-/** Runs every parity case found on the backend in use. A case that breaks counts as failed; the others still run. */
+/** Runs every parity case found on the backend in use. A case that throws counts as failed; the others still run. */
 export async function runParity(options: ParityOptions): Promise<ParityReport> {
   const cases: ParityResult[] = [];
   for (const folder of (await findCases(options.folders)).values()) {
@@ -45,7 +45,7 @@ export async function runParity(options: ParityOptions): Promise<ParityReport> {
       if (options.kind !== undefined && kind !== options.kind) continue;
       if (parityCase !== undefined) cases.push(await runCase(parityCase, options));
       else {
-        const reason = `its weights ${missing} are not there`;
+        const reason = `its weights ${missing} are missing`;
         options.onSkipped?.(id, reason);
         cases.push({ id, kind, status: "skipped", reason });
       }
@@ -75,7 +75,7 @@ async function runCase(parityCase: ParityCase, options: ParityOptions): Promise<
     throwIfAborted(options.signal);
     const outcome = await runOne(parityCase, run);
     options.onRun?.(parityCase, run, outcome);
-    if (!outcome.passed) reason ??= outcome.reason ?? `${run.name} is off`;
+    if (!outcome.passed) reason ??= outcome.reason ?? `${run.name} exceeds its tolerance`;
     if (outcome.worst !== undefined && (worst === undefined || ratio(outcome.worst) > ratio(worst)))
       worst = outcome.worst;
   }

@@ -5,17 +5,17 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 export interface ParityRun {
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
-  /** Role to tensor name, or to lists of names. */
+  /** The names of tensors, or lists of names, by role. */
   readonly inputs: Readonly<Record<string, unknown>>;
-  /** Parameters whose gradient is stored. */
+  /** The parameters whose gradient is stored. */
   readonly grads: readonly string[];
-  /** Names of stored results; a `*` at the end stands for any suffix. */
+  /** The names of stored results; a `*` matches any text. */
   readonly outputs: readonly string[];
-  /** All that `case.json` says of the run. */
+  /** Everything in `case.json` about the run. */
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-/** How near a result has to come. */
+/** How close a result must be to the stored one. */
 export interface Tolerance {
   readonly atol: number;
   readonly rtol: number;
@@ -26,7 +26,7 @@ export interface ParityCase {
   readonly id: string;
   readonly kind: string;
   readonly config: Readonly<Record<string, unknown>>;
-  /** All of `case.json`. */
+  /** Everything in `case.json`. */
   readonly facts: Readonly<Record<string, unknown>>;
   readonly runs: readonly ParityRun[];
   readonly tolerances: ReadonlyMap<string, Tolerance>;
@@ -35,29 +35,29 @@ export interface ParityCase {
   readonly expected: SafetensorsFile;
 }
 
-/** Computed results by the name under which the expected ones are stored. Tensors are freed by the runner. */
+/** Computed results by the name of the stored ones. The runner frees the tensors. */
 export type ParityOutputs = ReadonlyMap<string, Tensor | ArrayLike<number>>;
 
 /**
  * Computes the results of one run on the backend in use. One handler serves every case of its kind.
- * @returns all that the run's `outputs` name, and whatever intermediates are of use.
+ * @returns all results that the run's `outputs` name; others are ignored.
  */
 export type ParityHandler = (parityCase: ParityCase, run: ParityRun) => Promise<ParityOutputs>;
 
-/** The largest error of a case against what is allowed for it. */
+/** The largest error of a case relative to its tolerance. */
 export interface WorstError {
   readonly output: string;
   readonly maxError: number;
   readonly allowed: number;
 }
 
-/** What became of a case. */
+/** The outcome of a case. */
 export interface ParityResult {
   readonly id: string;
   readonly kind: string;
   readonly status: "pass" | "fail" | "not-covered" | "skipped";
-  /** Absent when nothing was compared. */
+  /** The largest error; absent when nothing was compared. */
   readonly worst?: WorstError;
-  /** Why it failed without a comparison, or why it is not covered or skipped. */
+  /** The reason why it failed without a comparison, or is not covered or skipped. */
   readonly reason?: string;
 }

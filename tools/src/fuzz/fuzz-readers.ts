@@ -4,25 +4,25 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { legacyFile, mutate, randomPickle } from "./mutate.js";
 
-/** What came of many changed files. */
+/** The outcome of reading many mutated files. */
 export interface FuzzReport {
   readonly inputs: number;
-  /** How many were still read to the last tensor. */
+  /** The number of files that were still read to the last tensor. */
   readonly read: number;
-  /** How many ended in one of our errors. */
+  /** The number of files that were refused with one of our errors. */
   readonly refused: number;
-  /** The longest that one input took, in milliseconds. */
+  /** The longest time that one input took, in milliseconds. */
   readonly slowestMs: number;
-  /** The most that reading one input held at a time, in bytes per byte of the file. */
+  /** The most memory that reading one input held, in bytes per byte of the file. */
   readonly mostBytes: number;
-  /** What should not have happened, with the input that shows it. */
+  /** Unexpected outcomes, each with the input that shows it. */
   readonly failures: readonly { readonly problem: string; readonly input: Uint8Array }[];
 }
 
-/** An input may take this long before it counts as a hang. */
+/** An input that takes longer than this, in milliseconds, counts as a hang. */
 const longestMs = 2000;
 
-/** The files that changes start from: those of `torch.save` and of safetensors in a folder, small ones more often. */
+/** The files that mutations start from: those of `torch.save` and of safetensors in a folder, with small ones repeated. */
 function seedsOf(folder: string): readonly Uint8Array[] {
   const files = readdirSync(folder)
     .filter((name) => /\.(pth|safetensors)$/.test(name))
@@ -30,7 +30,7 @@ function seedsOf(folder: string): readonly Uint8Array[] {
   return files.flatMap((bytes) => Array<Uint8Array>(bytes.length < 5000 ? 12 : 1).fill(bytes));
 }
 
-/** Reads many changed files, and says whether each was read or refused as it should be. */
+/** Reads many mutated files and reports whether each was read or refused as it should be. */
 export async function fuzzReaders(folder: string, inputs: number, seed: number): Promise<FuzzReport> {
   const random = new Random(seed);
   const seeds = seedsOf(folder);
@@ -61,7 +61,7 @@ function nextInput(seeds: readonly Uint8Array[], random: Random): Uint8Array {
   return mutate(seeds[random.integer(seeds.length)]!, seeds[random.integer(seeds.length)]!, random);
 }
 
-/** Opens an input with both readers and reads every tensor of what opens; `bytes` is the most that was held at a time. */
+/** Opens an input with both readers and reads every tensor that opens; `bytes` is the most memory held at a time. */
 async function tryToRead(input: Uint8Array): Promise<{ outcome: string; bytes: number }> {
   let largestRead = 0;
   let bytes = 0;

@@ -31,30 +31,30 @@ function piece(bytes: Uint8Array, random: Random): Uint8Array {
 }
 
 const mutations: readonly Mutation[] = [
-  // One bit.
+  // Flips one bit.
   (bytes, random) => changed(bytes, (copy) => (copy[place(bytes, random)]! ^= 1 << random.integer(8))),
-  // One byte.
+  // Replaces one byte.
   (bytes, random) => changed(bytes, (copy) => (copy[place(bytes, random)] = random.integer(256))),
-  // A number of one to eight bytes at the edge of its range.
+  // Writes a number of one to eight bytes at the edge of its range.
   (bytes, random) =>
     changed(bytes, (copy) => {
       const at = place(bytes, random);
       const number = edges[random.integer(edges.length)]!;
       for (let i = 0; i < 2 ** random.integer(4); i++) copy[at + i] = i < 4 ? (number >>> (8 * i)) & 0xff : 0;
     }),
-  // A number beyond every file.
+  // Writes a number beyond every file.
   (bytes, random) =>
     changed(bytes, (copy) => {
       const at = place(bytes, random);
       copy.fill(0xff, at, at + 8);
     }),
-  // The end is missing, or a part of the middle.
+  // Removes the end, or a part of the middle.
   (bytes, random) => bytes.slice(0, place(bytes, random)),
   (bytes, random) => {
     const at = place(bytes, random);
     return joined(bytes.subarray(0, at), bytes.subarray(at + random.integer(64) + 1));
   },
-  // A part occurs twice, or in another place, or comes from another file.
+  // Repeats a part, moves it, or takes it from another file.
   (bytes, random) => inserted(bytes, piece(bytes, random), random),
   (bytes, random) =>
     changed(bytes, (copy) => {
@@ -63,7 +63,7 @@ const mutations: readonly Mutation[] = [
     }),
   (bytes, random, other) => inserted(bytes, piece(other, random), random),
   (bytes, random, other) => joined(bytes.subarray(0, place(bytes, random)), other.subarray(place(other, random))),
-  // Random bytes.
+  // Writes random bytes.
   (bytes, random) =>
     inserted(
       bytes,
@@ -77,7 +77,7 @@ function inserted(bytes: Uint8Array, part: Uint8Array, random: Random): Uint8Arr
   return joined(bytes.subarray(0, at), part, bytes.subarray(at));
 }
 
-/** A file with one to four changes, some of them parts of another file. */
+/** Makes one to four mutations of a file, some of them with parts of another file. */
 export function mutate(bytes: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
   let result = bytes;
   for (let count = 1 + random.integer(4); count > 0; count--)
@@ -85,10 +85,10 @@ export function mutate(bytes: Uint8Array, other: Uint8Array, random: Random): Ui
   return result;
 }
 
-/** What a pickle's instruction is followed by. */
+/** The operand that follows an instruction of a pickle. */
 type Operand = "nothing" | "byte" | "two" | "four" | "eight" | "line" | "text" | "names";
 
-/** Instructions by character or code, and what follows them; those that put values together occur more often. */
+/** Instructions by character or code, and their operands; those that assemble values occur more often. */
 const instructions: readonly (readonly [codes: string, operand: Operand])[] = [
   [
     "((((012Nl))))]]]}}}}tttdaeeessuuuuRRRRRRbbooQ\x85\x85\x86\x86\x87\x81\x81\x88\x89\x8f\x90\x91\x92\x93\x94\x94.",
@@ -139,7 +139,7 @@ function operand(kind: Operand, random: Random): string {
   return bytes({ nothing: 0, two: 2, four: 4, eight: 8 }[kind]);
 }
 
-/** A pickle of random instructions with fitting operands: nearer to what readers accept than random bytes are. */
+/** Makes a pickle of random instructions with matching operands, which readers accept more often than random bytes. */
 export function randomPickle(random: Random): Uint8Array {
   const all = instructions.flatMap(([codes, kind]) => Array.from(codes, (code) => [code, kind] as const));
   let text = "\x80\x02";
@@ -150,7 +150,7 @@ export function randomPickle(random: Random): Uint8Array {
   return Uint8Array.from(`${text}.`, (sign) => sign.charCodeAt(0));
 }
 
-/** A file of the format before PyTorch 1.6 with a pickle of one's own as content. */
+/** Makes a file of the format before PyTorch 1.6 with a given pickle as content. */
 export function legacyFile(pickle: Uint8Array): Uint8Array {
   const head = "\x80\x02\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.";
   const tail = "\x80\x02](X\x01\0\0\x000e.\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";

@@ -12,7 +12,7 @@ function tensor(dtype: TensorInfo["dtype"] = "float32"): TensorInfo {
   return { dataId: {}, shape: [1], dtype };
 }
 
-it("inputs and attributes come in the order of the table, with a gap where an optional input is absent", () => {
+it("inputs and attributes are in the order of the table, with a gap for an absent optional input", () => {
   const [x, scale, shift, bias] = [tensor(), tensor(), tensor(), tensor()];
   const call = callOf("norm", signatureOf("CoordTokLayerNorm"), { bias, shift, scale, x }, { epsilon: 0.5 });
   expect(call.inputs).toEqual([x, scale, shift, undefined, bias]);
@@ -20,7 +20,7 @@ it("inputs and attributes come in the order of the table, with a gap where an op
   expect(call.attributes).toEqual([{ name: "epsilon", type: "float", value: 0.5 }]);
 });
 
-it("an output is counted where the attribute or one of the inputs that it needs is there", () => {
+it("an output is counted if the attribute or one of the inputs that it needs is present", () => {
   const attention = signatureOf("CoordTokSelfAttention");
   const outputs = (statistics: boolean): number =>
     callOf("attention", attention, { packed: tensor() }, { heads: 2, statistics }).outputs;
@@ -32,7 +32,7 @@ it("an output is counted where the attribute or one of the inputs that it needs 
   ).toEqual([1, 2, 2]);
 });
 
-it("an operation over lists gives as many tensors for each list that comes back", () => {
+it("an operation over lists returns as many tensors for each output list", () => {
   const lists = Object.fromEntries([0, 1, 2, 3].flatMap((i) => [0, 1].map((j) => [`list${i}_${j}`, tensor()])));
   const call = callOf("adamw", signatureOf("CoordTokAdamW"), { settings: tensor(), ...lists });
   expect([call.inputs.length, call.listed.length, call.outputs]).toEqual([1, 8, 6]);

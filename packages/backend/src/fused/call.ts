@@ -1,19 +1,19 @@
 import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
 import type { Signature, SignatureAttribute } from "./signature.js";
 
-/** A call of a fused operation, as the libraries take it. */
+/** A call of a fused operation, in the form that the libraries expect. */
 export interface FusedCall {
-  /** The named inputs in the order of the signature; `undefined` where one is absent. */
+  /** The named inputs in the order of the signature; `undefined` for an absent one. */
   readonly inputs: readonly (TensorInfo | undefined)[];
-  /** The tensors of the lists, one list after the other. */
+  /** The tensors of the lists, concatenated. */
   readonly listed: readonly TensorInfo[];
   /** The attributes in the order of the signature. */
   readonly attributes: readonly (SignatureAttribute & { readonly value: number | boolean })[];
-  /** How many tensors come back. */
+  /** The number of output tensors. */
   readonly outputs: number;
 }
 
-/** Puts the named inputs and attributes of a kernel in the order that its signature says. */
+/** Puts the named inputs and attributes of a kernel in the order of its signature. */
 export function callOf(
   name: string,
   signature: Signature,

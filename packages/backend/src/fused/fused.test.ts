@@ -97,7 +97,7 @@ describeEachBackend("fused operations", (backend) => {
     seed: fc.nat(1000),
   });
 
-  it("attention and its gradients are those of float64, whatever the sizes and masks", () => {
+  it("attention and its gradients are those of float64, whatever the sizes and masks", { timeout: 120_000 }, () => {
     fc.assert(
       fc.property(sizes, ({ clips, heads, queries, keys, width, bias, deviation, seed }) => {
         const all = heads * width;
@@ -143,7 +143,7 @@ describeEachBackend("fused operations", (backend) => {
     expect(fused[0]!.some((value) => Number.isNaN(value))).toBe(true);
   });
 
-  it("layer norm and its gradients are those of float64", () => {
+  it("layer norm and its gradients are those of float64", { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(
         fc.constantFrom(0, 1, 3, 64, 130),

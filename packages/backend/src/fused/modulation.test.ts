@@ -55,35 +55,39 @@ describeEachBackend("operations of a modulated transformer", (backend) => {
     expect([...odd]).toEqual([NaN, Infinity, -0, Math.fround(1e30), -0]);
   });
 
-  it("a modulated norm scales and shifts each clip by its own vectors, with and without a gated addend", () => {
-    fc.assert(
-      fc.property(sizes, ({ clips, tokens, size, vector, bias: hasBias, seed }) => {
-        const count = clips * tokens * size;
-        const [x, addend, bias] = [normal(seed, count), normal(seed + 1, count), normal(seed + 2, size)];
-        const vectors = vector + 3;
-        const modulation = normal(seed + 3, clips * vectors * size);
-        const shape: [number, number, number] = [clips, tokens, size];
-        const inputs = { x: tensor3d(x, shape), modulation: tensor2d(modulation, [clips, vectors * size]) };
-        const at = (i: number, which: number): number =>
-          modulation[(Math.floor(i / (tokens * size)) * vectors + which) * size + (i % size)]!;
-        const modulated = (values: readonly number[], first: number): number[] => {
-          const [ones, zeros] = [new Array<number>(size).fill(1), new Array<number>(size).fill(0)];
-          const { out } = reference.layerNorm(values, ones, zeros, values, epsilon);
-          return out.map((value, i) => value * (1 + at(i, first + 1)) + at(i, first));
-        };
-        const [plain] = runFused("CoordTokModulatedNorm", inputs, { epsilon, vector });
-        if (size > 1) expectNear(plain, modulated([...x], vector));
-        const added = { addend: tensor3d(addend, shape), bias: hasBias ? tensor1d(bias) : undefined };
-        const sums = [...x].map((value, i) => value + at(i, vector) * (addend[i]! + (hasBias ? bias[i % size]! : 0)));
-        const [normed, sum] = runFused("CoordTokModulatedNorm", { ...inputs, ...added }, { epsilon, vector });
-        if (size > 1) expectNear(normed, modulated(sums, vector + 1));
-        expectNear(sum, sums);
-        expectNear(runFused("CoordTokGatedAdd", { ...inputs, ...added }, { vector })[0], sums);
-        expect(inputs.x.dataSync()).toEqual(x);
-      }),
-      { numRuns: 40 },
-    );
-  });
+  it(
+    "a modulated norm scales and shifts each clip by its own vectors, with and without a gated addend",
+    { timeout: 120_000 },
+    () => {
+      fc.assert(
+        fc.property(sizes, ({ clips, tokens, size, vector, bias: hasBias, seed }) => {
+          const count = clips * tokens * size;
+          const [x, addend, bias] = [normal(seed, count), normal(seed + 1, count), normal(seed + 2, size)];
+          const vectors = vector + 3;
+          const modulation = normal(seed + 3, clips * vectors * size);
+          const shape: [number, number, number] = [clips, tokens, size];
+          const inputs = { x: tensor3d(x, shape), modulation: tensor2d(modulation, [clips, vectors * size]) };
+          const at = (i: number, which: number): number =>
+            modulation[(Math.floor(i / (tokens * size)) * vectors + which) * size + (i % size)]!;
+          const modulated = (values: readonly number[], first: number): number[] => {
+            const [ones, zeros] = [new Array<number>(size).fill(1), new Array<number>(size).fill(0)];
+            const { out } = reference.layerNorm(values, ones, zeros, values, epsilon);
+            return out.map((value, i) => value * (1 + at(i, first + 1)) + at(i, first));
+          };
+          const [plain] = runFused("CoordTokModulatedNorm", inputs, { epsilon, vector });
+          if (size > 1) expectNear(plain, modulated([...x], vector));
+          const added = { addend: tensor3d(addend, shape), bias: hasBias ? tensor1d(bias) : undefined };
+          const sums = [...x].map((value, i) => value + at(i, vector) * (addend[i]! + (hasBias ? bias[i % size]! : 0)));
+          const [normed, sum] = runFused("CoordTokModulatedNorm", { ...inputs, ...added }, { epsilon, vector });
+          if (size > 1) expectNear(normed, modulated(sums, vector + 1));
+          expectNear(sum, sums);
+          expectNear(runFused("CoordTokGatedAdd", { ...inputs, ...added }, { vector })[0], sums);
+          expect(inputs.x.dataSync()).toEqual(x);
+        }),
+        { numRuns: 40 },
+      );
+    },
+  );
 
   it("vectors that are not there are refused with a sentence", () => {
     const inputs = { x: tensor3d([[[1, 2]]]), modulation: tensor2d([[1, 2, 3, 4]]) };

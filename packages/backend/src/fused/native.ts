@@ -10,7 +10,7 @@ import { callOf } from "./call.js";
 import { operationTable } from "./operation-table.js";
 import type { Signature } from "./signature.js";
 
-/** What of the backend of tfjs-node is used. */
+/** The part of the tfjs-node backend used here. */
 interface NativeBackend {
   readonly binding: Readonly<Record<"TF_ATTR_INT" | "TF_ATTR_FLOAT" | "TF_ATTR_BOOL", number>>;
   executeMultipleOutputs(
@@ -25,7 +25,7 @@ const backendName = "tensorflow";
 
 /**
  * Registers the fused operations of the native library with tfjs-core for the native backend, or removes them.
- * @param operations the names that the loaded library knows.
+ * @param operations the names of the operations in the loaded library.
  */
 export function registerNativeFused(operations: readonly string[], wanted: boolean): void {
   for (const [name, signature] of Object.entries(operationTable)) {

@@ -1,8 +1,8 @@
-/** How a fused operation is called: in what order its inputs and attributes reach the library, and what comes back. */
+/** The calling convention of a fused operation: the order of its inputs, attributes and outputs. */
 export interface Signature {
   /** The named inputs in their order; int32 ones come last. */
   readonly inputs: readonly SignatureInput[];
-  /** How many lists of float32 inputs of equal length follow them. */
+  /** The number of lists of float32 inputs, of equal length, that follow them. */
   readonly lists: number;
   /** The attributes in their order. */
   readonly attributes: readonly SignatureAttribute[];
@@ -14,7 +14,7 @@ export interface Signature {
 export interface SignatureInput {
   readonly name: string;
   readonly dtype: "float32" | "int32";
-  /** It may be absent. */
+  /** Whether it may be absent. */
   readonly optional: boolean;
 }
 
@@ -24,10 +24,10 @@ export interface SignatureAttribute {
   readonly type: "int" | "float" | "bool";
 }
 
-/** A tensor, or as many tensors as each list has. */
+/** An output: a tensor, or a list as long as the input lists. */
 export interface SignatureOutput {
   readonly name: string;
   readonly list: boolean;
-  /** Attributes and inputs; the output is there where one of them is true or present. Without any it always is. */
+  /** Attributes and inputs, at least one of which must be true or present for the output to exist; if empty, it always exists. */
   readonly where: readonly string[];
 }

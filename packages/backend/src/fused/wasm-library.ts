@@ -3,7 +3,7 @@ import { CoordTokError } from "@coordtok/core";
 import type { WasmHeap } from "../wasm-heap.js";
 import type { FusedCall } from "./call.js";
 
-/** What of the backend of tfjs-backend-wasm is used. */
+/** The part of the tfjs-backend-wasm backend used here. */
 export interface WasmBackend {
   readonly wasm: WasmHeap & { readonly asm?: { readonly memory?: WebAssembly.Memory } };
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } | undefined };
@@ -11,11 +11,11 @@ export interface WasmBackend {
   disposeData(dataId: object): boolean;
 }
 
-/** The operations of kernels/wasm.cc, inside the memory of one backend. Pointers are byte offsets in it. */
+/** The operations of kernels/wasm.cc, running in the memory of one backend. Pointers are byte offsets in it. */
 export interface WasmLibrary {
-  /** Runs an operation; its outputs are new data of the backend. */
+  /** Runs an operation and returns its outputs, new data of the backend. */
   call(name: string, call: FusedCall): TensorInfo[];
-  /** Runs one of the exports that take plain numbers. */
+  /** Runs an exported function that takes plain numbers. */
   run(name: string, ...numbers: readonly number[]): void;
 }
 
@@ -23,7 +23,7 @@ const stackBytes = 65_536;
 const alignment = 64;
 /** Scratch memory up to this size is kept for the next call. */
 const keptScratchBytes = 2 ** 23;
-/** Numbers of 32 bits that describe a tensor: address, size, rank and eight dimensions. */
+/** The number of 32-bit words that describe a tensor: address, size, rank and eight dimensions. */
 const viewWords = 11;
 const mostAxes = 8;
 /** The view of an absent input. */
@@ -32,8 +32,8 @@ const absent = [0, 0, -1];
 type Exported = (...numbers: readonly number[]) => number;
 
 /**
- * Puts the operations into the memory of a backend.
- * @throws what WebAssembly throws where the memory or the file does not fit.
+ * Links the operations to the memory of a backend.
+ * @throws what WebAssembly throws if the memory or the file does not fit.
  */
 export async function linkWasmLibrary(backend: WasmBackend, file: BufferSource): Promise<WasmLibrary> {
   const memory = backend.wasm.asm?.memory;
@@ -107,7 +107,7 @@ class Calls implements WasmLibrary {
   }
 
   run(name: string, ...numbers: readonly number[]): void {
-    // What an exception left on the stack goes.
+    // Discards what an exception may have left on the stack.
     (this.exports["__stack_pointer"] as WebAssembly.Global<"i32">).value = this.stackTop;
     this.letters = "";
     try {

@@ -18,7 +18,7 @@ import type { WasmBackend, WasmLibrary } from "./wasm-library.js";
 type Inputs = Readonly<Record<string, TensorInfo | undefined>>;
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** Gives the result, or `undefined` where the stock kernel should. */
+/** Computes a result, or returns `undefined` to leave it to the stock kernel. */
 type Override = (library: WasmLibrary, backend: WasmBackend, inputs: Inputs, attributes: Attributes) => Result;
 type Result = TensorInfo | undefined;
 
@@ -70,7 +70,7 @@ function product(
   const [aRows, aColumns] = lastTwo(a, transposeA === true);
   const [bRows, bColumns] = lastTwo(b, transposeB === true);
   const [aBatch, bBatch] = [a, b].map(({ shape }) => util.sizeFromShape(shape.slice(0, -2))) as [number, number];
-  // The stock kernel says what is wrong with shapes that do not fit.
+  // The stock kernel reports shapes that do not fit.
   if (aColumns !== bRows || (aBatch !== bBatch && aBatch !== 1 && bBatch !== 1)) return undefined;
   const batch = broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   if (util.sizeFromShape(batch) !== Math.max(aBatch, bBatch)) return undefined;
@@ -97,7 +97,7 @@ function lastTwo({ shape }: TensorInfo, transposed: boolean): [number, number] {
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-/** Float32 and not empty. */
+/** Tells whether a tensor is float32 and not empty. */
 function isFloats(tensor: TensorInfo | undefined): tensor is TensorInfo {
   return tensor?.dtype === "float32" && util.sizeFromShape(tensor.shape) > 0;
 }
@@ -109,11 +109,11 @@ function pointerOf(backend: WasmBackend, { dataId }: TensorInfo): number {
 const backendName = "wasm";
 const stockOf = new WeakMap<KernelConfig, KernelConfig>();
 
-/** Puts the library's products, sums, error function and softmax before the stock kernels, or removes them. */
+/** Overrides the stock kernels of products, sums, error function and softmax with those of the library, or restores them. */
 export function overrideStockKernels(library: WasmLibrary | undefined): void {
   for (const [name, override] of Object.entries(overrides)) {
     const current = getKernel(name, backendName) as KernelConfig | undefined;
-    // What a kernel is missing for is told by the check of the backend.
+    // The check of the backend reports a missing kernel.
     if (current === undefined) continue;
     const stock = stockOf.get(current) ?? current;
     const next = library === undefined ? stock : { ...stock, kernelFunc: before(stock.kernelFunc, override, library) };

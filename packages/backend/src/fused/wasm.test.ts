@@ -126,7 +126,7 @@ describe.each(["SIMD", "relaxed SIMD"])("the wasm file for %s", (build) => {
     expectClose(sum(tensor([[1], [2]], [2, 1], "int32"), 0), [3]);
   });
 
-  it("takes the softmax of rows of any length, large numbers and NaN included", () => {
+  it("computes the softmax of rows of any length, large numbers and NaN included", () => {
     for (const columns of [1, 3, 4, 5, 66]) {
       const x = normal(columns, 9 * columns).map((value) => value * 20 + 1000);
       const rows = Array.from({ length: 9 }, (_, r) => [...x.slice(r * columns, (r + 1) * columns)]);
@@ -141,7 +141,7 @@ describe.each(["SIMD", "relaxed SIMD"])("the wasm file for %s", (build) => {
     expectClose(softmax(tensor([-Infinity, 0, 0])), [0, 0.5, 0.5]);
   });
 
-  it("knows the error function", () => {
+  it("computes the error function", () => {
     const points = [0, 0.5, -1, 2, 30, -30, 1e-3];
     const known = [0, 0.520499877813, -0.842700792949, 0.995322265018, 1, -1, 0.00112837879];
     expectClose(erf(tensor(points)), known, 5e-7);
@@ -157,7 +157,7 @@ describe("the fused operations of wasm", () => {
     expect([hasFused("CoordTokGelu"), backendTraits().batchedProducts]).toEqual([true, true]);
   });
 
-  it("stay out of a version that nobody has tried, and of a backend that keeps its memory elsewhere, with a reason", async () => {
+  it("refuse an untested version, and a backend that keeps its memory elsewhere, with a reason", async () => {
     await loadBackend("wasm", { fused: false });
     const wasm = backend() as unknown as WasmBackend;
     const other = await useWasmFused(wasm, "4.23.0", true);
@@ -171,7 +171,7 @@ describe("the fused operations of wasm", () => {
     expect(hasFused("CoordTokGelu")).toBe(false);
   });
 
-  it("throw where the memory ends, and what was there stays usable", async () => {
+  it("throw when the memory is full, and earlier tensors stay usable", async () => {
     const loaded = await loadBackend("wasm", { fused: true });
     const { wasm } = backend() as unknown as WasmBackend;
     const x = tensor(normal(1, 64 * 64), [64, 64]) as Tensor2D;

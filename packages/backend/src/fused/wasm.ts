@@ -16,8 +16,8 @@ interface Linked {
 const linked = new WeakMap<object, Promise<Linked>>();
 
 /**
- * Registers the fused operations with tfjs-core for the wasm backend and puts them before some stock kernels, or takes both away.
- * @param version of tfjs-backend-wasm, whose internals they use.
+ * Registers the fused operations with tfjs-core for the wasm backend and overrides some stock kernels, or undoes both.
+ * @param version the version of tfjs-backend-wasm, on whose internals they depend.
  */
 export async function useWasmFused(backend: WasmBackend, version: string, wanted: boolean): Promise<FusedState> {
   register(undefined);
@@ -25,7 +25,7 @@ export async function useWasmFused(backend: WasmBackend, version: string, wanted
   if (version !== testedVersion)
     return {
       active: false,
-      text: `they work inside tfjs-backend-wasm ${testedVersion}, not ${version}`,
+      text: `they need tfjs-backend-wasm ${testedVersion}, but ${version} is in use`,
       problem: true,
     };
   try {

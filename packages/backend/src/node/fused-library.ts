@@ -6,29 +6,29 @@ import { dirname, join } from "node:path";
 import { messageOf } from "@coordtok/core";
 import { setupCommand } from "./setup-command.js";
 
-/** What an installation says about its library of fused operations: what the library is, or why there is none. */
+/** The record of the library of fused operations in an installation: its checksum, or why there is none. */
 export type FusedLibraryFacts = {
-  /** The compiler that made it. */
+  /** The compiler that built it. */
   readonly compiler: string;
 } & ({ readonly sha256: string } | { readonly problem: string });
 
-/** The loaded library. */
+/** The loaded library of fused operations. */
 export interface FusedLibrary {
-  /** The operations that it has. */
+  /** The names of its operations. */
   readonly operations: readonly string[];
-  /** Threads it computes on. */
+  /** The number of threads it computes on. */
   readonly threads: number;
-  /** Numbers in a vector of its build: 16 with AVX-512, 8 with AVX2, 4 with NEON. */
+  /** The number of float32 lanes in a vector of its build: 16 with AVX-512, 8 with AVX2, 4 with NEON or SSE. */
   readonly lanes: number;
 }
 
-/** The sources of the native library, the ones to compile first; they lie in the package's folder `kernels`. */
+/** The sources of the native library in the package's folder `kernels`: those to compile, and those they include. */
 export const fusedSources = {
   compiled: ["kernels.cc", "measures.cc", "tensorflow.cc"],
   included: ["kernels.h", "operation-table.h", "operations.h", "pool.h", "vectors.h", "view.h"],
 } as const;
 
-/** How the sources are compiled, but for what the platform says. Not fast-math: NaN and infinities must survive. */
+/** The compiler arguments, besides those of the platform. Not fast-math: NaN and infinities must survive. */
 export const fusedCompilerArguments: readonly string[] = [
   "-O3",
   process.arch === "x64" ? "-march=native" : "-mcpu=native",
@@ -39,21 +39,21 @@ export const fusedCompilerArguments: readonly string[] = [
   "-pthread",
 ];
 
-/** The folder `kernels` of this package. */
+/** Returns the path of this package's folder `kernels`. */
 export function fusedSourceFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve("@coordtok/backend/package.json")), "kernels");
 }
 
-/** The files of an installation's library. */
+/** The files of the library in an installation. */
 export interface FusedFiles {
   /** The library. */
   readonly library: string;
-  /** Its facts. */
+  /** Its record, {@link FusedLibraryFacts}. */
   readonly facts: string;
 }
 
 /**
- * Where the library of this version of CoordTok, for this processor, lies in an installation folder: a library that was compiled for
+ * Returns the paths, in an installation folder, of the library for this version of CoordTok and this processor. A library compiled for
  * one processor may crash on another, and several versions may share an installation.
  */
 export function fusedFiles(directory: string): FusedFiles {
@@ -72,10 +72,10 @@ function processorName(): string {
   return `${process.arch} ${cpus()[0]?.model.trim() ?? "unknown"}`;
 }
 
-/** Why the library in an installation folder cannot be used, with the way out; `undefined` when it is there and can be tried. */
+/** Returns why the library in an installation folder cannot be used, with a remedy, or `undefined` if it can be tried. */
 export function fusedProblem(directory: string): string | undefined {
   const files = fusedFiles(directory);
-  const again = `run "${setupCommand}" once more`;
+  const again = `run "${setupCommand}" again`;
   const missing = `they have not been compiled for this processor and version of CoordTok; ${again}`;
   let facts: { readonly problem?: unknown; readonly sha256?: unknown };
   try {
@@ -89,7 +89,7 @@ export function fusedProblem(directory: string): string | undefined {
   }
 }
 
-/** Loads the library of an installation after TensorFlow's add-on, or says why not. */
+/** Loads the library of an installation, after TensorFlow's add-on, or returns why it does not load. */
 export function loadFusedLibrary(directory: string): FusedLibrary | { readonly problem: string } {
   const problem = fusedProblem(directory);
   if (problem !== undefined) return { problem };
@@ -100,7 +100,7 @@ export function loadFusedLibrary(directory: string): FusedLibrary | { readonly p
   }
 }
 
-/** A build in words, such as `AVX-512, 2 threads`. */
+/** Describes a build, such as `AVX-512, 2 threads`. */
 export function fusedText({ lanes, threads }: FusedLibrary): string {
   const small = process.arch === "arm64" ? "NEON" : "SSE";
   const vectors = lanes === 16 ? "AVX-512" : lanes === 8 ? "AVX2" : small;

@@ -2,27 +2,27 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { findInstalled, isFileFacts, platformName, type FileFacts, type Installed } from "@coordtok/core/node";
 
-/** What `setup.json` inside an installation says; written last, so its presence means that everything else is there. */
+/** The content of `setup.json` in an installation. It is written last, so its presence means that the installation is complete. */
 export interface InstallationFacts {
-  /** Layout version of this file. */
+  /** The version of the layout of this file. */
   readonly format: 1;
   /** TensorFlow's version, such as `2.18.1`. */
   readonly tensorflow: string;
-  /** Which build of TensorFlow: for the processor alone, or with CUDA as well. */
+  /** The device that TensorFlow was set up for: the processor, or a GPU with CUDA. */
   readonly device: "cpu" | "gpu";
-  /** What the person asked for; an option left out later keeps what was asked for here. */
+  /** The options that the user chose; a later setup keeps them unless it is told otherwise. */
   readonly asked: { readonly tensorflow?: string; readonly device?: "cpu" | "gpu" };
   /** `process.platform` and `process.arch`, such as `linux-x64`. */
   readonly platform: string;
-  /** Version of `@tensorflow/tfjs-node-gpu` whose add-on sources were compiled. */
+  /** The version of `@tensorflow/tfjs-node-gpu` whose add-on sources were compiled. */
   readonly tfjsNode: string;
-  /** The compiler that made the add-on. */
+  /** The compiler that built the add-on. */
   readonly compiler: string;
-  /** Name and SHA-256 of every wheel that was unpacked. */
+  /** The name and SHA-256 of every unpacked wheel. */
   readonly wheels: readonly { readonly name: string; readonly sha256: string }[];
-  /** Path below the installation, size in bytes and SHA-256 of the add-on and TensorFlow's libraries. */
+  /** The path below the installation, size in bytes and SHA-256 of the add-on and TensorFlow's libraries. */
   readonly files: readonly FileFacts[];
-  /** What the self-test in a child process measured. */
+  /** The measurements of the self-test in a child process. */
   readonly selfTest: {
     readonly node: string;
     readonly gigaflops: number;
@@ -34,25 +34,25 @@ export interface InstallationFacts {
 
 /** A TensorFlow that has been set up for this platform. */
 export interface Installation extends InstallationFacts {
-  /** Its folder, absolute. */
+  /** The absolute path of its folder. */
   readonly directory: string;
-  /** The compiled add-on, absolute. */
+  /** The absolute path of the compiled add-on. */
   readonly addon: string;
 }
 
-/** File name of the add-on inside an installation. */
+/** The file name of the add-on in an installation. */
 export const addonName = "tfjs_binding.node";
-/** File name of the facts inside an installation. */
+/** The file name of the facts in an installation. */
 export const factsName = "setup.json";
 
-/** The folder below the cache that holds the installations. */
+/** Returns the folder in the cache that holds the installations. */
 export function installationsFolder(cache: string): string {
   return join(cache, "native");
 }
 
 /**
- * The installation in use, or the reason why there is none. Checks that its files are there with the sizes they were made with, which
- * takes about a millisecond; `loadTfjsNode` checks what is in them.
+ * Finds the installation in use, or returns why there is none. It checks that the files exist with their recorded sizes, which
+ * takes about a millisecond; `loadTfjsNode` checks their contents.
  */
 export async function findInstallation(
   cache: string,
@@ -86,7 +86,7 @@ function incomplete(directory: string): { readonly missing: string } {
   return { missing: `the installation in "${directory}" is incomplete` };
 }
 
-/** Whether the facts are whole: what is used of them has its type. */
+/** Tells whether all the facts that are used have the right type. */
 function isFacts(value: unknown): value is InstallationFacts {
   const facts = value as { readonly [name in keyof InstallationFacts]?: unknown };
   const { tensorflow, tfjsNode, platform, device, asked, wheels, files, selfTest } = facts;
@@ -102,7 +102,7 @@ function isFacts(value: unknown): value is InstallationFacts {
   );
 }
 
-/** Whether the TensorFlow build is the one with CUDA, which also computes on the processor. */
+/** Tells whether an installation has the TensorFlow build with CUDA, which can also compute on the processor. */
 export function hasCuda(facts: InstallationFacts): boolean {
   return facts.platform === "linux-x64" && facts.wheels.some(({ name }) => /^tensorflow-\d/.test(name));
 }

@@ -11,24 +11,24 @@ import { setupCommand } from "./setup-command.js";
 import { choosePrecision, precisionVariable, type Precision, type PrecisionRequest } from "../precision.js";
 import { findTfjsNode, loadTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
 
-/** What the native backend is, once loaded. */
+/** Facts about the loaded native backend. */
 export interface NativeFacts {
   readonly tfjsNode: string;
   readonly installation: Installation;
-  /** For the whole process. */
+  /** The precision, which holds for the whole process. */
   readonly precision: Precision;
-  /** What is worth knowing about the precision. */
+  /** Notes about the precision. */
   readonly notes: readonly string[];
 }
 
 let loaded: NativeFacts | undefined;
 
-/** How to install the npm package without its own install script, which fetches an old TensorFlow or fails. */
+/** The command that installs the npm package without its own install script, which downloads an old TensorFlow or fails. */
 export const installCommand: string = `pnpm add ${tfjsNodePackage}@4.22.0 (or npm install --ignore-scripts ${tfjsNodePackage}@4.22.0)`;
 
 /**
  * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call only checks the precision.
- * @throws CoordTokError `backend` with the way out when it is not installed, not set up or does not load.
+ * @throws CoordTokError `backend`, with a remedy, if it is not installed, is not set up or does not load.
  */
 export async function loadNative(request: PrecisionRequest): Promise<NativeFacts> {
   const mode = process.env[precisionVariable];
@@ -48,12 +48,12 @@ export async function loadNative(request: PrecisionRequest): Promise<NativeFacts
 
 function precisionNotes(precision: Precision, mode: string | undefined): string[] {
   if (precision === "bf16" && lacksAmx())
-    return ["This processor has no AMX, so that bf16 changes neither results nor time here."];
+    return ["This processor has no AMX, so bf16 changes neither results nor speed here."];
   if (precision === "bf16" || mode === undefined || mode === "" || mode.toUpperCase() === "STRICT") return [];
-  return [`${precisionVariable}=${mode} is left out: this computes in fp32.`];
+  return [`${precisionVariable}=${mode} is ignored: this computes in fp32.`];
 }
 
-/** Whether this is an x64 processor that is known to have no matrix unit for bfloat16. */
+/** Tells whether this is an x64 processor known to have no matrix unit for bfloat16. */
 function lacksAmx(): boolean {
   if (process.arch !== "x64") return false;
   try {
@@ -88,12 +88,12 @@ function sentence(text: string): string {
 let fusedLibrary: FusedLibrary | { readonly problem: string } | undefined;
 
 /**
- * Registers the fused operations of the installation with the native backend, once that is loaded and selected, or removes them.
- * @returns whether they are in use, and which build or why not.
+ * Registers the fused operations of the installation with the native backend, which must be loaded and selected, or removes them.
+ * @returns whether they are in use, with the build or the reason why not.
  */
 export function useNativeFused(wanted: boolean): FusedState {
   const native = backend() as unknown as { isUsingGpuDevice: boolean };
-  // Loaded even where its operations are not wanted: it also keeps glibc from giving freed tensors back to the system.
+  // The library is loaded even if its operations are not wanted: it also keeps glibc from returning freed tensors to the system.
   if (loaded !== undefined && !native.isUsingGpuDevice)
     fusedLibrary ??= loadFusedLibrary(loaded.installation.directory);
   if (!wanted || loaded === undefined) {
@@ -106,12 +106,12 @@ export function useNativeFused(wanted: boolean): FusedState {
   return { active: true, text: fusedText(fusedLibrary) };
 }
 
-/** Versions of what the loaded native backend is made of. */
+/** Returns the versions of the components of the loaded native backend. */
 export function nativeVersions(): Readonly<Record<string, string>> {
   return { [tfjsNodePackage]: loaded?.tfjsNode ?? "", TensorFlow: nativeDevices().version };
 }
 
-/** TensorFlow's version and what it computes on, once the native backend is loaded and selected. */
+/** Returns TensorFlow's version and its devices. The native backend must be loaded and selected. */
 export function nativeDevices(): { readonly version: string; readonly devices: readonly string[] } {
   const native = backend() as unknown as { isUsingGpuDevice: boolean; binding: { TF_Version: string } };
   const threads = availableParallelism();

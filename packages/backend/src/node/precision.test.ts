@@ -20,7 +20,7 @@ interface Attempt {
   readonly message?: string;
 }
 
-/** Loads backends one after the other in a process of its own and says what came of each, and the mode that was left for oneDNN. */
+/** Loads backends in turn in a separate process, and returns the outcome of each and the final mode of oneDNN. */
 async function attempts(
   mode: string,
   loads: readonly (readonly [name: string, options: object])[],
@@ -41,7 +41,7 @@ async function attempts(
 }
 
 describe("the precision", () => {
-  it("is what is asked for, else what TensorFlow has been loaded with, else the mode of oneDNN, else fp32", () => {
+  it("is the requested one, else that of the loaded TensorFlow, else the mode of oneDNN, else fp32", () => {
     const choose = (asked: "fp32" | "bf16" | undefined, mode?: string, current?: "fp32" | "bf16"): string =>
       choosePrecision({ asked, exact: false }, mode, current);
     expect([choose(undefined), choose(undefined, ""), choose(undefined, "strict")]).toEqual(["fp32", "fp32", "fp32"]);
@@ -64,7 +64,7 @@ describe("the precision", () => {
 });
 
 describe.skipIf(!hasNative)(`the precision of the native backend${title}`, () => {
-  it("bf16 reaches oneDNN and holds for the whole process", async () => {
+  it("bf16 reaches oneDNN and holds for the whole process", { timeout: 60_000 }, async () => {
     const { results, mode } = await attempts("", [
       ["auto", { precision: "bf16" }],
       ["tensorflow", {}],
@@ -76,18 +76,22 @@ describe.skipIf(!hasNative)(`the precision of the native backend${title}`, () =>
     expect(results[2]?.message).toContain("has been loaded with bf16");
   });
 
-  it("bf16 comes too late once TensorFlow is loaded with fp32, and training takes no notice of the user's mode but says so", async () => {
-    const { results, mode } = await attempts("BF16", [
-      ["tensorflow", { purpose: "training" }],
-      ["tensorflow", { precision: "bf16" }],
-    ]);
-    expect(mode).toBe("STRICT");
-    expect(results[0]?.precision).toBe("fp32");
-    expect(results[0]?.notes?.join()).toContain("ONEDNN_DEFAULT_FPMATH_MODE=BF16 is left out");
-    expect(results[1]?.message).toContain("has been loaded with fp32");
-  });
+  it(
+    "bf16 is refused once TensorFlow is loaded with fp32, and training ignores the user's mode but says so",
+    { timeout: 60_000 },
+    async () => {
+      const { results, mode } = await attempts("BF16", [
+        ["tensorflow", { purpose: "training" }],
+        ["tensorflow", { precision: "bf16" }],
+      ]);
+      expect(mode).toBe("STRICT");
+      expect(results[0]?.precision).toBe("fp32");
+      expect(results[0]?.notes?.join()).toContain("ONEDNN_DEFAULT_FPMATH_MODE=BF16 is left out");
+      expect(results[1]?.message).toContain("has been loaded with fp32");
+    },
+  );
 
-  it("a mode set by the user is named", async () => {
+  it("a mode set by the user is named", { timeout: 60_000 }, async () => {
     const { results } = await attempts("BF16", [["tensorflow", {}]]);
     expect(results[0]?.precision).toBe("bf16");
   });

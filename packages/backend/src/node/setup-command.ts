@@ -1,2 +1,2 @@
-/** How to set TensorFlow up. */
+/** The command that sets TensorFlow up. */
 export const setupCommand = "npx coordtok setup";

@@ -14,7 +14,7 @@ it("tfjs-node-gpu is found from a file as Node does, and by default not from the
   try {
     expect(findTfjsNode(join(folder, "a.js"))).toMatchObject({ version: "0.0.1" });
     expect(findTfjsNode()?.version).toBe("4.22.0");
-    // Where the package is not beside the file, the current folder is not tried.
+    // The current folder is not tried, even if the package is not beside the file.
     expect(findTfjsNode(join(tmpdir(), "elsewhere", "a.js"))?.version).not.toBe("0.0.1");
   } finally {
     process.chdir(before);

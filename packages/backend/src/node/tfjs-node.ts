@@ -6,28 +6,28 @@ import { checkFiles } from "@coordtok/core/node";
 import { precisionVariable, type Precision } from "../precision.js";
 import { hasCuda, type Installation } from "./installation.js";
 
-/** The npm package that speaks to TensorFlow. */
+/** The npm package that binds TensorFlow. */
 export const tfjsNodePackage = "@tensorflow/tfjs-node-gpu";
 
-/** Where `@tensorflow/tfjs-node-gpu` is installed. */
+/** The location and version of the installed `@tensorflow/tfjs-node-gpu`. */
 export interface TfjsNodePackage {
-  /** Its folder, absolute. */
+  /** The absolute path of its folder. */
   readonly directory: string;
-  /** Its main module, absolute. */
+  /** The absolute path of its main module. */
   readonly main: string;
   /** Its version, such as 4.22.0. */
   readonly version: string;
 }
 
-/** The node-facing part of `@tensorflow/tfjs-node-gpu` that is used. */
+/** The part of `@tensorflow/tfjs-node-gpu` used here. */
 export interface TfjsNodeModule {
   readonly version: Readonly<Record<string, string>>;
 }
 
 /**
- * Finds `@tensorflow/tfjs-node-gpu` as Node does from a file of this package: never from the working directory, where anybody's code may
- * lie. Nothing of it is run.
- * @param from the file from which it is looked for (default: this one).
+ * Finds `@tensorflow/tfjs-node-gpu` as Node resolves it from a file of this package, never from the working directory, which may hold
+ * anybody's code. None of its code runs.
+ * @param from the file from which it is resolved (default: this one).
  */
 export function findTfjsNode(from: string = import.meta.url): TfjsNodePackage | undefined {
   try {
@@ -40,11 +40,11 @@ export function findTfjsNode(from: string = import.meta.url): TfjsNodePackage | 
 }
 
 /**
- * Loads `@tensorflow/tfjs-node-gpu` with an add-on that lies elsewhere. The package asks `@mapbox/node-pre-gyp` where its
- * add-on is; while it loads, that question is answered by us. So nothing is written into `node_modules`, which may be
+ * Loads `@tensorflow/tfjs-node-gpu` with the add-on of an installation. The package asks `@mapbox/node-pre-gyp` where its
+ * add-on is; while it loads, this function answers instead. So nothing is written to `node_modules`, which may be
  * read-only, shared between projects or re-linked at any time.
- * Loading registers the backend `tensorflow` with tfjs-core and selects it. What is loaded from the cache is compared with its SHA-256
- * before.
+ * Loading registers the backend `tensorflow` with tfjs-core and selects it. The SHA-256 of everything loaded from the cache is checked
+ * first.
  */
 export async function loadTfjsNode(
   found: TfjsNodePackage,
@@ -73,18 +73,18 @@ function firstLine(text: string): string {
   return (text.split("\n")[0] ?? text).trim();
 }
 
-/** What TensorFlow and tfjs-node must find in the process before they are loaded. What the user has set stays, but for the precision. */
+/** Sets the environment that TensorFlow and tfjs-node read when they load. Except for the precision, the user's own settings win. */
 function prepareProcess(installation: Installation, precision: Precision): void {
   process.env[precisionVariable] = precision === "bf16" ? "BF16" : "STRICT";
   const build = hasCuda(installation);
-  // The build with CUDA reports a missing driver as an error at every start; `coordtok doctor` says it once, in words.
+  // The build with CUDA prints an error about a missing driver at every start; `coordtok doctor` reports it clearly.
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= build ? "3" : "2";
   if (build && installation.device === "cpu") process.env["CUDA_VISIBLE_DEVICES"] ??= "-1";
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
   supplyOldHelpers();
 }
 
-/** tfjs-node 4.22 calls two helpers of `node:util` that warn in Node 22 and are going away one by one after it. */
+/** Replaces two helpers of `node:util` that tfjs-node 4.22 calls; they warn in Node 22 and later versions remove them. */
 function supplyOldHelpers(): void {
   if (Number(process.versions.node.split(".")[0]) < 22) return;
   const util = createRequire(import.meta.url)("node:util") as Record<string, unknown>;

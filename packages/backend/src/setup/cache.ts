@@ -5,16 +5,16 @@ import { acquireLock, makePrivateFolder, trustHelp, trustProblem } from "@coordt
 
 const elsewhere = "choose another place with COORDTOK_CACHE";
 
-/** The folder below an installations folder that holds complete wheels until they are unpacked. */
+/** Returns the folder, in a folder of installations, that holds complete wheels until they are unpacked. */
 export function downloadsFolder(folder: string): string {
   return join(folder, "downloads");
 }
 
 /**
- * Makes a folder of installations, for this user alone, and waits until no other setup works in it.
- * @param folder directly in the cache folder.
- * @returns what lets it go.
- * @throws CoordTokError `setup` when it cannot be written or other users could put something into it, `aborted`.
+ * Makes a folder of installations, private to this user, and locks it, waiting for any other setup that is using it.
+ * @param folder a folder directly in the cache folder.
+ * @returns a function that releases the lock.
+ * @throws CoordTokError `setup` if it cannot be written to or other users could write to it, `aborted`.
  */
 export async function lockInstallations(
   folder: string,
@@ -32,7 +32,7 @@ export async function lockInstallations(
     await makePrivateFolder(folder);
     return await acquireLock(join(folder, "setup.lock"), {
       signal: options.signal,
-      onWait: (pid) => options.onNote?.(`Another setup (process ${String(pid)}) is at work; waiting for it.`),
+      onWait: (pid) => options.onNote?.(`Another setup (process ${String(pid)}) is running; waiting for it.`),
     });
   } catch (thrown) {
     if (isCoordTokError(thrown)) throw thrown;
@@ -41,18 +41,18 @@ export async function lockInstallations(
   }
 }
 
-/** Whether the name of an entry is that of an installation of one kind for a platform: `tensorflow-2.18.1-cpu-linux-x64-0a1b2c3d`. */
+/** Tells whether an entry is named like an installation of a kind for a platform: `tensorflow-2.18.1-cpu-linux-x64-0a1b2c3d`. */
 export function isInstallation(entry: string, kind: string, platform: string): boolean {
   return entry.startsWith(`${kind}-`) && new RegExp(`-${platform}-[0-9a-f]{8}$`).test(entry);
 }
 
-/** Removes entries of a folder; one that cannot be removed now is left for the next setup. */
+/** Removes entries of a folder; any that cannot be removed now are left for the next setup. */
 export async function removeEntries(folder: string, which: (entry: string) => boolean): Promise<void> {
   for (const entry of (await readdir(folder)).filter(which))
     await rm(join(folder, entry), { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
 }
 
-/** Whatever went wrong as one sentence; errors of the file system get the way out that all share. */
+/** Turns errors of the file system into `setup` errors that advise another cache folder; returns any other error unchanged. */
 export function setupError(thrown: unknown): unknown {
   if (isCoordTokError(thrown) && thrown.code !== "file-write") return thrown;
   const system = thrown instanceof Error && "syscall" in thrown;

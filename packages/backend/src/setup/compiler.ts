@@ -10,25 +10,25 @@ import { limits } from "./limits.js";
 import type { WheelPlatform } from "./platform.js";
 import { openWheel } from "./wheel.js";
 
-/** A C++ compiler that can be started. */
+/** A working C++ compiler. */
 export interface Compiler {
   readonly command: string;
   readonly prefix: readonly string[];
-  /** How reports name it, such as `g++` or `ziglang 0.17.1`. */
+  /** Its name in reports, such as `g++` or `ziglang 0.17.1`. */
   readonly name: string;
-  /** What it needs in its environment. */
+  /** The environment it needs. */
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The compiler that is fetched where none is found: C++ with its libraries in one wheel. */
+/** The compiler that is downloaded if none is found: C++ with its libraries in one wheel. */
 export const ziglang = { requirement: "ziglang==0.17.1", name: "ziglang 0.17.1" } as const;
 
-/** Finds a C++ compiler: `$CXX` if set, else `c++`, `g++` or `clang++` on `PATH`, the first that starts. */
+/** Finds a C++ compiler: the first of `$CXX`, if set, and `c++`, `g++` and `clang++` on `PATH` that works. */
 export async function findCompiler(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Compiler | undefined> {
   const asked = env["CXX"]?.trim();
   for (const name of [...(asked === undefined || asked === "" ? [] : [asked]), "c++", "g++", "clang++"]) {
     const command = await findProgram(name, env);
-    // On a Mac without its command line tools the programs exist and do nothing but say so.
+    // On a Mac without the command line tools these programs exist, but only print that the tools are missing.
     if (command === undefined) continue;
     const { exitCode } = await runProgram(command, ["--version"], { env, signal, limit: limits.answer });
     if (exitCode === 0) return { command, prefix: [], name: basename(name), env };
@@ -37,7 +37,7 @@ export async function findCompiler(env: NodeJS.ProcessEnv, signal?: AbortSignal)
 }
 
 /**
- * Fetches the Zig compiler and unpacks it into a folder.
+ * Downloads the Zig compiler and unpacks it into a folder.
  * @throws CoordTokError `setup`, `aborted`.
  */
 export async function fetchZig(folder: string, options: FetchOptions): Promise<Compiler> {
@@ -56,7 +56,7 @@ export async function fetchZig(folder: string, options: FetchOptions): Promise<C
   if (command === undefined)
     throw new CoordTokError(
       "setup",
-      `${ziglang.name} came without its compiler; install a C++ compiler (Debian: apt install g++) instead.`,
+      `The wheel of ${ziglang.name} contains no compiler; install a C++ compiler (Debian: apt install g++) instead.`,
     );
   const cache = join(folder, "cache");
   return {
@@ -68,8 +68,8 @@ export async function fetchZig(folder: string, options: FetchOptions): Promise<C
 }
 
 /**
- * Compiles the add-on sources of `@tensorflow/tfjs-node-gpu` against the TensorFlow unpacked in a folder, into that folder.
- * @throws CoordTokError `setup` with the compiler's last lines as details, `aborted`.
+ * Compiles the add-on of `@tensorflow/tfjs-node-gpu` against the TensorFlow unpacked in a folder; the add-on goes to the same folder.
+ * @throws CoordTokError `setup`, with the compiler's last lines as details; `aborted`.
  */
 export async function compileAddon(
   compiler: Compiler,

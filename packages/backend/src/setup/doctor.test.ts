@@ -20,7 +20,7 @@ afterEach(() => {
 
 const bin = (): string => join(cache, "bin");
 
-/** The only program on the `PATH` is one that says what nvidia-smi says. */
+/** Makes a fake nvidia-smi the only program on the `PATH`. */
 function pathWith(nvidiaSmi: string | undefined): void {
   mkdirSync(bin());
   if (nvidiaSmi !== undefined)
@@ -42,7 +42,7 @@ function install(device: "cpu" | "gpu"): void {
 }
 
 describe("the doctor", () => {
-  it("where nothing is set up says what is there, what is missing and what to do", async () => {
+  it("with nothing set up reports what exists, what is missing and what to do", async () => {
     pathWith(undefined);
     await loadBackend("wasm");
     const report = await doctorReport();
@@ -54,7 +54,7 @@ describe("the doctor", () => {
     });
     expect(report.pip).toMatchObject({
       found: false,
-      text: expect.stringContaining("Python 3 with pip is needed") as string,
+      text: expect.stringContaining("Setup needs Python 3 with pip") as string,
     });
     expect(report.compiler).toMatchObject({ found: false, text: expect.stringContaining("ziglang") as string });
     expect(report.backends.map(({ name, loads }) => [name, loads])).toEqual([
@@ -68,7 +68,7 @@ describe("the doctor", () => {
     expect(getBackend()).toBe("wasm");
   });
 
-  it("names the missing driver where TensorFlow was set up for the GPU", async () => {
+  it("names the missing driver if TensorFlow was set up for the GPU", { timeout: 30_000 }, async () => {
     pathWith(undefined);
     install("gpu");
     const { advice, nvidia } = await doctorReport();
@@ -79,16 +79,20 @@ describe("the doctor", () => {
       );
   });
 
-  it("points to the GPU where there is a driver and TensorFlow was set up for the processor", async () => {
-    pathWith("NVIDIA L4, 550.54.15");
-    install("cpu");
-    const { advice, nvidia } = await doctorReport();
-    expect(nvidia).toEqual({ found: true, text: "NVIDIA driver 550.54.15: NVIDIA L4" });
-    if (platformName() === "linux-x64")
-      expect(advice.join("\n")).toContain('run "npx coordtok setup" again for the device gpu');
-  });
+  it(
+    "points to the GPU if there is a driver and TensorFlow was set up for the processor",
+    { timeout: 60_000 },
+    async () => {
+      pathWith("NVIDIA L4, 550.54.15");
+      install("cpu");
+      const { advice, nvidia } = await doctorReport();
+      expect(nvidia).toEqual({ found: true, text: "NVIDIA driver 550.54.15: NVIDIA L4" });
+      if (platformName() === "linux-x64")
+        expect(advice.join("\n")).toContain('run "npx coordtok setup" again for the device gpu');
+    },
+  );
 
-  it("says why an add-on does not load without going down with it", async () => {
+  it("reports why an add-on does not load without crashing itself", { timeout: 60_000 }, async () => {
     install("cpu");
     const { backends, advice } = await doctorReport();
     expect(backends[0]).toMatchObject({

@@ -27,65 +27,65 @@ import { selfTest } from "./self-test.js";
 import { freeBytes } from "./sizes.js";
 import type { GpuAdapter } from "../webgpu/device.js";
 
-/** What is set up, without trying anything. */
+/** The installation of TensorFlow as found on disk, without loading it. */
 export interface SetupDescription {
   /** The cache folder; it need not exist. */
   readonly cache: string;
-  /** Such as `linux-x64`. */
+  /** The platform, such as `linux-x64`. */
   readonly platform: string;
   /** The npm package whose add-on is compiled. */
   readonly tfjsNode: TfjsNodePackage | undefined;
   /** The TensorFlow in use. */
   readonly installation: Installation | undefined;
-  /** Why there is none, with the way out. */
+  /** Why it cannot be used, with a remedy; undefined if it can. */
   readonly problem: string | undefined;
 }
 
-/** Something that was looked for: what was found, or why nothing. */
+/** The result of looking for something. */
 export interface Finding {
-  /** Whether it is there. */
+  /** Whether it was found. */
   readonly found: boolean;
   /** What was found, or what is missing and what to do. */
   readonly text: string;
 }
 
-/** What one backend is like here. */
+/** The result of trying one backend. */
 export interface BackendFinding {
-  /** Which backend. */
+  /** The backend. */
   readonly name: BackendName;
   /** Whether it loads and has the kernels that training needs. */
   readonly loads: boolean;
   /** What it computes on, or why it does not load and how to get it. */
   readonly text: string;
-  /** The graphics adapter of `webgpu`, with its features and limits. */
+  /** The graphics adapter of `webgpu`, with its features and limits; absent for other backends. */
   readonly adapter?: GpuAdapter;
-  /** Whether its fused operations can be used, or why not; absent where the backend has none or does not load. */
+  /** Whether its fused operations can be used, or why not; absent if the backend has none or does not load. */
   readonly fused?: FusedState;
-  /** Speed of a product of 1024×1024 matrices in 1e9 operations a second, where it was measured. */
+  /** The speed of a product of 1024×1024 matrices in 1e9 operations per second, if measured. */
   readonly gigaflops?: number;
 }
 
-/** Everything that decides which backends work on this machine. */
+/** A report on everything that decides which backends work on this machine. */
 export interface DoctorReport extends SetupDescription {
   /** Node's version, such as `v20.20.2`. */
   readonly node: string;
-  /** Bytes left on the disk of the cache folder. */
+  /** The free space on the disk of the cache folder, in bytes; undefined if unknown. */
   readonly freeBytes: number | undefined;
-  /** Bytes that the cache folder holds. */
+  /** The size of the cache folder, in bytes. */
   readonly cachedBytes: number;
-  /** The pip that would fetch wheels. */
+  /** The pip that would download wheels. */
   readonly pip: Finding;
-  /** A C++ compiler, to build the addon. */
+  /** A C++ compiler, to build the add-on. */
   readonly compiler: Finding;
   /** An NVIDIA driver, for the GPU wheel. */
   readonly nvidia: Finding;
-  /** Every backend, loadable or not. */
+  /** All backends, whether they load or not. */
   readonly backends: readonly BackendFinding[];
-  /** What could be done, one sentence each; empty when all is well. */
+  /** Advice, one sentence each; empty if there is nothing to do. */
   readonly advice: readonly string[];
 }
 
-/** What the cache folder holds for this platform. Takes milliseconds and loads nothing. */
+/** Describes what the cache folder holds for this platform. It takes milliseconds and loads nothing. */
 export async function describeSetup(): Promise<SetupDescription> {
   const cache = cacheFolder();
   const found = await findInstallation(cache);
@@ -108,8 +108,9 @@ const doctorReportOptionNames: OptionNames<LongCallOptions & { readonly python?:
 };
 
 /**
- * Looks at everything that decides which backends work here and tries each of them; the native one in a process of its own.
- * Nothing is changed, and the backend that was selected before is selected again. Takes some seconds.
+ * Checks everything that decides which backends work here and tries each of them, the native one in a separate process.
+ * It changes nothing and selects the previous backend again. It takes several seconds.
+ * @param options.python the Python whose pip is checked (default: as in setup).
  * @throws CoordTokError `aborted`.
  */
 export async function doctorReport(
@@ -203,7 +204,7 @@ function limitsText({ largestTensorBytes, workgroupBytes, features }: GpuAdapter
 
 async function compilerFinding({ signal }: LongCallOptions): Promise<Finding> {
   const compiler = await findCompiler(process.env, signal);
-  if (compiler === undefined) return { found: false, text: `no C++ compiler; setup fetches ${ziglang.name} instead` };
+  if (compiler === undefined) return { found: false, text: `no C++ compiler; setup downloads ${ziglang.name} instead` };
   const { stdout } = await runProgram(compiler.command, [...compiler.prefix, "--version"], {
     signal,
     limit: limits.answer,
@@ -239,7 +240,7 @@ function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends
     );
   if (installation?.device === "gpu" && driver.present && native?.loads === true && !usesGpu)
     advice.push(
-      `There is an NVIDIA driver, but TensorFlow does not use the GPU; run with TF_CPP_MIN_LOG_LEVEL=0 to read why (an old driver as a rule: ${driverHelp}).`,
+      `There is an NVIDIA driver, but TensorFlow does not use the GPU; run with TF_CPP_MIN_LOG_LEVEL=0 to see why (usually an old driver: ${driverHelp}).`,
     );
   if (installation?.device === "cpu" && driver.present && platformName() === "linux-x64")
     advice.push(

@@ -7,34 +7,33 @@ import type { Pip } from "./python.js";
 import { checkWheelSum, type SumOptions } from "./wheel-sums.js";
 import { parseWheelName } from "./wheel.js";
 
-/** How wheels are fetched. */
+/** Options of {@link fetchWheel}. */
 export interface FetchOptions extends LongCallOptions {
   readonly pip: Pip;
   readonly env: NodeJS.ProcessEnv;
-  /** Platform tags that fit. */
+  /** The platform tags that fit this machine. */
   readonly tags: readonly string[];
-  /** Folder for complete wheels, each checked. One that is there already and still right is used. */
+  /** The folder of complete, checked wheels. A wheel already there is used if its checksum is right. */
   readonly downloads: string;
-  /** Folder for what is not complete. */
+  /** The folder of incomplete downloads. */
   readonly unfinished: string;
-  /** How a wheel is checked before anything of it is used. */
+  /** How a wheel is checked before it is used. */
   readonly sums: Omit<SumOptions, keyof LongCallOptions>;
 }
 
-/** A wheel whose SHA-256 is the expected one. */
+/** A wheel whose SHA-256 has been checked. */
 export interface CheckedWheel {
   readonly path: string;
   readonly sha256: string;
 }
 
-/** Python versions to ask a wheel for, the default first. Which Python is installed here does not matter. */
+/** The Python versions for which to request wheels, the default first. The Python installed here does not matter. */
 const pythonVersions = ["3.12", "3.13", "3.11"];
 
 /**
- * Fetches one wheel with pip, leaving pip's own cache and settings alone, or takes it from the downloads of a setup that was
- * interrupted.
- * @param requirement such as `tensorflow-cpu==2.18.1` or `nvidia-nccl-cu12<3.0,>=2.27.7`.
- * @throws CoordTokError `setup` with the way out, also when the wheel is another one than expected; `aborted`.
+ * Downloads one wheel with pip, without changing pip's own cache and settings, or reuses the download of an interrupted setup.
+ * @param requirement the requirement in pip's notation, such as `tensorflow-cpu==2.18.1` or `nvidia-nccl-cu12<3.0,>=2.27.7`.
+ * @throws CoordTokError `setup`, with a remedy, also if the wheel is not the expected one; `aborted`.
  */
 export async function fetchWheel(requirement: string, options: FetchOptions): Promise<CheckedWheel> {
   const { downloads, sums, signal, onProgress } = options;
@@ -62,7 +61,7 @@ export async function fetchWheel(requirement: string, options: FetchOptions): Pr
   throw downloadError(requirement, ran as ProgramResult);
 }
 
-/** The SHA-256 of a wheel that an interrupted setup left, if it is known to be right; else the wheel is removed. */
+/** Returns the SHA-256 of a wheel left by an interrupted setup if it is known to be right; otherwise removes the wheel. */
 async function sumOfLeftOver(path: string, { sums, signal }: FetchOptions): Promise<string | undefined> {
   try {
     return await checkWheelSum(path, { ...sums, allowUnknown: false, signal });
@@ -73,7 +72,7 @@ async function sumOfLeftOver(path: string, { sums, signal }: FetchOptions): Prom
   }
 }
 
-/** A wheel for a requirement in a folder: the exact version where one is asked for with `==`, else any. */
+/** Finds a wheel for a requirement in a folder: the exact version if the requirement has `==`, otherwise any version. */
 export async function findWheel(requirement: string, folder: string): Promise<string | undefined> {
   const match = /^(?<project>[\w.-]+?)(?:==(?<version>[\w.]+))?(?:[<>=!~].*)?$/.exec(requirement);
   const { project = "", version } = match?.groups ?? {};
@@ -117,7 +116,7 @@ async function pipDownload(
   }
 }
 
-/** Reports how much of a download is there, four times a second, until the returned function is called. */
+/** Reports the progress of a download four times a second, until the returned function is called. */
 function watchSize(
   folder: string,
   requirement: string,
@@ -132,7 +131,7 @@ function watchSize(
     void sizeOfFolder(folder).then((size) => {
       if (stopped) return;
       const total = announced();
-      // pip announces rounded sizes, and only its end says that all is there.
+      // pip announces rounded sizes, and the download is complete only when pip ends.
       onProgress({
         task,
         done: total === undefined ? size : Math.min(size, total - 1),
@@ -156,7 +155,7 @@ async function sizeOfFolder(folder: string): Promise<number> {
   return bytes;
 }
 
-/** The size pip announces, such as `(230.4 MB)`, in bytes. */
+/** The size in bytes that pip announces, such as `(230.4 MB)`. */
 function announcedSize(text: string): number | undefined {
   const match = /Downloading .*\((?<number>[\d.]+) (?<unit>kB|MB|GB)\)/.exec(text);
   const scale = { kB: 1e3, MB: 1e6, GB: 1e9 }[match?.groups?.["unit"] ?? ""];
@@ -166,7 +165,7 @@ function announcedSize(text: string): number | undefined {
 async function onlyWheel(folder: string): Promise<string> {
   const wheel = (await readdir(folder)).find((name) => name.endsWith(".whl"));
   if (wheel !== undefined) return join(folder, wheel);
-  throw new CoordTokError("setup", `pip said it was done but left no wheel in "${folder}"; update pip and try again.`);
+  throw new CoordTokError("setup", `pip reported success but left no wheel in "${folder}"; update pip and try again.`);
 }
 
 function textOf({ stdout, lines }: ProgramResult): string {
@@ -196,21 +195,21 @@ const networkWords = [
   "50\\d Server Error",
 ];
 
-/** Whether pip could not reach its index. It then says as well that it found no such distribution. */
+/** Tells whether pip could not reach its index, in which case it also reports that it found no matching distribution. */
 function isNetwork(ran: ProgramResult): boolean {
   return new RegExp(networkWords.join("|"), "i").test(textOf(ran));
 }
 
-const offline = "fetch the wheel on a machine with network and give it as a file";
+const offline = "download the wheel on a machine with network access and give it as a file";
 
-/** One sentence for a pip that failed, its last lines as details. */
+/** The error for a failed pip, with its last lines as details. */
 function downloadError(requirement: string, ran: ProgramResult): CoordTokError {
   const details = lastLinesOf(ran);
   const make = (message: string, options: NamedOptions = { wheel: undefined }): CoordTokError =>
     new CoordTokError("setup", message, { details, options });
   if (/No space left on device|Errno 28/.test(textOf(ran)))
     return make(
-      `The disk is full, so ${requirement} could not be fetched; free some space or choose another place with COORDTOK_CACHE.`,
+      `The disk is full, so ${requirement} could not be downloaded; free some space or choose another place with COORDTOK_CACHE.`,
       {},
     );
   if (isNetwork(ran))
@@ -220,15 +219,15 @@ function downloadError(requirement: string, ran: ProgramResult): CoordTokError {
   const offered = /from versions: (?<list>[^)]*)\)/.exec(textOf(ran))?.groups?.["list"];
   if (isNotFound(ran) && offered === "none")
     return make(
-      `pip's package index offers no ${requirement.replace(/[<>=!~].*$/, "")} for this platform or refuses to; check pip's settings (proxy, index-url), or ${offline}.`,
+      `pip's package index offers no ${requirement.replace(/[<>=!~].*$/, "")} for this platform, or refuses access; check pip's settings (proxy, index-url), or ${offline}.`,
     );
   if (isNotFound(ran)) {
-    const known = offered === undefined ? "" : ` (there are ${offered.split(", ").slice(-6).join(", ")})`;
+    const known = offered === undefined ? "" : ` (available are ${offered.split(", ").slice(-6).join(", ")})`;
     return make(
       `pip's package index has no ${requirement} for this platform${known}; choose another version, or ${offline}.`,
       { tensorflow: undefined, wheel: undefined },
     );
   }
   const reason = details.at(-1) ?? programProblem(ran) ?? "no output";
-  return make(`pip could not fetch ${requirement} (${reason}); try again, or ${offline}.`);
+  return make(`pip could not download ${requirement} (${reason}); try again, or ${offline}.`);
 }

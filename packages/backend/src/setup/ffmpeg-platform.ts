@@ -2,11 +2,11 @@ import { CoordTokError } from "@coordtok/core";
 import { platformName } from "@coordtok/core/node";
 import { isOlder, linuxTags, type Machine } from "./platform.js";
 
-/** The wheel with ffmpeg that fits a machine. */
+/** The wheel with ffmpeg for a machine. */
 export interface FfmpegPlatform {
-  /** Platform tags for pip, all that may fit. */
+  /** The platform tags for pip, all that may fit. */
   readonly tags: readonly string[];
-  /** The file name of the program here. */
+  /** The file name of the program on this platform. */
   readonly program: string;
 }
 
@@ -26,8 +26,8 @@ const wheels: Readonly<Record<string, FfmpegPlatform>> = {
 };
 
 /**
- * How the wheel is asked for on a machine.
- * @throws CoordTokError `setup` where there is none.
+ * Returns the wheel with ffmpeg for a machine.
+ * @throws CoordTokError `setup` if there is none.
  */
 export function ffmpegPlatform({ platform, arch, glibc }: Machine): FfmpegPlatform {
   const name = platformName(platform, arch);
@@ -36,12 +36,12 @@ export function ffmpegPlatform({ platform, arch, glibc }: Machine): FfmpegPlatfo
       const here = glibc === undefined ? "another C library (musl?)" : `glibc ${glibc}`;
       throw new CoordTokError(
         "setup",
-        `The ffmpeg that setup fetches needs glibc ${neededGlibc} or later, and this system has ${here}; ${systemPackage}.`,
+        `The ffmpeg that setup downloads needs glibc ${neededGlibc} or later, but this system has ${here}; ${systemPackage}.`,
       );
     }
     return { tags: linuxTags(arch === "x64" ? "x86_64" : "aarch64", glibc), program: "ffmpeg" };
   }
   const found = wheels[name];
   if (found !== undefined) return found;
-  throw new CoordTokError("setup", `There is no ffmpeg to fetch for ${name}; ${systemPackage}.`);
+  throw new CoordTokError("setup", `There is no ffmpeg to download for ${name}; ${systemPackage}.`);
 }

@@ -60,7 +60,7 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
     expect(readFileSync(report.program.path, "utf8")).toBe(script);
     expect(readdirSync(report.program.directory).sort()).toEqual(["checked.json", "ffmpeg", "program.json"]);
     expect(left(cache)).toEqual(["current-linux-x64.json", expect.stringMatching(/^ffmpeg-9\.0\.2-linux-x64-\w{8}$/)]);
-    expect(notes.join("\n")).toMatch(/\(GPL\).* fetches about 68 MB, keeps about 175 MB/);
+    expect(notes.join("\n")).toMatch(/\(GPL\).* downloads about 68 MB, keeps about 175 MB/);
     expect(events.map(({ task }) => task)).toContain("unpack ffmpeg");
     expect(await setupFfmpegIn(world, { cacheDir: cache })).toMatchObject({
       alreadySetUp: true,
@@ -70,7 +70,7 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
     expect(here.starts("imageio-ffmpeg==0.8.1")).toBe(1);
   });
 
-  it("starts over with force, and when the program was changed", async () => {
+  it("starts over with force, and if the program was changed", async () => {
     const { world, cache } = machine();
     const first = await setupFfmpegIn(world, { cacheDir: cache });
     const forced = await setupFfmpegIn(world, { cacheDir: cache, force: true });
@@ -98,7 +98,7 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
     expect(here.starts("pip download")).toBe(1);
   });
 
-  it("stopped by its signal leaves only what the next one uses", async () => {
+  it("stopped by its signal leaves only what the next setup reuses", async () => {
     const here = machine();
     const controller = new AbortController();
     const stopped = setupFfmpegIn(here.world, {
@@ -117,16 +117,16 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
   const musl = { platform: "linux", arch: "x64", glibc: undefined };
   const cases: [string, () => Promise<CoordTokError>, RegExp][] = [
     [
-      "a wheel with another content than the published one",
+      "a wheel whose content differs from the published one",
       () => {
         const { world, cache, ffmpegWheel } = machine();
         const knownWheels = world.knownWheels;
         writeWheel(ffmpegWheel, [{ ...program, content: "#!/bin/sh\necho evil\n" }]);
         return failure({ ...world, knownWheels }, { cacheDir: cache });
       },
-      /is not the wheel that was published under this name, so nothing of it was used/,
+      /is not the wheel that was published under this name, so it was not used/,
     ],
-    ["no Python", () => failure(withoutPython(), { cacheDir: made?.cache }), /Python 3 with pip is needed/],
+    ["no Python", () => failure(withoutPython(), { cacheDir: made?.cache }), /Setup needs Python 3 with pip/],
     [
       "a program that does not start",
       () => failure(machine({}, [{ ...program, content: "#!/nowhere/sh\n" }]).world, { cacheDir: made?.cache }),
@@ -135,17 +135,17 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
     [
       "a wheel without a program",
       () => failure(machine({}, []).world, { cacheDir: made?.cache }),
-      /The wheel "imageio_ffmpeg-0\.8\.1.*" has no ffmpeg in it/,
+      /The wheel "imageio_ffmpeg-0\.8\.1.*" contains no ffmpeg/,
     ],
     [
-      "a file that is another wheel",
+      "a file that is a different wheel",
       () => failure(machine().world, { cacheDir: made?.cache, wheel: made?.wheel }),
       /Expected a wheel of imageio-ffmpeg/,
     ],
     [
       "a file that is not there",
       () => failure(machine().world, { cacheDir: made?.cache, wheel: `/nowhere/${wheelName}` }),
-      /There is no wheel "\/nowhere/,
+      /The wheel "\/nowhere/,
     ],
     [
       "musl",
@@ -155,12 +155,12 @@ describe("setup of ffmpeg", { timeout: 60_000 }, () => {
     [
       "an old glibc",
       () => failure({ ...machine().world, machine: { ...linux, glibc: "2.17" } }, { cacheDir: made?.cache }),
-      /needs glibc 2\.28 or later, and this system has glibc 2\.17/,
+      /needs glibc 2\.28 or later, but this system has glibc 2\.17/,
     ],
     [
       "too little disk space",
       () => failure({ ...machine().world, freeBytes: () => Promise.resolve(1e8) }, { cacheDir: made?.cache }),
-      /Setting ffmpeg up needs 418 MB of disk space, and ".*ffmpeg" has 100 MB left/,
+      /Setting ffmpeg up needs 418 MB of disk space, but ".*ffmpeg" has 100 MB left/,
     ],
   ];
 

@@ -33,10 +33,10 @@ import { bytesText, checkSpace, freeBytes } from "./sizes.js";
 import { checkWheelSum } from "./wheel-sums.js";
 import { openWheel, parseWheelName, type Wheel } from "./wheel.js";
 
-/** The wheel that brings ffmpeg. Its own code is not used, only the program in it. */
+/** The wheel that contains ffmpeg. Only the program is used, not the wheel's own code. */
 const ffmpegWheel = { project: "imageio-ffmpeg", version: "0.8.1" } as const;
 
-/** Whether a wheel given as a file is the one that brings ffmpeg, by its name. */
+/** Tells by its name whether a wheel given as a file is the one that contains ffmpeg. */
 export function isFfmpegWheel(path: string): boolean {
   return parseWheelName(path)?.project === ffmpegWheel.project;
 }
@@ -45,19 +45,19 @@ const sizes = { download: 68e6, kept: 175e6 } as const;
 
 /** Options of `setupFfmpeg`. */
 export interface FfmpegSetupOptions extends LongCallOptions {
-  /** The Python whose pip fetches the wheel (default: `python3` or `python` on `PATH`, else a `pip3` or `pip` program). */
+  /** The Python whose pip downloads the wheel (default: `python3` or `python` on `PATH`, else a `pip3` or `pip` program). */
   readonly python?: string | undefined;
-  /** The wheel of the PyPI project imageio-ffmpeg as a file, for machines without network. */
+  /** The path of a wheel of the PyPI project imageio-ffmpeg, for machines without network access (default: it is downloaded). */
   readonly wheel?: string | undefined;
-  /** Where to keep it (default: the cache folder, `COORDTOK_CACHE`). `findFfmpeg` looks in the cache folder only. */
+  /** The folder to keep it in (default: the cache folder, `COORDTOK_CACHE`). `findFfmpeg` looks only in the cache folder. */
   readonly cacheDir?: string | undefined;
-  /** Set up anew even if it has been done (default false). */
+  /** Sets up again even if it is already done (default false). */
   readonly force?: boolean | undefined;
-  /** Receives sentences for the user. */
+  /** Called with notes for the user, one sentence each. */
   readonly onNote?: ((text: string) => void) | undefined;
 }
 
-/** The names of {@link FfmpegSetupOptions}. */
+/** The names of the options of {@link setupFfmpeg}. */
 export const ffmpegSetupOptionNames: OptionNames<FfmpegSetupOptions> = {
   ...longCallOptionNames,
   python: true,
@@ -67,17 +67,17 @@ export const ffmpegSetupOptionNames: OptionNames<FfmpegSetupOptions> = {
   onNote: true,
 };
 
-/** What a setup of ffmpeg did. */
+/** The result of {@link setupFfmpeg}. */
 export interface FfmpegSetupReport {
-  /** Nothing was to be done. */
+  /** Whether there was nothing to do. */
   readonly alreadySetUp: boolean;
   /** The ffmpeg in the cache folder. */
   readonly program: CachedProgram;
-  /** How long it took. */
+  /** How long it took, in seconds. */
   readonly seconds: number;
 }
 
-/** What of the world the setup of ffmpeg depends on; tests supply their own. */
+/** The surroundings that the setup of ffmpeg depends on; tests provide their own. */
 export type FfmpegWorld = Pick<SetupWorld, "env" | "machine" | "freeBytes" | "knownWheels">;
 
 function thisWorld(): FfmpegWorld {
@@ -85,10 +85,10 @@ function thisWorld(): FfmpegWorld {
 }
 
 /**
- * Fetches a static ffmpeg, without ffprobe, through pip and keeps it in the cache folder, where `findFfmpeg` finds it behind those that are
- * installed. It is under the GPL and only ever started. A second call finds that all is done; a call that was stopped at any point starts
- * over; two at once wait for each other.
- * @throws CoordTokError `setup` with the way out, `aborted`.
+ * Downloads a static ffmpeg, without ffprobe, through pip and keeps it in the cache folder, where `findFfmpeg` looks after it has looked for
+ * installed ones. The program is under the GPL; it is started, never linked. A second call does nothing, a call after an interrupted one
+ * starts over, and two calls at once wait for each other.
+ * @throws CoordTokError `setup`, with a remedy; `aborted`.
  */
 export async function setupFfmpeg(options: FfmpegSetupOptions = {}): Promise<FfmpegSetupReport> {
   checkOptions(options, ffmpegSetupOptionNames, "setupFfmpeg");
@@ -96,15 +96,15 @@ export async function setupFfmpeg(options: FfmpegSetupOptions = {}): Promise<Ffm
 }
 
 /**
- * Looks whether {@link setupFfmpeg} has what it needs, without fetching anything.
- * @throws CoordTokError `setup` with what is missing, `aborted`.
+ * Checks that {@link setupFfmpeg} has what it needs, without downloading anything.
+ * @throws CoordTokError `setup`, with what is missing; `aborted`.
  */
 export async function checkFfmpegSetup(options: FfmpegSetupOptions = {}): Promise<void> {
   checkOptions(options, ffmpegSetupOptionNames, "checkFfmpegSetup");
   await prepare(thisWorld(), options);
 }
 
-/** {@link setupFfmpeg} in a world that is not this machine. */
+/** As {@link setupFfmpeg}, in the given surroundings. */
 export async function setupFfmpegIn(world: FfmpegWorld, options: FfmpegSetupOptions): Promise<FfmpegSetupReport> {
   const started = performance.now();
   const { machine, env } = world;
@@ -126,14 +126,17 @@ export async function setupFfmpegIn(world: FfmpegWorld, options: FfmpegSetupOpti
     await install(source, folder, platform, world, options);
     const program = await findCachedProgram("ffmpeg", cache, platform);
     if ("missing" in program)
-      throw new CoordTokError("setup", `What was set up is gone already (${program.missing}); run setup again.`);
+      throw new CoordTokError(
+        "setup",
+        `The new installation has already disappeared (${program.missing}); run setup again.`,
+      );
     return { alreadySetUp: false, program, seconds: (performance.now() - started) / 1000 };
   } finally {
     await unlock();
   }
 }
 
-/** Where the wheel comes from: how to check it, or to fetch and check it. */
+/** Provides the checked wheel: a given file, or a download. */
 type WheelSource = (folder: string, unfinished: string) => Promise<CheckedWheel>;
 
 interface Prepared {
@@ -153,7 +156,7 @@ async function prepare(world: FfmpegWorld, options: FfmpegSetupOptions): Promise
         `Expected a wheel of ${ffmpegWheel.project} with the file name it was published under, got "${basename(wheel)}".`,
       );
     await access(wheel).catch((thrown: unknown) => {
-      const message = `There is no wheel "${wheel}" that can be read; give the path of one (.whl).`;
+      const message = `The wheel "${wheel}" cannot be read; give the path of a readable .whl file.`;
       throw new CoordTokError("setup", message, { cause: thrown, options: { wheel: undefined } });
     });
     return {
@@ -192,7 +195,7 @@ async function install(
   const work = join(staging, "work");
   await removeEntries(folder, (entry) => entry.startsWith(".unfinished-"));
   options.onNote?.(
-    `ffmpeg (GPL) from the wheel ${ffmpegWheel.project} ${ffmpegWheel.version}: ${options.wheel === undefined ? `fetches about ${bytesText(sizes.download)}` : "fetches nothing"}, keeps about ${bytesText(sizes.kept)} in "${folder}".`,
+    `ffmpeg (GPL) from the wheel ${ffmpegWheel.project} ${ffmpegWheel.version}: ${options.wheel === undefined ? `downloads about ${bytesText(sizes.download)}` : "downloads nothing"}, keeps about ${bytesText(sizes.kept)} in "${folder}".`,
   );
   try {
     checkSpace(await world.freeBytes(folder), sizes.download + 2 * sizes.kept, folder, "ffmpeg");
@@ -213,7 +216,7 @@ async function install(
   }
 }
 
-/** Takes the program out of the wheel, starts it once and writes its facts. */
+/** Extracts the program from the wheel, starts it once and writes its facts. */
 async function unpack(
   { path, sha256 }: CheckedWheel,
   platform: FfmpegPlatform,
@@ -253,7 +256,7 @@ function programIn(wheel: Wheel): string {
   if (program !== undefined && programs.length === 1) return program;
   throw new CoordTokError(
     "setup",
-    `The wheel "${basename(wheel.path)}" has no ffmpeg in it; give one for this platform.`,
+    `The wheel "${basename(wheel.path)}" contains no ffmpeg; give one for this platform.`,
   );
 }
 

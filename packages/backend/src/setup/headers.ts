@@ -3,7 +3,7 @@ import type { Wheel } from "./wheel.js";
 
 const root = "tensorflow/include/";
 
-/** The headers of TensorFlow's C interface that add-ons start from. */
+/** The headers of TensorFlow's C interface that add-ons include directly. */
 const entryHeaders = [
   "tensorflow/c/c_api.h",
   "tensorflow/c/eager/c_api.h",
@@ -15,7 +15,7 @@ const entryHeaders = [
   "tensorflow/core/platform/ctstring_internal.h",
 ];
 
-/** Which of a wheel's headers an add-on needs: those it starts from and all that these include, as names inside the wheel. */
+/** Returns the names, inside a wheel, of the headers that an add-on needs: those it includes directly and all that they include. */
 export async function neededHeaders(wheel: Wheel): Promise<string[]> {
   const names = new Set(wheel.names);
   const needed = new Set<string>();
@@ -32,7 +32,7 @@ export async function neededHeaders(wheel: Wheel): Promise<string[]> {
   return [...needed].sort();
 }
 
-/** The paths of a C++ source's quoted `#include` lines. */
+/** Returns the paths of the quoted `#include` lines of a C++ source. */
 function includesOf(source: string): string[] {
   return [...source.matchAll(/^\s*#\s*include\s+"(?<path>[^"]+)"/gm)].map((match) => match.groups?.["path"] ?? "");
 }

@@ -14,7 +14,7 @@ afterEach(() => made?.remove());
 const source = (path: string): string => new URL(path, import.meta.url).href;
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
-/** A setup of this machine in a process of its own, which can be killed. */
+/** A setup of the fake machine in a separate process, which can be killed. */
 function startSetup({ root, cache, world }: FakeMachine): ReturnType<typeof spawn> {
   const { directory } = world.findTfjsNode() ?? { directory: "" };
   const code = `
@@ -44,7 +44,7 @@ describe("setup killed with SIGKILL", () => {
     ["while the compiler runs", { FAKE_COMPILER: `${mark}/bin/sleep 30` }, 1],
   ];
 
-  it.each(stages)("%s starts over cleanly", async (_title, env, downloads) => {
+  it.each(stages)("%s starts over cleanly", { timeout: 240_000 }, async (_title, env, downloads) => {
     const machine = (made = fakeMachine(env));
     const child = startSetup(machine);
     await until("the stage", () => existsSync(join(machine.root, "reached")));

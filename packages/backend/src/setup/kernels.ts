@@ -17,19 +17,19 @@ import { limits } from "./limits.js";
 import type { SetupWorld } from "./options.js";
 import type { WheelPlatform } from "./platform.js";
 
-/** What the library of fused operations is made from and for. */
+/** The inputs of a build of the library of fused operations. */
 export interface FusedBuild {
   readonly compiler: Compiler;
   readonly platform: WheelPlatform;
   readonly tfjsNode: TfjsNodePackage;
-  /** The installation, which lacks the library or has an old one. */
+  /** The folder of the installation, which lacks the library or has an old one. */
   readonly directory: string;
   readonly world: SetupWorld;
 }
 
 /**
- * Compiles the fused operations into an installation and tries them in a process of its own. What goes wrong is written down and
- * told as a note: the installation works without them.
+ * Compiles the fused operations into an installation and tests them in a separate process. A failure is recorded and reported
+ * as a note, since the installation works without them.
  * @throws CoordTokError `aborted`; errors of the file system.
  */
 export async function buildFusedLibrary(
@@ -55,7 +55,7 @@ export async function buildFusedLibrary(
   options.onNote?.(`The fused operations are not in use, so computing is slower: ${problem}`);
 }
 
-/** Compiles the library; gives the reason if that does not work. */
+/** Compiles the library; returns the reason if that fails. */
 async function compile(
   { compiler, platform, directory }: FusedBuild,
   library: string,

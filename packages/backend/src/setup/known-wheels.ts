@@ -1,6 +1,6 @@
 /**
- * SHA-256 of the wheels that setup fetches unless another version is asked for, by file name, as PyPI publishes them. A new version is
- * added with what `pip hash` says about its wheels for every platform.
+ * The SHA-256 of the wheels that setup downloads by default, by file name, as published on PyPI. To add a new version, add the output of
+ * `pip hash` for its wheels for every platform.
  */
 export const knownWheels: Readonly<Record<string, string>> = {
   "tensorflow_cpu-2.18.1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl":

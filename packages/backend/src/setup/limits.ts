@@ -1,8 +1,8 @@
-/** How long the programs that setup and doctor start may take. */
+/** The time limits of the programs that setup and doctor start. */
 export const limits = {
-  /** To say which version they are; a shim that starts Python cold takes seconds, and nvidia-smi hangs with a broken driver. */
+  /** To print a version: a shim that starts Python cold takes seconds, and nvidia-smi hangs with a broken driver. */
   answer: { seconds: 60 },
-  /** To fetch one wheel: 700 MB at 300 kbit/s. */
+  /** To download one wheel: 700 MB at 300 kbit/s. */
   download: { seconds: 21_600 },
   compile: { seconds: 1800 },
   selfTest: { seconds: 600 },

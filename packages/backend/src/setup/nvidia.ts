@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { findProgram, runProgram } from "@coordtok/core/node";
 import { limits } from "./limits.js";
 
-/** What is known of the NVIDIA driver of this machine. */
+/** The NVIDIA driver of this machine, or where it was looked for. */
 export type NvidiaDriver =
   | { readonly present: true; readonly version: string | undefined; readonly gpus: readonly string[] }
   | { readonly present: false; readonly lookedFor: string };
@@ -27,10 +27,10 @@ export async function findNvidiaDriver(env: NodeJS.ProcessEnv, signal?: AbortSig
   return { present: false, lookedFor: `${tried}, no ${versionFile}` };
 }
 
-/** What to do about a missing driver. */
+/** Advice about a missing driver. */
 export const driverHelp: string = "install NVIDIA's driver, version 525 or later (on WSL2: the Windows driver)";
 
-/** The wheels with CUDA that a TensorFlow wheel's METADATA names in its extra `and-cuda`, as pip takes them. */
+/** Returns the CUDA wheels of the extra `and-cuda` in a TensorFlow wheel's METADATA, in pip's notation. */
 export function cudaRequirements(metadata: string): string[] {
   const head = metadata.split(/\r?\n\r?\n/)[0] ?? "";
   const requirements: string[] = [];

@@ -7,36 +7,36 @@ import type { fusedTest, selfTest } from "./self-test.js";
 
 /** Options of `setupTensorflow`. */
 export interface SetupOptions extends SetupWishes, LongCallOptions {
-  /** The Python whose pip fetches the wheels (default: `python3` or `python` on `PATH`, else a `pip3` or `pip` program). */
+  /** The Python whose pip downloads the wheels (default: `python3` or `python` on `PATH`, else a `pip3` or `pip` program). */
   readonly python?: string | undefined;
-  /** Where to keep what is set up (default: the cache folder, `COORDTOK_CACHE`). `loadBackend` looks in the cache folder only. */
+  /** The folder to keep the installation in (default: the cache folder, `COORDTOK_CACHE`). `loadBackend` looks only in the cache folder. */
   readonly cacheDir?: string | undefined;
-  /** Set up anew even if it has been done (default false). */
+  /** Sets up again even if it is already done (default false). */
   readonly force?: boolean | undefined;
-  /** Receives sentences for the user: sizes beforehand, what is waited for, what was kept. */
+  /** Called with notes for the user, one sentence each: sizes in advance, what setup waits for, what it kept. */
   readonly onNote?: ((text: string) => void) | undefined;
 }
 
-/** What a setup did. */
+/** The result of `setupTensorflow`. */
 export interface SetupReport {
-  /** Nothing was to be done. */
+  /** Whether there was nothing to do. */
   readonly alreadySetUp: boolean;
-  /** The TensorFlow that `loadBackend("tensorflow")` now takes. */
+  /** The TensorFlow that `loadBackend("tensorflow")` now loads. */
   readonly installation: Installation;
-  /** How long it took. */
+  /** How long it took, in seconds. */
   readonly seconds: number;
 }
 
-/** What of the world a setup depends on; tests supply their own. */
+/** The surroundings that a setup depends on; tests provide their own. */
 export interface SetupWorld {
   readonly env: NodeJS.ProcessEnv;
   readonly machine: Machine;
-  /** SHA-256 of wheels by file name. */
+  /** The SHA-256 of known wheels by file name. */
   readonly knownWheels: Readonly<Record<string, string>>;
   readonly freeBytes: (folder: string) => Promise<number>;
   readonly findTfjsNode: () => TfjsNodePackage | undefined;
-  /** Loads an installation in a process of its own and measures it. */
+  /** Loads an installation in a separate process and measures it. */
   readonly selfTest: typeof selfTest;
-  /** Loads the fused operations of an installation in a process of its own and compares them with composite ones. */
+  /** Loads the fused operations of an installation in a separate process and compares them with composite ones. */
   readonly fusedTest: typeof fusedTest;
 }

@@ -24,14 +24,14 @@ const cpuWheel = "tensorflow_cpu-2.20.0-cp312-cp312-manylinux_2_17_x86_64.whl";
 const gpuWheel = "tensorflow-2.20.0-cp312-cp312-manylinux_2_17_x86_64.whl";
 
 describe("what is set up", () => {
-  it("is the pinned version for the processor, or with CUDA where there is a driver", async () => {
+  it("is the pinned version for the processor, or with CUDA if there is a driver", async () => {
     expect(await plan({})).toBe(`tensorflow-cpu ${pinnedTensorflow} cpu`);
     expect(await plan({}, { driver: true })).toBe(`tensorflow ${pinnedTensorflow} gpu`);
     expect(await plan({ device: "cpu" }, { driver: true })).toBe(`tensorflow-cpu ${pinnedTensorflow} cpu`);
     expect(await plan({ device: "gpu" })).toBe(`tensorflow ${pinnedTensorflow} gpu`);
   });
 
-  it("is the plain project on arm and on a Mac, also where there is a driver", async () => {
+  it("is the plain project on arm and on a Mac, even if there is a driver", async () => {
     expect(await plan({}, { machine: arm, driver: true })).toBe(`tensorflow ${pinnedTensorflow} cpu`);
     expect(await plan({}, { machine: mac })).toBe(`tensorflow ${pinnedTensorflow} cpu`);
     expect(wheelPlatform(arm).tags).toContain("manylinux_2_17_aarch64");
@@ -39,13 +39,13 @@ describe("what is set up", () => {
     expect(wheelPlatform(mac).tags).toContain("macosx_12_0_arm64");
   });
 
-  it("is what a wheel's name says", async () => {
+  it("follows the name of a given wheel", async () => {
     expect(await plan({ wheel: cpuWheel }, { driver: true })).toBe("tensorflow-cpu 2.20.0 cpu");
     expect(await plan({ wheel: gpuWheel })).toBe("tensorflow 2.20.0 cpu");
     expect(await plan({ wheel: gpuWheel }, { driver: true })).toBe("tensorflow 2.20.0 gpu");
   });
 
-  it("stays as it was asked for the last time where nothing is asked for now", async () => {
+  it("stays as last chosen if nothing is chosen now", async () => {
     const asked = { tensorflow: "2.20.0", device: "gpu" } as const;
     expect(await plan({}, { asked })).toBe("tensorflow 2.20.0 gpu");
     expect(await plan({ device: "cpu" }, { asked })).toBe("tensorflow-cpu 2.20.0 cpu");
@@ -64,7 +64,7 @@ describe("what is set up", () => {
     [
       { wheel: "tensorflow_cpu-2.30.0-cp312-cp312-manylinux_2_39_x86_64.whl" },
       linux,
-      /needs glibc 2\.39 or later, and this system has 2\.36/,
+      /needs glibc 2\.39 or later, but this system has 2\.36/,
     ],
   ])("%j on %j is refused", async (wishes, machine, message) => {
     await expect(plan(wishes, { machine })).rejects.toThrow(message);

@@ -5,20 +5,20 @@ import type { NvidiaDriver } from "./nvidia.js";
 import { isOlder, type Machine, type WheelPlatform } from "./platform.js";
 import { parseWheelName, type WheelName } from "./wheel.js";
 
-/** The TensorFlow that is set up where none is asked for; tested with this package. */
+/** The version of TensorFlow that is set up by default, with which this package is tested. */
 export const pinnedTensorflow: string = "2.18.1";
 
-/** What a person may ask for. */
+/** The choices of a user. */
 export interface SetupWishes {
-  /** Which build: `auto` (default) takes the one with CUDA where there is an NVIDIA driver, else the one for the processor. */
+  /** The build: `auto` (default) keeps the last choice, else takes the build with CUDA if there is an NVIDIA driver, else the CPU build. */
   readonly device?: "auto" | "cpu" | "gpu" | undefined;
-  /** TensorFlow's version (default: what was asked for at the last setup, else {@link pinnedTensorflow}). */
+  /** The version of TensorFlow (default: that of the wheel or of the last choice, else {@link pinnedTensorflow}). */
   readonly tensorflow?: string | undefined;
-  /** TensorFlow's wheel as a file, for machines without network. CUDA's wheels are looked for beside it. */
+  /** The path of a wheel of TensorFlow, for machines without network access. CUDA's wheels are looked for beside it. */
   readonly wheel?: string | undefined;
 }
 
-/** What is going to be set up. */
+/** A plan of what to set up. */
 export interface SetupPlan {
   readonly platform: WheelPlatform;
   /** TensorFlow's version. */
@@ -26,15 +26,15 @@ export interface SetupPlan {
   readonly device: "cpu" | "gpu";
   /** The PyPI project of the wheel. */
   readonly project: string;
-  /** The wheel given as a file. */
+  /** The path of the wheel, if the user gave one. */
   readonly wheel: string | undefined;
   readonly asked: InstallationFacts["asked"];
 }
 
 /**
- * Decides what to set up. What is left open stays as it was asked for the last time.
- * @param driver called only where the answer matters.
- * @throws CoordTokError `setup` when the wishes do not fit each other or the machine, `config` for values that mean nothing.
+ * Decides what to set up. Choices that the user leaves open stay as they were at the last setup.
+ * @param driver looks for the NVIDIA driver; called only if the answer matters.
+ * @throws CoordTokError `setup` if the choices do not fit each other or the machine, `config` for invalid values.
  */
 export async function makePlan(
   wishes: SetupWishes,
@@ -75,7 +75,7 @@ export async function makePlan(
   };
 }
 
-/** Whether an installation is what a plan asks for. */
+/** Tells whether an installation satisfies a plan. */
 export function satisfies(installed: InstallationFacts, plan: SetupPlan, tfjsNode: string): boolean {
   const sameWheel =
     plan.wheel === undefined || installed.wheels.some(({ name }) => name === basename(plan.wheel ?? ""));
@@ -101,7 +101,7 @@ function chooseVersion(
   if (wheel !== undefined && wheel.version !== version)
     throw new CoordTokError(
       "setup",
-      `The wheel given is of TensorFlow ${wheel.version}, but ${version} was asked for; ask for no version.`,
+      `The given wheel is of TensorFlow ${wheel.version}, but version ${version} was requested; leave the version out.`,
       { options: { tensorflow: undefined } },
     );
   return version;
@@ -120,7 +120,7 @@ function checkWheel(path: string, platform: WheelPlatform, machine: Machine): Wh
   if (glibc !== undefined && machine.glibc !== undefined && isOlder(machine.glibc, glibc))
     throw new CoordTokError(
       "setup",
-      `The wheel "${basename(path)}" needs glibc ${glibc} or later, and this system has ${machine.glibc}; choose an older TensorFlow such as ${pinnedTensorflow}, or a newer system or image.`,
+      `The wheel "${basename(path)}" needs glibc ${glibc} or later, but this system has ${machine.glibc}; choose an older TensorFlow such as ${pinnedTensorflow}, or a newer system or image.`,
     );
   throw new CoordTokError(
     "setup",
@@ -128,7 +128,7 @@ function checkWheel(path: string, platform: WheelPlatform, machine: Machine): Wh
   );
 }
 
-/** The glibc version a wheel's tags speak of, when they are for this platform's processor. */
+/** Returns the glibc version in a wheel's tags, if they are for this platform's processor. */
 function neededGlibc(name: WheelName, platform: WheelPlatform): string | undefined {
   const processor = platform.name === "linux-x64" ? "x86_64" : "aarch64";
   for (const tag of name.platformTags) {

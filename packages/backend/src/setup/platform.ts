@@ -1,35 +1,35 @@
 import { CoordTokError } from "@coordtok/core";
 import { platformName } from "@coordtok/core/node";
 
-/** What of the machine decides which wheel fits. */
+/** The properties of a machine that decide which wheel fits. */
 export interface Machine {
-  /** As `process.platform` has it. */
+  /** The value of `process.platform`. */
   readonly platform: string;
-  /** As `process.arch` has it. */
+  /** The value of `process.arch`. */
   readonly arch: string;
-  /** glibc's version, absent where the C library is another one. */
+  /** The version of glibc; undefined for another C library. */
   readonly glibc: string | undefined;
 }
 
-/** This machine. */
+/** Describes this machine. */
 export function thisMachine(): Machine {
   const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
   return { platform: process.platform, arch: process.arch, glibc: report.header?.glibcVersionRuntime };
 }
 
-/** How pip and the linker speak of a platform. */
+/** A platform in the terms of pip and the linker. */
 export interface WheelPlatform {
-  /** Our name, such as `linux-x64`. */
+  /** Its name, such as `linux-x64`. */
   readonly name: string;
-  /** Platform tags for `pip download --platform`, all that may fit. */
+  /** The platform tags for `pip download --platform`, all that may fit. */
   readonly tags: readonly string[];
   /** Whether there are wheels with CUDA. */
   readonly gpu: boolean;
-  /** Name of the PyPI project with the wheel for the processor alone. */
+  /** The PyPI project of the CPU build. */
   readonly cpuProject: string;
   /** TensorFlow's two libraries inside the wheel. */
   readonly libraries: readonly [string, string];
-  /** Compiler arguments that make a loadable add-on beside the folder `tensorflow`. */
+  /** The compiler arguments that make a loadable add-on beside the folder `tensorflow`. */
   readonly linkArguments: readonly string[];
 }
 
@@ -38,18 +38,18 @@ const macLibraries = ["tensorflow/libtensorflow_cc.2.dylib", "tensorflow/libtens
 const linuxLink = ["-shared", "-fPIC", "-Wl,-rpath,$ORIGIN/tensorflow"];
 const macLink = ["-bundle", "-undefined", "dynamic_lookup", "-Wl,-rpath,@loader_path/tensorflow"];
 
-/** glibc versions that manylinux wheels are built for, as far as pip may be asked for them. */
+/** The glibc versions that manylinux wheels are built for. */
 const manylinux = ["2_5", "2_12", "2_17", "2_24", "2_26", "2_27", "2_28", "2_31", "2_34", "2_35", "2_39"];
 const macVersions = ["11_0", "12_0", "13_0", "14_0", "15_0"];
 
-/** Tags of the manylinux wheels that run with a version of glibc. */
+/** Returns the tags of the manylinux wheels that run with a version of glibc. */
 export function linuxTags(arch: string, glibc: string): string[] {
   const fitting = manylinux.filter((version) => !isOlder(glibc, version.replace("_", ".")));
   const old = ["manylinux1", "manylinux2010", "manylinux2014"];
   return [...fitting.map((version) => `manylinux_${version}_${arch}`), ...old.map((name) => `${name}_${arch}`)];
 }
 
-/** Whether version `a` (such as `2.17`) is older than `b`. */
+/** Tells whether version `a` (such as `2.17`) is older than `b`. */
 export function isOlder(a: string, b: string): boolean {
   const [left, right] = [a, b].map((version) => version.split(".").map(Number)) as [number[], number[]];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
@@ -59,11 +59,11 @@ export function isOlder(a: string, b: string): boolean {
   return false;
 }
 
-const elsewhere = "the wasm backend runs here and needs nothing";
+const elsewhere = "the wasm backend runs here without setup";
 
 /**
- * The wheels that fit a machine.
- * @throws CoordTokError `setup` where there are none.
+ * Returns the wheel platform of a machine.
+ * @throws CoordTokError `setup` if there are no wheels for it.
  */
 export function wheelPlatform(machine: Machine): WheelPlatform {
   const { platform, arch, glibc } = machine;
@@ -71,25 +71,25 @@ export function wheelPlatform(machine: Machine): WheelPlatform {
   if (platform === "win32")
     throw new CoordTokError(
       "setup",
-      `TensorFlow's wheel for Windows lacks the library that is needed; run CoordTok inside WSL2 (wsl --install), or use the wasm backend.`,
+      `TensorFlow's wheel for Windows lacks a required library; run CoordTok inside WSL2 (wsl --install), or use the wasm backend.`,
     );
   if (name === "linux-x64" || name === "linux-arm64") {
     if (glibc === undefined)
       throw new CoordTokError(
         "setup",
-        `TensorFlow's wheels need glibc, and this Linux has another C library (musl?); use a Debian or Fedora based system or image, or stay here: ${elsewhere}.`,
+        `TensorFlow's wheels need glibc, but this Linux has another C library (musl?); use a system or image based on Debian or Fedora, or do without: ${elsewhere}.`,
       );
     if (isOlder(glibc, "2.17"))
       throw new CoordTokError(
         "setup",
-        `TensorFlow's wheels need glibc 2.17 or later, and this system has ${glibc}; use a newer system or image, or stay here: ${elsewhere}.`,
+        `TensorFlow's wheels need glibc 2.17 or later, but this system has ${glibc}; use a newer system or image, or do without: ${elsewhere}.`,
       );
     const tags = linuxTags(arch === "x64" ? "x86_64" : "aarch64", glibc);
     return {
       name,
       tags,
       gpu: arch === "x64",
-      // On arm64 the plain project is the one for the processor.
+      // On arm64 the wheels of the plain project have no CUDA.
       cpuProject: arch === "x64" ? "tensorflow-cpu" : "tensorflow",
       libraries: linuxLibraries,
       linkArguments: linuxLink,

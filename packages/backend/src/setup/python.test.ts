@@ -22,8 +22,8 @@ function program(name: string, script: string): string {
 
 const find = (asked?: string): ReturnType<typeof findPip> => findPip(asked, { PATH: join(root, "bin"), HOME: root });
 
-describe("the pip that fetches wheels", { timeout: 60_000 }, () => {
-  it("is run isolated where that finds one", async () => {
+describe("the pip that downloads wheels", { timeout: 60_000 }, () => {
+  it("runs isolated if that finds one", async () => {
     const python = program("python3", 'echo "pip 24.0 from /somewhere (python 3.12)"');
     expect(await find()).toEqual({
       command: python,
@@ -33,13 +33,13 @@ describe("the pip that fetches wheels", { timeout: 60_000 }, () => {
     });
   });
 
-  it("is a pip3 program where no Python has one", async () => {
+  it("is a pip3 program if no Python has pip", async () => {
     program("python3", 'case "$*" in *pip*) exit 1;; esac');
     const command = program("pip3", 'echo "pip 23.0 from /elsewhere (python 3.9)"');
     expect(await find()).toMatchObject({ command, prefix: [], python: undefined });
   });
 
-  it("in the user's own site is found, and a folder pip where the user stands is not run", async ({ skip }) => {
+  it("in the user's own site is found, and a folder pip in the current folder is not run", async ({ skip }) => {
     const real = await findProgram("python3");
     if (real === undefined) return skip("no python3 on PATH");
     const ask = "import sys; print(sys.executable); print('%d.%d' % sys.version_info[:2])";
@@ -69,16 +69,16 @@ describe("the pip that fetches wheels", { timeout: 60_000 }, () => {
     expect(existsSync(mark)).toBe(false);
   });
 
-  it("is missed in one sentence that tells Python without pip from no Python", async () => {
+  it("if missing is reported in one sentence that distinguishes Python without pip from no Python", async () => {
     await expect(find()).rejects.toMatchObject({
-      message: expect.stringContaining("none was found on PATH") as string,
+      message: expect.stringContaining("found none on PATH") as string,
     });
     const python = program("python3", 'case "$*" in *pip*) exit 1;; esac');
     await expect(find()).rejects.toMatchObject({
       message: expect.stringContaining(`"${python}" has no pip`) as string,
     });
     await expect(find("python9")).rejects.toMatchObject({
-      message: expect.stringContaining('"python9" is no Python that runs') as string,
+      message: expect.stringContaining('"python9" is not a working Python') as string,
     });
   });
 });

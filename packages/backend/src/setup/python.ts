@@ -2,24 +2,24 @@ import { CoordTokError } from "@coordtok/core";
 import { findProgram, runProgram, type ProgramResult } from "@coordtok/core/node";
 import { limits } from "./limits.js";
 
-/** A pip that runs. */
+/** A working pip. */
 export interface Pip {
-  /** The program to start, absolute. */
+  /** The absolute path of the program to start. */
   readonly command: string;
-  /** What comes before pip's own arguments, such as `-I -m pip`. */
+  /** The arguments before pip's own, such as `-I -m pip`. */
   readonly prefix: readonly string[];
-  /** The Python it belongs to, absent when only a `pip` program was found. */
+  /** The Python it belongs to; undefined if only a `pip` program was found. */
   readonly python: string | undefined;
-  /** What `pip --version` says, such as `pip 24.0 from … (python 3.12)`. */
+  /** The output of `pip --version`, such as `pip 24.0 from … (python 3.12)`. */
   readonly version: string;
 }
 
 const named = { options: { python: undefined } };
-const pipHelp = `"python3 -m ensurepip --user" or your system's package (Debian: apt install python3-pip) brings it`;
+const pipHelp = `"python3 -m ensurepip --user" or your system's package (Debian: apt install python3-pip) provides it`;
 
 /**
- * Ways to start Python's pip. Isolated first: no module of the folder it runs in, of `PYTHONPATH` or of the user's own site is imported.
- * A pip that the user installed for themselves is in that site; it is found without isolation, in the neutral folder in which programs run.
+ * The ways to start Python's pip. The first is isolated: it imports no module from the current folder, `PYTHONPATH` or the user's site.
+ * A pip that the user installed only for themselves is in that site; the second way finds it, and runs in a neutral folder.
  */
 const prefixes: readonly (readonly string[])[] = [
   ["-I", "-m", "pip"],
@@ -27,8 +27,8 @@ const prefixes: readonly (readonly string[])[] = [
 ];
 
 /**
- * Finds a pip that runs: the pip module of the Python asked for; else of `python3` or `python` on `PATH`; else a `pip3` or `pip` program.
- * @throws CoordTokError `setup` when there is no Python or no pip.
+ * Finds a working pip: the pip module of the Python asked for, or else of `python3` or `python` on `PATH`, or else a `pip3` or `pip` program.
+ * @throws CoordTokError `setup` if there is no Python or no pip.
  */
 export async function findPip(asked: string | undefined, env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Pip> {
   const ask = (command: string, args: readonly string[]): Promise<ProgramResult> =>
@@ -61,16 +61,16 @@ function noPip(asked: string | undefined, pythons: readonly string[]): CoordTokE
   if (python !== undefined)
     return new CoordTokError(
       "setup",
-      `"${python}" has no pip, which fetches what is set up; ${pipHelp}, or name another Python.`,
+      `"${python}" has no pip, which setup needs for downloads; ${pipHelp}, or name another Python.`,
       named,
     );
   if (asked !== undefined)
     return new CoordTokError(
       "setup",
-      `"${asked}" is no Python that runs; name one that does, or none to use python3.`,
+      `"${asked}" is not a working Python; name one that is, or none to use python3.`,
       named,
     );
   const message =
-    "Python 3 with pip is needed to fetch what is set up, and none was found on PATH; install it (Debian: apt install python3-pip, macOS: brew install python) or name one; without it the wasm backend computes, which needs nothing.";
+    "Setup needs Python 3 with pip for downloads, and found none on PATH; install it (Debian: apt install python3-pip, macOS: brew install python) or name one, or use the wasm backend, which needs no setup.";
   return new CoordTokError("setup", message, named);
 }

@@ -17,7 +17,12 @@ import { nativeDevices } from "../node/native.js";
 import { findTfjsNode, loadTfjsNode } from "../node/tfjs-node.js";
 import type { SelfTestReport } from "./self-test.js";
 
-/** Run as a program with what to test, the folder to test and that of tfjs-node-gpu; prints one line of JSON. */
+/**
+ * The self-test, which runs as a program and prints one line of JSON.
+ * @param what the test, `products` or `fused`.
+ * @param directory the installation to test.
+ * @param tfjsNodeManifest the `package.json` of tfjs-node-gpu.
+ */
 async function main(what: string, directory: string, tfjsNodeManifest: string): Promise<SelfTestReport> {
   const installation = await readInstallation(directory);
   const tfjsNode = findTfjsNode(tfjsNodeManifest);
@@ -28,7 +33,7 @@ async function main(what: string, directory: string, tfjsNodeManifest: string): 
   return { ok: true, ...measured, devices: nativeDevices().devices, tensorflow: nativeDevices().version };
 }
 
-/** The largest difference of the fused attention and its gradient to the composite ones, both over their largest number. */
+/** The largest error of the fused attention and its gradient against the composite ones, relative to their largest values. */
 async function fusedError(directory: string): Promise<number> {
   const library = loadFusedLibrary(directory);
   if ("problem" in library) throw new Error(library.problem);
@@ -63,7 +68,7 @@ async function measure(): Promise<{ gigaflops: number; maxError: number }> {
   return { gigaflops, maxError: Math.max(await productError(a, b, size), await gradientError(a, b, size)) };
 }
 
-/** The largest difference of some entries of the product to the same sums in float64. */
+/** The largest error of some entries of the product against the same sums in float64. */
 async function productError(a: Tensor, b: Tensor, size: number): Promise<number> {
   const [left, right, product] = await Promise.all([a.data(), b.data(), matMul(a, b).data()]);
   let worst = 0;
@@ -76,7 +81,7 @@ async function productError(a: Tensor, b: Tensor, size: number): Promise<number>
   return worst;
 }
 
-/** The gradient of the sum of a·b with respect to a has the row sums of b in every row. */
+/** The largest error of the gradient of the sum of a·b with respect to a, every row of which holds the row sums of b. */
 async function gradientError(a: Tensor, b: Tensor, size: number): Promise<number> {
   const gradient = await grad((x) => sum(matMul(x, b)))(a).data();
   const values = await b.data();

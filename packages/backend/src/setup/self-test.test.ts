@@ -6,15 +6,19 @@ import { setupTensorflow } from "./setup.js";
 const { installation, tfjsNode, problem } = await describeSetup();
 const title = problem === undefined ? "" : ` (skipped: ${problem})`;
 
-it.skipIf(problem !== undefined)(`what is set up here passes its test in a process of its own${title}`, async () => {
-  if (installation === undefined || tfjsNode === undefined) throw new Error("described without a problem");
-  const result = await selfTest(installation.directory, tfjsNode, process.env);
-  expect(result.tensorflow).toBe(installation.tensorflow);
-  expect(result.gigaflops).toBeGreaterThan(1);
-  expect(result.devices.join()).toMatch(/CPU|GPU/);
-});
+it.skipIf(problem !== undefined)(
+  `the installation here passes its test in a separate process${title}`,
+  { timeout: 120_000 },
+  async () => {
+    if (installation === undefined || tfjsNode === undefined) throw new Error("described without a problem");
+    const result = await selfTest(installation.directory, tfjsNode, process.env);
+    expect(result.tensorflow).toBe(installation.tensorflow);
+    expect(result.gigaflops).toBeGreaterThan(1);
+    expect(result.devices.join()).toMatch(/CPU|GPU/);
+  },
+);
 
-it.skipIf(problem !== undefined)(`what is set up here is found again within two seconds${title}`, async () => {
+it.skipIf(problem !== undefined)(`the installation here is found again within two seconds${title}`, async () => {
   const { alreadySetUp, seconds } = await setupTensorflow();
   expect(alreadySetUp).toBe(true);
   expect(seconds).toBeLessThan(2);

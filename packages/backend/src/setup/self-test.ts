@@ -4,15 +4,15 @@ import { lastLinesOf, ownProgram, programProblem, runProgram, type ProgramResult
 import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { limits } from "./limits.js";
 
-/** What the child process of the self-test prints. */
+/** The report that the child process of the self-test prints. */
 export type SelfTestReport =
   | {
       readonly ok: true;
       readonly tensorflow: string;
       readonly devices: readonly string[];
-      /** Speed of a product of two 1024×1024 matrices in 1e9 float32 operations a second. */
+      /** The speed of a product of two 1024×1024 matrices in 1e9 float32 operations per second. */
       readonly gigaflops: number;
-      /** Largest error of the product and its gradient against float64. */
+      /** The largest error of the product and its gradient against float64. */
       readonly maxError: number;
     }
   | { readonly ok: false; readonly reason: string };
@@ -24,8 +24,8 @@ export interface SelfTestResult {
 }
 
 /**
- * Loads an installation in a fresh process of the running Node, multiplies two matrices and takes a gradient.
- * @throws CoordTokError `setup` when it does not load or computes wrongly, `aborted`.
+ * Loads an installation in a separate Node process, multiplies two matrices and computes a gradient.
+ * @throws CoordTokError `setup` if it does not load or computes wrongly, `aborted`.
  */
 export async function selfTest(
   directory: string,
@@ -45,8 +45,8 @@ export async function selfTest(
 }
 
 /**
- * Loads the fused operations of an installation in a fresh process and compares one with composite operations.
- * @throws CoordTokError `setup` when they do not load or compute wrongly, `aborted`.
+ * Loads the fused operations of an installation in a separate process and compares one of them with composite operations.
+ * @throws CoordTokError `setup` if they do not load or compute wrongly, `aborted`.
  */
 export async function fusedTest(
   directory: string,
@@ -87,7 +87,7 @@ function parseReport(ran: ProgramResult): SelfTestReport {
   try {
     return JSON.parse(line) as SelfTestReport;
   } catch {
-    return { ok: false, reason: lastLinesOf(ran).at(-1) ?? programProblem(ran) ?? "it said nothing" };
+    return { ok: false, reason: lastLinesOf(ran).at(-1) ?? programProblem(ran) ?? "it printed nothing" };
   }
 }
 
@@ -97,7 +97,7 @@ function selfTestError(reason: string, details: readonly string[]): CoordTokErro
   const glibc = /version [`'"]?(?<library>GLIBC(?:XX)?_[\d.]+)'? not found/.exec(reason)?.groups?.["library"];
   if (glibc !== undefined)
     return make(
-      `This TensorFlow needs ${glibc}, which this system's C library is too old for; choose an older version, or use a newer system or image.`,
+      `This TensorFlow needs ${glibc}, but this system's C library is older; choose an older version, or use a newer system or image.`,
       { tensorflow: "2.18.1" },
     );
   const library = /(?<library>lib[\w.+-]+): cannot open shared object file/.exec(reason)?.groups?.["library"];

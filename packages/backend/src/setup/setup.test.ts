@@ -32,14 +32,14 @@ async function failure(
   return thrown as CoordTokError;
 }
 
-/** What is left in the cache, without the lock. */
+/** The entries left in the cache, without the lock. */
 function left(made: FakeMachine): string[] {
   const folder = join(made.cache, "native");
   return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
 
 describe("setup", () => {
-  it("leaves the libraries, the headers that are needed, the add-on and the facts, and nothing else", async () => {
+  it("leaves the libraries, the required headers, the add-on and the facts, and nothing else", async () => {
     const made = machine();
     const notes: string[] = [];
     const events: ProgressEvent[] = [];
@@ -68,7 +68,7 @@ describe("setup", () => {
     ]);
     expect(left(made)).toEqual(["current-linux-x64.json", installation.directory.split("/").at(-1)]);
     expect(notes.join("\n")).toMatch(
-      /fetches about 235 MB, keeps about 690 MB[^]*Kept .* the downloaded wheels were deleted/,
+      /downloads about 235 MB, keeps about 690 MB[^]*Kept .* the downloaded wheels were deleted/,
     );
     expect(events.map(({ task }) => task)).toContain("unpack tensorflow_cpu 2.18.1");
   });
@@ -82,7 +82,7 @@ describe("setup", () => {
     expect(made.starts("pip download")).toBe(1);
   });
 
-  it("starts over with force, or when a file has changed its size or the add-on its contents", async () => {
+  it("starts over with force, or if a file has changed its size or the add-on its content", async () => {
     const made = machine();
     const first = await setupIn(made.world, { cacheDir: made.cache });
     const forced = await setupIn(made.world, { cacheDir: made.cache, force: true });
@@ -127,7 +127,7 @@ describe("setup", () => {
     expect((await setupIn(made.world, { cacheDir: made.cache })).installation.directory).toBe(installation.directory);
   });
 
-  it("keeps a version that was asked for when none is asked for later", async () => {
+  it("keeps a chosen version when none is chosen later", async () => {
     const made = machine();
     const renamed = join(dirname(made.wheel), "tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl");
     writeWheel(renamed, tensorflowEntries);
@@ -146,7 +146,7 @@ describe("setup", () => {
     expect(made.starts("pip")).toBe(0);
   });
 
-  it("fetches the wheels with CUDA that TensorFlow's metadata names, and lays them out beside it", async () => {
+  it("downloads the CUDA wheels that TensorFlow's metadata names, and unpacks them beside it", async () => {
     const made = machine();
     rmSync(made.wheel);
     writeWheel(join(dirname(made.wheel), "tensorflow_cpu-0.whl"), []);
@@ -170,7 +170,7 @@ describe("setup", () => {
     expect(notes[0]).toMatch(/No NVIDIA driver was found \(no nvidia-smi on PATH.*install NVIDIA's driver/);
   });
 
-  it("takes the wheel with CUDA by itself where nvidia-smi finds a GPU", async () => {
+  it("chooses the wheel with CUDA if nvidia-smi finds a GPU", async () => {
     const made = machine();
     made.program("nvidia-smi", 'echo "NVIDIA L4, 550.54.15"\n');
     await failure(made, { tensorflow: "2.18.1" });
@@ -203,23 +203,23 @@ describe("setup", () => {
   });
 });
 
-describe("setup that cannot succeed says in one sentence why and what to do", () => {
+describe("a setup that cannot succeed says in one sentence why and what to do", () => {
   const cases: [string, () => Promise<CoordTokError>, RegExp][] = [
     [
       "tfjs-node-gpu is not installed",
       () => failure(machine(), {}, { findTfjsNode: () => undefined }),
       /pnpm add @tensorflow\/tfjs-node-gpu@4\.22\.0 \(or npm install --ignore-scripts/,
     ],
-    ["no Python", () => failure(without("python3")), /Python 3 with pip is needed.*wasm.*\(option python\)/],
+    ["no Python", () => failure(without("python3")), /Setup needs Python 3 with pip.*wasm.*\(option python\)/],
     [
       "a Python without pip",
       () => failure(withProgram("python3", 'case "$*" in *pip*) exit 1;; esac')),
       /has no pip.*ensurepip/,
     ],
     [
-      "a Python named that is none",
+      "a named Python that is not one",
       () => failure(machine(), { python: "/nowhere/python" }),
-      /"\/nowhere\/python" is no Python that runs/,
+      /"\/nowhere\/python" is not a working Python/,
     ],
     [
       "no network",
@@ -246,7 +246,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
               "echo 'ERROR: Could not find a version that satisfies the requirement (from versions: none)' >&2; echo 'ERROR: No matching distribution found' >&2; exit 1",
           }),
         ),
-      /offers no tensorflow-cpu for this platform or refuses to; check pip's settings/,
+      /offers no tensorflow-cpu for this platform, or refuses access; check pip's settings/,
     ],
     [
       "a version that does not exist",
@@ -268,7 +268,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
     [
       "too little disk space",
       () => failure(machine(), {}, { freeBytes: () => Promise.resolve(5e8) }),
-      /needs 945 MB of disk space, and ".*native" has 500 MB left/,
+      /needs 945 MB of disk space, but ".*native" has 500 MB left/,
     ],
     [
       "a compiler error",
@@ -286,9 +286,9 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
       /has no "tensorflow\/libtensorflow_cc\.so\.2".*\(option tensorflow\)/,
     ],
     [
-      "a wheel that is not there",
+      "a missing wheel",
       () => failure(machine(), { wheel: "/nowhere/tensorflow_cpu-2.18.1-cp312-cp312-linux.whl" }),
-      /There is no wheel "\/nowhere/,
+      /The wheel "\/nowhere/,
     ],
     [
       "Windows",
@@ -299,7 +299,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
     [
       "an old glibc",
       () => failure(machine({}, { platform: "linux", arch: "x64", glibc: "2.12" })),
-      /glibc 2\.17 or later, and this system has 2\.12/,
+      /glibc 2\.17 or later, but this system has 2\.12/,
     ],
     [
       "another processor",
@@ -307,13 +307,13 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
       /no TensorFlow wheel for linux-riscv64/,
     ],
     [
-      "a cache that cannot be written",
+      "a cache that cannot be written to",
       () => failure(machine(), { cacheDir: "/dev/null/cache" }),
       /cannot be written to.*COORDTOK_CACHE/,
     ],
   ];
 
-  it.each(cases)("%s", async (_title, run, message) => {
+  it.each(cases)("%s", { timeout: 60_000 }, async (_title, run, message) => {
     const error = await run();
     expect(error.code).toBe("setup");
     expect(error.message).toMatch(message);
@@ -321,7 +321,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
     expect(error.message).toMatch(/\.$/);
   });
 
-  it("an add-on that does not load leaves no installation, but the wheel for the next try", async () => {
+  it("an add-on that does not load leaves no installation, but keeps the wheel for the next attempt", async () => {
     const made = machine();
     const { selfTest } = await import("./self-test.js");
     const { findTfjsNode } = await import("../node/tfjs-node.js");
@@ -338,7 +338,7 @@ describe("setup that cannot succeed says in one sentence why and what to do", ()
     expect(left(made)).toEqual(["downloads"]);
   });
 
-  it("a damaged download is fetched again the next time", async () => {
+  it("a damaged download is repeated the next time", async () => {
     const made = damaged();
     await failure(made);
     writeWheel(made.wheel, tensorflowEntries);
@@ -365,7 +365,7 @@ function withWheel(entries: typeof tensorflowEntries): FakeMachine {
   return made;
 }
 
-/** A wheel whose library is not what its list of check sums says. */
+/** A wheel whose library does not match its list of checksums. */
 function damaged(): FakeMachine {
   const made = machine();
   const bytes = readFileSync(made.wheel);

@@ -36,18 +36,18 @@ export const setupOptionNames: OptionNames<SetupOptions> = {
 };
 
 /**
- * Makes the native backend work on a current TensorFlow: fetches its wheel through pip, takes the libraries and headers out,
- * compiles the add-on sources of `@tensorflow/tfjs-node-gpu` against them, checks the result in a process of its own and keeps it
- * in the cache folder. Nothing else on the machine changes. A second call finds everything done; a call that was stopped at
- * any point starts over, using the wheels that were complete; two calls at once wait for each other.
- * @throws CoordTokError `setup` with the way out, `config` for options that mean nothing, `aborted`.
+ * Sets up the native backend on a current TensorFlow: downloads its wheel through pip, extracts the libraries and headers,
+ * compiles the add-on of `@tensorflow/tfjs-node-gpu` against them, tests the result in a separate process and keeps it
+ * in the cache folder. Nothing else on the machine changes. A second call does nothing; a call after an interrupted one
+ * starts over but reuses complete wheels; two calls at once wait for each other.
+ * @throws CoordTokError `setup`, with a remedy; `config` for invalid options; `aborted`.
  */
 export async function setupTensorflow(options: SetupOptions = {}): Promise<SetupReport> {
   checkOptions(options, setupOptionNames, "setupTensorflow");
   return setupIn(thisWorld(), options);
 }
 
-/** {@link setupTensorflow} in a world that is not this machine. */
+/** As {@link setupTensorflow}, in the given surroundings. */
 export async function setupIn(world: SetupWorld, options: SetupOptions): Promise<SetupReport> {
   const started = performance.now();
   const { env, machine } = world;
@@ -56,7 +56,7 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
   if (tfjsNode === undefined)
     throw new CoordTokError(
       "setup",
-      `${tfjsNodePackage} is not installed, and its add-on is what is set up; run ${installCommand} first.`,
+      `${tfjsNodePackage}, whose add-on setup compiles, is not installed; run ${installCommand} first.`,
     );
   if (options.wheel !== undefined) await checkReadable(options.wheel);
   const cache = options.cacheDir ?? cacheFolder(env);
@@ -96,7 +96,7 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
   }
 }
 
-/** Compiles the fused operations into an installation that lacks them or has those of another version. */
+/** Compiles the fused operations into an installation that lacks them for this version and processor. */
 async function addFusedLibrary(
   { directory }: Installation,
   tfjsNode: TfjsNodePackage,
@@ -107,11 +107,11 @@ async function addFusedLibrary(
   const compiler = await findCompiler(world.env, options.signal);
   if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, tfjsNode, directory, world }, options);
   options.onNote?.(
-    "There is no C++ compiler to compile the fused operations with, so computing is slower; install one (Debian: apt install g++), or set up anew by force, which fetches one.",
+    "There is no C++ compiler for the fused operations, so computing is slower; install one (Debian: apt install g++), or force a new setup, which downloads one.",
   );
 }
 
-/** The installation in use, if its files are what was set up. */
+/** Finds the installation in use, if its files are intact. */
 async function findIntact(
   cache: string,
   platform: string,
@@ -124,7 +124,7 @@ async function findIntact(
 
 async function checkReadable(wheel: string): Promise<void> {
   await access(wheel).catch((thrown: unknown) => {
-    const message = `There is no wheel "${wheel}" that can be read; give the path of one (.whl).`;
+    const message = `The wheel "${wheel}" cannot be read; give the path of a readable .whl file.`;
     throw new CoordTokError("setup", message, { cause: thrown, options: { wheel: undefined } });
   });
 }
@@ -171,7 +171,10 @@ async function makeInstallation(
   );
   const installation = await findInstallation(cache, plan.platform.name);
   if ("missing" in installation)
-    throw new CoordTokError("setup", `What was set up is gone already (${installation.missing}); run setup again.`);
+    throw new CoordTokError(
+      "setup",
+      `The new installation has already disappeared (${installation.missing}); run setup again.`,
+    );
   const kept = installation.files.reduce((sum, file) => sum + file.bytes, 0);
   options.onNote?.(
     `Kept ${bytesText(kept)} in "${installation.directory}"${plan.wheel === undefined ? "; the downloaded wheels were deleted" : ""}.`,

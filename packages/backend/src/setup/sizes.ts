@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { CoordTokError } from "@coordtok/core";
 import type { SetupPlan } from "./plan.js";
 
-/** Sizes in bytes, measured on TensorFlow 2.18.1 and rounded up; other versions differ by a fifth or so. */
+/** Sizes in bytes, measured for TensorFlow 2.18.1 and rounded up; other versions differ by about a fifth. */
 const sizes = {
   cpu: { download: 235e6, kept: 690e6 },
   gpu: { download: 2425e6, kept: 4070e6 },
@@ -11,15 +11,15 @@ const sizes = {
   ziglang: { download: 102e6, kept: 420e6 },
 } as const;
 
-/** What a setup is going to fetch and keep, in bytes. */
+/** The expected sizes of a setup, in bytes. */
 export interface ExpectedSizes {
   readonly download: number;
   readonly kept: number;
-  /** What must be free while it runs: the wheels and what is unpacked from them at the same time. */
+  /** The space that must be free while it runs, for the wheels and their unpacked content at the same time. */
   readonly needed: number;
 }
 
-/** The sizes of a plan, about. */
+/** Estimates the sizes of a plan. */
 export function expectedSizes(plan: SetupPlan, withZiglang: boolean): ExpectedSizes {
   const row =
     plan.device === "gpu" ? sizes.gpu : plan.project === plan.platform.cpuProject ? sizes.cpu : sizes.gpuWithoutCuda;
@@ -33,20 +33,24 @@ export function expectedSizes(plan: SetupPlan, withZiglang: boolean): ExpectedSi
   return { download, kept: row.kept, needed: download + row.kept + zig.kept + 20e6 };
 }
 
-/** Bytes as people read them. */
+/** Formats a number of bytes for people. */
 export function bytesText(bytes: number): string {
   return bytes < 1e9 ? `${String(Math.round(bytes / 1e6))} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
-/** Bytes that this user may still write to the disk of an existing folder. */
+/** Returns the number of bytes that this user may still write to the disk of an existing folder. */
 export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize;
 }
 
-/** @throws CoordTokError `setup` when there is not enough room. @param what is set up. */
+/**
+ * Throws if a disk has too little free space, in bytes.
+ * @param what the name of what is set up, for the message.
+ * @throws CoordTokError `setup`.
+ */
 export function checkSpace(free: number, needed: number, folder: string, what: string): void {
   if (free >= needed) return;
-  const message = `Setting ${what} up needs ${bytesText(needed)} of disk space, and "${folder}" has ${bytesText(free)} left; free some or choose another place with COORDTOK_CACHE.`;
+  const message = `Setting ${what} up needs ${bytesText(needed)} of disk space, but "${folder}" has ${bytesText(free)} left; free some or choose another place with COORDTOK_CACHE.`;
   throw new CoordTokError("setup", message);
 }

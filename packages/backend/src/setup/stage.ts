@@ -28,7 +28,7 @@ export interface StageInput {
   readonly options: SetupOptions;
 }
 
-/** Makes a complete, tested installation in the staging folder; its facts are written last. */
+/** Builds a complete, tested installation in the staging folder. */
 export async function stageInstallation(input: StageInput): Promise<void> {
   const { plan, tfjsNode, staging, world, options } = input;
   const { env } = world;
@@ -86,14 +86,14 @@ async function announce(
   const kind = plan.device === "gpu" ? "with CUDA" : "for the processor";
   const goesOn = (await readdir(downloadsFolder(folder)).catch(() => [])).some((name) => name.endsWith(".whl"));
   const less = goesOn ? ", less the wheels that an interrupted setup left" : "";
-  const fetched = download === 0 ? "fetches nothing" : `fetches about ${bytesText(download)}${less}`;
+  const fetched = download === 0 ? "downloads nothing" : `downloads about ${bytesText(download)}${less}`;
   options.onNote?.(`TensorFlow ${plan.version} ${kind}: ${fetched}, keeps about ${bytesText(kept)} in "${folder}".`);
   if (compiler === undefined)
-    options.onNote?.(`There is no C++ compiler, so ${ziglang.name} is fetched as well; it is deleted afterwards.`);
+    options.onNote?.(`There is no C++ compiler, so ${ziglang.name} is downloaded as well; it is deleted afterwards.`);
   checkSpace(await world.freeBytes(staging), needed, folder, "TensorFlow");
 }
 
-/** How to fetch; pip is looked for at once when something is to be fetched for certain. */
+/** Returns a function that returns the download options. It looks for pip at once if a download is certain. */
 async function fetchOptions(
   input: StageInput,
   work: string,
@@ -105,7 +105,10 @@ async function fetchOptions(
   const pip: Pip | undefined = needed ? await findPip(options.python, env, options.signal) : undefined;
   return () => {
     if (pip === undefined)
-      throw new CoordTokError("setup", "pip is needed after all; run setup again without a wheel of your own.");
+      throw new CoordTokError(
+        "setup",
+        "A download with pip is needed after all; run setup again without a wheel of your own.",
+      );
     return {
       pip,
       env,
@@ -119,18 +122,18 @@ async function fetchOptions(
   };
 }
 
-/** Wheels of the pinned version have to be known; of another version, or given as a file, they are what a person asked for. */
+/** Wheels of the pinned version must be known; unknown ones are allowed only if the user chose a version or gave a file. */
 function sumsFor({ plan, folder, world, options }: StageInput): FetchOptions["sums"] {
   const allowUnknown = plan.version !== pinnedTensorflow || plan.wheel !== undefined;
   return { knownWheels: world.knownWheels, allowUnknown, folder, onNote: options.onNote };
 }
 
 interface Unpacked extends CheckedWheel {
-  /** The libraries that came out of it. */
+  /** The libraries extracted from it. */
   readonly facts: FileFacts[];
 }
 
-/** Unpacks TensorFlow's wheel and, for the GPU, those of CUDA. */
+/** Unpacks TensorFlow's wheel and, for a GPU, those of CUDA. */
 async function* unpackWheels(input: StageInput, fetching: () => FetchOptions): AsyncGenerator<Unpacked> {
   const { plan } = input;
   const given = async (path: string): Promise<CheckedWheel> => {
@@ -148,7 +151,7 @@ async function* unpackWheels(input: StageInput, fetching: () => FetchOptions): A
     if (missing !== undefined)
       throw new CoordTokError(
         "setup",
-        `The wheel "${basename(path)}" has no "${missing}"; TensorFlow 2.16 and later have it, so choose another version.`,
+        `The wheel "${basename(path)}" has no "${missing}", which TensorFlow 2.16 and later have; choose another version.`,
         { options: { tensorflow: undefined } },
       );
     const headers = await neededHeaders(wheel);
@@ -177,7 +180,7 @@ async function readMetadata(wheel: Wheel): Promise<string> {
   return name === undefined ? "" : wheel.readText(name);
 }
 
-/** Opens a wheel; a damaged one among the downloads is removed, so that the next setup fetches it anew. */
+/** Opens a wheel; removes a damaged one among the downloads, so that the next setup downloads it again. */
 async function openOrDrop(path: string, input: StageInput): Promise<Wheel> {
   try {
     return await openWheel(path);
@@ -199,7 +202,7 @@ async function unpack(wheel: Wheel, names: readonly string[], input: StageInput)
   const task = `unpack ${basename(wheel.path).split("-").slice(0, 2).join(" ")}`;
   let next = 0;
   const onBytes = (done: number): void => {
-    // Every 8 MiB is often enough for a bar.
+    // Every 8 MiB is often enough for a progress bar.
     if (done < next && done < total) return;
     next = done + 2 ** 23;
     options.onProgress?.({ task, done, total, unit: "bytes" });

@@ -31,7 +31,7 @@ async function failure(world: SetupWorld, options: SetupOptions): Promise<CoordT
   return thrown as CoordTokError;
 }
 
-/** What the compiler and the libraries left behind: nothing where a wheel was refused. */
+/** The traces of the compiler and the libraries: none if a wheel was refused. */
 function expectNothingUsed(cache: string): void {
   const names = readdirSync(cache, { recursive: true }).map(String);
   expect(names.filter((name) => /\.whl$|\.so|\.node$|unfinished/.test(name))).toEqual([]);
@@ -40,7 +40,7 @@ function expectNothingUsed(cache: string): void {
 const evil = [{ name: "tensorflow/libtensorflow_cc.so.2", content: "evil" }, ...tensorflowEntries.slice(1)];
 
 describe("the wheel of the pinned version", () => {
-  it("with another content is refused before anything of it is used, whole as it is", async () => {
+  it("with other content is refused before it is used, even if it is a valid wheel", async () => {
     const { world, cache, wheel } = machine();
     const published = world.knownWheels;
     writeWheel(wheel, evil);
@@ -50,16 +50,16 @@ describe("the wheel of the pinned version", () => {
     expectNothingUsed(cache);
   });
 
-  it("under a file name that is not known is refused unless given as a file", async () => {
+  it("under an unknown file name is refused unless given as a file", async () => {
     const { world, cache, wheel } = machine();
     const stranger = { ...world, knownWheels: {} };
     const error = await failure(stranger, { cacheDir: cache });
-    expect(error.message).toMatch(/does not know, so nothing of it was used; .* \(option wheel\)\.$/);
+    expect(error.message).toMatch(/does not know, so it was not used; .* \(option wheel\)\.$/);
     expectNothingUsed(cache);
     expect((await setupIn(stranger, { cacheDir: cache, wheel })).alreadySetUp).toBe(false);
   });
 
-  it("left over from an interrupted setup is used when it is right, and fetched again when it is not", async () => {
+  it("left over from an interrupted setup is used if it is right, and downloaded again if not", async () => {
     const here = machine();
     const { world, cache, wheel } = here;
     const downloads = join(cache, "native", "downloads");
@@ -75,7 +75,7 @@ describe("the wheel of the pinned version", () => {
     expect(installation.wheels).toEqual([{ name: wheelName, sha256: sha256Of(wheel) }]);
   });
 
-  it("left over and wrong is not used when the index is gone", async () => {
+  it("left over and wrong is not used even if the index is unreachable", async () => {
     const { world, cache } = machine({ FAKE_PIP: "echo 'ConnectionError' >&2; exit 1" });
     const left = join(cache, "native", "downloads", wheelName);
     mkdirSync(dirname(left), { recursive: true, mode: 0o700 });
@@ -95,8 +95,8 @@ describe("the wheel of the pinned version", () => {
   });
 });
 
-describe("the wheel of a version that was asked for", () => {
-  it("is recorded, and only the same file is taken under its name from then on", async () => {
+describe("the wheel of a chosen version", () => {
+  it("is recorded, and from then on only the same file is accepted under its name", async () => {
     const { world, cache, wheel } = machine();
     const other = join(dirname(wheel), "tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl");
     renameSync(wheel, other);
@@ -109,22 +109,22 @@ describe("the wheel of a version that was asked for", () => {
     writeWheel(other, evil);
     const error = await failure(stranger, options);
     expect(error.message).toMatch(
-      /another file than the one used under this name before.*remove ".*recorded-wheels\.json"/,
+      /not the file that was used under this name before.*remove ".*recorded-wheels\.json"/,
     );
     const given = await failure(stranger, { ...options, wheel: other });
-    expect(given.message).toContain("another file than the one used under this name before");
+    expect(given.message).toContain("not the file that was used under this name before");
   });
 });
 
 describe("the cache", () => {
-  it("is made for its owner alone", async () => {
+  it("is accessible only to its owner", async () => {
     const { world, cache } = machine();
     const { installation } = await setupIn(world, { cacheDir: cache });
     for (const folder of [cache, join(cache, "native")]) expect(statSync(folder).mode & 0o777).toBe(0o700);
     expect(statSync(installation.directory).mode & 0o022).toBe(0);
   });
 
-  it("that others can write to is refused, and nothing is fetched", async () => {
+  it("that others can write to is refused, and nothing is downloaded", async () => {
     const here = machine();
     const { world, cache } = here;
     for (const [folder, mode] of [
@@ -142,7 +142,7 @@ describe("the cache", () => {
     expect(here.starts("pip download")).toBe(0);
   });
 
-  it("is mended by setup whatever its facts say", async () => {
+  it("is repaired by setup whatever its facts say", async () => {
     const { world, cache } = machine();
     let { directory } = (await setupIn(world, { cacheDir: cache })).installation;
     const current = join(cache, "native", "current-linux-x64.json");

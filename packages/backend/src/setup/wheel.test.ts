@@ -31,7 +31,7 @@ const damaged = {
 };
 
 describe("a wheel", () => {
-  it("gives its files as they were packed, with their check sums and the right to be run", async () => {
+  it("returns its files as they were packed, with their checksums and execute permissions", async () => {
     writeWheel(path, tensorflowEntries);
     const sums = await extractAll([
       "tensorflow/libtensorflow_framework.so.2",
@@ -45,7 +45,7 @@ describe("a wheel", () => {
     );
   });
 
-  it("names the headers that are included from the first ones on, and no others", async () => {
+  it("lists the headers that the first ones include, directly or indirectly, and no others", async () => {
     writeWheel(path, tensorflowEntries);
     const wheel = await openWheel(path);
     expect(await neededHeaders(wheel)).toEqual(
@@ -60,14 +60,14 @@ describe("a wheel", () => {
     await expect(extractAll()).rejects.toMatchObject(damaged);
   });
 
-  it("of other contents than its list of check sums says is damaged", async () => {
+  it("whose content does not match its list of checksums is damaged", async () => {
     const [first, ...others] = tensorflowEntries as [FakeEntry, ...FakeEntry[]];
     const changed = [{ ...first, content: "something else" }, ...others];
     writeFileSync(path, zipOf([...changed, { name: "x.dist-info/RECORD", content: recordOf(tensorflowEntries) }]));
     await expect(extractAll(["tensorflow/libtensorflow_cc.so.2"])).rejects.toMatchObject(damaged);
   });
 
-  it("without a list of check sums, text and an empty file are damaged", async () => {
+  it("without a list of checksums, text and an empty file are damaged", async () => {
     for (const bytes of [zipOf([{ name: "a", content: "b" }]), Buffer.from("no archive at all"), Buffer.alloc(0)]) {
       writeFileSync(path, bytes);
       await expect(extractAll()).rejects.toMatchObject(damaged);
@@ -90,7 +90,7 @@ describe("a wheel", () => {
     await expect(extractAll(["link"])).rejects.toMatchObject(damaged);
   });
 
-  it("that is not there is named", async () => {
+  it("that is missing is named", async () => {
     await expect(openWheel(path)).rejects.toMatchObject({ code: "file-not-found" });
   });
 });
@@ -110,7 +110,7 @@ describe("a wheel's name", () => {
     );
   });
 
-  it("of another shape is none", () => {
+  it("of another form is rejected", () => {
     for (const name of ["tensorflow.whl", "tensorflow-2.18.1.tar.gz", "a-b-c.whl"])
       expect(parseWheelName(name)).toBeUndefined();
   });

@@ -8,7 +8,7 @@ import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
 import { fileReadError, fileWriteError } from "@coordtok/core/node";
 import yauzl from "yauzl";
 
-/** What a wheel's file name says. */
+/** The parts of a wheel's file name. */
 export interface WheelName {
   readonly project: string;
   readonly version: string;
@@ -16,7 +16,7 @@ export interface WheelName {
   readonly platformTags: readonly string[];
 }
 
-/** Reads `project-version-python-abi-platform.whl`; `undefined` when the name is no wheel's. */
+/** Parses `project-version-python-abi-platform.whl`; returns `undefined` for any other name. */
 export function parseWheelName(path: string): WheelName | undefined {
   const match =
     /^(?<project>[^-]+)-(?<version>[^-]+)(?:-\d[^-]*)?-(?<python>[^-]+)-[^-]+-(?<platform>[^-]+)\.whl$/.exec(
@@ -35,26 +35,26 @@ export function parseWheelName(path: string): WheelName | undefined {
 /** An open wheel. */
 export interface Wheel {
   readonly path: string;
-  /** Names of the files in it. */
+  /** The names of the files in it. */
   readonly names: readonly string[];
-  /** Size of a file in bytes once it is unpacked. */
+  /** Returns the unpacked size of a file in bytes. */
   sizeOf(name: string): number;
-  /** The text of a small file. */
+  /** Reads the text of a small file. */
   readText(name: string): Promise<string>;
-  /** Unpacks files below a folder under their own names, checking each against the wheel's own list of SHA-256 sums. Gives the sums. */
+  /** Unpacks files below a folder under their own names, checks them against the wheel's own SHA-256 list and returns their SHA-256. */
   extract(names: readonly string[], folder: string, options?: ExtractOptions): Promise<Map<string, string>>;
   close(): void;
 }
 
 export interface ExtractOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called with the bytes written so far, all files together. */
+  /** Called with the number of bytes written so far, of all files together. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /**
  * Opens a wheel.
- * @throws CoordTokError `file-not-found`, `file-read`, or `setup` when it is damaged.
+ * @throws CoordTokError `file-not-found`, `file-read`, or `setup` if it is damaged.
  */
 export async function openWheel(path: string): Promise<Wheel> {
   let zip: yauzl.ZipFile;
@@ -98,7 +98,7 @@ function wheelOf(
         const sum = await extractOne(path, zip, entry, folder, { signal: options.signal, onBytes });
         const expected = sums.get(name);
         if (expected !== undefined && Buffer.from(sum, "hex").toString("base64url") !== expected)
-          throw brokenWheel(path, `the contents of "${name}" are not what its list of check sums says`);
+          throw brokenWheel(path, `the contents of "${name}" do not match its list of checksums`);
         written.set(name, sum);
         before += entry.uncompressedSize;
       }
@@ -108,14 +108,14 @@ function wheelOf(
   };
 }
 
-/** Check sums of the files, base64url, from the wheel's own `RECORD`. */
+/** Reads the checksums of the files, base64url, from the wheel's own `RECORD`. */
 async function readRecord(
   path: string,
   zip: yauzl.ZipFile,
   entries: ReadonlyMap<string, yauzl.Entry>,
 ): Promise<Map<string, string>> {
   const record = [...entries.values()].find((entry) => /^[^/]+\.dist-info\/RECORD$/.test(entry.fileName));
-  if (record === undefined) throw brokenWheel(path, "it has no RECORD, so it is no wheel");
+  if (record === undefined) throw brokenWheel(path, "it has no RECORD, so it is not a wheel");
   const sums = new Map<string, string>();
   for (const line of (await readText(path, zip, record)).split(/\r?\n/)) {
     const match = /^"?(?<name>.+?)"?,sha256=(?<sum>[\w-]+)=*,\d*$/.exec(line);
@@ -182,7 +182,7 @@ function extractionError(
   return system ? fileWriteError(thrown, target) : brokenWheel(path, thrown);
 }
 
-/** One sentence for a wheel that cannot be used. */
+/** The error for a wheel that cannot be used. */
 function brokenWheel(path: string, reason: unknown): CoordTokError {
   if (isCoordTokError(reason)) return reason;
   if (reason instanceof Error && "syscall" in reason) return fileReadError(reason, path);

@@ -38,10 +38,11 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter> {
 
 function describe(adapter: GPUAdapter): GpuAdapter {
   const { limits, features } = adapter;
-  const { vendor, architecture, description, isFallbackAdapter } = infoOf(adapter);
+  const { vendor, architecture, device, description, isFallbackAdapter } = infoOf(adapter);
   // Browsers before 2025 tell it of the adapter itself.
   const software = isFallbackAdapter ?? (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
-  const name = description === "" ? [vendor, architecture].filter((part) => part !== "").join(" ") : description;
+  const parts = device === "" ? [vendor, architecture] : [device];
+  const name = [...parts, description && `(${description})`].filter((part) => part !== "").join(" ");
   return {
     name: name === "" ? "adapter without a name" : name,
     software,

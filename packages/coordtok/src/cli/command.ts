@@ -6,71 +6,71 @@ import { flagName, switchOff, toggle, type Flag, type FlagValues, type Flags } f
 export interface ArgumentRow {
   readonly name: string;
   readonly help: string;
-  /** It may be left out. */
+  /** Whether it may be omitted. */
   readonly optional?: boolean;
-  /** It takes all that follow; only the last argument may. */
+  /** Whether it takes all remaining arguments; only the last argument may. */
   readonly several?: boolean;
 }
 
-/** What a command gives back: the same facts as lines for people and as data for programs. */
+/** The result of a command: the same facts as lines for people and as data for programs. */
 export interface CommandResult {
   readonly lines: readonly string[];
   readonly data: unknown;
-  /** Exit code; 1 for a check that found something wrong. Default 0. */
+  /** The exit code; 1 for a check that found something wrong. Default 0. */
   readonly exitCode?: 0 | 1;
 }
 
-/** What a command is given to work with. */
+/** The context in which a command runs. */
 export interface CommandContext<F> {
   readonly args: readonly string[];
   readonly flags: FlagValues<F>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
-  /** Tells a person what happens; not shown with `--quiet`. */
+  /** Prints a note for people; does nothing with `--quiet`. */
   readonly note: (line: string) => void;
-  /** Tells a person what may be wrong. */
+  /** Prints a warning for people. */
   readonly warn: (line: string) => void;
 }
 
-/** A command as a row: everything about it but its work. */
+/** The description of a command, apart from its work. */
 export interface CommandRow<F extends Flags> {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** One paragraph for its own help. */
+  /** One paragraph for the help of the command. */
   readonly description: string;
   readonly args: readonly ArgumentRow[];
   readonly flags: F;
-  /** Command lines that work, without the program's name. */
+  /** Example command lines, without the program's name. */
   readonly examples: readonly string[];
-  /** The function of a package that it calls, where an error advises to call it. */
+  /** The function of a package that the command calls; errors that advise calling it name this command. */
   readonly calls?: string;
-  /** Whether it computes with tensors. */
+  /** Whether the command computes with tensors. */
   readonly computes?: boolean;
   readonly run: (context: CommandContext<F & typeof everyCommandsFlags>) => Promise<CommandResult>;
 }
 
-/** A command of any flags. */
+/** A command with any flags. */
 export type AnyCommand = CommandRow<Flags>;
 
-/** The flags that every command has. */
+/** The flags of every command. */
 export const everyCommandsFlags: { readonly json: Flag<boolean>; readonly quiet: Flag<boolean> } = {
   json: toggle("print one JSON document on standard output instead of text"),
-  quiet: toggle("no progress and no notes, only results, warnings and errors"),
+  quiet: toggle("print no progress and no notes, only results, warnings and errors"),
 };
 
-/** The flags that every command which computes has. */
+/** The flags of every command that computes. */
 const computingFlags: { readonly fused: Flag<boolean> } = {
-  fused: switchOff("compute with composite operations only (the environment variable COORDTOK_FUSED=0 says the same)"),
+  fused: switchOff("compute with composite operations only (the same as the environment variable COORDTOK_FUSED=0)"),
 };
 
-/** Declares a command; its flags' types reach `run`. */
+/** Declares a command and infers the flags that `run` receives. */
 export function defineCommand<const F extends Flags>(row: CommandRow<F>): AnyCommand {
   return row as unknown as AnyCommand;
 }
 
-/** All flags of a command: its own and those that it shares. */
+/** All flags of a command: its own and the shared ones. */
 export function flagsOf({ flags, computes }: AnyCommand): Flags {
   return { ...flags, ...(computes === true ? computingFlags : {}), ...everyCommandsFlags };
 }
@@ -82,7 +82,7 @@ export interface Invocation {
   readonly flags: FlagValues<Flags & typeof everyCommandsFlags>;
 }
 
-/** The whole program as commander sees it; `onInvocation` is called with the command that was asked for. */
+/** Builds the commander program; `onInvocation` is called with the command on the command line. */
 export function buildProgram(
   rows: readonly AnyCommand[],
   facts: { readonly name: string; readonly version: string; readonly description: string; readonly footer: string },

@@ -11,16 +11,16 @@ const backendNames: readonly BackendChoice[] = ["auto", "tensorflow", "webgpu", 
 
 /** The flag of every command that computes. */
 export const backendFlag: Flag<BackendChoice> = choice(
-  "where to compute; auto takes native TensorFlow where it is set up, else a graphics card by WebGPU, else wasm",
+  "backend to compute with; auto takes native TensorFlow if it is set up, otherwise a graphics card through WebGPU, otherwise wasm",
   backendNames,
   { initial: "auto" },
 );
 
 /** The flag of every command that computes without training. */
 export const precisionFlag: Flag<"fp32" | "bf16" | undefined> = choice(
-  "precision of the native backend's matrix products; bf16 is faster on processors with AMX and named in all that is made with it",
+  "precision of the native backend's matrix products; bf16 is faster on processors with AMX and is recorded in all output",
   ["fp32", "bf16"],
-  { defaultText: "fp32, or bf16 where ONEDNN_DEFAULT_FPMATH_MODE=BF16" },
+  { defaultText: "fp32, or bf16 if ONEDNN_DEFAULT_FPMATH_MODE=BF16" },
 );
 
 /** The flag of every command that takes a tokenizer of either form. */
@@ -29,7 +29,7 @@ export const checkpointFlag: Flag<string | undefined> = text(
   { value: "name", defaultText: "starter" },
 );
 
-/** The flags of the lattice form; the paper's form takes none of them. */
+/** The flags of the lattice form; the paper's form accepts none of them. */
 export const latticeFlags: {
   readonly size: Flag<FramePixels | undefined>;
   readonly content: Flag<number | undefined>;
@@ -37,37 +37,40 @@ export const latticeFlags: {
 } = {
   size: {
     value: "WxH",
-    help: "lattice form: scale and crop frames to so many columns and rows of pixels, or one number for both",
+    help: "lattice form: columns and rows of pixels to scale and crop frames to, or one number for both",
     initial: undefined,
     defaultText: "128x128",
     read: readSize,
   },
-  content: integer("lattice form: channels kept of the plane xy", { minimum: 0, defaultText: "all, 32 in starter" }),
-  motion: integer("lattice form: channels kept of the planes yt and xt", {
+  content: integer("lattice form: number of channels to keep of the plane xy", {
+    minimum: 0,
+    defaultText: "all, 32 in starter",
+  }),
+  motion: integer("lattice form: number of channels to keep of the planes yt and xt", {
     minimum: 0,
     defaultText: "all, 32 in starter",
   }),
 };
 
-/** `320x240`, or `128` for a square. */
+/** Parses `320x240`, or `128` for a square. */
 function readSize(given: string): FramePixels {
   const [, width, height = width] = /^(\d{1,5})(?:x(\d{1,5}))?$/.exec(given.trim()) ?? [];
   if (width === undefined)
-    throw new InvalidArgumentError("Expected columns and rows such as 320x240, or one number such as 128.");
+    throw new InvalidArgumentError("Expected columns and rows, for example 320x240, or one number, for example 128.");
   return { width: Number(width), height: Number(height) };
 }
 
 /** The flag of every command that starts ffmpeg. */
 export const ffmpegFlag: Flag<string | undefined> = text("path of ffmpeg", {
   value: "path",
-  defaultText: "found: FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH, setup, @ffmpeg/core",
+  defaultText: "the first found of FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH, setup, @ffmpeg/core",
 });
 
 /** The flag of every command that writes files. */
 export const overwriteFlag: Flag<boolean> = toggle("replace files that exist");
 
-/** The flag of every command that draws at random. */
-export const seedFlag: Flag<number> = integer("seed of everything random", { initial: 0 });
+/** The flag of every command that uses random numbers. */
+export const seedFlag: Flag<number> = integer("seed of all random numbers", { initial: 0 });
 
 /** The flags that choose the form of a tokenizer. */
 export const configFlags: {
@@ -75,7 +78,7 @@ export const configFlags: {
   readonly set: Flag<readonly string[]>;
 } = {
   preset: choice("size of the tokenizer", presetNames, { initial: "tiny", value: "name" }),
-  set: texts("a single value of the configuration, such as decoder.layers=4", { value: "path=value" }),
+  set: texts("a single value of the configuration, for example decoder.layers=4", { value: "path=value" }),
 };
 
 /** The configuration that `--preset` and `--set` ask for. @throws CoordTokError `usage`. */
@@ -83,7 +86,7 @@ export function configOf(flags: { readonly preset: string; readonly set: readonl
   return asUsage("--set", () => overrideConfig(preset(flags.preset), flags.set));
 }
 
-/** Runs a reading of flags, so that what it complains about counts as wrong usage. */
+/** Reads flags so that their errors count as wrong usage. */
 export function asUsage<T>(flag: string, read: () => T): T {
   try {
     return read();
@@ -94,7 +97,7 @@ export function asUsage<T>(flag: string, read: () => T): T {
   }
 }
 
-/** The options of the package's functions that a command's context gives. */
+/** The options of the package's functions that follow from a command's context. */
 export function commonOptions(
   context: Pick<CommandContext<object>, "signal" | "onProgress" | "note" | "warn"> & {
     readonly flags: {
@@ -118,7 +121,7 @@ export function commonOptions(
   };
 }
 
-/** The entries that were given. */
+/** The entries that are not undefined. */
 export function given<T extends object>(values: T): { [name in keyof T]?: NonNullable<T[name]> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [name in keyof T]?: NonNullable<T[name]>;

@@ -6,7 +6,7 @@ import { tokenizerFacts } from "../convert/tokenizer-model.js";
 import type { FileDescription } from "../inspect/describe-file.js";
 import type { LatentIndex } from "../latents/index-file.js";
 
-/** What `info` prints about a file. */
+/** Formats what `info` prints about a file. */
 export function descriptionText(description: FileDescription): string {
   if (description.what === "video") return videoText(description);
   if (description.what === "weights") return tableText(foreignWeightsRows(description));
@@ -48,7 +48,7 @@ function foreignWeightsRows({ path, bytes, format, weights }: ForeignWeights): [
   ];
   const shown = weights.slice(0, 8);
   for (const { place, model, tensors, parameters, dtypes } of shown) {
-    const what = model === undefined ? "of no model known here" : `of the published ${model}`;
+    const what = model === undefined ? "of an unknown model" : `of the published ${model}`;
     const where = place === "" ? "" : `${place}: `;
     const size = `${countText(tensors, "tensor")}, ${groupedText(parameters)} parameters, ${dtypes.join(" ")}`;
     rows.push(["weights", `${where}${what}, ${size}`]);
@@ -77,8 +77,8 @@ function latentRows(index: LatentIndex, path: string, bytes: number): [string, s
 function videoText(info: VideoInfo): string {
   return tableText([
     ["file", `video, ${info.path}`],
-    ["size", `${info.width}x${info.height}${info.rotation === 0 ? "" : `, turned by ${info.rotation} degrees`}`],
-    ["frames", info.frameCount === undefined ? "not stated in the file" : `${info.frameCount} as the file says`],
+    ["size", `${info.width}x${info.height}${info.rotation === 0 ? "" : `, rotated by ${info.rotation} degrees`}`],
+    ["frames", info.frameCount === undefined ? "not stated in the file" : `${info.frameCount} according to the file`],
     ["rate", `${info.fps.toFixed(3).replace(/\.?0+$/, "")} per second`],
     ["duration", info.durationSeconds === undefined ? "not stated in the file" : durationText(info.durationSeconds)],
     ["codec", `${info.codec}, ${info.pixelFormat}`],

@@ -22,13 +22,13 @@ describe("the options of an error at a terminal", () => {
     expect(textFor(command, options)).toBe(text);
   });
 
-  it("are switched off by the flag of a switch that is on", () => {
+  it("that switch off a flag that is on by default are written with no-", () => {
     expect(textFor("encode", { fused: false })).toBe("It failed (--no-fused).");
     expect(textFor("encode", { fused: true })).toBe("It failed.");
     expect(textFor("encode", { overwrite: false })).toBe("It failed.");
   });
 
-  it("are left out where the command has no such flag", () => {
+  it("are left out when the command has no such flag", () => {
     expect(textFor("info", { overwrite: true })).toBe("It failed.");
     expect(textFor("decode", { checkpoint: undefined, tokenizer: undefined })).toBe("It failed (--checkpoint).");
   });

@@ -23,13 +23,13 @@ export const exitCodesHelp = `Exit codes:
 /** How the program ends after a failure. */
 export interface Ending {
   readonly code: number;
-  /** The text for standard error; absent when it has been printed already. */
+  /** The text for standard error; absent when it has already been printed. */
   readonly text?: string;
 }
 
 /**
- * The message of a thrown value, an error's options written as flags and its remedy as a command line. Options that the command has
- * no flag for are left out.
+ * The message of a thrown value, with an error's options written as flags and its remedy as a command line. Options for which the
+ * command has no flag are left out.
  * @param flags those of the command that failed.
  */
 export function messageFor(thrown: unknown, flags: Flags): string {
@@ -45,12 +45,12 @@ function commandLine({ remedy, options }: CoordTokError): string {
   return ["coordtok", command.name, ...args.map(shellWord), ...(flags === "" ? [] : [flags])].join(" ");
 }
 
-/** Turns a thrown value into an exit code and a text. @param flags those of the command. */
+/** Maps a thrown value to an exit code and a text. @param flags those of the command. */
 export function endingOf(thrown: unknown, stopped: boolean, flags: Flags): Ending {
-  // Commander has printed its own message by then; help and version end with its exit code 0.
+  // Commander has already printed its own message; help and version end with its exit code 0.
   if (thrown instanceof CommanderError) return { code: thrown.exitCode === 0 ? exitCodes.fine : exitCodes.usage };
   if (isCoordTokError(thrown)) {
-    // Ctrl-C also reaches the programs we started: whatever error their end causes, it was the stop that was asked for.
+    // Ctrl-C also reaches the programs we started. Whatever error their end causes, the cause is the requested stop.
     if (stopped || thrown.code === "aborted")
       return {
         code: exitCodes.stopped,

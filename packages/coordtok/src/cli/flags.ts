@@ -1,21 +1,21 @@
 import { nearestName, type NamedOptions } from "@coordtok/core";
 import { InvalidArgumentError } from "commander";
 
-/** One flag as a row: how it is written, what it does, and how its text is read. */
+/** A flag as a row: how it is written, what it does, and how its text is read. */
 export interface Flag<T> {
-  /** The placeholder of its value, such as `n`; a switch has none. */
+  /** The placeholder of its value, for example `n`; absent for a switch. */
   readonly value?: string;
   /** What it does, with unit and range. */
   readonly help: string;
-  /** What it is without being given. */
+  /** The value when the flag is not given. */
   readonly initial: T;
-  /** A switch that is on unless its name with `no-` in front is given. */
+  /** Whether it is a switch that is on unless its name with `no-` in front is given. */
   readonly negated?: boolean;
-  /** The option of the package's functions that it sets, where that has another name than the flag. */
+  /** The option of the package's functions that it sets, if its name differs from the flag's. */
   readonly option?: string;
-  /** How help calls the default where the value itself does not say it. */
+  /** The text of the default in the help, when the value itself is not informative. */
   readonly defaultText?: string;
-  /** Reads the text; `before` is the value so far, for flags that may be given several times. */
+  /** Reads the text; `before` is the value so far, for flags that may be repeated. */
   read(text: string, before: T): T;
 }
 
@@ -42,12 +42,12 @@ export function toggle(help: string): Flag<boolean> {
   return { help, initial: false, read: () => true };
 }
 
-/** A flag without a value that is on; the flag `x` is written `--no-x` and switches it off. */
+/** A switch that is on by default; the flag `x` is written `--no-x` and switches it off. */
 export function switchOff(help: string): Flag<boolean> {
   return { help, initial: true, negated: true, read: () => false };
 }
 
-/** A flag with a text as value. */
+/** A flag whose value is a text. */
 export function text(help: string, row: Row<string> & { readonly initial: string }): Flag<string>;
 export function text(help: string, row?: Row<string>): Flag<string | undefined>;
 export function text(help: string, row: Row<string> = {}): Flag<string> | Flag<string | undefined> {
@@ -58,7 +58,7 @@ export function text(help: string, row: Row<string> = {}): Flag<string> | Flag<s
   return { value: "text", ...row, help, initial: row.initial, read };
 }
 
-/** A flag that may be given several times. */
+/** A flag that may be repeated. */
 export function texts(
   help: string,
   row: { readonly value?: string; readonly option?: string } = {},
@@ -108,7 +108,7 @@ function numeric(
   return { ...row, value, help: `${help}, ${noun}${range}`, initial: row.initial, read };
 }
 
-/** A flag whose value is one of some words. */
+/** A flag whose value is one of several words. */
 export function choice<const T extends string>(
   help: string,
   choices: readonly T[],
@@ -144,8 +144,8 @@ export function flagName(name: string, flag?: Flag<unknown>): string {
 }
 
 /**
- * Options as they are written on the command line: `--overwrite`, `--first 3 --count 5`; with commas between those that are only named.
- * Options without a flag are left out.
+ * Formats options as flags: `--overwrite`, `--first 3 --count 5`, or separated by commas when they are only named. Options without
+ * a flag are left out.
  * @param flags those of the command.
  */
 export function flagsText(options: NamedOptions, flags: Flags): string {
@@ -157,7 +157,7 @@ export function flagsText(options: NamedOptions, flags: Flags): string {
   return written.filter((text) => text !== "").join(isComplete ? " " : ", ");
 }
 
-/** One option; empty for a switch that it asks to leave out. */
+/** Formats one option; empty for a switch that the error advises to leave out. */
 function flagText(name: string, flag: Flag<unknown>, value: NamedOptions[string]): string {
   const text = flagName(name, flag);
   if (value === undefined) return text;
@@ -165,7 +165,7 @@ function flagText(name: string, flag: Flag<unknown>, value: NamedOptions[string]
   return `${text} ${shellWord(String(value))}`;
 }
 
-/** A text as one word of a shell, in quotes where it needs them. */
+/** Quotes a text as one word of a shell, if it needs quotes. */
 export function shellWord(text: string): string {
   return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -42,7 +42,7 @@ describe("from latents to sampled clips", { timeout: 120_000 }, () => {
     "0",
   ];
 
-  it("stopped by Ctrl-C and resumed, training ends with the same bits as without a stop", async () => {
+  it("training that is stopped by Ctrl-C and resumed ends with the same bits as without a stop", async () => {
     const stopped = await runCli([...train, ...common, "--save-every", "5", "--out", "stopped"], {
       cwd: folder,
       onStart: interruptOnceThereIs(join(folder, "stopped/checkpoints/step-000005.safetensors")),
@@ -53,7 +53,7 @@ describe("from latents to sampled clips", { timeout: 120_000 }, () => {
     expect([other.code, other.stderr]).toEqual([
       2,
       expect.stringContaining(
-        "2 clips in a micro-batch and cannot continue with 3; leave this option out or begin a new training (--batch)",
+        "2 clips in a micro-batch and cannot continue with 3; leave this option out or start a new training (--batch)",
       ),
     ]);
     expect((await run("train-diffusion", "--resume", "stopped", "--preview-every", "0")).code).toBe(0);
@@ -62,7 +62,7 @@ describe("from latents to sampled clips", { timeout: 120_000 }, () => {
     expect((await bytesOf(`stopped/${file}`)).equals(await bytesOf(`whole/${file}`))).toBe(true);
   });
 
-  it("samples follow from seed and number, whatever the batch, and are not overwritten", async () => {
+  it("samples depend only on seed and number, not on the batch, and are not overwritten", async () => {
     const sample = ["sample", "whole", "--steps", "3", "--seed", "5"];
     const all = await run(...sample, "--count", "3", "--out", "all", "--json");
     expect(JSON.parse(all.stdout)).toMatchObject({ classes: ["juggling", "walking", "juggling"], frames: 16 });

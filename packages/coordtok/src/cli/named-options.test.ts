@@ -7,7 +7,7 @@ import { commands } from "./commands/index.js";
 
 const packages = join(import.meta.dirname, "../../..");
 
-/** The commands through which people meet the errors of a folder or a file; the first row that fits counts. */
+/** The commands in which users meet the errors of a folder or file; the first matching row counts. */
 const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[] = [
   ["backend/src/setup/", ["setup"]],
   ["coordtok/src/clip/lattice-settings.ts", ["reconstruct"]],
@@ -31,7 +31,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["video/src/", ["decode", "sample"]],
 ];
 
-/** What a computed name of an option can be, by file. */
+/** The possible values of a computed option name, by file. */
 const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/lattice-settings.ts": ["size", "content", "motion", "windowFrames"],
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
@@ -54,7 +54,7 @@ function sourceFiles(): ts.SourceFile[] {
   );
 }
 
-/** The options that the errors made in a file name. */
+/** The options named by the errors that a file creates. */
 function optionsNamedIn(source: ts.SourceFile): Named[] {
   const file = relative(packages, source.fileName);
   const namesOf = (options: ts.ObjectLiteralExpression): readonly string[] =>
@@ -64,7 +64,7 @@ function optionsNamedIn(source: ts.SourceFile): Named[] {
   return errorsMadeIn(source).flatMap((error) => {
     const options = givenAs("options", error);
     if (options === undefined) return [];
-    // A helper that makes errors hands its parameter on: its callers name the options.
+    // A helper that creates errors passes its parameter on, so its callers name the options.
     const written = ts.isObjectLiteralExpression(options) ? [options] : literalsGivenTo(helperOf(error), source);
     return written.flatMap(namesOf).map((option) => ({ file, option }));
   });
@@ -76,14 +76,14 @@ function errorsMadeIn(source: ts.SourceFile): ts.NewExpression[] {
   );
 }
 
-/** A constant of the file as what it stands for. */
+/** The initializer of a constant of the file. */
 function writtenOut(value: ts.Expression): ts.Expression {
   if (!ts.isIdentifier(value)) return value;
   const constants = nodesOf(value.getSourceFile()).filter(ts.isVariableDeclaration);
   return constants.find(({ name }) => name.getText() === value.text)?.initializer ?? value;
 }
 
-/** What an error is given under a name beside its code and its sentence. */
+/** The value of a property that an error is given beside its code and its sentence. */
 function givenAs(wanted: "options" | "remedy", { arguments: given }: ts.NewExpression): ts.Expression | undefined {
   const more = given?.[2] && writtenOut(given[2]);
   if (more === undefined) return undefined;
@@ -93,7 +93,7 @@ function givenAs(wanted: "options" | "remedy", { arguments: given }: ts.NewExpre
   return ts.isPropertyAssignment(property) ? property.initializer : (property.name as ts.Identifier);
 }
 
-/** The name of the arrow function that makes an error. */
+/** The name of the arrow function that creates an error. */
 function helperOf(error: ts.Node): string {
   const helper = ts.findAncestor(error, ts.isVariableDeclaration);
   if (helper === undefined)
@@ -124,7 +124,7 @@ describe("the options that errors name", () => {
     expect([options.has("overwrite"), options.has("checkpoint"), options.has("wheel")]).toEqual([true, true, true]);
   });
 
-  it("have a flag in every command through which people meet the error", () => {
+  it("have a flag in every command in which users meet the error", () => {
     const missing = named.flatMap(({ file, option }) => {
       const where = raisedIn.find(([path]) => file.startsWith(path));
       if (where === undefined) return [`${option} of ${file}: no command`];
@@ -137,7 +137,7 @@ describe("the options that errors name", () => {
   });
 });
 
-describe("the functions that errors advise to call", () => {
+describe("the functions that errors advise calling", () => {
   it("each have one command", () => {
     const remedies = sources
       .flatMap(errorsMadeIn)

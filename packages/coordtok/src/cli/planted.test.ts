@@ -10,10 +10,10 @@ import { runCli, type CliEnd } from "./testdata/run-cli.js";
 
 let root = "";
 let folder = "";
-/** Whatever is planted and run writes its name here. */
+/** Everything that is planted and run writes its name here. */
 let log = "";
 
-/** Puts a file into the folder in which the commands run. */
+/** Writes a file into the folder in which the commands run. */
 function plant(name: string, content: string, mode = 0o644): void {
   const path = join(folder, name);
   mkdirSync(dirname(path), { recursive: true });
@@ -100,21 +100,21 @@ const commands: [command: string, args: string[], code: number][] = [
 /** Each command starts a process from source, on a machine that may be busy. */
 const timeout = 240_000;
 
-describe("in a folder of a stranger nothing that lies there is run", { timeout }, () => {
+describe("in a stranger's folder nothing that it holds is run", { timeout }, () => {
   it.each(commands)("by %s", async (_title, args, code) => {
     const ended = await run(...args);
     expectNothingPlantedRan();
     expect({ code: ended.code, stderr: ended.stderr }).toMatchObject({ code });
   });
 
-  it("though the traps work: run on purpose, they write into the log", async () => {
+  it("although the traps work: run on purpose, they write into the log", async () => {
     const { stderr } = await run("info", "clip.mp4", "--ffmpeg", "./ffmpeg");
-    expect(stderr).toContain("another program than ffmpeg");
+    expect(stderr).toContain("it is not ffmpeg");
     execFileSync(process.execPath, ["-e", 'require("@tensorflow/tfjs-node-gpu")'], { cwd: folder });
     const expected = ["ffmpeg", "@tensorflow/tfjs-node-gpu"];
     const python = await findProgram("python3");
     if (python !== undefined) {
-      // What setup ran before: the version that pyenv would take from this folder is none.
+      // Setup ran this earlier; it is not the version that pyenv would take from this folder.
       const env = { ...process.env, PYENV_VERSION: "system" };
       spawnSync(python, ["-m", "pip", "--version"], { cwd: folder, env });
       expected.push("pip/__init__.py", "pip/__main__.py");

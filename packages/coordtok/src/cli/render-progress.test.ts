@@ -37,7 +37,7 @@ describe("progress", () => {
     expect(stream.output.endsWith("\n")).toBe(true);
   });
 
-  it("elsewhere is a plain line every five seconds and one at the end", () => {
+  it("without a terminal is a plain line every five seconds and one at the end", () => {
     const stream = recorder(false);
     let clock = 0;
     const { onProgress } = createProgressRenderer({ stream, now: () => clock });
@@ -47,7 +47,7 @@ describe("progress", () => {
     expect(stream.output).not.toContain("\r");
   });
 
-  it("counts bytes in their units and does not guess what nobody knows", () => {
+  it("formats bytes with units and does not guess an unknown total", () => {
     const stream = recorder(false);
     let clock = 0;
     const { onProgress, finish } = createProgressRenderer({ stream, now: () => clock });
@@ -58,7 +58,7 @@ describe("progress", () => {
     expect(stream.output).toBe("Download  3.0 MB  1.5 MB/s\n");
   });
 
-  it("says nothing when quiet", () => {
+  it("prints nothing when quiet", () => {
     const stream = recorder(true);
     const { onProgress, finish } = createProgressRenderer({ stream, quiet: true });
     onProgress({ task: "train", done: 1, total: 2, unit: "steps" });

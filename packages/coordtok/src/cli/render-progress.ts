@@ -1,7 +1,7 @@
 import { bytesText, durationText } from "@coordtok/core/text";
 import type { OnProgress, ProgressEvent } from "@coordtok/core";
 
-/** Where progress is drawn: standard error, or anything like it. */
+/** The stream that progress is drawn on: standard error, or anything like it. */
 export interface ProgressStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
@@ -11,7 +11,7 @@ export interface ProgressStream {
 /** How progress is drawn. */
 export interface ProgressOptions {
   readonly stream: ProgressStream;
-  /** Draw nothing at all. */
+  /** Whether to draw nothing at all. */
   readonly quiet?: boolean;
   /** The clock in milliseconds, replaceable for tests. */
   readonly now?: () => number;
@@ -20,15 +20,15 @@ export interface ProgressOptions {
 /** Draws the progress of long calls. */
 export interface ProgressRenderer {
   readonly onProgress: OnProgress;
-  /** Writes whole lines without tearing the bar: it is wiped first and drawn again with the next event. */
+  /** Writes whole lines without tearing the bar, which is erased first and redrawn with the next event. */
   readonly writeLines: (text: string) => void;
-  /** Ends the task on display, so that what follows starts on a line of its own. */
+  /** Ends the current task, so that what follows starts on a new line. */
   readonly finish: () => void;
 }
 
-/** On a terminal a bar is drawn anew at most ten times a second. */
+/** The shortest time between two redraws of the bar on a terminal. */
 const redrawMilliseconds = 100;
-/** Elsewhere one plain line is written every so often. */
+/** The time between two plain lines without a terminal. */
 const plainMilliseconds = 5000;
 const barWidth = 24;
 
@@ -40,7 +40,7 @@ interface Task {
   drawnAt: number;
 }
 
-/** A bar with rate and time left on a terminal, a plain line every five seconds otherwise, nothing when quiet. */
+/** Creates a renderer: a bar with rate and time left on a terminal, otherwise a plain line every five seconds, nothing when quiet. */
 export function createProgressRenderer(options: ProgressOptions): ProgressRenderer {
   const { stream, quiet = false, now = () => performance.now() } = options;
   const onTerminal = stream.isTTY === true;

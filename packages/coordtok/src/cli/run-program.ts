@@ -13,7 +13,7 @@ const program = {
   footer: `Run "coordtok COMMAND --help" for the flags of a command, with units, ranges and defaults.\n\n${exitCodesHelp}`,
 };
 
-/** Runs a command line and gives its exit code. */
+/** Runs a command line and returns its exit code. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   let invocation: Invocation | undefined;
   try {
@@ -23,12 +23,12 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     return end(thrown, {}, { stopped: false, json: false });
   }
   if (!invocation) return exitCodes.usage;
-  // The one place that every backend load of a command reads.
+  // Every backend that a command loads reads the precision here.
   if ((invocation.flags as { fused?: boolean }).fused === false) process.env["COORDTOK_FUSED"] = "0";
   return runCommand(invocation);
 }
 
-/** Package managers hand on a literal `--`; it is dropped unless it protects a name that starts with a dash. */
+/** Package managers pass on a literal `--`; it is dropped unless it protects a name that starts with a dash. */
 function withoutSeparator(argv: readonly string[]): string[] {
   const kept = argv[0] === "--" ? argv.slice(1) : [...argv];
   const next = kept[2] ?? "";
@@ -62,15 +62,15 @@ async function runCommand({ command, args, flags }: Invocation): Promise<number>
   }
 }
 
-/** The first Ctrl-C stops the work cleanly, a second one immediately. */
+/** Makes the first Ctrl-C stop the work cleanly and a second one immediately. */
 function listenForStop(stop: AbortController, writeLines: (text: string) => void): () => void {
   let askedAt = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
-    // Package managers and the process we may run in pass on a signal that the terminal has sent to us as well.
+    // Package managers and the process we may run in may pass on a signal that the terminal has sent to us as well.
     if (stop.signal.aborted && Date.now() - askedAt < 500) return;
     if (stop.signal.aborted) process.exit(exitCodes.stopped);
     askedAt = Date.now();
-    writeLines("Stopping; once more to stop at once.");
+    writeLines("Stopping; press Ctrl-C again to stop at once.");
     stop.abort(signal);
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);

@@ -3,7 +3,7 @@ import { CoordTokError } from "@coordtok/core";
 import { backendFlag, ffmpegFlag, given } from "./common-flags.js";
 import { integer, number, text, type Flag } from "./flags.js";
 
-/** The defaults that `--help` tells; a test holds them to those of the training, whose import would slow every start. */
+/** The defaults that `--help` shows. A test compares them with those of the training, whose import would slow every start. */
 interface TrainingDefaults {
   readonly steps: string;
   readonly batch: string;
@@ -14,7 +14,7 @@ interface TrainingDefaults {
 type Text = string | undefined;
 type Count = number | undefined;
 
-/** The values of the flags of {@link trainingFlags} that are settings of a training. */
+/** The values of those of {@link trainingFlags} that are settings of a training. */
 interface SettingFlags {
   readonly steps: Count;
   readonly batch: Count;
@@ -44,46 +44,50 @@ interface TrainingFlags {
   readonly ffmpeg: typeof ffmpegFlag;
 }
 
-/** The flags of every command that trains, with what `--help` says of their defaults. */
+/** The flags of every command that trains, with the defaults that `--help` shows. */
 export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
   return {
-    out: text("the run folder", { value: "folder", defaultText: "runs/ and the date and time" }),
+    out: text("the run folder", { value: "folder", defaultText: "runs/ with the date and time" }),
     resume: text("resume a run folder, or a checkpoint in one; later checkpoints are then set aside", {
       value: "path",
     }),
-    steps: integer("steps of the whole training", {
+    steps: integer("number of steps of the whole training", {
       minimum: 1,
       defaultText: `${defaults.steps}, or the run's`,
       option: "totalSteps",
     }),
     minutes: number(
-      "instead of steps: train for about so many minutes; the speed of the first steps decides the number",
+      "instead of steps: train for about this many minutes; the speed of the first steps determines their number",
       { minimum: 0.05 },
     ),
     batch: integer("clips per micro-batch", { minimum: 1, defaultText: defaults.batch, option: "batchSize" }),
     accumulate: integer("micro-batches per step", { minimum: 1, defaultText: "1" }),
-    learningRate: number("highest learning rate", { minimum: 0, defaultText: defaults.learningRate }),
-    warmup: integer("steps of rising learning rate", {
+    learningRate: number("peak learning rate", { minimum: 0, defaultText: defaults.learningRate }),
+    warmup: integer("steps in which the learning rate rises", {
       minimum: 0,
       defaultText: defaults.warmup,
       option: "warmupSteps",
     }),
-    clip: number("the gradient norm is clipped to this", { minimum: 0, defaultText: "1", option: "clipNorm" }),
+    clip: number("largest gradient norm; larger gradients are clipped to it", {
+      minimum: 0,
+      defaultText: "1",
+      option: "clipNorm",
+    }),
     ema: number("decay of the moving average of the weights", {
       minimum: 0,
       maximum: 1,
       defaultText: "0.999",
       option: "emaDecay",
     }),
-    saveEvery: integer("steps between two checkpoints", { minimum: 1, initial: 500 }),
-    keep: integer("how many checkpoints are kept", { minimum: 1, initial: 3 }),
-    seed: integer("seed of everything random; not with --resume", { defaultText: "0" }),
+    saveEvery: integer("steps between checkpoints", { minimum: 1, initial: 500 }),
+    keep: integer("number of checkpoints to keep", { minimum: 1, initial: 3 }),
+    seed: integer("seed of all random numbers; not with --resume", { defaultText: "0" }),
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
   };
 }
 
-/** The settings that flags of {@link trainingFlags} were given for. */
+/** The settings for which flags of {@link trainingFlags} were given. */
 export function settingsOf(flags: SettingFlags): {
   totalSteps?: number;
   batchSize?: number;
@@ -104,7 +108,10 @@ export function settingsOf(flags: SettingFlags): {
   });
 }
 
-/** @throws CoordTokError `usage` for flags that exclude each other, or nothing to train on, which `what` names. */
+/**
+ * Checks that the flags of a training do not exclude each other. @throws CoordTokError `usage` if they do, or if there is nothing
+ * to train on, which `what` names.
+ */
 export function checkTrainingFlags(
   args: readonly string[],
   what: string,
@@ -118,12 +125,12 @@ export function checkTrainingFlags(
     refuseUsage("--steps and --minutes exclude each other.");
 }
 
-/** @throws CoordTokError `usage`, always. */
+/** Throws CoordTokError `usage`. */
 export function refuseUsage(message: string): never {
   throw new CoordTokError("usage", message);
 }
 
-/** What a training that has ended prints; `psnr` follows the loss. */
+/** Formats what a finished training prints; `psnr` follows the loss. */
 export function trainingText(
   report: { readonly run: string; readonly step: number; readonly seconds: number; readonly loss: number } & {
     readonly checkpoint: string;

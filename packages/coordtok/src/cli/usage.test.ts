@@ -18,7 +18,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Runs a command line in this process: for what needs no process of its own. */
+/** Runs a command line in this process, for tests that need no process of their own. */
 async function runHere(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const written = { stdout: "", stderr: "" };
   const spies = (["stdout", "stderr"] as const).map((name) =>
@@ -37,7 +37,7 @@ async function runHere(args: readonly string[]): Promise<{ code: number; stdout:
 }
 
 describe("the command line", () => {
-  it("names the nearest flag for an unknown one and ends with 2", async () => {
+  it("names the nearest flag for an unknown one and ends with 2", { timeout: 60_000 }, async () => {
     const { code, stderr, stdout } = await runCli(["encode", "a.mp4", "--chekpoint", "b"]);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain("--checkpoint");
@@ -59,14 +59,14 @@ describe("the command line", () => {
     [["train-tokenizer", "x", "--lpips", "squeeze"], "--stage 2"],
     [["evaluate", "x"], "--checkpoint (through a tokenizer)"],
     [["evaluate", "x", "--against", "y", "--checkpoint", "z"], "exclude each other"],
-    [["evaluate", "x", "--generated", "y", "--lpips", "alex"], "do not go with generated"],
+    [["evaluate", "x", "--generated", "y", "--lpips", "alex"], "do not apply to generated"],
     [["evaluate", "x", "--against", "y", "--size", "128"], "columns x rows"],
-    [["evaluate", "x", "--against", "y", "--shard", "5/4"], "such as 1/4"],
+    [["evaluate", "x", "--against", "y", "--shard", "5/4"], "for example 1/4"],
     [["evaluate", "x", "--against", "y", "--protocol", "coordtok-papr"], "did you mean coordtok-paper"],
     [["train-tokenizer", "x", "--steps", "5", "--minutes", "1"], "exclude each other"],
-    [["demo", "--steps", "3"], "--steps is for a training; add --train or leave it out"],
-    [["encode", "x.mp4"], "--checkpoint is needed"],
-    [["decode", "x.safetensors", "--out", "y.mp4", "--frames", "9-3"], "rising ranges"],
+    [["demo", "--steps", "3"], "--steps applies only to training; add --train or leave it out"],
+    [["encode", "x.mp4"], "--checkpoint is required"],
+    [["decode", "x.safetensors", "--out", "y.mp4", "--frames", "9-3"], "ascending ranges"],
     [["decode", "x.safetensors", "--out", "y.mp4", "--rectangle", "1,2,3"], "top,left,height,width"],
     [["info"], "missing required argument"],
     [["doctor", "now"], "too many arguments"],
@@ -77,7 +77,7 @@ describe("the command line", () => {
     expect([code, stdout]).toEqual([2, ""]);
   });
 
-  it("fails with 1 and one sentence for files that cannot be used, before long work", async () => {
+  it("fails with 1 and one sentence for unusable files, before long work", async () => {
     await writeFile(join(folder, "text.mp4"), "not a film, only some words");
     for (const [args, part] of [
       [["info", "missing.mp4"], 'no file "missing.mp4"'],
@@ -91,7 +91,7 @@ describe("the command line", () => {
     }
   });
 
-  it("gives the version, the exit codes and a help with an example for every command", async () => {
+  it("prints the version, the exit codes and help with an example for every command", async () => {
     expect((await runHere(["--version"])).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
     expect((await runHere(["--help"])).stdout).toContain("130  stopped by Ctrl-C");
     const { code, stdout } = await runHere(["train-tokenizer", "--help"]);
@@ -105,7 +105,7 @@ describe("the command line", () => {
   it.each([
     ["train-tokenizer", { ...tokenizerDefaults, points: tokenizerDefaults.pointsPerClip }],
     ["train-diffusion", diffusionDefaults],
-  ] as const)("%s --help tells the defaults of the training", async (command, defaults) => {
+  ] as const)("%s --help shows the defaults of the training", async (command, defaults) => {
     const help = (await runHere([command, "--help"])).stdout.replace(/\s+/g, " ");
     const told = (flag: string): string | undefined =>
       new RegExp(`--${flag} <n> [^(]*\\(default: ([^,)]*)`).exec(help)?.[1];
@@ -117,12 +117,12 @@ describe("the command line", () => {
       expect([flag, told(flag)]).toEqual([flag, String(value)]);
   });
 
-  it("ends quietly when its reader closes the pipe, as head does", async () => {
+  it("ends quietly when its reader closes the pipe, as head does", { timeout: 30_000 }, async () => {
     const { stderr, code } = await runCli(["evaluate", "--help"], { onStart: (child) => child.stdout?.destroy() });
     expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
   });
 
-  it("takes a literal -- that a package manager hands on, and keeps one that protects a name", async () => {
+  it("drops a literal -- that a package manager passes on, and keeps one that protects a name", async () => {
     expect((await runHere(["--", "info", "gone.mp4"])).stderr).toContain('"gone.mp4"');
     expect((await runHere(["info", "--", "--json", "gone.mp4"])).stdout).toContain('"file-not-found"');
     expect((await runHere(["info", "--", "-gone.mp4"])).stderr).toContain('"-gone.mp4"');
@@ -130,7 +130,7 @@ describe("the command line", () => {
 });
 
 describe("doctor", () => {
-  it("prints one JSON document with every backend of Node and its reason", async () => {
+  it("prints one JSON document with every backend of Node and its reason", { timeout: 120_000 }, async () => {
     const { stdout } = await runHere(["doctor", "--json"]);
     const found = JSON.parse(stdout) as { backends: { name: string; text: string }[]; node: { fine: boolean } };
     expect(found.backends.map(({ name }) => name)).toEqual(["tensorflow", "wasm", "cpu"]);

@@ -7,8 +7,8 @@ export const windowFlags: {
   readonly length: Flag<number | undefined>;
 } = {
   start: integer("index of the first frame", { minimum: 0, initial: 0 }),
-  stride: integer("distance between frames; 2 takes every other", { minimum: 1, initial: 1 }),
-  length: integer("how many frames; the paper's form takes at most its own number", {
+  stride: integer("distance between frames; 2 takes every other frame", { minimum: 1, initial: 1 }),
+  length: integer("number of frames; the paper's form takes at most the model's", {
     minimum: 1,
     defaultText: "the model's",
   }),

@@ -24,13 +24,13 @@ export interface DecodeToVideoOptions extends CommonOptions {
   readonly out: string;
   /** The checkpoint that made the triplane (default: the decoder in the file, else the recorded checkpoint). */
   readonly checkpoint?: string | undefined;
-  /** Numbers of the frames to decode, from 0 (default: all frames of the source). */
+  /** Indices of the frames to decode, from 0 (default: all frames of the source). */
   readonly frames?: readonly number[] | undefined;
-  /** Frames per second (default: the source's). Another rate decodes at times between frames, so that the duration stays. */
+  /** Frames per second (default: the source's). At another rate, times between frames are decoded, so that the duration is kept. */
   readonly fps?: number | undefined;
-  /** The part of the picture to decode (default: all of it). */
+  /** The part of the picture to decode (default: the whole picture). */
   readonly rectangle?: Rectangle | undefined;
-  /** Patches decoded together (default 1024). */
+  /** Number of patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
 }
 
@@ -44,11 +44,11 @@ const decodeToVideoOptionNames: OptionNames<DecodeToVideoOptions> = {
   sliceSize: true,
 };
 
-/** What {@link decodeToVideo} did. */
+/** The result of {@link decodeToVideo}. */
 export interface DecodeReport {
   /** The video that was written. */
   readonly video: string;
-  /** How many frames it has. */
+  /** Number of frames. */
   readonly frames: number;
   /** Columns of its frames. */
   readonly width: number;
@@ -56,7 +56,7 @@ export interface DecodeReport {
   readonly height: number;
   /** Frames per second. */
   readonly fps: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
@@ -64,13 +64,13 @@ export interface DecodeReport {
 
 /**
  * Decodes a triplane file into a video: all of it, or any frames, any rectangle, any frame rate.
- * @throws CoordTokError for a file that cannot be used, frames outside the clip, a decoder that is not found; `aborted`.
+ * @throws CoordTokError for a file that cannot be used, frames outside the clip, or a decoder that is not found; `aborted`.
  */
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
   const { out, rectangle, sliceSize, overwrite, signal, onProgress } = options;
   await checkVideoOutput(out, { overwrite });
-  // Only reading needs ffprobe.
+  // ffprobe is needed only for reading.
   const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
   const writer = prepareWriteVideo(out, ffmpeg);
   writer.catch(() => undefined);
@@ -113,7 +113,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   }
 }
 
-/** The positions to decode: frames, or at another rate the times between them that keep the duration. */
+/** The positions to decode: frames, or for another rate the times between them that keep the duration. */
 function decodeTimes(
   source: Pick<TriplaneSource, "fps" | "frames">,
   { clip }: Pick<TokenizerConfig, "clip">,
@@ -126,10 +126,7 @@ function decodeTimes(
   if (options.fps === undefined || options.fps === source.fps) return [...wanted];
   const [first, last] = [wanted[0]!, wanted.at(-1)!];
   if (wanted.some((frame, i) => frame !== first + i))
-    throw new CoordTokError(
-      "input",
-      "Another frame rate needs frames that follow each other; give a range, such as 0-63.",
-    );
+    throw new CoordTokError("input", "Another frame rate needs consecutive frames; give a range, for example 0-63.");
   const step = source.fps / options.fps;
   const count = Math.max(1, Math.round(wanted.length / step));
   return Array.from({ length: count }, (_, i) => Math.min(last, first + i * step));

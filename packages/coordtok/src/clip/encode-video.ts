@@ -20,13 +20,13 @@ import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Options of {@link encodeVideo}. */
 export interface EncodeVideoOptions extends CommonOptions, WindowOptions {
-  /** A checkpoint file, or a run folder for its newest one. */
+  /** A checkpoint file, or a run folder for its newest checkpoint. */
   readonly checkpoint: string;
   /** The file to write, usually `NAME.triplane.safetensors`. */
   readonly out: string;
-  /** How numbers are stored (default `F32`). */
+  /** The number format (default `F32`). */
   readonly dtype?: "F32" | "F16" | undefined;
-  /** Carry the decoder's weights along, so that the file can be decoded alone (default false). */
+  /** Whether to store the decoder's weights in the file, so that it can be decoded alone (default false). */
   readonly embedDecoder?: boolean | undefined;
 }
 
@@ -39,21 +39,21 @@ const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   ...windowOptionNames,
 };
 
-/** What {@link encodeVideo} did. */
+/** The result of {@link encodeVideo}. */
 export interface EncodeReport {
   /** The file that was written. */
   readonly triplane: string;
-  /** Its size. */
+  /** Its size in bytes. */
   readonly bytes: number;
-  /** Positions of the three planes. */
+  /** Number of cells of the three planes. */
   readonly tokens: number;
-  /** Numbers in the planes: tokens times channels. */
+  /** Number of values in the planes: tokens times channels. */
   readonly floats: number;
-  /** What the triplane was made from. */
+  /** The source of the triplane. */
   readonly source: TriplaneSource;
   /** The checkpoint file that was used. */
   readonly checkpoint: string;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
@@ -90,7 +90,7 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
     if (!isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
     throw new CoordTokError(
       "not-finite",
-      `The planes that "${checkpoint}" makes of "${path}" are not finite: its training has diverged; take another checkpoint.`,
+      `The planes that "${checkpoint}" encodes "${path}" to are not finite: its training has diverged; use another checkpoint.`,
       { cause: thrown, options: { checkpoint: undefined } },
     );
   } finally {

@@ -5,22 +5,22 @@ import type { FrameSize } from "@coordtok/tokenizer/lattice";
 /** Rows and columns of frames in pixels. */
 export type FramePixels = Pick<FrameSize, "height" | "width">;
 
-/** How many frames the lattice form encodes together. */
+/** The number of frames that the lattice form can encode together. */
 export type WindowFrames = 8 | 16 | 32 | 64;
 
 const windowLengths: readonly WindowFrames[] = [8, 16, 32, 64];
 
-/** What a tokenizer of the lattice form is asked for; one of the paper's form has a size of its own and takes none of it. */
+/** Options of the lattice form. The paper's form has its own frame size and accepts none of them. */
 export interface LatticeOptions {
   /** The size that frames are scaled and cropped to, 8 to 4096 pixels each way (default 128 x 128). */
   readonly size?: FramePixels | undefined;
-  /** Channels of the plane xy that are kept, from 0 (default: all, 32 in the starter). */
+  /** Number of channels to keep of the plane xy, from 0 (default: all, 32 in the starter). */
   readonly content?: number | undefined;
-  /** Channels of the planes yt and xt that are kept, from 0 (default: all, 32 in the starter). */
+  /** Number of channels to keep of the planes yt and xt, from 0 (default: all, 32 in the starter). */
   readonly motion?: number | undefined;
 }
 
-/** The same, complete. */
+/** The settings that the options amount to. */
 export interface LatticeSettings {
   readonly size: FramePixels;
   readonly budget: Budget;
@@ -28,7 +28,10 @@ export interface LatticeSettings {
 
 const defaultSize: FramePixels = { height: 128, width: 128 };
 
-/** Checks what a lattice tokenizer is asked for. @throws CoordTokError `config` for a size or a budget that it does not take. */
+/**
+ * Checks the options of the lattice form and fills in the defaults. @throws CoordTokError `config` for a size or a budget that is
+ * out of range.
+ */
 export function latticeSettings({ channels }: LatticeConfig, options: LatticeOptions): LatticeSettings {
   const { size = defaultSize, content = channels, motion = channels } = options;
   for (const name of ["height", "width"] as const)
@@ -45,7 +48,7 @@ export function latticeSettings({ channels }: LatticeConfig, options: LatticeOpt
   return { size, budget: { content, motion } };
 }
 
-/** Checks the length of windows. @throws CoordTokError `config`. */
+/** Checks the length of windows. @throws CoordTokError `config` when it is not one of the lengths. */
 export function checkWindowFrames(frames: number): WindowFrames {
   const found = windowLengths.find((length) => length === frames);
   if (found !== undefined) return found;
@@ -54,7 +57,7 @@ export function checkWindowFrames(frames: number): WindowFrames {
   });
 }
 
-/** Refuses what only a lattice tokenizer takes. @throws CoordTokError `config` naming the option. */
+/** Throws for options that apply only to the lattice form. @throws CoordTokError `config` naming the option. */
 export function refuseLatticeOptions(
   checkpoint: string,
   options: LatticeOptions & { readonly windowFrames?: number | undefined },
@@ -63,12 +66,12 @@ export function refuseLatticeOptions(
     if (options[name] !== undefined)
       throw new CoordTokError(
         "config",
-        `The tokenizer in "${checkpoint}" has the paper's form, with one size and all channels; ${name} is for the lattice form, leave it out.`,
+        `The tokenizer in "${checkpoint}" has the paper's form, with one size and all channels; ${name} applies to the lattice form, leave it out.`,
         { options: { [name]: undefined } },
       );
 }
 
-/** Whether a configuration is of the lattice form. */
+/** Whether a configuration has the lattice form. */
 export function isLattice(config: AnyTokenizerConfig): config is LatticeConfig {
   return config.form === "lattice";
 }

@@ -24,7 +24,7 @@ afterAll(() => {
 describeEachBackend("a video through the starter", (backend) => {
   const out = (name: string): string => join(folder, `${backend}-${name}`);
 
-  it("goes in windows, at any frame size, and the report counts what is kept", async () => {
+  it("is encoded in windows, at any frame size, and the report counts what is kept", { timeout: 240_000 }, async () => {
     const report = await reconstructVideo(video, {
       out: out("windows"),
       backend,
@@ -50,7 +50,7 @@ describeEachBackend("a video through the starter", (backend) => {
     expect(written.psnrDb).toBe(report.psnrDb);
   });
 
-  it("more channels give more of the picture", async () => {
+  it("is closer to the original with more channels", { timeout: 240_000 }, async () => {
     const psnr = async (channels: number): Promise<number> => {
       const budget = { content: channels, motion: channels };
       const common = { out: out(`channels-${channels}`), backend, size: { height: 40, width: 56 } };
@@ -64,7 +64,7 @@ describeEachBackend("a video through the starter", (backend) => {
     [{ motion: -1 }, "Expected motion to be a whole number"],
     [{ size: { height: 7, width: 64 } }, "Expected a height of frames from 8 to 4096 pixels, got 7"],
     [{ windowFrames: 12 as 8 }, "Expected windows of 8, 16, 32, 64 frames, got 12"],
-  ])("%j is refused in a sentence", async (wrong, sentence) => {
+  ])("%j is refused with one sentence", async (wrong, sentence) => {
     await expect(reconstructVideo(video, { out: out("refused"), backend, ...wrong })).rejects.toMatchObject({
       code: "config",
       message: expect.stringContaining(sentence) as string,

@@ -30,7 +30,7 @@ const shared = new URL("../../../../../shared/failing/nan-triplane/", import.met
 let folder = "";
 const at = (...names: string[]): string => join(folder, ...names);
 
-/** What a call ends with: the code of its error, or `fine`. */
+/** The end of a call: the code of its error, or `fine`. */
 async function endOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => "fine",
@@ -38,7 +38,7 @@ async function endOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-/** The bytes of a safetensors file with 0xff in some numbers of a tensor. */
+/** Writes a copy of a safetensors file with 0xff in some values of a tensor. */
 async function damaged(path: string, tensor: string, into: string): Promise<string> {
   await using source = await openFileSource(path);
   const { begin } = (await openSafetensors(source)).entries.get(tensor)!;
@@ -90,8 +90,8 @@ afterAll(async () => {
 const video = (): string => at("videos", "a.mp4");
 const good = (): string => at("good.safetensors");
 
-describe("damage by bytes of 0xff is refused", () => {
-  it("in the planes of a triplane, of which nothing is written", async () => {
+describe("damage by bytes of 0xff is detected", () => {
+  it("in the planes of a triplane, and nothing is written", async () => {
     const checkpoint = good();
     for (const plane of ["xy", "yt", "xt"]) {
       const path = await damaged(at("good.triplane.safetensors"), `planes.${plane}`, at("bad.triplane.safetensors"));
@@ -109,7 +109,7 @@ describe("damage by bytes of 0xff is refused", () => {
     expect(existsSync(at("bad.mp4"))).toBe(false);
   });
 
-  it("in a triplane that was kept from a campaign", async (context) => {
+  it("in a triplane that a fuzzing campaign produced", async (context) => {
     if (!existsSync(shared)) context.skip("there is no ../shared/failing beside the repository");
     const decoded = (name: string): Promise<string> =>
       endOf(
@@ -118,7 +118,7 @@ describe("damage by bytes of 0xff is refused", () => {
     expect([await decoded("dt.safetensors"), await decoded("e0.safetensors")]).toEqual(["checkpoint", "fine"]);
   });
 
-  it("in the decoder that a triplane carries", async () => {
+  it("in the decoder that a triplane holds", async () => {
     const path = await damaged(at("whole.triplane.safetensors"), "decoder.positions", at("bad.triplane.safetensors"));
     expect(await endOf(decodeToVideo(path, { out: at("bad.mp4"), backend }))).toBe("checkpoint");
     expect(await endOf(decodeToVideo(at("whole.triplane.safetensors"), { out: at("whole.mp4"), backend }))).toBe(
@@ -126,7 +126,7 @@ describe("damage by bytes of 0xff is refused", () => {
     );
   });
 
-  it("in the weights of a checkpoint, by all that compute with it", async () => {
+  it("in the weights of a checkpoint, by everything that computes with it", async () => {
     const using = (checkpoint: string): Promise<unknown>[] => [
       encodeVideo(video(), { checkpoint, out: at("bad.triplane"), backend }),
       encodeDataset(at("videos"), { checkpoint, out: at("bad-latents"), backend }),
@@ -145,7 +145,7 @@ describe("damage by bytes of 0xff is refused", () => {
 });
 
 describe("results that are not finite are refused", () => {
-  it("of weights that are, by all that compute with them", async () => {
+  it("even if the weights are finite, by everything that computes with them", { timeout: 30_000 }, async () => {
     const checkpoint = at("large.safetensors");
     expect(await isFiniteFile(checkpoint)).toBe(true);
     const ends = [
@@ -167,7 +167,7 @@ describe("results that are not finite are refused", () => {
 });
 
 describe("a training that diverges", { timeout: trainingTime }, () => {
-  it("of a tokenizer keeps the finite checkpoints, and goes on from them with a lower learning rate", async () => {
+  it("of a tokenizer keeps the finite checkpoints, and resumes from them with a lower learning rate", async () => {
     const out = at("run");
     await trainOnVideos([video()], { ...training, out });
     const files = async (): Promise<string[]> => (await readdir(join(out, "checkpoints"))).sort();
@@ -187,7 +187,7 @@ describe("a training that diverges", { timeout: trainingTime }, () => {
     expect((await trainOnVideos([], again)).step).toBe(8);
   });
 
-  it("saves no weights that are not finite, and says which checkpoint is the last", async () => {
+  it("saves no weights that are not finite, and names the last checkpoint", async () => {
     const out = at("wild");
     const wild = { ...training, out, settings: { ...training.settings, learningRate: 1e30 } };
     const error = await trainOnVideos([video()], wild).catch((thrown: unknown) => thrown);

@@ -17,19 +17,19 @@ import { planesPicture } from "../pictures/planes.js";
 export interface Reconstruction {
   /** The decoded frames, one for each source frame. */
   readonly decoded: RgbClip;
-  /** A picture of the planes; of the first window where there are several. */
+  /** A picture of the planes; when there are several windows, of the first one. */
   readonly planes: RgbPicture;
-  /** Positions of all planes. */
+  /** Number of cells of all planes. */
   readonly tokens: number;
-  /** Numbers that are kept of all planes. */
+  /** Number of values that are kept of all planes. */
   readonly floats: number;
-  /** How often the clip was cut to be encoded; 1 for the paper's form. */
+  /** Number of windows that the clip was cut into; 1 for the paper's form. */
   readonly windows: number;
-  /** How long encoding and decoding took, without reading and writing videos. */
+  /** The time that encoding and decoding took, in seconds, without reading and writing videos. */
   readonly seconds: number;
 }
 
-/** A clip through a tokenizer of the paper's form. */
+/** Encodes and decodes a clip with a tokenizer of the paper's form. */
 export async function reconstructThroughPaper(
   model: CoordTok,
   clip: RgbClip,
@@ -50,9 +50,9 @@ export async function reconstructThroughPaper(
   }
 }
 
-/** How a clip goes through a tokenizer of the lattice form. */
+/** Options of {@link reconstructInWindows}. */
 export interface WindowedOptions extends LongCallOptions {
-  /** Frames of a window; the last one is as short as the clip leaves it. */
+  /** Frames per window; the last window takes the remaining frames. */
   readonly windowFrames: number;
   /** The channels that are kept. */
   readonly budget: Budget;
@@ -60,7 +60,7 @@ export interface WindowedOptions extends LongCallOptions {
   readonly onTriplane?: ((triplane: Triplane) => Promise<void>) | undefined;
 }
 
-/** A clip through a tokenizer of the lattice form, in windows one after the other, each alone. */
+/** Encodes and decodes a clip with a tokenizer of the lattice form, one window after another, each on its own. */
 export async function reconstructInWindows(
   model: LatticeCoordTok,
   clip: RgbClip,
@@ -93,7 +93,7 @@ export async function reconstructInWindows(
   return { decoded: { ...clip, data }, planes: planes!, tokens, floats, windows: total, seconds };
 }
 
-/** The numbers of planes of which only the first channels are kept. */
+/** The number of values of planes of which only the first channels are kept. */
 function keptNumbers(shape: TriplaneShape, { content, motion }: Budget): number {
   return planeNames.reduce((sum, plane) => {
     const [outer, inner] = planeSize(shape, plane);
@@ -116,7 +116,7 @@ function encodeFrames(model: Pick<CoordTok, "encode">, clip: RgbClip): Triplane 
   }
 }
 
-/** The bytes of decoded frames, which are freed. */
+/** Converts decoded frames to bytes and frees them. */
 async function takeBytes(clip: Parameters<typeof rgbFromClip>[0]): Promise<RgbClip> {
   try {
     return await rgbFromClip(clip);

@@ -32,13 +32,16 @@ import type { TriplaneSource } from "@coordtok/triplane";
 
 /** Options of {@link reconstructVideo}. */
 export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, LatticeOptions {
-  /** A model by its name, a checkpoint file, or a run folder for its newest one (default `starter`). */
+  /** A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default `starter`). */
   readonly checkpoint?: string | undefined;
-  /** The folder for the results; it is made when missing. */
+  /** The folder for the results; it is created if it does not exist. */
   readonly out: string;
-  /** Patches decoded together by the paper's form (default 1024). */
+  /** Number of patches that the paper's form decodes together (default 1024). */
   readonly sliceSize?: number | undefined;
-  /** Frames that the lattice form encodes together (default 16); `length` frames, 128 without one, go through in such windows. */
+  /**
+   * Number of frames that the lattice form encodes together (default 16). A clip of `length` frames, by default 128, is cut into
+   * such windows.
+   */
   readonly windowFrames?: WindowFrames | undefined;
 }
 
@@ -54,19 +57,19 @@ const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
   ...windowOptionNames,
 };
 
-/** What {@link reconstructVideo} measured and wrote. */
+/** The result of {@link reconstructVideo}. */
 export interface ReconstructReport {
-  /** What was encoded. */
+  /** The source of the clip. */
   readonly source: TriplaneSource;
-  /** The size of the model's frames. */
+  /** The frame size of the model. */
   readonly size: FramePixels;
-  /** Positions of the three planes. */
+  /** Number of cells of the three planes. */
   readonly tokens: number;
-  /** Numbers that are kept of the planes. */
+  /** Number of values that are kept of the planes. */
   readonly floats: number;
-  /** Bytes of these numbers in half precision. */
+  /** Size of these values in half precision, in bytes. */
   readonly bytes: number;
-  /** Values of the pixels (frames x height x width x 3) for each number of the planes. */
+  /** Pixel values (frames x height x width x 3) per value of the planes. */
   readonly pixelsPerFloat: number;
   /** PSNR in dB between the frames given to the model and the decoded ones, before any video codec. */
   readonly psnrDb: number;
@@ -74,17 +77,17 @@ export interface ReconstructReport {
   readonly framesPsnrDb: readonly number[];
   /** The form of the tokenizer: the paper's, or the lattice form. */
   readonly form: AnyTokenizer["form"];
-  /** How often the clip was cut to be encoded; 1 for the paper's form. */
+  /** Number of windows that the clip was cut into; 1 for the paper's form. */
   readonly windows: number;
-  /** How long encoding and decoding took, without reading and writing videos. */
+  /** The time that encoding and decoding took, in seconds, without reading and writing videos. */
   readonly seconds: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
   /** The checkpoint file that was used. */
   readonly checkpoint: string;
-  /** What was written. */
+  /** The files that were written. */
   readonly files: ReconstructFiles;
 }
 
@@ -92,7 +95,7 @@ export interface ReconstructReport {
 export interface ReconstructFiles {
   /** The decoded clip. */
   readonly reconstruction: string;
-  /** Original, reconstruction and error beside each other. */
+  /** Original, reconstruction and error side by side. */
   readonly sideBySide: string;
   /** A picture of the three planes. */
   readonly planes: string;
@@ -101,8 +104,8 @@ export interface ReconstructFiles {
 }
 
 /**
- * Encodes and decodes a window of a video and shows the result: the reconstruction, a video with original, reconstruction and
- * error beside each other, a picture of the three planes, and `report.json`.
+ * Encodes and decodes a window of a video and writes the result: the reconstruction, a video with original, reconstruction and
+ * error side by side, a picture of the three planes, and `report.json`.
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
@@ -140,7 +143,7 @@ export async function reconstructVideo(path: string, options: ReconstructVideoOp
 type FactNames = "form" | "backend" | "precision" | "checkpoint" | "files";
 
 const defaultWindowFrames: WindowFrames = 16;
-/** As many as the largest models of the paper take. */
+/** The length of the clips of the paper's largest models. */
 const defaultLength = 128;
 
 function checkReconstruction(
@@ -167,7 +170,7 @@ async function readSource(path: string, model: AnyTokenizer, options: Reconstruc
   return readAnyLength(path, { ...size, frames: defaultLength }, options);
 }
 
-/** Names of the files in the folder of a reconstruction. */
+/** The paths of the files in the folder of a reconstruction. */
 function reconstructFiles(folder: string): ReconstructFiles {
   return {
     reconstruction: join(folder, "reconstruction.mp4"),

@@ -12,22 +12,22 @@ import { ffmpegOptionNames, readClip, type FfmpegOptions } from "@coordtok/video
 import { basename } from "node:path";
 import type { TriplaneSource } from "@coordtok/triplane";
 
-/** Which part of a video is taken. */
+/** The part of a video to take. */
 export interface WindowOptions {
   /** Index of the first frame, from 0 (default 0). */
   readonly start?: number | undefined;
   /** Distance between frames (default 1: every frame). */
   readonly stride?: number | undefined;
-  /** How many frames. The paper's form takes 1 to its own number, which is the default; the lattice form takes any. */
+  /** Number of frames. The paper's form takes 1 to the model's number, which is the default; the lattice form takes any. */
   readonly length?: number | undefined;
 }
 
 /** The names of {@link WindowOptions}. */
 export const windowOptionNames: OptionNames<WindowOptions> = { start: true, stride: true, length: true };
 
-/** The frames of a video that a model is given. */
+/** The frames of a video that are passed to a model. */
 export interface SourceClip {
-  /** The frames, resized and cropped to the model's size as the papers do. */
+  /** The frames, resized and cropped to the model's size as in the papers. */
   readonly clip: RgbClip;
   readonly source: TriplaneSource;
   /** Warnings about the video, one sentence each. */
@@ -41,7 +41,7 @@ export const sourceOptionNames: OptionNames<WindowOptions & LongCallOptions & Ff
   ...ffmpegOptionNames,
 };
 
-/** Reads the window of a video that a model takes. @throws CoordTokError as `readClip`, and `config` for a length beyond the model's. */
+/** Reads a window of a video for a model. @throws CoordTokError like `readClip`, and `config` for a length beyond the model's. */
 export async function readSourceClip(
   path: string,
   { clip: size }: Pick<TokenizerConfig, "clip">,
@@ -51,16 +51,17 @@ export async function readSourceClip(
   if (length > size.frames)
     throw new CoordTokError("config", `Expected a length of at most the model's ${size.frames} frames, got ${length}.`);
   return readFrames(path, { ...size, frames: length }, options, {
-    few: (count) => `it gives ${count} of the ${length} frames that the model takes; the others are treated as missing`,
+    few: (count) =>
+      `it has only ${count} of the ${length} frames that the model takes; the others are treated as missing`,
     many: `it is longer than the model's ${length} frames`,
     rest: "set start to take others",
   });
 }
 
 /**
- * Reads frames for a tokenizer of any length.
- * @param size the size that the frames are brought to, and how many there are without a `length` of the options.
- * @throws CoordTokError as `readClip`, and `memory` for more than 1 GiB of pixels.
+ * Reads frames for a tokenizer that takes any length.
+ * @param size the size that the frames are resized to, and their number when the options give no `length`.
+ * @throws CoordTokError like `readClip`, and `memory` for more than 1 GiB of pixels.
  */
 export async function readAnyLength(
   path: string,
@@ -72,23 +73,24 @@ export async function readAnyLength(
   if (frames > most)
     throw new CoordTokError(
       "memory",
-      `${frames} frames of ${size.width}x${size.height} are too many to keep in memory together; take at most ${most}, or smaller ones.`,
+      `${frames} frames of ${size.width}x${size.height} are too many to hold in memory at once; take at most ${most} frames, or smaller ones.`,
       { options: { length: undefined } },
     );
   return readFrames(path, { ...size, frames }, options, {
-    few: (count) => (options.length === undefined ? undefined : `it gives ${count} of the ${frames} frames asked for`),
+    few: (count) =>
+      options.length === undefined ? undefined : `it has only ${count} of the ${frames} frames asked for`,
     many: `it is longer than ${frames} frames`,
     rest: "set length to take more, start to take others",
   });
 }
 
-/** How the notes about a length call the frames. */
+/** The sentences of the notes about the number of frames. */
 interface LengthNotes {
-  /** That there are fewer. */
+  /** Says that there are fewer frames. */
   readonly few: (count: number) => string | undefined;
-  /** That there are more. */
+  /** Says that there are more frames. */
   readonly many: string;
-  /** How to get those. */
+  /** Says how to get those. */
   readonly rest: string;
 }
 

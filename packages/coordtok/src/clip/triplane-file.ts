@@ -25,7 +25,7 @@ import {
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
 
-/** Everything a triplane file says about itself. */
+/** The metadata of a triplane file. */
 export interface TriplaneFacts {
   /** The tokenizer that made it. */
   readonly config: TokenizerConfig;
@@ -37,21 +37,21 @@ export interface TriplaneFacts {
   readonly precision?: string | undefined;
 }
 
-/** A triplane out of a file; its tensors are the caller's. */
+/** A triplane loaded from a file. The caller owns its tensors. */
 export interface ReadTriplane extends TriplaneFacts {
   /** The planes, one clip. */
   readonly triplane: Triplane;
-  /** The decoder, where the file carries one. */
+  /** The decoder, if the file holds one. */
   readonly decoder: DecoderParams | undefined;
 }
 
-/** How a triplane is written. */
+/** Options of {@link writeTriplane}. */
 export interface WriteTriplaneOptions extends OverwriteOption {
-  /** `F32` (default) or `F16`, half the size at a loss far below that of the tokenizer. */
+  /** The number format: `F32` (default), or `F16`, half the size at a loss far below that of the tokenizer. */
   readonly dtype?: "F32" | "F16" | undefined;
-  /** A decoder to carry along, so that the file can be decoded alone. */
+  /** A decoder to store in the file, so that it can be decoded alone. */
   readonly decoder?: DecoderParams | undefined;
-  /** Stops the writing; nothing is left behind then. */
+  /** Stops the writing; then no file is left behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -63,7 +63,7 @@ const writeTriplaneOptionNames: OptionNames<WriteTriplaneOptions> = {
 };
 
 /**
- * Writes a triplane with what it was made from and by as one safetensors file.
+ * Writes a triplane and its metadata as one safetensors file.
  * @throws CoordTokError `file-exists`, `file-write`, `aborted`.
  */
 export async function writeTriplane(
@@ -92,7 +92,7 @@ export async function writeTriplane(
 
 /**
  * Reads a triplane file.
- * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind or one that does not fit itself.
+ * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint` for a file of another kind, or one whose planes do not fit its configuration.
  */
 export async function readTriplane(path: string, options: LongCallOptions = {}): Promise<ReadTriplane> {
   checkOptions(options, longCallOptionNames, "readTriplane");
@@ -128,11 +128,11 @@ function checkPlanes(path: string, found: TriplaneShape & { readonly batch: numb
   if (text(found) !== text(expected))
     throw new CoordTokError(
       "file-format",
-      `Expected ${text(expected)} in "${path}", as its configuration says, got ${text(found)}; the file is damaged.`,
+      `Expected ${text(expected)} in "${path}", as its configuration requires, got ${text(found)}; the file is damaged.`,
     );
 }
 
-/** A reference to a checkpoint, for a triplane that will lie at `triplanePath`. */
+/** Makes a reference to a checkpoint, for a triplane that will be written to `triplanePath`. */
 export async function referenceTo(
   checkpoint: string,
   triplanePath: string,
@@ -143,7 +143,8 @@ export async function referenceTo(
 }
 
 /**
- * The decoder's weights for a triplane: from `checkpoint` if given, else from the place that the file recorded, else beside it.
+ * Loads the decoder's weights for a triplane: from `checkpoint` if given, otherwise from the recorded path, otherwise from beside
+ * the file.
  * A recorded checkpoint counts only with the same SHA-256.
  * @throws CoordTokError `checkpoint` when none of them is the one that made the triplane.
  */
@@ -166,11 +167,11 @@ export async function findDecoder(
 }
 
 /**
- * The checkpoint of a tokenizer that a file refers to: at the recorded place, else beside the file, with the same SHA-256. The place is a
- * hint that a stranger may have written, so nothing but such checkpoints is read there.
+ * Finds the checkpoint of a tokenizer that a file refers to: at the recorded path, otherwise beside the file, with the same
+ * SHA-256. The path is a hint that a stranger may have written, so nothing but such checkpoints is read there.
  * @param relation how the file depends on it, for the message: `was made with`.
  * @param options.option the option of the caller that names another checkpoint (default `checkpoint`).
- * @throws CoordTokError `checkpoint` when it is not there any more.
+ * @throws CoordTokError `checkpoint` when it is in neither place.
  */
 export async function findCheckpoint(
   file: string,
@@ -187,13 +188,13 @@ export async function findCheckpoint(
     if ((await isTokenizer(place)) && (await sha256OfFile(place, reading)) === reference.sha256) return place;
   throw new CoordTokError(
     "checkpoint",
-    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which is no longer there or has changed; name the checkpoint.`,
+    `"${file}" ${relation} the checkpoint "${recorded}" (SHA-256 ${reference.sha256.slice(0, 12)}…), which no longer exists or has changed; name the checkpoint.`,
     { options: { [option]: undefined } },
   );
 }
 
 async function isTokenizer(path: string): Promise<boolean> {
-  // Windows would ask the machine that such a path names.
+  // Windows would contact the machine that such a path names.
   if (/^[\\/]{2}/.test(path)) return false;
   const source = await openFileSource(path).catch(() => undefined);
   try {
@@ -210,7 +211,7 @@ async function readDecoder(path: string, expected: TokenizerConfig, options: Lon
     if (JSON.stringify(config) !== JSON.stringify(expected))
       throw new CoordTokError(
         "checkpoint",
-        `The checkpoint "${path}" has another configuration than the one that made the triplane; give the checkpoint that made it.`,
+        `The checkpoint "${path}" has another configuration than the one that made the triplane; name the checkpoint that made it.`,
       );
   };
   const source = await openFileSource(path);

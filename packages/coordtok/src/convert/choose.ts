@@ -7,24 +7,24 @@ import type { WeightsChoice } from "./weights-file.js";
 /** The published kinds of models. */
 export const officialModels: readonly OfficialModel[] = [tokenizerModel, diffusionModel];
 
-/** The weights of a training, or their moving average. */
+/** Which weights of a training: the weights themselves, or their moving average. */
 export type WeightsKind = "ema" | "model";
 
-/** Weights of a known kind that were found in a foreign file. */
+/** Weights of a known kind, found in an official file. */
 export interface Chosen {
   readonly model: OfficialModel;
   readonly place: string;
-  /** Its tensors by official name, without what belongs to the training. */
+  /** Its tensors by official name, without those that belong to the training. */
   readonly stateDict: TensorFile;
-  /** Names that were left behind. */
+  /** Names that are not converted. */
   readonly dropped: readonly string[];
   /** Other weights of the same kind in the file. */
   readonly others: readonly string[];
 }
 
 /**
- * The weights to convert: those of the wanted kind of model, and of several the moving average unless asked otherwise.
- * @throws CoordTokError `checkpoint` when there are none, or none of the wanted weights.
+ * Chooses the weights to convert: those of the requested kind of model, and by default the moving average if there are several.
+ * @throws CoordTokError `checkpoint` when there are none, or none of the requested weights.
  */
 export function chooseWeights(
   choices: readonly WeightsChoice[],
@@ -58,11 +58,11 @@ function pick<T extends { readonly choice: WeightsChoice }>(
   const fitting = weights === "model" ? models : weights === "ema" ? averages : [...averages, ...models];
   const [chosen] = fitting;
   if (chosen) return chosen;
-  // A file with one set of weights does not say what they are.
+  // A file with one set of weights does not tell which they are.
   if (found.length === 1 && weights === "model") return found[0]!;
   throw new CoordTokError(
     "checkpoint",
-    `There is no ${weights === "ema" ? "moving average" : "set of weights beside the moving average"} in ${source}; it has weights at ${found.map(({ choice }) => placeText(choice.place)).join(", ")}.`,
+    `There is no ${weights === "ema" ? "moving average" : "set of weights besides the moving average"} in ${source}; it has weights at ${found.map(({ choice }) => placeText(choice.place)).join(", ")}.`,
   );
 }
 
@@ -80,15 +80,15 @@ function nothingFound(
   const seen =
     all.length === 0
       ? "it holds no state dict"
-      : `its tensors are called ${all.slice(0, 3).join(", ")}${all.length > 3 ? ", …" : ""}`;
+      : `its tensors are named ${all.slice(0, 3).join(", ")}${all.length > 3 ? ", …" : ""}`;
   return new CoordTokError(
     "checkpoint",
-    `Expected the official weights of a ${kinds} in ${source}, but ${seen}; any tensors can be copied as they are.`,
+    `Expected the official weights of a ${kinds} in ${source}, but ${seen}; any tensors can be copied unchanged.`,
     { options: { as: "raw" } },
   );
 }
 
-/** The kind of model by name. @throws CoordTokError `usage`. */
+/** Returns the kind of model by name. @throws CoordTokError `usage` for an unknown name. */
 export function modelOfKind(kind: string): OfficialModel {
   const model = officialModels.find((one) => one.kind === kind);
   if (model) return model;

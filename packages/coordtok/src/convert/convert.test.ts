@@ -59,16 +59,16 @@ describe("official tokenizers", () => {
     ["tokenizer-with-lpips.pth", "tokenizer-state-dict.safetensors"],
     ["tokenizer-half.pth", "tokenizer-half.safetensors"],
     ["tokenizer-state-dict.safetensors", "tokenizer-state-dict.safetensors"],
-  ])("%s becomes a checkpoint, and that the official tensors again, bit for bit", async (file, expected) => {
+  ])("%s becomes a checkpoint, which becomes the official tensors again, bit for bit", async (file, expected) => {
     const ours = await convert(file, { heads });
     const theirs = await convert(ours);
     await expectSameTensors(await open(theirs), await open(fixtures + expected));
-    // Official files that we write carry the arguments, so the heads need not be given again.
+    // Official files that we write hold the arguments, so the heads need not be given again.
     const again = await convert(theirs);
     expect(Buffer.compare(await readFile(again), await readFile(ours))).toBe(0);
   });
 
-  it("the checkpoint holds what loading the official tensors gives", async () => {
+  it("the checkpoint holds the same weights as the official tensors", async () => {
     const ours = await convert("tokenizer-with-lpips.pth", { heads });
     const before = memory().numTensors;
     const { config, params } = await loadTokenizer(readFileSync(ours));
@@ -92,7 +92,7 @@ describe("official tokenizers", () => {
     });
   });
 
-  it("a configuration file gives the form, as official arguments or as ours", async () => {
+  it("a configuration file gives the form, as official arguments or as our configuration", async () => {
     const path = join(folder, "config.json");
     await writeFile(path, JSON.stringify(official));
     const one = await convert("tokenizer-nested.pth", { config: path });
@@ -104,7 +104,7 @@ describe("official tokenizers", () => {
     await expect(convert("tokenizer-nested.pth", { config: path, heads: 2 })).rejects.toThrow("not both");
   });
 
-  it("numbers are rounded to the storage asked for, and the average or one part can be chosen", async () => {
+  it("numbers are rounded to the requested format, and the average or one part can be chosen", async () => {
     const whole = await convert("tokenizer-nested.pth", { heads });
     const { params } = await loadTokenizer(readFileSync(whole));
     const exact = new Map(treeEntries(params));
@@ -132,10 +132,10 @@ describe("official tokenizers", () => {
     const official = await open(await convert(whole, { part: "encoder" }));
     expect([...official.entries.keys()].filter((name) => name.startsWith("decoder."))).toEqual([]);
     expect(official.entries.has("weight_tokens_xy")).toBe(true);
-    await expect(convert(whole, { weights: "model" })).rejects.toThrow("no weights beside the moving average");
+    await expect(convert(whole, { weights: "model" })).rejects.toThrow("no weights besides the moving average");
   });
 
-  it("what does not fit is refused by name, and nothing is written", async () => {
+  it("a tensor that does not fit is named in the error, and nothing is written", async () => {
     await expect(convert("tokenizer-wrong-shape.pth", { heads })).rejects.toThrow("decoder.projector.weight");
     await expect(convert("tokenizer-nested.pth")).rejects.toThrow("options encoderHeads, config");
     await expect(convert("layouts.pth")).rejects.toThrow('option as: "raw"');
@@ -149,20 +149,23 @@ describe("official diffusion models", () => {
     ["ema", "sit-training.safetensors"],
     ["model", "sit-training.model.safetensors"],
     [undefined, "sit-training.safetensors"],
-  ] as const)("the %s weights become a checkpoint, and that the official tensors again", async (weights, expected) => {
-    const warnings: string[] = [];
-    const ours = await convert("sit-training.pth", { heads, weights, onWarning: (line) => warnings.push(line) });
-    // The fixed positions of this file are random numbers, and ours are computed.
-    expect(warnings).toEqual([expect.stringContaining("pos_embed_xy")]);
-    const theirs = await open(await convert(ours));
-    const stored = await open(fixtures + expected);
-    expect([...theirs.entries.keys()].sort()).toEqual([...stored.entries.keys()].sort());
-    for (const name of stored.entries.keys())
-      if (name !== "pos_embed_xy")
-        expect(Buffer.compare(await theirs.readBytes(name), await stored.readBytes(name)), name).toBe(0);
-  });
+  ] as const)(
+    "the %s weights become a checkpoint, which becomes the official tensors again",
+    async (weights, expected) => {
+      const warnings: string[] = [];
+      const ours = await convert("sit-training.pth", { heads, weights, onWarning: (line) => warnings.push(line) });
+      // The fixed positions of this file are random numbers; our model computes its own.
+      expect(warnings).toEqual([expect.stringContaining("pos_embed_xy")]);
+      const theirs = await open(await convert(ours));
+      const stored = await open(fixtures + expected);
+      expect([...theirs.entries.keys()].sort()).toEqual([...stored.entries.keys()].sort());
+      for (const name of stored.entries.keys())
+        if (name !== "pos_embed_xy")
+          expect(Buffer.compare(await theirs.readBytes(name), await stored.readBytes(name)), name).toBe(0);
+    },
+  );
 
-  it("the checkpoint holds what loading the official tensors gives", async () => {
+  it("the checkpoint holds the same weights as the official tensors", async () => {
     const path = await convert("sit-training.pth", { heads });
     const ours = await open(path);
     const theirs = await open(await convert(path));
@@ -186,7 +189,7 @@ describe("official diffusion models", () => {
     disposeTree(expected);
   });
 
-  it("asks for the heads, takes statistics along, and has no parts", async () => {
+  it("asks for the heads, stores statistics, and has no parts", async () => {
     await expect(convert("sit-training.pth")).rejects.toThrow("options heads, config");
     await expect(convert("sit-training.pth", { heads, part: "encoder" })).rejects.toThrow("has no parts");
     const statistics = join(folder, "stats.json");
@@ -213,14 +216,14 @@ describe("any tensors", () => {
     await expect(convert("layouts.pth", { as: "raw", dtype: "F16" })).rejects.toThrow("option dtype");
   });
 
-  it("stopped half-way it leaves nothing behind", async () => {
+  it("a stopped conversion leaves nothing behind", async () => {
     const stop = new AbortController();
     const options = { heads, signal: stop.signal, onProgress: () => stop.abort() };
     await expect(convert("tokenizer-nested.pth", options)).rejects.toMatchObject({ code: "aborted" });
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("does not write over its input, over a file that is there, or what looks like a file of PyTorch", async () => {
+  it("does not overwrite its input or an existing file, and does not write a name that looks like a PyTorch file", async () => {
     const copy = join(folder, "copy.safetensors");
     await copyFile(`${fixtures}layouts.safetensors`, copy);
     await expect(convertFile(copy, copy, { as: "raw", overwrite: true })).rejects.toThrow("the same file");
@@ -246,7 +249,7 @@ it("the log of the official trainer becomes statistics", async () => {
 });
 
 describe("the command line", () => {
-  it("says what a PyTorch file is and that it has to be converted", async () => {
+  it("describes a PyTorch file and says that it must be converted", { timeout: 240_000 }, async () => {
     const [info, encode] = await Promise.all([
       runCli(["info", `${fixtures}sit-training.pth`, "--json"]),
       runCli(["encode", "clip.mp4", "--checkpoint", `${fixtures}tokenizer-half.pth`, "--backend", "wasm"]),
@@ -258,7 +261,7 @@ describe("the command line", () => {
     ]);
     expect([encode.code, encode.stderr]).toEqual([
       1,
-      expect.stringContaining("convert it once and name the result (coordtok convert "),
+      expect.stringContaining("convert it once and pass the result (coordtok convert "),
     ]);
   });
 });

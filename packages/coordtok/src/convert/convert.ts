@@ -22,30 +22,30 @@ import { statsFromOfficialLog } from "@coordtok/triplane/official";
 import { planFor } from "./plan.js";
 import { isTorchName, openWeights } from "./weights-file.js";
 
-/** What a file is converted as. */
+/** The kind of a conversion. */
 export type ConvertKind = "tokenizer" | "diffusion" | "raw" | "statistics";
 
 /** Options of {@link convertFile}. */
 export interface ConvertOptions extends LongCallOptions, OverwriteOption {
-  /** What the file is (default: found out; `raw` only when asked for). */
+  /** The kind of the file (default: detected; `raw` is never detected). */
   readonly as?: ConvertKind | undefined;
-  /** Which weights of a training (default: the moving average where there is one). */
+  /** Which weights of a training (default: the moving average if there is one). */
   readonly weights?: "ema" | "model" | undefined;
-  /** How numbers are stored (default: as they are; F64 as F32). */
+  /** The number format (default: that of the input, F32 for F64). */
   readonly dtype?: FloatStorage | undefined;
-  /** Only this part of a tokenizer (default: all of it). */
+  /** The part of a tokenizer to convert (default: the whole tokenizer). */
   readonly part?: "encoder" | "decoder" | undefined;
-  /** A JSON file with the configuration, ours or official arguments (default: found out from the shapes). */
+  /** A JSON file with the configuration, ours or official arguments (default: inferred from the shapes). */
   readonly config?: string | undefined;
-  /** Called with what may be wrong, one sentence each. */
+  /** Called with possible problems, one sentence each. */
   readonly onWarning?: ((sentence: string) => void) | undefined;
   /** For a diffusion model: its latent statistics, a JSON file or the text log of the official trainer (default: none). */
   readonly statistics?: string | undefined;
-  /** Attention heads, which shapes do not show (default: those of the published model of the same width). */
+  /** Attention heads, which the shapes do not determine (default: those of the published model of the same width). */
   readonly heads?: number | undefined;
-  /** As `heads`, for the encoder of a tokenizer alone. */
+  /** Like `heads`, for the encoder of a tokenizer alone. */
   readonly encoderHeads?: number | undefined;
-  /** As `heads`, for the decoder of a tokenizer alone. */
+  /** Like `heads`, for the decoder of a tokenizer alone. */
   readonly decoderHeads?: number | undefined;
 }
 
@@ -64,36 +64,36 @@ const convertOptionNames: OptionNames<ConvertOptions> = {
   overwrite: true,
 };
 
-/** What was found and written. */
+/** The result of {@link convertFile}. */
 export interface ConvertReport {
   /** The file that was read. */
   readonly input: string;
   /** The file that was written. */
   readonly output: string;
-  /** What the file was taken for. */
+  /** The kind that the file was converted as. */
   readonly as: ConvertKind;
-  /** `import` to one of our checkpoints, `export` to official names, `copy` for `raw`. */
+  /** `import` to a checkpoint of CoordTok.ts, `export` to official names, `copy` for `raw`. */
   readonly direction: "import" | "export" | "copy";
-  /** What was found, and what was made of it, for people. */
+  /** What was found and written, as lines for people. */
   readonly facts: readonly (readonly [string, string])[];
-  /** How many tensors were written. */
+  /** Number of tensors written. */
   readonly tensors: number;
-  /** How many numbers they have together. */
+  /** Number of values in all of them. */
   readonly parameters: number;
-  /** Names that were left behind. */
+  /** Names that were not converted. */
   readonly dropped: readonly string[];
   /** The configuration of the model; `null` for `raw` and for statistics. */
   readonly config: Json;
-  /** The size of the file that was written, in bytes. */
+  /** Size of the written file in bytes. */
   readonly bytes: number;
 }
 
 const longestLog = 2 ** 26;
 
 /**
- * Converts official weights (a file of `torch.save` of any version, or safetensors) to one of our checkpoints, one of our checkpoints to
- * official names in safetensors, any tensors to safetensors (`raw`), or the statistics in an official log to JSON. One tensor at a
- * time is in memory; the file appears when it is complete.
+ * Converts official weights (a file of `torch.save` of any version, or safetensors) to a checkpoint of CoordTok.ts, such a
+ * checkpoint to official names in safetensors, any tensors to safetensors (`raw`), or the statistics in an official log to JSON.
+ * One tensor at a time is in memory; the file appears when it is complete.
  * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`, `config`, `file-exists`, `file-write`, `aborted`.
  */
 export async function convertFile(input: string, output: string, options: ConvertOptions = {}): Promise<ConvertReport> {
@@ -127,7 +127,7 @@ function sizeOf({ dtype, shape }: NamedBytes): number {
   return shape.reduce((product, size) => product * size, bytesPerElement[dtype]);
 }
 
-/** Checks before anything is read that the output can be written, and that it is not the input. */
+/** Checks, before anything is read, that the output can be written and is not the input. */
 async function checkPaths(input: string, output: string, options: ConvertOptions): Promise<void> {
   if (isTorchName(output))
     throw new CoordTokError(
@@ -140,7 +140,7 @@ async function checkPaths(input: string, output: string, options: ConvertOptions
     throw new CoordTokError("usage", `Input and output are the same file, "${output}"; choose another output.`);
 }
 
-/** The text of a log, if that is what the file is. */
+/** Reads the text of a log, if the file is one. */
 async function readLog(source: FileSource, as: ConvertKind | undefined): Promise<string | undefined> {
   if (as !== undefined && as !== "statistics") return undefined;
   if (source.size > longestLog) {

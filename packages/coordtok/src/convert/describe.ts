@@ -3,33 +3,33 @@ import type { FileSource } from "@coordtok/core/node";
 import { officialModels } from "./choose.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
 
-/** One set of weights in a file of another program. */
+/** One set of weights in a file from another program. */
 export interface WeightsFacts {
-  /** Where it is in the file; empty when it is the whole file. */
+  /** Its path within the file; empty when it is the whole file. */
   readonly place: string;
   /** The published model it belongs to, if any. */
   readonly model: "tokenizer" | "diffusion" | undefined;
-  /** How many tensors it has. */
+  /** Number of tensors. */
   readonly tensors: number;
-  /** How many numbers they have together. */
+  /** Number of values in all of them. */
   readonly parameters: number;
-  /** The types of its numbers, the most frequent first. */
+  /** The number formats, the most frequent first. */
   readonly dtypes: readonly string[];
 }
 
-/** The facts about a file of another program with weights. */
+/** The facts about a file of weights from another program. */
 export interface ForeignWeights {
-  /** The file. */
+  /** The path of the file. */
   readonly path: string;
-  /** Its size. */
+  /** Its size in bytes. */
   readonly bytes: number;
-  /** Which program writes such files. */
+  /** The format of the file. */
   readonly format: "PyTorch" | "PyTorch before 1.6" | "safetensors";
   /** Everything in it that looks like the weights of a model. */
   readonly weights: readonly WeightsFacts[];
 }
 
-/** Describes a file of another program by what it says about its tensors; none of their numbers are read. */
+/** Describes a file from another program by the metadata of its tensors; no tensor data is read. */
 export function describeWeights(weights: Exclude<WeightsFile, { format: "ours" }>, source: FileSource): ForeignWeights {
   const format =
     weights.format === "safetensors"

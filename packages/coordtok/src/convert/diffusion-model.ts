@@ -15,7 +15,7 @@ import {
 import type { TriplaneStats } from "@coordtok/triplane";
 import type { OfficialForm, OfficialModel } from "./official-model.js";
 
-/** The metadata of a checkpoint of a generator that say what its latents are: their statistics, and no names of classes. */
+/** The metadata that describe the latents of a generator's checkpoint: their statistics, without class names. */
 export function latentMetadata(statistics: TriplaneStats): Record<string, string> {
   return { latents: JSON.stringify({ statistics, classes: [] }) };
 }
@@ -42,18 +42,18 @@ function generatorConfig(model: SiTConfig): Json {
   return asJson({ model, flow: defaultFlow });
 }
 
-/** Our model computes the fixed positions, so that a file with others becomes another model. */
+/** Our model computes the fixed positions, so a file with other positions gives another model. */
 function positionProblem(config: SiTConfig, stored: Float32Array): string | undefined {
   try {
     checkOfficialPositions(config, stored);
     return undefined;
   } catch (thrown) {
     if (!isCoordTokError(thrown)) throw thrown;
-    return `The tensor "${officialPositions(config).name}" is not the fixed table of sines and cosines, which is used in its place; the model will give other results than its file.`;
+    return `The tensor "${officialPositions(config).name}" is not the fixed table of sines and cosines, which is used in its place; the model will give results other than those of the file.`;
   }
 }
 
-/** One of our configurations, or official arguments by name. */
+/** Reads one of our configurations, or official arguments. */
 function configFrom(json: Json): SiTConfig {
   if (isOfficialArguments(json)) return configFromOfficial(json);
   const isGenerator = typeof json === "object" && json !== null && "model" in json;

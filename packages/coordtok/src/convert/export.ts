@@ -4,8 +4,8 @@ import type { WeightsKind } from "./choose.js";
 import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js";
 
 /**
- * The tensors of an official state dict from one of our checkpoints, each read when it is needed.
- * @throws CoordTokError `checkpoint` when the checkpoint does not hold the wanted weights whole.
+ * Yields the tensors of an official state dict from one of our checkpoints, each read when it is needed.
+ * @throws CoordTokError `checkpoint` when the checkpoint does not hold the requested weights completely.
  */
 export function exportTensors(
   file: SafetensorsFile,
@@ -23,7 +23,7 @@ export function exportTensors(
   if (![...file.entries.keys()].some((name) => name.startsWith(prefix)))
     throw new CoordTokError(
       "checkpoint",
-      `There are no ${options.weights === "model" ? "weights beside the moving average" : "averaged weights"} in ${file.name}.`,
+      `There are no ${options.weights === "model" ? "weights besides the moving average" : "averaged weights"} in ${file.name}.`,
     );
   const expected = new Map(rows.map(({ ours, ourShape }) => [prefix + ours, ourShape]));
   const found = new Map(

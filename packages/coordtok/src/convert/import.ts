@@ -4,9 +4,10 @@ import type { Chosen } from "./choose.js";
 import type { ModelPart, OfficialForm } from "./official-model.js";
 
 /**
- * Our parameters out of official weights, each when its turn comes.
- * @param dtype how they are stored (default: as they are, F64 as F32).
- * @throws CoordTokError `checkpoint` unless every name is there once, with the shape of the form, and none is left over.
+ * Yields our parameters from official weights, each read when it is needed.
+ * @param dtype the number format (default: that of the input, F32 for F64).
+ * @throws CoordTokError `checkpoint` unless every name occurs once, with the shape that the form requires, and no other name
+ *   occurs.
  */
 export function importTensors(
   { stateDict, model }: Chosen,
@@ -37,7 +38,7 @@ function isUnchanged(row: StateDictRow, facts: TensorFacts, dtype: FloatStorage)
   return isWhole && facts.dtype === dtype;
 }
 
-/** What is wrong with the numbers of a state dict that ours does not store but computes, one sentence each. */
+/** The problems of values in a state dict that our model computes instead of storing, one sentence each. */
 export async function fixedProblems({ stateDict }: Chosen, form: OfficialForm): Promise<string[]> {
   const problems: string[] = [];
   for (const [name, { problemOf }] of form.fixed) {

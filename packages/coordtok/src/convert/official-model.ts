@@ -1,61 +1,61 @@
 import type { Json, NamedBytes, TensorFile } from "@coordtok/core";
 import type { StateDictRow } from "@coordtok/core/state-dict";
 
-/** What a person may say about a model, where its shapes leave it open. */
+/** Hints about a model, for what its shapes do not determine. */
 export interface ModelHints {
   /** The content of a configuration file, ours or official arguments. */
   readonly config?: Json | undefined;
   readonly heads?: number | undefined;
   readonly encoderHeads?: number | undefined;
   readonly decoderHeads?: number | undefined;
-  /** The arguments that the checkpoint was trained with, where it has them, by official name. */
+  /** The arguments that the checkpoint was trained with, by official name, if it holds them. */
   readonly trainedWith?: ReadonlyMap<string, unknown> | undefined;
 }
 
 /** The part of a model to convert. */
 export type ModelPart = "encoder" | "decoder";
 
-/** Numbers of a state dict that no training changes, which our models compute. */
+/** A tensor of a state dict that no training changes and that our models compute. */
 export interface FixedTensor {
   readonly shape: readonly number[];
   readonly values: () => Float32Array;
-  /** What is wrong with stored numbers, one sentence; nothing when they are these. */
+  /** Describes in one sentence how stored values differ from the computed ones; `undefined` when they agree. */
   readonly problemOf: (stored: Float32Array) => string | undefined;
 }
 
-/** A configuration of a model with all that converting needs of it. */
+/** A configuration of a model, with everything that the conversion needs to know about it. */
 export interface OfficialForm {
-  /** Ours, for our checkpoint. */
+  /** Our configuration, for our checkpoint. */
   readonly config: Json;
-  /** Official arguments, for the metadata of official files. */
+  /** The official arguments, for the metadata of official files. */
   readonly official: Json;
-  /** Where the numbers of each of our parameters are in an official state dict. */
+  /** For each of our parameters, the tensor of an official state dict that holds its values. */
   readonly rows: readonly StateDictRow[];
-  /** What an official state dict has beyond them. */
+  /** The tensors of an official state dict that are not among the rows. */
   readonly fixed: ReadonlyMap<string, FixedTensor>;
-  /** What the model is, for people. */
+  /** The description of the model, as lines for people. */
   readonly description: readonly (readonly [string, string])[];
-  /** The bytes of our checkpoint. */
+  /** Encodes our checkpoint. */
   readonly encode: (
     tensors: Iterable<NamedBytes>,
     metadata: Readonly<Record<string, string>>,
   ) => AsyncGenerator<Uint8Array, void>;
 }
 
-/** A published kind of model: how its state dicts are told from others, and how its form follows from them. */
+/** A published kind of model: how its state dicts are recognised, and how its form is inferred from them. */
 export interface OfficialModel {
   /** Its name, which is also the kind of our checkpoint. */
   readonly kind: "tokenizer" | "diffusion";
   /** Whether the names of a state dict are those of this kind. */
   readonly recognises: (stateDict: TensorFile) => boolean;
-  /** Tensors that belong to the training and are left behind. */
+  /** Whether a tensor belongs to the training and is not converted. */
   readonly isDropped: (name: string) => boolean;
   /** The part of the model that an official name belongs to; `undefined` when the model has no parts. */
   readonly partOf: (name: string) => ModelPart | undefined;
-  /** The form that fits the shapes. */
+  /** Infers the form from the shapes. */
   readonly infer: (stateDict: TensorFile, hints: ModelHints) => OfficialForm;
-  /** The form of one of our configurations. */
+  /** Makes the form of one of our configurations. */
   readonly formOf: (config: Json) => OfficialForm;
-  /** The parameters of one of our checkpoints by path: its trained weights, or their average. */
+  /** The path prefix of the parameters in one of our checkpoints: of the trained weights, or of their average. */
   readonly prefixOf: (weights: "ema" | "model") => string;
 }

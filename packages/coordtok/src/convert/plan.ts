@@ -12,24 +12,24 @@ import { latentMetadata } from "./diffusion-model.js";
 import type { ModelHints, OfficialModel } from "./official-model.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
 
-/** What will be written, known before anything is. */
+/** What a conversion will write, known before anything is written. */
 export interface ConvertPlan {
   readonly list: readonly NamedBytes[];
   readonly encode: (list: readonly NamedBytes[]) => AsyncGenerator<Uint8Array, void>;
   readonly report: Omit<ConvertReport, "input" | "output" | "bytes">;
 }
 
-/** The metadata key under which official files that we write keep the official arguments. */
+/** The metadata key of the official arguments in official files that we write. */
 const argumentsKey = "coordtok.official";
 
-/** Finds out what is in a file and what becomes of it. Every name and shape has been checked when this returns. */
+/** Plans the conversion of a file. Every name and shape has been checked when it returns. */
 export async function planFor(weights: WeightsFile, options: ConvertOptions): Promise<ConvertPlan> {
   if (options.as === "raw") return planCopy(weights, options);
   if (weights.format === "ours") return planExport(weights.kind, weights.file, options);
   return planImport(weights, options);
 }
 
-/** Every tensor as it is: name, type, shape and bytes. */
+/** Plans a copy of every tensor: name, type, shape and bytes. */
 function planCopy(weights: WeightsFile, options: ConvertOptions): ConvertPlan {
   const given = (["weights", "dtype", "part", "config", "statistics"] as const).find(
     (name) => options[name] !== undefined,
@@ -96,11 +96,11 @@ function checkPart({ kind }: OfficialModel, { part }: ConvertOptions): void {
     });
 }
 
-/** What one of our checkpoints stores beside its tensors. */
+/** The metadata that one of our checkpoints stores. */
 async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Promise<Record<string, string>> {
   const { part, statistics } = options;
   if (statistics !== undefined && kind !== "diffusion")
-    throw new CoordTokError("usage", "Statistics belong to a diffusion model; leave them out for a tokenizer.", {
+    throw new CoordTokError("usage", "Statistics apply only to a diffusion model; leave them out for a tokenizer.", {
       options: { statistics: undefined },
     });
   return {
@@ -109,7 +109,7 @@ async function metadataFor({ kind }: OfficialModel, options: ConvertOptions): Pr
   };
 }
 
-/** Latent statistics out of a JSON file or the log of the official trainer. */
+/** Reads latent statistics from a JSON file or the log of the official trainer. */
 async function readStatistics(path: string): Promise<TriplaneStats> {
   const text = await readText(path);
   return text.trimStart().startsWith("{") ? parseStats(parseJson(text, `"${path}"`)) : statsFromOfficialLog(text);
@@ -117,15 +117,15 @@ async function readStatistics(path: string): Promise<TriplaneStats> {
 
 function foundFacts({ place, stateDict, dropped, others }: Chosen): [string, string][] {
   const where = place === "" ? "at the top" : `under "${place}"`;
-  const more = others.length === 0 ? "" : `; left behind: ${others.join(", ")}`;
+  const more = others.length === 0 ? "" : `; not converted: ${others.join(", ")}`;
   const loss =
-    dropped.length === 0 ? "" : ` and ${countText(dropped.length, "tensor")} of the training loss, left behind`;
+    dropped.length === 0 ? "" : ` and ${countText(dropped.length, "tensor")} of the training loss, not converted`;
   return [["weights", `${countText(stateDict.entries.size, "tensor")} ${where}${loss}${more}`]];
 }
 
 function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions): ConvertPlan {
   if (options.config !== undefined)
-    throw new CoordTokError("usage", "Our own checkpoints hold their configuration; leave this option out.", {
+    throw new CoordTokError("usage", "A checkpoint of CoordTok.ts holds its configuration; leave this option out.", {
       options: { config: undefined },
     });
   const model = modelOfKind(kind);
@@ -155,7 +155,7 @@ async function hintsFor(
 ): Promise<ModelHints> {
   const { heads, encoderHeads, decoderHeads } = options;
   if (options.config !== undefined && (heads ?? encoderHeads ?? decoderHeads) !== undefined)
-    throw new CoordTokError("usage", "A configuration says how many heads there are; give one of them, not both.", {
+    throw new CoordTokError("usage", "A configuration includes the number of heads; give one of them, not both.", {
       options: { config: undefined, heads: undefined },
     });
   const stored = weights.format === "safetensors" ? weights.file.metadata.get(argumentsKey) : undefined;
@@ -174,7 +174,7 @@ async function hintsFor(
   };
 }
 
-/** A configuration file: a configuration alone, or the `config.json` of a run. */
+/** Reads a configuration file: a configuration alone, or the `config.json` of a run. */
 async function readConfig(path: string): Promise<Json> {
   const json = parseJson(await readText(path), `"${path}"`);
   const isRun = typeof json === "object" && json !== null && "config" in json;
@@ -189,7 +189,7 @@ function parseJson(text: string, name: string): Json {
   }
 }
 
-/** The arguments that a training script saved beside the weights, under `args` or `config`, a namespace or a dictionary. */
+/** Finds the arguments that a training script saved beside the weights, under `args` or `config`, as a namespace or a dictionary. */
 function argumentsOf({ root }: TorchFile): ReadonlyMap<string, unknown> | undefined {
   if (!(root instanceof Map)) return undefined;
   const top = root as ReadonlyMap<TorchValue, TorchValue>;

@@ -27,7 +27,7 @@ function formOf(config: TokenizerConfig): OfficialForm {
   };
 }
 
-/** One of our configurations, or official arguments by name. */
+/** Reads one of our configurations, or official arguments. */
 function configFrom(json: Json): TokenizerConfig {
   return isOfficialArguments(json) ? configFromOfficial(json) : checkConfig(json);
 }
@@ -40,7 +40,7 @@ function headsFrom({ heads, encoderHeads, decoderHeads, trainedWith }: ModelHint
   };
 }
 
-/** The form of a tokenizer, for people. */
+/** Describes the form of a tokenizer, as lines for people. */
 export function tokenizerFacts(config: TokenizerConfig): [string, string][] {
   const { clip, encoder, decoder, planes } = config;
   const shape = triplaneShapeOf(config);

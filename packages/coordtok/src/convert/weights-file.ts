@@ -2,18 +2,18 @@ import { checkpointKind, openSafetensors, renamedTensors, type SafetensorsFile, 
 import type { FileSource } from "@coordtok/core/node";
 import { findStateDicts, looksLikeTorch, openTorch, type TorchFile } from "@coordtok/core/torch";
 
-/** A file with weights whose tensors have not been read. */
+/** A file of weights whose tensors have not been read. */
 export type WeightsFile =
   | { readonly format: "ours"; readonly kind: string; readonly file: SafetensorsFile }
   | { readonly format: "safetensors"; readonly file: SafetensorsFile }
   | { readonly format: "torch"; readonly torch: TorchFile };
 
-/** Whether a file name is one that PyTorch checkpoints usually have. */
+/** Whether a file name has an extension that PyTorch checkpoints usually have. */
 export function isTorchName(path: string): boolean {
   return /\.(pth|pt|ckpt|bin|tar)$/i.test(path);
 }
 
-/** Opens a PyTorch checkpoint, a safetensors file of another program, or one of our own checkpoints, whatever its file name. */
+/** Opens a PyTorch checkpoint, a safetensors file from another program, or one of our own checkpoints, whatever its file name. */
 export async function openWeights(source: FileSource): Promise<WeightsFile> {
   if ((await looksLikeTorch(source)) || (isTorchName(source.path) && source.size < 9))
     return { format: "torch", torch: await openTorch(source) };
@@ -30,15 +30,15 @@ async function startsLikeSafetensors(source: FileSource): Promise<boolean> {
 
 /** One set of weights in a file. */
 export interface WeightsChoice {
-  /** Where it is in the file, `ema` or `checkpoint.model`; empty when it is the whole file. */
+  /** Its path within the file, for example `ema` or `checkpoint.model`; empty when it is the whole file. */
   readonly place: string;
-  /** Its tensors, without the prefixes that wrappers of PyTorch put before every name. */
+  /** Its tensors, without the prefixes that PyTorch wrappers put before every name. */
   readonly stateDict: TensorFile;
 }
 
 const wrappers = ["module.", "_orig_mod."];
 
-/** All sets of weights in a foreign file. */
+/** All sets of weights in a file from another program. */
 export function choicesOf(weights: Exclude<WeightsFile, { format: "ours" }>): WeightsChoice[] {
   if (weights.format === "safetensors") return [{ place: "", stateDict: withoutWrappers(weights.file) }];
   const { torch } = weights;

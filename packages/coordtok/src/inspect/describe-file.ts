@@ -23,28 +23,28 @@ import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
 import { readIndex, type LatentIndex } from "../latents/index-file.js";
 
-/** The facts about a tokenizer's form that files of both kinds carry. */
+/** The facts about a tokenizer's form that triplanes and checkpoints both hold. */
 export interface ModelFacts {
-  /** The file. */
+  /** The path of the file. */
   readonly path: string;
-  /** Its size. */
+  /** Its size in bytes. */
   readonly bytes: number;
   /** Form and size of the tokenizer. */
   readonly config: TokenizerConfig;
-  /** Positions of the three planes. */
+  /** Number of cells of the three planes. */
   readonly tokens: number;
-  /** Numbers in the planes: tokens times channels. */
+  /** Number of values in the planes: tokens times channels. */
   readonly floats: number;
 }
 
-/** What a file is and its facts. */
+/** The kind of a file and the facts about it. */
 export type FileDescription =
   | ({ readonly what: "video" } & VideoInfo)
   | ({
       readonly what: "triplane";
       readonly source: TriplaneSource;
       readonly checkpoint: CheckpointReference | undefined;
-      /** The precision it was computed with, such as `bf16`; absent for fp32. */
+      /** The precision it was computed with, for example `bf16`; absent for fp32. */
       readonly precision: string | undefined;
       readonly embeddedDecoder: boolean;
     } & ModelFacts)
@@ -59,9 +59,8 @@ const describeFileOptionNames: OptionNames<FfmpegOptions & Pick<LongCallOptions,
 };
 
 /**
- * Finds out what a file is: a video, a triplane, a checkpoint of a tokenizer, or weights of another program; or that a folder holds
- * latents.
- * @throws CoordTokError for a file that is none of them or is damaged.
+ * Describes a file: a video, a triplane, a checkpoint of a tokenizer, or weights from another program; or a folder of latents.
+ * @throws CoordTokError for a file that is none of these or is damaged.
  */
 export async function describeFile(
   path: string,
@@ -83,7 +82,7 @@ export async function describeFile(
   }
 }
 
-/** Whether a file is not for ffmpeg: by its name, or because it begins like a PyTorch checkpoint. */
+/** Whether a file holds weights and is not for ffmpeg: by its name, or because it begins like a PyTorch checkpoint. */
 async function isOfWeights(path: string): Promise<boolean> {
   if (/\.safetensors$/i.test(path) || isTorchName(path)) return true;
   const source = await openFileSource(path).catch(() => undefined);

@@ -11,15 +11,15 @@ import {
 } from "@coordtok/video/node";
 import { ownVersion } from "./versions.js";
 
-/** What `coordtok doctor` found. */
+/** The findings of `coordtok doctor`. */
 export interface Examination {
   /** Version of this package. */
   readonly coordtok: string;
-  /** Node's version and whether it is new enough. */
+  /** The version of Node, and whether it is new enough. */
   readonly node: { readonly version: string; readonly fine: boolean };
-  /** Such as `linux-x64`. */
+  /** The platform, for example `linux-x64`. */
   readonly platform: string;
-  /** The ffmpeg in use, all places that were looked at, and what is wrong if none can be used. */
+  /** The ffmpeg in use, all places that were searched, and the problem if none can be used. */
   readonly ffmpeg: {
     readonly path: string | undefined;
     readonly version: string | undefined;
@@ -29,20 +29,20 @@ export interface Examination {
     readonly candidates: readonly ProgramCandidate[];
     readonly problem: string | undefined;
   };
-  /** What the native backend is made with and what is set up: pip, compiler, NVIDIA driver, cache folder. */
+  /** What the native backend is built with, and what is set up: pip, compiler, NVIDIA driver, cache folder. */
   readonly native: Omit<DoctorReport, "backends" | "advice" | "node" | "platform">;
   /** Every backend of Node, the fastest first. */
   readonly backends: readonly BackendFinding[];
-  /** The backend that `auto` takes. */
+  /** The backend that `auto` chooses. */
   readonly chosen: string | undefined;
   /** What to do, one sentence each. */
   readonly advice: readonly string[];
-  /** Whether everything that is needed is there. */
+  /** Whether everything required is present. */
   readonly fine: boolean;
 }
 
 const slowFfmpeg =
-  'ffmpeg runs as WebAssembly, which takes several times as long; install one, or run "npx coordtok setup --only ffmpeg".';
+  'ffmpeg runs as WebAssembly, which takes several times as long; install one, or run "npx coordtok setup" for ffmpeg alone.';
 
 const oldestNode = [20, 19] as const;
 
@@ -52,7 +52,7 @@ const examineOptionNames: OptionNames<FfmpegOptions & LongCallOptions> = {
   ffprobe: true,
 };
 
-/** Looks at everything that CoordTok needs on this machine. Nothing is changed. */
+/** Examines everything that CoordTok.ts needs on this machine. Nothing is changed. */
 export async function examine(options: FfmpegOptions & LongCallOptions = {}): Promise<Examination> {
   checkOptions(options, examineOptionNames, "examine");
   const report = await describeFfmpeg(pickOptions(options, ffmpegOptionNames));
@@ -99,7 +99,7 @@ function isNewEnough(version: string): boolean {
   return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
 }
 
-/** An examination for people. */
+/** Formats an examination for people. */
 export function examinationText(found: Examination): string {
   const { ffmpeg, node, native } = found;
   const mark = (works: boolean): string => (works ? "works" : "no");

@@ -21,7 +21,7 @@ let folder = "";
 let checkpoint = "";
 const at = (...names: string[]): string => join(folder, ...names);
 const source = { width: 32, height: 32, fps: 25, frames: 16, start: 0, stride: 1 };
-/** A hang would take much longer, and a busy machine never this long. */
+/** A hang would take much longer, and even a busy machine never takes this long. */
 const soon = 60_000;
 
 beforeAll(async () => {
@@ -65,7 +65,7 @@ describe("a triplane that names its checkpoint", () => {
   });
 
   it(
-    "has nothing read but checkpoints of tokenizers, wherever it points",
+    "causes only checkpoints of tokenizers to be read, wherever it points",
     async () => {
       execFileSync("mkfifo", [at("pipe.safetensors")]);
       await writeFile(at("secret.txt"), "secret");
@@ -109,7 +109,7 @@ describe("a latent dataset whose index names other files", () => {
     await copyFile(at("latents", "shard-00000.safetensors"), at("shard-00000.safetensors"));
   });
 
-  it("is read where it names its own", async () => {
+  it("is read when it names its own", async () => {
     expect(await opened(() => undefined)).toBe("read, read");
   });
 
@@ -121,14 +121,14 @@ describe("a latent dataset whose index names other files", () => {
     [3],
     [null],
     [["shard-00000.safetensors"]],
-  ])("is refused where it names %j", async (file) => {
+  ])("is refused when it names %j", async (file) => {
     const told = await opened(({ shards }) => {
       shards[0] = { file, clips: 1 };
     });
     expect(told).toBe("file-format, file-format");
   });
 
-  it.each([[-1], [0], [1.5], ["1"], [null]])("is refused where it counts %j clips", async (clips) => {
+  it.each([[-1], [0], [1.5], ["1"], [null]])("is refused when it counts %j clips", async (clips) => {
     const told = await opened(({ shards }) => {
       shards[0]!.clips = clips;
     });
@@ -136,7 +136,7 @@ describe("a latent dataset whose index names other files", () => {
   });
 
   it.each([[null], ["x"], [{ path: 3, sha256: "0".repeat(64) }], [{ path: "x" }]])(
-    "is refused where its checkpoint is %j",
+    "is refused when its checkpoint is %j",
     async (reference) => {
       const told = await opened((stored) => {
         stored.checkpoint = reference;
@@ -145,7 +145,7 @@ describe("a latent dataset whose index names other files", () => {
     },
   );
 
-  it("is refused where a shard is a link that leads out of it, or a pipe", async () => {
+  it("is refused when a shard is a link that leads out of the folder, or a pipe", async () => {
     const shard = at("latents", "shard-00000.safetensors");
     await rename(shard, at("kept"));
     await symlink(at("shard-00000.safetensors"), shard);
@@ -160,7 +160,7 @@ describe("a latent dataset whose index names other files", () => {
 });
 
 describe("info", () => {
-  it.each(["x.mp4", "x.safetensors", "x.pt", "x"])("refuses a pipe called %s at once", async (name) => {
+  it.each(["x.mp4", "x.safetensors", "x.pt", "x"])("refuses a pipe called %s immediately", async (name) => {
     execFileSync("mkfifo", [at(name)]);
     await expect(describeFile(at(name))).rejects.toMatchObject({
       code: "file-read",
@@ -168,7 +168,7 @@ describe("info", () => {
     });
   });
 
-  it.each(["/proc/self/pagemap", "/dev/zero"])("refuses %s at once", async (path) => {
+  it.each(["/proc/self/pagemap", "/dev/zero"])("refuses %s immediately", async (path) => {
     await expect(describeFile(path)).rejects.toMatchObject({ code: "file-read" });
   });
 });

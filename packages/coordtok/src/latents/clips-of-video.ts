@@ -10,50 +10,50 @@ import type { ClipSize } from "@coordtok/tokenizer";
 import { centreCrop, resizeSize, type FrameSize, type VideoInfo } from "@coordtok/video";
 import { probe, probeOptionNames, readFrames, type FfmpegOptions } from "@coordtok/video/node";
 
-/** Which clips are taken out of each video. */
+/** The choice of clips from each video. */
 export interface ClipChoice {
   /** Index of the first frame, from 0. */
   readonly start: number;
   /** Distance between frames; 1 takes every frame. */
   readonly stride: number;
-  /** How many taken frames lie between the starts of two clips; the model's length leaves no overlap. */
+  /** Number of taken frames between the starts of consecutive clips; with the model's length they do not overlap. */
   readonly hop: number;
-  /** At most so many stretches of each video; infinite for all. */
+  /** The largest number of stretches per video; infinite for all. */
   readonly stretches: number;
-  /** Crops along the longer side, evenly spread from end to end; 1 is the middle. */
+  /** Number of crops along the longer side, evenly spread from end to end; 1 takes the centre. */
   readonly crops: number;
-  /** Take each clip mirrored left to right as well. */
+  /** Whether to also take each clip mirrored left to right. */
   readonly flip: boolean;
-  /** What becomes of a video that is shorter than the model's clips. */
+  /** How to treat a video that is shorter than the model's clips. */
   readonly short: "skip" | "pad";
 }
 
-/** Which part of a video a clip is. */
+/** The part of a video that a clip is. */
 export interface ClipPlace {
   /** Index of its first frame in the video. */
   readonly start: number;
-  /** Number of its crop, from 0 at the top or left; 0 where there is one only. */
+  /** The index of its crop, from 0 at the top or left; 0 when there is only one. */
   readonly crop: number;
   /** Whether it is mirrored left to right. */
   readonly flipped: boolean;
-  /** How many of its frames are real. */
+  /** Number of its real frames. */
   readonly frames: number;
 }
 
-/** A clip out of a video. `read` cuts it; clips that are never read cost no copy. */
+/** A clip from a video. `read` cuts it out; clips that are never read cost no copy. */
 export interface PlacedClip extends ClipPlace {
   readonly read: () => RgbClip;
 }
 
-/** How {@link clipsOfVideo} reads, and where its remarks about the video go. */
+/** How {@link clipsOfVideo} reads, and who receives its remarks about the video. */
 export interface ClipsOfVideoOptions extends Pick<LongCallOptions, "signal">, FfmpegOptions {
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
 /**
- * The clips of a video: stretches of the model's length, each with its crops, each as it is and mirrored. Frames are resized as the papers
- * do and read once, in order; memory holds one stretch, however long the video is.
- * @throws CoordTokError as `readFrames`; `input` for a video that is too short, unless such are padded.
+ * Yields the clips of a video: stretches of the model's length, each with its crops, each as it is and mirrored. Frames are resized
+ * as in the papers and read once, in order; memory holds one stretch, however long the video is.
+ * @throws CoordTokError like `readFrames`; `input` for a video that is too short, unless such videos are padded.
  */
 export async function* clipsOfVideo(
   path: string,
@@ -79,12 +79,12 @@ export async function* clipsOfVideo(
 }
 
 interface Stretch {
-  /** Number of its first frame among those taken. */
+  /** The index of its first frame among those taken. */
   readonly first: number;
   readonly frames: readonly RgbFrame[];
 }
 
-/** Stretches of the model's length; a shorter one only where there is no other. */
+/** Yields stretches of the model's length; a shorter one only if there is no other. */
 async function* stretchesOf(
   path: string,
   info: VideoInfo,
@@ -99,7 +99,7 @@ async function* stretchesOf(
   let taken = 0;
   let kept: RgbFrame[] = [];
   for await (const frame of readFrames(path, { start, stride, ...wanted }, { ...options, info, size })) {
-    // With a hop beyond the length, frames between two stretches belong to none.
+    // With a hop beyond the length, frames between two stretches belong to neither.
     if (taken++ >= first) kept.push(frame);
     if (kept.length < length) continue;
     yield { first, frames: kept };
@@ -109,7 +109,7 @@ async function* stretchesOf(
   if (first === 0) yield { first, frames: kept };
 }
 
-/** `count` windows of the target's size, evenly spread along the side that has more than the target; equal ones once. */
+/** The `count` windows of the target's size, evenly spread along the side that is longer than the target's; coinciding ones once. */
 function cropRectangles(covering: FrameSize, target: FrameSize, count: number): Rectangle[] {
   const middle = centreCrop(covering, target);
   if (count === 1) return [middle];

@@ -8,19 +8,19 @@ import { readText } from "@coordtok/core/node";
 export interface DatasetVideo {
   /** Its absolute path. */
   readonly path: string;
-  /** Its path relative to the folder of the dataset, with slashes: how latents name it. */
+  /** Its path relative to the folder of the dataset, with slashes; latents name it by this. */
   readonly name: string;
-  /** The name of the folder that it lies in; absent where there are no classes. */
+  /** The name of the folder that contains it; absent when there are no classes. */
   readonly class?: string | undefined;
 }
 
-/** Where the classes come from: folders (`auto` where every video lies in one), or there are none. */
+/** The source of the classes: folders (`auto`: folders if every video is in one), or none. */
 export type Labels = "auto" | "folders" | "none";
 
 /**
- * The videos of a folder, sorted by path, with their classes.
- * @param lists files that name the videos to take, as the split lists of UCF-101 do (default: all).
- * @throws CoordTokError `file-not-found`, `input` when there is none or a list names one that is not there.
+ * Lists the videos of a folder, sorted by path, with their classes.
+ * @param lists files that name the videos to take, like the split lists of UCF-101 (default: all videos).
+ * @throws CoordTokError `file-not-found`, `input` when there is no video or a list names a missing one.
  */
 export async function datasetVideos(
   folder: string,
@@ -34,7 +34,7 @@ export async function datasetVideos(
   if (loose.length > 0)
     throw new CoordTokError(
       "input",
-      `Expected every video in the folder of its class, but ${loose[0]!.name}${loose.length > 1 ? ` and ${loose.length - 1} more lie` : " lies"} in none.`,
+      `Expected every video in the folder of its class, but ${loose[0]!.name}${loose.length > 1 ? ` and ${loose.length - 1} more are` : " is"} in none.`,
     );
   return videos.map((video) => ({ ...video, class: basename(dirname(video.path)) }));
 }

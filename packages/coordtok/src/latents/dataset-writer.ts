@@ -24,7 +24,7 @@ import {
   type ShardFacts,
 } from "./shard.js";
 
-/** What a latent dataset is made with. */
+/** The settings of a latent dataset. */
 export interface DatasetPlan {
   readonly config: TokenizerConfig;
   readonly checkpoint: CheckpointReference;
@@ -32,15 +32,15 @@ export interface DatasetPlan {
   /** The names of all classes. */
   readonly classes: readonly string[];
   readonly dtype: "F32" | "F16";
-  /** Clips per shard, at least 1. */
+  /** Number of clips per shard, at least 1. */
   readonly shardSize: number;
-  /** `2/4` where this is the second of four parts. */
+  /** The part, for example `2/4` for the second of four; absent for a whole dataset. */
   readonly part?: string | undefined;
 }
 
 /**
- * Fills the folder of a latent dataset. The shards are authoritative: each says which clips it holds and which videos it finishes. The index
- * is made from them, and anew after each.
+ * Writes the folder of a latent dataset. The shards are authoritative: each records which clips it holds and which videos it
+ * finishes. The index is derived from them and rewritten after each.
  */
 export class DatasetWriter {
   readonly #folder: string;
@@ -65,7 +65,8 @@ export class DatasetWriter {
 
   /**
    * Creates the folder, or resumes the dataset in it; with `overwrite` that dataset is removed first.
-   * @throws CoordTokError `file-exists` for a dataset that was made otherwise, `file-write`, `file-format` for a damaged shard.
+   * @throws CoordTokError `file-exists` for a dataset that was made with other settings, `file-write`, `file-format` for a damaged
+   *   shard.
    */
   static async open(folder: string, plan: DatasetPlan, { overwrite }: { overwrite: boolean }): Promise<DatasetWriter> {
     const names = await mkdir(folder, { recursive: true })
@@ -79,7 +80,7 @@ export class DatasetWriter {
       for (const name of shards) await rm(join(folder, name));
       return new DatasetWriter(folder, plan, plan.classes);
     }
-    // The order of the classes is kept, because trained models know them by number.
+    // The order of the classes is kept, because trained models refer to them by number.
     const before = names.includes(basename(indexPath(folder))) ? (await readIndex(folder)).classes : [];
     const added = plan.classes.filter((name) => !before.includes(name));
     const writer = new DatasetWriter(folder, plan, [...before, ...added]);
@@ -101,12 +102,12 @@ export class DatasetWriter {
     for (const { video } of finished) this.#finished.add(video);
   }
 
-  /** How many clips there are, those not written yet included. */
+  /** Number of clips, including those not yet written. */
   get clips(): number {
     return this.#clips + this.#pending.length;
   }
 
-  /** Videos that could not be read, or not to their end, and why. */
+  /** Videos that could not be read completely, and why. */
   get skipped(): readonly { readonly video: string; readonly reason: string }[] {
     return this.#skipped;
   }
@@ -116,35 +117,38 @@ export class DatasetWriter {
     return this.isFinished(video) || this.#skippedNames.has(video);
   }
 
-  /** Whether all clips of a video are there. */
+  /** Whether all clips of a video exist. */
   isFinished(video: string): boolean {
     return this.#finished.has(video);
   }
 
-  /** Whether a clip is there. */
+  /** Whether a clip exists. */
   has(video: string, place: ClipPlace): boolean {
     return this.#known.has(keyOf(video, place));
   }
 
-  /** Takes a triplane over. A full shard is written before, never after it, so that the video's end can be noted in the same shard. */
+  /**
+   * Takes ownership of a triplane. A full shard is written before the next triplane, not after the last, so that it can also record
+   * the end of the video.
+   */
   async add(triplane: Triplane, clip: LatentClip): Promise<void> {
     if (this.#pending.length >= this.#plan.shardSize) await this.flush({ complete: false });
     this.#pending.push({ triplane, clip });
   }
 
-  /** Notes that a video has been read to its end. */
+  /** Records that a video has been read to its end. */
   finish(video: FinishedVideo): void {
     this.#finished.add(video.video);
     this.#pendingFinished.push(video);
   }
 
-  /** Notes that a video cannot be read, or not to its end. */
+  /** Records that a video cannot be read completely. */
   skip(video: string, reason: string): void {
     this.#skipped.push({ video, reason });
     this.#skippedNames.add(video);
   }
 
-  /** Writes what is waiting, and the index. Gives the index; `undefined` as long as there is no clip. */
+  /** Writes the waiting triplanes, and the index. Returns the index; `undefined` as long as there is no clip. */
   async flush({ complete }: { complete: boolean }): Promise<LatentIndex | undefined> {
     if (this.#pending.length > 0) await this.#writePending();
     if (!this.#statistics) return undefined;
@@ -180,7 +184,7 @@ export class DatasetWriter {
     this.#pendingFinished = [];
   }
 
-  /** Frees the triplanes that wait. */
+  /** Frees the waiting triplanes. */
   dispose(): void {
     for (const { triplane } of this.#pending) disposeTriplane(triplane);
     this.#pending = [];

@@ -19,7 +19,7 @@ const config = preset("test");
 let folder = "";
 let videos = "";
 let checkpoint = "";
-/** All clips of the dataset: 48 frames give three, 20 frames one, each mirrored as well. */
+/** The number of clips: videos of 48 frames give three and those of 20 frames one, each also mirrored. */
 const clipCount = 2 * (3 + 3 + 1 + 1);
 
 async function writeSynthetic(name: string, frames: number, seed: number): Promise<void> {
@@ -58,7 +58,7 @@ afterAll(async () => {
 const encodeInto = (name: string, options: Partial<EncodeDatasetOptions> = {}): Promise<EncodeDatasetReport> =>
   encodeDataset(videos, { checkpoint, out: join(folder, name), backend: "wasm", flip: true, shardSize: 3, ...options });
 
-/** What was read, as a digest of its label and its numbers each. */
+/** The clips as they were read, each as a digest of its label and values. */
 async function contents(name: string, options: ReadLatentsOptions & { passes: number }): Promise<string[]> {
   await using latents = await openLatents(join(folder, name));
   const read: string[] = [];
@@ -77,17 +77,21 @@ async function digestOf({ triplane, labels }: LabelledTriplane): Promise<string>
 const inOrder = { shuffle: false, passes: 1 };
 
 describe("encodeDataset", () => {
-  it("encodes class folders of mp4, avi, mkv and webm, skips broken and short ones and lists them, and frees all", async () => {
-    const report = await expectNoLeak(() => encodeInto("whole"));
-    expect(report).toMatchObject({ clips: clipCount, encoded: clipCount, videos: 6, complete: true, tokens: 192 });
-    expect(report.classes).toEqual(["Juggling", "Walking"]);
-    expect(report.skipped.map(({ video }) => video)).toEqual(["Juggling/broken.mp4", "Walking/short.mp4"]);
-    expect(report.skipped[1]!.reason).toContain("9 frames");
-    const files = (await readdir(join(folder, "whole"))).sort();
-    expect(files).toEqual(["index.json", ...[0, 1, 2, 3, 4, 5].map((i) => `shard-0000${i}.safetensors`)]);
-  });
+  it(
+    "encodes class folders of mp4, avi, mkv and webm, skips broken and short ones and lists them, and frees all",
+    { timeout: 60_000 },
+    async () => {
+      const report = await expectNoLeak(() => encodeInto("whole"));
+      expect(report).toMatchObject({ clips: clipCount, encoded: clipCount, videos: 6, complete: true, tokens: 192 });
+      expect(report.classes).toEqual(["Juggling", "Walking"]);
+      expect(report.skipped.map(({ video }) => video)).toEqual(["Juggling/broken.mp4", "Walking/short.mp4"]);
+      expect(report.skipped[1]!.reason).toContain("9 frames");
+      const files = (await readdir(join(folder, "whole"))).sort();
+      expect(files).toEqual(["index.json", ...[0, 1, 2, 3, 4, 5].map((i) => `shard-0000${i}.safetensors`)]);
+    },
+  );
 
-  it("stores what the tokenizer gives for the same frames, with the class of the folder", async () => {
+  it("stores what the tokenizer encodes the same frames to, with the class of the folder", async () => {
     const { clip } = await readClip(join(videos, "Walking/b.mp4"), { start: 16, length: 16, size: config.clip });
     using model = CoordTok.create(config, { seed: 5 });
     const { frames, validFrames } = clipFromRgb([clip]);
@@ -96,7 +100,14 @@ describe("encodeDataset", () => {
     expect((await contents("whole", inOrder)).filter((text) => text === expected)).toHaveLength(1);
   });
 
-  it("keeps the statistics of all latents, merged from those of the shards", async () => {
+  it("is not read with options that reading does not have", async () => {
+    const slip = { ...inOrder, suffle: false };
+    await expect(contents("whole", slip)).rejects.toThrow(
+      'Unknown option "suffle" of Latents.read; did you mean "shuffle"?',
+    );
+  });
+
+  it("stores the statistics of all latents, merged from those of the shards", async () => {
     await using latents = await openLatents(join(folder, "whole"));
     async function* all(): AsyncGenerator<Triplane> {
       for await (const { triplane } of latents.read(inOrder)) {
@@ -113,7 +124,7 @@ describe("encodeDataset", () => {
     }
   });
 
-  it("does nothing twice, and adds videos that are new", async () => {
+  it("repeats no finished work, and adds new videos", { timeout: 30_000 }, async () => {
     expect(await encodeInto("whole")).toMatchObject({ clips: clipCount, encoded: 0, complete: true });
     await writeSynthetic("Aerobics/new.mp4", 16, 6);
     const report = await encodeInto("whole");
@@ -121,12 +132,12 @@ describe("encodeDataset", () => {
     expect(report).toMatchObject({ clips: clipCount + 2, encoded: 2, classes: ["Juggling", "Walking", "Aerobics"] });
   });
 
-  it("a stopped run that goes on holds the same latents as one that was not stopped", async () => {
+  it("a stopped and resumed run holds the same latents as an uninterrupted one", { timeout: 120_000 }, async () => {
     const stop = new AbortController();
     const thrown: unknown = await expectNoLeak(() =>
       encodeInto("stopped", {
         signal: stop.signal,
-        // Stopped in the middle of a video and in the middle of a shard.
+        // The run stops in the middle of a video and in the middle of a shard.
         onProgress: ({ detail }) => {
           if (detail?.startsWith("5 clips")) stop.abort();
         },
@@ -143,7 +154,7 @@ describe("encodeDataset", () => {
     expect(await contents("stopped", inOrder)).toEqual(await contents("fresh", inOrder));
   });
 
-  it("parts share a folder, and a run without a part completes the index", async () => {
+  it("parts share a folder, and a run without a part completes the index", { timeout: 60_000 }, async () => {
     const first = await encodeInto("parts", { part: { number: 1, of: 2 } });
     expect(first.complete).toBe(false);
     await encodeInto("parts", { part: { number: 2, of: 2 } });
@@ -151,21 +162,25 @@ describe("encodeDataset", () => {
     expect((await contents("parts", inOrder)).sort()).toEqual((await contents("fresh", inOrder)).sort());
   });
 
-  it("refuses to mix latents that were made otherwise, unless it may replace them", async () => {
-    const error: unknown = await encodeInto("fresh", { crops: 2, dtype: "F16" }).catch((thrown: unknown) => thrown);
-    expect(isCoordTokError(error) && error.code).toBe("file-exists");
-    expect((error as Error).message).toContain("crops 1 instead of 2, dtype F32 instead of F16");
-    const report = await encodeInto("fresh", {
-      dtype: "F16",
-      flip: false,
-      labels: "none",
-      overwrite: true,
-      shardSize: 256,
-    });
-    expect(report).toMatchObject({ clips: clipCount / 2, shards: 1, classes: [] });
-  });
+  it(
+    "refuses to mix latents made with different settings, unless it may replace them",
+    { timeout: 60_000 },
+    async () => {
+      const error: unknown = await encodeInto("fresh", { crops: 2, dtype: "F16" }).catch((thrown: unknown) => thrown);
+      expect(isCoordTokError(error) && error.code).toBe("file-exists");
+      expect((error as Error).message).toContain("crops 1 instead of 2, dtype F32 instead of F16");
+      const report = await encodeInto("fresh", {
+        dtype: "F16",
+        flip: false,
+        labels: "none",
+        overwrite: true,
+        shardSize: 256,
+      });
+      expect(report).toMatchObject({ clips: clipCount / 2, shards: 1, classes: [] });
+    },
+  );
 
-  it("F16 keeps latents to three digits, and a folder without classes has the label 0", async () => {
+  it("F16 preserves latents to three digits, and a folder without classes has the label 0", async () => {
     await using halves = await openLatents(join(folder, "fresh"));
     await using floats = await openLatents(join(folder, "stopped"));
     const [half, whole] = [await halves.get(0), await floats.get(0)];
@@ -184,7 +199,7 @@ describe("encodeDataset", () => {
     await expect(encodeInto("listed", { lists: [list] })).rejects.toThrow("the first is Walking/gone.avi");
   });
 
-  it("is one sentence when no video can be read", async () => {
+  it("fails with one sentence when no video can be read", async () => {
     const list = join(folder, "broken.txt");
     await writeFile(list, "Juggling/broken.mp4");
     await expect(encodeInto("nothing", { lists: [list] })).rejects.toThrow("None of the 1 video gives a clip");
@@ -194,7 +209,7 @@ describe("encodeDataset", () => {
 });
 
 describe("openLatents", () => {
-  it("gives every clip once in each pass, in an order that the seed decides", async () => {
+  it("yields every clip once in each pass, in an order determined by the seed", async () => {
     const sorted = (await contents("stopped", inOrder)).sort();
     const [a, again, other] = [
       await contents("stopped", { seed: 1, passes: 2 }),
@@ -207,13 +222,13 @@ describe("openLatents", () => {
     for (const pass of [a.slice(0, clipCount), a.slice(clipCount), other]) expect([...pass].sort()).toEqual(sorted);
   });
 
-  it("goes on anywhere in that order, also passes later", async () => {
+  it("resumes anywhere in that order, even passes later", async () => {
     const whole = await contents("stopped", { seed: 7, passes: 3 });
     for (const start of [1, clipCount - 1, clipCount, 2 * clipCount + 5])
       expect(await contents("stopped", { seed: 7, passes: 3, start })).toEqual(whole.slice(start));
   });
 
-  it("names a folder whose shards do not fit its index", async () => {
+  it("reports a folder whose shards do not fit its index", async () => {
     await rm(join(folder, "listed", "shard-00001.safetensors"));
     await expect(openLatents(join(folder, "listed"))).rejects.toThrow("shard-00001");
   });

@@ -26,24 +26,24 @@ import { indexPath } from "./index-file.js";
 import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { referenceTo } from "../clip/triplane-file.js";
 
-/** Which clips are taken; what is not given has the default: all stretches of the model's length, in the middle, not mirrored. */
+/** The choice of clips as given. By default all stretches of the model's length are taken from the centre, not mirrored. */
 type GivenChoice = { readonly [name in keyof ClipChoice]?: ClipChoice[name] | undefined };
 
 /** Options of {@link encodeDataset}. */
 export interface EncodeDatasetOptions extends CommonOptions, GivenChoice {
-  /** A checkpoint file, or a run folder for its newest one. */
+  /** A checkpoint file, or a run folder for its newest checkpoint. */
   readonly checkpoint: string;
-  /** The folder to fill (default: the name of the dataset's folder with `-latents`, in the working folder). */
+  /** The folder for the latents (default: the name of the dataset's folder with `-latents`, in the working folder). */
   readonly out?: string | undefined;
-  /** Where the classes come from (default `auto`: folders, if every video lies in one). */
+  /** The source of the classes (default `auto`: folders, if every video is in one). */
   readonly labels?: Labels | undefined;
-  /** Files that name the videos to take, one a line, as the split lists of UCF-101 do (default: all videos). */
+  /** Files that list the videos to take, one per line, like the split lists of UCF-101 (default: all videos). */
   readonly lists?: readonly string[] | undefined;
-  /** How numbers are stored (default `F32`). */
+  /** The number format (default `F32`). */
   readonly dtype?: "F32" | "F16" | undefined;
-  /** Clips per file, at least 1 (default 256). */
+  /** Number of clips per file, at least 1 (default 256). */
   readonly shardSize?: number | undefined;
-  /** Encode only every `of`-th video, from the `number`-th on: one of several processes or machines that share the work. */
+  /** Encodes only every `of`-th video, starting from the `number`-th, so that several processes or machines can share the work. */
   readonly part?: { readonly number: number; readonly of: number } | undefined;
 }
 
@@ -65,40 +65,40 @@ const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
   short: true,
 };
 
-/** What {@link encodeDataset} did. */
+/** The result of {@link encodeDataset}. */
 export interface EncodeDatasetReport {
-  /** The folder. */
+  /** The path of the folder. */
   readonly latents: string;
-  /** Clips in the folder. */
+  /** Number of clips in the folder. */
   readonly clips: number;
-  /** How many of them are new. */
+  /** Number of new clips. */
   readonly encoded: number;
-  /** Videos of the dataset. */
+  /** Number of videos of the dataset. */
   readonly videos: number;
   /** The names of the classes in the order of their numbers. */
   readonly classes: readonly string[];
-  /** Files that hold the latents. */
+  /** Number of files that hold the latents. */
   readonly shards: number;
-  /** Positions of the three planes of one clip. */
+  /** Number of cells of the three planes of one clip. */
   readonly tokens: number;
-  /** Of all clips. */
+  /** The statistics of all clips. */
   readonly statistics: TriplaneStats;
-  /** Videos that could not be read, or not to their end, and why. */
+  /** Videos that could not be read completely, and why. */
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
-  /** Whether every video has been seen to; not when this was one part. */
+  /** Whether every video has been processed; false when only a part was encoded. */
   readonly complete: boolean;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
 }
 
 /**
- * Encodes all videos in a folder into a latent dataset, for `openLatents`. Videos of folders named after classes carry their class.
- * Finished work is not repeated: an interrupted dataset is resumed, and videos that were added since are encoded.
- * Clips are encoded one by one, so that latents do not depend on where a run was stopped.
- * @throws CoordTokError `aborted` after saving; `file-exists` when the folder holds latents that were made otherwise; `input` when no
- * video can be read.
+ * Encodes all videos in a folder into a latent dataset, for `openLatents`. Videos in folders named after classes are labelled with
+ * their class. Finished work is not repeated: an interrupted dataset is resumed, and videos added since are encoded. Clips are
+ * encoded one at a time, so the latents do not depend on where a run was stopped.
+ * @throws CoordTokError `aborted` after saving; `file-exists` when the folder holds latents that were made with other settings;
+ *   `input` when no video can be read.
  */
 export async function encodeDataset(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
   checkOptions(options, encodeDatasetOptionNames, "encodeDataset");
@@ -164,7 +164,7 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
   }
 }
 
-/** `start`, `stride` and so on, checked, with their defaults. */
+/** Checks the choice of clips and fills in the defaults. */
 function checkedChoice(options: GivenChoice, frames: number): ClipChoice {
   const {
     start = 0,
@@ -197,7 +197,7 @@ async function encodeVideos(
   const open = videos.filter(({ name }) => !writer.isFinished(name));
   if (open.length < videos.length)
     options.onNote?.(
-      `Resuming: ${videos.length - open.length} of the ${countText(videos.length, "video")} are done already`,
+      `Resuming: ${videos.length - open.length} of the ${countText(videos.length, "video")} are already done`,
     );
   for (const [done, video] of open.entries()) {
     const report = (count: number): void =>
@@ -221,7 +221,7 @@ async function encodeVideos(
   }
 }
 
-/** What is wrong with one video and not with the whole run. */
+/** Errors that concern one video and not the whole run. */
 const ownFault: ReadonlySet<ErrorCode> = new Set([
   "not-a-video",
   "file-format",
@@ -242,7 +242,7 @@ async function saveAndStop(
   onNote?.(`Saved ${countText(writer.clips, "clip")}`);
   return new CoordTokError(
     "aborted",
-    `Stopped after ${done} of ${countText(total, "video")}; what was encoded is saved. The same command resumes.`,
+    `Stopped after ${done} of ${countText(total, "video")}; the clips encoded so far are saved. The same command resumes.`,
   );
 }
 
@@ -278,6 +278,6 @@ function nothingToEncode(
 ): CoordTokError {
   return new CoordTokError(
     "input",
-    `None of the ${countText(videos.length, "video")} gives a clip; the first: ${skipped[0]?.reason ?? "there is none in this part"}`,
+    `None of the ${countText(videos.length, "video")} gives a clip; the first: ${skipped[0]?.reason ?? "this part has none"}`,
   );
 }

@@ -5,25 +5,25 @@ import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
 import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
 import { isShardName } from "./shard.js";
 
-/** What `index.json` of a latent dataset says. */
+/** The content of `index.json` of a latent dataset. */
 export interface LatentIndex {
   /** The tokenizer that made the latents. */
   readonly config: TokenizerConfig;
   /** Its checkpoint; a relative path starts at the folder of the dataset. */
   readonly checkpoint: CheckpointReference;
-  /** How the clips were made. */
+  /** The settings that the clips were made with. */
   readonly settings: Readonly<Record<string, Json>>;
-  /** The names of the classes in the order of their numbers; none for a dataset without. */
+  /** The names of the classes in the order of their numbers; empty for a dataset without classes. */
   readonly classes: readonly string[];
-  /** How many clips there are. */
+  /** Number of clips. */
   readonly clips: number;
-  /** Their files, in the order in which clips are numbered. */
+  /** The files of the clips, in the order in which clips are numbered. */
   readonly shards: readonly { readonly file: string; readonly clips: number }[];
-  /** Of all clips together. */
+  /** The statistics of all clips. */
   readonly statistics: TriplaneStats;
   /** Videos that gave no clip, and why. */
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
-  /** Whether every video has been seen to. */
+  /** Whether every video has been processed. */
   readonly complete: boolean;
   /** The program that wrote the file, with its version. */
   readonly creator: string;
@@ -80,10 +80,10 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
 function parseIndex({ kind, version, ...stored }: Record<string, unknown>): LatentIndex {
   if (kind !== format.kind) throw new CoordTokError("file-format", `its kind is ${JSON.stringify(kind)}.`);
   if (version !== format.version)
-    throw new CoordTokError("file-format", `it is of version ${JSON.stringify(version)}, this program reads 1.`);
+    throw new CoordTokError("file-format", `its version is ${JSON.stringify(version)}, this program reads 1.`);
   checkKnownKeys(stored, Object.keys(keys), "it");
   for (const name of ["classes", "shards", "skipped"])
-    if (!Array.isArray(stored[name])) throw new CoordTokError("file-format", `its ${name} are no list.`);
+    if (!Array.isArray(stored[name])) throw new CoordTokError("file-format", `its ${name} are not a list.`);
   return {
     ...(stored as unknown as LatentIndex),
     checkpoint: parseCheckpointReference(stored["checkpoint"]),

@@ -11,15 +11,15 @@ import type { LabelledTriplane } from "@coordtok/triplane";
 import { readIndex, type LatentIndex } from "./index-file.js";
 import { openShard, type Shard } from "./shard.js";
 
-/** In which order clips are read, and how many. */
+/** The order in which clips are read, and their number. */
 export interface ReadLatentsOptions extends Pick<LongCallOptions, "signal"> {
-  /** Of the order (default 0). */
+  /** The seed of the order (default 0). */
   readonly seed?: number | undefined;
-  /** Each pass in a random order of its own (default true), else in the order of the files. */
+  /** Whether each pass has its own random order (default true); otherwise clips come in the order of the files. */
   readonly shuffle?: boolean | undefined;
-  /** How many times all clips are given (default: without end). */
+  /** Number of passes over all clips (default: endless). */
   readonly passes?: number | undefined;
-  /** How many clips of this order to leave out at its beginning, because they have been used (default 0). */
+  /** Number of clips to skip at the beginning of this order, because they have been used (default 0). */
   readonly start?: number | undefined;
 }
 
@@ -31,20 +31,21 @@ const readLatentsOptionNames: OptionNames<ReadLatentsOptions> = {
   signal: true,
 };
 
-/** A latent dataset that is open for reading. Close it when done. */
+/** A latent dataset opened for reading. Close it when done. */
 export interface Latents extends AsyncDisposable {
-  /** What the index says: the tokenizer, the classes, the statistics. */
+  /** The content of the index: the tokenizer, the classes, the statistics. */
   readonly index: LatentIndex;
-  /** How many clips there are. */
+  /** Number of clips. */
   readonly length: number;
   /**
-   * Reads one clip, B = 1, the caller's.
+   * Reads one clip, B = 1, owned by the caller.
    * @param index 0 to length-1, in the order of the files.
    */
   get(index: number): Promise<LabelledTriplane>;
   /**
-   * Clips one by one, B = 1, each the caller's. The order follows from the seed alone, so that a training resumes at `start` as if it had
-   * never stopped; every clip comes once in each pass. One clip is in memory at a time, besides 4 bytes for each in the order.
+   * Yields clips one by one, B = 1, each owned by the caller. The order depends only on the seed, so a training that resumes at
+   * `start` continues as if it had never stopped; every clip comes once in each pass. Memory holds one clip at a time, and 4 bytes
+   * per clip for the order.
    */
   read(options: ReadLatentsOptions & { readonly passes: number }): AsyncGenerator<LabelledTriplane, void>;
   /** Without `passes` the clips never end. */
@@ -53,12 +54,12 @@ export interface Latents extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** So many files are open at a time. */
+/** The largest number of files open at a time. */
 const mostOpenFiles = 16;
 
 /**
- * Opens a folder that `encodeDataset` has filled. All shards are looked at; planes are read when asked for.
- * @throws CoordTokError `file-not-found`, `file-format` for a folder of another kind or a damaged one.
+ * Opens a folder made by `encodeDataset`. The metadata of all shards are read; planes are read on demand.
+ * @throws CoordTokError `file-not-found`, `file-format` for a folder of another kind or a damaged folder.
  */
 export async function openLatents(folder: string): Promise<Latents> {
   const index = await readIndex(folder);
@@ -70,7 +71,7 @@ export async function openLatents(folder: string): Promise<Latents> {
     if (shard.clips.length !== clips || JSON.stringify(shard.config) !== JSON.stringify(index.config))
       throw new CoordTokError(
         "file-format",
-        `The index of "${folder}" does not fit ${file}; encode the dataset once more, which corrects the index.`,
+        `The index of "${folder}" does not fit ${file}; encode the dataset again, which corrects the index.`,
       );
     shards.push({ ...shard, clips: [], finished: [] });
     for (const clip of shard.clips) labels.push(clip.class === undefined ? 0 : (numbers.get(clip.class) ?? 0));
@@ -83,9 +84,9 @@ class OpenLatents implements Latents {
   readonly length: number;
   readonly #shards: readonly Shard[];
   readonly #labels: Int32Array;
-  /** Number of the first clip of each shard. */
+  /** The index of the first clip of each shard. */
   readonly #first: number[] = [];
-  /** The one used last is at the end. */
+  /** The open files; the one used last is at the end. */
   readonly #open = new Map<Shard, FileSource>();
 
   constructor(index: LatentIndex, shards: readonly Shard[], labels: Int32Array) {
@@ -103,7 +104,7 @@ class OpenLatents implements Latents {
   async get(index: number): Promise<LabelledTriplane> {
     const label = this.#labels[index];
     if (label === undefined)
-      throw new CoordTokError("input", `Expected a clip number of 0 to ${this.length - 1}, got ${index}.`);
+      throw new CoordTokError("input", `Expected a clip number from 0 to ${this.length - 1}, got ${index}.`);
     const after = this.#first.findIndex((first) => first > index);
     const at = (after === -1 ? this.#first.length : after) - 1;
     const shard = this.#shards[at]!;

@@ -26,47 +26,47 @@ import {
 import { tensor4d } from "@tensorflow/tfjs-core";
 import type { ClipPlace } from "./clips-of-video.js";
 
-/** The kind of a file of latents. */
+/** The kind recorded in a file of latents. */
 const latentsKind = "latents";
 
-/** One clip of a latent dataset: where it came from. */
+/** The origin of one clip of a latent dataset. */
 export interface LatentClip extends ClipPlace {
   /** The video, relative to the folder of the dataset, with slashes. */
   readonly video: string;
-  /** Its class; absent where there are none. */
+  /** Its class; absent when there are no classes. */
   readonly class?: string | undefined;
 }
 
-/** A video all of whose clips are there. */
+/** A video whose clips are complete. */
 export interface FinishedVideo {
   readonly video: string;
-  /** What was unusual about it, one sentence each. */
+  /** Remarks about the video, one sentence each. */
   readonly remarks?: readonly string[] | undefined;
 }
 
-/** How the clips of a dataset are made: all that decides what their latents are. */
+/** The settings that determine the latents of a dataset. */
 export type DatasetSettings = Readonly<Record<string, Json>>;
 
-/** What a shard says about itself, besides the planes. */
+/** The metadata of a shard. */
 export interface ShardFacts {
-  /** How the clips were made; shards of one dataset agree in it. */
+  /** The settings that the clips were made with; the same for all shards of a dataset. */
   readonly settings: DatasetSettings;
   readonly clips: readonly LatentClip[];
-  /** Videos that were finished by this shard. */
+  /** Videos that this shard completes. */
   readonly finished: readonly FinishedVideo[];
-  /** Of this shard alone. */
+  /** The statistics of this shard alone. */
   readonly statistics: TriplaneStats;
 }
 
-/** A shard whose facts have been read; planes are read clip by clip. */
+/** A shard whose metadata have been read; planes are read clip by clip. */
 export interface Shard extends ShardFacts {
   readonly path: string;
   readonly config: TokenizerConfig;
-  /** Reads one clip through a file that is open, the caller's. */
+  /** Reads one clip through an open file. The caller owns the result. */
   readClip(source: FileSource, index: number): Promise<Triplane>;
 }
 
-/** Writes the triplanes of some clips, one each, as one file `[N, ...]`, and gives the facts that it holds. Nothing is disposed. */
+/** Writes the triplanes of some clips, one each, as one file `[N, ...]`, and returns its metadata. Nothing is disposed. */
 export async function writeShard(
   path: string,
   triplanes: readonly Triplane[],
@@ -92,11 +92,11 @@ function checkFinite(statistics: TriplaneStats, clips: readonly LatentClip[]): v
   if (planeNames.every((plane) => statistics[plane].squares.every(Number.isFinite))) return;
   throw new CoordTokError(
     "checkpoint",
-    `The tokenizer gives numbers that are not finite for a clip of ${clips[0]!.video} or one after it; its training has failed, take another checkpoint.`,
+    `The tokenizer encodes a clip of ${clips[0]!.video} or a later video to numbers that are not finite: its training has diverged; use another checkpoint.`,
   );
 }
 
-/** Opens a shard and reads its facts. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
+/** Opens a shard and reads its metadata. @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`. */
 export async function openShard(path: string): Promise<Shard> {
   const source = await openFileSource(path);
   try {
@@ -160,7 +160,7 @@ async function readClip(
   });
 }
 
-/** The path of shard `number`; a part of a dataset that is encoded in parts has names of its own. */
+/** The path of shard `number`; each part of a dataset that is encoded in parts has its own names. */
 export function shardPath(folder: string, number: number, part: string | undefined): string {
   const name = part === undefined ? "shard" : `shard-${part.replace("/", "of")}`;
   return join(folder, `${name}-${String(number).padStart(5, "0")}.safetensors`);

@@ -5,7 +5,7 @@ import { resolveModel } from "./resolve-model.js";
 /**
  * Loads a tokenizer of either form by name.
  * @param name `starter`, `starter-bytes`, a checkpoint file, or a run folder for its newest checkpoint.
- * @returns the tokenizer, to be freed by the caller; `form` says which form it has.
+ * @returns the tokenizer, owned by the caller; `form` tells its form.
  * @throws CoordTokError `checkpoint` for an unknown name or a file that holds no tokenizer, `file-not-found`, `aborted`.
  */
 export async function loadPretrained(name: string, options: OpenTokenizerOptions = {}): Promise<AnyTokenizer> {

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { knownModels, resolveModel } from "./resolve-model.js";
 
 describe("the name of a model", () => {
-  it("leads to the weights of the package", async () => {
+  it("resolves to the weights of the package", async () => {
     expect(await resolveModel("starter")).toBe(fileURLToPath(starter));
     expect(await resolveModel("starter-bytes")).toBe(fileURLToPath(starterBytes));
     expect(await resolveModel()).toBe(fileURLToPath(starter));
@@ -18,14 +18,14 @@ describe("the name of a model", () => {
     expect(paths.filter((path) => !existsSync(path))).toEqual([]);
   });
 
-  it.each(["startr", "constructor", "ucf101"])("%s is unknown, and the known ones are named", async (name) => {
+  it.each(["startr", "constructor", "ucf101"])("%s is unknown, and the error names the known ones", async (name) => {
     await expect(resolveModel(name)).rejects.toMatchObject({
       code: "checkpoint",
       message: expect.stringContaining("the known models are starter and starter-bytes") as string,
     });
   });
 
-  it("a file without an extension is a file", async () => {
+  it("may be that of a file without an extension", async () => {
     const folder = mkdtempSync(join(tmpdir(), "coordtok-models-"));
     try {
       const path = join(folder, "mine");

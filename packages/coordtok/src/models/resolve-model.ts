@@ -5,27 +5,27 @@ import { resolveCheckpoint } from "@coordtok/core/node";
 import * as packaged from "@coordtok/starter";
 import models from "../../models.json" with { type: "json" };
 
-/** What is known about a model that goes by a name. */
+/** The facts about a model that has a name. */
 export interface KnownModel {
-  /** What it is, in a phrase. */
+  /** A short description. */
   readonly what: string;
   /** The form of the tokenizer. */
   readonly form: string;
-  /** The licence of its weights, as SPDX names it. */
+  /** The licence of its weights, as an SPDX identifier. */
   readonly licence: string;
-  /** The package and the export of it that gives the place of the weights. */
+  /** The package that holds the weights, and its export that locates them. */
   readonly where: string;
 }
 
 /** The models that have a name. */
 export const knownModels: Readonly<Record<string, KnownModel>> = models;
 
-/** The model that is taken where none is named. */
+/** The model that is used when none is named. */
 const defaultModel = "starter";
 
 /**
- * The path of a tokenizer's checkpoint: of a model by its name, of a file, or of the newest checkpoint in a run folder. A known name comes
- * before a file of that name, which is reached as `./NAME`.
+ * Resolves the path of a tokenizer's checkpoint: of a model by its name, of a file, or of the newest checkpoint in a run folder. A
+ * known name takes precedence over a file of that name, which can be given as `./NAME`.
  * @throws CoordTokError `checkpoint` for a name that is neither known nor a file, naming the known ones, and for a checkpoint of PyTorch.
  */
 export async function resolveModel(given: string = defaultModel): Promise<string> {
@@ -43,7 +43,7 @@ export async function resolveModel(given: string = defaultModel): Promise<string
   return resolveCheckpoint(given);
 }
 
-/** A text that may be the name of a model: no folder, no extension. */
+/** Whether a text may be the name of a model: it has no folder and no extension. */
 function isName(given: string): boolean {
   return /^[\w-]+$/.test(given);
 }

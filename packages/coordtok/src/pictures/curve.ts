@@ -6,27 +6,27 @@ import { renderSvg } from "./svg.js";
 
 /** One point of a training curve. */
 export interface CurvePoint {
-  /** Steps taken, from 1. */
+  /** Number of steps taken, from 1. */
   readonly step: number;
   /** The loss of the step. */
   readonly loss: number;
-  /** PSNR of the step's patches in dB. */
+  /** PSNR in dB of the step's patches. */
   readonly psnrDb?: number | undefined;
-  /** PSNR of held-out clips in dB, at the steps where it was measured. */
+  /** PSNR in dB of held-out clips, at the steps where it was measured. */
   readonly validationPsnrDb?: number | undefined;
 }
 
 const width = 760;
 const panelHeight = 260;
-/** More points than this are drawn as means over neighbouring steps. */
+/** The largest number of points drawn; longer curves are averaged over neighbouring steps. */
 const drawnPoints = 400;
 
-/** The curve of a training, loss above and PSNR below where there is one, as an SVG document with text in the reader's font. */
+/** Draws the curve of a training, the loss above and, if there is one, the PSNR below, as an SVG document with text in the reader's font. */
 export function curveSvg(points: readonly CurvePoint[]): string {
   return drawCurve(points).outerHTML;
 }
 
-/** The same as a picture, with letters of our own: it looks alike on machines without fonts. */
+/** Draws the same as a picture with built-in letters, which looks the same on machines without fonts. */
 export function curvePicture(points: readonly CurvePoint[]): RgbPicture {
   const svg = drawCurve(points);
   for (const element of [...svg.querySelectorAll("text")]) element.outerHTML = strokesOf(element);
@@ -100,7 +100,7 @@ function panel(
   return drawn;
 }
 
-/** At most `drawnPoints` points, each the mean of its neighbours. */
+/** Thins a curve to at most `drawnPoints` points, each the mean of its neighbours. */
 function thinned(points: readonly CurvePoint[]): CurvePoint[] {
   const group = Math.ceil(points.length / drawnPoints);
   if (group <= 1) return [...points];
@@ -116,7 +116,7 @@ function thinned(points: readonly CurvePoint[]): CurvePoint[] {
   });
 }
 
-/** A text element as strokes at the same place. */
+/** Converts a text element to strokes at the same position. */
 function strokesOf(element: Element): string {
   const size = Number.parseFloat(inherited(element, "font-size") ?? "13");
   const length = (name: string): number => {

@@ -2,12 +2,12 @@ import { CoordTokError } from "@coordtok/core";
 import type { RgbPicture } from "@coordtok/video";
 import gifenc from "gifenc";
 
-/** So many frames decide on the palette. */
+/** The number of frames that the palette is chosen from. */
 const sampledFrames = 4;
 
 /**
- * The bytes of an animated GIF that repeats for ever, with one palette of 256 colours for all frames; no program is needed.
- * @param frames at least one, all of one size.
+ * Encodes an animated GIF that loops forever, with one palette of 256 colours for all frames. No program is needed.
+ * @param frames at least one, all of the same size.
  * @param fps frames per second; GIF counts in hundredths of a second.
  */
 export function encodeGif(frames: readonly RgbPicture[], fps: number): Uint8Array {
@@ -17,7 +17,7 @@ export function encodeGif(frames: readonly RgbPicture[], fps: number): Uint8Arra
   const encoder = gifenc.GIFEncoder();
   frames.forEach((frame, i) => {
     const index = gifenc.applyPalette(rgbaOf(frame), palette, "rgb565");
-    // Rounded from the start of the film, so that the delays add up to its length.
+    // Delays are rounded from the start of the clip, so that they add up to its length.
     const delay = 10 * (Math.round((100 * (i + 1)) / fps) - Math.round((100 * i) / fps));
     encoder.writeFrame(index, frame.width, frame.height, i === 0 ? { palette, delay, repeat: 0 } : { delay });
   });

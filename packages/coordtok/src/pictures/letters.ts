@@ -1,6 +1,6 @@
 /**
- * A small stroke font of our own, so that pictures have labels on machines without fonts. Each letter is its width and the path of
- * a pen, capitals from 0 (top) to 7 (base line), descenders to 9.
+ * A small stroke font, so that pictures have labels on machines without fonts. Each letter consists of its width and the path of a
+ * pen; capitals extend from 0 (top) to 7 (baseline), descenders to 9.
  */
 const glyphs: Readonly<Record<string, readonly [width: number, pen: string]>> = {
   " ": [2.4, ""],
@@ -106,29 +106,29 @@ const glyphs: Readonly<Record<string, readonly [width: number, pen: string]>> = 
   "\u2193": [3.2, "M1.6 0V6.5M0 4.9L1.6 6.5 3.2 4.9"],
 };
 
-/** Space between letters and the width of a letter that the font lacks, which is drawn as a box. */
+/** The space between letters, and the box that stands for a letter that the font lacks. */
 const spacing = 1.5;
 const missing: readonly [number, string] = [4, "M0 0H4V7H0Z"];
-/** Capitals of a font of size 1 are this high. */
+/** The height of capitals at font size 1. */
 const capitalHeight = 0.72;
 
-/** How a text is drawn. */
+/** The style of a text. */
 export interface TextStyle {
   /** Font size in pixels, as in SVG. */
   readonly size: number;
   readonly anchor?: "start" | "middle" | "end";
   readonly colour?: string;
-  /** Degrees clockwise about the anchor point. */
+  /** Rotation in degrees clockwise about the anchor point. */
   readonly turn?: number;
 }
 
-/** How wide a text is, in pixels. */
+/** The width of a text in pixels. */
 export function textWidth(text: string, size: number): number {
   const units = [...text].reduce((sum, letter) => sum + glyphOf(letter)[0] + spacing, -spacing);
   return (Math.max(0, units) * size * capitalHeight) / 7;
 }
 
-/** A text as an SVG group of strokes; `x` and `y` are its anchor on the base line. */
+/** Draws a text as an SVG group of strokes; `x` and `y` are its anchor on the baseline. */
 export function textStrokes(text: string, x: number, y: number, style: TextStyle): string {
   const { size, anchor = "start", colour = "#222", turn = 0 } = style;
   const scale = (size * capitalHeight) / 7;

@@ -28,7 +28,7 @@ describe("the training curve", () => {
     expect(svg.startsWith("<svg")).toBe(true);
   });
 
-  it("has labels in the picture too, where no font is installed", () => {
+  it("has labels in the picture even when no font is installed", () => {
     const { width, height, data } = curvePicture(points);
     expect([width, height]).toEqual([760, 520]);
     const darkIn = (left: number, top: number, right: number, bottom: number): number => {
@@ -61,7 +61,7 @@ describe("side by side", () => {
     expect(at(2, 100)).toEqual([255, 255, 255]);
   });
 
-  it("has even sides for odd clips, as video formats want", () => {
+  it("has even sides for odd clips, as video formats require", () => {
     const [frame] = sideBySide(
       syntheticClip({ frames: 1, height: 301, width: 33 }),
       syntheticClip({ frames: 1, height: 301, width: 33 }),
@@ -89,7 +89,7 @@ describe("the picture of the planes", () => {
 });
 
 describe("letters and pixels", () => {
-  it("every printable letter of English has strokes of its own", () => {
+  it("every printable letter of English has its own strokes", () => {
     const box = textStrokes("\u2603", 0, 0, { size: 10 });
     for (const letter of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:-+=/%()|")
       expect(textStrokes(letter, 0, 0, { size: 10 })).not.toBe(box);

@@ -8,13 +8,13 @@ import { svgElement } from "./side-by-side.js";
 const margin = 44;
 const planePixels = 256;
 const titles: Readonly<Record<PlaneName, string>> = { xy: "plane xy", yt: "plane yt", xt: "plane xt" };
-/** The names of the axes as people say them. */
+/** The labels of the axes. */
 const axisTitles = { time: "time t", rows: "row x", columns: "column y" } as const;
 
 /**
- * A picture of the three planes of a triplane: the channels of all positions are brought to three by principal components, which are
- * shown as red, green and blue; axes are labelled.
- * @param index which clip of the batch (default 0).
+ * Draws the three planes of a triplane. The channels of all cells are reduced to three principal components, which are shown as
+ * red, green and blue; axes are labelled.
+ * @param index the index of the clip in the batch (default 0).
  */
 export async function planesPicture(triplane: Triplane, index = 0): Promise<RgbPicture> {
   const planes = await readPlanes(triplane, index);
@@ -30,7 +30,7 @@ export async function planesPicture(triplane: Triplane, index = 0): Promise<RgbP
   return renderSvg(svgElement(Math.ceil(left), planePixels + 2 * margin, parts.join("")));
 }
 
-/** The numbers of one plane of one clip, channels last. */
+/** The values of one plane of one clip, channels last. */
 export interface PlaneValues {
   readonly name: PlaneName;
   readonly outer: number;
@@ -51,7 +51,7 @@ export async function readPlanes(triplane: Triplane, index = 0): Promise<PlaneVa
   );
 }
 
-/** The planes of some triplanes as pictures, a pixel for each position, in colours that mean the same in all of them. */
+/** Draws the planes of several triplanes, one pixel per cell, with the same colours for the same values. */
 export function planePictures(triplanes: readonly (readonly PlaneValues[])[]): Record<PlaneName, RgbPicture>[] {
   const all = triplanes.flat();
   const toRgb = principalColours(
@@ -84,7 +84,7 @@ function planeElement(name: PlaneName, picture: RgbPicture, left: number, width:
   ].join("");
 }
 
-/** Makes a function that turns positions of C channels into colours: three principal components, two deviations to each side. */
+/** Makes a function that maps cells of C channels to colours: three principal components, two standard deviations to each side. */
 function principalColours(parts: readonly Float32Array[], channels: number): (values: Float32Array) => Uint8Array {
   const rows = parts.flatMap((values) =>
     Array.from({ length: values.length / channels }, (_, i) => [...values.subarray(i * channels, (i + 1) * channels)]),
@@ -94,7 +94,7 @@ function principalColours(parts: readonly Float32Array[], channels: number): (va
   const centred = data.subRowVector(mean);
   const covariance = centred.transpose().mmul(centred).div(rows.length);
   const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(covariance, { assumeSymmetric: true });
-  // Eigenvalues come in rising order.
+  // Eigenvalues come in ascending order.
   const best = [...realEigenvalues.keys()].reverse().slice(0, 3);
   return (values) => {
     const count = values.length / channels;

@@ -3,21 +3,21 @@ import { CoordTokError, type RgbClip, type RgbFrame } from "@coordtok/core";
 import { textStrokes } from "./letters.js";
 import { renderSvg } from "./svg.js";
 
-/** Differences are shown this many times as large. */
+/** The factor by which differences are amplified. */
 const errorGain = 4;
 const gap = 8;
 const labelHeight = 28;
-/** Small clips are enlarged by a whole number up to about this height. */
+/** Small clips are enlarged by an integer factor to about this height. */
 const shownHeight = 256;
 
 /**
- * Frames with the original, the reconstruction and their difference (times 4, black is none) beside each other, labelled.
- * Small clips are enlarged by a whole number.
+ * Yields frames with the original, the reconstruction and their difference (times 4, black is none) side by side, labelled. Small
+ * clips are enlarged by an integer factor.
  * @throws CoordTokError `shape` when the clips differ in size.
  */
 export function* sideBySide(original: RgbClip, reconstruction: RgbClip, fps: number): Generator<RgbFrame, void> {
   if (original.data.length !== reconstruction.data.length || original.width !== reconstruction.width)
-    throw new CoordTokError("shape", "Expected an original and a reconstruction of one size.");
+    throw new CoordTokError("shape", "Expected an original and a reconstruction of the same size.");
   const { width, height, frameCount } = original;
   const factor = Math.max(1, Math.round(shownHeight / height));
   const [shownWidth, shown] = [width * factor, height * factor];
@@ -41,7 +41,7 @@ function difference(a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((value, i) => Math.min(255, errorGain * Math.abs(value - b[i]!)));
 }
 
-/** The sheet on which the frames are laid: white, with a label over each column. */
+/** Draws the sheet that the frames are placed on: white, with a label over each column. */
 function labels(columns: readonly number[], columnWidth: number, width: number, height: number): RgbPicture {
   const names = ["original", "reconstruction", `error \u00d7${errorGain}`];
   const size = Math.min(16, columnWidth / 7.5);
@@ -51,7 +51,7 @@ function labels(columns: readonly number[], columnWidth: number, width: number, 
   return renderSvg(svgElement(width, height, texts.join("")));
 }
 
-/** An SVG document of a size in pixels. */
+/** Makes an SVG document of a size in pixels. */
 export function svgElement(width: number, height: number, content: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${content}</svg>`;
 }

@@ -4,9 +4,9 @@ import type { RgbClip } from "@coordtok/core";
 const gap = 2;
 
 /**
- * Clips below each other, each as frames at equal distances from its first to its last.
- * @param clips at least one, all of one frame size.
- * @param columns frames shown of each (default 8).
+ * Draws clips below each other, each as frames at equal distances from its first to its last.
+ * @param clips at least one, all of the same frame size.
+ * @param columns number of frames shown of each clip (default 8).
  */
 export function stripPicture(clips: readonly RgbClip[], columns = 8): RgbPicture {
   const [{ width, height }] = clips as [RgbClip, ...RgbClip[]];
@@ -26,7 +26,7 @@ export function stripPicture(clips: readonly RgbClip[], columns = 8): RgbPicture
   return sheet;
 }
 
-/** Clips beside each other in one video, as many in a row as make it about square. */
+/** Yields the frames of clips tiled in one video, in as many columns as make it about square. */
 export function* tiledFrames(
   clips: readonly RgbClip[],
   fps: number,

@@ -2,7 +2,7 @@ import { enlarge, type RgbPicture } from "@coordtok/video";
 import { encodePng } from "@coordtok/video/node";
 import { Resvg } from "@resvg/resvg-js";
 
-/** Draws an SVG (without text, see `textStrokes`) on white. */
+/** Renders an SVG (without text, see `textStrokes`) on white. */
 export function renderSvg(svg: string): RgbPicture {
   const rendered = new Resvg(svg, { background: "white", font: { loadSystemFonts: false } }).render();
   const { width, height, pixels } = rendered;
@@ -11,14 +11,14 @@ export function renderSvg(svg: string): RgbPicture {
   return { width, height, data };
 }
 
-/** A picture as an SVG image element; every pixel becomes a square. */
+/** Makes an SVG image element from a picture; every pixel becomes a square. */
 export function imageElement(picture: RgbPicture, x: number, y: number, width: number, height: number): string {
   const enlarged = enlarge(picture, Math.max(1, Math.round(width / picture.width)));
   const url = `data:image/png;base64,${Buffer.from(encodePng(enlarged)).toString("base64")}`;
   return `<image x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none" href="${url}"/>`;
 }
 
-/** The pixels of a JPEG file. @param width its columns of pixels, which have to be as many as its rows. */
+/** Decodes a JPEG file. @param width its columns of pixels, which must equal its rows. */
 export function jpegPicture(file: Uint8Array, width: number): RgbPicture {
   const url = `data:image/jpeg;base64,${Buffer.from(file).toString("base64")}`;
   const image = `<image width="${width}" height="${width}" href="${url}" image-rendering="optimizeSpeed"/>`;

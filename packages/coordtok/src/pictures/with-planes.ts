@@ -7,20 +7,21 @@ import { imageElement, renderSvg } from "./svg.js";
 
 const gap = 8;
 const labelHeight = 28;
-/** Small clips are enlarged by a whole number up to about this height. */
+/** Small clips are enlarged by an integer factor to about this height. */
 const shownHeight = 256;
 
-/** The planes that stand beside the frames from `first` on. */
+/** The planes shown beside the frames from `first` on. */
 export interface ShownPlanes {
-  /** The first frame that they hold. */
+  /** The first frame that they encode. */
   readonly first: number;
-  /** A pixel for each position. */
+  /** One pixel per cell. */
   readonly pictures: Readonly<Record<PlaneName, RgbPicture>>;
 }
 
 /**
- * Frames with the original, the reconstruction and the planes that it was decoded from beside each other, labelled: xy above, yt and xt below.
- * @param windows the planes in the order of time; the first ones begin at frame 0.
+ * Yields frames with the original, the reconstruction and the planes that it was decoded from side by side, labelled: xy at the
+ * top, yt and xt below.
+ * @param windows the planes in order of time; the first ones start at frame 0.
  */
 export function* besidePlanes(
   original: RgbClip,
@@ -44,7 +45,7 @@ export function* besidePlanes(
   }
 }
 
-/** The sheet with the planes, on which original and reconstruction are laid. */
+/** Draws the sheet with the planes, on which original and reconstruction are placed. */
 function sheetWith(pictures: ShownPlanes["pictures"], width: number, height: number): RgbPicture {
   const left = gap + 2 * (width + gap);
   const rows = planeNames.reduce((sum, name) => sum + pictures[name].height, 0);

@@ -3,7 +3,7 @@ import type { Sample } from "@coordtok/diffusion";
 import type { CoordTok } from "@coordtok/tokenizer";
 import { denormalize, type TriplaneStats } from "@coordtok/triplane";
 
-/** The frames of a sample; its planes stay the caller's. */
+/** Decodes a sample to frames. The caller still owns its planes. */
 export async function clipOfSample(
   { planes }: Sample,
   statistics: TriplaneStats,

@@ -38,13 +38,16 @@ export interface SampleVideosOptions
     Pick<SampleOptions, "count" | "first" | "seed" | "guidance" | "solver" | "steps" | "batchSize" | "sde"> {
   /** The folder that receives `sample-0000.mp4` and so on, and `strip.png`. */
   readonly out: string;
-  /** A class by name or number (default: all in turn). */
+  /** The class by name or number (default: all classes in turn). */
   readonly class?: string | undefined;
   /** Frames per second of the videos (default 25). */
   readonly fps?: number | undefined;
   /** The checkpoint of the tokenizer (default: the one that the generator was trained with). */
   readonly tokenizer?: string | undefined;
-  /** A file with the statistics of the latents, or the index of a latent dataset, for generators without (default: those of its training). */
+  /**
+   * A file with the statistics of the latents, or the index of a latent dataset, for generators without statistics (default: those
+   * of the generator's training).
+   */
   readonly statistics?: string | undefined;
 }
 
@@ -65,35 +68,35 @@ const sampleVideosOptionNames: OptionNames<SampleVideosOptions> = {
   sde: true,
 };
 
-/** What {@link sampleVideos} did. */
+/** The result of {@link sampleVideos}. */
 export interface SampleReport {
-  /** The videos, in order. */
+  /** The paths of the videos, in order. */
   readonly videos: readonly string[];
-  /** Some frames of each below each other. */
+  /** The path of a picture with some frames of each clip. */
   readonly strip: string;
-  /** The class of each video, by name where classes have names. */
+  /** The class of each video, by name if classes have names. */
   readonly classes: readonly string[];
-  /** Frames of each video. */
+  /** Number of frames of each video. */
   readonly frames: number;
-  /** How they were sampled. */
+  /** The sampler. */
   readonly solver: SamplerName;
-  /** Seconds that sampling took, without decoding. */
+  /** The time that sampling took, in seconds, without decoding. */
   readonly sampleSeconds: number;
-  /** Seconds that decoding and writing took. */
+  /** The time that decoding and writing took, in seconds. */
   readonly decodeSeconds: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
   readonly precision: Precision;
 }
 
-/** At most this many clips are shown in the strip. */
+/** The largest number of clips in the strip. */
 const shownClips = 16;
 
 /**
- * Samples clips with a generator and writes them as videos. A clip with its number follows from the seed alone.
- * @param checkpoint of a generator, or a run folder for its newest one.
- * @throws CoordTokError for a checkpoint that cannot be used, a class that it does not know, videos that exist; `aborted`.
+ * Samples clips with a generator and writes them as videos. A clip depends only on the seed and its number.
+ * @param checkpoint of a generator, or a run folder for its newest checkpoint.
+ * @throws CoordTokError for a checkpoint that cannot be used, an unknown class, videos that exist; `aborted`.
  */
 export async function sampleVideos(checkpoint: string, options: SampleVideosOptions): Promise<SampleReport> {
   checkOptions(options, sampleVideosOptionNames, "sampleVideos");
@@ -195,7 +198,7 @@ async function openGenerator(path: string, options: LoadGeneratorOptions): Promi
   }
 }
 
-/** The class of each clip: the one asked for, else all in turn. */
+/** The class of each clip: the requested one, otherwise all in turn. */
 function labelsOf(
   { config, latents }: SiT,
   { class: asked }: { readonly class?: string | undefined },
@@ -225,7 +228,7 @@ async function statisticsOf(
     if (latents !== undefined) return latents.statistics;
     throw new CoordTokError(
       "checkpoint",
-      `"${file}" holds no statistics of its latents; name a file that does, such as one converted from the log of the official trainer.`,
+      `"${file}" holds no statistics of its latents; name a file that does, for example one converted from the log of the official trainer.`,
       { options: { statistics: undefined } },
     );
   }
@@ -256,12 +259,12 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
   if (options.tokenizer === undefined && reference === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `"${file}" does not say which tokenizer decodes its samples; name that tokenizer.`,
+      `"${file}" does not record which tokenizer decodes its samples; name that tokenizer.`,
       { options: { tokenizer: undefined } },
     );
   const path =
     options.tokenizer === undefined
-      ? await findCheckpoint(file, reference!, "makes latents of", { signal, option: "tokenizer" })
+      ? await findCheckpoint(file, reference!, "generates latents of", { signal, option: "tokenizer" })
       : await resolveCheckpoint(options.tokenizer);
   const tokenizer = await loadModel(path, { signal, part: "decoder" });
   const [made, decoded] = [generator.config.planes, triplaneShapeOf(tokenizer.config)];
@@ -269,11 +272,11 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
   tokenizer.dispose();
   throw new CoordTokError(
     "checkpoint",
-    `The tokenizer "${path}" has planes of another size than "${file}" makes; give the one that it was trained with.`,
+    `The tokenizer "${path}" has planes of another size than those of "${file}"; name the tokenizer that it was trained with.`,
   );
 }
 
-/** Guidance as the command line asks for it; none for a scale of 1. */
+/** Returns the guidance that the command line asks for; none for a scale of 1. */
 export function guidanceOf(
   scale: number,
   interval: readonly [number, number] | undefined,

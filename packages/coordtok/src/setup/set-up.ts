@@ -13,14 +13,14 @@ import {
 import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
 import { describeFfmpeg, type FfmpegReport } from "@coordtok/video/node";
 
-/** What setup brings. */
+/** A part of the setup. */
 export type SetupPart = "ffmpeg" | "tensorflow";
 
 /** Options of {@link setUp}. */
 export interface SetUpOptions extends Omit<SetupOptions, "wheel"> {
-  /** Only this one (default: both; with wheels given, what these are for). */
+  /** The part to set up (default: both; with wheels given, the parts that they belong to). */
   readonly only?: SetupPart | undefined;
-  /** Wheels as files, for machines without network: one of TensorFlow, one of imageio-ffmpeg, or both. */
+  /** The files of wheels, for machines without network: one of TensorFlow, one of imageio-ffmpeg, or both. */
   readonly wheel?: readonly string[] | undefined;
 }
 
@@ -30,18 +30,18 @@ const setUpOptionNames: OptionNames<SetUpOptions> = {
   only: true,
 };
 
-/** What {@link setUp} did. */
+/** The result of {@link setUp}. */
 export interface SetUpReport {
-  /** TensorFlow, where it was wanted. */
+  /** TensorFlow, if it was requested. */
   readonly tensorflow: SetupReport | undefined;
-  /** ffmpeg, where it was wanted: what setup has in the cache folder, or the one that was there already. */
+  /** ffmpeg, if it was requested: the one that setup keeps in the cache folder, or the one that was already installed. */
   readonly ffmpeg: FfmpegSetupReport | { readonly installed: NonNullable<FfmpegReport["chosen"]> } | undefined;
 }
 
 /**
- * Makes what CoordTok uses of other projects work on this machine: TensorFlow for the native backend, and ffmpeg where none is installed.
- * What is missing for either is told before anything is fetched.
- * @throws CoordTokError `setup` with the way out, `config`, `aborted`.
+ * Sets up the external programs that CoordTok.ts uses on this machine: TensorFlow for the native backend, and ffmpeg if none is
+ * installed. Missing requirements of either are reported before anything is downloaded.
+ * @throws CoordTokError `setup` with the remedy, `config`, `aborted`.
  */
 export async function setUp(options: SetUpOptions = {}): Promise<SetUpReport> {
   checkOptions(options, setUpOptionNames, "setUp");
@@ -57,7 +57,7 @@ export async function setUp(options: SetUpOptions = {}): Promise<SetUpReport> {
     });
   const other = only === "ffmpeg" ? "tensorflow" : "ffmpeg";
   if (only !== undefined && given[other] !== undefined)
-    throw new CoordTokError("config", `A wheel for ${other} was given, but only ${only} is wanted.`, {
+    throw new CoordTokError("config", `A wheel for ${other} was given, but only ${only} is to be set up.`, {
       options: { only: undefined },
     });
   const wants = (part: SetupPart): boolean =>
@@ -79,7 +79,7 @@ export async function setUp(options: SetUpOptions = {}): Promise<SetUpReport> {
   return { tensorflow, ffmpeg };
 }
 
-/** An ffmpeg that somebody has installed: not the one of the cache, which setup looks after, nor the slow one of WebAssembly. */
+/** Finds an ffmpeg that the user has installed: neither the one in the cache, which setup maintains, nor the slow WebAssembly one. */
 async function installedFfmpeg(): Promise<FfmpegReport["chosen"]> {
   const { chosen } = await describeFfmpeg();
   return chosen?.source === "setup" || chosen?.source === "@ffmpeg/core" ? undefined : chosen;

@@ -1,6 +1,6 @@
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkInteger, CoordTokError } from "@coordtok/core";
-import type { TrainState } from "@coordtok/core/train";
+import { withChanges, type TrainState } from "@coordtok/core/train";
 import { checkConfig, defaultFlow, type GeneratorConfig } from "@coordtok/diffusion";
 import { checkFlow } from "@coordtok/diffusion/flow";
 import type { SiTParams } from "@coordtok/diffusion/model";
@@ -11,7 +11,7 @@ import { checkGeneratorMemory } from "../model.js";
 import type { TrainOnLatentsOptions } from "./train-on-latents.js";
 import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
-/** What `config.json` of the run of a generator says: all that is needed to do the same training again. */
+/** The content of `config.json` of a generator's run: everything needed to repeat the training. */
 export interface GeneratorRecord extends GeneratorConfig {
   /** The absolute path of the folder of latents. */
   readonly latents: string;
@@ -23,7 +23,7 @@ export interface GeneratorRecord extends GeneratorConfig {
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }
 
-/** Checks what a `config.json` says. @throws CoordTokError `config`. */
+/** Checks the content of a `config.json`. @throws CoordTokError `config`. */
 export function parseGeneratorRecord(stored: object): GeneratorRecord {
   const record = stored as GeneratorRecord;
   checkInteger(record.seed, "seed", 0);
@@ -31,12 +31,12 @@ export function parseGeneratorRecord(stored: object): GeneratorRecord {
   return { ...record, model: checkConfig(record.model), flow: checkFlow(record.flow) };
 }
 
-/** What is trained, and from which state on. */
+/** What to train, and the state to start from. */
 export interface GeneratorPlan {
   readonly config: GeneratorConfig;
   readonly settings: DiffusionTrainSettings;
   readonly seed: number;
-  /** Absent in a training from fresh parameters. */
+  /** The state to resume; absent for new parameters. */
   readonly state?: TrainState<SiTParams> | undefined;
 }
 
@@ -54,7 +54,7 @@ export async function planGenerator(
   const { config, flow = defaultFlow, seed = 0 } = options;
   if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
   const model = config(triplaneShapeOf(tokenizer), Math.max(1, classes.length));
-  const settings = { ...trainDefaults, ...options.settings };
+  const settings = withChanges(trainDefaults, options.settings);
   checkGeneratorMemory(model, { task: "train", clips: settings.batchSize }, backend);
   return { config: { model, flow }, settings, seed };
 }
@@ -70,7 +70,7 @@ async function resumedPlan(
   return { ...plan, seed: record.seed };
 }
 
-/** How many clips a step takes decides which clips come next: a resumed training keeps the numbers it began with. */
+/** Throws when a resumed training would take other numbers of clips per step, because these determine which clips come next. */
 function checkSameClips(before: DiffusionTrainSettings, now: DiffusionTrainSettings): void {
   for (const [key, unit] of [
     ["batchSize", "clips in a micro-batch"],
@@ -79,7 +79,7 @@ function checkSameClips(before: DiffusionTrainSettings, now: DiffusionTrainSetti
     if (now[key] !== before[key])
       throw new CoordTokError(
         "usage",
-        `The training takes ${before[key]} ${unit} and cannot continue with ${now[key]}; leave this option out or begin a new training.`,
+        `The training takes ${before[key]} ${unit} and cannot continue with ${now[key]}; leave this option out or start a new training.`,
         { options: { [key]: undefined } },
       );
 }

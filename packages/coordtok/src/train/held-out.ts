@@ -4,7 +4,7 @@ import type { TokenizerConfig } from "@coordtok/tokenizer";
 import { decode, encode, type TokenizerParams } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 
-/** The mean PSNR of held-out clips in dB, encoded and decoded with some weights; `undefined` when it was stopped. */
+/** Computes the mean PSNR in dB of held-out clips after encoding and decoding with given weights; `undefined` when it was stopped. */
 export async function heldOutPsnr(
   params: TokenizerParams,
   config: TokenizerConfig,

@@ -11,14 +11,14 @@ import { clipOfSample } from "../sample/decode-samples.js";
 import type { CommonOptions } from "../model.js";
 import { stripPicture, tiledFrames } from "../pictures/strip.js";
 
-/** How many clips a preview shows, and with how many steps of which solver they are sampled. */
+/** The number of clips in a preview, and the steps and solver that they are sampled with. */
 const shown = { count: 4, steps: 25, solver: "heun2" } as const;
 
 const fps = 25;
 
 /**
- * Samples a few clips, always of the same noise, and writes `previews/step-N.mp4` and `step-N.png` in a run folder. Stopped, it writes
- * nothing.
+ * Samples a few clips, always from the same noise, and writes `previews/step-N.mp4` and `step-N.png` in a run folder. If it is
+ * stopped, it writes nothing.
  */
 export async function writePreview(
   folder: string,
@@ -29,7 +29,7 @@ export async function writePreview(
   options: CommonOptions,
 ): Promise<void> {
   const { signal } = options;
-  // Not disposed: the weights are the training's.
+  // The model is not disposed of, because the weights belong to the training.
   const generator = SiT.from(model, params, { flow });
   const clips: RgbClip[] = [];
   try {

@@ -22,7 +22,7 @@ export interface MetricsLine extends CurvePoint {
   readonly seconds: number;
 }
 
-/** Names inside a run folder. */
+/** The names of the files in a run folder. */
 const names = {
   config: "config.json",
   versions: "versions.json",
@@ -35,13 +35,13 @@ export interface RunFolder {
   readonly path: string;
   writeConfig(config: object, versions: unknown): Promise<void>;
   appendMetrics(lines: readonly MetricsLine[]): Promise<void>;
-  /** Writes a checkpoint and removes older ones beyond `keep`. Gives its path. */
+  /** Writes a checkpoint and removes older ones beyond `keep`. Returns its path. */
   writeCheckpoint(step: number, content: FileContent, keep: number): Promise<string>;
   /** Draws `curve.svg` and `curve.png` from all metrics so far. */
   writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
 }
 
-/** Makes the folder of a new training. @throws CoordTokError `file-exists` when there is a training already, `file-write`. */
+/** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training, `file-write`. */
 export async function createRunFolder(path: string): Promise<RunFolder> {
   const taken = await stat(join(path, names.config)).then(
     () => true,
@@ -60,9 +60,10 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
 }
 
 /**
- * Opens the folder of a training to resume after `step`; later lines of its metrics are dropped. Where there are checkpoints of later steps,
- * which the training leaves behind, they and the metrics go into a run folder of their own first, NAME-abandoned-N beside this one.
- * @returns the folder, and where later checkpoints are now.
+ * Opens the folder of a training to resume after `step` and drops later lines of its metrics. If there are checkpoints of later
+ * steps, which the resumed training abandons, they and the metrics are first moved to their own run folder, NAME-abandoned-N beside
+ * this one.
+ * @returns the folder, and the path of the later checkpoints.
  * @throws CoordTokError `file-write`.
  */
 export async function reopenRunFolder(
@@ -80,7 +81,7 @@ export async function reopenRunFolder(
   return { folder: runFolder(path), abandoned };
 }
 
-/** Moves checkpoints into a run folder beside this one, so that what they refer to is found from there as well. */
+/** Moves checkpoints to a run folder beside this one, so that their relative paths still resolve. */
 async function setAside(path: string, checkpoints: readonly { readonly path: string }[]): Promise<string> {
   const own = new Set(await readdir(path));
   const siblings = new Set(await readdir(dirname(resolve(path))));
@@ -136,13 +137,13 @@ async function readMetrics(path: string): Promise<MetricsLine[]> {
     try {
       return line === "" ? [] : [JSON.parse(line) as MetricsLine];
     } catch {
-      // The last line of a training that was killed may be cut off.
+      // The last line of a training that was killed may be incomplete.
       return [];
     }
   });
 }
 
-/** The run folder that a checkpoint file lies in. @throws CoordTokError `checkpoint` when it lies in none. */
+/** Finds the run folder of a checkpoint file. @throws CoordTokError `checkpoint` when it is in none. */
 export async function runFolderOf(checkpoint: string): Promise<string> {
   const folder = dirname(dirname(resolve(checkpoint)));
   const isRun = basename(dirname(resolve(checkpoint))) === names.checkpoints;
@@ -156,14 +157,14 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
     return folder;
   throw new CoordTokError(
     "checkpoint",
-    `"${checkpoint}" does not lie in a run folder; resume with a run folder or a checkpoint inside one.`,
+    `"${checkpoint}" is not in a run folder; resume with a run folder or a checkpoint inside one.`,
   );
 }
 
 /**
  * Reads `config.json` of a run folder.
- * @param parse checks what it says and gives it its type; whatever it throws becomes a line of details.
- * @throws CoordTokError `checkpoint`.
+ * @param parse checks and types the content; whatever it throws becomes a line of details.
+ * @throws CoordTokError `checkpoint` when the file is missing or damaged.
  */
 export async function readRunConfig<Config>(path: string, parse: (stored: object) => Config): Promise<Config> {
   try {

@@ -5,14 +5,14 @@ import type { MetricsLine, RunFolder } from "./run-folder.js";
 import type { TrainingOptions } from "./training-plan.js";
 import type { AnyStep, TrainingResult, TrainingRun } from "./training-run.js";
 
-/** How many steps at most tell the speed of a training. */
+/** The number of steps that the speed of a training is measured over, at most. */
 export const measuredSteps = 20;
-/** `metrics.jsonl` is written to after this many seconds at the latest. */
+/** The longest time between two writes to `metrics.jsonl`, in seconds. */
 const flushSeconds = 5;
 
-/** Keeps a run folder up to date with what a training does. */
+/** Keeps a run folder up to date during a training. */
 export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
-  /** Steps taken. */
+  /** Number of steps taken. */
   step = 0;
   readonly #run: TrainingRun<P, S>;
   readonly #folder: RunFolder;
@@ -30,13 +30,13 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
     this.#options = options;
   }
 
-  /** The median of the last steps; the very first ones are slower and do not count when there are others. */
+  /** The median of the last steps; the very first ones are slower and do not count if there are others. */
   secondsPerStep(): number {
     const times = this.#recent.map(({ seconds }) => seconds).slice(this.#recent.length > 3 ? 2 : 0);
     return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 1;
   }
 
-  /** Writes a step down. @param settings those of the training, once the number of steps is known. */
+  /** Records a step. @param settings those of the training, once the number of steps is known. */
   async take({ state, report }: AnyStep<P>, settings: S | undefined): Promise<void> {
     const { measure, preview } = this.#run;
     const { saveEvery = 500 } = this.#options;
@@ -77,7 +77,7 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
     return { step: state!.step, loss, psnrDb, validationPsnrDb, checkpoint: this.#savedAs };
   }
 
-  /** What a training that has diverged ends with: its metrics are written, its weights are not. */
+  /** Writes the metrics of a training that has diverged, but not its weights, and returns the error to throw. */
   async diverged(cause: CoordTokError): Promise<CoordTokError> {
     await this.#flush();
     await this.#folder.writeCurve();

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkChoice, checkInteger, CoordTokError } from "@coordtok/core";
 import { resolveCheckpoint } from "@coordtok/core/node";
-import { initialTrainState, optimizerOf, type TrainState } from "@coordtok/core/train";
+import { initialTrainState, optimizerOf, withChanges, type TrainState } from "@coordtok/core/train";
 import { lpipsWeightsNames, type LpipsWeightsName } from "@coordtok/metrics";
 import { defaultWeightsFolder } from "@coordtok/metrics/node";
 import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
@@ -13,15 +13,15 @@ import { checkMemory } from "../model.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
 import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
-/** Which perceptual loss stage 2 takes. */
+/** The perceptual loss of stage 2. */
 export interface PerceptualChoice {
-  /** LPIPS with this network. */
+  /** The network of LPIPS. */
   readonly lpips: LpipsWeightsName;
-  /** Where its files lie. */
+  /** The folder of its files. */
   readonly weights: string;
 }
 
-/** What `config.json` of the run of a tokenizer says: all that is needed to do the same training again. */
+/** The content of `config.json` of a tokenizer's run: everything needed to repeat the training. */
 export interface TokenizerRecord {
   readonly config: TokenizerConfig;
   readonly settings: TokenizerTrainSettings;
@@ -31,13 +31,13 @@ export interface TokenizerRecord {
   readonly validation: readonly string[];
   /** The perceptual loss of stage 2. */
   readonly perceptual?: PerceptualChoice | undefined;
-  /** The checkpoint whose weights the training began with. */
+  /** The checkpoint whose weights the training started from. */
   readonly from?: string | undefined;
   /** How a time budget determined the number of steps. */
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }
 
-/** Checks what a `config.json` says. @throws CoordTokError `config`. */
+/** Checks the content of a `config.json`. @throws CoordTokError `config`. */
 export function parseTokenizerRecord(stored: object): TokenizerRecord {
   const record = stored as TokenizerRecord;
   checkInteger(record.seed, "seed", 0);
@@ -49,11 +49,11 @@ export function parseTokenizerRecord(stored: object): TokenizerRecord {
   return { ...record, config: checkConfig(record.config) };
 }
 
-/** What is trained, from which state on, and what the run folder will say about it. */
+/** What to train, the state to start from, and the record for the run folder. */
 export interface TokenizerPlan {
   readonly config: TokenizerConfig;
   readonly settings: TokenizerTrainSettings;
-  /** Absent in a training from fresh parameters. */
+  /** The state to start from; absent for new parameters. */
   readonly state?: TrainState<TokenizerParams> | undefined;
   readonly record: Omit<TokenizerRecord, "videos">;
 }
@@ -72,7 +72,7 @@ export function planTokenizer(
 
 async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): Promise<TokenizerPlan> {
   const { seed = 0, from, signal } = options;
-  const settings = { ...trainDefaults, ...options.settings };
+  const settings = withChanges(trainDefaults, options.settings);
   const validation = (options.validation ?? []).map((path) => resolve(path));
   const perceptual = perceptualChoice(settings, undefined, options);
   const record = { settings, seed, validation, perceptual };
@@ -97,7 +97,7 @@ async function resumedPlan(
   options: TrainOnVideosOptions,
   backend: LoadedBackend,
 ): Promise<TokenizerPlan> {
-  checkTrainingMemory(record.config, { ...record.settings, ...options.settings }, backend);
+  checkTrainingMemory(record.config, withChanges(record.settings, options.settings), backend);
   let perceptual: PerceptualChoice | undefined;
   const plan = await resumeTraining(checkpoint, readTraining, options, (_, settings) => {
     perceptual = perceptualChoice(settings, record.perceptual, options);
@@ -114,7 +114,7 @@ function checkTrainingMemory(
   checkMemory(config, { task: "train", clips: batchSize, points: pointsPerClip }, backend);
 }
 
-/** Which perceptual loss a training takes. @throws CoordTokError `config` for stage 2 without one. */
+/** Chooses the perceptual loss of a training. @throws CoordTokError `config` for stage 2 without one. */
 function perceptualChoice(
   { stage }: TokenizerTrainSettings,
   before: PerceptualChoice | undefined,

@@ -14,7 +14,7 @@ import { prepareFolder } from "../outputs.js";
 import { reconstructVideo, type ReconstructReport } from "../clip/reconstruct-video.js";
 import { trainOnVideos } from "./train-on-videos.js";
 
-/** The training recipe of the demo: one clip, learnt by heart in a short time. */
+/** The training recipe of the demo: one clip, memorised in a short time. */
 const demoRecipe: {
   readonly preset: string;
   readonly trainSeconds: number;
@@ -23,7 +23,7 @@ const demoRecipe: {
 } = {
   preset: "demo",
   trainSeconds: 125,
-  // The whole clip of the preset at once: like the random patches of the training, a slice then spans all of it.
+  // A slice is the whole clip of the preset, so it spans all of it like the random patches of the training.
   sliceSize: 4096,
   settings: {
     learningRate: 5e-3,
@@ -38,17 +38,17 @@ const demoRecipe: {
 
 /** Options of {@link runDemo}. */
 export interface DemoOptions extends CommonOptions {
-  /** A video of the user's instead of the synthetic clip. */
+  /** A video to use instead of the synthetic clip. */
   readonly video?: string | undefined;
-  /** The folder for everything (default `demo-out`). */
+  /** The folder for the results (default `demo-out`). */
   readonly out?: string | undefined;
-  /** Form of the tokenizer (default: the recipe's preset). */
+  /** The configuration of the tokenizer (default: the recipe's preset). */
   readonly config?: TokenizerConfig | undefined;
-  /** Seed of the clip and the training (default 0). */
+  /** The seed of the clip and the training (default 0). */
   readonly seed?: number | undefined;
-  /** How long to train (default: the recipe's). */
+  /** The training time in seconds (default: the recipe's). */
   readonly trainSeconds?: number | undefined;
-  /** A fixed number of steps instead. */
+  /** A fixed number of steps, instead of a time. */
   readonly steps?: number | undefined;
 }
 
@@ -62,23 +62,23 @@ const demoOptionNames: OptionNames<DemoOptions> = {
   steps: true,
 };
 
-/** What `summary.json` of the demo says. */
+/** The content of `summary.json` of the demo. */
 export interface DemoSummary {
   /** PSNR of the reconstruction in dB. */
   readonly psnrDb: number;
-  /** Positions of the three planes. */
+  /** Number of cells of the three planes. */
   readonly tokens: number;
-  /** Numbers in the planes: tokens times channels. */
+  /** Number of values in the planes: tokens times channels. */
   readonly floats: number;
-  /** Steps of the training. */
+  /** Number of steps of the training. */
   readonly steps: number;
-  /** How long all of it took. */
+  /** The time of the whole demo, in seconds. */
   readonly seconds: number;
-  /** How long the training alone took. */
+  /** The time of the training alone, in seconds. */
   readonly trainingSeconds: number;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
-  /** The paths of what was written. */
+  /** The paths of the files that were written. */
   readonly files: {
     readonly source: string;
     readonly triplane: string;
@@ -92,8 +92,8 @@ export interface DemoSummary {
 }
 
 /**
- * The whole way once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip goes through a triplane file and
- * back. The folder receives everything, with `summary.json`; a folder of an earlier demo is replaced.
+ * Runs the whole pipeline once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip is encoded to a
+ * triplane file and decoded. The folder receives all files, with `summary.json`; a folder of an earlier demo is replaced.
  * @throws CoordTokError `aborted`, and for a video that cannot be used.
  */
 export async function runDemo(options: DemoOptions = {}): Promise<{ summary: DemoSummary; report: ReconstructReport }> {
@@ -151,7 +151,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   return { summary, report };
 }
 
-/** The backend asked for. With `auto` the native one is set up first where that is possible; otherwise wasm does it. */
+/** Loads the requested backend. With `auto`, the native one is set up first if possible; otherwise wasm is used. */
 async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
   const { backend = "auto", signal, onProgress, onNote, onWarning } = options;
   if (backend === "auto")
@@ -173,7 +173,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
   return loaded;
 }
 
-/** Removes what an earlier demo left; a folder with anything else in it is refused. */
+/** Removes the files of an earlier demo; throws for a folder that holds anything else. */
 async function clearFolder(out: string): Promise<void> {
   if (!existsSync(out)) return;
   const known = new Set([

@@ -19,13 +19,13 @@ import { runTraining, type TrainingResult, type TrainingRun } from "./training-r
 
 /** Options of {@link trainOnLatents}. */
 export interface TrainOnLatentsOptions extends TrainingOptions<DiffusionTrainSettings> {
-  /** The form of the model for planes of a size and a number of classes. Not with `resume`. */
+  /** Makes the configuration of the model for a plane size and a number of classes. Not with `resume`. */
   readonly config?: ((planes: TriplaneShape, classes: number) => SiTConfig) | undefined;
-  /** The path and what is predicted (default: straight, velocity). Not with `resume`. */
+  /** The path and the predicted quantity (default: linear, velocity). Not with `resume`. */
   readonly flow?: Flow | undefined;
-  /** The checkpoint of the tokenizer (default: the one that made the latents). Previews and samples are decoded with it. */
+  /** The checkpoint of the tokenizer that decodes previews and samples (default: the one that made the latents). */
   readonly tokenizer?: string | undefined;
-  /** Steps between two previews (default 500); 0 for none. */
+  /** Number of steps between previews (default 500); 0 for none. */
   readonly previewEvery?: number | undefined;
 }
 
@@ -37,15 +37,15 @@ const trainOnLatentsOptionNames: OptionNames<TrainOnLatentsOptions> = {
   previewEvery: true,
 };
 
-/** What {@link trainOnLatents} did. */
+/** The result of {@link trainOnLatents}. */
 export interface TrainLatentsReport extends Omit<TrainingResult, "psnrDb" | "validationPsnrDb"> {
-  /** How many clips there are to train on. */
+  /** Number of clips that were trained on. */
   readonly clips: number;
 }
 
 /**
- * Trains a generator on a folder of latents that `encodeDataset` has made, and keeps everything about it in a run folder:
- * configuration, versions, metrics, checkpoints, the curve, previews. Stopping it saves a checkpoint first.
+ * Trains a generator on a folder of latents made by `encodeDataset`, and records everything about it in a run folder:
+ * configuration, versions, metrics, checkpoints, the curve, previews. When it is stopped, it saves a checkpoint first.
  * @param folder of the latents; with `resume` it defaults to that of the run.
  * @throws CoordTokError `aborted`, saying how to resume; and for latents, settings or folders that cannot be used.
  */
@@ -68,7 +68,7 @@ export async function trainOnLatents(
   return { ...result, clips: latents.length };
 }
 
-/** Opens latents with at least one clip and reports what they hold. @throws CoordTokError `input` for an empty folder. */
+/** Opens latents with at least one clip and reports their content. @throws CoordTokError `input` for an empty folder. */
 async function openFilledLatents(path: string, { onNote }: TrainOnLatentsOptions): Promise<Latents> {
   const latents = await openLatents(path);
   if (latents.length === 0) {
@@ -79,13 +79,13 @@ async function openFilledLatents(path: string, { onNote }: TrainOnLatentsOptions
   return latents;
 }
 
-/** The checkpoint of the tokenizer: the one given, else the one that made the latents. */
+/** Finds the checkpoint of the tokenizer: the given one, otherwise the one that made the latents. */
 function findTokenizer(path: string, latents: Latents, given: string | undefined): Promise<string> {
   if (given !== undefined) return resolveCheckpoint(given);
   return findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { option: "tokenizer" });
 }
 
-/** What a generator is trained on. */
+/** The latents that a generator is trained on. */
 interface TrainingLatents {
   readonly path: string;
   readonly latents: Latents;
@@ -93,7 +93,7 @@ interface TrainingLatents {
   readonly tokenizer: CoordTok;
 }
 
-/** What a run needs to know of the training of a generator. */
+/** Describes the training of a generator to `runTraining`. */
 async function generatorRun(
   { config, settings, state, seed }: GeneratorPlan,
   { path, latents, tokenizerPath, tokenizer }: TrainingLatents,
@@ -102,7 +102,7 @@ async function generatorRun(
 ): Promise<TrainingRun<SiTParams, DiffusionTrainSettings>> {
   const { signal, previewEvery = 500 } = options;
   const { statistics, classes } = latents.index;
-  // The checkpoints that remember where the tokenizer is lie in a folder of the run folder.
+  // Checkpoints record the path of the tokenizer relative to their own folder, which is inside the run folder.
   const reference = await referenceTo(tokenizerPath, `${place.path}/checkpoints/x`);
   const facts = { statistics, classes, tokenizer: reference };
   const record = { latents: resolve(path), tokenizer: resolve(tokenizerPath), ...config, settings, seed };

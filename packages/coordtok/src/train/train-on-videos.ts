@@ -17,17 +17,17 @@ import { readTrainingClips, type TrainingClips } from "./training-videos.js";
 
 /** Options of {@link trainOnVideos}. */
 export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSettings> {
-  /** Form and size of the tokenizer; `preset` and `overrideConfig` of `@coordtok/tokenizer` make one. Not with `resume`. */
+  /** The configuration of the tokenizer; made by `preset` and `overrideConfig` of `@coordtok/tokenizer`. Not with `resume`. */
   readonly config?: TokenizerConfig | undefined;
-  /** Held-out videos whose PSNR is measured on the way. */
+  /** Held-out videos whose PSNR is measured during training. */
   readonly validation?: readonly string[] | undefined;
-  /** Steps between two such measurements (default 100). */
+  /** Number of steps between these measurements (default 100). */
   readonly validateEvery?: number | undefined;
-  /** Begin with the weights of this checkpoint or run folder, whose configuration counts. Not with `config` or `resume`. */
+  /** A checkpoint or run folder whose weights and configuration the training starts from. Not with `config` or `resume`. */
   readonly from?: string | undefined;
-  /** The network of LPIPS in stage 2, which needs one (default with `resume`: the run's). */
+  /** The network of LPIPS, required in stage 2 (default with `resume`: the run's). */
   readonly lpips?: LpipsWeightsName | undefined;
-  /** Where the files of LPIPS lie, by their published names (default: the run's, else `weights`). */
+  /** The folder of the files of LPIPS, by their published names (default: the run's, otherwise `weights`). */
   readonly weights?: string | undefined;
 }
 
@@ -41,17 +41,17 @@ const trainOnVideosOptionNames: OptionNames<TrainOnVideosOptions> = {
   weights: true,
 };
 
-/** What {@link trainOnVideos} did. */
+/** The result of {@link trainOnVideos}. */
 export interface TrainReport extends TrainingResult {
-  /** How many clips were trained on. */
+  /** Number of clips that were trained on. */
   readonly clips: number;
   /** Videos that could not be read, and why. */
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
 }
 
 /**
- * Trains a tokenizer on videos and keeps everything about it in a run folder: configuration, versions, metrics, checkpoints and the
- * curve. Stopping it saves a checkpoint first.
+ * Trains a tokenizer on videos and records everything about it in a run folder: configuration, versions, metrics, checkpoints and
+ * the curve. When it is stopped, it saves a checkpoint first.
  * @param paths files and folders; with `resume` they default to those of the run.
  * @throws CoordTokError `aborted`, saying how to resume; and for videos, settings or folders that cannot be used.
  */
@@ -78,7 +78,7 @@ async function loadPerceptual(
   return { loss: perceptualLoss(params), [Symbol.dispose]: () => disposeLpipsParams(params) };
 }
 
-/** What a run needs to know of the training of a tokenizer. */
+/** Describes the training of a tokenizer to `runTraining`. */
 function tokenizerRun(
   { config, settings, state, record }: TokenizerPlan,
   { clips, videos, heldOut }: TrainingClips,

@@ -39,13 +39,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe("where a training is kept", () => {
-  it("is the folder asked for, or one named after the time", async () => {
+describe("the run folder of a training", () => {
+  it("is the requested folder, or one named after the time", async () => {
     expect(await findRun({ out: "here" }, parseTokenizerRecord)).toEqual({ path: "here", resumed: undefined });
     expect((await findRun({}, parseTokenizerRecord)).path).toMatch(/^runs\/\d{4}(-\d\d){5}$/);
   });
 
-  it("is the run folder of a training that goes on, named by itself or by a checkpoint in it", async () => {
+  it("is that of the training to resume, given by its path or by a checkpoint in it", async () => {
     const path = await runFolder("run", jsonText(tokenizer, 2));
     const checkpoint = join(path, "checkpoints", "step-000002.safetensors");
     const resumed = { checkpoint, record: tokenizer };
@@ -55,7 +55,7 @@ describe("where a training is kept", () => {
     expect((await findRun({ resume: other }, parseGeneratorRecord)).resumed?.record).toEqual(generator);
   });
 
-  it("cannot be the run folder of another kind of training, or one whose configuration is damaged", async () => {
+  it("cannot be that of another kind of training, or one whose configuration is damaged", async () => {
     const { videos, ...lacking } = tokenizer;
     for (const [name, config, parse] of [
       ["crossed", jsonText(generator), parseTokenizerRecord],
@@ -77,7 +77,7 @@ describe("where a training is kept", () => {
     expect(videos).toHaveLength(1);
   });
 
-  it("takes no seed for a training that goes on", async () => {
+  it("takes no seed for a resumed training", async () => {
     const resume = await runFolder("seeded", jsonText(tokenizer));
     await expect(findRun({ resume, seed: 1 }, parseTokenizerRecord)).rejects.toMatchObject({ code: "usage" });
   });

@@ -1,22 +1,28 @@
 import { CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
-import { disposeTrainState, type LoopSettings, type StoredTraining, type TrainState } from "@coordtok/core/train";
+import {
+  disposeTrainState,
+  withChanges,
+  type LoopSettings,
+  type StoredTraining,
+  type TrainState,
+} from "@coordtok/core/train";
 import { commonOptionNames, type CommonOptions } from "../model.js";
 import { readRunConfig, runFolderOf } from "./run-folder.js";
 
 /** The options that every training has. */
 export interface TrainingOptions<Settings extends LoopSettings> extends CommonOptions {
-  /** The run folder to make (default `runs/` and the date and time). Not with `resume`. */
+  /** The run folder to create (default: `runs/` with the date and time). Not with `resume`. */
   readonly out?: string | undefined;
-  /** What differs from `trainDefaults`, or from the settings of the training to resume. */
+  /** The settings that differ from `trainDefaults`, or from those of the training to resume. */
   readonly settings?: Partial<Settings> | undefined;
-  /** Instead of a number of steps a time: the speed of the first steps decides how many there will be. */
+  /** A training time in minutes, instead of a number of steps; the speed of the first steps determines their number. */
   readonly minutes?: number | undefined;
-  /** Of the parameters and all draws (default 0). Not with `resume`. */
+  /** The seed of the parameters and all draws (default 0). Not with `resume`. */
   readonly seed?: number | undefined;
-  /** Steps between two checkpoints (default 500). */
+  /** Number of steps between checkpoints (default 500). */
   readonly saveEvery?: number | undefined;
-  /** How many checkpoints are kept (default 3). */
+  /** Number of checkpoints to keep (default 3). */
   readonly keep?: number | undefined;
   /** A run folder, or a checkpoint in one, to resume. */
   readonly resume?: string | undefined;
@@ -34,7 +40,7 @@ export const trainingOptionNames: OptionNames<TrainingOptions<LoopSettings>> = {
   resume: true,
 };
 
-/** A training to resume: its checkpoint, and what `config.json` of its run folder says. */
+/** A training to resume: its checkpoint, and the content of `config.json` of its run folder. */
 export interface Resumed<RunRecord> {
   readonly checkpoint: string;
   readonly record: RunRecord;
@@ -47,9 +53,9 @@ export interface RunPlace<RunRecord> {
 }
 
 /**
- * Where a training is kept: the folder of the training to resume, else the one asked for.
- * @param parse gives what `config.json` says its type.
- * @throws CoordTokError `usage` for a seed of a resumed training, `checkpoint` when there is none to resume.
+ * Finds the folder of a training: that of the training to resume, otherwise the requested one.
+ * @param parse checks and types the content of `config.json`.
+ * @throws CoordTokError `usage` for a seed with a resumed training, `checkpoint` when there is no training to resume.
  */
 export async function findRun<RunRecord>(
   options: TrainingOptions<LoopSettings>,
@@ -66,7 +72,7 @@ export async function findRun<RunRecord>(
   return { path, resumed: { checkpoint, record: await readRunConfig(path, parse) } };
 }
 
-/** `runs/2026-11-24-10-15-30`. */
+/** The name of a run folder, for example `runs/2026-11-24-10-15-30`. */
 function defaultRunName(): string {
   return `runs/${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}`;
 }
@@ -81,7 +87,7 @@ export function checkTexts(value: unknown, name: string): void {
  * Reads the training to resume, with its changed settings.
  * @param read reads a checkpoint of its kind.
  * @param check throws when the training cannot continue with other settings.
- * @throws CoordTokError `usage` when all steps are taken, and as `read` and `check`; nothing stays in memory then.
+ * @throws CoordTokError `usage` when all steps have been taken, and the errors of `read` and `check`; then nothing stays in memory.
  */
 export async function resumeTraining<Config, Settings extends LoopSettings, P extends TensorTree>(
   checkpoint: string,
@@ -96,7 +102,7 @@ export async function resumeTraining<Config, Settings extends LoopSettings, P ex
   const source = await openFileSource(checkpoint);
   try {
     const { config, settings: before, state } = await read(source, { signal });
-    const settings = { ...before, ...options.settings };
+    const settings = withChanges(before, options.settings);
     try {
       check?.(before, settings);
       if (minutes === undefined) checkStepsLeft(state.step, settings);
@@ -104,7 +110,7 @@ export async function resumeTraining<Config, Settings extends LoopSettings, P ex
       disposeTrainState(state);
       throw thrown;
     }
-    onNote?.(`Going on after step ${state.step} of ${settings.totalSteps}`);
+    onNote?.(`Resuming after step ${state.step} of ${settings.totalSteps}`);
     return { config, settings, state };
   } finally {
     await source.close();
@@ -120,7 +126,10 @@ function checkStepsLeft(step: number, { totalSteps }: LoopSettings): void {
     );
 }
 
-/** A plan whose state is freed with it. A training that has taken the state over has freed it before, which is no harm. */
+/**
+ * Makes a plan that frees its state when it is disposed of. If a training has taken ownership and freed the state before, freeing
+ * it again does no harm.
+ */
 export function disposable<Plan extends { readonly state?: TrainState<TensorTree> | undefined }>(
   plan: Plan,
 ): Plan & Disposable {

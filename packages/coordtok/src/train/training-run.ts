@@ -14,52 +14,52 @@ export interface AnyStep<P extends TensorTree> {
   readonly report: TrainStep & { readonly psnrDb?: number | undefined };
 }
 
-/** What happens on the way, after every so many steps and after the last one. */
+/** An action that is repeated after a number of steps and after the last step. */
 export interface OnTheWay<P extends TensorTree, Result> {
   readonly every: number;
   readonly of: (state: TrainState<P>) => Promise<Result>;
 }
 
-/** What a training run is given, whatever it trains. */
+/** The inputs of a training run, whatever it trains. */
 export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
   readonly settings: S;
-  /** The state to begin with; it is taken over. */
+  /** The state to start from; the run takes ownership of it. */
   readonly state?: TrainState<P> | undefined;
-  /** What `config.json` says, with the settings. */
+  /** The content of `config.json`, with the settings. */
   readonly record: { readonly settings: S; readonly [name: string]: unknown };
   /** The function that resumes such a training. */
   readonly trainer: "trainOnVideos" | "trainOnLatents";
-  /** The steps with some settings from some state on; it ends after a step once the signal is aborted. */
+  /** Trains with some settings from some state on and yields the steps; ends after a step once the signal is aborted. */
   readonly steps: (settings: S, state: TrainState<P> | undefined) => AsyncGenerator<AnyStep<P>, void, void>;
-  /** The bytes of a checkpoint. */
+  /** Encodes a checkpoint. */
   readonly encode: (settings: S, state: TrainState<P>) => AsyncGenerator<Uint8Array, void>;
-  /** What is measured: a PSNR in dB, or nothing when it was stopped. */
+  /** Measures a PSNR in dB; `undefined` when it was stopped. */
   readonly measure?: OnTheWay<P, number | undefined> | undefined;
-  /** What is shown. */
+  /** Writes a preview. */
   readonly preview?: OnTheWay<P, void> | undefined;
-  /** PSNR in dB of a loss, where that means something. */
+  /** The PSNR in dB that corresponds to a loss, if that is meaningful. */
   readonly psnrOf?: ((loss: number) => number) | undefined;
 }
 
-/** How a training run ended. */
+/** The result of a training run. */
 export interface TrainingResult {
   /** The run folder. */
   readonly run: string;
-  /** The backend that computed, such as `tensorflow` or `wasm`. */
+  /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
-  /** Steps that the training was to take. */
+  /** Number of steps that the training was to take. */
   readonly totalSteps: number;
-  /** Steps taken. */
+  /** Number of steps taken. */
   readonly step: number;
-  /** The mean over the last steps, at most 20. */
+  /** The mean loss over the last steps, at most 20. */
   readonly loss: number;
-  /** PSNR in dB that belongs to that loss; absent in stage 2. */
+  /** The PSNR in dB that corresponds to that loss; absent in stage 2. */
   readonly psnrDb: number | undefined;
-  /** The last PSNR of the held-out clips in dB, where there are any. */
+  /** The last PSNR in dB of the held-out clips, if there are any. */
   readonly validationPsnrDb: number | undefined;
-  /** The newest checkpoint. */
+  /** The path of the newest checkpoint. */
   readonly checkpoint: string;
-  /** How long it took. */
+  /** The duration in seconds. */
   readonly seconds: number;
 }
 
@@ -68,8 +68,8 @@ const measuredShare = 0.15;
 
 /**
  * Trains, and keeps the run folder up to date: configuration, versions, metrics, checkpoints, curve.
- * @throws CoordTokError `aborted`, saying how to resume, once a checkpoint is saved; `not-finite` for a training that has diverged, whose
- * checkpoints stay; and for folders that cannot be used.
+ * @throws CoordTokError `aborted`, with advice on how to resume, once a checkpoint is saved; `not-finite` for a training that has
+ *   diverged, whose checkpoints are kept; and for folders that cannot be used.
  */
 export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   run: TrainingRun<P, S>,
@@ -116,8 +116,8 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
 }
 
 /**
- * The first steps, as many as tell the speed. Their learning rate is that of the warm-up, which does not depend on how many steps there
- * will be.
+ * Takes the first steps, as many as are needed to measure the speed. Their learning rate is that of the warm-up, which does not
+ * depend on the total number of steps.
  */
 async function* measuringSteps<P extends TensorTree, S extends LoopSettings>(
   { settings, state, steps }: TrainingRun<P, S>,
@@ -134,7 +134,7 @@ async function* measuringSteps<P extends TensorTree, S extends LoopSettings>(
   }
 }
 
-/** Makes the run folder, or opens that of a training resumed after `step`, and says where it moved later checkpoints. */
+/** Creates the run folder, or opens that of a training resumed after `step`, and reports where later checkpoints were moved. */
 async function openFolder(
   { path, resumed }: RunPlace<unknown>,
   step: number,
@@ -160,7 +160,7 @@ function stoppedError(
 }
 
 function budgetText(settings: LoopSettings, secondsPerStep: number, seconds: number): string {
-  return `${secondsPerStep.toPrecision(2)} s a step: ${settings.totalSteps} steps fit into ${durationText(seconds)}`;
+  return `${secondsPerStep.toPrecision(2)} s per step: ${settings.totalSteps} steps fit into ${durationText(seconds)}`;
 }
 
 function versionsOf(backend: LoadedBackend): Readonly<Record<string, unknown>> {

@@ -5,22 +5,22 @@ import { ffmpegOptionNames, readClip } from "@coordtok/video/node";
 import { readSourceClip } from "../clip/source-clip.js";
 import type { CommonOptions } from "../model.js";
 
-/** Clips that take more memory than this raise a warning. */
+/** Clips that take more memory than this, in bytes, raise a warning. */
 const muchMemory = 4e9;
 
 /** Clips in memory, and the videos that gave none. */
 export interface TrainingClips {
-  /** What is trained on: whole videos. */
+  /** The clips to train on: whole videos. */
   readonly clips: readonly RgbClip[];
-  /** The videos that the clips came from, in the same order. */
+  /** The paths of the videos that the clips came from, in the same order. */
   readonly videos: readonly string[];
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
-  /** What is measured on: the frames of each held-out video that the model takes. */
+  /** The clips to measure on: the first frames of each held-out video, as many as the model takes. */
   readonly heldOut: readonly RgbClip[];
 }
 
 /**
- * Reads videos at the size of a model, as bytes in memory. Broken ones among those to train on are left out and listed.
+ * Reads videos at the size of a model, as bytes in memory. Unreadable ones among the training videos are skipped and listed.
  * @param validation the held-out videos.
  * @throws CoordTokError `input` when none can be read, `ffmpeg`, `aborted`.
  */
@@ -58,7 +58,7 @@ async function readWholeVideos(
       kept.push(video);
       if (bytes < muchMemory && bytes + clip.data.length >= muchMemory)
         onWarning?.(
-          `The clips take more than ${bytesText(muchMemory)} of memory; train on fewer or shorter videos if it runs short.`,
+          `The clips take more than ${bytesText(muchMemory)} of memory; train on fewer or shorter videos if memory runs out.`,
         );
       bytes += clip.data.length;
     } catch (thrown) {

@@ -12,7 +12,7 @@ export type ExpectedShapes = ReadonlyMap<string, readonly number[]>;
 
 /** Options of {@link assignStrict}. */
 export interface AssignOptions extends LongCallOptions {
-  /** Only the names that begin with this count; it is cut off before they are compared (default: none, all names count). */
+  /** Considers only the names that begin with this prefix, and removes it before comparing them (default: none, all names count). */
   readonly prefix?: string | undefined;
 }
 
@@ -21,8 +21,8 @@ const assignOptionNames: OptionNames<AssignOptions> = { ...longCallOptionNames, 
 const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
 
 /**
- * Reads the tensors of a file if, and only if, they match what is expected in count, name and shape and are finite floating-point
- * numbers; otherwise nothing is read.
+ * Reads the tensors of a file if they match the expected names and shapes exactly. Names, shapes and types are checked before anything
+ * is read; each tensor must hold finite floating-point numbers.
  * @returns float32 tensors in the order of `expected`, owned by the caller.
  * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors, or the first that is not finite; `aborted`.
  */
@@ -43,8 +43,8 @@ export async function assignStrict(
 }
 
 /**
- * The same tensor in the backend's own memory; the given one is freed. Native backends keep the numbers that a tensor was made of until it
- * is first used: a model would have all its weights twice at its first evaluation.
+ * Moves a tensor into the backend's own memory and frees the given one. Native backends keep the numbers that a tensor was made from until
+ * its first use, so a model would hold all its weights twice during its first evaluation.
  */
 export function placed<R extends Rank>(made: Tensor<R>): Tensor<R> {
   const own = reshape(made, made.shape);
@@ -52,7 +52,7 @@ export function placed<R extends Rank>(made: Tensor<R>): Tensor<R> {
   return own;
 }
 
-/** Reads tensors one by one; on failure or abort those already read are freed. */
+/** Reads tensors one by one; frees those already read on failure or abort. */
 export async function readTensors(
   file: TensorFile,
   names: readonly string[],
@@ -81,8 +81,8 @@ export async function readTensors(
 }
 
 /**
- * Throws unless named tensors match what is expected in count, name and shape and are floating-point numbers.
- * @param source what messages call the file.
+ * Throws unless the tensors found match the expected names and shapes and hold floating-point numbers.
+ * @param source the name of the file in messages.
  * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors.
  */
 export function checkTensorNames(
@@ -118,7 +118,7 @@ function describe(names: readonly string[], what: string): string[] {
 }
 
 /**
- * A tensor tree from the paths of its leaves, the inverse of `treeEntries`: `a.0.b` is leaf `b` of the first element of the
+ * Builds a tensor tree from the paths of its leaves, the inverse of `treeEntries`: `a.0.b` is leaf `b` of the first element of the
  * list `a`. A branch whose names are 0, 1, 2, … becomes a list, any other a record.
  * @throws CoordTokError `checkpoint` when a path is both a leaf and a branch, or occurs twice.
  */

@@ -103,7 +103,7 @@ describe("checkpoints", () => {
     disposeTree(tree);
   });
 
-  it("whole numbers in the place of weights are refused", async () => {
+  it("integers instead of weights are refused", async () => {
     const tree = { layers: [{ kernel: zeros([2, 2]), bias: tensor([1, 2], [2], "int32") }] };
     expect(await message(loadCheckpoint(await stored(tree), options))).toContain(
       "layers.0.bias (expected floating-point numbers, got I32)",
@@ -117,7 +117,7 @@ describe("checkpoints", () => {
     disposeTree(tree);
   });
 
-  it("a prefix takes a part of the file", async () => {
+  it("a prefix selects a part of the file", async () => {
     const tree = { ema: params(), step: tensor([3], [1], "int32") };
     const blob = await stored(tree);
     const strict = await loadCheckpoint(blob, { ...options, prefix: "ema." });
@@ -142,12 +142,12 @@ describe("checkpoints", () => {
     expect(await message(loadCheckpoint(await described("2"), options))).toContain("update CoordTok.ts");
     expect(await message(loadCheckpoint(await described("x"), options))).toContain("missing or not a number");
     expect(() => saveCheckpoint({ kind: "a", config: null, tensors: {}, metadata: { "coordtok.x": "" } })).toThrow(
-      "is taken",
+      "is reserved",
     );
     disposeTree(tree);
   });
 
-  it("stopping half-way frees what was read", async () => {
+  it("aborting midway frees what was read", async () => {
     const tree = params();
     const blob = await stored(tree);
     const before = memory().numTensors;

@@ -10,21 +10,21 @@ import { openSafetensors, type SafetensorsFile } from "./safetensors-read.js";
 import { encodeSafetensors, type EncodeOptions } from "./safetensors-write.js";
 import { checkOptions, longCallOptionNames, type OptionNames } from "../options.js";
 
-/** The keys under which a checkpoint keeps what it is in the metadata of its safetensors file; all others are the caller's. */
+/** The metadata keys that describe a checkpoint in its safetensors file; all other keys belong to the caller. */
 const keys = { kind: "coordtok.kind", format: "coordtok.format", config: "coordtok.config" } as const;
 
-/** The version of this layout that is written and the newest that is read. */
+/** The version of the layout that is written, and the newest that can be read. */
 const formatVersion = 1;
 
-/** Tensors with the configuration they belong to, as they lie in one safetensors file. */
+/** Tensors and the configuration they belong to, as stored in one safetensors file. */
 export interface Checkpoint<Config> {
   /** What the file is for, such as `tokenizer`. */
   readonly kind: string;
-  /** The configuration, as the parser of its kind gave it. */
+  /** The configuration that `parseConfig` returned. */
   readonly config: Config;
-  /** The tensors by the path of their leaf, `decoder.blocks.0.attention.query.kernel`; `nestTensors` makes a tree of them. */
+  /** The tensors by the path of their leaf, such as `decoder.blocks.0.attention.query.kernel`; `nestTensors` makes a tree of them. */
   readonly tensors: ReadonlyMap<string, Tensor>;
-  /** Further texts that were stored with it. */
+  /** The caller's own metadata. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -34,22 +34,22 @@ export interface CheckpointFile<Config> extends Omit<Checkpoint<Config>, "tensor
   readonly file: SafetensorsFile;
 }
 
-/** What a checkpoint is expected to be. */
+/** The kind of checkpoint to expect. */
 export interface ExpectedCheckpoint<Config> {
-  /** The only kind that is accepted. */
+  /** The only kind accepted. */
   readonly kind: string;
-  /** Checks the stored configuration and gives it its type. It should throw a `CoordTokError`. */
+  /** Checks the stored configuration and returns it typed; throws a `CoordTokError` if it is invalid. */
   readonly parseConfig: (stored: Json) => Config;
 }
 
 /** Options of {@link loadCheckpoint}. */
 export interface LoadOptions<Config> extends ExpectedCheckpoint<Config>, LongCallOptions {
   /**
-   * The names and shapes that belong to a configuration. With it the file must match them exactly and hold floating-point
-   * numbers (`assignStrict`); without it everything is read.
+   * The names and shapes that a configuration requires. If given, the file must match them exactly and hold floating-point
+   * numbers (`assignStrict`); otherwise everything is read.
    */
   readonly shapes?: ((config: Config) => ExpectedShapes) | undefined;
-  /** Reads only the tensors whose name begins with this, and cuts it off (default: all). */
+  /** Reads only the tensors whose names begin with this prefix, and removes it from the names (default: all tensors). */
   readonly prefix?: string | undefined;
 }
 
@@ -61,7 +61,7 @@ const loadOptionNames: OptionNames<LoadOptions<unknown>> = {
   parseConfig: true,
 };
 
-/** What a safetensors file of this project is for, or `undefined` for any other file. */
+/** Returns the kind of a checkpoint of this project, or `undefined` for any other safetensors file. */
 export function checkpointKind(file: SafetensorsFile): string | undefined {
   return file.metadata.get(keys.kind);
 }
@@ -114,7 +114,7 @@ function parseConfigOf<Config>(file: SafetensorsFile, expected: ExpectedCheckpoi
 }
 
 /**
- * Loads a checkpoint; int8 weights become float32. On any failure nothing stays in memory.
+ * Loads a checkpoint; int8 weights become float32. A failure leaves nothing in memory.
  * @param source a file (`openFileSource` of `@coordtok/core/node`), a blob, or the bytes. It may be closed afterwards.
  * @returns the checkpoint; its tensors are owned by the caller.
  * @throws CoordTokError as {@link openCheckpoint}, and `checkpoint` when the tensors do not fit the configuration.
@@ -134,7 +134,7 @@ export async function loadCheckpoint<Config>(
   return { ...rest, tensors: await readTensors(file, bare, prefix, loading) };
 }
 
-/** What {@link saveCheckpoint} stores. */
+/** The content that {@link saveCheckpoint} stores. */
 export interface CheckpointContent {
   /** What the file is for, such as `tokenizer`. */
   readonly kind: string;
@@ -142,15 +142,15 @@ export interface CheckpointContent {
   readonly config: Json;
   /** The tensors as a tree, or by name. */
   readonly tensors: TensorTree | ReadonlyMap<string, Tensor>;
-  /** Further texts to store; keys that begin with `coordtok.` are taken. */
+  /** The caller's own metadata; keys that begin with `coordtok.` are reserved. */
   readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
 }
 
 const saveCheckpointOptionNames: OptionNames<Omit<EncodeOptions, "finite">> = { dtype: true };
 
 /**
- * The bytes of a checkpoint file, piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. Nothing is disposed.
- * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored, `not-finite` for numbers that are not.
+ * Yields the bytes of a checkpoint file in pieces, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. Nothing is disposed.
+ * @throws CoordTokError `checkpoint` for names or metadata keys that cannot be stored, `not-finite` for numbers that are not finite.
  */
 export function saveCheckpoint(
   content: CheckpointContent,
@@ -171,8 +171,8 @@ function isNamed(tensors: CheckpointContent["tensors"]): tensors is ReadonlyMap<
 }
 
 /**
- * What the metadata of a checkpoint's safetensors file say: for writers that bring their tensors as bytes.
- * @throws CoordTokError `checkpoint` for metadata keys that are taken.
+ * Returns the metadata of a checkpoint's safetensors file, for writers that store their tensors as bytes.
+ * @throws CoordTokError `checkpoint` for reserved metadata keys.
  */
 export function checkpointMetadata(content: Omit<CheckpointContent, "tensors">): Map<string, string> {
   const { kind, config, metadata = {} } = content;
@@ -181,7 +181,10 @@ export function checkpointMetadata(content: Omit<CheckpointContent, "tensors">):
   );
   for (const key of own.keys())
     if (key.startsWith("coordtok."))
-      throw new CoordTokError("checkpoint", `The metadata key "${key}" is taken; choose one without "coordtok.".`);
+      throw new CoordTokError(
+        "checkpoint",
+        `The metadata key "${key}" is reserved; choose one that does not begin with "coordtok.".`,
+      );
   return new Map<string, string>([
     [keys.kind, kind],
     [keys.format, String(formatVersion)],

@@ -9,18 +9,21 @@ import { encodeSafetensors, type EncodeOptions, type NamedBytes } from "./safete
 const bytesOf = (values: { readonly buffer: ArrayBufferLike }): Uint8Array => new Uint8Array(values.buffer);
 
 describe("areFinite", () => {
-  it.each([NaN, Infinity, -Infinity])("sees one %d among float32 and float64, wherever it is", (value) => {
-    for (const Numbers of [Float32Array, Float64Array])
-      for (const at of [0, 3, 6]) {
-        const values = new Numbers([0, -0, 1, -1e-30, 3e38, -3e38, 0.5]);
-        const dtype = Numbers === Float32Array ? "F32" : "F64";
-        expect(areFinite(bytesOf(values), dtype)).toBe(true);
-        values[at] = value;
-        expect(areFinite(bytesOf(values), dtype)).toBe(false);
-      }
-  });
+  it.each([NaN, Infinity, -Infinity])(
+    "finds a single %d among float32 and float64 numbers, wherever it is",
+    (value) => {
+      for (const Numbers of [Float32Array, Float64Array])
+        for (const at of [0, 3, 6]) {
+          const values = new Numbers([0, -0, 1, -1e-30, 3e38, -3e38, 0.5]);
+          const dtype = Numbers === Float32Array ? "F32" : "F64";
+          expect(areFinite(bytesOf(values), dtype)).toBe(true);
+          values[at] = value;
+          expect(areFinite(bytesOf(values), dtype)).toBe(false);
+        }
+    },
+  );
 
-  it("sees the infinities and the non-numbers of 16 bits, and their largest numbers as finite", () => {
+  it("finds infinities and NaN in 16-bit types, and treats their largest numbers as finite", () => {
     for (const [dtype, largest] of [
       ["F16", 0x7bff],
       ["BF16", 0x7f7f],
@@ -32,7 +35,7 @@ describe("areFinite", () => {
       }
   });
 
-  it("takes bytes that begin anywhere, and integers of any bits", () => {
+  it("accepts bytes at any offset, and integers of any bits", () => {
     const odd = new Uint8Array(13).subarray(1);
     expect(areFinite(odd, "F32")).toBe(true);
     odd.fill(0xff, 4, 8);
@@ -64,7 +67,7 @@ describe("a safetensors file of bytes", () => {
     return codeOf(collect(encodeSafetensors(tensors, {}, options)));
   };
 
-  it("holds any numbers unless finite ones are asked for", async () => {
+  it("may hold any numbers unless the option finite is set", async () => {
     for (const options of [{}, { finite: true }]) expect(await written(new Float32Array(9), options)).toBe("fine");
     const last = Float32Array.of(0, 0, 0, 0, 0, 0, 0, 0, NaN);
     expect([await written(last, {}), await written(last, { finite: true })]).toEqual(["fine", "not-finite"]);

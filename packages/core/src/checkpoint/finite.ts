@@ -2,7 +2,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "../errors.js";
 import type { TensorType } from "./tensor-file.js";
 
-/** The bits of the exponent, all of which are set in infinities and in what is no number, in words of so many bytes. */
+/** The word size and the exponent bits of each floating-point type; all of these bits are set in an infinity or a NaN. */
 const exponents: Readonly<Partial<Record<TensorType, readonly [bytes: 2 | 4, mask: number]>>> = {
   F16: [2, 0x7c00],
   BF16: [2, 0x7f80],
@@ -11,8 +11,8 @@ const exponents: Readonly<Partial<Record<TensorType, readonly [bytes: 2 | 4, mas
 };
 
 /**
- * Whether all numbers in the bytes of a tensor are finite. Types without infinities always are.
- * @param bytes little-endian, whole numbers from the first byte on.
+ * Tells whether all numbers in the bytes of a tensor are finite. Types without infinities always are.
+ * @param bytes little-endian; the first byte begins a number and the last one ends a number.
  */
 export function areFinite(bytes: Uint8Array, dtype: TensorType): boolean {
   const exponent = exponents[dtype];
@@ -23,15 +23,15 @@ export function areFinite(bytes: Uint8Array, dtype: TensorType): boolean {
     width === 2
       ? new Uint16Array(buffer, byteOffset, byteLength / 2)
       : new Uint32Array(buffer, byteOffset, byteLength / 4);
-  // The exponent of a double lies in its second word.
+  // The exponent of a double is in its second word.
   const step = dtype === "F64" ? 2 : 1;
   for (let i = step - 1; i < words.length; i += step) if ((words[i]! & mask) === mask) return false;
   return true;
 }
 
 /**
- * Refuses weights of a file that are not finite; integers always are.
- * @param file how messages call the file.
+ * Throws if weights from a file are not finite; integers always are.
+ * @param file the name of the file in messages.
  * @throws CoordTokError `checkpoint`.
  */
 export async function checkFiniteWeights(name: string, tensor: Tensor, file: string): Promise<void> {
@@ -40,6 +40,6 @@ export async function checkFiniteWeights(name: string, tensor: Tensor, file: str
   if (areFinite(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), "F32")) return;
   throw new CoordTokError(
     "checkpoint",
-    `Tensor "${name}" in ${file} holds numbers that are not finite: the file is damaged, or the training that made it has diverged; take another one.`,
+    `Tensor "${name}" in ${file} holds numbers that are not finite: the file is damaged, or the training that made it diverged; use another one.`,
   );
 }

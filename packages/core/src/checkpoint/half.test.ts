@@ -20,12 +20,12 @@ describe.each([
     }
   });
 
-  it("the values grow with the pattern", () => {
+  it("values increase with the pattern", () => {
     for (let pattern = 1; pattern <= infinity; pattern++)
       if (!(values[pattern]! > values[pattern - 1]!)) expect.fail(`${pattern}`);
   });
 
-  it("any float goes to the nearest value, and from the middle to the even pattern", () => {
+  it("any float rounds to the nearest value, and from the middle to the even pattern", () => {
     const check = (value: number): void => {
       const single = Math.fround(value);
       const pattern = narrow(Float32Array.of(single))[0]!;

@@ -1,23 +1,23 @@
 /*
  * Conversions between float32 and the two 16-bit formats: IEEE binary16 (F16, 5 exponent and 10 fraction bits) and bfloat16
- * (BF16, the upper half of a float32). Widening is exact, narrowing rounds to the nearest and ties to even; infinities and the
- * sign of zero are kept, every NaN stays a NaN.
+ * (BF16, the upper half of a float32). Widening is exact; narrowing rounds to nearest, ties to even. Infinities and the
+ * sign of zero are kept, and every NaN stays a NaN.
  */
 
 const quietNaN = 0x7e00;
 const infinity = 0x7c00;
-/** 65520, half-way between the largest F16 and what would follow it; from here on everything rounds to infinity. */
+/** 65520, half-way between the largest F16 and the next power of two; everything from here on rounds to infinity. */
 const overflow = 0x477ff000;
 /** 2^-14, the smallest normal F16. */
 const smallestNormal = 0x38800000;
-/** The difference of the two exponent biases, 127 - 15, in place. */
+/** The difference of the two exponent biases, 127 - 15, shifted to the position of the exponent. */
 const rebias = 0x38000000;
 
 function bitsOf(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
-/** float32 to F16 bit patterns, rounded to nearest even; beyond 65504 that is infinity. */
+/** Converts float32 to F16 bit patterns, rounded to nearest even; magnitudes of 65520 and more become infinity. */
 export function halfFromFloat(values: Float32Array): Uint16Array {
   const bits = bitsOf(values);
   const out = new Uint16Array(values.length);
@@ -57,7 +57,7 @@ function halfTable(): Uint32Array {
   return bits;
 }
 
-/** F16 bit patterns to float32, exactly. */
+/** Converts F16 bit patterns to float32, exactly. */
 export function floatFromHalf(halfBits: Uint16Array): Float32Array {
   const table = (halves ??= halfTable());
   const bits = new Uint32Array(halfBits.length);
@@ -65,7 +65,7 @@ export function floatFromHalf(halfBits: Uint16Array): Float32Array {
   return new Float32Array(bits.buffer);
 }
 
-/** float32 to BF16 bit patterns, rounded to nearest even. */
+/** Converts float32 to BF16 bit patterns, rounded to nearest even. */
 export function bfloatFromFloat(values: Float32Array): Uint16Array {
   const bits = bitsOf(values);
   const out = new Uint16Array(values.length);
@@ -77,7 +77,7 @@ export function bfloatFromFloat(values: Float32Array): Uint16Array {
   return out;
 }
 
-/** BF16 bit patterns to float32, exactly. */
+/** Converts BF16 bit patterns to float32, exactly. */
 export function floatFromBfloat(bfloatBits: Uint16Array): Float32Array {
   const bits = new Uint32Array(bfloatBits.length);
   for (let i = 0; i < bits.length; i++) bits[i] = bfloatBits[i]! << 16;

@@ -6,8 +6,8 @@ import type { NamedBytes } from "./safetensors-write.js";
 import type { TensorFacts, TensorFile } from "./tensor-file.js";
 
 /*
- * Int8 weights: the kernel `[inputs, outputs]` of a map as whole numbers of -127 to 127, under its own name, and one float32 scale for
- * each output beside it. A weight is its whole number times the scale of its output.
+ * Int8 weights: the kernel `[inputs, outputs]` of a linear map as integers from -127 to 127, stored under its own name, beside one float32
+ * scale per output. A weight is its integer times the scale of its output.
  */
 
 /** The name of the scales of an int8 kernel. */
@@ -15,15 +15,17 @@ function scalesName(kernel: string): string {
   return `${kernel}.scale`;
 }
 
-/** The largest whole number of an int8 weight; -128 does not occur, so that both signs reach equally far. */
+/** The largest integer of an int8 weight; -128 is not used, so the range is symmetric. */
 const largestCode = 127;
 
 /**
- * The kernel of a map as int8 weights. The scale of an output is its largest weight by magnitude over 127; an output of zeros has the scale 0.
- * @param name of the kernel.
+ * Quantizes the kernel of a linear map to int8. The scale of an output is its largest absolute weight divided by 127; an output of zeros
+ * has scale 0.
+ * @param name the name of the kernel.
  * @param shape `[inputs, outputs]`.
  * @param values row by row, finite.
- * @returns the whole numbers and the scales, to be stored beside the other tensors of a checkpoint.
+ * @returns the integers and the scales, to be stored beside the other tensors of a checkpoint.
+ * @throws CoordTokError `checkpoint` for a shape that is not `[inputs, outputs]` or does not fit the values.
  */
 export function int8Weights(name: string, shape: readonly number[], values: Float32Array): NamedBytes[] {
   const [inputs, outputs] = shape;
@@ -46,7 +48,7 @@ export function int8Weights(name: string, shape: readonly number[], values: Floa
 }
 
 /**
- * A file whose int8 weights, where it has any, read as float32 and whose scales are hidden: the one place where they are read.
+ * Wraps a file so that its int8 weights, if any, read as float32 and their scales are hidden.
  * @throws CoordTokError `checkpoint` for scales that do not fit their kernel.
  */
 export function floatWeights(file: TensorFile): TensorFile {

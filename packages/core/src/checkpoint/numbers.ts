@@ -3,7 +3,7 @@ import { CoordTokError } from "../errors.js";
 import { floatFromBfloat, floatFromHalf } from "./half.js";
 import type { TensorFacts, TensorFile } from "./tensor-file.js";
 
-/** The bytes with a buffer of their own that starts at the first, as the wider typed arrays need it. */
+/** The bytes in a buffer of their own, since the wider typed arrays need an aligned start. */
 function aligned(bytes: Uint8Array): ArrayBuffer {
   const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
   return (whole ? bytes : bytes.slice()).buffer as ArrayBuffer;
@@ -55,9 +55,9 @@ function numbersOf(name: string, entry: TensorFacts, bytes: Uint8Array): Numbers
 }
 
 /**
- * The bytes of a tensor of floating-point numbers as float32: F16 and BF16 exactly, F64 rounded. F32 may share the memory.
- * @param name how messages call the tensor.
- * @throws CoordTokError `checkpoint` for whole numbers, `unsupported` for 8-bit floats and complex numbers.
+ * Converts the bytes of a floating-point tensor to float32: F16 and BF16 exactly, F64 rounded. F32 may share the memory.
+ * @param name the name of the tensor in messages.
+ * @throws CoordTokError `checkpoint` for integers, `unsupported` for 8-bit floats and complex numbers.
  */
 export function floatsOf(name: string, entry: TensorFacts, bytes: Uint8Array): Float32Array {
   const numbers = numbersOf(name, entry, bytes);
@@ -70,15 +70,15 @@ export function floatsOf(name: string, entry: TensorFacts, bytes: Uint8Array): F
 }
 
 /**
- * The numbers of one tensor of a file as float32, row by row: F16 and BF16 exactly, F64 rounded.
- * @throws CoordTokError `checkpoint` for an unknown name or whole numbers, `unsupported` for 8-bit floats and complex numbers.
+ * Reads one tensor of a file as float32 numbers, row by row: F16 and BF16 exactly, F64 rounded.
+ * @throws CoordTokError `checkpoint` for an unknown name or integers, `unsupported` for 8-bit floats and complex numbers.
  */
 export async function readFloats(file: TensorFile, name: string): Promise<Float32Array> {
   const bytes = await file.readBytes(name);
   return floatsOf(name, file.entries.get(name)!, bytes);
 }
 
-/** The numbers of a tensor in double precision; see `TensorFile.readNumbers`. */
+/** Converts the bytes of a tensor to double precision; see `TensorFile.readNumbers`. */
 export function doublesOf(name: string, entry: TensorFacts, bytes: Uint8Array): Float64Array {
   const numbers = numbersOf(name, entry, bytes);
   if (numbers instanceof Float64Array) return numbers;
@@ -91,7 +91,7 @@ export function doublesOf(name: string, entry: TensorFacts, bytes: Uint8Array): 
   return doubles;
 }
 
-/** The bytes of a tensor as a tensor of the library; see `TensorFile.read`. */
+/** Converts the bytes of a tensor to a TensorFlow.js tensor; see `TensorFile.read`. */
 export function tensorOf(name: string, entry: TensorFacts, bytes: Uint8Array): Tensor {
   if (entry.shape.length > 6)
     throw new CoordTokError("unsupported", `Tensor "${name}" has ${entry.shape.length} axes; at most 6 are supported.`);
@@ -107,7 +107,7 @@ function narrowed(name: string, numbers: Numbers): Int32Array {
   return Int32Array.from(numbers as ArrayLike<number | bigint>, (number) => {
     const value = Number(number);
     if (value !== (value | 0))
-      throw new CoordTokError("unsupported", `Tensor "${name}" holds ${number}, which does not fit 32 bits.`);
+      throw new CoordTokError("unsupported", `Tensor "${name}" holds ${number}, which does not fit in 32 bits.`);
     return value;
   });
 }

@@ -1,21 +1,21 @@
 import { CoordTokError } from "../errors.js";
 
-/** Bytes of which any part can be read: a file, a blob, an array. */
+/** A source of bytes that can be read by ranges: a file, a blob, an array. */
 export interface RangeSource {
-  /** How many bytes there are. */
+  /** The number of bytes. */
   readonly size: number;
-  /** What messages call it, a path or file name (default `the data`). */
+  /** The name in messages, a path or file name (default: messages say `the data`). */
   readonly name?: string | undefined;
   /**
-   * Exactly `length` bytes from `offset` on, owned by the caller.
-   * @throws CoordTokError `file-read` when the source does not hold them.
+   * Reads exactly `length` bytes from `offset` on; the caller owns them.
+   * @throws CoordTokError `file-read` if the range exceeds the source.
    */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
 /**
- * A range source over bytes in memory, over a blob (a browser's `File` is one), or the source itself.
- * The bytes read from a `Uint8Array` are copies.
+ * Makes a range source from bytes in memory or a blob (such as a browser's `File`); returns a range source unchanged.
+ * Bytes read from a `Uint8Array` are copies.
  */
 export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSource {
   if (source instanceof Uint8Array) {
@@ -23,7 +23,7 @@ export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSourc
       size: source.byteLength,
       read: async (offset, length) => {
         checkRange(source.byteLength, offset, length);
-        // `slice` of Node's Buffer would give a view.
+        // `slice` of Node's Buffer would return a view.
         return new Uint8Array(source.subarray(offset, offset + length));
       },
     };
@@ -41,13 +41,13 @@ export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSourc
   return source;
 }
 
-/** How a message calls a source: its name in quotes, or `the data`. */
+/** The name of a source in messages: its own name in quotes, or `the data`. */
 export function sourceName(source: RangeSource): string {
   return source.name === undefined ? "the data" : `"${source.name}"`;
 }
 
 /**
- * Throws unless a source of `size` bytes holds `length` bytes from `offset` on.
+ * Throws unless a source of `size` bytes contains `length` bytes from `offset` on.
  * @throws CoordTokError `file-read`.
  */
 export function checkRange(size: number, offset: number, length: number): void {

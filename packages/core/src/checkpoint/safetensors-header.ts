@@ -40,23 +40,23 @@ export type SafetensorsType =
   | "F64"
   | "C64";
 
-/** Where one tensor lies in a file and what it is. */
+/** The type, shape and position of one tensor in a file. */
 export interface SafetensorsEntry {
   /** The type of its numbers. */
   readonly dtype: SafetensorsType;
-  /** Its sizes, outermost axis first; none for a single number. */
+  /** Its sizes, outermost axis first; empty for a scalar. */
   readonly shape: readonly number[];
-  /** First byte, counted from the beginning of the file. */
+  /** The offset of its first byte from the beginning of the file. */
   readonly begin: number;
-  /** One past the last byte. */
+  /** The offset just past its last byte. */
   readonly end: number;
 }
 
-/** A header that has been checked. */
+/** A checked header. */
 export interface SafetensorsHeader {
   /** The tensors by name. */
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
-  /** The texts that are stored beside them. */
+  /** The metadata stored beside them. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -64,12 +64,12 @@ export interface SafetensorsHeader {
 export const longestHeader = 100_000_000;
 
 /**
- * Reads and checks a header: valid JSON without repeated names, known number types, byte counts that fit the shapes, and data
- * that the tensors cover without overlap or gap. Names are only ever keys of maps, so none can do harm.
+ * Parses and checks a header: valid JSON without repeated names, known number types, byte counts that fit the shapes, and data
+ * that the tensors cover without overlap or gap. Names are used only as keys of maps, so no name can do harm.
  * @param text the JSON text.
- * @param dataBegin where the data begin in the file.
- * @param fileSize the size of the whole file in bytes.
- * @param source how messages call the file.
+ * @param dataBegin the offset of the data in the file, in bytes.
+ * @param fileSize the size of the whole file, in bytes.
+ * @param source the name of the file in messages.
  * @throws CoordTokError `file-format`.
  */
 export function parseHeader(text: string, dataBegin: number, fileSize: number, source: string): SafetensorsHeader {
@@ -94,7 +94,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A name of an unknown file in a message: quoted, and cut when it is long. */
+/** Quotes a name from an untrusted file for a message, shortened to 80 characters. */
 function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }
@@ -110,7 +110,7 @@ function parseJson(text: string, fail: Fail): Record<string, unknown> {
   return isRecord(root) ? root : fail("the header is not a JSON record");
 }
 
-/** Goes once through the text for what `JSON.parse` lets pass: names that occur twice in a record, and nesting without end. */
+/** Checks for what `JSON.parse` accepts: names that occur twice in a record, and unbounded nesting. */
 function checkNesting(text: string, fail: Fail): void {
   const names: Set<string>[] = [];
   for (let i = 0; i < text.length; i++) {
@@ -153,7 +153,7 @@ function isName(text: string, end: number): boolean {
 
 function parseMetadata(value: Record<string, unknown>, fail: Fail): ReadonlyMap<string, string> {
   const pairs = Object.entries(value).map(([key, text]): [string, string] =>
-    typeof text === "string" ? [key, text] : fail(`the metadata value of ${quote(key)} is not a text`),
+    typeof text === "string" ? [key, text] : fail(`the metadata value of ${quote(key)} is not a string`),
   );
   return new Map(pairs);
 }
@@ -175,11 +175,11 @@ function parseEntry(
   if (!Array.isArray(shape) || !shape.every(isCount))
     return fail(`tensor ${quote(name)} has a shape that is not a list of sizes`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
-    return fail(`tensor ${quote(name)} has data offsets that are not two positions`);
+    return fail(`tensor ${quote(name)} has data offsets that are not a pair of positions`);
   const [begin, end] = offsets as unknown as [number, number];
   if (begin > end || dataBegin + end > fileSize)
     return fail(
-      `tensor ${quote(name)} lies at bytes ${begin} to ${end} of the data, but there are only ${fileSize - dataBegin}; the file may be incomplete`,
+      `tensor ${quote(name)} is at bytes ${begin} to ${end} of the data, but there are only ${fileSize - dataBegin}; the file may be incomplete`,
     );
   const type = dtype as SafetensorsType;
   const bytes = shape.reduce((product, size) => product * size, bytesPerElement[type]);

@@ -5,7 +5,7 @@ import { rangeSource, sourceName, type RangeSource } from "./range-source.js";
 import { longestHeader, parseHeader, type SafetensorsEntry, type SafetensorsHeader } from "./safetensors-header.js";
 import type { TensorFile } from "./tensor-file.js";
 
-/** A safetensors file whose header has been read and checked. Tensors are read one by one, when asked for. */
+/** A safetensors file whose header has been read and checked. Tensors are read one by one, on demand. */
 export interface SafetensorsFile extends SafetensorsHeader, TensorFile {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
 }
@@ -13,8 +13,8 @@ export interface SafetensorsFile extends SafetensorsHeader, TensorFile {
 const longestPiece = 2 ** 24;
 
 /**
- * Opens a safetensors file. Only the header is read; it is checked as a whole before anything else is done, so that a broken or
- * hostile file ends in one sentence.
+ * Opens a safetensors file. Only the header is read; it is checked as a whole before anything else happens, so a broken or
+ * hostile file ends in one clear error.
  * @param source a file (`openFileSource` of `@coordtok/core/node`), a blob, or the bytes. It must stay open while tensors are read.
  * @throws CoordTokError `file-format`, `file-read`.
  */

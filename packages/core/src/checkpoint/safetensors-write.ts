@@ -14,17 +14,17 @@ export interface NamedTensor {
   readonly tensor: Tensor;
 }
 
-/** Numbers to write under a name as they are. */
+/** Bytes to write unchanged under a name. */
 export interface NamedBytes {
   /** Its name in the file. */
   readonly name: string;
   /** The type of the numbers. */
   readonly dtype: SafetensorsType;
-  /** The sizes, outermost axis first; none for a single number. */
+  /** The sizes, outermost axis first; empty for a scalar. */
   readonly shape: readonly number[];
   /**
-   * Little-endian, row by row; a function is called when their turn comes, so that not all must be in memory at once, and may give
-   * them piece by piece, each of whole numbers.
+   * Little-endian, row by row. A function is called only when the tensor is written, so that not all tensors need be in memory at once;
+   * it may yield pieces, none of which splits a number.
    */
   readonly bytes: Uint8Array | (() => Promise<Uint8Array> | AsyncIterable<Uint8Array>);
 }
@@ -35,10 +35,10 @@ export type FloatStorage = "F32" | "F16" | "BF16";
 /** Options of {@link encodeSafetensors}. */
 export interface EncodeOptions {
   /**
-   * How float32 tensors are stored, all alike or by name (default `F32`). int32 tensors are stored as I32, bool tensors as BOOL.
+   * The storage type of float32 tensors, one for all or by name (default `F32`). int32 tensors are stored as I32, bool tensors as BOOL.
    */
   readonly dtype?: FloatStorage | ((name: string) => FloatStorage) | undefined;
-  /** Refuse numbers that are not finite as they are stored (default false: they are written). */
+  /** Throws if a number is not finite in its stored type (default false: it is written). */
   readonly finite?: boolean | undefined;
 }
 
@@ -53,11 +53,11 @@ interface Part {
 }
 
 /**
- * The bytes of a safetensors file, piece by piece: the header, then one tensor after the other, so that never more than one is
- * copied. Wider number types come first, which keeps every tensor aligned to its type; else the given order stays.
- * Nothing is disposed; the tensors must live until the last piece has been taken. The pieces may be views of tensor memory: do not write to them.
- * @param tensors each name once.
- * @param metadata texts to store beside them.
+ * Yields the bytes of a safetensors file in pieces: the header, then the tensors in turn, so that at most one is copied at a
+ * time. Wider number types come first, which keeps every tensor aligned to its type; otherwise the given order is kept.
+ * Nothing is disposed; the tensors must live until the last piece is consumed. Pieces may be views of tensor memory: do not write to them.
+ * @param tensors the tensors, each under a name of its own.
+ * @param metadata strings to store beside them.
  * @throws CoordTokError `checkpoint` for a repeated or reserved name, a type that cannot be stored, or bytes that do not fit their shape;
  * `not-finite` with the option `finite`.
  */
@@ -118,7 +118,7 @@ function bytesOf(values: Float32Array | Int32Array | Uint8Array, dtype: Safetens
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** float32 numbers as the bytes of a storage type, rounded to nearest even; F32 shares the memory. */
+/** Converts float32 numbers to the bytes of a storage type, rounded to nearest even; F32 shares the memory. */
 export function bytesOfFloats(values: Float32Array, dtype: FloatStorage): Uint8Array {
   const stored = dtype === "F16" ? halfFromFloat(values) : dtype === "BF16" ? bfloatFromFloat(values) : values;
   return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
@@ -146,7 +146,7 @@ function encodeHeader(
   if (length > longestHeader)
     throw new CoordTokError(
       "checkpoint",
-      `The header would take ${length} bytes; at most ${longestHeader} are allowed.`,
+      `The header would be ${length} bytes long; at most ${longestHeader} are allowed.`,
     );
   const bytes = new Uint8Array(8 + length).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);

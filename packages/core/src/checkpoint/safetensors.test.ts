@@ -124,7 +124,7 @@ describe("round trips", () => {
     else expect(back).toEqual(floatFromBfloat(Uint16Array.of(0x3dcd, 0xc040, 0x33d7, 0x4789, 0x7f80, 0x8000)));
   });
 
-  it("64-bit integers are read as int32 where they fit, as doubles up to 2^53, and refused beyond", async () => {
+  it("64-bit integers are read as int32 if they fit, as doubles up to 2^53, and refused beyond", async () => {
     const file = await openSafetensors(
       await encoded([
         { name: "small", dtype: "I64", shape: [2], bytes: bytesOf(BigInt64Array.of(-5n, 2n ** 31n - 1n)) },
@@ -133,7 +133,7 @@ describe("round trips", () => {
       ]),
     );
     expect(await (await file.read("small")).data()).toEqual(Int32Array.of(-5, 2 ** 31 - 1));
-    await expect(file.read("large")).rejects.toThrow("does not fit 32 bits");
+    await expect(file.read("large")).rejects.toThrow("does not fit in 32 bits");
     expect(await file.readNumbers("large")).toEqual(Float64Array.of(2 ** 40));
     await expect(file.readNumbers("huge")).rejects.toThrow("beyond 2^53");
   });
@@ -156,7 +156,7 @@ describe("round trips", () => {
     expect((await openSafetensors(bytes)).entries.size).toBe(0);
   });
 
-  it("bytes may be given late, and must be as many as the shape says", async () => {
+  it("bytes may come from a function, and their number must fit the shape", async () => {
     const late = { name: "a", dtype: "U8", shape: [3], bytes: async () => Uint8Array.of(1, 2, 3) } as const;
     const file = await openSafetensors(await encoded([late]));
     expect(await file.readBytes("a")).toEqual(Uint8Array.of(1, 2, 3));
@@ -187,22 +187,22 @@ describe("broken and hostile files end in one sentence", () => {
     ["text", new TextEncoder().encode("hello, this is not a file of tensors"), "does not begin with a header"],
     ["a header length of 2^63", Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 128, 123, 125]), "does not begin with a header"],
     ["a header length of 100 MB and one", Uint8Array.from([1, 225, 245, 5, 0, 0, 0, 0, 123]), "does not begin with"],
-    ["a header that is cut off", withHeader({ a: float }, four).subarray(0, 30), "ends within its header"],
+    ["a truncated header", withHeader({ a: float }, four).subarray(0, 30), "ends within its header"],
     ["a zip file", zip, "is a zip file"],
     ["a pickle", Uint8Array.from([0x80, 2, ...new Uint8Array(60)]), "is a Python pickle"],
     ["a web page", new TextEncoder().encode("<!DOCTYPE html><html></html>"), "is a web page"],
     ["an LFS pointer", new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\n"), "Git LFS pointer"],
     ["bytes that are not UTF-8", Uint8Array.from([3, 0, 0, 0, 0, 0, 0, 0, 123, 255, 125]), "not UTF-8"],
     ["broken JSON", withHeader('{"a": '), "not valid JSON"],
-    ["an unfinished text", withHeader('{"a'), "not valid JSON"],
+    ["an unfinished string", withHeader('{"a'), "not valid JSON"],
     ["a bad escape in a name", withHeader('{"\\x": 1}'), "not valid JSON"],
     ["an entry that is a number", withHeader({ a: 1 }), '"a" is not a record'],
     ["an unknown type", withHeader({ a: { ...float, dtype: "F128" } }, four), 'unknown number type "F128"'],
     ["a type from the prototype", withHeader({ a: { ...float, dtype: "constructor" } }, four), "unknown number type"],
     ["a negative size", withHeader({ a: { ...float, shape: [-1] } }, four), "not a list of sizes"],
     ["a fractional size", withHeader({ a: { ...float, shape: [0.5] } }, four), "not a list of sizes"],
-    ["one offset", withHeader({ a: { ...float, data_offsets: [0] } }, four), "not two positions"],
-    ["offsets backwards", withHeader({ a: { ...float, data_offsets: [4, 0] } }, four), "lies at bytes 4 to 0"],
+    ["one offset", withHeader({ a: { ...float, data_offsets: [0] } }, four), "not a pair of positions"],
+    ["offsets backwards", withHeader({ a: { ...float, data_offsets: [4, 0] } }, four), "is at bytes 4 to 0"],
     ["data that end early", withHeader({ a: float }, new Uint8Array(3)), "the file may be incomplete"],
     ["a wrong byte count", withHeader({ a: { ...float, shape: [2] } }, four), "F32 of shape [2] takes 8"],
     [
@@ -217,7 +217,7 @@ describe("broken and hostile files end in one sentence", () => {
     ["a name repeated in disguise", withHeader('{"a":{},"\\u0061":{}}'), '"a" twice'],
     ["a repeated key of an entry", withHeader('{"a":{"dtype":"F32","dtype":"F64"}}'), '"dtype" twice'],
     ["deep nesting", withHeader(`{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`), "nested too deeply"],
-    ["metadata that are not texts", withHeader({ __metadata__: { a: 1 } }), "not a text"],
+    ["metadata that are not strings", withHeader({ __metadata__: { a: 1 } }), "not a string"],
   ])("%s", async (_, bytes, words) => {
     const error = await problem(bytes);
     expect(error.code).toBe("file-format");

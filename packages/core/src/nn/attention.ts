@@ -24,21 +24,23 @@ import { operation } from "./operation.js";
 import { product } from "./product.js";
 import { backendTraits } from "./traits.js";
 
-/** Numbers added to the logits of each key, `[B, keys]`: 0 keeps a key, {@link maskedKey} removes it. No gradient reaches them. */
+/** Numbers added to the logits of each key, `[B, keys]`: 0 keeps a key, {@link maskedKey} removes it. They receive no gradient. */
 export type KeyBias = Tensor2D;
 
-/** A key bias that removes a key: its weight becomes exactly 0. A clip whose keys are all removed attends to nothing, which gives 0. */
+/** The key bias that removes a key: its weight becomes exactly 0. If all keys of a clip are removed, its attention is 0. */
 export const maskedKey = -1e9;
 
 /** The composite attention holds at most this many logits at once: 256 MiB of float32. */
 export const maxLogits: number = 2 ** 26;
 
 /**
- * Attention of each of `heads` heads over packed projections; heads are consecutive slices of the width, logits are scaled by
- * `1 / sqrt(head width)`. The weights are computed again for the gradient, so only the projections are kept.
+ * Multi-head attention over packed projections. Heads are consecutive slices of the width; logits are scaled by
+ * `1 / sqrt(head width)`. The gradient recomputes the weights, so only the projections are kept.
  * @param query `[B, queries, E]`
  * @param keyValue `[B, keys, 2E]`: keys, then values.
+ * @param heads the number of heads, which divides E.
  * @returns `[B, queries, E]`
+ * @throws CoordTokError `shape` if the heads do not divide E.
  */
 export function crossAttention(query: Tensor3D, keyValue: Tensor3D, heads: number, keyBias?: KeyBias): Tensor3D {
   const width = query.shape[2];
@@ -66,7 +68,9 @@ export function crossAttention(query: Tensor3D, keyValue: Tensor3D, heads: numbe
 /**
  * {@link crossAttention} of a sequence with itself.
  * @param packed `[B, N, 3E]`: queries, keys, values.
+ * @param heads the number of heads, which divides E.
  * @returns `[B, N, E]`
+ * @throws CoordTokError `shape` if the heads do not divide E.
  */
 export function selfAttention(packed: Tensor3D, heads: number, keyBias?: KeyBias): Tensor3D {
   const width = packed.shape[2] / 3;
@@ -100,7 +104,7 @@ function checkHeads(width: number, heads: number): void {
     throw new CoordTokError("shape", `Expected a width that is a multiple of the ${heads} heads, got ${width}.`);
 }
 
-/** Columns of a packed projection, from `column` on. */
+/** The columns of a packed projection from `column` on. */
 interface Columns {
   readonly tensor: Tensor3D;
   readonly column: number;
@@ -118,7 +122,7 @@ interface Gradients<T> {
   readonly value: T;
 }
 
-/** The heads that are computed in one go: of one clip, `heads` heads from `head` on. */
+/** Heads computed together: `heads` heads of one clip, from `head` on. */
 interface Group {
   readonly clip: number;
   readonly head: number;

@@ -28,10 +28,10 @@ export function addTable(x: Tensor3D, table: Tensor2D): Tensor3D {
 }
 
 /**
- * Rows of a table by number.
+ * Gathers rows of a table by index.
  * @param table `[rows, E]`
- * @param indices which rows, each 0 to rows-1; a row may occur more than once.
- * @returns `[indices.length, E]`; its gradient adds up where a row occurs more than once.
+ * @param indices indices of rows, 0 to rows-1; a row may occur more than once, and its gradients add up.
+ * @returns `[indices.length, E]`
  */
 export function gatherRows(table: Tensor2D, indices: Int32Array): Tensor2D {
   return operation<Rank.R2>(

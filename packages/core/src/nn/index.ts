@@ -1,4 +1,4 @@
-// The blocks of a transformer and what they are made of.
+// The blocks of a transformer and their layers.
 export {
   createMemoryBlock,
   createTransformerBlock,
@@ -17,18 +17,18 @@ export { createLinear, linear, type LinearParams } from "./linear.js";
 export { addTable, gatherRows } from "./embedding.js";
 export { patchify, unpatchify, type PatchSize } from "./patchify.js";
 
-// Fresh parameters, and shapes without numbers.
+// Initializers: random parameters, and shapes without numbers.
 export { randomInitializer, shapeInitializer, type Initializer } from "./init.js";
 
 // Losses.
 export { meanSquaredErrors, meanSquaredErrorSum } from "./loss.js";
 
-// What layers with a gradient of their own are written with.
+// Building blocks of layers with a gradient of their own.
 export { isRecording, operation, type Save } from "./operation.js";
 export { affineOfEach } from "./fused/affine.js";
 export { productOfEach } from "./product.js";
 
-// What the backend in use is good at, and its fused operations.
+// Traits of the backend in use, and its fused operations.
 export { backendTraits, registerBackendTraits, type BackendTraits } from "./traits.js";
 export { hasFused, runFused, type FusedName, type FusedOperation, type FusedTables } from "./fused/kernels.js";
 export type { LayerOperations } from "./fused/fused-operations.js";
@@ -43,5 +43,5 @@ export type {
   FusedTensor,
 } from "./fused/description.js";
 
-// The memory that computing with parameters takes.
+// Estimates of memory.
 export { inferenceMemory, trainingMemory, type MemoryEstimate } from "./memory-estimate.js";

@@ -15,15 +15,15 @@ export interface Initializer {
   readonly kernel: (inputs: number, outputs: number) => Tensor2D;
   /** A kernel `[inputs, outputs]` of zeros. */
   readonly zeroKernel: (inputs: number, outputs: number) => Tensor2D;
-  /** Normal numbers of the given standard deviation. */
+  /** Normally distributed numbers with mean 0 and the given standard deviation. */
   readonly normal: <R extends Rank>(shape: ShapeMap[R], deviation: number) => Tensor<R>;
-  /** `[size]` */
+  /** Zeros `[size]`. */
   readonly zeros: (size: number) => Tensor1D;
-  /** `[size]` */
+  /** Ones `[size]`. */
   readonly ones: (size: number) => Tensor1D;
 }
 
-/** Kernels uniform in ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010), all randomness from `random`. */
+/** Makes an initializer whose kernels are uniform in ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010), drawn from `random`. */
 export function randomInitializer(random: Random): Initializer {
   return {
     kernel: (inputs, outputs) => {
@@ -38,8 +38,8 @@ export function randomInitializer(random: Random): Initializer {
 }
 
 /**
- * Makes stand-ins that have a shape and no numbers: a model built with it tells the names and shapes of its parameters
- * (`treeEntries`) without taking memory. Nothing can be computed with them.
+ * An initializer of placeholders that have a shape but no numbers: a model built with it tells the names and shapes of its parameters
+ * (`treeEntries`) without using memory. Nothing can be computed with them.
  */
 export const shapeInitializer: Initializer = {
   kernel: (inputs, outputs) => shapeOnly([inputs, outputs]),

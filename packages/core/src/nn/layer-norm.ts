@@ -18,19 +18,19 @@ import { columnSums } from "./product.js";
 
 /** The parameters of a layer norm over vectors of `size` numbers. */
 export type LayerNormParams = {
-  /** `[size]` */
+  /** The factor `[size]`. */
   readonly scale: Tensor1D;
-  /** `[size]` */
+  /** The offset `[size]`. */
   readonly shift: Tensor1D;
 };
 
-/** Scale 1, shift 0. */
+/** Creates a layer norm with scale 1 and shift 0. */
 export function createLayerNorm(init: Initializer, size: number): LayerNormParams {
   return { scale: init.ones(size), shift: init.zeros(size) };
 }
 
 /**
- * Layer norm over the last axis, biased variance.
+ * Layer norm over the last axis, with the biased variance.
  * @param x `[..., size]`
  * @param epsilon added to the variance; it differs between the parts of the official model (`docs/spec.md#layer-norm`).
  */

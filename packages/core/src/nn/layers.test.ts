@@ -99,7 +99,7 @@ describeEachBackend("layers", () => {
     disposeTree([params, x, weight, gradient!]);
   });
 
-  it("the two forms of the GELU are the formulas of their papers", async () => {
+  it("the two forms of the GELU match the formulas of their papers", async () => {
     const numbers = [-3, -1, -0.2, 0, 0.5, 1, 4];
     const tanhForm = numbers.map((v) => (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))));
     const exactForm = [-0.0040496949, -0.1586552539, -0.0841480581, 0, 0.3457312307, 0.8413447461, 3.9998733152];

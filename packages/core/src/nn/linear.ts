@@ -6,13 +6,13 @@ import { checkOptions, type OptionNames } from "../options.js";
 
 /** The parameters of an affine map. */
 export type LinearParams = {
-  /** `[inputs, outputs]`, the transpose of PyTorch's layout, so that the forward product is a plain one. */
+  /** `[inputs, outputs]`, the transpose of PyTorch's layout, so that the forward product needs no transpose. */
   readonly kernel: Tensor2D;
   /** `[outputs]`, absent in layers without bias. */
   readonly bias: Tensor1D | undefined;
 };
 
-/** Zero bias. */
+/** Creates an affine map with a zero bias, or with none if `options.bias` is false (default true). */
 export function createLinear(
   init: Initializer,
   inputs: number,
@@ -25,9 +25,9 @@ export function createLinear(
 }
 
 /**
- * `x kernel + bias` over the last axis.
+ * Applies an affine map over the last axis: `x kernel + bias`.
  * @param x `[..., inputs]`
- * @param options.inputGradient `false` when `x` is data: its gradient is then not computed (default `true`).
+ * @param options.inputGradient `false` if `x` is data whose gradient need not be computed (default `true`).
  * @returns `[..., outputs]`
  */
 export function linear<R extends Rank>(

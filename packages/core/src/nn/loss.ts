@@ -13,8 +13,8 @@ import {
 import { operation } from "./operation.js";
 
 /**
- * The mean squared error of each clip, **summed** over the batch (`docs/spec.md#stage-1-loss`). Sums go axis by axis, since wasm adds up in
- * float32 one by one.
+ * The mean squared error of each clip, **summed** over the batch (`docs/spec.md#stage-1-loss`). It sums axis by axis, since wasm
+ * accumulates serially in float32.
  * @param prediction `[B, N, values]`; only it receives a gradient.
  * @param target of the same shape.
  */
@@ -32,7 +32,7 @@ export function meanSquaredErrorSum(prediction: Tensor<Rank.R3>, target: Tensor<
 }
 
 /**
- * The mean squared error of each clip, `[B]`. Sums go axis by axis, since wasm adds up in float32 one by one.
+ * The mean squared error of each clip, `[B]`. It sums axis by axis, since wasm accumulates serially in float32.
  * @param prediction `[B, N, values]`; only it receives a gradient.
  * @param target of the same shape.
  */

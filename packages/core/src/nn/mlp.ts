@@ -28,15 +28,18 @@ export type MlpParams = {
   readonly contract: LinearParams;
 };
 
-/** An MLP whose hidden width is `ratio` (default 4) times its width. */
+/** Creates an MLP whose hidden width is `ratio` (default 4) times its width. */
 export function createMlp(init: Initializer, width: number, ratio = 4): MlpParams {
   return { expand: createLinear(init, width, ratio * width), contract: createLinear(init, ratio * width, width) };
 }
 
-/** `exact` is `x Φ(x)`; `tanh` is its approximation `x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2` (Hendrycks and Gimpel, 2016). */
+/**
+ * The form of the GELU: `exact` is `x Φ(x)`, `tanh` its approximation `x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2` (Hendrycks and
+ * Gimpel, 2016).
+ */
 export type GeluForm = "exact" | "tanh";
 
-/** The GELU; no gradient of its own. */
+/** The GELU, composed of plain operations. */
 export function gelu<T extends Tensor>(x: T, form: GeluForm = "exact"): T {
   return tidy(() => mul<T>(x, form === "exact" ? normalCdf(x) : tanhCdf(x)));
 }
@@ -44,7 +47,7 @@ export function gelu<T extends Tensor>(x: T, form: GeluForm = "exact"): T {
 const tanhScale = Math.sqrt(2 / Math.PI);
 const tanhCubic = 0.044715;
 
-/** `(1 + tanh u) / 2` as the sigmoid of `2u`, which takes two passes less. */
+/** `(1 + tanh u) / 2` as the sigmoid of `2u`, which takes two fewer passes. */
 function tanhCdf<T extends Tensor>(x: T): T {
   return sigmoid<T>(mul<T>(x, add(mul(square(x), 2 * tanhScale * tanhCubic), 2 * tanhScale)));
 }
@@ -64,9 +67,9 @@ function geluGradient(x: Tensor2D, form: GeluForm): Tensor2D {
 }
 
 /**
- * `contract(gelu(expand(x)))` over the last axis. Keeps the input and the hidden values before the GELU for its gradient.
+ * Applies an MLP over the last axis: `contract(gelu(expand(x)))`. Its gradient keeps the input and the hidden values before the GELU.
  * @param x `[..., width]`
- * @param form of the GELU (default `exact`).
+ * @param form the form of the GELU (default `exact`).
  */
 export function mlp<R extends Rank>(params: MlpParams, x: Tensor<R>, form: GeluForm = "exact"): Tensor<R> {
   if (form === "exact" && hasFused("CoordTokGelu")) return fusedMlp(params, x);

@@ -3,18 +3,18 @@ import { customGrad, dispose, engine, tidy, type Rank, type Tensor } from "@tens
 /** Keeps tensors for the gradient. */
 export type Save = (tensors: readonly Tensor[]) => void;
 
-/** Whether a gradient tape is recording. */
+/** Tells whether a gradient tape is recording. */
 export function isRecording(): boolean {
   return engine().isTapeOn();
 }
 
 /**
- * An operation with a gradient of its own: the tape keeps only what `forward` saves, and frees that as well as the
+ * Runs an operation with an explicit gradient: the tape keeps only what `forward` saves, and frees it together with the
  * gradient's intermediates as soon as the gradient is computed.
  * @param inputs the tensors that receive gradients.
- * @param forward computes the value and saves what the gradient needs. Unless it is `recorded`, there will be no gradient, and it may
- * free its intermediates at once: memory that is still in the processor's cache is then used again.
- * @param gradient gives one gradient per input, in their order, from that of the value and the saved tensors.
+ * @param forward computes the value and saves what the gradient needs. If `recorded` is false, no gradient follows and it may free its
+ * intermediates at once, so that memory still in the processor's cache is reused.
+ * @param gradient computes one gradient per input, in their order, from the gradient of the value and the saved tensors.
  */
 export function operation<R extends Rank>(
   inputs: readonly Tensor[],
@@ -28,7 +28,7 @@ export function operation<R extends Rank>(
       value: forward(save, recorded),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
         const gradients = tidy(() => gradient(dy as Tensor<R>, saved));
-        // The tape would keep them until the last gradient is known.
+        // The tape would keep them until the last gradient is computed.
         dispose(saved);
         return gradients;
       },

@@ -1,6 +1,6 @@
 import { reshape, tidy, transpose, type Tensor3D, type Tensor5D } from "@tensorflow/tfjs-core";
 
-/** The size of a patch of video: `time` frames of `space` rows and columns. */
+/** The size of a patch: `time` frames of `space` rows and columns. */
 export interface PatchSize {
   /** Frames. */
   readonly time: number;
@@ -9,9 +9,10 @@ export interface PatchSize {
 }
 
 /**
- * Frames cut into patches, t-major, then row, then column. Never more than four axes are transposed at once (wasm is slow beyond).
+ * Cuts frames into patches in lattice order: time, then rows, then columns. At most four axes are transposed at once, since wasm is slow
+ * beyond that.
  * @param frames `[B, T, H, W, 3]`; the patch size divides T, H and W.
- * @returns `[B, T/time * H/space * W/space, time * space * space * 3]`, a patch laid out (t, row, column, rgb).
+ * @returns `[B, T/time * H/space * W/space, time * space * space * 3]`; the values of a patch are in the order (t, row, column, rgb).
  */
 export function patchify(frames: Tensor5D, patch: PatchSize): Tensor3D {
   const [clips, time, height, width, channels] = frames.shape;
@@ -28,9 +29,9 @@ export function patchify(frames: Tensor5D, patch: PatchSize): Tensor3D {
 }
 
 /**
- * The inverse of {@link patchify}.
+ * Joins patches to frames, the inverse of {@link patchify}.
  * @param patches `[B, T/time * H/space * W/space, time * space * space * 3]`
- * @param size of the frames to make; the patch size divides it.
+ * @param size the size of the clip; the patch size divides it.
  * @returns `[B, T, H, W, 3]`
  */
 export function unpatchify(

@@ -14,7 +14,7 @@ import { fusedProduct, isSmallProduct } from "./fused/product.js";
 import { backendTraits } from "./traits.js";
 
 /**
- * The product of two matrices, either one read transposed. No gradient of its own: the layers call it inside theirs.
+ * The product of two matrices, either of them optionally transposed; not differentiable on its own.
  * @param a `[M, K]`, or `[K, M]` with `transposeA`.
  * @param b `[K, N]`, or `[N, K]` with `transposeB`.
  * @returns `[M, N]`
@@ -30,7 +30,7 @@ export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB
 }
 
 /**
- * The product of every matrix of a batch with one matrix, without a gradient of its own.
+ * The product of every matrix of a batch with one matrix; not differentiable on its own.
  * @param x `[B, M, K]`
  * @param kernel `[K, N]`, or `[N, K]` with `transposed`.
  * @returns `[B, M, N]`
@@ -42,7 +42,7 @@ export function productOfEach(x: Tensor3D, kernel: Tensor2D, transposed = false)
   return matMul(x as Tensor, kernel, false, transposed) as Tensor3D;
 }
 
-/** `x kernel + bias` for `x [M, K]`, `kernel [K, N]`, `bias [N]`. No gradient of its own. */
+/** `x kernel + bias` for `x [M, K]`, `kernel [K, N]`, `bias [N]`; not differentiable on its own. */
 export function affine(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
   if (bias === undefined) return product(x, kernel);
   if (isSmallProduct(x.shape[0], ...kernel.shape, false))
@@ -51,8 +51,8 @@ export function affine(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined
 }
 
 /**
- * The sum over the rows of a matrix, `[M, N]` to `[N]`, as a product with ones: sums over the leading axis are slow on wasm
- * and add up serially in float32 there.
+ * The sum over the rows of a matrix, `[M, N]` to `[N]`, as a product with ones: on wasm, sums over the leading axis are slow
+ * and accumulate serially in float32.
  */
 export function columnSums(x: Tensor2D): Tensor1D {
   if (hasFused("CoordTokColumnSums")) return runFused("CoordTokColumnSums", { x }, {})[0];

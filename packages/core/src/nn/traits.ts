@@ -1,14 +1,14 @@
 import { getBackend } from "@tensorflow/tfjs-core";
 
-/** What a backend is good at, where the layers can choose between two ways to the same result. */
+/** Performance traits of a backend, by which the layers choose between two ways to compute the same result. */
 export interface BackendTraits {
-  /** Products of transposed matrices are about as fast as plain ones; otherwise the layers transpose first. */
+  /** Whether products of transposed matrices are about as fast as plain ones; if not, the layers transpose first. */
   readonly transposedProducts: boolean;
-  /** Products of many matrices in one call are about as fast as single ones; otherwise the layers multiply matrix by matrix. */
+  /** Whether products of many matrices in one call are about as fast as single ones; if not, the layers multiply matrix by matrix. */
   readonly batchedProducts: boolean;
-  /** Convolutions over time and space are about as fast as two-dimensional ones (default false); otherwise frames are stacked as channels. */
+  /** Whether 3D convolutions are about as fast as 2D ones (default false); if not, the layers stack frames as channels. */
   readonly convolutions3d?: boolean;
-  /** A convolution's bias and ReLU are passes of their own over its result (default false); where there is a fused operation for both, the layers use it. */
+  /** Whether a convolution's bias and ReLU take separate passes over its result (default false); if so, the layers fuse the two. */
   readonly separateBias?: boolean;
 }
 
@@ -16,14 +16,14 @@ const cautious: BackendTraits = { transposedProducts: false, batchedProducts: fa
 const known = new Map<string, BackendTraits>();
 
 /**
- * Tells the layers what a backend is good at. Without it they take the way that is never slow: plain two-dimensional products.
- * @param backendName as `tf.getBackend()` gives it.
+ * Registers the traits of a backend. The layers treat an unregistered one cautiously: they use plain 2D products.
+ * @param backendName the name that `tf.getBackend()` returns.
  */
 export function registerBackendTraits(backendName: string, traits: BackendTraits): void {
   known.set(backendName, traits);
 }
 
-/** The traits of the backend in use. */
+/** Returns the traits of the backend in use. */
 export function backendTraits(): BackendTraits {
   return known.get(getBackend()) ?? cautious;
 }

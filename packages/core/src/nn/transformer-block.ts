@@ -7,7 +7,7 @@ import { createLinear, linear, type LinearParams } from "./linear.js";
 import { createMlp, mlp, type MlpParams } from "./mlp.js";
 import { checkOptions, type OptionNames } from "../options.js";
 
-/** The parameters of a self-attention of width E. */
+/** The parameters of self-attention of width E. */
 export type SelfAttentionParams = {
   /** `[E, 3E]`: queries, keys, values. */
   readonly queryKeyValue: LinearParams;
@@ -15,7 +15,7 @@ export type SelfAttentionParams = {
   readonly output: LinearParams;
 };
 
-/** The parameters of a cross-attention of width E. */
+/** The parameters of cross-attention of width E. */
 export type CrossAttentionParams = {
   /** `[E, E]` */
   readonly query: LinearParams;
@@ -25,7 +25,7 @@ export type CrossAttentionParams = {
   readonly output: LinearParams;
 };
 
-/** A pre-norm transformer block: self-attention, then an MLP. */
+/** The parameters of a pre-norm transformer block: self-attention, then an MLP. */
 export type TransformerBlockParams = {
   /** Before the self-attention. */
   readonly attentionNorm: LayerNormParams;
@@ -37,9 +37,9 @@ export type TransformerBlockParams = {
   readonly mlp: MlpParams;
 };
 
-/** A pre-norm block that reads a memory: cross-attention, then self-attention, then an MLP. */
+/** The parameters of a pre-norm block that reads a memory: cross-attention, then self-attention, then an MLP. */
 export type MemoryBlockParams = {
-  /** Before the cross-attention; the memory is not normalised. */
+  /** The norm before the cross-attention; the memory is not normalised. */
   readonly memoryNorm: LayerNormParams;
   /** The cross-attention to the memory. */
   readonly memoryAttention: CrossAttentionParams;
@@ -55,9 +55,9 @@ export type MemoryBlockParams = {
 
 /** Options of {@link transformerBlock} and {@link memoryBlock}. */
 export interface BlockOptions {
-  /** Attention heads; they divide the width. */
+  /** The number of attention heads, which divides the width. */
   readonly heads: number;
-  /** Of every layer norm in the block. */
+  /** The epsilon of every layer norm in the block. */
   readonly epsilon: number;
   /** Added to the logits of the keys: of the sequence itself in a transformer block, of the memory in a memory block. */
   readonly keyBias?: KeyBias | undefined;
@@ -65,7 +65,7 @@ export interface BlockOptions {
 
 const blockOptionNames: OptionNames<BlockOptions> = { heads: true, epsilon: true, keyBias: true };
 
-/** A fresh block; `bias` says whether the query, key and value maps have one, all other maps do. */
+/** Creates a transformer block; `bias` tells whether the query, key and value maps have a bias (all other maps have one). */
 export function createTransformerBlock(
   init: Initializer,
   width: number,
@@ -84,7 +84,7 @@ export function createTransformerBlock(
   };
 }
 
-/** A fresh block whose attentions have no bias. */
+/** Creates a memory block whose attentions have no biases. */
 export function createMemoryBlock(init: Initializer, width: number): MemoryBlockParams {
   return {
     memoryNorm: createLayerNorm(init, width),
@@ -103,7 +103,7 @@ export function createMemoryBlock(init: Initializer, width: number): MemoryBlock
   };
 }
 
-/** `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`. */
+/** Applies a transformer block to `x [B, N, E]`: `x += attention(norm(x))`, then `x += mlp(norm(x))`. */
 export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
   checkOptions(options, blockOptionNames, "transformerBlock");
   if (hasFusedBlocks()) return fusedTransformerBlock(params, x, options);
@@ -113,12 +113,12 @@ export function transformerBlock(params: TransformerBlockParams, x: Tensor3D, op
   });
 }
 
-/** `x += cross(norm(x), memory)`, `x += attention(norm(x))`, `x += mlp(norm(x))` for `x [B, N, E]`, `memory [B, M, E]`. */
+/** Applies a memory block to `x [B, N, E]` and `memory [B, M, E]`: `x += cross(norm(x), memory)`, then as {@link transformerBlock}. */
 export function memoryBlock(params: MemoryBlockParams, x: Tensor3D, memory: Tensor3D, options: BlockOptions): Tensor3D {
   checkOptions(options, blockOptionNames, "memoryBlock");
   return tidy(() => {
     const informed = addFromMemory(params, x, memory, options);
-    // The key bias is the memory's.
+    // The key bias belongs to the memory.
     return transformerBlock(params, informed, { ...options, keyBias: undefined });
   });
 }

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
 /**
- * The folder in which the project keeps what it has set up: `COORDTOK_CACHE` if set, else `~/Library/Caches/coordtok` on
+ * Returns the folder in which setup keeps its installations: `COORDTOK_CACHE` if set, else `~/Library/Caches/coordtok` on
  * macOS, else `$XDG_CACHE_HOME/coordtok`, else `~/.cache/coordtok`. It need not exist yet.
  */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env, platform: string = process.platform): string {

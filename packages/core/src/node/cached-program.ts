@@ -3,39 +3,40 @@ import { cacheFolder } from "./cache-folder.js";
 import { checkFiles, isFileFacts, type FileFacts } from "./checked-files.js";
 import { findInstalled, platformName } from "./installed.js";
 
-/** What is known of a program that setup has fetched; the file of facts beside it says this. */
+/** The facts about a program that setup downloaded, stored in a file beside it. */
 export interface CachedProgramFacts {
-  /** Layout of this file. */
+  /** The version of the layout of that file. */
   readonly format: 1;
-  /** As the program says itself, such as `9.0.2`. */
+  /** The version that the program reports, such as `9.0.2`. */
   readonly version: string;
-  /** Name and SHA-256 of the wheel that it comes from. */
+  /** The name and SHA-256 of the wheel it comes from. */
   readonly wheel: { readonly name: string; readonly sha256: string };
   /** The program. */
   readonly file: FileFacts;
-  /** When it was fetched, ISO 8601. */
+  /** When it was downloaded, ISO 8601. */
   readonly madeAt: string;
 }
 
-/** A program in the cache folder that is what was set up. */
+/** A checked program in the cache folder. */
 export interface CachedProgram extends CachedProgramFacts {
-  /** The program, absolute. */
+  /** The absolute path of the program. */
   readonly path: string;
-  /** The folder of the installation, absolute. */
+  /** The absolute path of the folder of the installation. */
   readonly directory: string;
 }
 
-/** Name of the file of facts in the folder of a cached program. */
+/** The name of the file of facts in the folder of a cached program. */
 export const programFactsName = "program.json";
 
-/** The folder in the cache that holds the installations of a program. */
+/** Returns the folder in the cache that holds the installations of a program. */
 export function programFolder(name: string, cache: string = cacheFolder()): string {
   return join(cache, name);
 }
 
 /**
- * A program that setup has put into the cache folder, compared with its SHA-256, or why there is none.
- * @param name such as `ffmpeg`.
+ * Finds a program that setup put in the cache folder and checks its SHA-256.
+ * @param name the name of the program, such as `ffmpeg`.
+ * @returns the program, or why there is none, as a clause.
  */
 export async function findCachedProgram(
   name: string,

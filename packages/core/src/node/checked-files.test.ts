@@ -38,21 +38,21 @@ function file(path: string, content: string | Uint8Array, below = folder): FileF
 const large = new Uint8Array(3 * 2 ** 20).fill(7);
 
 describe("checkFiles", () => {
-  it("tells what is missing, cut short, a link or another file", async () => {
+  it("reports a file that is missing, truncated, a link or different", async () => {
     const facts = [file("a", "small"), file("b", large)];
     expect(await checkFiles(folder, facts)).toBeUndefined();
     expect(await checkFiles(folder, [...facts, { path: "c", bytes: 1, sha256: "" }])).toMatch(/c" is missing$/);
     truncateSync(join(folder, "b"), 10);
     expect(await checkFiles(folder, facts)).toMatch(/b" is not complete$/);
     writeFileSync(join(folder, "b"), new Uint8Array(large.length));
-    expect(await checkFiles(folder, facts)).toMatch(/b" is not what was set up: its SHA-256 is another one$/);
+    expect(await checkFiles(folder, facts)).toMatch(/b" is not the file that was set up: its SHA-256 differs$/);
     rmSync(join(folder, "a"));
     file("elsewhere", "small");
     symlinkSync(join(folder, "elsewhere"), join(folder, "a"));
     expect(await checkFiles(folder, facts.slice(0, 1))).toMatch(/a" is missing$/);
   });
 
-  it("sees a change of a large file although its size and the time that programs can set are as before", async () => {
+  it("detects a change of a large file even if its size and settable times are the same", async () => {
     const facts = [file("b", large)];
     const { atime, mtime } = statSync(join(folder, "b"));
     expect(await checkFiles(folder, facts)).toBeUndefined();
@@ -64,7 +64,7 @@ describe("checkFiles", () => {
     expect(await checkFiles(folder, facts)).toMatch(/SHA-256/);
   });
 
-  it("takes no notice of a damaged list of what was checked", async () => {
+  it("ignores a damaged list of checked files", async () => {
     const facts = [file("b", large)];
     for (const text of ["", "null", "[]", "{"]) {
       writeFileSync(join(folder, "checked.json"), text);
@@ -92,7 +92,7 @@ describe("a folder", () => {
     expect(await trustProblem("/")).toBeUndefined();
   });
 
-  it("of another user is not trusted, also behind a link", async () => {
+  it("of another user is not trusted, even through a link", async () => {
     const link = join(folder, "link");
     mkdirSync(join(folder, "theirs"));
     symlinkSync(join(folder, "theirs"), link);
@@ -106,7 +106,7 @@ describe("a folder", () => {
     }
   });
 
-  it("made private loses what it allows to others", async () => {
+  it("made private loses the permissions of others", async () => {
     const inner = join(folder, "a", "b");
     await makePrivateFolder(inner);
     chmodSync(inner, 0o777);
@@ -116,7 +116,7 @@ describe("a folder", () => {
 });
 
 describe("a cached program", () => {
-  /** Puts a made-up ffmpeg into the cache. */
+  /** Puts a fake ffmpeg in the cache. */
   async function install(change: object = {}): Promise<string> {
     const programs = programFolder("ffmpeg", folder);
     const directory = join(programs, "ffmpeg-9-1f");
@@ -135,7 +135,7 @@ describe("a cached program", () => {
     expect(await find()).toMatchObject({ path, version: "9" });
   });
 
-  it("that was exchanged, lies outside, has damaged facts or lies where others can write is none", async () => {
+  it("that was replaced, is outside, has damaged facts or is where others can write is rejected", async () => {
     const path = await install();
     writeFileSync(path, "#!/bin/ls\n");
     expect(await find()).toMatchObject({ missing: expect.stringContaining("SHA-256") as string });

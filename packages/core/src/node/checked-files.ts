@@ -6,7 +6,7 @@ import { sha256OfFile } from "./file-source.js";
 import { writeAtomically } from "./write-file.js";
 import { checkOptions, longCallOptionNames } from "../options.js";
 
-/** What is known about one of our files. */
+/** The path, size and checksum of an installed file. */
 export interface FileFacts {
   /** Its path below the folder, with slashes. */
   readonly path: string;
@@ -16,7 +16,7 @@ export interface FileFacts {
   readonly sha256: string;
 }
 
-/** Whether a value read from a file is {@link FileFacts} whose path stays below its folder. */
+/** Tells whether a value read from a file is valid {@link FileFacts} whose path stays below its folder. */
 export function isFileFacts(value: unknown): value is FileFacts {
   if (typeof value !== "object" || value === null) return false;
   const { path, bytes, sha256 } = value as Record<string, unknown>;
@@ -34,9 +34,9 @@ const checkedName = "checked.json";
 const alwaysRead = 2 ** 20;
 
 /**
- * Compares files with their SHA-256 before they are loaded or started. A large file that was found right before is not read again while
- * its size, times and place on the disk stay the same; that is remembered in `checked.json` in the folder, where it can be written.
- * @returns the first file that is missing or another one, as a clause; undefined when all are right.
+ * Compares files with their SHA-256 before they are loaded or started. A file larger than 1 MiB that passed before is not read again while
+ * its size, times and inode stay the same; `checked.json` in the folder records that, if the folder is writable.
+ * @returns a clause about the first file that is missing or differs, or undefined if all are as expected.
  * @throws CoordTokError `aborted`, `file-read`.
  */
 export async function checkFiles(
@@ -55,7 +55,7 @@ export async function checkFiles(
     const mark = `${sha256} ${markOf(facts)}`;
     now[path] = mark;
     if ((bytes <= alwaysRead || before[path] !== mark) && (await sha256OfFile(full, options)) !== sha256)
-      return `"${full}" is not what was set up: its SHA-256 is another one`;
+      return `"${full}" is not the file that was set up: its SHA-256 differs`;
   }
   if (files.some(({ path }) => before[path] !== now[path]))
     await writeAtomically(join(folder, checkedName), `${JSON.stringify(now, undefined, 2)}\n`, {
@@ -64,7 +64,7 @@ export async function checkFiles(
   return undefined;
 }
 
-/** The time of the last change of a file cannot be set by programs, so that a change shows in it. */
+/** Identifies the state of a file. Programs cannot set its change time (ctime), so every modification shows. */
 function markOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [ino, size, mtimeNs, ctimeNs].join(" ");
 }

@@ -7,12 +7,12 @@ let watcher: ChildProcess | undefined;
 let listening = false;
 
 /**
- * Starts a program that ends, with what it started, at the latest when this process ends, in whatever way that happens: by its own
- * exit, or killed, in which case a small shell that holds the other end of a pipe does it (not on Windows).
- * @param start starts it as the leader of a process group of its own.
+ * Starts a program that ends, together with its children, at the latest when this process ends. If this process is killed, a small
+ * shell at the other end of a pipe ends the program (not on Windows).
+ * @param start starts the program as the leader of a process group of its own.
  */
 export function endWithParent(start: () => ChildProcess): ChildProcess {
-  // Before the program: this process may be killed right after starting it.
+  // The watcher starts first: this process may be killed right after starting the program.
   watcher ??= startWatcher();
   const child = start();
   if (child.pid === undefined) return child;
@@ -27,7 +27,7 @@ export function endWithParent(start: () => ChildProcess): ChildProcess {
   return child;
 }
 
-/** Ends a program at once and everything in its process group: it may be a script around the real one. */
+/** Kills a program and its whole process group: it may be a script around the real program. */
 export function killGroup(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
@@ -40,7 +40,7 @@ export function killGroup(child: ChildProcess): void {
 
 const shell = "/bin/sh";
 
-/** Keeps the groups that run in a list; the end of its input means that the parent is gone. */
+/** Keeps a list of the running groups; the end of its input means that the parent is gone. */
 const watch = `groups=" "
 while read -r change group; do
   case $change in
@@ -53,9 +53,9 @@ for group in $groups; do kill -9 "-$group"; done`;
 function startWatcher(): ChildProcess | undefined {
   if (!existsSync(shell)) return undefined;
   const child = spawn(shell, ["-c", watch], { cwd: "/", env: {}, detached: true, stdio: ["pipe", "ignore", "ignore"] });
-  // Without it programs still end when this process exits, only not when it is killed.
+  // Without the watcher, programs still end when this process exits, but not when it is killed.
   child.on("error", () => undefined);
-  // Absent where this process may open no more files.
+  // There is no pipe if this process may open no more files.
   const input = child.stdin as Socket | undefined;
   input?.on("error", () => undefined).unref();
   child.unref();

@@ -14,18 +14,18 @@ const writeReasons: Readonly<Record<string, string>> = {
   EROFS: "its file system is read-only; choose another place",
   ENAMETOOLONG: "the name is too long; choose a shorter one",
   ENOENT: "its folder does not exist; create it first",
-  ENOTDIR: "a part of its path is a file, not a folder",
+  ENOTDIR: "part of its path is a file, not a folder",
   EIO: "the disk reports an error",
 };
 
-/** A failure to write a file as one sentence, code `file-write`. An error that is already a `CoordTokError` stays as it is. */
+/** Turns a failure to write a file into a `CoordTokError` with code `file-write`; returns a `CoordTokError` unchanged. */
 export function fileWriteError(thrown: unknown, path: string): CoordTokError {
   if (thrown instanceof CoordTokError) return thrown;
   const reason = writeReasons[systemCode(thrown) ?? ""] ?? messageOf(thrown);
   return new CoordTokError("file-write", `Cannot write "${path}": ${reason}.`, { cause: thrown });
 }
 
-/** A failure to read a file as one sentence, code `file-not-found` or `file-read`. A `CoordTokError` stays as it is. */
+/** Turns a failure to read a file into a `CoordTokError` with code `file-not-found` or `file-read`; returns a `CoordTokError` unchanged. */
 export function fileReadError(thrown: unknown, path: string): CoordTokError {
   if (thrown instanceof CoordTokError) return thrown;
   const code = systemCode(thrown);

@@ -7,7 +7,7 @@ import { fileReadError } from "./file-error.js";
 import { openOrdinaryFile } from "./ordinary-file.js";
 import { checkOptions, longCallOptionNames } from "../options.js";
 
-/** An open file of which any part can be read. Close it when done. */
+/** An open file that can be read by ranges. Close it when done. */
 export interface FileSource extends RangeSource {
   /** The path it was opened with. */
   readonly path: string;
@@ -16,12 +16,12 @@ export interface FileSource extends RangeSource {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** One read call takes at most this much: Linux stops a single read just below 2 GiB. */
+/** The most bytes per read call: Linux limits a single read to just below 2 GiB. */
 const longestRead = 2 ** 30;
 
 /**
- * Opens a file for reading parts of it. Files of any size work, also beyond 4 GiB.
- * @throws CoordTokError `file-not-found`, or `file-read` for anything but an ordinary file that may be read.
+ * Opens a file for reading by ranges. Files of any size work, including those beyond 4 GiB.
+ * @throws CoordTokError `file-not-found`, or `file-read` for anything but a readable ordinary file.
  */
 export async function openFileSource(path: string): Promise<FileSource> {
   const { handle, size } = await openOrdinaryFile(path);
@@ -56,7 +56,7 @@ async function readFully(handle: FileHandle, path: string, offset: number, lengt
 }
 
 /**
- * The SHA-256 of a file as 64 lower-case hexadecimal digits, read in pieces of 4 MiB.
+ * Computes the SHA-256 of a file as 64 lower-case hexadecimal digits, reading 4 MiB at a time.
  * @throws CoordTokError `file-not-found`, `file-read`, `aborted`.
  */
 export async function sha256OfFile(path: string, options: LongCallOptions = {}): Promise<string> {

@@ -3,10 +3,10 @@ import { access, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 
 /**
- * The absolute path of a program. A bare name is looked up in the absolute entries of `PATH`, never in the current folder; a name
+ * Finds a program. A bare name is looked up in the absolute entries of `PATH`, never in the current folder; a name
  * with a slash is a path, relative to the current folder.
- * @param env where `PATH` and, on Windows, `PATHEXT` are read (default: the environment of this process).
- * @returns undefined when there is no file that may be executed.
+ * @param env the environment that holds `PATH` and, on Windows, `PATHEXT` (default: that of this process).
+ * @returns the absolute path, or undefined if there is no executable file.
  */
 export async function findProgram(name: string, env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
   const endings = process.platform === "win32" ? ["", ...(env["PATHEXT"] ?? ".EXE").split(";")] : [""];
@@ -16,13 +16,13 @@ export async function findProgram(name: string, env: NodeJS.ProcessEnv = process
 }
 
 /**
- * The folders of `PATH` that are absolute. The others, the empty ones too, stand for the current folder, where anybody's files may lie.
+ * Returns the absolute folders of `PATH`. Relative and empty ones refer to the current folder, which may hold anybody's files.
  */
 export function searchPath(env: NodeJS.ProcessEnv): string[] {
   return (env[pathVariable(env)] ?? "").split(delimiter).filter((folder) => isAbsolute(folder));
 }
 
-/** How `PATH` is spelled: Windows has `Path`, and a copied environment no longer ignores case. */
+/** Returns the spelling of `PATH` in an environment: Windows has `Path`, and a copied environment no longer ignores case. */
 export function pathVariable(env: NodeJS.ProcessEnv): string {
   if (process.platform !== "win32") return "PATH";
   return Object.keys(env).find((name) => name.toUpperCase() === "PATH") ?? "PATH";

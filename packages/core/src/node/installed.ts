@@ -3,20 +3,20 @@ import { dirname, join } from "node:path";
 import { trustProblem } from "./private-folder.js";
 import { writeAtomically } from "./write-file.js";
 
-/** The platform that an installation is for, as file names have it: `process.platform` and `process.arch`, such as `linux-x64`. */
+/** Returns the name of a platform in file names: `process.platform` and `process.arch`, such as `linux-x64`. */
 export function platformName(platform: string = process.platform, arch: string = process.arch): string {
   return `${platform}-${arch}`;
 }
 
-/** Something that setup made: its folder, and what the file of facts in it says, not yet checked. */
+/** An installation that setup made: its folder and the content of its file of facts, not yet checked. */
 export interface Installed {
-  /** Absolute. */
+  /** The absolute path of the folder. */
   readonly directory: string;
   /** The parsed JSON. */
   readonly facts: unknown;
 }
 
-/** What to do about a folder that cannot be trusted. */
+/** Advice about a folder that cannot be trusted. */
 export const trustHelp = "remove it, or choose another cache folder with COORDTOK_CACHE";
 
 const longestFacts = 2 ** 20;
@@ -26,15 +26,15 @@ function currentFile(folder: string, platform: string): string {
   return join(folder, `current-${platform}.json`);
 }
 
-/** Names the installation that is in use from now on. */
+/** Makes an installation the one in use. */
 export async function useInstalled(folder: string, platform: string, name: string): Promise<void> {
   const content = `${JSON.stringify({ installation: name })}\n`;
   await writeAtomically(currentFile(folder, platform), content, { overwrite: true });
 }
 
-/** What kind of installation is looked for. */
+/** A kind of installation. */
 export interface InstalledKind {
-  /** How sentences call it, such as `TensorFlow`. */
+  /** Its name in messages, such as `TensorFlow`. */
   readonly name: string;
   /** The folder of this kind, directly in the cache folder. */
   readonly folder: string;
@@ -42,7 +42,7 @@ export interface InstalledKind {
   readonly factsName: string;
 }
 
-/** The installation in use on a platform, or why there is none, as a clause. One that another user can write to is none. */
+/** Finds the installation in use on a platform, or says in a clause why there is none. One that other users can write to is rejected. */
 export async function findInstalled(
   { name, folder, factsName }: InstalledKind,
   platform: string = platformName(),

@@ -14,13 +14,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The number of a process that has ended. */
+/** The id of a process that has ended. */
 function endedProcess(): number {
   return spawnSync(process.execPath, ["-e", ""]).pid;
 }
 
 describe("a lock", () => {
-  it("is held by one at a time, and the next is told whom it waits for", async () => {
+  it("is held by one holder at a time, and the next is told whom it waits for", async () => {
     const order: string[] = [];
     const first = await acquireLock(path);
     const second = acquireLock(path, { onWait: (pid) => order.push(`waits for ${String(pid)}`) }).then((unlock) => {
@@ -37,7 +37,7 @@ describe("a lock", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it("lets sixteen in one after the other", async () => {
+  it("lets sixteen holders in one at a time", { timeout: 30_000 }, async () => {
     let inside = 0;
     let most = 0;
     const one = async (): Promise<void> => {
@@ -51,14 +51,14 @@ describe("a lock", () => {
     expect(most).toBe(1);
   });
 
-  it("of a process that is gone is taken over at once", async () => {
+  it("of a process that is gone is stolen at once", async () => {
     writeFileSync(path, JSON.stringify({ pid: endedProcess(), host: hostname(), token: "old" }));
     const unlock = await acquireLock(path, { onWait: () => expect.unreachable() });
     await unlock();
     expect(existsSync(path)).toBe(false);
   });
 
-  it("of another machine is respected while it gives signs of life, and taken over after a minute of silence", async () => {
+  it("of another machine is respected while it has a heartbeat, and stolen after a minute without one", async () => {
     writeFileSync(path, JSON.stringify({ pid: 1, host: "elsewhere", token: "old" }));
     const controller = new AbortController();
     const waiting = acquireLock(path, { signal: controller.signal });
@@ -71,7 +71,7 @@ describe("a lock", () => {
     )();
   });
 
-  it("whose process lives but is silent is kept for as long as asked, and waiting can be refused", async () => {
+  it("of a live process without a heartbeat is kept for silentSeconds, and waiting can be refused", async () => {
     writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname(), token: "old" }));
     const longAgo = new Date(Date.now() - 700_000);
     utimesSync(path, longAgo, longAgo);
@@ -85,7 +85,7 @@ describe("a lock", () => {
     )();
   });
 
-  it("that cannot be read is taken over when it is some seconds old", async () => {
+  it("that cannot be read is stolen after a few seconds", async () => {
     writeFileSync(path, "");
     const longAgo = new Date(Date.now() - 6000);
     utimesSync(path, longAgo, longAgo);

@@ -6,7 +6,7 @@ import { throwIfAborted } from "../errors.js";
 import { readText } from "./read-text.js";
 import { checkOptions, type OptionNames } from "../options.js";
 
-/** What a lock file says. */
+/** The content of a lock file. */
 interface Owner {
   readonly pid: number;
   readonly host: string;
@@ -15,13 +15,13 @@ interface Owner {
 
 /** Options of {@link acquireLock}. */
 export interface LockOptions {
-  /** Ends the waiting. */
+  /** Stops waiting. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once when another process holds the lock, with its number; what it throws ends the waiting. */
+  /** Called once, with its process id, if another process holds the lock; an exception it throws stops the waiting. */
   readonly onWait?: ((pid: number) => void) | undefined;
   /**
-   * After how many seconds without a sign of life a lock is taken over although its process may still run (default 600, and 60 for one of
-   * another machine). A process that computes or is suspended gives none meanwhile.
+   * The number of seconds without a heartbeat after which a lock is stolen although its process may still run (default 600, or 60 if the
+   * process is on another machine). A process that blocks its event loop or is suspended sends no heartbeat.
    */
   readonly silentSeconds?: number | undefined;
 }
@@ -32,8 +32,8 @@ const heartbeatSeconds = 5;
 const usualSilence = { sameHost: 600, otherHost: 60, unreadable: 5 } as const;
 
 /**
- * Takes a lock file that one process may hold, waiting for the process that has it. A lock whose process is gone is taken over.
- * Gives the function that lets it go.
+ * Acquires a lock file, which one process may hold at a time, and waits for its present holder. The lock of a process that is gone is stolen.
+ * @returns a function that releases the lock.
  * @throws CoordTokError `aborted`, or the system's error when the file cannot be written.
  */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<() => Promise<void>> {
@@ -110,7 +110,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Removes the lock with a token, and only that: if another process has taken over in between, its lock is put back. */
+/** Removes the lock with the given token only: if another process has taken the lock meanwhile, its lock is put back. */
 async function removeStale(path: string, token: string | undefined): Promise<void> {
   const aside = `${path}.stale-${randomUUID()}`;
   try {

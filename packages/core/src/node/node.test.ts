@@ -101,13 +101,13 @@ describe("sha256OfFile", () => {
     expect(seen.length).toBeGreaterThan(1);
   });
 
-  it("an empty file has the well-known hash of nothing", async () => {
+  it("an empty file has the hash of no bytes", async () => {
     const path = join(await freshFolder(), "empty");
     await writeFile(path, "");
     expect(await sha256OfFile(path)).toBe("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   });
 
-  it("stops when asked", async () => {
+  it("stops on abort", async () => {
     const path = join(await freshFolder(), "data");
     await writeFile(path, "x");
     expect((await failure(sha256OfFile(path, { signal: AbortSignal.abort() }))).code).toBe("aborted");
@@ -125,7 +125,7 @@ describe("checkOutput", () => {
     expect(exists.message).toContain("option overwrite: true");
   });
 
-  it("names a missing folder, a file in the place of a folder, a folder in the place of a file, and a device", async () => {
+  it("names a missing folder, a file instead of a folder, a folder instead of a file, and a device", async () => {
     await freshFolder();
     await writeFile(join(folder, "file"), "");
     const missing = await failure(checkOutput(join(folder, "a", "b")));
@@ -152,7 +152,7 @@ describe("temporaryPathFor", () => {
 });
 
 describe("moveIntoPlace", () => {
-  it("does not replace a file that appeared in the meantime", async () => {
+  it("does not replace a file that has appeared meanwhile", async () => {
     await freshFolder();
     await writeFile(join(folder, "new"), "new");
     await writeFile(join(folder, "out"), "old");
@@ -191,7 +191,7 @@ describe("writeAtomically", () => {
     expect((await readdir(folder)).sort()).toEqual(["a", "b", "c", "d"]);
   });
 
-  it("leaves the old file and nothing else when the content fails half-way", async () => {
+  it("leaves the old file and nothing else if the content fails midway", async () => {
     const path = join(await freshFolder(), "out");
     await writeFile(path, "old");
     const broken = async function* (): AsyncGenerator<string> {
@@ -203,7 +203,7 @@ describe("writeAtomically", () => {
     expect(await readdir(folder)).toEqual(["out"]);
   });
 
-  it("leaves nothing when it is stopped half-way", async () => {
+  it("leaves nothing if it is aborted midway", async () => {
     const path = join(await freshFolder(), "out");
     const control = new AbortController();
     const content = async function* (): AsyncGenerator<string> {

@@ -39,10 +39,10 @@ const special = [
   [".", "a folder"],
   ["/dev/zero", "a device"],
   ["/dev/tty", "a device"],
-  ["/proc/self/pagemap", "a file that the kernel makes up"],
-  ["/proc/self/mem", "a file that the kernel makes up"],
-  ["/proc/self/cmdline", "a file that the kernel makes up"],
-  ["/sys/kernel/uevent_seqnum", "a file that the kernel makes up"],
+  ["/proc/self/pagemap", "a file that the kernel generates"],
+  ["/proc/self/mem", "a file that the kernel generates"],
+  ["/proc/self/cmdline", "a file that the kernel generates"],
+  ["/sys/kernel/uevent_seqnum", "a file that the kernel generates"],
 ] as const;
 
 describe.each(Object.entries(readers))("%s", (_name, read) => {
@@ -58,14 +58,14 @@ describe.each(Object.entries(readers))("%s", (_name, read) => {
 });
 
 describe("readText", () => {
-  it("reads a text as UTF-8, and one that is too large not at all", async () => {
+  it("reads text as UTF-8, and refuses a file that is too large", async () => {
     const path = join(folder, "text");
     writeFileSync(path, "größer");
     expect(await readText(path)).toBe("größer");
     expect(await readText(path, { mostBytes: 8 })).toBe("größer");
     await expect(readText(path, { mostBytes: 7 })).rejects.toMatchObject({
       code: "file-format",
-      message: `Expected a text of at most 7 B, but "${path}" has 8 B.`,
+      message: `Expected a text file of at most 7 B, but "${path}" has 8 B.`,
     });
     expect(await readTextIfThere(join(folder, "none"))).toBeUndefined();
   });

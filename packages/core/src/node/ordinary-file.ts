@@ -3,26 +3,26 @@ import { open, stat, statfs, type FileHandle } from "node:fs/promises";
 import { CoordTokError } from "../errors.js";
 import { fileReadError } from "./file-error.js";
 
-/** A file that is open for reading. */
+/** A file open for reading. */
 export interface OpenFile {
-  /** To read with and to close. */
+  /** The handle, which the caller closes. */
   readonly handle: FileHandle;
-  /** How many bytes it has. */
+  /** Its size in bytes. */
   readonly size: number;
 }
 
 /**
- * Opens an ordinary file for reading. What the system keeps under file names is refused before it is opened: reading a device or a pipe may
- * never end, and so may reading what the kernel makes up (`/proc/self/pagemap`). Close the handle.
- * @param noun what messages expected (default `a file`).
- * @throws CoordTokError `file-not-found`, or `file-read` for anything but an ordinary file that may be read.
+ * Opens an ordinary file for reading; the caller closes the handle. Devices, pipes and files that the kernel generates are refused before
+ * they are opened, since reading them (`/proc/self/pagemap`, for example) may never end.
+ * @param noun the expected thing in messages (default `a file`).
+ * @throws CoordTokError `file-not-found`, or `file-read` for anything but a readable ordinary file.
  */
 export async function openOrdinaryFile(path: string, noun = "a file"): Promise<OpenFile> {
   let handle: FileHandle | undefined;
   try {
     checkOrdinary(path, await stat(path), noun);
-    if (await isMadeByKernel(path)) throw refused(path, noun, "a file that the kernel makes up");
-    // What lies there may be another thing by now, and to open a pipe would wait for its writer.
+    if (await isMadeByKernel(path)) throw refused(path, noun, "a file that the kernel generates");
+    // The path may have been replaced meanwhile, and opening a pipe would wait for its writer.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const facts = await handle.stat();
     checkOrdinary(path, facts, noun);
@@ -56,7 +56,7 @@ function refused(path: string, noun: string, what: string): CoordTokError {
   );
 }
 
-/** The file systems of Linux whose files are made up while they are read, by the number that `statfs` gives them. */
+/** The Linux file systems whose files are generated on reading, by the type that `statfs` reports. */
 const kernelFileSystems: ReadonlySet<number> = new Set([
   0x9fa0, // proc
   0x62656572, // sysfs

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
 /**
- * The version in the manifest of a package, from the address of one of its modules.
- * A bundle lies one folder below the manifest, or deeper; a source file deeper still.
- * @returns `unknown` where the manifest is not found.
+ * Returns the version in the manifest of a package, searching upwards from one of its modules.
+ * @param moduleUrl `import.meta.url` of the module, at most four folders below the manifest.
+ * @returns the version, or `unknown` if the manifest is not found.
  */
 export function packageVersion(name: string, moduleUrl: string): string {
   for (let up = "../"; up.length <= 12; up += "../")

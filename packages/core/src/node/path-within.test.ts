@@ -25,7 +25,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 describe("a path from a name in a file", () => {
   it.each(["a.png", "inner/a.png", "inner/deep/to-come.png", "within/a.png", "..a", "a..b/...", "ü 動.png"])(
-    "lies below the folder: %s",
+    "is below the folder: %s",
     async (name) => {
       expect(await pathWithin(folder, name)).toBe(join(folder, name));
       expect(await pathWithin(join(root, "link-to-folder"), name)).toBe(join(root, "link-to-folder", name));

@@ -3,10 +3,10 @@ import { join, sep } from "node:path";
 import { CoordTokError } from "../errors.js";
 
 /**
- * The path that a name out of a file stands for. It lies below the folder whatever the name says, also behind symbolic links, so a file of
- * a stranger can name nothing outside. Nothing needs to exist.
+ * Resolves a name read from a file to a path below a folder. The path stays below the folder even through symbolic links, so an untrusted
+ * file cannot name anything outside. Nothing needs to exist.
  * @param name a relative path with slashes, without `.` and `..`.
- * @throws CoordTokError `file-format` for any other name and for one that leads out of the folder.
+ * @throws CoordTokError `file-format` for any other name, and for one that leads out of the folder.
  */
 export async function pathWithin(folder: string, name: unknown): Promise<string> {
   if (typeof name !== "string" || !isPlainName(name))
@@ -31,13 +31,13 @@ export async function pathWithin(folder: string, name: unknown): Promise<string>
 }
 
 function isPlainName(name: string): boolean {
-  // A colon names a drive or a stream of Windows, a backslash separates there.
+  // On Windows a colon names a drive or a stream, and a backslash separates folders.
   const forbidden = process.platform === "win32" ? /[\0\\:]/ : /\0/;
   return !forbidden.test(name) && name.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
 
 function textOf(name: unknown): string {
-  // There is no JSON of undefined.
+  // `JSON.stringify(undefined)` returns undefined.
   const text = JSON.stringify(name) as string | undefined;
   return text?.slice(0, 200) ?? "nothing";
 }

@@ -1,12 +1,12 @@
 import { chmod, mkdir, realpath, stat } from "node:fs/promises";
 
-/** Bits of a mode that let the group or others write. */
+/** The mode bits that let the group or others write. */
 const othersWrite = 0o022;
 
 /**
- * Why what lies in a folder must not be run: another user owns it or can write into it. The superuser is no other user. On Windows, whose
- * folders have no such bits, nothing is ever wrong.
- * @returns a clause such as `"/x" belongs to another user (1001)`; undefined when all is well or there is no such folder.
+ * Checks that the files in a folder can be trusted to run: no other user except root may own the folder or write to it. Windows folders
+ * have no mode bits and always pass.
+ * @returns a clause such as `"/x" belongs to another user (1001)`, or undefined if the folder can be trusted or does not exist.
  */
 export async function trustProblem(folder: string): Promise<string | undefined> {
   const self = process.getuid?.();
@@ -20,8 +20,8 @@ export async function trustProblem(folder: string): Promise<string | undefined> 
 }
 
 /**
- * Makes a folder of ours that only this user can read and write (mode 0700), and those above it that are missing. One that is there already
- * and belongs to this user loses what it allows to others.
+ * Makes a folder that only this user can read and write (mode 0700), and any missing parents. An existing folder of this user is
+ * restricted to mode 0700.
  */
 export async function makePrivateFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });

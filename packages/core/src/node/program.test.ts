@@ -16,7 +16,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A shell script. @returns its path. */
+/** Writes a shell script and returns its path. */
 function script(name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(path, `#!/bin/sh\n${text}\n`);
@@ -45,7 +45,7 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 describe("a program", { timeout: 60_000 }, () => {
-  it("gives its output, its complaints and its exit code", async () => {
+  it("returns its output, its errors and its exit code", async () => {
     const path = script("both", 'echo one; echo two >&2; echo "three $1" >&2; exit 3');
     const ended = await runProgram(path, ["a b"], { limit });
     expect(ended).toMatchObject({ exitCode: 3, signal: undefined, failure: undefined, late: false, stdout: "one\n" });
@@ -54,7 +54,7 @@ describe("a program", { timeout: 60_000 }, () => {
     expect(programProblem(ended)).toBe("it ended with exit code 3");
   });
 
-  it("keeps the first and the last complaints of many", async () => {
+  it("keeps the first and the last of many error lines", async () => {
     const path = script("many", "i=0; while [ $i -lt 1000 ]; do echo $i >&2; i=$((i+1)); done");
     const { lines } = await runProgram(path, [], { limit });
     expect([lines.length, lines[0], lines[299], lines[300], lines.at(-1)]).toEqual([400, "0", "299", "900", "999"]);
@@ -72,7 +72,7 @@ describe("a program", { timeout: 60_000 }, () => {
     expect(cwd).toBe(import.meta.dirname);
   });
 
-  it("with a path that is not absolute is a mistake of ours", () => {
+  it("with a relative path is a bug of the caller", () => {
     expect(() => startProgram("sh", [], { limit })).toThrow(/absolute path/);
   });
 
@@ -85,7 +85,7 @@ describe("a program", { timeout: 60_000 }, () => {
     expect(programProblem(nul)).toMatch(/^it does not start/);
   });
 
-  it("is ended with all that it started when it takes too long", async () => {
+  it("is killed with its children if it takes too long", async () => {
     const path = script("slow", `sleep 600 & echo $! > "$1"; sleep 600`);
     const note = join(folder, "slow-pid");
     const ended = await runProgram(path, [note], { limit: { seconds: 0.5 } });
@@ -94,7 +94,7 @@ describe("a program", { timeout: 60_000 }, () => {
     await until("the end of what it started", () => !isAlive(Number(readFileSync(note, "utf8"))));
   });
 
-  it("is ended when the signal is aborted, also before it started", async () => {
+  it("is killed when the signal is aborted, even before it starts", async () => {
     const stop = new AbortController();
     const running = runProgram(script("asleep", "sleep 600"), [], { limit, signal: stop.signal });
     setTimeout(() => stop.abort(), 100);
@@ -108,22 +108,22 @@ describe("a program", { timeout: 60_000 }, () => {
 });
 
 describe("a silent limit", { timeout: 60_000 }, () => {
-  it("ends a program that says nothing", async () => {
+  it("ends a program without output", async () => {
     const program = startProgram(script("silent", "sleep 600"), [], { limit: { silentSeconds: 0.5 } });
     program.stdout.resume();
     expect(await program.ended).toMatchObject({ late: true });
   });
 
-  it("lets one go on that says something, however long it takes", async () => {
+  it("lets a program with output continue, however long it takes", async () => {
     const path = script("talking", "for i in 1 2 3 4 5 6; do sleep 0.3; echo $i >&2; done");
     expect(await runProgram(path, [], { limit: { silentSeconds: 1 } })).toMatchObject({ exitCode: 0, late: false });
   });
 
-  it("does not run while nobody takes the output or gives the input that it waits for", async () => {
+  it("is suspended while nobody reads its output or provides the input that it waits for", async () => {
     const path = script("pipe", "head -c 500000 /dev/zero; read -r line; echo $line");
     const program = startProgram(path, [], { limit: { silentSeconds: 0.4 }, input: true });
     program.stdout.pause();
-    // Something has to wait in the stream before it counts as not taken.
+    // Output counts as unread only once it waits in the stream.
     program.stdout.once("readable", () => undefined);
     await pause(1200);
     program.stdout.removeAllListeners("readable");

@@ -9,22 +9,22 @@ import { endWithParent, killGroup } from "./end-with-parent.js";
 import { pathVariable, searchPath } from "./find-program.js";
 import { checkOptions, type OptionNames } from "../options.js";
 
-/** When a program has taken too long: after `seconds` in all, or after `silentSeconds` in which it neither wrote nor took anything. */
+/** The time limit of a program: `seconds` in all, or `silentSeconds` in which it neither writes output nor reads input. */
 export type TimeLimit = { readonly seconds: number } | { readonly silentSeconds: number };
 
-/** How a program is started. */
+/** Options of {@link startProgram}. */
 export interface StartOptions {
-  /** When it is killed, whatever it does. A silent limit does not run while the program waits for us. */
+  /** The time limit, after which it is killed. A silent limit is suspended while the program waits for this process. */
   readonly limit: TimeLimit;
-  /** Kills it. */
+  /** Kills the program. */
   readonly signal?: AbortSignal | undefined;
-  /** Its environment (default: that of this process). `PATH` loses its relative entries, `PWD` names the working directory. */
+  /** The environment (default: that of this process). Relative entries of `PATH` are removed; `PWD` is set to the working directory. */
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** Its working directory, absolute (default: a neutral one, the folder of this code). */
+  /** The working directory, absolute (default: a neutral one, the folder of this code). */
   readonly cwd?: string | undefined;
   /** Whether `stdin` is a pipe; otherwise it is empty (default false). */
   readonly input?: boolean | undefined;
-  /** Called with each line of standard error that is not empty; lines are cut at 4096 characters. */
+  /** Called with each non-empty line of standard error, truncated to 4096 characters. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
@@ -39,7 +39,7 @@ const startOptionNames: OptionNames<StartOptions> = {
 
 /** How a program ended. */
 export interface ProgramEnd {
-  /** Its exit code, or undefined when it did not start or was killed. */
+  /** Its exit code, or undefined if it did not start or was killed. */
   readonly exitCode: number | undefined;
   /** The signal that killed it. */
   readonly signal: string | undefined;
@@ -49,21 +49,21 @@ export interface ProgramEnd {
   readonly late: boolean;
 }
 
-/** A program that runs. */
+/** A running program. */
 export interface RunningProgram {
-  /** Only with `input`. */
+  /** Its standard input; usable only with the option `input`. */
   readonly stdin: Writable;
-  /** To be read to its end, or `resume`d. */
+  /** Its standard output, which must be read to its end or `resume`d. */
   readonly stdout: Readable;
-  /** When it has ended and all its output has been read. Never rejects. */
+  /** Resolves when it has ended and all its output has been read. Never rejects. */
   readonly ended: Promise<ProgramEnd>;
-  /** Ends it and what it started at once; does nothing when it has ended. */
+  /** Kills it and its children; does nothing if it has ended. */
   readonly kill: () => void;
 }
 
-/** How a short program is run. */
+/** Options of {@link runProgram}. */
 export interface RunOptions extends Omit<StartOptions, "input" | "onLine"> {
-  /** Called with every piece of standard output as it comes. */
+  /** Called with each piece of standard output as it arrives. */
   readonly onOutput?: ((text: string) => void) | undefined;
 }
 
@@ -83,10 +83,10 @@ const firstLines = 300;
 const lastLines = 100;
 
 /**
- * Starts a program without a shell. It runs in a folder in which nobody can plant anything for it, in a process group of its own (Ctrl-C
- * in a terminal must not end it half-way with what looks like a complete result), and ends with this process however that ends.
+ * Starts a program without a shell. It runs in a folder where nobody can plant files for it, in a process group of its own (so that Ctrl-C
+ * in a terminal does not end it half-way with a result that looks complete), and ends with this process, however this process ends.
  * The caller reads its output and waits for its end.
- * @param path absolute, as `findProgram` gives it.
+ * @param path the absolute path of the program, as `findProgram` returns it.
  */
 export function startProgram(path: string, args: readonly string[], options: StartOptions): RunningProgram {
   checkOptions(options, startOptionNames, "startProgram");
@@ -107,7 +107,7 @@ export function startProgram(path: string, args: readonly string[], options: Sta
     return notStarted(Promise.resolve(thrown));
   }
   const pipes = child.stdio as unknown as Pipes | undefined;
-  // There are none where this process may open no more files.
+  // There are no pipes if this process may open no more files.
   if (pipes === undefined) return notStarted(new Promise((resolve) => child.once("error", resolve)));
   const kill = (): void => killGroup(child);
   const [stdin, stdout, stderr] = pipes;
@@ -138,8 +138,10 @@ export function startProgram(path: string, args: readonly string[], options: Sta
 }
 
 /**
- * Runs a short program to its end and keeps what it says.
- * @throws CoordTokError `aborted`. A program that fails, takes too long or does not start is a result, not an error.
+ * Runs a short program to its end and collects its output. A program that fails, takes too long or does not start is a result, not an
+ * error.
+ * @param path the absolute path of the program, as `findProgram` returns it.
+ * @throws CoordTokError `aborted`.
  */
 export async function runProgram(path: string, args: readonly string[], options: RunOptions): Promise<ProgramResult> {
   checkOptions(options, runOptionNames, "runProgram");
@@ -162,7 +164,7 @@ export async function runProgram(path: string, args: readonly string[], options:
   return { ...end, stdout, lines };
 }
 
-/** What went wrong with a program as a clause such as `it ended with exit code 3`; undefined where nothing did. */
+/** Returns what went wrong with a program as a clause such as `it ended with exit code 3`, or undefined if nothing did. */
 export function programProblem({ exitCode, signal, failure, late }: ProgramEnd): string | undefined {
   if (failure) return `it does not start (${(failure as NodeJS.ErrnoException).code ?? failure.message})`;
   if (late) return "it took too long and was ended";
@@ -170,7 +172,7 @@ export function programProblem({ exitCode, signal, failure, late }: ProgramEnd):
   return exitCode === 0 ? undefined : `it ended with exit code ${exitCode}`;
 }
 
-/** The last lines that a program wrote, standard output first, without empty ones. */
+/** Returns the last `count` (default 12) non-empty lines that a program wrote, standard output first. */
 export function lastLinesOf({ stdout, lines }: ProgramResult, count = 12): string[] {
   return [...stdout.split("\n"), ...lines]
     .map((line) => line.trimEnd())
@@ -179,8 +181,8 @@ export function lastLinesOf({ stdout, lines }: ProgramResult, count = 12): strin
 }
 
 /**
- * Who can write into the folder of this code can change the code itself, so a file there that a program takes for its own lets nobody in
- * who was not in before. Inside an archive the code has no folder; the root of the file system is the next best.
+ * The folder of this code: whoever can write there can already change the code, so a file planted there for a program grants nobody new
+ * access. Inside an archive the code has no folder; the root of the file system is the next best.
  */
 function neutralFolder(): string {
   const own = dirname(fileURLToPath(import.meta.url));
@@ -215,7 +217,7 @@ function notStarted(failure: Promise<unknown>): RunningProgram {
   return { stdin: new PassThrough(), stdout: Readable.from([]), ended, kill: () => undefined };
 }
 
-/** Calls `onLate` once the limit is reached. @returns what stops the watching. */
+/** Calls `onLate` when the limit is reached. @returns a function that stops watching. */
 function watchTime(limit: TimeLimit, pipes: Pipes, onLate: () => void): () => void {
   if ("seconds" in limit) {
     const timer = setTimeout(onLate, limit.seconds * 1000);
@@ -235,7 +237,7 @@ function signsOfLife([stdin, stdout, stderr]: Pipes): string {
   return [stdin?.bytesWritten, stdin?.writableLength, stdout.bytesRead, stderr.bytesRead].join(" ");
 }
 
-/** Whether output lies there that nobody has taken, or more input is still to come. */
+/** Tells whether the program waits for this process: it has unread output, or needs more input. */
 function waitsForUs([stdin, stdout]: Pipes): boolean {
   return stdout.readableLength > 0 || (stdin !== null && !stdin.writableEnded && stdin.writableLength === 0);
 }

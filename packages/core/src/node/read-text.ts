@@ -6,7 +6,7 @@ import { checkOptions, type OptionNames } from "../options.js";
 
 /** Options of {@link readText}. */
 export interface ReadTextOptions {
-  /** A larger file is refused before it is read (default 256 MiB, half of what a string can hold). */
+  /** The largest accepted size in bytes (default 256 MiB, half of what a string can hold). */
   readonly mostBytes?: number | undefined;
 }
 
@@ -14,7 +14,7 @@ const readTextOptionNames: OptionNames<ReadTextOptions> = { mostBytes: true };
 
 /**
  * Reads a text file as UTF-8.
- * @throws CoordTokError `file-not-found`; `file-read` for anything but an ordinary file that may be read; `file-format` for one that is too large.
+ * @throws CoordTokError `file-not-found`, `file-read` for anything but a readable ordinary file, `file-format` for one that is too large.
  */
 export async function readText(path: string, options: ReadTextOptions = {}): Promise<string> {
   checkOptions(options, readTextOptionNames, "readText");
@@ -24,7 +24,7 @@ export async function readText(path: string, options: ReadTextOptions = {}): Pro
     if (size > mostBytes)
       throw new CoordTokError(
         "file-format",
-        `Expected a text of at most ${bytesText(mostBytes)}, but "${path}" has ${bytesText(size)}.`,
+        `Expected a text file of at most ${bytesText(mostBytes)}, but "${path}" has ${bytesText(size)}.`,
       );
     return await handle.readFile("utf8");
   } catch (thrown) {
@@ -34,7 +34,7 @@ export async function readText(path: string, options: ReadTextOptions = {}): Pro
   }
 }
 
-/** {@link readText}, or `undefined` where there is no such file. */
+/** As {@link readText}, but returns `undefined` if there is no such file. */
 export async function readTextIfThere(path: string, options: ReadTextOptions = {}): Promise<string | undefined> {
   return readText(path, options).catch((thrown: unknown) => {
     if (thrown instanceof CoordTokError && thrown.code === "file-not-found") return undefined;

@@ -6,8 +6,8 @@ import { openFileSource } from "./file-source.js";
 import { newestCheckpoint } from "./run-checkpoints.js";
 
 /**
- * The path of a checkpoint file; a run folder stands for its newest checkpoint.
- * @throws CoordTokError `checkpoint` for a checkpoint of PyTorch, saying how to convert it.
+ * Resolves a path to a checkpoint file: a run folder resolves to its newest checkpoint, any other path to itself.
+ * @throws CoordTokError `checkpoint` for a PyTorch checkpoint, saying how to convert it, and for a folder without checkpoints.
  */
 export async function resolveCheckpoint(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
@@ -24,7 +24,7 @@ async function refuseTorch(path: string): Promise<void> {
     await source.close();
   }
   const converted = `${basename(path, extname(path))}.safetensors`;
-  throw new CoordTokError("checkpoint", `"${path}" is a checkpoint of PyTorch; convert it once and name the result.`, {
+  throw new CoordTokError("checkpoint", `"${path}" is a PyTorch checkpoint; convert it once and pass the result.`, {
     remedy: ["convertFile", path, converted],
   });
 }

@@ -3,17 +3,17 @@ import { join } from "node:path";
 import { CoordTokError } from "../errors.js";
 import { fileReadError } from "./file-error.js";
 
-/** Where the checkpoints of a run folder lie in it. */
+/** The name of the folder of checkpoints in a run folder. */
 export const checkpointsFolder = "checkpoints";
 
 const checkpointName = /^step-(\d+)\.safetensors$/;
 
-/** The file of a checkpoint of a run folder. */
+/** Returns the path of the checkpoint of a step in a run folder. */
 export function checkpointPath(run: string, step: number): string {
   return join(run, checkpointsFolder, `step-${String(step).padStart(6, "0")}.safetensors`);
 }
 
-/** The checkpoints of a run by number, the oldest first. */
+/** Lists the checkpoints of a run folder, the oldest first. */
 export async function listCheckpoints(path: string): Promise<{ readonly step: number; readonly path: string }[]> {
   const folder = join(path, checkpointsFolder);
   const files = await readdir(folder).catch(() => []);
@@ -25,7 +25,10 @@ export async function listCheckpoints(path: string): Promise<{ readonly step: nu
     .sort((a, b) => a.step - b.step);
 }
 
-/** The newest checkpoint of a run folder, by its number. @throws CoordTokError `checkpoint`, `file-not-found`. */
+/**
+ * Returns the path of the newest checkpoint of a run folder, the one with the highest step.
+ * @throws CoordTokError `checkpoint` if there is none, `file-not-found`, `file-read`.
+ */
 export async function newestCheckpoint(path: string): Promise<string> {
   await stat(path).catch((thrown: unknown) => {
     throw fileReadError(thrown, path);

@@ -6,18 +6,18 @@ import { CoordTokError, throwIfAborted } from "../errors.js";
 import { fileWriteError } from "./file-error.js";
 import { checkOptions, type OptionNames } from "../options.js";
 
-/** Whether an existing file may be replaced. */
+/** The option that allows replacing an existing file. */
 export interface OverwriteOption {
-  /** Replace an existing file (default false: an existing file is an error). */
+  /** Replaces an existing file (default false: an existing file is an error). */
   readonly overwrite?: boolean | undefined;
 }
 
 const overwriteOptionNames: OptionNames<OverwriteOption> = { overwrite: true };
 
 /**
- * Checks before long work that a file can be written afterwards.
- * @throws CoordTokError `file-exists` when there is a file already and `overwrite` is not set; `file-write` when the path is a
- * folder or a device, or when its folder is missing or not writable.
+ * Checks, before long work, that its result can be written to a path.
+ * @throws CoordTokError `file-exists` if the file exists and `overwrite` is not set; `file-write` if the path is a
+ * folder or a device, or if its folder is missing or not writable.
  */
 export async function checkOutput(path: string, options: OverwriteOption = {}): Promise<void> {
   checkOptions(options, overwriteOptionNames, "checkOutput");
@@ -62,20 +62,20 @@ async function factsOf(path: string, output: string): Promise<Awaited<ReturnType
 }
 
 /**
- * An unused path in the same folder and with the same extension, for what is not complete yet:
+ * Returns an unused path for an incomplete file, in the same folder and with the same extension:
  * `clip.mp4` gives `.clip.1f0c9a72d3e4.partial.mp4`. Nothing is created. Move the finished file with {@link moveIntoPlace}.
  */
 export function temporaryPathFor(path: string): string {
   const extension = extname(path);
-  // 40 characters take at most 160 bytes, so that the name stays below the 255 bytes of file systems.
+  // 40 characters take at most 160 bytes, which keeps the name below the usual limit of 255 bytes.
   const stem = [...basename(path, extension)].slice(0, 40).join("");
   return join(dirname(path), `.${stem}.${randomBytes(6).toString("hex")}.partial${extension}`);
 }
 
 /**
- * Gives a finished file its final name in one step: others see the old file or the whole new one. Both must be in one folder.
- * Without `overwrite` a file that appeared in the meantime stays and this throws. A symbolic link keeps pointing at the file.
- * @throws CoordTokError `file-exists`, `file-write`. The temporary file is left in place then.
+ * Moves a finished file to its final name in one step: others see the old file or the whole new one. Both names must be in the same
+ * folder. Without `overwrite`, a file that has appeared meanwhile is kept and this throws. A symbolic link keeps pointing at the file.
+ * @throws CoordTokError `file-exists`, `file-write`; the temporary file then stays where it is.
  */
 export async function moveIntoPlace(temporary: string, path: string, options: OverwriteOption = {}): Promise<void> {
   checkOptions(options, overwriteOptionNames, "moveIntoPlace");
@@ -96,7 +96,7 @@ async function moveWithoutReplacing(temporary: string, path: string): Promise<vo
     await link(temporary, path);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === "EEXIST") throw alreadyThere(path);
-    // Some file systems have no hard links, and folders never have: look first, then rename.
+    // Some file systems have no hard links, and folders never do: check first, then rename.
     if (
       await stat(path).then(
         () => true,
@@ -110,20 +110,20 @@ async function moveWithoutReplacing(temporary: string, path: string): Promise<vo
   await rm(temporary);
 }
 
-/** What a file is written from: bytes, text (as UTF-8), or a sequence of either that is made while it is written. */
+/** The content of a file to write: bytes, text (as UTF-8), or a sequence of either, consumed while writing. */
 export type FileContent = Uint8Array | string | Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
 
-/** How a file is written. */
+/** Options of {@link writeAtomically}. */
 export interface WriteOptions extends OverwriteOption {
-  /** Stops the writing; nothing is left behind then. */
+  /** Stops writing and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const writeOptionNames: OptionNames<WriteOptions> = { signal: true, overwrite: true };
 
 /**
- * Writes a file so that it is there as a whole or not at all: into a temporary file beside it, flushed to the disk, then renamed.
- * On failure or abort the temporary file is removed and an existing file stays as it was. An error that the content itself
+ * Writes a file completely or not at all: to a temporary file beside it, flushed to disk, then renamed.
+ * On failure or abort the temporary file is removed and an existing file is unchanged. An error that the content itself
  * throws passes through.
  * @throws CoordTokError `file-exists`, `file-write`, `aborted`.
  */
@@ -166,7 +166,7 @@ async function writeTemporary(
   }
 }
 
-/** Makes a rename survive a power cut; where folders cannot be flushed (Windows) nothing is lost but that. */
+/** Makes a rename survive a power failure, where folders can be flushed (not on Windows). */
 async function flushFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");

@@ -1,7 +1,7 @@
-// The table of names.
+// Tables of names.
 export { convolutionRules, linearRules, type StateDictLayout, type StateDictRule } from "./rules.js";
 export { stateDictRows, stateDictShapes, type StateDictRow, type TheirShape } from "./rows.js";
-// The numbers.
+// Conversion of tensors.
 export {
   checkStateDict,
   ourTensors,

@@ -1,23 +1,23 @@
 import { CoordTokError } from "../errors.js";
 import { renameStrictly, type StateDictLayout, type StateDictRule } from "./rules.js";
 
-/** One of our tensors and the tensor of a state dict, or the rows of it, that holds the same numbers. */
+/** One of our tensors, and the tensor of a state dict, or part of one, that holds the same numbers. */
 export interface StateDictRow {
-  /** The path of ours. */
+  /** The path of our tensor. */
   readonly ours: string;
   /** Its shape. */
   readonly ourShape: readonly number[];
-  /** The name of theirs. */
+  /** The name of the tensor of the state dict. */
   readonly theirs: string;
-  /** Its shape, all rows included. */
+  /** The shape of that whole tensor. */
   readonly theirShape: readonly number[];
-  /** `undefined` where the numbers and the shape are the same. */
+  /** How the numbers are laid out in the state dict; `undefined` if numbers and shape are the same. */
   readonly layout: StateDictLayout | undefined;
-  /** The first row of theirs that belongs to ours; `undefined` where all of theirs does. */
+  /** The first row of the state dict's tensor that belongs to ours; `undefined` if the whole tensor does. */
   readonly firstRow: number | undefined;
 }
 
-/** The shape of a tensor of a state dict whose layout is `flat` or `convolution`. */
+/** Returns the shape of a tensor of a state dict whose layout is `flat` or `convolution`. */
 export type TheirShape = (
   theirs: string,
   ourShape: readonly number[],
@@ -25,18 +25,21 @@ export type TheirShape = (
 ) => readonly number[];
 
 /**
- * Where the numbers of each of our tensors are in a state dict.
+ * Locates the numbers of each of our tensors in a state dict.
  * @param rules the table of names; each of our tensors must fit one rule.
- * @param ourShapes the shapes of our tensors by path; the rows come in their order.
- * @param theirShape the shape in a state dict of a tensor whose layout is `flat` or `convolution`, which ours does not tell (default: the
- * table has no such rule, and one throws).
- * @throws CoordTokError `checkpoint` where the table and our names do not fit.
+ * @param ourShapes the shapes of our tensors by path; the rows are in their order.
+ * @param theirShape returns the shape in the state dict of a tensor whose layout is `flat` or `convolution`, which our shape does not
+ * determine (default: throws for such a rule).
+ * @throws CoordTokError `checkpoint` if the table does not fit our names.
  */
 export function stateDictRows(
   rules: readonly StateDictRule[],
   ourShapes: ReadonlyMap<string, readonly number[]>,
   theirShape: TheirShape = (theirs) => {
-    throw new CoordTokError("checkpoint", `Expected a function that gives the shape of "${theirs}", got none.`);
+    throw new CoordTokError(
+      "checkpoint",
+      `Expected a function that returns the shape of "${theirs}", got none; pass theirShape.`,
+    );
   },
 ): StateDictRow[] {
   const parts = [...renameStrictly(rules, ourShapes.keys())].map(([ours, { theirs, layout, part }]) => {
@@ -59,20 +62,20 @@ function turned(shape: readonly number[], layout: "transpose" | undefined): read
   return layout === undefined ? shape : [shape[1]!, shape[0]!];
 }
 
-/** The names and shapes of the state dict that some rows describe. */
+/** Returns the names and shapes of the state dict that rows describe. */
 export function stateDictShapes(rows: readonly StateDictRow[]): Map<string, readonly number[]> {
   return new Map(rows.map(({ theirs, theirShape }) => [theirs, theirShape]));
 }
 
-/** How many numbers a tensor of a shape has. */
+/** The number of elements of a shape. */
 function countOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
 /**
- * The numbers of ours out of those of theirs.
- * @param theirs all numbers of their tensor, row by row.
- * @returns the numbers of ours: new ones, or a view of `theirs` where nothing moves.
+ * Converts the numbers of a tensor of a state dict to those of our tensor.
+ * @param theirs all numbers of the state dict's tensor, row by row.
+ * @returns the numbers of our tensor: a new array, or a view of `theirs` if the layout is the same.
  */
 export function oursFromTheirs(row: StateDictRow, theirs: Float32Array): Float32Array {
   const count = countOf(row.ourShape);
@@ -85,8 +88,8 @@ export function oursFromTheirs(row: StateDictRow, theirs: Float32Array): Float32
 }
 
 /**
- * The numbers of theirs out of those of ours, the inverse of {@link oursFromTheirs}.
- * @param parts all rows of one of their tensors, each with the numbers of ours.
+ * Converts the numbers of our tensors to those of a tensor of a state dict, the inverse of {@link oursFromTheirs}.
+ * @param parts all rows of that tensor, each with the numbers of our tensor.
  */
 export function theirsFromOurs(parts: readonly (readonly [StateDictRow, Float32Array])[]): Float32Array {
   const { theirShape } = parts[0]![0];
@@ -103,7 +106,7 @@ function inTheirOrder(row: StateDictRow, ours: Float32Array): Float32Array {
   return swapped(ours, ours.length / (outputs * channels), channels, outputs);
 }
 
-/** `[a, b, c]` as `[c, b, a]`, in blocks that stay in the cache. */
+/** Transposes `[a, b, c]` to `[c, b, a]`, in blocks that fit the cache. */
 function swapped(values: Float32Array, a: number, b: number, c: number): Float32Array {
   const out = new Float32Array(values.length);
   const block = 32;

@@ -1,15 +1,15 @@
 import { CoordTokError } from "../errors.js";
 
 /**
- * How the numbers of a tensor of a PyTorch state dict are laid out against ours. `transpose`: a Linear weight `[out, in]`.
- * `convolution`: `[out, channels, …kernel]` against `[kernel * channels, out]`. `flat`: the same numbers in another shape.
+ * The layout of a tensor of a PyTorch state dict relative to ours. `transpose`: a Linear weight, `[out, in]` there and `[in, out]` here.
+ * `convolution`: `[out, channels, …kernel]` there and `[kernel * channels, out]` here. `flat`: the same numbers in another shape.
  */
 export type StateDictLayout = "transpose" | "convolution" | "flat";
 
 /**
- * One row of a table of names: how a tensor is called here and in a state dict, and, where the numbers are laid out otherwise there,
- * how. `{i}`, `{j}`, … in both names stand for the same index: `["blocks.{i}.mlp.up.kernel", "layers.{i}.mlp.fc1.weight", "transpose"]`.
- * Several of ours that lie behind one another in one of theirs, along its first axis, are numbered by `part` from 0 on.
+ * One rule of a table of names: the name of a tensor here and in a state dict, and its layout there if it differs. `{i}`, `{j}`, … stand
+ * for the same index in both names: `["blocks.{i}.mlp.up.kernel", "layers.{i}.mlp.fc1.weight", "transpose"]`. If several of our tensors
+ * are concatenated in one of the state dict along its first axis, `part` numbers them from 0.
  */
 export type StateDictRule = readonly [
   ours: string,
@@ -18,17 +18,17 @@ export type StateDictRule = readonly [
   part?: number,
 ];
 
-/** What a state dict calls one of our tensors. */
+/** The name of one of our tensors in a state dict. */
 export interface StateDictName {
-  /** The name of the tensor. */
+  /** The name of the tensor in the state dict. */
   readonly theirs: string;
-  /** `undefined` where the numbers stay as they are. */
+  /** Its layout; `undefined` if it is the same as ours. */
   readonly layout: StateDictLayout | undefined;
-  /** `undefined` where ours is all of the tensor. */
+  /** The number of our part of it; `undefined` if ours is the whole tensor. */
   readonly part: number | undefined;
 }
 
-/** The rows of a linear layer, `nn.Linear` there. */
+/** The rules of a linear layer, an `nn.Linear` of PyTorch. */
 export function linearRules(ours: string, theirs: string): StateDictRule[] {
   return [
     [`${ours}.kernel`, `${theirs}.weight`, "transpose"],
@@ -36,7 +36,7 @@ export function linearRules(ours: string, theirs: string): StateDictRule[] {
   ];
 }
 
-/** The rows of a convolution over patches. */
+/** The rules of a convolution over patches. */
 export function convolutionRules(ours: string, theirs: string): StateDictRule[] {
   return [
     [`${ours}.kernel`, `${theirs}.weight`, "convolution"],
@@ -45,9 +45,9 @@ export function convolutionRules(ours: string, theirs: string): StateDictRule[] 
 }
 
 /**
- * Applies a table of names strictly: every name must fit exactly one rule, and no two names may become one.
- * @param names of ours.
- * @returns for each of them what a state dict calls it.
+ * Applies a table of names strictly: every name must match exactly one rule, and no two names may map to the same one.
+ * @param names the names of our tensors.
+ * @returns the name of each of them in a state dict.
  * @throws CoordTokError `checkpoint`, naming the first few names without a rule or the names that clash.
  */
 export function renameStrictly(rules: readonly StateDictRule[], names: Iterable<string>): Map<string, StateDictName> {
@@ -75,7 +75,7 @@ export function renameStrictly(rules: readonly StateDictRule[], names: Iterable<
   if (unknown.length > 0)
     throw new CoordTokError(
       "checkpoint",
-      `${unknown.length} tensors have names that no rule knows: ${unknown.slice(0, 3).join(", ")}${unknown.length > 3 ? ", …" : ""}.`,
+      `${unknown.length} tensors have names that no rule matches: ${unknown.slice(0, 3).join(", ")}${unknown.length > 3 ? ", …" : ""}.`,
     );
   return renamed;
 }

@@ -16,7 +16,7 @@ describe("renameStrictly", () => {
     ["groups.{i}.blocks.{j}.bias", "g.{j}.{i}.bias"],
   ];
 
-  it("names go there and back, with their indices", () => {
+  it("names map there and back, with their indices", () => {
     const swapped = rules.map(([ours, theirs]): StateDictRule => [theirs, ours]);
     const index = fc.nat(1000);
     fc.assert(
@@ -39,7 +39,7 @@ describe("renameStrictly", () => {
       "blocks..up.kernel",
       "blocksX1.up.kernel",
     ])
-      expect(() => renameStrictly(rules, [name])).toThrow(`1 tensors have names that no rule knows: ${name}.`);
+      expect(() => renameStrictly(rules, [name])).toThrow(`1 tensors have names that no rule matches: ${name}.`);
   });
 
   it("ambiguous tables and clashing results are errors", () => {

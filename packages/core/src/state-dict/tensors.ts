@@ -8,21 +8,21 @@ import { disposeTree, treeEntries, type TensorTree } from "../tree.js";
 import { oursFromTheirs, stateDictShapes, theirsFromOurs, type StateDictRow } from "./rows.js";
 import { checkOptions, longCallOptionNames, type OptionNames } from "../options.js";
 
-/** A tensor whose numbers are found when they are asked for. */
+/** A tensor whose numbers are read on demand. */
 export interface TransferredTensor {
-  /** Its name: a path of ours or a name of theirs. */
+  /** Its name: one of our paths, or a name in a state dict. */
   readonly name: string;
   /** Its shape. */
   readonly shape: readonly number[];
-  /** The rows it is made of: one for a tensor of ours, at least one for a tensor of theirs. */
+  /** The rows it consists of: one for our tensor, at least one for a tensor of a state dict. */
   readonly rows: readonly StateDictRow[];
-  /** Its numbers, row by row; they may share memory with what they were made of. */
+  /** Reads its numbers, row by row; they may share memory with their source. */
   readonly values: () => Promise<Float32Array>;
 }
 
 /**
- * Throws unless a state dict has exactly the tensors that the rows name, in their shapes and of floating-point numbers.
- * @param others what it has to have beside them, by name.
+ * Throws unless a state dict has exactly the tensors that the rows name, with their shapes, and holds floating-point numbers.
+ * @param others the shapes of further tensors that it must have, by name.
  * @throws CoordTokError `checkpoint`, naming the first missing, unexpected and misshapen tensors.
  */
 export function checkStateDict(rows: readonly StateDictRow[], stateDict: TensorFile, others?: ExpectedShapes): void {
@@ -33,13 +33,13 @@ export function checkStateDict(rows: readonly StateDictRow[], stateDict: TensorF
 
 /** Options of {@link paramsFromStateDict}. */
 export interface StateDictOptions extends LongCallOptions {
-  /** The shapes of the tensors that the state dict has beside those of the rows, by name; they are not read (default: none). */
+  /** The shapes, by name, of further tensors that the state dict must have; they are not read (default: none). */
   readonly others?: ExpectedShapes | undefined;
 }
 
 const stateDictOptionNames: OptionNames<StateDictOptions> = { ...longCallOptionNames, others: true };
 
-/** Our tensors out of a state dict, in the order of the rows; a tensor of theirs is read when one of ours is asked for. */
+/** Converts a state dict to our tensors, in the order of the rows, reading on demand. */
 export function ourTensors(rows: readonly StateDictRow[], stateDict: TensorFile): TransferredTensor[] {
   const read = lastRead((name) => readFloats(stateDict, name));
   return rows.map((row) => ({
@@ -51,8 +51,8 @@ export function ourTensors(rows: readonly StateDictRow[], stateDict: TensorFile)
 }
 
 /**
- * The tensors of a state dict out of ours.
- * @param read the numbers of one of our tensors, by path.
+ * Converts our tensors to those of a state dict.
+ * @param read reads the numbers of one of our tensors, by path.
  */
 export function theirTensors(
   rows: readonly StateDictRow[],
@@ -72,7 +72,7 @@ export function theirTensors(
   }));
 }
 
-/** Keeps what was read last: tensors of ours behind one another may come from one of theirs. */
+/** Caches the last tensor read: consecutive tensors of ours may come from one tensor of the state dict. */
 function lastRead<T>(read: (name: string) => Promise<T>): (name: string) => Promise<T> {
   let last: { readonly name: string; readonly value: T } | undefined;
   return async (name) => {
@@ -85,9 +85,9 @@ function lastRead<T>(read: (name: string) => Promise<T>): (name: string) => Prom
 }
 
 /**
- * A tree of parameters out of a state dict.
+ * Converts a state dict to a tree of parameters.
  * @returns float32 tensors, owned by the caller.
- * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor; `aborted`.
+ * @throws CoordTokError `checkpoint` for missing, unexpected or misshapen tensors; `aborted`.
  */
 export async function paramsFromStateDict(
   rows: readonly StateDictRow[],
@@ -111,10 +111,10 @@ export async function paramsFromStateDict(
 }
 
 /**
- * A state dict out of a tree of parameters, the inverse of {@link paramsFromStateDict}. Gradients and moments have the form of the
- * parameters, so it takes them too.
+ * Converts a tree of parameters to a state dict, the inverse of {@link paramsFromStateDict}. It also accepts gradients and moments, which
+ * have the same structure.
  * @returns new tensors by name, owned by the caller.
- * @throws CoordTokError `checkpoint` when a parameter is missing.
+ * @throws CoordTokError `checkpoint` if a parameter is missing.
  */
 export async function stateDictFromParams(
   rows: readonly StateDictRow[],

@@ -1,4 +1,4 @@
-/** A number of bytes for people: `230 MB`, `1.2 GB`. Units are powers of 1000. */
+/** Formats a number of bytes for people: `230 MB`, `1.2 GB`. Units are powers of 1000. */
 export function bytesText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;
@@ -10,7 +10,7 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]!}`;
 }
 
-/** A span of time for people: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
+/** Formats a duration for people: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
 export function durationText(seconds: number): string {
   if (!Number.isFinite(seconds)) return "unknown time";
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
@@ -24,17 +24,17 @@ function joined(large: number, largeUnit: string, small: number, smallUnit: stri
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
-/** A count with its noun: `1 clip`, `3 clips`. */
+/** Formats a count with its noun: `1 clip`, `3 clips`. */
 export function countText(count: number, noun: string, plural = `${noun}s`): string {
   return `${groupedText(count)} ${count === 1 ? noun : plural}`;
 }
 
-/** A whole number with thin groups of three digits: `1 572 864`. */
+/** Formats an integer in groups of three digits: `1 572 864`. */
 export function groupedText(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, " ");
 }
 
-/** Lines of `name  value`, the values in one column. */
+/** Formats rows as lines of `name  value`, the values in one column. */
 export function tableText(rows: readonly (readonly [string, string])[], indent = ""): string {
   const width = Math.max(0, ...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`).join("\n");

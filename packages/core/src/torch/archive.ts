@@ -8,36 +8,31 @@ import { unpickle } from "./unpickle.js";
 import type { TorchStorage, TorchValue } from "./values.js";
 import { openZip, type ZipArchive } from "./zip.js";
 
-/** What a checkpoint holds, and where the bytes of its storages are. */
+/** The content of a checkpoint, and the positions of its storages. */
 export interface TorchContent {
   readonly root: TorchValue;
-  /** Where the bytes of a storage begin in the file. */
+  /** Returns the offset in the file at which the bytes of a storage begin. */
   readonly begin: (storage: TorchStorage) => Promise<number>;
 }
 
-/** No pickle of a checkpoint comes near this: it holds names and places, no numbers of tensors. */
+/** The most bytes of a pickle that are read. Pickles of checkpoints are far smaller: they hold names and positions, not numbers. */
 export const longestPickle: number = 2 ** 26;
 
-/** A storage by class and count. */
+/** Makes a storage from its class and count. */
 export function storageFrom(className: string, key: string, count: number, fail: Fail): TorchStorage {
   const type = storageType(className);
-  if (!type)
-    return fail(
-      `the storage ${quoted(key)} is a ${quoted(className)}, whose numbers are of a type that is not supported`,
-    );
+  if (!type) return fail(`the storage ${quoted(key)} is a ${quoted(className)}, whose number type is not supported`);
   return { kind: "storage", key, skippedBytes: 0, dtype: type.dtype, size: count * bytesOfType(type.dtype) };
 }
 
-/** Reads the format since PyTorch 1.6: a zip archive of `data.pkl` and one record for each storage. */
+/** Reads the format used since PyTorch 1.6: a zip archive of `data.pkl` and one record for each storage. */
 export async function readArchive(source: RangeSource, sourceName: string, fail: Fail): Promise<TorchContent> {
   const zip = await openZip(source, fail);
   const pickles = [...zip.files.keys()].filter((path) => /^(?:[^/]+\/)?data\.pkl$/.test(path));
   const [pickle] = pickles;
   if (pickle === undefined || pickles.length > 1)
     return fail(
-      pickle === undefined
-        ? "there is no data.pkl; it is a zip archive of something else"
-        : "there are several data.pkl",
+      pickle === undefined ? "there is no data.pkl; it is some other zip archive" : "there is more than one data.pkl",
     );
   const folder = pickle.slice(0, -"data.pkl".length);
   await checkByteOrder(source, sourceName, zip, `${folder}byteorder`);
@@ -60,11 +55,11 @@ export async function readArchive(source: RangeSource, sourceName: string, fail:
 
 async function readPickle(source: RangeSource, zip: ZipArchive, path: string, fail: Fail): Promise<Uint8Array> {
   const { size } = zip.files.get(path)!;
-  if (size > longestPickle) return fail(`data.pkl takes ${size} bytes; at most ${longestPickle} are read`);
+  if (size > longestPickle) return fail(`data.pkl is ${size} bytes long; at most ${longestPickle} are read`);
   return source.read(await zip.begin(path), size);
 }
 
-/** The value of a pickle that lies before us as a whole. */
+/** Reads a pickle that is completely in memory. */
 function unpickleWhole(
   bytes: Uint8Array,
   storageOf: (className: string, key: string, count: number) => TorchStorage,
@@ -98,10 +93,10 @@ async function checkByteOrder(source: RangeSource, sourceName: string, zip: ZipA
   if (text === "big") throw bigEndian(sourceName);
 }
 
-/** The refusal of files from machines whose numbers begin with the other end. */
+/** The error for files from big-endian machines. */
 export function bigEndian(sourceName: string): CoordTokError {
   return new CoordTokError(
     "unsupported",
-    `${sourceName} was written on a big-endian machine, which is not supported; load it with PyTorch and save it again on another.`,
+    `${sourceName} was written on a big-endian machine, which is not supported; load it with PyTorch and save it again on a little-endian one.`,
   );
 }

@@ -7,14 +7,14 @@ type Call = (args: readonly TorchValue[], fail: Fail) => TorchValue;
 
 const mostAxes = 64;
 
-/** A tensor from `(storage, offset, shape, strides, …)`. Every number it can reach must lie in its storage. */
+/** Makes a tensor from `(storage, offset, shape, strides, …)`. All its numbers must be inside its storage. */
 function tensorFrom(args: readonly TorchValue[], dtype: TensorType | undefined, fail: Fail): TorchTensor {
   const [storage, offset, shape, strides] = args;
   if (!isKind(storage, "storage")) return fail("a tensor has no storage");
   if (!isCount(offset) || !isSizes(shape) || !isSizes(strides) || shape.length !== strides.length)
-    return fail("the place of a tensor in its storage is not given by whole numbers");
+    return fail("the position of a tensor in its storage is not given by whole numbers");
   const type = dtype ?? storage.dtype;
-  if (type === undefined) return fail("a tensor does not say of what type its numbers are");
+  if (type === undefined) return fail("a tensor does not state its number type");
   const tensor: TorchTensor = { kind: "tensor", dtype: type, shape, strides, offset, storage };
   const { count, extent } = extentOf(tensor);
   if (!Number.isSafeInteger(count)) return fail("a tensor is larger than any file");
@@ -25,7 +25,7 @@ function tensorFrom(args: readonly TorchValue[], dtype: TensorType | undefined, 
   return tensor;
 }
 
-/** How many numbers a tensor has, and how far apart the first and the last that it uses lie, both included. */
+/** Returns the count of a tensor's numbers, and the length of the stretch of storage from its first number to its last, inclusive. */
 export function extentOf({ shape, strides }: Pick<TorchTensor, "shape" | "strides">): {
   count: number;
   extent: number;
@@ -43,7 +43,7 @@ function isSizes(value: TorchValue | undefined): value is readonly number[] {
 /** `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks, metadata)`. */
 const tensorV2: Call = (args, fail) => tensorWithoutMarks(tensorFrom(args, undefined, fail), args[6], fail);
 
-/** `_rebuild_tensor_v3`: as before with the number type, over a storage of plain bytes. */
+/** `_rebuild_tensor_v3`: as version 2, with the number type, over a storage of plain bytes. */
 const tensorV3: Call = (args, fail) => {
   const dtype = args[6];
   const type = isKind(dtype, "name") ? typeNamed(dtype.name) : undefined;
@@ -54,7 +54,7 @@ const tensorV3: Call = (args, fail) => {
   return tensorWithoutMarks(tensorFrom(args, type, fail), args[7], fail);
 };
 
-/** A tensor may be marked as the conjugate or the negative of what is stored; no checkpoint of weights is. */
+/** Refuses a tensor marked as the conjugate or negative of the stored numbers, which checkpoints of weights do not use. */
 function tensorWithoutMarks(tensor: TorchTensor, marks: TorchValue | undefined, fail: Fail): TorchTensor {
   if (marks instanceof Map && [...marks.values()].includes(true))
     return fail(
@@ -70,7 +70,7 @@ const listed: Call = ([items = []], fail) => (isList(items) ? items : fail("a ca
 const dictionary: Call = ([pairs = []], fail) => {
   if (pairs instanceof Map) return new Map(pairs as ReadonlyMap<TorchValue, TorchValue>);
   if (!isList(pairs) || !pairs.every((pair) => isList(pair) && pair.length === 2))
-    return fail("a dictionary is made of something that is no list of pairs");
+    return fail("a dictionary is made from something other than a list of pairs");
   return new Map(pairs as unknown as readonly (readonly [TorchValue, TorchValue])[]);
 };
 
@@ -78,7 +78,7 @@ const byteText: Call = ([text], fail) => {
   if (text instanceof Uint8Array) return text;
   return typeof text === "string"
     ? Uint8Array.from(text, (sign) => sign.charCodeAt(0))
-    : fail("bytes are made of no text");
+    : fail("bytes are made from something other than text");
 };
 
 const record =
@@ -86,7 +86,7 @@ const record =
   (args) =>
     openRecord(className, args);
 
-/** `numpy.dtype(code, …)`; its attributes follow and do not count for the types below. */
+/** The readers of NumPy scalars by the code of `numpy.dtype(code, …)`; its attributes, which follow, do not matter for these types. */
 const numpyReaders: Readonly<Record<string, (view: DataView) => number | bigint | boolean>> = {
   f8: (view) => view.getFloat64(0, true),
   f4: (view) => view.getFloat32(0, true),
@@ -105,7 +105,7 @@ const numpyScalar: Call = ([dtype, bytes], fail) => {
   const code = isKind(dtype, "record") ? dtype.args[0] : undefined;
   const read = typeof code === "string" && Object.hasOwn(numpyReaders, code) ? numpyReaders[code] : undefined;
   if (!read || !(bytes instanceof Uint8Array)) return openRecord("numpy.scalar", [dtype ?? null, bytes ?? null]);
-  if (bytes.length !== Number((code as string).slice(1))) return fail("a number of NumPy has too few bytes");
+  if (bytes.length !== Number((code as string).slice(1))) return fail("a NumPy scalar has the wrong number of bytes");
   const value = read(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
   return typeof value === "bigint" && BigInt(Number(value)) === value ? Number(value) : value;
 };
@@ -113,11 +113,11 @@ const numpyScalar: Call = ([dtype, bytes], fail) => {
 const reconstructor: Call = ([className], fail) =>
   isKind(className, "name") ? openRecord(className.name, []) : fail("an object has no class");
 
-/** `_rebuild_from_type_v2(function, type, args, state)`: a subclass of Tensor, of which the tensor is taken. */
+/** `_rebuild_from_type_v2(function, type, args, state)`: a subclass of Tensor, read as a plain tensor. */
 const fromType: Call = ([callee, , args], fail) => {
   const isOther = isKind(callee, "name") && calls.get(callee.name) !== fromType;
   const value = isOther && isList(args) ? callKnown(callee.name, args, fail) : undefined;
-  return value ?? fail("a tensor of a class of its own is made by a function that is not on the list");
+  return value ?? fail("a tensor of a subclass is made by a function that is not allowed");
 };
 
 const device: Call = ([type, index], fail) => {
@@ -132,8 +132,7 @@ const path: Call = (parts) =>
     .replace(/^\/\//, "/");
 
 /**
- * All functions that a checkpoint may ask to call, and what stands here in their place. None of them does anything but put values
- * together.
+ * The functions that a checkpoint may ask to call, each with the replacement that runs here. The replacements only assemble values.
  */
 const calls: ReadonlyMap<string, Call> = new Map<string, Call>([
   ["torch._utils._rebuild_tensor", (args, fail) => tensorFrom(args, undefined, fail)],
@@ -151,7 +150,7 @@ const calls: ReadonlyMap<string, Call> = new Map<string, Call>([
   ),
   ["collections.OrderedDict", dictionary],
   ["collections.Counter", dictionary],
-  // The first argument makes the missing value, which no caller asks for here.
+  // The first argument makes missing values, which nothing here asks for.
   ["collections.defaultdict", () => new Map()],
   ["collections.deque", (args, fail) => [...(listed(args, fail) as readonly TorchValue[])]],
   ["builtins.list", (args, fail) => [...(listed(args, fail) as readonly TorchValue[])]],
@@ -179,14 +178,14 @@ const calls: ReadonlyMap<string, Call> = new Map<string, Call>([
   ]),
 ]);
 
-/** What a call of a function on the list gives; `undefined` for any other function. */
+/** Runs the replacement of an allowed function; returns `undefined` for any other function. */
 export function callKnown(name: string, args: readonly TorchValue[], fail: Fail): TorchValue | undefined {
   return calls.get(name)?.(args, fail);
 }
 
 /**
- * The storage that a persistent reference stands for: `("storage", class, key, device, count)`, before PyTorch 1.6 with the view
- * of another storage behind it. That format also refers to classes with their source text, of which the name is taken.
+ * Resolves a persistent reference to a storage: `("storage", class, key, device, count)`, followed before PyTorch 1.6 by a view
+ * of another storage. That format also refers to classes together with their source text, of which only the name is used.
  */
 export function resolveReference(
   reference: TorchValue,
@@ -197,6 +196,6 @@ export function resolveReference(
   if (what === "module" && isKind(type, "name")) return type;
   const isStorage = what === "storage" && isKind(type, "name") && isCount(count);
   if (!isStorage || !(typeof key === "string" || typeof key === "number"))
-    return fail("the pickle refers to something that is no storage");
+    return fail("the pickle refers to something that is not a storage");
   return storageOf(type.name, String(key), count, view);
 }

@@ -1,13 +1,13 @@
 import { CoordTokError } from "../errors.js";
 import { isKind, isList, type TorchTensor, type TorchValue } from "./values.js";
 
-/** More parts than the checkpoint of any model has, counted once for every way that leads to them. */
+/** More parts than the checkpoint of any model has; a part that is reachable in several ways counts for each of them. */
 const mostParts = 1_000_000;
 const deepest = 100;
 
 type AnyMap = ReadonlyMap<TorchValue, TorchValue>;
 
-/** The parts of a value by name: of dictionaries with names or numbers as keys, of lists, of the attributes of objects. */
+/** Returns the named parts of a value: entries of dictionaries by name or number, items of lists, attributes of objects. */
 function partsOf(value: TorchValue): [string, TorchValue][] {
   if (value instanceof Map)
     return [...(value as AnyMap)].flatMap(([key, part]): [string, TorchValue][] =>
@@ -21,8 +21,8 @@ function partsOf(value: TorchValue): [string, TorchValue][] {
 }
 
 /**
- * Goes through all values inside of a value, outer ones first. A value that occurs in several places comes for each of them.
- * @param visit is given the names that lead to a value; it says whether to look inside of it.
+ * Visits all values inside a value, outer ones first. A value that occurs in several places is visited for each of them.
+ * @param visit receives a value and the path to it; returns whether to visit the values inside it.
  * @throws CoordTokError `file-format` for content that is larger than that of any checkpoint, or contains itself.
  */
 function walk(root: TorchValue, visit: (value: TorchValue, path: () => string[]) => boolean): void {
@@ -52,7 +52,7 @@ function pathTo(place: Place): string[] {
   return names.reverse();
 }
 
-/** What a walk through a checkpoint may take. */
+/** The limits of a walk through a checkpoint. */
 class Budget {
   #left = mostParts;
 
@@ -67,8 +67,8 @@ class Budget {
 }
 
 /**
- * The tensors inside of a value by their names, the keys and numbers on the way joined by dots.
- * @throws CoordTokError `checkpoint` when two have one name.
+ * Returns the tensors inside a value by name; a name joins the keys and indices that lead to the tensor by dots.
+ * @throws CoordTokError `checkpoint` if two have the same name.
  */
 export function tensorsWithin(root: TorchValue): Map<string, TorchTensor> {
   const tensors = new Map<string, TorchTensor>();
@@ -82,17 +82,17 @@ export function tensorsWithin(root: TorchValue): Map<string, TorchTensor> {
   return tensors;
 }
 
-/** A state dict inside of a checkpoint. */
+/** A state dict inside a checkpoint. */
 export interface StateDict {
-  /** The keys that lead to it, `["model"]`; none when it is the whole file. */
+  /** The keys that lead to it, such as `["model"]`; empty if it is the whole file. */
   readonly path: readonly string[];
   /** Its tensors by name. */
   readonly tensors: ReadonlyMap<string, TorchTensor>;
 }
 
 /**
- * Everything in a checkpoint that looks like a state dict: dictionaries that have tensors under names and hold nothing else, and
- * whole models that were saved as objects. Outer ones come first.
+ * Finds everything in a checkpoint that looks like a state dict: dictionaries that hold nothing but tensors by name, and
+ * whole models saved as objects. Outer ones come first.
  * @param root `TorchFile.root`, or a part of it.
  * @throws CoordTokError `file-format` for content that is larger than that of any checkpoint, or contains itself.
  */
@@ -117,7 +117,7 @@ function tensorsOfDictionary(value: TorchValue): Map<string, TorchTensor> {
   return tensors;
 }
 
-/** The tensors of a model that was saved as an object, under the names that its state dict would give them. */
+/** The tensors of a model saved as an object, under the names in its state dict. */
 function tensorsOfModule(value: TorchValue, depth: number, budget: Budget): Map<string, TorchTensor> {
   const tensors = new Map<string, TorchTensor>();
   const state = isKind(value, "record") ? value.state : undefined;

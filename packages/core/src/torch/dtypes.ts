@@ -1,7 +1,7 @@
 import { bytesPerElement } from "../checkpoint/safetensors-header.js";
 import type { TensorType } from "../checkpoint/tensor-file.js";
 
-/** The number types by PyTorch's name of the type. */
+/** The number types by PyTorch's name for the type. */
 const types: ReadonlyMap<string, TensorType> = new Map<string, TensorType>([
   ["float64", "F64"],
   ["float32", "F32"],
@@ -22,7 +22,7 @@ const types: ReadonlyMap<string, TensorType> = new Map<string, TensorType>([
   ["bool", "BOOL"],
 ]);
 
-/** The number types by PyTorch's name of the storage; `undefined` for plain bytes. */
+/** The number types by PyTorch's name for the storage class; `undefined` for plain bytes. */
 const storages: ReadonlyMap<string, TensorType | undefined> = new Map<string, TensorType | undefined>([
   ["DoubleStorage", "F64"],
   ["FloatStorage", "F32"],
@@ -39,18 +39,18 @@ const storages: ReadonlyMap<string, TensorType | undefined> = new Map<string, Te
   ["UntypedStorage", undefined],
 ]);
 
-/** The number type that a name such as `torch.bfloat16` stands for. */
+/** Returns the number type of a name such as `torch.bfloat16`, or `undefined` for an unknown one. */
 export function typeNamed(name: string): TensorType | undefined {
   return types.get(name.replace(/^torch\./, ""));
 }
 
-/** The number type of a storage class such as `torch.FloatStorage`, by name. */
+/** Returns the number type of a storage class such as `torch.FloatStorage`, or `undefined` for an unknown one. */
 export function storageType(name: string): { readonly dtype: TensorType | undefined } | undefined {
   const bare = /^torch\.(?:cuda\.|storage\.)?(\w+)$/.exec(name)?.[1];
   return bare !== undefined && storages.has(bare) ? { dtype: storages.get(bare) } : undefined;
 }
 
-/** How many bytes a number of a type takes; 1 for plain bytes. */
+/** Returns the size of a number in bytes; 1 for plain bytes. */
 export function bytesOfType(dtype: TensorType | undefined): number {
   if (dtype === undefined) return 1;
   return dtype === "C128" ? 16 : bytesPerElement[dtype];

@@ -1,16 +1,16 @@
 import { CoordTokError } from "../errors.js";
 
-/** Ends the reading with a sentence about what is wrong with the file. */
+/** Throws an error that says what is wrong with a file. */
 export type Fail = (problem: string) => never;
 
-/** Sentences about a file that was expected to be a PyTorch checkpoint, `file-format`. */
+/** Returns the function that throws `file-format` errors about a file expected to be a PyTorch checkpoint. */
 export function failureOf(source: string): Fail {
   return (problem) => {
     throw new CoordTokError("file-format", `Expected a PyTorch checkpoint, but in ${source} ${problem}.`);
   };
 }
 
-/** A name of an unknown file in a message: quoted, and cut when it is long. */
+/** Quotes a name from an untrusted file for a message, shortened to 80 characters. */
 export function quoted(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }

@@ -7,12 +7,12 @@ import { outOfBytes } from "./pickle-input.js";
 import { unpickle, type PickleWorld } from "./unpickle.js";
 import { isCount, isList, type TorchStorage, type TorchValue } from "./values.js";
 
-/** The number that begins every file of this format, and the version of the format that was last written. */
+/** The number that begins every file of this format; below, the last version of the format. */
 const magic = 0x1950a86a20f9469cfc6cn;
 const protocol = 1001;
 const firstWindow = 2 ** 16;
 
-/** What must follow the pickles: storages by key, each as a count and its numbers. */
+/** A storage that must follow the pickles, as a count and its numbers. */
 interface Root {
   /** Bytes per number. */
   readonly width: number;
@@ -20,13 +20,13 @@ interface Root {
 }
 
 /**
- * Reads the format before PyTorch 1.6: five pickles one behind the other (a magic number, the version, facts about the machine, the
- * content, the keys of the storages) and then the storages.
+ * Reads the format used before PyTorch 1.6: five pickles (a magic number, the version, facts about the machine, the content, the keys of
+ * the storages), followed by the storages.
  */
 export async function readLegacy(source: RangeSource, sourceName: string, fail: Fail): Promise<TorchContent> {
   const roots = new Map<string, Root>();
   const pickles = pickleReader(source, worldOf(roots, fail));
-  if ((await pickles.next()) !== magic) return fail("there is a Python pickle that torch.save did not write");
+  if ((await pickles.next()) !== magic) return fail("there is a Python pickle not written by torch.save");
   const version = await pickles.next();
   if (version !== protocol)
     return fail(`the version of the format is not ${protocol}, the last one before the zip archives`);
@@ -47,7 +47,7 @@ function worldOf(roots: Map<string, Root>, fail: Fail): PickleWorld {
     const width = bytesOfType(whole.dtype);
     const known = roots.get(key);
     if (known && (known.width !== width || known.count !== count))
-      return fail(`the storage ${quoted(key)} is described in two ways`);
+      return fail(`the storage ${quoted(key)} is described in two different ways`);
     roots.set(key, { width, count });
     return view === null ? whole : viewOf(whole, width, view, fail);
   };
@@ -58,7 +58,7 @@ function worldOf(roots: Map<string, Root>, fail: Fail): PickleWorld {
   };
 }
 
-/** Very old files keep views of storages as `(key, offset, count)`. */
+/** Very old files describe views of storages as `(key, offset, count)`. */
 function viewOf(whole: TorchStorage, width: number, view: TorchValue, fail: Fail): TorchStorage {
   const [, offset, count] = isList(view) ? view : [];
   if (!isCount(offset) || !isCount(count) || (offset + count) * width > whole.size)
@@ -71,7 +71,7 @@ interface PickleReader {
   readonly next: () => Promise<TorchValue>;
 }
 
-/** Pickles do not say how long they are: each is tried with a window of the file, and with twice as much while that is too short. */
+/** Pickles do not state their length: each is read from a window of the file, which is doubled until it is long enough. */
 function pickleReader(source: RangeSource, world: PickleWorld): PickleReader {
   let position = 0;
   const next = async (): Promise<TorchValue> => {
@@ -87,7 +87,7 @@ function pickleReader(source: RangeSource, world: PickleWorld): PickleReader {
       }
       if (size === rest) return world.fail("the pickle ends too early; the file may be incomplete");
       if (size >= longestPickle)
-        return world.fail(`the pickle takes more than ${longestPickle} bytes, which no checkpoint needs`);
+        return world.fail(`the pickle is longer than ${longestPickle} bytes, more than any checkpoint needs`);
     }
   };
   return { position: () => position, next };
@@ -106,7 +106,7 @@ async function locateStorages(
   let at = begin;
   for (const key of keys.map(String)) {
     const root = roots.get(key);
-    if (!root) return fail(`nothing says what the storage ${quoted(key)} is`);
+    if (!root) return fail(`nothing describes the storage ${quoted(key)}`);
     if (at + 8 > source.size) return fail("the storages are incomplete; the file may be cut off");
     const head = await source.read(at, 8);
     const count = Number(new DataView(head.buffer, head.byteOffset, 8).getBigInt64(0, true));

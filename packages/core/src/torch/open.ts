@@ -10,28 +10,28 @@ import { readLegacy } from "./legacy.js";
 import { readTensorBytes, readTensorPieces } from "./read-tensor.js";
 import type { TorchTensor, TorchValue } from "./values.js";
 
-/** An open PyTorch checkpoint. What it holds is known, the numbers of its tensors are read when asked for. */
+/** An open PyTorch checkpoint. Its structure is known; the numbers of its tensors are read on demand. */
 export interface TorchFile {
-  /** How messages call the file. */
+  /** The name of the file in messages. */
   readonly name: string;
-  /** `zip` since PyTorch 1.6, `legacy` before. */
+  /** The format: `zip` since PyTorch 1.6, `legacy` before. */
   readonly format: "zip" | "legacy";
-  /** What was saved. */
+  /** The saved value. */
   readonly root: TorchValue;
   /**
-   * Tensors of the file to read by name.
-   * @param tensors by name, those of a state dict for example (default: all of the file, under the keys that lead to them, joined by
-   * dots).
+   * Returns tensors of the file as a {@link TensorFile}, to read by name.
+   * @param tensors the tensors by name, such as those of a state dict (default: all tensors of the file; a name joins the keys that lead to
+   * the tensor by dots).
    */
   tensors(tensors?: ReadonlyMap<string, TorchTensor>): TensorFile;
 }
 
 /**
- * Opens a file of `torch.save`, of any version. Only its directory and its pickle are read. The pickle is read as data: calls of the
- * few functions that tensors and plain containers need are put in effect here, every other one is refused by name, and objects of
- * unknown classes become inert records. Every length that the file states is checked against its size.
+ * Opens a file written by `torch.save`, of any version. Only its directory and its pickle are read. The pickle is read as data: the few
+ * functions that tensors and plain containers need are reimplemented here, calls of all others are refused by name, and objects of
+ * unknown classes become inert records. Every length in the file is checked against its size.
  * @param source a file (`openFileSource` of `@coordtok/core/node`), a blob, or the bytes. It must stay open while tensors are read.
- * @throws CoordTokError `file-format` for anything else, for a broken or a hostile file; `file-read`; `unsupported` for a file of a
+ * @throws CoordTokError `file-format` for another format, or a broken or hostile file; `file-read`; `unsupported` for a file from a
  * big-endian machine.
  */
 export async function openTorch(source: RangeSource | Uint8Array | Blob): Promise<TorchFile> {
@@ -48,7 +48,7 @@ export async function openTorch(source: RangeSource | Uint8Array | Blob): Promis
   };
 }
 
-/** A safetensors file begins with the length of its header, below 4 GB, and the header with a brace. */
+/** Tells whether a file begins like a safetensors file: with the length of its header, below 4 GB, then a brace. */
 function isSafetensors(start: Uint8Array): boolean {
   return start[8] === 0x7b && start.subarray(4, 8).every((byte) => byte === 0);
 }
@@ -62,8 +62,8 @@ function formatOf(start: Uint8Array, name: string): TorchFile["format"] {
     start.length === 0
       ? "is empty"
       : isTar
-        ? "is a tar archive, perhaps of a PyTorch older than 0.1.10; load and save it with a newer one"
-        : `is ${isSafetensors(start) ? "a safetensors file" : (foreignKind(start) ?? "none: it begins neither like a zip archive nor like a pickle")}`;
+        ? "is a tar archive, perhaps from a PyTorch older than 0.1.10; load and save it with a newer one"
+        : `is ${isSafetensors(start) ? "a safetensors file" : (foreignKind(start) ?? "neither a zip archive nor a pickle")}`;
   throw new CoordTokError("file-format", `Expected a PyTorch checkpoint, but ${name} ${what}.`);
 }
 

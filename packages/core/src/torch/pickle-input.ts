@@ -1,16 +1,16 @@
 import type { Fail } from "./failure.js";
 
-/** Thrown when a pickle goes on beyond the bytes at hand; where there are more in the file, they are fetched. */
+/** Thrown when a pickle extends beyond the bytes at hand; the reader then fetches more, if the file has more. */
 export const outOfBytes: unique symbol = Symbol("out of bytes");
 
 const longestLine = 4096;
 
-/** The bytes of a pickle with a position. Every length is checked against what is left before anything is made of it. */
+/** A cursor over the bytes of a pickle. Every length is checked against the remaining bytes before anything is allocated. */
 export class PickleInput {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #fail: Fail;
-  /** How many bytes have been taken. */
+  /** The number of bytes consumed. */
   position = 0;
 
   constructor(bytes: Uint8Array, fail: Fail) {
@@ -21,8 +21,7 @@ export class PickleInput {
 
   #advance(length: number): number {
     const at = this.position;
-    // A symbol and no error: it never leaves the reader.
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- it is caught by the reader, which fetches more bytes
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- a symbol, since it never leaves the reader, which fetches more bytes
     if (!(at + length <= this.#bytes.length)) throw outOfBytes;
     this.position = at + length;
     return at;
@@ -44,7 +43,7 @@ export class PickleInput {
     return this.#view.getInt32(this.#advance(4), true);
   }
 
-  /** A length in 64 bits; what is beyond 2^53 comes out rounded, and no file has as many bytes. */
+  /** A length of 64 bits; values beyond 2^53, more than any file has, are rounded. */
   uint64(): number {
     const low = this.uint32();
     return low + this.uint32() * 2 ** 32;
@@ -54,7 +53,7 @@ export class PickleInput {
     return this.#view.getFloat64(this.#advance(8), false);
   }
 
-  /** The next bytes, a copy. */
+  /** A copy of the next bytes. */
   take(length: number): Uint8Array {
     const at = this.#advance(length);
     return new Uint8Array(this.#bytes.subarray(at, at + length));
@@ -65,7 +64,7 @@ export class PickleInput {
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.#bytes.subarray(at, at + length));
     } catch {
-      return this.#fail("a text of the pickle is not UTF-8");
+      return this.#fail("a string of the pickle is not UTF-8");
     }
   }
 
@@ -75,7 +74,7 @@ export class PickleInput {
     return latinText(this.#bytes.subarray(at, at + length));
   }
 
-  /** The text up to the end of the line, which is taken too. */
+  /** The text up to the end of the line, which is consumed too. */
   line(): string {
     const begin = this.position;
     const end = this.#bytes.indexOf(10, begin);
@@ -87,7 +86,7 @@ export class PickleInput {
     return text;
   }
 
-  /** A whole number of some bytes in two's complement, of at most 64 bits; longer ones occur only as marks of the format. */
+  /** An integer of `length` bytes in two's complement; integers of more than 64 bits occur only as marks of the format. */
   long(length: number): number | bigint {
     if (length > 16) return this.#fail(`the pickle has a whole number of ${length} bytes`);
     let value = 0n;
@@ -96,13 +95,13 @@ export class PickleInput {
   }
 }
 
-/** A whole number as `number` where that is exact. */
+/** Converts an integer to `number` if that is exact. */
 export function narrowed(value: bigint): number | bigint {
   const narrow = Number(value);
   return Number.isSafeInteger(narrow) ? narrow : value;
 }
 
-/** Bytes as text of one byte per character. */
+/** Decodes bytes as text of one byte per character. */
 function latinText(bytes: Uint8Array): string {
   const pieces: string[] = [];
   for (let at = 0; at < bytes.length; at += 4096) pieces.push(String.fromCharCode(...bytes.subarray(at, at + 4096)));

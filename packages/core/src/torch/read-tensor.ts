@@ -8,9 +8,9 @@ import type { TorchTensor } from "./values.js";
 const longestPiece = 2 ** 24;
 
 /**
- * The bytes of a tensor, row by row, from the part of the file that it uses.
- * @param begin where its storage begins in the file.
- * @throws CoordTokError `unsupported` for one that repeats its numbers until it is larger than the whole file.
+ * Reads the bytes of a tensor, row by row, from the part of the file that it uses.
+ * @param begin the offset of its storage in the file.
+ * @throws CoordTokError `unsupported` for a tensor that repeats its numbers to more than the size of the file.
  */
 export async function readTensorBytes(source: RangeSource, begin: number, tensor: TorchTensor): Promise<Uint8Array> {
   const width = bytesOfType(tensor.dtype);
@@ -19,13 +19,13 @@ export async function readTensorBytes(source: RangeSource, begin: number, tensor
   if (count * width > source.size)
     throw new CoordTokError(
       "unsupported",
-      `A tensor of shape ${formatShape(tensor.shape)} repeats few numbers to more than the size of its file, which is not read; save it again after contiguous().`,
+      `A tensor of shape ${formatShape(tensor.shape)} repeats its numbers to more than the size of its file, which is not supported; save it again after contiguous().`,
     );
   const bytes = await source.read(begin + tensor.offset * width, extent * width);
   return isRowByRow(tensor) ? bytes : gather(bytes, tensor, width, count);
 }
 
-/** As {@link readTensorBytes}, in pieces of 16 MiB where the numbers lie row by row. */
+/** As {@link readTensorBytes}, in pieces of 16 MiB if the numbers are stored row by row. */
 export async function* readTensorPieces(
   source: RangeSource,
   begin: number,
@@ -41,7 +41,7 @@ export async function* readTensorPieces(
     yield await source.read(begin + tensor.offset * width + done, Math.min(longestPiece, size - done));
 }
 
-/** Whether the numbers lie in the file as they are wanted: each axis as far apart as the ones behind it take. */
+/** Tells whether the numbers are stored row by row, without gaps: each stride is the product of the inner sizes. */
 function isRowByRow({ shape, strides }: Pick<TorchTensor, "shape" | "strides">): boolean {
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

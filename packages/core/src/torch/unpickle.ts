@@ -2,24 +2,24 @@ import { quoted, type Fail } from "./failure.js";
 import { narrowed, PickleInput } from "./pickle-input.js";
 import { isKind, isList, openRecord, type OpenRecord, type TorchValue } from "./values.js";
 
-/** What a pickle needs from the world around it. */
+/** What a pickle needs from its surroundings. */
 export interface PickleWorld {
-  /** What a call of a known function gives; `undefined` for a function that is not on the list. */
+  /** Calls a known function; returns `undefined` for any other function. */
   readonly call: (name: string, args: readonly TorchValue[]) => TorchValue | undefined;
-  /** What a reference to something outside of the pickle stands for. */
+  /** Resolves a reference to something outside the pickle. */
   readonly resolve: (reference: TorchValue) => TorchValue;
   readonly fail: Fail;
 }
 
-/** More values than the checkpoint of any model has; each takes up to some hundred bytes, whatever it takes in the file. */
+/** More values than the checkpoint of any model has; each takes up to a few hundred bytes of memory, whatever its size in the file. */
 const mostValues = 1_000_000;
 const deepestStack = 100_000;
 
 /**
- * Reads one pickle (protocols 0 to 5). A pickle is a program for a small stack machine; of its instructions, the ones that call
- * something reach only `world.call`, and every other call ends the reading.
- * @returns the value, and how many bytes the pickle took.
- * @throws what `world.fail` throws, and `outOfBytes` when the bytes end first.
+ * Reads one pickle (protocols 0 to 5). A pickle is a program for a small stack machine. Instructions that call
+ * something reach only `world.call`, and a call that it does not know fails.
+ * @returns the value, and the length of the pickle in bytes.
+ * @throws what `world.fail` throws, and `outOfBytes` if the bytes end first.
  */
 export function unpickle(bytes: Uint8Array, world: PickleWorld): { value: TorchValue; length: number } {
   const input = new PickleInput(bytes, world.fail);
@@ -27,7 +27,7 @@ export function unpickle(bytes: Uint8Array, world: PickleWorld): { value: TorchV
   return { value: machine.run(), length: input.position };
 }
 
-/** The machine: a stack with marks, and a memory of numbered values. */
+/** The stack machine: a stack with marks, and a memory of numbered values. */
 class Machine {
   readonly input: PickleInput;
   readonly world: PickleWorld;
@@ -38,7 +38,7 @@ class Machine {
   #copies: number;
   #isDone = false;
 
-  /** @param copies how many parts of values all calls together may copy; parts that are used again are copied again. */
+  /** @param copies the number of parts of values that all calls together may copy; reused parts count each time. */
   constructor(input: PickleInput, world: PickleWorld, copies: number) {
     this.input = input;
     this.world = world;
@@ -70,7 +70,7 @@ class Machine {
 
   pop(): TorchValue {
     if (this.#stack.length <= (this.#marks.at(-1) ?? 0))
-      return this.world.fail("the pickle takes a value that is not there");
+      return this.world.fail("the pickle takes a value from an empty stack");
     return this.#stack.pop()!;
   }
 
@@ -85,7 +85,7 @@ class Machine {
     this.#marks.push(this.#stack.length);
   }
 
-  /** Everything above the last mark, which goes too. */
+  /** Removes and returns everything above the last mark, and removes the mark. */
   popMarked(): TorchValue[] {
     const mark = this.#marks.pop();
     return mark === undefined
@@ -93,7 +93,7 @@ class Machine {
       : this.#stack.splice(mark);
   }
 
-  /** Removes the topmost value, or the topmost mark where that is nothing. */
+  /** Removes the topmost value, or the topmost mark if there is no value above it. */
   drop(): void {
     if (this.#marks.at(-1) === this.#stack.length) this.#marks.pop();
     else this.pop();
@@ -113,32 +113,32 @@ class Machine {
 
   call(callee: TorchValue, args: TorchValue): void {
     if (!isKind(callee, "name") || !isList(args))
-      return this.world.fail("the pickle calls something that is no function");
+      return this.world.fail("the pickle calls something that is not a function");
     this.#copies -= args.reduce<number>((sum, value) => sum + partsOf(value), 1);
     if (this.#copies < 0) this.world.fail("the pickle copies more values than any checkpoint needs");
     const value = this.world.call(callee.name, args);
     if (value === undefined)
       return this.world.fail(
-        `the pickle asks to call ${quoted(callee.name)}, which is not on the list of what checkpoints need; nothing was called, do not load this file with other programs unless you trust its origin`,
+        `the pickle asks to call ${quoted(callee.name)}, which no checkpoint of weights needs; nothing was called; do not load this file with other programs unless you trust its origin`,
       );
     this.push(value);
   }
 
-  /** An object of a class without calling it. */
+  /** Makes an object of a class without calling the class. */
   create(callee: TorchValue, args: TorchValue): void {
     if (!isKind(callee, "name") || !isList(args))
-      return this.world.fail("the pickle makes an object of something that is no class");
+      return this.world.fail("the pickle makes an object of something that is not a class");
     const isKnown = callee.name.startsWith("collections.");
     this.push((isKnown ? this.world.call(callee.name, args) : undefined) ?? openRecord(callee.name, args));
   }
 
-  /** Gives an object its attributes. Those of tensors and dictionaries carry nothing that counts and are dropped. */
+  /** Sets the attributes of an object. Those of tensors and dictionaries do not matter and are dropped. */
   build(): void {
     const state = this.pop();
     const target = this.top();
     if (isKind(target, "record")) (target as OpenRecord).state = state;
     else if (!(isKind(target, "tensor") || target instanceof Map || target instanceof Set))
-      this.world.fail("the pickle gives attributes to something that has none");
+      this.world.fail("the pickle sets attributes of something that has none");
   }
 
   append(values: readonly TorchValue[]): void {
@@ -146,14 +146,14 @@ class Machine {
     const list = isKind(target, "record") ? (target as OpenRecord).items : target;
     if (list instanceof Set) for (const value of values) (list as Set<TorchValue>).add(value);
     else if (isList(list)) for (const value of values) (list as TorchValue[]).push(value);
-    else this.world.fail("the pickle appends to something that is no list");
+    else this.world.fail("the pickle appends to something that is not a list");
   }
 
   assign(values: readonly TorchValue[]): void {
     const target = this.top();
     const map = isKind(target, "record") ? (target as OpenRecord).pairs : target;
     if (!(map instanceof Map) || values.length % 2 !== 0)
-      return this.world.fail("the pickle stores a pair in something that is no dictionary");
+      return this.world.fail("the pickle stores a pair in something that is not a dictionary");
     for (let i = 0; i < values.length; i += 2) (map as Map<TorchValue, TorchValue>).set(values[i]!, values[i + 1]!);
   }
 }
@@ -185,10 +185,10 @@ function floatOfLine(machine: Machine): number {
   return isFloat ? value : machine.world.fail("the pickle has a malformed number");
 }
 
-/** A quoted text as Python 2 prints it; of its escapes only those of bytes and of quotes occur. */
+/** A quoted string as Python 2 prints it; only the escapes of bytes and quotes occur. */
 function textOfLine(machine: Machine): string {
   const literal = /^(['"])(.*)\1$/s.exec(machine.input.line())?.[2];
-  if (literal === undefined) return machine.world.fail("the pickle has a text without quotes");
+  if (literal === undefined) return machine.world.fail("the pickle has a string without quotes");
   const named: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
   return literal.replace(/\\(?:x([0-9a-f]{2})|(.))/gs, (_, hex: string | undefined, sign: string | undefined) =>
     hex === undefined ? (named[sign!] ?? sign!) : String.fromCharCode(parseInt(hex, 16)),
@@ -203,7 +203,7 @@ function memoIndex(machine: Machine): number {
   const line = machine.input.line();
   return /^\d{1,9}$/.test(line)
     ? Number(line)
-    : machine.world.fail("the pickle numbers a value by something that is no number");
+    : machine.world.fail("the pickle numbers a value by something that is not a number");
 }
 
 const pushing =
@@ -230,7 +230,7 @@ function createWithNames(machine: Machine): void {
   machine.create(machine.pop(), args);
 }
 
-/** The instructions by their code, a character of Python's module `pickletools`, or a number from protocol 2 on. */
+/** The instructions by their opcode, a character as in Python's module `pickletools`, or a number from protocol 2 on. */
 const byCode: readonly (readonly [code: string | number, instruction: Instruction])[] = [
   [".", (machine) => machine.stop()],
   ["(", (machine) => machine.mark()],
@@ -297,7 +297,7 @@ const byCode: readonly (readonly [code: string | number, instruction: Instructio
       const name = machine.pop();
       const module = machine.pop();
       if (typeof name !== "string" || typeof module !== "string")
-        machine.world.fail("the pickle names something by no text");
+        machine.world.fail("the pickle names something by a value that is not a string");
       else machine.push(nameOf(module, name));
     },
   ],

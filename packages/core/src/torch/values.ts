@@ -1,26 +1,26 @@
 import type { TensorFacts } from "../checkpoint/tensor-file.js";
 
-/** A class or function that a checkpoint names. It is never loaded or called; it stands for its name. */
+/** A class or function that a checkpoint names. It is only a name: nothing is loaded or called. */
 export interface TorchName {
   /** Tells it from other values. */
   readonly kind: "name";
-  /** Module and name, such as `torch.float32`. */
+  /** The module and name, such as `torch.float32`. */
   readonly name: string;
 }
 
-/** An object of a class that this reader does not know, as the parts it was stored in. Nothing of its class runs. */
+/** An object of a class that this reader does not know, as its stored parts. No code of its class runs. */
 export interface TorchRecord {
   /** Tells it from other values. */
   readonly kind: "record";
-  /** Module and name of its class, such as `argparse.Namespace`. */
+  /** The module and name of its class, such as `argparse.Namespace`. */
   readonly className: string;
-  /** What its class would have been given to make it. */
+  /** The arguments of its constructor. */
   readonly args: readonly TorchValue[];
-  /** Its attributes, mostly a dictionary by name; `null` where it has none. */
+  /** Its attributes, usually a dictionary by name; `null` if it has none. */
   readonly state: TorchValue;
-  /** What it holds if it is a kind of list. */
+  /** Its items, if it is a kind of list. */
   readonly items: readonly TorchValue[];
-  /** What it holds if it is a kind of dictionary. */
+  /** Its entries, if it is a kind of dictionary. */
   readonly pairs: ReadonlyMap<TorchValue, TorchValue>;
 }
 
@@ -30,29 +30,29 @@ export interface TorchStorage {
   readonly kind: "storage";
   /** Its name in the file. */
   readonly key: string;
-  /** Bytes of it that this storage leaves out at the front; only views of pre-1.6 files do. */
+  /** The number of leading bytes that this storage skips; nonzero only for views in files from before PyTorch 1.6. */
   readonly skippedBytes: number;
   /** The type of its numbers; `undefined` for plain bytes. */
   readonly dtype: TensorFacts["dtype"] | undefined;
-  /** How many bytes it takes. */
+  /** Its size in bytes. */
   readonly size: number;
 }
 
-/** A tensor as PyTorch stores it: a view of a storage. Its numbers are read when asked for. */
+/** A tensor as PyTorch stores it: a view of a storage. Its numbers are read on demand. */
 export interface TorchTensor extends TensorFacts {
   /** Tells it from other values. */
   readonly kind: "tensor";
-  /** Where its numbers are; several tensors may share one. */
+  /** The storage of its numbers; several tensors may share one. */
   readonly storage: TorchStorage;
-  /** Where it begins in the storage, in numbers. */
+  /** The position of its first number in the storage, counted in numbers. */
   readonly offset: number;
-  /** How many numbers apart neighbours along each axis lie; 0 where an axis repeats the same numbers. */
+  /** The distance between neighbours along each axis, counted in numbers; 0 if an axis repeats the same numbers. */
   readonly strides: readonly number[];
 }
 
 /**
- * What a checkpoint holds: Python's None as `null`, whole numbers beyond 2^53 as bigint, lists and tuples as arrays, dictionaries
- * as maps, bytes as byte arrays, paths and devices as text, and objects as {@link TorchRecord}.
+ * A value in a checkpoint: Python's None as `null`, integers beyond 2^53 as bigint, lists and tuples as arrays, dictionaries
+ * as maps, bytes as byte arrays, paths and devices as strings, and objects as {@link TorchRecord}.
  */
 export type TorchValue =
   | null
@@ -69,17 +69,17 @@ export type TorchValue =
   | ReadonlyMap<TorchValue, TorchValue>
   | ReadonlySet<TorchValue>;
 
-/** A record while it is being put together. */
+/** A record under construction. */
 export type OpenRecord = {
   -readonly [name in keyof TorchRecord]: TorchRecord[name];
 } & { items: TorchValue[]; pairs: Map<TorchValue, TorchValue> };
 
-/** An object of which nothing is known but its class. */
+/** Makes a record of a class, without attributes. */
 export function openRecord(className: string, args: readonly TorchValue[]): OpenRecord {
   return { kind: "record", className, args, state: null, items: [], pairs: new Map() };
 }
 
-/** Whether a value is one of the kinds that carry their name. */
+/** Tells whether a value is a name, record, storage or tensor of the given kind. */
 export function isKind<K extends "name" | "record" | "storage" | "tensor">(
   value: TorchValue | undefined,
   kind: K,
@@ -87,12 +87,12 @@ export function isKind<K extends "name" | "record" | "storage" | "tensor">(
   return typeof value === "object" && value !== null && "kind" in value && value.kind === kind;
 }
 
-/** Whether a value is a list or tuple. */
+/** Tells whether a value is a list or tuple. */
 export function isList(value: TorchValue | undefined): value is readonly TorchValue[] {
   return Array.isArray(value);
 }
 
-/** Whether a value is a count or size: a whole number from 0 on. */
+/** Tells whether a value is a count or size: an integer of at least 0. */
 export function isCount(value: TorchValue | undefined): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

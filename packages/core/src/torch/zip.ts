@@ -3,9 +3,9 @@ import { quoted, type Fail } from "./failure.js";
 
 /** One file of a zip archive, stored without compression. */
 interface ZipEntry {
-  /** Where its own header begins. */
+  /** The offset of its own header. */
   readonly header: number;
-  /** How many bytes it has. */
+  /** Its size in bytes. */
   readonly size: number;
 }
 
@@ -13,20 +13,20 @@ interface ZipEntry {
 export interface ZipArchive {
   /** Its files by path; sizes in bytes. */
   readonly files: ReadonlyMap<string, { readonly size: number }>;
-  /** Where the bytes of a file begin in the archive. */
+  /** Returns the offset of the bytes of a file in the archive. */
   begin(path: string): Promise<number>;
 }
 
 const signatures = { end: 0x06054b50, end64: 0x06064b50, locator64: 0x07064b50, entry: 0x02014b50, file: 0x04034b50 };
-/** Fixed parts of the records of the format, in bytes. */
+/** The lengths of the fixed parts of the records of the format, in bytes. */
 const lengths = { end: 22, end64: 56, locator64: 20, entry: 46, file: 30 };
 const longestComment = 0xffff;
 const full32 = 0xffffffff;
 const full16 = 0xffff;
 
 /**
- * Reads the directory of a zip archive, with or without the 64-bit extension. Only what `torch.save` writes is accepted: stored
- * files in the clear.
+ * Reads the directory of a zip archive, with or without the 64-bit extension. Like the archives that `torch.save` writes, its files must be
+ * neither compressed nor encrypted.
  */
 export async function openZip(source: RangeSource, fail: Fail): Promise<ZipArchive> {
   const { offset, size, count } = await findDirectory(source, fail);
@@ -37,7 +37,7 @@ export async function openZip(source: RangeSource, fail: Fail): Promise<ZipArchi
       const { header, size: bytes } = entries.get(path)!;
       const view = viewOf(await source.read(header, lengths.file));
       if (view.getUint32(0, true) !== signatures.file)
-        return fail(`the record ${quoted(path)} is not where it should be`);
+        return fail(`the record ${quoted(path)} is not where the directory says`);
       const begin = header + lengths.file + view.getUint16(26, true) + view.getUint16(28, true);
       return begin + bytes <= offset ? begin : fail(`the record ${quoted(path)} reaches beyond the data`);
     },
@@ -63,7 +63,7 @@ async function findDirectory(source: RangeSource, fail: Fail): Promise<Directory
     !(view.getUint32(at, true) === signatures.end && at + lengths.end + view.getUint16(at + 20, true) === tail)
   )
     at--;
-  if (at < 0) return fail("the end is missing; the file is incomplete, perhaps a download that broke off");
+  if (at < 0) return fail("the end is missing; the file is incomplete, perhaps an interrupted download");
   const position = source.size - tail + at;
   const small: Directory = {
     count: view.getUint16(at + 10, true),
@@ -88,7 +88,7 @@ async function findLargeDirectory(source: RangeSource, end: number, fail: Fail):
   return { count: wide(record, 32), size: wide(record, 40), offset: wide(record, 48) };
 }
 
-/** An unsigned 64-bit number; what is beyond 2^53 comes out rounded, which no check of a range lets pass. */
+/** An unsigned 64-bit number; values beyond 2^53 are rounded, and every range check rejects them. */
 function wide(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
@@ -123,7 +123,7 @@ function entryOf(
   const isEncrypted = (view.getUint16(at + 8, true) & 1) !== 0;
   const method = view.getUint16(at + 10, true);
   const wides = largeSizes(view, extraBegin, extraEnd);
-  // The 64-bit extension holds only the numbers that do not fit, in this order.
+  // The 64-bit extension holds only the numbers that do not fit in 32 bits, in this order.
   const number = (offset: number): number => {
     const value = view.getUint32(at + offset, true);
     return value === full32 ? (wides.shift() ?? NaN) : value;
@@ -133,10 +133,10 @@ function entryOf(
   const header = number(42);
   if (method !== 0 || isEncrypted || stored !== size)
     return fail(
-      `the record ${quoted(path)} is ${isEncrypted ? "encrypted" : "compressed"}, which torch.save never does; unpack the archive and pack it without compression`,
+      `the record ${quoted(path)} is ${isEncrypted ? "encrypted" : "compressed"}, which torch.save never does; unpack the archive and pack it again without compression or encryption`,
     );
   if (!(header + lengths.file + size <= end))
-    return fail(`the record ${quoted(path)} lies beyond the end of the data; the file may be incomplete`);
+    return fail(`the record ${quoted(path)} is beyond the end of the data; the file may be incomplete`);
   return { header, size };
 }
 

@@ -1,4 +1,5 @@
 import { add, div, mul, sqrt, square, sub, tensor1d, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { withChanges } from "../config.js";
 import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 import { stateLike, type Optimizer } from "./transform.js";
@@ -9,32 +10,32 @@ export interface AdamWSettings {
   readonly beta1: number;
   /** Decay of the second moment, 0 to 1 (default 0.999). */
   readonly beta2: number;
-  /** Added to the root of the second moment (default 1e-8). */
+  /** A number of at least 0, added to the root of the second moment (default 1e-8). */
   readonly epsilon: number;
-  /** Decoupled weight decay (default 1e-3). */
+  /** Decoupled weight decay, at least 0 (default 1e-3). */
   readonly weightDecay: number;
 }
 
-/** Defaults of {@link AdamWSettings} (`docs/spec.md#adamw`). */
+/** The defaults of {@link AdamWSettings} (`docs/spec.md#adamw`). */
 export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-3 };
 
 /** The moments of AdamW. */
 export type AdamWState = {
-  /** Moving average of the gradients. */
+  /** The moving average of the gradients. */
   readonly firstMoment: TensorTree;
-  /** Moving average of their squares. */
+  /** The moving average of their squares. */
   readonly secondMoment: TensorTree;
 };
 
-/** The learning rate of a step, counted from 0. */
+/** Returns the learning rate of a step, counted from 0. */
 export type Schedule = (step: number) => number;
 
 /**
- * AdamW (Loshchilov and Hutter, 2019) with the arithmetic of `docs/spec.md#adamw`: it takes gradients to new parameters.
- * @param learningRate a number of at least 0, or one for each step.
+ * Makes an AdamW optimizer (Loshchilov and Hutter, 2019) with the arithmetic of `docs/spec.md#adamw`.
+ * @param learningRate a number of at least 0, or a schedule.
  */
 export function adamw(learningRate: number | Schedule, settings: Partial<AdamWSettings> = {}): Optimizer<AdamWState> {
-  const { beta1, beta2, epsilon, weightDecay } = { ...adamwDefaults, ...settings };
+  const { beta1, beta2, epsilon, weightDecay } = withChanges(adamwDefaults, settings, "the settings of adamw");
   return {
     init: (params, create) => ({
       firstMoment: stateLike(params, create),

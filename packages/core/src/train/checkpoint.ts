@@ -12,20 +12,20 @@ import { treeEntries, treeFromLeaves, type TensorTree } from "../tree.js";
 import { optimizerOf, type LoopSettings, type TrainState } from "./loop.js";
 import type { Transform } from "./transform.js";
 
-/** The state of a training: enough to resume bit for bit on the same backend. */
+/** The state of a training run, enough to resume it bit for bit on the same backend. */
 export interface StoredTraining<Config, Settings, P extends TensorTree> {
   /** The configuration of the model. */
   readonly config: Config;
-  /** How it is trained. */
+  /** The settings of the training. */
   readonly settings: Settings;
-  /** Where it is; its tensors are the caller's. */
+  /** The state; the caller owns its tensors. */
   readonly state: TrainState<P>;
 }
 
-/** The metadata key of what is not a tensor. */
+/** The metadata key of everything that is not a tensor. */
 const trainingKey = "training";
 
-/** What is stored under it. */
+/** The value stored under {@link trainingKey}. */
 interface TrainingRecord<Settings> {
   readonly step: number;
   readonly random: RandomState;
@@ -33,10 +33,10 @@ interface TrainingRecord<Settings> {
 }
 
 /**
- * The bytes of a checkpoint of a training, for `writeAtomically` of `@coordtok/core/node`: parameters, moving average, state of the
- * optimizer, configuration, settings, step and random state, all tensors as float32. Nothing is freed.
- * @param kind of the checkpoint, such as `tokenizer`.
- * @param metadata further texts to store.
+ * Yields the bytes of a training checkpoint, for `writeAtomically` of `@coordtok/core/node`: parameters, moving average, state of the
+ * optimizer, configuration, settings, step and random state, all tensors as float32. Nothing is disposed.
+ * @param kind the kind of the checkpoint, such as `tokenizer`.
+ * @param metadata further metadata to store.
  */
 export function encodeTrainState<P extends TensorTree>(
   kind: string,
@@ -56,22 +56,22 @@ export function encodeTrainState<P extends TensorTree>(
   });
 }
 
-/** What {@link readTrainState} expects. */
+/** Options of {@link readTrainState}. */
 export interface ExpectedTraining<Config, Settings extends LoopSettings> extends LongCallOptions {
-  /** The only kind that is accepted. */
+  /** The only kind accepted. */
   readonly kind: string;
-  /** Checks the stored configuration and gives it its type. */
+  /** Checks the stored configuration and returns it typed. */
   readonly parseConfig: (stored: Json) => Config;
-  /** The names and shapes of the parameters of a configuration. */
+  /** Returns the names and shapes of the parameters of a configuration. */
   readonly paramShapes: (config: Config) => ExpectedShapes;
-  /** The optimizer of the training, whose state is read (default: `optimizerOf`). */
+  /** Makes the optimizer whose state is read (default: `optimizerOf`). */
   readonly optimizer?: ((settings: Settings) => Transform) | undefined;
 }
 
 /**
- * Reads a training to resume.
+ * Reads a training checkpoint, to resume from it.
  * @param source a checkpoint that {@link encodeTrainState} made.
- * @returns the training, and the further texts stored with it.
+ * @returns the training, and the further metadata stored with it.
  * @throws CoordTokError `checkpoint` for another kind, a file without a training, or tensors that do not fit the configuration.
  */
 export async function readTrainState<Config, Settings extends LoopSettings, P extends TensorTree>(
@@ -88,12 +88,12 @@ export async function readTrainState<Config, Settings extends LoopSettings, P ex
   return { config, settings, metadata, state: { step, random, params: model, ...trees } };
 }
 
-/** Parameters that have a shape and no numbers. */
+/** Makes parameters that have a shape but no numbers. */
 function standIns(shapes: ExpectedShapes): TensorTree {
   return nestTensors([...shapes].map(([path, shape]) => [path, shapeInitializer.normal([...shape], 1)]));
 }
 
-/** Where a file keeps a tensor: those made before optimizers were chains have the moments of AdamW at their root. */
+/** The name of a tensor in a file: files from before optimizers were chains have the moments of AdamW at their root. */
 function storedName(path: string, { entries }: TensorFile): string {
   const atRoot = /^optimizer\.adamw\.((?:first|second)Moment\..*)$/.exec(path)?.[1];
   return atRoot !== undefined && entries.has(atRoot) ? atRoot : path;
@@ -103,7 +103,7 @@ function parseRecord<Settings>(text: string | undefined, kind: string): Training
   if (text === undefined)
     throw new CoordTokError(
       "checkpoint",
-      `The checkpoint holds a ${kind} without its training; start a new training from it.`,
+      `The checkpoint holds a ${kind} without the state of its training; start a new training from it.`,
     );
   const record = parseJson(text) as TrainingRecord<Settings>;
   if (!Number.isSafeInteger(record.step) || !Array.isArray(record.random))

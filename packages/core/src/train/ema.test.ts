@@ -5,7 +5,7 @@ import { disposeTree } from "../tree.js";
 import { emaDecayAt, emaUpdate } from "./ema.js";
 
 describe("the decay of the moving average", () => {
-  it("is (1 + step) / (10 + step) until that reaches the decay asked for", () => {
+  it("is (1 + step) / (10 + step) until that reaches the given decay", () => {
     expect([0, 8, 90].map((step) => emaDecayAt(step, 0.999))).toEqual([1 / 10, 9 / 18, 91 / 100]);
     expect(emaDecayAt(8990, 0.999)).toBe(8991 / 9000);
     expect(emaDecayAt(8991, 0.999)).toBe(0.999);

@@ -2,12 +2,12 @@ import { add, mul, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import { hasFused, runFused } from "../nn/fused/kernels.js";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 
-/** The decay of a step, counted from 0: small at first, so that the average forgets the initialisation, then `decay`. */
+/** Returns the decay of a step, counted from 0: small at first, so that the average forgets the initialisation, then `decay`. */
 export function emaDecayAt(step: number, decay: number): number {
   return Math.min(decay, (1 + step) / (10 + step));
 }
 
-/** `average * decay + params * (1 - decay)` for every leaf (`docs/spec.md#moving-average`); a new tree, the caller's. */
+/** Returns a new tree with leaves `average * decay + params * (1 - decay)` (`docs/spec.md#moving-average`), owned by the caller. */
 export function emaUpdate<P extends TensorTree>(average: P, params: P, decay: number): P {
   const leaves = treeLeaves(params);
   if (hasFused("CoordTokBlend")) {

@@ -17,7 +17,7 @@ describe("clipping by the norm", () => {
     expect(clipFactor(3, 0)).toBe(0);
   });
 
-  it("as a transform multiplies the scale that it is given, and asks for the norm", () => {
+  it("as a transform multiplies the given scale, and requires the norm", () => {
     const clip = clipByGlobalNorm(2);
     const step = { step: 0, params: [], gradients: [] };
     expect(clip.update({ ...step, gradientNorm: 8, gradientScale: 0.5 }, undefined)).toEqual({

@@ -17,7 +17,7 @@ import { CoordTokError } from "../errors.js";
 import { treeLeaves, treeMap, type TensorTree } from "../tree.js";
 import type { Transform } from "./transform.js";
 
-/** The sum of the squares of a tensor, axis by axis (wasm adds up one by one in float32). */
+/** The sum of the squares of a tensor, axis by axis, since wasm accumulates serially in float32. */
 function sumOfSquares(x: Tensor): Scalar {
   let rest: Tensor = square(x);
   if (rest.rank === 1) rest = reshape(rest, squarish(rest.size));
@@ -40,14 +40,14 @@ export function globalNorm(tree: TensorTree): Scalar {
   });
 }
 
-/** What gradients of a global norm are multiplied with so that the norm is at most `maximum`; 1 when it is already. */
+/** Returns the factor that reduces gradients of a given norm to a norm of at most `maximum`; 1 if it is already small enough. */
 export function clipFactor(norm: number, maximum: number): number {
   return Math.min(1, maximum / (norm + 1e-6));
 }
 
 /**
- * Scales the gradients down where their norm exceeds `maximum`; `Infinity` never does.
- * @throws CoordTokError `config` in a step without `gradientNorm`.
+ * Makes a transform that scales gradients down if their norm exceeds `maximum`; `Infinity` never clips. Its update throws a CoordTokError
+ * `config` if the step has no `gradientNorm`.
  */
 export function clipByGlobalNorm(maximum: number): Transform<undefined> {
   return {
@@ -56,7 +56,7 @@ export function clipByGlobalNorm(maximum: number): Transform<undefined> {
       if (gradientNorm === undefined)
         throw new CoordTokError(
           "config",
-          "Expected the gradient norm of the step to clip by, got none; give gradientNorm.",
+          "Expected a step with the gradient norm to clip by, got none; pass gradientNorm.",
         );
       return { gradientScale: gradientScale * clipFactor(gradientNorm, maximum), state: undefined };
     },
@@ -64,8 +64,8 @@ export function clipByGlobalNorm(maximum: number): Transform<undefined> {
 }
 
 /**
- * Scales the gradients of a part of the parameters down where their own norm exceeds `maximum`: as a link of a chain within a `partition`,
- * where the norm of the step is that of all parameters.
+ * Makes a transform that scales the gradients it receives down if their own norm exceeds `maximum`. It is meant for a chain within a
+ * `partition`, where `gradientNorm` of the step is the norm over all parameters.
  */
 export function clipByOwnNorm(maximum: number): Transform<undefined> {
   return {

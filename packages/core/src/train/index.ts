@@ -1,3 +1,4 @@
+export { withChanges } from "../config.js";
 export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Schedule } from "./adamw.js";
 export { encodeTrainState, readTrainState, type ExpectedTraining, type StoredTraining } from "./checkpoint.js";
 export { emaDecayAt, emaUpdate } from "./ema.js";

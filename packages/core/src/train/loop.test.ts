@@ -24,7 +24,7 @@ const settings: LoopSettings = {
 
 type Params = { readonly a: Tensor1D };
 
-/** Trains the sum of squares times a number for each batch, and gives the last state and what ended the training. */
+/** Trains the sum of squares times one number per batch; returns the last state and the error that ended the training. */
 async function train(
   factors: readonly number[],
   changes: Partial<LoopSettings> = {},
@@ -51,7 +51,7 @@ async function train(
 
 describeEachBackend("a training that diverges", () => {
   it.each([
-    ["a loss that is no number", [1, 1, NaN], {}, 2],
+    ["a loss that is NaN", [1, 1, NaN], {}, 2],
     ["an infinite loss", [1, Infinity], {}, 1],
     ["a gradient whose norm is infinite", [1, 1, 1, 2e37], { clipNorm: Infinity, learningRate: 0 }, 3],
     ["one micro-batch of three", [1, 1, 1, 1, NaN, 1], { accumulate: 3 }, 1],
@@ -68,7 +68,7 @@ describeEachBackend("a training that diverges", () => {
     });
   });
 
-  it("is none while everything is finite", async () => {
+  it("throws nothing while everything is finite", async () => {
     const { state, thrown } = await train([]);
     expect([thrown, state.step]).toEqual([undefined, 8]);
     disposeTrainState(state);

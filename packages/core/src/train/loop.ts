@@ -11,33 +11,33 @@ import { lossAndGradients } from "./gradients.js";
 import { learningRateAt, type ScheduleSettings } from "./schedule.js";
 import { chain, type Transform } from "./transform.js";
 
-/** Everything a training needs to go on where it stopped. Its tensors belong to whoever holds the state. */
+/** Everything needed to resume a training. Its tensors belong to whoever holds the state. */
 export interface TrainState<P extends TensorTree> {
-  /** Steps taken. */
+  /** The number of steps taken. */
   readonly step: number;
   /** The parameters after `step` steps. */
   readonly params: P;
-  /** Exponential moving average of the parameters. */
+  /** The exponential moving average of the parameters. */
   readonly average: P;
   /** The state of the optimizer. */
   readonly optimizer: TensorTree;
-  /** The state of the randomness that draws batches. */
+  /** The state of the generator that draws batches. */
   readonly random: RandomState;
 }
 
-/** How to train; {@link trainLoop} uses all of it. */
+/** The settings of {@link trainLoop}. */
 export interface LoopSettings extends ScheduleSettings, AdamWSettings {
-  /** Micro-batches whose gradients are averaged into one step, at least 1. */
+  /** The number of micro-batches whose gradients are averaged into one step, at least 1. */
   readonly accumulate: number;
-  /** The gradient norm is clipped to this; `Infinity` never clips. */
+  /** The largest gradient norm, to which larger ones are clipped; `Infinity` never clips. */
   readonly clipNorm: number;
   /** Decay of the moving average, 0 to 1. */
   readonly emaDecay: number;
 }
 
-/** What one step of training did. */
+/** The report of one step of training. */
 export interface TrainStep {
-  /** Steps taken so far, this one included. */
+  /** The number of steps taken, this one included. */
   readonly step: number;
   /** The mean loss over the step's micro-batches. */
   readonly loss: number;
@@ -45,31 +45,32 @@ export interface TrainStep {
   readonly gradientNorm: number;
   /** The learning rate of the step. */
   readonly learningRate: number;
-  /** How long the step took. */
+  /** The duration of the step in seconds. */
   readonly seconds: number;
 }
 
-/** What {@link trainLoop} trains on. */
+/** The data and the loss of {@link trainLoop}. */
 export interface Task<P extends TensorTree, Batch> {
   /** Draws the next micro-batch; all randomness comes from `random`, so that a resumed training draws the same. */
   readonly nextBatch: (random: Random) => Batch | Promise<Batch>;
-  /** The loss of a micro-batch, a mean over its clips. */
+  /** Computes the loss of a micro-batch. */
   readonly loss: (params: P, batch: Batch) => Scalar;
   /** Frees a micro-batch. */
   readonly disposeBatch?: (batch: Batch) => void;
 }
 
-/** The optimizer of a training that names no other: gradients clipped by their norm, then AdamW with the schedule. */
+/** Makes the default optimizer: it clips gradients by their norm, then applies AdamW with the schedule. */
 export function optimizerOf(settings: LoopSettings): Transform {
+  const { beta1, beta2, epsilon, weightDecay } = settings;
   return chain({
     clip: clipByGlobalNorm(settings.clipNorm),
-    adamw: adamw((step) => learningRateAt(step, settings), settings),
+    adamw: adamw((step) => learningRateAt(step, settings), { beta1, beta2, epsilon, weightDecay }),
   });
 }
 
 /**
- * The state before the first step. It takes ownership of `params`; the average starts as a copy.
- * @param optimizer that the training will use.
+ * Makes the state before the first step. It takes ownership of `params`; the average starts as a copy.
+ * @param optimizer the optimizer that the training will use.
  */
 export function initialTrainState<P extends TensorTree>(params: P, seed: number, optimizer: Transform): TrainState<P> {
   return {
@@ -86,7 +87,10 @@ export function disposeTrainState<P extends TensorTree>({ params, average, optim
   disposeTree([params, average, optimizer]);
 }
 
-/** Throws `config` unless all settings are in range. */
+/**
+ * Throws unless all settings are in range.
+ * @throws CoordTokError `config`.
+ */
 export function checkLoopSettings(settings: LoopSettings): void {
   checkInteger(settings.accumulate, "accumulate", 1);
   checkInteger(settings.warmupSteps, "warmupSteps", 0);
@@ -97,11 +101,12 @@ export function checkLoopSettings(settings: LoopSettings): void {
 }
 
 /**
- * The one training loop: accumulate, clip, step, average. It knows no model and writes no file. Each iteration takes one step and
- * yields the new state with what happened; the old state is freed. Between steps the event loop runs, so that signals arrive.
- * @param state taken over by the loop; the state yielded last is the caller's once the loop is left.
- * @param optimizer the one that the state was made for (default: {@link optimizerOf} the settings).
- * @throws CoordTokError `not-finite` when a loss or its gradient is not, and whatever `task` throws; the state yielded last stays valid.
+ * Trains parameters: accumulate, clip, step, average. It knows no model and writes no file. Each iteration takes one step, yields the new
+ * state with a report, and frees the old state. The event loop runs between steps, so signals are served.
+ * @param state the state to start from; the loop takes ownership. The caller owns the state yielded last.
+ * @param optimizer the optimizer that the state was made for (default: {@link optimizerOf} the settings).
+ * @throws CoordTokError `config` for settings out of range, `not-finite` if a loss or its gradient is not finite, and whatever `task`
+ * throws; the state yielded last stays valid.
  */
 export async function* trainLoop<P extends TensorTree, Batch>(
   state: TrainState<P>,

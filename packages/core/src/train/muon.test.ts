@@ -73,7 +73,7 @@ describeEachBackend("Muon", () => {
     plain.forEach((value, i) => expect(small[i]).toBeCloseTo(value, 4));
   });
 
-  it("refuses what is no matrix, or is not cut into whole pieces", () => {
+  it("refuses anything but a matrix, and outputs that the pieces do not divide", () => {
     const bias = { bias: tensor1d([1, 2]) };
     const kernel = { kernel: tensor2d([1, 2, 3, 4], [2, 2]) };
     expect(() => muon(0.1).init(bias)).toThrow(/Expected the parameter "bias" to be a matrix.*got \[2\]/);

@@ -1,4 +1,5 @@
 import { add, concat, div, mul, slice, sub, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
+import { withChanges } from "../config.js";
 import { CoordTokError } from "../errors.js";
 import { product } from "../nn/product.js";
 import { formatShape } from "../shape.js";
@@ -7,41 +8,41 @@ import type { Schedule } from "./adamw.js";
 import { globalNorm } from "./gradient-norm.js";
 import { stateLike, type Optimizer } from "./transform.js";
 
-/** How one matrix is taken by {@link muon}. */
+/** How {@link muon} treats one matrix. */
 export interface MuonPieces {
-  /** Into how many maps beside each other it is cut, along its outputs; each is made orthogonal by itself (default 1). */
+  /** The number of pieces into which the matrix is cut along its outputs; each is orthogonalised on its own (default 1). */
   readonly count?: number;
-  /** Times the learning rate (default 1). */
+  /** A factor of the learning rate (default 1). */
   readonly rate?: number;
 }
 
-/** What Muon is told. */
+/** Options of {@link muon}. */
 export interface MuonSettings {
   /** Decay of the momentum, 0 to 1 (default 0.95). */
   readonly momentum: number;
-  /** Steps of the Newton-Schulz iteration (default 5). */
+  /** The number of steps of the Newton-Schulz iteration (default 5). */
   readonly iterations: number;
-  /** How a matrix is taken, by its path (default: whole, at the learning rate). */
+  /** Returns how a matrix is treated, by its path (default: whole, at the learning rate). */
   readonly piecesOf: (path: string) => MuonPieces;
 }
 
-/** Defaults of {@link MuonSettings} (`docs/spec.md#muon`). */
+/** The defaults of {@link MuonSettings} (`docs/spec.md#muon`). */
 export const muonDefaults: MuonSettings = { momentum: 0.95, iterations: 5, piecesOf: () => ({}) };
 
 /** The state of Muon. */
 export type MuonState = {
-  /** The sum of the gradients, each decayed once a step. */
+  /** The sum of the gradients, decayed once per step. */
   readonly momentum: TensorTree;
 };
 
 /**
- * Muon (Jordan, 2024; `docs/spec.md#muon`): matrices move along the nearest orthogonal matrix to their momentum, so that every direction moves
- * equally far. For the matrices within a network; other parameters belong to another optimizer (`partition`).
- * @param learningRate a number of at least 0, or one for each step.
- * @throws CoordTokError `config` for a parameter that is no matrix or is not cut into whole pieces.
+ * Makes a Muon optimizer (Jordan, 2024; `docs/spec.md#muon`): matrices move along the orthogonal matrix nearest to their momentum, so that
+ * they move equally far in every direction. It is meant for the hidden matrices of a network; give other parameters to another optimizer
+ * (`partition`). `init` throws a CoordTokError `config` for a parameter that is not a matrix, or whose pieces do not divide its outputs.
+ * @param learningRate a number of at least 0, or a schedule.
  */
 export function muon(learningRate: number | Schedule, settings: Partial<MuonSettings> = {}): Optimizer<MuonState> {
-  const { momentum: decay, iterations, piecesOf } = { ...muonDefaults, ...settings };
+  const { momentum: decay, iterations, piecesOf } = withChanges(muonDefaults, settings, "the settings of muon");
   return {
     init: (params, create) => {
       for (const [path, leaf] of treeEntries(params)) checkMatrix(path, leaf, piecesOf(path));
@@ -93,10 +94,10 @@ function orthogonalPieces(matrix: Tensor2D, count: number, iterations: number): 
   return concat(pieces, 1);
 }
 
-/** The coefficients of the iteration: singular values go near 1 from far below in a few steps, and do not settle there (Jordan, 2024). */
+/** The coefficients of the iteration: small singular values come near 1 in a few steps, without converging to it (Jordan, 2024). */
 const [linearTerm, cubicTerm, quinticTerm] = [3.4445, -4.775, 2.0315] as const;
 
-/** A matrix with the singular vectors of the given one and singular values around 1. */
+/** Returns a matrix with the singular vectors of the given one and singular values near 1. */
 function nearlyOrthogonal(matrix: Tensor2D, iterations: number): Tensor2D {
   const [inputs, outputs] = matrix.shape;
   return tidy(() => {

@@ -9,7 +9,7 @@ describe("the learning rate", () => {
     [0.2, 0.4, 0.6, 0.8, 0.8].forEach((rate, step) => expect(rates[step]).toBeCloseTo(rate, 12));
   });
 
-  it("falls along half a cosine: a quarter, half and all of the way to the final fraction", () => {
+  it("falls along half a cosine: at a quarter, half and the end of the way to the final fraction", () => {
     const at = (share: number): number => 0.8 * (0.25 + 0.75 * ((1 + Math.cos(Math.PI * share)) / 2));
     expect(learningRateAt(6, settings)).toBeCloseTo(at(0.25), 12);
     expect(learningRateAt(8, settings)).toBeCloseTo(0.5, 12);
@@ -25,7 +25,7 @@ describe("the learning rate", () => {
     for (const step of [4, 7, 12]) expect(learningRateAt(step, { ...settings, finalFraction: 1 })).toBeCloseTo(0.8, 12);
   });
 
-  it("is that of the warm-up for as long as the training lasts when the warm-up is longer", () => {
+  it("is that of the warm-up throughout if the warm-up is longer than the training", () => {
     expect(learningRateAt(2, { ...settings, totalSteps: 3 })).toBeCloseTo(0.6, 12);
     expect(learningRateAt(4, { ...settings, totalSteps: 3 })).toBeCloseTo(0.8, 12);
   });

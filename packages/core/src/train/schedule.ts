@@ -1,16 +1,16 @@
-/** A learning rate that warms up linearly and then falls along half a cosine. */
+/** The settings of a learning rate that warms up linearly and then decays along half a cosine. */
 export interface ScheduleSettings {
   /** The highest rate, reached after the warm-up. */
   readonly learningRate: number;
-  /** Steps of the warm-up (0 starts at the highest rate). */
+  /** The number of warm-up steps (0 starts at the highest rate). */
   readonly warmupSteps: number;
-  /** Steps of the whole training; the cosine ends there. */
+  /** The number of steps of the training, at which the cosine ends. */
   readonly totalSteps: number;
   /** The rate at the end, as a fraction of the highest one, 0 to 1. */
   readonly finalFraction: number;
 }
 
-/** The learning rate of a step, counted from 0. After `totalSteps` it stays at its final value. */
+/** Returns the learning rate of a step, counted from 0. After `totalSteps` it stays at its final value. */
 export function learningRateAt(step: number, settings: ScheduleSettings): number {
   const { learningRate, warmupSteps, totalSteps, finalFraction } = settings;
   if (step < warmupSteps) return (learningRate * (step + 1)) / warmupSteps;

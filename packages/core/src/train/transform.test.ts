@@ -121,7 +121,7 @@ describeEachBackend("a partition of the parameters", () => {
   });
 });
 
-describe("a partition with a name that is not there", () => {
+describe("a partition with an unknown name", () => {
   it("names the parameter and the transforms", () => {
     const one = partition(() => "muon", { adamw: adamw(0.1) });
     const stand = shapeInitializer.zeros(1);
@@ -132,7 +132,7 @@ describe("a partition with a name that is not there", () => {
 });
 
 describe("the state of an optimizer", () => {
-  it("has its form without taking memory when stand-ins are made", () => {
+  it("has its structure without using memory if placeholders are made", () => {
     const stand = shapeInitializer.zeros(1);
     const made = chain({ clip: clipByGlobalNorm(1), adamw: adamw(0.1) }).init({ encoder: [stand] }, (leaf) => leaf);
     expect(treeEntries(made)).toEqual([

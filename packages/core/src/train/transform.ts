@@ -2,21 +2,21 @@ import { clone, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "../errors.js";
 import { disposeTree, treeEntries, treeMap, type TensorTree } from "../tree.js";
 
-/** What an optimizer is given for one step: its transforms see it one after the other. */
+/** The input of one step of an optimizer, which passes it through its transforms in turn. */
 export interface OptimizerStep<P extends TensorTree> {
-  /** Steps taken before this one; schedules and bias corrections count by it. */
+  /** The number of steps taken before this one, for schedules and bias corrections. */
   readonly step: number;
   /** The parameters before the step. */
   readonly params: P;
-  /** The gradients of the loss, a tree of the form of `params`. */
+  /** The gradients of the loss, a tree with the structure of `params`. */
   readonly gradients: P;
-  /** The gradients count this many times (default 1): clipping sets a number, whoever reads the gradients multiplies by it. */
+  /** A factor (default 1) that clipping sets, and by which a transform that reads the gradients multiplies them. */
   readonly gradientScale?: number;
-  /** The 2-norm of the gradients as the loss gave them, read back; clipping needs it. */
+  /** The 2-norm of the original gradients, which clipping needs. */
   readonly gradientNorm?: number;
 }
 
-/** What a transform has changed. Its tensors are the caller's; what is left out stays as it was. */
+/** The changes that a transform makes. The caller owns the tensors; anything left out is unchanged. */
 export interface OptimizerChange<P extends TensorTree, State extends TensorTree = TensorTree> {
   /** The state for the next step. */
   readonly state: State;
@@ -28,24 +28,24 @@ export interface OptimizerChange<P extends TensorTree, State extends TensorTree 
   readonly gradientScale?: number;
 }
 
-/** Makes a tensor of the shape of another one. */
+/** Makes a tensor with the shape of another. */
 export type TensorMaker = (like: Tensor) => Tensor;
 
 /**
- * A part of an optimizer as a pair of pure functions over trees, as optax has it: `chain` puts them one after the other, `partition`
- * beside each other.
+ * A part of an optimizer, a pair of pure functions over trees as in optax: `chain` applies transforms in sequence, `partition`
+ * to separate parts of the parameters.
  */
 export interface Transform<State extends TensorTree = TensorTree> {
   /**
-   * The state before the first step, a tree of tensors that a checkpoint keeps by the paths of its leaves.
-   * @param create makes the tensors of the state (default: of zeros); a maker of stand-ins tells its form without taking memory.
+   * Returns the state before the first step, a tree of tensors that a checkpoint stores by the paths of its leaves.
+   * @param create makes the tensors of the state (default: zeros); with a maker of placeholders the structure costs no memory.
    */
   init(params: TensorTree, create?: TensorMaker): State;
-  /** One step. The tensors that are given stay untouched. `state` must come from the same transform. */
+  /** Computes one step. The given tensors are not changed. `state` must come from the same transform. */
   update<P extends TensorTree>(step: OptimizerStep<P>, state: State): OptimizerChange<P, State>;
 }
 
-/** A transform that always gives new parameters, and so is an optimizer by itself. */
+/** A transform that always returns new parameters, and so is an optimizer by itself. */
 export interface Optimizer<State extends TensorTree = TensorTree> extends Transform<State> {
   update<P extends TensorTree>(
     step: OptimizerStep<P>,
@@ -57,8 +57,8 @@ export interface Optimizer<State extends TensorTree = TensorTree> extends Transf
 export type TransformStates = { readonly [name: string]: TensorTree };
 
 /**
- * Transforms one after the other: each sees what those before it have changed.
- * @param transforms by the name under which a checkpoint keeps their states, in the order in which they apply.
+ * Chains transforms: each sees the changes of those before it.
+ * @param transforms the transforms in their order, by the names under which a checkpoint stores their states.
  */
 export function chain(transforms: Readonly<Record<string, Transform>>): Transform<TransformStates> {
   return {
@@ -78,11 +78,10 @@ export function chain(transforms: Readonly<Record<string, Transform>>): Transfor
 }
 
 /**
- * Transforms beside each other, each for its own part of the parameters, which it sees as a record by path. What a part does to its
- * gradients stays within the part.
- * @param nameOf which transform a parameter belongs to, by its path (`decoder.blocks.0.mlp.hidden.kernel`).
- * @param transforms by the name under which a checkpoint keeps their states. One without parameters is allowed.
- * @throws CoordTokError `config` when `nameOf` gives a name that is not among `transforms`.
+ * Partitions the parameters among transforms; each sees its own part as a record by path. Changes to gradients stay within a part.
+ * Both functions of the result throw a CoordTokError `config` if `nameOf` returns a name that is not among `transforms`.
+ * @param nameOf returns the name of the transform of a parameter, from its path (`decoder.blocks.0.mlp.hidden.kernel`).
+ * @param transforms the transforms, by the names under which a checkpoint stores their states. One without parameters is allowed.
  */
 export function partition(
   nameOf: (path: string, param: Tensor) => string,
@@ -124,7 +123,7 @@ export function partition(
   };
 }
 
-/** Zeros, unless another maker is given. */
+/** Makes a state with the structure of the parameters, zeros by default. */
 export function stateLike(params: TensorTree, create: TensorMaker = zerosLike): TensorTree {
   return treeMap(params, (leaf) => create(leaf));
 }

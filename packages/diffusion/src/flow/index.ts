@@ -11,7 +11,7 @@ export {
   type Weights,
 } from "./prediction.js";
 export { diffusionCoefficient } from "./diffusion-form.js";
-// Where on a path a model is trained and sampled.
+// The times of a path at which a model is trained and sampled.
 export {
   interval,
   officialEpsilon,
@@ -20,7 +20,7 @@ export {
   type Interval,
   type StochasticUse,
 } from "./interval.js";
-// What a model is trained for.
+// The training objective.
 export {
   drawTimes,
   flowLoss,
@@ -30,5 +30,5 @@ export {
   type TimeDistribution,
   type Weighting,
 } from "./objective.js";
-// Arithmetic of trees of tensors.
+// Arithmetic on trees of tensors.
 export { normalLike, randomLike, weightedSum, type Term } from "./tree-math.js";

@@ -1,27 +1,27 @@
 import { checkChoice } from "@coordtok/core";
 
-/** The published paths from noise to data. */
+/** The names of the published paths from noise to data. */
 export const pathNames = ["linear", "gvp", "vp"] as const;
 
-/** A path: `linear` and `gvp` (on the circle) reach pure noise at time 0, `vp` (variance preserving) nearly. */
+/** A path by name: `linear` and `gvp` (on the circle) reach pure noise at time 0, `vp` (variance preserving) nearly does. */
 export type PathName = (typeof pathNames)[number];
 
 /**
  * A path from noise (time 0) to data (time 1): `x_t = alpha x1 + sigma x0` (`docs/spec.md#paths`; SiT, arXiv 2401.08740, section 2).
- * All functions take a time and give a number in double precision.
+ * All functions take a time and return a number in double precision.
  */
 export interface Interpolant {
-  /** How much data. */
+  /** The factor of the data. */
   readonly alpha: (t: number) => number;
-  /** Its derivative. */
+  /** The derivative of `alpha`. */
   readonly alphaRate: (t: number) => number;
-  /** How much noise. */
+  /** The factor of the noise. */
   readonly sigma: (t: number) => number;
-  /** Its derivative; infinite at the data end of `vp`. */
+  /** The derivative of `sigma`; infinite at the data end of `vp`. */
   readonly sigmaRate: (t: number) => number;
-  /** `b` of the drift `-b x` of the score form; infinite at time 0 of `linear` and `gvp`. */
+  /** The coefficient `b` of the drift `-b x` of the score form; infinite at time 0 of `linear` and `gvp`. */
   readonly drift: (t: number) => number;
-  /** What multiplies the score in the velocity, `velocity = variance score + b x`. */
+  /** The factor of the score in the velocity, `velocity = variance score + b x`. */
   readonly variance: (t: number) => number;
 }
 
@@ -45,7 +45,7 @@ const gvp: Interpolant = {
   variance: (t) => gvp.drift(t) * gvp.sigma(t) ** 2 - gvp.sigma(t) * gvp.sigmaRate(t),
 };
 
-/** The rate of noise at the data end and at the noise end. */
+/** The noise rates of `vp` at the data end and at the noise end. */
 const leastBeta = 0.1;
 const mostBeta = 20;
 
@@ -62,7 +62,7 @@ function logAlpha(t: number): number {
   return (-((1 - t) ** 2) * (mostBeta - leastBeta)) / 4 - ((1 - t) * leastBeta) / 2;
 }
 
-/** The path of a name. */
+/** Returns the path of a name. */
 export function interpolant(path: PathName): Interpolant {
   return { linear, gvp, vp }[checkChoice(path, "path", pathNames)];
 }

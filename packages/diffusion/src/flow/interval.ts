@@ -3,23 +3,24 @@ import type { DiffusionForm } from "./diffusion-form.js";
 
 /** A time interval. */
 export interface Interval {
-  /** Where it begins. */
+  /** The start. */
   readonly from: number;
-  /** Where it ends. */
+  /** The end. */
   readonly to: number;
 }
 
-/** What is sampled with an SDE, as far as its interval depends on it. */
+/** The properties of an SDE sampler that its time interval depends on. */
 export interface StochasticUse {
-  /** How noise is added. */
+  /** The diffusion form. */
   readonly form: DiffusionForm;
-  /** Size of the last step, which adds no noise; 0 for none. */
+  /** The size of the last step, which adds no noise; 0 when there is none. */
   readonly lastStepSize: number;
 }
 
 /**
- * The times between which a flow is trained or sampled from noise to data (`docs/spec.md#intervals`): it keeps `epsilon` away from the
- * noise end where the path is singular there, and from the data end; an SDE with a last step ends where that step begins.
+ * The time interval in which a flow is trained or sampled, from noise to data (`docs/spec.md#intervals`). It stays `epsilon` away
+ * from the noise end when the path is singular there, and from the data end; for an SDE with a last step it ends where that step
+ * begins.
  */
 export function interval(flow: Flow, epsilon: number, stochastic?: StochasticUse): Interval {
   const singularStart = flow.path !== "vp" && (flow.prediction !== "velocity" || stochastic?.form === "sbdm");
@@ -27,20 +28,20 @@ export function interval(flow: Flow, epsilon: number, stochastic?: StochasticUse
   return { from: singularStart ? epsilon : 0, to: 1 - (lastStepSize > 0 ? lastStepSize : epsilon) };
 }
 
-/** The distance from the ends that the published code keeps in training and in sampling (`docs/spec.md#intervals`). */
+/** The distance that the published code keeps from the ends in training and in sampling (`docs/spec.md#intervals`). */
 export function officialEpsilon({ path, prediction }: Flow, use: "training" | "sampling"): number {
   if (path === "vp") return use === "training" ? 1e-5 : 1e-3;
   return prediction === "velocity" ? 0 : 1e-3;
 }
 
-/** The times to train on. */
+/** The time interval for training. */
 export function trainingInterval(flow: Flow): Interval {
   return interval(flow, officialEpsilon(flow, "training"));
 }
 
 /**
- * The times to sample between. Where the published code divides by zero (noise of the form `sbdm` from the noise end, a score at the data
- * end), this keeps 0.001 away.
+ * The time interval for sampling. It stays 0.001 away from the ends where the published code divides by zero (noise of the form
+ * `sbdm` at the noise end, a score at the data end).
  */
 export function samplingInterval(flow: Flow, stochastic?: StochasticUse): Interval {
   const official = officialEpsilon(flow, "sampling");

@@ -5,19 +5,22 @@ import type { Interval } from "./interval.js";
 import type { Flow } from "./prediction.js";
 import { tidyTree, scaledClips, weightedSum } from "./tree-math.js";
 
-/** How a noise or score loss is weighted over time. */
+/** The names of the weights of a noise or score loss over time. */
 export const weightings = ["none", "velocity", "likelihood"] as const;
 
 /** `none`: 1; `velocity`: `(variance / sigma)²`; `likelihood`: `variance / sigma²`. A velocity loss is never weighted. */
 export type Weighting = (typeof weightings)[number];
 
-/** `x_t` of each clip at its own time (`docs/spec.md#paths`). A new tree, the caller's. */
+/** Computes `x_t` of each clip at its own time (`docs/spec.md#paths`). Returns a new tree, owned by the caller. */
 export function noisyData<T extends TensorTree>(flow: Flow, data: T, noise: T, times: ArrayLike<number>): T {
   const { alpha, sigma } = interpolant(flow.path);
   return mixed(data, Array.from(times, alpha), noise, Array.from(times, sigma));
 }
 
-/** What the model should predict: the velocity of `x_t`, the noise, or the score times `-sigma`, which is the noise, too. */
+/**
+ * The quantity that the model should predict: the velocity of `x_t`, or the noise. A score model predicts the score times `-sigma`,
+ * which is also the noise.
+ */
 function target<T extends TensorTree>(flow: Flow, data: T, noise: T, times: ArrayLike<number>): T {
   const { alphaRate, sigmaRate } = interpolant(flow.path);
   if (flow.prediction !== "velocity") return weightedSum([[1, noise]]);
@@ -34,11 +37,11 @@ function mixed<T extends TensorTree>(a: T, ofA: number[], b: T, ofB: number[]): 
 }
 
 /**
- * The loss of each clip: the mean over the leaves of a tree of their mean squared errors (`docs/spec.md#flow-loss`).
- * @param model what it predicts for noisy clips at their times.
+ * Computes the loss of each clip: the mean over the leaves of a tree of their mean squared errors (`docs/spec.md#flow-loss`).
+ * @param model the function that predicts for noisy clips at their times.
  * @param clips `data` are clean clips (the first axis of every leaf counts them), `noise` is standard normal and of the same form, and
- * `times` has a time per clip.
- * @returns `[B]`, the caller's.
+ * `times` has one time per clip.
+ * @returns `[B]`, owned by the caller.
  */
 export function flowLoss<T extends TensorTree>(
   model: (noisy: T, times: ArrayLike<number>) => T,
@@ -73,16 +76,19 @@ function lossWeight({ path }: Flow, weighting: Exclude<Weighting, "none">, t: nu
   return weighting === "velocity" ? (variance(t) / sigma(t)) ** 2 : variance(t) / sigma(t) ** 2;
 }
 
-/** How training times are drawn: `uniform`, or the logistic function of a normal number (arXiv 2403.03206, section 3.1). */
+/**
+ * The distributions that training times are drawn from: `uniform`, or `logit-normal`, the logistic function of a normal number
+ * (arXiv 2403.03206, section 3.1).
+ */
 export const timeDistributions = ["uniform", "logit-normal"] as const;
 
 /** One of {@link timeDistributions}. */
 export type TimeDistribution = (typeof timeDistributions)[number];
 
 /**
- * Times for training.
- * @param options.mean of the normal number (default 0); more is nearer to data.
- * @param options.deviation of the normal number (default 1).
+ * Draws times for training.
+ * @param options.mean of the normal number (default 0); a larger one gives times closer to data.
+ * @param options.deviation the standard deviation of the normal number (default 1).
  */
 export function drawTimes(
   count: number,

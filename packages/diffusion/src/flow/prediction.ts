@@ -2,26 +2,26 @@ import { checkChoice, checkKnownKeys, CoordTokError, type TensorTree } from "@co
 import { interpolant, pathNames, type PathName } from "./interpolant.js";
 import { tidyTree, weightedSum } from "./tree-math.js";
 
-/** What a model can predict. */
+/** The names of the quantities that a model can predict. */
 export const predictionNames = ["velocity", "noise", "score"] as const;
 
-/** What a model predicts: the velocity of `x_t`, the noise in it, or the score of its density. */
+/** The quantity that a model predicts: the velocity of `x_t`, the noise in it, or the score of its density. */
 export type PredictionName = (typeof predictionNames)[number];
 
-/** The path from noise to data and what the model predicts along it. Plain data. */
+/** A path from noise to data, and the quantity that the model predicts along it. Plain data. */
 export interface Flow {
   /** The path. */
   readonly path: PathName;
-  /** What the model predicts. */
+  /** The quantity that the model predicts. */
   readonly prediction: PredictionName;
 }
 
-/** The published choice: the straight path, and its velocity. */
+/** The published choice: the linear path and its velocity. */
 export const defaultFlow: Flow = { path: "linear", prediction: "velocity" };
 
 /**
- * Checks a flow, from any source.
- * @throws CoordTokError `config`.
+ * Checks a flow from any source.
+ * @throws CoordTokError `config` for anything but a known path and prediction.
  */
 export function checkFlow(value: unknown): Flow {
   if (typeof value !== "object" || value === null)
@@ -34,25 +34,25 @@ export function checkFlow(value: unknown): Flow {
   };
 }
 
-/** Something of `x_t` and a time: the output of a model, a velocity, a drift. The result is the caller's, `x` stays as it is. */
+/** A function of `x_t` and a time: the output of a model, a velocity, a drift. The caller owns the result, and `x` is not disposed of. */
 export type Field<T extends TensorTree> = (x: T, t: number) => T;
 
-/** A quantity as a sum of what is known, `x` times one number and the model's output times another. */
+/** A quantity as a weighted sum of `x` and the model's output. */
 export interface Weights {
-  /** What multiplies `x_t`. */
+  /** The weight of `x_t`. */
   readonly x: number;
-  /** What multiplies the output of the model. */
+  /** The weight of the model's output. */
   readonly output: number;
 }
 
-/** The velocity from a model's output: `variance score + b x` for a noise or score model (`docs/spec.md#predictions`). */
+/** The weights that give the velocity; it is `variance score + b x` for a noise or score model (`docs/spec.md#predictions`). */
 export function velocityWeights({ path, prediction }: Flow, t: number): Weights {
   const { drift, variance, sigma } = interpolant(path);
   if (prediction === "velocity") return { x: 0, output: 1 };
   return { x: drift(t), output: prediction === "score" ? variance(t) : -variance(t) / sigma(t) };
 }
 
-/** The score from a model's output: `(r v - x) / (sigma² - r sigma' sigma)` with `r = alpha / alpha'` for a velocity model. */
+/** The weights that give the score; it is `(r v - x) / (sigma² - r sigma' sigma)` with `r = alpha / alpha'` for a velocity model. */
 export function scoreWeights({ path, prediction }: Flow, t: number): Weights {
   const { alpha, alphaRate, sigma, sigmaRate } = interpolant(path);
   if (prediction === "score") return { x: 0, output: 1 };
@@ -62,7 +62,7 @@ export function scoreWeights({ path, prediction }: Flow, t: number): Weights {
   return { x: -1 / divisor, output: ratio / divisor };
 }
 
-/** The noise in `x_t` from a model's output: `(r v - x) / (r sigma' - sigma)` with `r = alpha / alpha'` for a velocity model. */
+/** The weights that give the noise in `x_t`; it is `(r v - x) / (r sigma' - sigma)` with `r = alpha / alpha'` for a velocity model. */
 export function noiseWeights({ path, prediction }: Flow, t: number): Weights {
   const { alpha, alphaRate, sigma, sigmaRate } = interpolant(path);
   if (prediction === "noise") return { x: 0, output: 1 };
@@ -72,7 +72,7 @@ export function noiseWeights({ path, prediction }: Flow, t: number): Weights {
   return { x: -1 / divisor, output: ratio / divisor };
 }
 
-/** What a model's output says about some quantity, as a field. */
+/** Turns a model into the field of a quantity derived from its output. */
 export function derivedField<T extends TensorTree>(model: Field<T>, weights: (t: number) => Weights): Field<T> {
   return (x, t) => {
     const { x: ofX, output } = weights(t);
@@ -86,7 +86,7 @@ export function derivedField<T extends TensorTree>(model: Field<T>, weights: (t:
   };
 }
 
-/** The velocity of the probability flow that a model describes. */
+/** The velocity of the probability flow that a model describes, as a field. */
 export function velocityField<T extends TensorTree>(model: Field<T>, flow: Flow): Field<T> {
   return derivedField(model, (t) => velocityWeights(flow, t));
 }

@@ -1,18 +1,18 @@
 import { treeFromLeaves, treeLeaves, type Random, type TensorTree } from "@coordtok/core";
 import { add, clone, mul, neg, tensor, tidy, type Tensor, type TensorContainer } from "@tensorflow/tfjs-core";
 
-/** `tidy` for functions that give a tree. */
+/** Does what `tidy` does, for functions that return a tree. */
 export function tidyTree<T extends TensorTree>(compute: () => T): T {
   return tidy(compute as () => TensorContainer) as T;
 }
 
-/** A weight and the tree that it multiplies. */
+/** A tree and its weight. */
 export type Term<T> = readonly [weight: number, tree: T];
 
 /**
- * The weighted sum of trees of one form, leaf by leaf; terms of weight 0 are left out.
+ * Computes the weighted sum of trees of one form, leaf by leaf; terms of weight 0 are skipped.
  * @param terms at least one.
- * @returns a new tree, the caller's.
+ * @returns a new tree, owned by the caller.
  */
 export function weightedSum<T extends TensorTree>(terms: readonly Term<T>[]): T {
   const counting = terms.filter(([weight]) => weight !== 0);
@@ -31,7 +31,7 @@ function weighted(leaf: Tensor, weight: number): Tensor {
   return weight === -1 ? neg(leaf) : mul(leaf, weight);
 }
 
-/** Each clip of a tree times a number of its own. The first axis of every leaf counts clips. */
+/** Multiplies each clip of a tree by its own factor. The first axis of every leaf counts clips. */
 export function scaledClips<T extends TensorTree>(tree: T, factors: ArrayLike<number>): T {
   return treeFromLeaves(
     tree,
@@ -42,10 +42,10 @@ export function scaledClips<T extends TensorTree>(tree: T, factors: ArrayLike<nu
 }
 
 /**
- * A tree of random numbers in which every clip has a generator of its own, so that its numbers do not depend on what else is in the
- * batch. A clip draws leaf by leaf.
- * @param like its form; the first axis of every leaf counts clips.
- * @param draw `count` numbers of one clip's generator.
+ * Draws a tree of random numbers. Every clip has its own generator and draws leaf by leaf, so its numbers do not depend on the rest
+ * of the batch.
+ * @param like a tree of the same form; the first axis of every leaf counts clips.
+ * @param draw draws `count` numbers from the generator of one clip.
  */
 export function randomLike<T extends TensorTree>(
   like: T,
@@ -66,7 +66,7 @@ export function randomLike<T extends TensorTree>(
   );
 }
 
-/** Standard normal numbers, as {@link randomLike} gives them. */
+/** Draws a tree of standard normal numbers; see {@link randomLike}. */
 export function normalLike<T extends TensorTree>(like: T, randoms: readonly Random[]): T {
   return randomLike(like, randoms, (random, count) => random.normals(count));
 }

@@ -4,13 +4,14 @@ import { add, mul, sigmoid, tensor2d, tidy, type Rank, type Tensor, type Tensor2
 import { classRows, type SiTConfig } from "../config.js";
 import type { ConditioningParams } from "./params.js";
 
-/** Numbers that tell a time to the model. */
+/** The number of features that encode a time. */
 export const timeFeatures = 256;
 
 /**
- * Times as cosines, then sines, of `time * period^(-k / half)`; a last 0 where the width is odd (`docs/spec.md#timestep-embedding`).
- * @param times as the model gets them, 0 to 1.
- * @param period of the slowest wave over 2π (default 10000).
+ * Encodes times as cosines, then sines, of `time * period^(-k / half)`, with a final 0 when the width is odd
+ * (`docs/spec.md#timestep-embedding`).
+ * @param times as the model receives them, 0 to 1.
+ * @param period of the slowest wave, divided by 2π (default 10000).
  * @returns `times.length * width` numbers.
  */
 export function timeEmbedding(times: ArrayLike<number>, width: number = timeFeatures, period = 10000): Float32Array {
@@ -27,21 +28,21 @@ export function timeEmbedding(times: ArrayLike<number>, width: number = timeFeat
 }
 
 /**
- * The row of the table of classes that stands for "no class".
- * @throws CoordTokError `input` when the model was made without it (`labelDropout` 0).
+ * The row of the table of classes that means "no class".
+ * @throws CoordTokError `input` when the model has no such row (`labelDropout` 0).
  */
 export function noClass(config: SiTConfig): number {
   if (classRows(config) === config.classes)
     throw new CoordTokError(
       "input",
-      'The model knows no "no class", since it was made with labelDropout=0; guidance needs a model made with more.',
+      'The model has no "no class", because it was made with labelDropout=0; guidance needs a model with a larger labelDropout.',
     );
   return config.classes;
 }
 
 /**
- * Labels of which each is replaced by "no class" with the probability `labelDropout` of the configuration.
- * @param random one number is drawn per label.
+ * Replaces each label by "no class" with the probability `labelDropout` of the configuration.
+ * @param random the generator, of which one number is drawn per label.
  */
 export function dropLabels(labels: ArrayLike<number>, config: SiTConfig, random: Pick<Random, "uniform">): Int32Array {
   const { labelDropout } = config;
@@ -51,10 +52,10 @@ export function dropLabels(labels: ArrayLike<number>, config: SiTConfig, random:
 }
 
 /**
- * The sum of what a model is told: its time and its label.
+ * Computes the condition of a model: the sum of the embeddings of time and label.
  * @param times B times, 0 to 1.
  * @param labels B whole numbers, 0 to classes-1, or {@link noClass}.
- * @returns `[B, E]`
+ * @returns `[B, E]`, owned by the caller.
  * @throws CoordTokError `input` for a label that the model does not know.
  */
 export function condition(
@@ -71,7 +72,7 @@ export function condition(
   });
 }
 
-/** `x sigmoid(x)` */
+/** Computes `x sigmoid(x)`. */
 export function silu<T extends Tensor>(x: T): T {
   return tidy(() => mul<T>(x, sigmoid(x)));
 }

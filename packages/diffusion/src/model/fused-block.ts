@@ -19,18 +19,18 @@ const needed: readonly FusedName[] = [
   "CoordTokAdd",
 ];
 
-/** Vectors of the modulation of a block, in its order. */
+/** The indices of the vectors of a block's modulation, in its order. */
 const [attentionShift, attentionGate, mlpGate] = [0, 2, 5];
 
-/** Whether a block can be {@link fusedSitBlock}: it has no gradient. */
+/** Whether {@link fusedSitBlock} can be used: no gradient is being recorded. */
 export function canFuseBlocks(): boolean {
   return !isRecording() && needed.every(hasFused);
 }
 
 /**
- * A block of the model by the fused operations of the backend, without a gradient: ten calls instead of fifty.
- * @param x `[B, N, E]`
- * @param signal `[B, E]`
+ * Computes a block of the model with the backend's fused operations, without a gradient: ten calls instead of fifty.
+ * @param x the tokens, `[B, N, E]`.
+ * @param signal the condition after its activation, `[B, E]`.
  */
 export function fusedSitBlock(params: SiTBlockParams, x: Tensor3D, signal: Tensor2D, heads: number): Tensor3D {
   const { attention, mlp } = params;

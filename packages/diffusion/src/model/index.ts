@@ -8,7 +8,7 @@ export {
   type SiTOutputParams,
   type SiTParams,
 } from "./params.js";
-// What it is conditioned on, and where its tokens are.
+// The condition, and the positions of the tokens.
 export { dropLabels, noClass, timeEmbedding } from "./conditioning.js";
 export { classRows, tokenGrid } from "../config.js";
 export { sinCosPositions } from "./position.js";

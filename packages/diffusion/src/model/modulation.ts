@@ -15,11 +15,11 @@ import {
   type Tensor3D,
 } from "@tensorflow/tfjs-core";
 
-/** Of every norm of the model (`docs/spec.md#layer-norm`). */
+/** The epsilon of every norm in the model (`docs/spec.md#layer-norm`). */
 export const epsilon = 1e-6;
 
 /**
- * A layer norm without parameters of its own, `norm(x) * (1 + scale) + shift`.
+ * Computes a layer norm without its own parameters, `norm(x) * (1 + scale) + shift`.
  * @param x `[B, N, E]`
  * @param shift `[B, E]`
  * @param scale `[B, E]`
@@ -28,14 +28,14 @@ export function modulatedNorm(x: Tensor3D, shift: Tensor2D, scale: Tensor2D): Te
   const [clips, , width] = x.shape;
   return tidy(() => {
     const raised = add<Tensor2D>(scale, 1);
-    // One clip is a plain layer norm with these parameters, which backends may have fused.
+    // For one clip this is a plain layer norm with these parameters, which backends may have fused.
     if (clips === 1) return layerNorm({ scale: reshape(raised, [width]), shift: reshape(shift, [width]) }, x, epsilon);
     return perClipAffine(layerNorm({ scale: ones([width]), shift: zeros([width]) }, x, epsilon), raised, shift);
   });
 }
 
 /**
- * `x + gate * y`.
+ * Computes `x + gate * y`.
  * @param x `[B, N, E]`
  * @param y `[B, N, E]`
  * @param gate `[B, E]`
@@ -55,8 +55,8 @@ export function gatedAdd(x: Tensor3D, y: Tensor3D, gate: Tensor2D): Tensor3D {
 }
 
 /**
- * `x * factor + term`, each a vector per clip. The gradients of the general broadcasting operations sum over leading axes, which is slow
- * and inexact on wasm.
+ * Computes `x * factor + term`, where each is one vector per clip. The gradients of the general broadcasting operations sum over
+ * leading axes, which is slow and inexact on wasm.
  */
 function perClipAffine(x: Tensor3D, factor: Tensor2D, term: Tensor2D): Tensor3D {
   return operation<Rank.R3>(
@@ -77,7 +77,7 @@ function perToken(vectors: Tensor2D): Tensor3D {
   return reshape(vectors, [clips, 1, width]);
 }
 
-/** The sum over the tokens of each clip, `[B, N, E]` to `[B, E]`, as products with ones. */
+/** Sums the tokens of each clip, `[B, N, E]` to `[B, E]`, as a product with ones. */
 function tokenSums(x: Tensor3D): Tensor2D {
   const [clips, tokens, width] = x.shape;
   const row = ones<Rank.R2>([1, tokens]);

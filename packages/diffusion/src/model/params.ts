@@ -14,62 +14,63 @@ import type { Tensor2D } from "@tensorflow/tfjs-core";
 import { timeFeatures } from "./conditioning.js";
 import { classRows, timePositionGrid, tokenValues, type SiTConfig } from "../config.js";
 
-/** What turns time and label into the condition. E is the width. */
+/** The parameters that turn time and label into the condition. E is the width. */
 export type ConditioningParams = {
-  /** `[256, E]` */
+  /** The map from the features of a time, `[256, E]`. */
   readonly timeExpand: LinearParams;
-  /** `[E, E]` */
+  /** The second map of the time, `[E, E]`. */
   readonly timeContract: LinearParams;
-  /** `[classes, E]`, and one row more for "no class" where labels are dropped. */
+  /** The table of classes, `[classes, E]`, with one more row for "no class" when labels are dropped. */
   readonly classes: Tensor2D;
 };
 
-/** A block: self-attention and MLP, both behind norms that the condition shifts and scales, and gated by it. */
+/** A block: self-attention and MLP, each behind a norm that the condition shifts and scales, and each gated by the condition. */
 export type SiTBlockParams = {
   /** The self-attention. */
   readonly attention: SelfAttentionParams;
   /** The MLP. */
   readonly mlp: MlpParams;
-  /** `[E, 6E]`: shift, scale and gate of the attention, then of the MLP. */
+  /** The map from the condition to shift, scale and gate of the attention, then of the MLP, `[E, 6E]`. */
   readonly modulation: LinearParams;
 };
 
-/** What turns the tokens of a plane into its cells. */
+/** The parameters that turn the tokens of a plane into its cells. */
 export type SiTOutputParams = {
-  /** `[E, 2E]`: shift and scale. */
+  /** The map from the condition to shift and scale, `[E, 2E]`. */
   readonly modulation: LinearParams;
-  /** `[E, patch * patch * channels]` */
+  /** The map from a token to its cells, `[E, patch * patch * channels]`. */
   readonly cells: LinearParams;
 };
 
 /** All parameters of a SiT: a tree of tensors. */
 export type SiTParams = {
-  /** A patch of a plane to a token, `[patch * patch * channels, E]`. */
+  /** The map from a patch of a plane to a token, `[patch * patch * channels, E]`. */
   readonly patches: PerPlane<LinearParams>;
-  /** `[time * space, E]`, learned positions that the two planes along time share. */
+  /** The learned positions that the two planes along time share, `[time * space, E]`. */
   readonly timePositions: Tensor2D;
-  /** `[3, E]`, one vector per plane. */
+  /** One vector per plane, `[3, E]`. */
   readonly planeTypes: Tensor2D;
-  /** Time and label. */
+  /** The maps of time and label. */
   readonly conditioning: ConditioningParams;
   /** The blocks of the transformer. */
   readonly blocks: readonly SiTBlockParams[];
-  /** Tokens to cells. */
+  /** The maps from tokens to cells. */
   readonly outputs: PerPlane<SiTOutputParams>;
 };
 
-/** Standard deviation of tables and of the time maps at the start. */
+/** The initial standard deviation of tables and of the time maps. */
 const deviation = 0.02;
 
 /**
- * Fresh parameters: Glorot-uniform maps, tables and time maps normal with deviation 0.02, and zeros in all modulations and in the last
- * map of each plane, so that a fresh model gives 0 and every block begins as the identity (adaLN-Zero, arXiv 2212.09748, section 3.2).
+ * Creates parameters from a seed: Glorot-uniform maps, normal tables and time maps of standard deviation 0.02, and zeros in all
+ * modulations and in the last map of each plane, so that a new model outputs 0 and every block starts as the identity (adaLN-Zero,
+ * arXiv 2212.09748, section 3.2).
  */
 export function createParams(config: SiTConfig, seed: number): SiTParams {
   return buildParams(config, randomInitializer(new Random(seed)));
 }
 
-/** The names (paths in the tree) and shapes of all parameters, in their order. */
+/** The names (paths in the tree) and shapes of all parameters, in order. */
 export function paramShapes(config: SiTConfig): Map<string, readonly number[]> {
   return new Map(treeEntries(buildParams(config, shapeInitializer)).map(([path, leaf]) => [path, leaf.shape]));
 }

@@ -1,5 +1,5 @@
 /**
- * The fixed positions of a grid of tokens: the first half of the width tells the column, the second half the row, each as sines, then
+ * Computes the fixed positions of a grid of tokens: the first half of the width encodes the column, the second half the row, each as sines, then
  * cosines, of `position / 10000^(k / (width / 4))` (`docs/spec.md#sin-cos-positions`).
  * @param width a multiple of 4.
  * @returns `rows * columns * width` numbers in double precision, row by row.

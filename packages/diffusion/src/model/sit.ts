@@ -27,11 +27,11 @@ import type { SiTBlockParams, SiTOutputParams, SiTParams } from "./params.js";
 import { sinCosPositions } from "./position.js";
 
 /**
- * The model: what it predicts (velocity, noise or score) for noisy triplanes (`docs/spec.md#sit`).
+ * Computes the model's prediction (velocity, noise or score) for noisy triplanes (`docs/spec.md#sit`).
  * @param planes B noisy triplanes of the model's size.
  * @param times B times: 0 is noise, 1 is data.
  * @param labels B classes, 0 to classes-1, or `noClass(config)`.
- * @returns of the form of `planes`, owned by the caller.
+ * @returns planes of the same shapes as `planes`, owned by the caller.
  * @throws CoordTokError `shape` for triplanes of another size, `input` for labels that the model does not know.
  */
 export function sit(
@@ -65,7 +65,7 @@ function tokensOfPlanes(params: SiTParams, { patch }: SiTConfig, planes: Triplan
   );
 }
 
-/** What is added to every sequence, `[N, E]`: fixed positions on the first plane, learned ones on those along time, and plane types. */
+/** The positions added to every sequence, `[N, E]`: fixed ones on the first plane, learned ones on those along time, and plane types. */
 function positions(params: SiTParams, config: SiTConfig): Tensor2D {
   const { width } = config;
   return concat(
@@ -80,7 +80,7 @@ function positions(params: SiTParams, config: SiTConfig): Tensor2D {
   );
 }
 
-/** The shared positions of a plane along time; where rows and columns differ, the shorter side uses the first ones of each time. */
+/** The shared positions of a plane along time. When rows and columns differ, the shorter side uses the first positions of each time. */
 function timePositions({ timePositions: table }: SiTParams, config: SiTConfig, inner: number): Tensor2D {
   const [time, space] = timePositionGrid(config);
   if (inner === space) return table;
@@ -138,7 +138,7 @@ function planeOfTokens(
   ]);
 }
 
-/** Of each cell's `2 * channels` numbers the first half: the other one was meant for a variance and is not used. */
+/** Keeps the first half of each cell's `2 * channels` values. The other half was meant for a variance and is not used. */
 function firstHalves(values: Tensor3D, cellsPerToken: number, channels: number): Tensor3D {
   const [clips, count] = values.shape;
   const cells: Tensor2D = reshape(values, [clips * count * cellsPerToken, 2 * channels]);

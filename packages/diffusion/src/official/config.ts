@@ -1,13 +1,13 @@
 import { checkInteger, checkNumber, CoordTokError } from "@coordtok/core";
 import { checkConfig, type SiTConfig } from "../config.js";
 
-/** The arguments of the published model that fix its form, by their official names (`docs/spec.md#sit-arguments`). */
+/** The arguments of a published model that fix its form, by their official names (`docs/spec.md#sit-arguments`). */
 export interface OfficialArguments {
   /** Cells of the planes along time, and along rows and columns. */
   readonly input_size: readonly [t: number, xy: number];
-  /** Cells along each side of a patch. */
+  /** Side of a patch in cells. */
   readonly patch_size: number;
-  /** Numbers per cell. */
+  /** Values per cell. */
   readonly in_channels: number;
   /** Width of the transformer. */
   readonly hidden_size: number;
@@ -15,24 +15,24 @@ export interface OfficialArguments {
   readonly depth: number;
   /** Attention heads. */
   readonly num_heads: number;
-  /** Hidden width of the MLPs over the width. */
+  /** Ratio of the MLPs' hidden width to the width. */
   readonly mlp_ratio: number;
-  /** Share of dropped labels; above 0 the table of classes has one row more. */
+  /** Share of dropped labels; when it is above 0, the table of classes has one more row. */
   readonly class_dropout_prob: number;
-  /** Classes of the labels. */
+  /** Number of classes. */
   readonly num_classes: number;
   /** Whether the output has twice the channels. */
   readonly learn_sigma: boolean;
 }
 
-/** Whether plain data, for example parsed JSON, are official arguments rather than one of our configurations. */
+/** Whether plain data, for example parsed JSON, holds official arguments rather than one of our configurations. */
 export function isOfficialArguments(value: unknown): value is OfficialArguments {
   return typeof value === "object" && value !== null && "input_size" in value;
 }
 
 /**
- * The configuration of a published model.
- * @param official the official arguments; others beside them are ignored.
+ * Converts official arguments to a configuration.
+ * @param official the official arguments; other keys are ignored.
  * @throws CoordTokError `config` for a missing argument or sizes that do not divide.
  */
 export function configFromOfficial(official: OfficialArguments): SiTConfig {
@@ -51,8 +51,8 @@ export function configFromOfficial(official: OfficialArguments): SiTConfig {
 }
 
 /**
- * The official arguments of a configuration, the inverse of {@link configFromOfficial}.
- * @throws CoordTokError `config` when the planes have not as many rows as columns, which the published model cannot have.
+ * Converts a configuration to official arguments, the inverse of {@link configFromOfficial}.
+ * @throws CoordTokError `config` unless the planes have as many rows as columns, as the published model requires.
  */
 export function officialFromConfig(config: SiTConfig): OfficialArguments {
   checkSquarePlanes(config);
@@ -71,11 +71,11 @@ export function officialFromConfig(config: SiTConfig): OfficialArguments {
   };
 }
 
-/** Throws `config` when the planes have not as many rows as columns, which the published model cannot have. */
+/** Throws `config` unless the planes have as many rows as columns, as the published model requires. */
 export function checkSquarePlanes({ planes }: SiTConfig): void {
   if (planes.rows !== planes.columns)
     throw new CoordTokError(
       "config",
-      `Expected planes with as many rows as columns, as official models have them, got ${planes.rows} and ${planes.columns}.`,
+      `Expected planes with as many rows as columns, as in the published model, got ${planes.rows} and ${planes.columns}.`,
     );
 }

@@ -8,26 +8,27 @@ export function isOfficialSiT(names: Iterable<string>): boolean {
   return [...names].some((name) => marks.has(name));
 }
 
-/** What the shapes of a state dict leave open. */
+/** The options that the shapes of a state dict do not determine. */
 export interface InferOptions {
   /** Attention heads (default: those of the published size of this width). */
   readonly heads?: number | undefined;
-  /** Classes of the labels (default: one row of the table is one class; of more rows the last is taken for "no class"). */
+  /** Number of classes (default: 1 when the table of classes has one row, otherwise all rows but the last, which is taken for "no class"). */
   readonly classes?: number | undefined;
 }
 
 const inferOptionNames: OptionNames<InferOptions> = { heads: true, classes: true };
 
-/** What shapes leave open, out of the arguments that a training script saved beside the weights, by official name. */
+/** Reads the options that shapes do not determine from the arguments that a training script saved beside the weights, by official name. */
 export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOptions {
   const classes = saved.get("num_classes");
   return { classes: typeof classes === "number" ? classes : undefined };
 }
 
 /**
- * The configuration that fits the shapes of an official state dict.
- * @param shapes of its tensors by official name; names beside those needed are ignored.
- * @throws CoordTokError `checkpoint` when they are not the shapes of a SiT over triplanes, `config` when `heads` has to be given.
+ * Infers the configuration from the shapes of an official state dict.
+ * @param shapes of its tensors by official name; other names are ignored.
+ * @throws CoordTokError `checkpoint` when the shapes are not those of a SiT over triplanes, `config` when `heads` cannot be
+ *   inferred and must be given.
  */
 export function configFromOfficialShapes(
   shapes: ReadonlyMap<string, readonly number[]>,
@@ -45,7 +46,7 @@ export function configFromOfficialShapes(
   const time = shape("pos_embed_t", 3)[1]! / side;
   const outputs = shape("final_layer_xy.linear.weight", 2)[0]! / (patch * patch * channels);
   if (![side, time].every(Number.isInteger) || (outputs !== 1 && outputs !== 2))
-    throw notSit("has positions and outputs that do not fit each other");
+    throw notSit("has positions and outputs that do not fit together");
   const rows = shape("y_embedder.embedding_table.weight", 2)[0]!;
   const classes = options.classes ?? Math.max(1, rows - 1);
   if (rows !== classes && rows !== classes + 1)

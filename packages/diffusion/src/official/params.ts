@@ -7,9 +7,9 @@ import { checkOfficialPositions, officialPositions } from "./positions.js";
 import { officialRows } from "./rows.js";
 
 /**
- * Parameters from a state dict with the official names.
+ * Reads parameters from a state dict with the official names.
  * @param stateDict a file with exactly the tensors of `officialShapes(config)`: `openSafetensors`, or `openTorch` of `@coordtok/core/torch`.
- * @returns our tree, owned by the caller.
+ * @returns the tree of parameters, owned by the caller.
  * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor, or fixed positions that are not the usual ones;
  * `aborted`.
  */
@@ -28,8 +28,8 @@ export async function paramsFromOfficial(
 }
 
 /**
- * A state dict with the official names from our parameters, the inverse of {@link paramsFromOfficial}. Gradients and optimizer moments
- * have the form of the parameters, so it takes them too.
+ * Converts parameters to a state dict with the official names, the inverse of {@link paramsFromOfficial}. Gradients and optimizer
+ * moments have the form of the parameters, so they can be converted too.
  * @returns new tensors, owned by the caller.
  */
 export async function officialFromParams(config: SiTConfig, params: SiTParams): Promise<Map<string, Tensor>> {

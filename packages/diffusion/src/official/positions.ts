@@ -2,13 +2,13 @@ import { CoordTokError } from "@coordtok/core";
 import { tokenGrid, type SiTConfig } from "../config.js";
 import { sinCosPositions } from "../model/position.js";
 
-/** The published model keeps its fixed positions as a parameter; ours computes them. */
+/** The tensor of fixed positions, a parameter of the published model; our model computes them. */
 const fixedPositions = "pos_embed_xy";
 
-/** Stored fixed positions are rounded to float32, half or bfloat; what is farther off is another table. */
+/** The largest rounding error of fixed positions stored as float32, half or bfloat16; beyond it they are a different table. */
 const fixedTolerance = 5e-3;
 
-/** The fixed positions that the published model stores as a parameter, by their official name; ours computes them. */
+/** The fixed positions that the published model stores as a parameter, with their official name. Our model computes them. */
 export function officialPositions(config: SiTConfig): {
   readonly name: string;
   readonly shape: readonly number[];
@@ -23,8 +23,8 @@ export function officialPositions(config: SiTConfig): {
 }
 
 /**
- * Throws unless stored fixed positions are the usual ones, up to the rounding of half precision.
- * @throws CoordTokError `checkpoint`.
+ * Throws unless stored fixed positions equal the computed ones, up to the rounding of half precision.
+ * @throws CoordTokError `checkpoint` when they do not.
  */
 export function checkOfficialPositions(config: SiTConfig, stored: ArrayLike<number>): void {
   const [outer, inner] = tokenGrid(config, "xy");
@@ -32,6 +32,6 @@ export function checkOfficialPositions(config: SiTConfig, stored: ArrayLike<numb
   if (!expected.every((value, i) => Math.abs(stored[i]! - value) <= fixedTolerance))
     throw new CoordTokError(
       "checkpoint",
-      `The tensor "${fixedPositions}" is not the fixed table of sines and cosines, so this is another model; nothing was loaded.`,
+      `The tensor "${fixedPositions}" is not the fixed table of sines and cosines, so this is a different model; nothing was loaded.`,
     );
 }

@@ -20,7 +20,7 @@ function planeRules(plane: PlaneName): StateDictRule[] {
   ];
 }
 
-/** The table of `docs/spec.md#sit-state-dict`, ours against theirs. */
+/** Our parameter names and the official ones, as in the table of `docs/spec.md#sit-state-dict`. */
 const rules: readonly StateDictRule[] = [
   ...planeNames.flatMap(planeRules),
   ["timePositions", "pos_embed_t", "flat"],
@@ -36,9 +36,10 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * For each parameter of a configuration, in their order, where its numbers are in an official state dict (`docs/spec.md#sit-state-dict`).
- * The one table by which official weights are read and written; the one official tensor without a row is that of `officialPositions`.
- * @throws CoordTokError `config` when the planes have more rows than columns or fewer, which the published model cannot have.
+ * For each parameter of a configuration, in order, the tensor of an official state dict that holds its values
+ * (`docs/spec.md#sit-state-dict`). Official weights are read and written by this table alone; only the tensor of
+ * `officialPositions` has no row.
+ * @throws CoordTokError `config` unless the planes have as many rows as columns, as the published model requires.
  */
 export function officialRows(config: SiTConfig): StateDictRow[] {
   checkSquarePlanes(config);
@@ -49,8 +50,8 @@ export function officialRows(config: SiTConfig): StateDictRow[] {
 }
 
 /**
- * The official shapes by official name, for a configuration (`docs/spec.md#sit-state-dict`).
- * @throws CoordTokError `config` as {@link officialRows}.
+ * The official names and shapes for a configuration (`docs/spec.md#sit-state-dict`).
+ * @throws CoordTokError `config` like {@link officialRows}.
  */
 export function officialShapes(config: SiTConfig): Map<string, readonly number[]> {
   const rows = officialRows(config);

@@ -25,7 +25,7 @@ import type { Segment } from "./segment.js";
 import { rungeKuttaStep, type Step } from "./step.js";
 import type { Tableau } from "./tableau.js";
 
-/** How exact a solver that chooses its steps has to be. */
+/** The error that an adaptive solver may make in a step. */
 export interface Tolerance {
   readonly relative: number;
   readonly absolute: number;
@@ -36,8 +36,8 @@ export interface Tolerance {
 type AdaptiveTableau = Tableau & NonNullable<Tableau["adaptive"]>;
 
 /**
- * Steps whose size follows from the error that each one makes, with the control of `docs/spec.md#adaptive-ode-solvers`. Time runs
- * forward within; a way back is the way of the turned field. Each segment is freed when the next one is asked for.
+ * Takes steps whose size follows from the error that each one makes, with the control of `docs/spec.md#adaptive-ode-solvers`. Time
+ * runs forward internally; to integrate backwards, the field is reversed. Each segment is freed when the next one is requested.
  */
 export async function* adaptiveSegments<T extends TensorTree>(
   field: Field<T>,
@@ -62,7 +62,7 @@ export async function* adaptiveSegments<T extends TensorTree>(
       const error = await errorOf(step, x, size, tableau, tolerance);
       const taken = size;
       size *= error === 0 ? 10 : Math.min(10, Math.max(0.9 * error ** (-1 / tableau.order), error < 1 ? 1 : 0.2));
-      // Written so that an error that is not a number is refused, too.
+      // The condition is written so that a NaN error is rejected too.
       if (!(error <= 1)) {
         if (Number.isNaN(error)) size = taken * 0.2;
         disposeTree([step.next, [...step.slopes]]);
@@ -97,7 +97,7 @@ export async function* adaptiveSegments<T extends TensorTree>(
 function stuck(time: number, tries: number): CoordTokError {
   return new CoordTokError(
     "input",
-    `The solver could not continue at time ${time.toPrecision(6)} after ${tries} steps; allow a larger error, or take a solver with steps of one size.`,
+    `The solver could not continue at time ${time.toPrecision(6)} after ${tries} steps; allow a larger error, or use a solver with a fixed step size.`,
   );
 }
 
@@ -106,15 +106,16 @@ function terms<T extends TensorTree>(weights: readonly number[], { slopes }: Ste
 }
 
 /**
- * How exact a slope is, relative to its root mean square: some sixteen roundings of float32. What is measured as the error of a step is the
- * method's own error and what the roundings of its slopes add up to, `h · weight · slope · 2⁻²⁰` from each stage, in squares. The second
- * part says nothing about the size of the step: it is taken off the measured square before it is compared with what is allowed. Without
- * that the next step after a first one, whose own error lies below the roundings, would follow from chance, and backends that sum in
- * different orders would continue with steps of different sizes. A step's error can be larger than was asked for by the roundings, not more.
+ * The precision of a slope relative to its root mean square, about sixteen roundings of float32. The measured error of a step
+ * contains the method's own error and the accumulated roundings of its slopes, `h · weight · slope · 2⁻²⁰` from each stage, added
+ * in squares. The roundings say nothing about the step size, so they are subtracted from the measured square before it is compared
+ * with the tolerance. Otherwise the step after one whose own error is below the roundings would be decided by chance, and backends
+ * that sum in different orders would take steps of different sizes. The error of a step can exceed the tolerance by at most the
+ * roundings.
  */
 const slopeResolution = 2 ** -20;
 
-/** The error of a step over what is allowed, beyond what comes from rounding: at most 1 is good enough. */
+/** The error of a step divided by the tolerance, beyond what comes from rounding; a step with at most 1 is accepted. */
 async function errorOf<T extends TensorTree>(
   step: Step<T>,
   x: T,
@@ -150,7 +151,7 @@ function scaledNorm(tree: TensorTree, states: readonly TensorTree[], tolerance: 
   return max<Scalar>(stack(scaledNorms(tree, states, tolerance)));
 }
 
-/** The root mean square of each leaf. */
+/** The root mean square of each leaf of `tree / (absolute + relative max |states|)`. */
 function scaledNorms(tree: TensorTree, states: readonly TensorTree[], { relative, absolute }: Tolerance): Scalar[] {
   const sizes = states.map((state) => treeLeaves(state));
   return treeLeaves(tree).map((leaf, i) => {

@@ -8,7 +8,7 @@ import { solveSde } from "./sde.js";
 import { rungeKuttaStep } from "./step.js";
 import { odeSolverNames, tableauOf } from "./tableau.js";
 
-/** `x' = x cos t`, whose solution is `x0 exp(sin t)`. */
+/** The field `x' = x cos t`, whose solution is `x0 exp(sin t)`. */
 const wave: Field<Tensor1D> = (x, t) => tidy(() => mul(x, Math.cos(t)));
 const start = 1.5;
 const way = 4;
@@ -42,7 +42,7 @@ describeEachBackend("solvers", () => {
   });
 
   it.each(odeSolverNames)(
-    "%s goes there and back, gives states on the way and leaves nothing behind",
+    "%s integrates forwards and backwards, yields intermediate states and leaves no tensor behind",
     async (solver) => {
       await expectNoLeak(async () => {
         const init = tensor1d([start]);
@@ -62,10 +62,10 @@ describeEachBackend("solvers", () => {
     },
   );
 
-  it("dopri5, whose first steps err less than float32 rounds, takes the same steps where slopes differ by roundings", async () => {
+  it("dopri5, whose first steps err less than float32 rounds, takes the same steps when slopes differ by roundings", async () => {
     const endsOf = async (rounding: number): Promise<number[]> => {
       let call = 0;
-      // As another backend would sum.
+      // The rounding of a backend that sums in another order.
       const field: Field<Tensor1D> = (x, t) => tidy(() => mul(wave(x, t), 1 + rounding * [1, -1, 0.5][call++ % 3]!));
       const tableau = tableauOf("dopri5");
       const tolerance = { relative: 1e-5, absolute: 1e-8, maxSteps: 200, overshoot: false };
@@ -92,7 +92,7 @@ describeEachBackend("solvers", () => {
   it.each([
     ["euler", 1],
     ["heun", 2],
-  ] as const)("the SDE solver %s converges with order %s where no noise comes in", async (solver, order) => {
+  ] as const)("the SDE solver %s converges with order %s without noise", async (solver, order) => {
     // With the form linear and norm 0 the drift is the velocity.
     const flow: Flow = { path: "linear", prediction: "velocity" };
     const error = async (steps: number): Promise<number> => {
@@ -115,7 +115,7 @@ describeEachBackend("solvers", () => {
     expect(Math.log2((await error(24)) / (await error(48)))).toBeGreaterThan(order - 0.4);
   });
 
-  // Noise that does not depend on the state gives Euler and Maruyama's method the strong order 1 instead of 1/2.
+  // With noise that does not depend on the state, Euler and Maruyama's method has the strong order 1 instead of 1/2.
   it.each(["euler", "heun"] as const)(
     "with noise the SDE solver %s has the strong and the weak order 1",
     async (solver) => {
@@ -134,13 +134,16 @@ describeEachBackend("solvers", () => {
   );
 });
 
-/** Data of this deviation on the straight path: the velocity, and the variance of the state at each time, are known. */
+/** The standard deviation of data on the linear path, for which the velocity and the variance of the state at each time are known. */
 const dataDeviation = 0.4;
 const varianceAt = (t: number): number => (t * dataDeviation) ** 2 + (1 - t) ** 2;
 const gaussian: Field<Tensor1D> = (x, t) => tidy(() => mul(x, (t * dataDeviation ** 2 - (1 - t)) / varianceAt(t)));
 const sdeWay = { from: 0.1, to: 0.9 };
 
-/** What the end is of a start at 1 without noise, and of each step's noise alone: a linear equation is the sum of these. */
+/**
+ * The end of a trajectory that starts at 1 without noise, and the response to each step's noise alone. The equation is linear, so
+ * every solution is a sum of these.
+ */
 interface Responses {
   readonly start: number;
   readonly noise: readonly number[];
@@ -161,7 +164,7 @@ function varianceOf({ start, noise }: Responses): number {
   return start ** 2 * varianceAt(sdeWay.from) + noise.reduce((sum, one) => sum + one ** 2, 0);
 }
 
-/** The root of the mean squared distance of two solutions along the same noise, of which the second has twice the steps. */
+/** The root mean squared distance of two solutions along the same noise, of which the second takes twice the steps. */
 function strongDistance(coarse: Responses, fine: Responses): number {
   const squares = fine.noise.map((one, i) => (one - coarse.noise[i >> 1]! * Math.SQRT1_2) ** 2);
   const start = (coarse.start - fine.start) ** 2 * varianceAt(sdeWay.from);

@@ -32,7 +32,7 @@ async function guided(options: GuidanceOptions, t: number): Promise<{ a: number[
 }
 
 describeEachBackend("guidance", () => {
-  it("goes away from the output without a class, in all channels or in the first ones of every leaf", async () => {
+  it("moves away from the output without a class, in all channels or in the first ones of every leaf", async () => {
     await expectNoLeak(async () => {
       // 2 + 3 (5 - 2)
       expect(await guided({ scale: 3 }, 0.5)).toEqual({ a: [11, 11, 11], b: [11, 11], calls: 1 });
@@ -42,7 +42,7 @@ describeEachBackend("guidance", () => {
     });
   });
 
-  it("is nothing outside of its interval or with a scale of 1, and costs nothing there", async () => {
+  it("has no effect and no cost outside its interval or with a scale of 1", async () => {
     const interval = [0.2, 0.8] as const;
     const plain = { a: [5, 5, 5], b: [5, 5], calls: 0 };
     expect(await guided({ scale: 3, interval }, 0.1)).toEqual(plain);
@@ -51,9 +51,9 @@ describeEachBackend("guidance", () => {
     for (const t of [0.2, 0.5, 0.8]) expect((await guided({ scale: 3, interval }, t)).a).toEqual([11, 11, 11]);
   });
 
-  it("refuses an interval that is turned round, scales below 0 and no channels", () => {
+  it("refuses a reversed interval, scales below 0 and 0 channels", () => {
     const make = (options: GuidanceOptions) => (): unknown => guidedField(constant(5), constant(2), options);
-    expect(make({ scale: 2, interval: [0.8, 0.2] })).toThrow(/from less to more/);
+    expect(make({ scale: 2, interval: [0.8, 0.2] })).toThrow(/in ascending order/);
     expect(make({ scale: -1 })).toThrow(/guidance scale/);
     expect(make({ scale: 2, channels: 0 })).toThrow(/guidance channels/);
   });

@@ -12,13 +12,13 @@ import { concat, slice, type Tensor } from "@tensorflow/tfjs-core";
 import type { Field } from "../flow/prediction.js";
 import { tidyTree, weightedSum } from "../flow/tree-math.js";
 
-/** Classifier-free guidance (arXiv 2207.12598): away from what the model gives without a class. */
+/** Options of classifier-free guidance (arXiv 2207.12598), which moves the output away from the output without a class. */
 export interface GuidanceOptions {
-  /** 1 is none; the output becomes `without + scale (with - without)`. */
+  /** The scale; 1 means no guidance. The output becomes `without + scale (with - without)`. */
   readonly scale: number;
-  /** Only between these times (arXiv 2404.07724), `[0, 1]` by default; elsewhere the class alone counts, at half the cost. */
+  /** The times between which guidance applies (arXiv 2404.07724; default `[0, 1]`). Elsewhere only the class is used, at half the cost. */
   readonly interval?: readonly [from: number, to: number] | undefined;
-  /** Guides only the first channels, as published samplers do with 3 (default: all). */
+  /** The number of channels to guide, counted from the first, as published samplers do with 3 (default: all). */
   readonly channels?: number | undefined;
 }
 
@@ -29,12 +29,12 @@ function checkGuidance({ scale, interval = [0, 1], channels }: GuidanceOptions):
   checkNumber(scale, "guidance scale", 0);
   interval.forEach((time) => checkNumber(time, "guidance interval", 0, 1));
   if (interval[0] > interval[1])
-    throw new CoordTokError("config", `Expected a guidance interval from less to more, got ${interval.join(" to ")}.`);
+    throw new CoordTokError("config", `Expected a guidance interval in ascending order, got ${interval.join(" to ")}.`);
   if (channels !== undefined) checkInteger(channels, "guidance channels", 1);
 }
 
 /**
- * The output of a model under guidance. It holds for predicted velocities, noises and scores alike.
+ * Combines two fields into the output of a model under guidance. Predicted velocities, noises and scores are guided alike.
  * @param conditional the output with the classes.
  * @param unconditional the output with "no class".
  * @throws CoordTokError `config` for options out of range.
@@ -60,7 +60,7 @@ export function guidedField<T extends TensorTree>(
   };
 }
 
-/** The first channels of one tree and the others of another; channels are the last axis. */
+/** Joins the first channels of one tree and the remaining ones of another; channels are the last axis. */
 function firstChannels<T extends TensorTree>(first: T, rest: T, channels: number): T {
   const others = treeLeaves(rest);
   return treeFromLeaves(

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { logLikelihood } from "./likelihood.js";
 import type { Field } from "../flow/prediction.js";
 
-/** `[a, b, d]` stands for `[[a, b], [b, d]]`; such matrices commute here, being functions of one. */
+/** A symmetric matrix `[[a, b], [b, d]]`. The matrices here commute, because all are functions of one matrix. */
 type Symmetric = readonly [a: number, b: number, d: number];
 
 /** The velocity of the straight path to a normal distribution of mean 0: `(t C - (1 - t)) (t² C + (1 - t)²)⁻¹ x`. */
@@ -45,7 +45,7 @@ async function likelihoods(covariance: Symmetric, point: readonly [number, numbe
 }
 
 describeEachBackend("the likelihood of a normal distribution", () => {
-  it("is its density where directions do not mix, whatever the random signs are", async () => {
+  it("equals its density for any random signs when directions do not mix", { timeout: 60_000 }, async () => {
     await expectNoLeak(async () => {
       const covariance: Symmetric = [2, 0, 0.3];
       for (const value of await likelihoods(covariance, [1.1, -0.4], 3))
@@ -53,7 +53,7 @@ describeEachBackend("the likelihood of a normal distribution", () => {
     });
   });
 
-  it("is its density on average where they do", async () => {
+  it("equals its density on average when they do", async () => {
     const covariance: Symmetric = [2, 0.6, 0.5];
     const values = await likelihoods(covariance, [0.7, 0.9], 400);
     const mean = values.reduce((a, b) => a + b, 0) / values.length;

@@ -30,20 +30,20 @@ import { randomLike, tidyTree } from "../flow/tree-math.js";
 
 /** Options of {@link logLikelihood}. */
 export interface LikelihoodOptions extends OdeOptions {
-  /** One generator for each clip, of the random directions along which the divergence is measured. */
+  /** One generator per clip, for the random directions along which the divergence is measured. */
   readonly randoms: readonly Random[];
 }
 
 const likelihoodOptionNames: OptionNames<LikelihoodOptions> = { ...odeOptionNames, randoms: true };
 
 /**
- * The logarithm of the density that a flow gives to clips, in nats: clips are followed back to noise, and the divergence of the velocity
- * on the way is estimated along one random direction of signs (Hutchinson's estimator; arXiv 1810.01367, section 3.1). It is right on
- * average; means over several calls are nearer to it.
+ * Estimates the logarithm of the density that a flow assigns to clips, in nats. Clips are followed back to noise, and the
+ * divergence of the velocity along the path is estimated in one direction of random signs (Hutchinson's estimator; arXiv
+ * 1810.01367, section 3.1). The estimate is unbiased; the mean of several calls is closer to the true value.
  * @param field the velocity; see `velocityField`.
- * @param data B clips; the first axis of every leaf counts them. It stays the caller's.
- * @param options time runs from 1 to 0 unless told otherwise.
- * @returns a number for each clip.
+ * @param data B clips, still owned by the caller; the first axis of every leaf counts them.
+ * @param options time runs from 1 to 0 by default.
+ * @returns one number for each clip.
  */
 export async function logLikelihood<T extends TensorTree>(
   field: Field<T>,
@@ -79,7 +79,7 @@ interface Augmented<T extends TensorTree> {
   readonly change: Tensor1D;
 }
 
-/** The velocity, and the divergence along the signs, `[B]`. */
+/** Computes the velocity, and the divergence along the signs, `[B]`. */
 function withDivergence<T extends TensorTree>(field: Field<T>, x: T, signs: T, t: number, clips: number): Augmented<T> {
   return tidyTree(() => {
     let velocity: T | undefined;
@@ -88,7 +88,7 @@ function withDivergence<T extends TensorTree>(field: Field<T>, x: T, signs: T, t
       for (const leaf of treeLeaves(velocity)) keep(leaf);
       return total(products(velocity, signs));
     });
-    // What was kept would outlive every scope; the copies do not.
+    // Kept tensors would outlive every scope; their copies do not.
     const kept = velocity!;
     const state = treeMap(kept, (leaf) => clone(leaf));
     disposeTree(kept);
@@ -105,7 +105,7 @@ function total(leaves: readonly Tensor[]): Scalar {
   return addN(leaves.map((leaf): Scalar => sum(sum(reshape(leaf, [leaf.shape[0], -1]), 1))));
 }
 
-/** The sum of each clip over all leaves, `[B]`. */
+/** The sum over all leaves for each clip, `[B]`. */
 function clipSums(leaves: readonly Tensor[], clips: number): Tensor1D {
   return addN(leaves.map((leaf): Tensor1D => sum(reshape(leaf, [clips, -1]), 1)));
 }

@@ -20,21 +20,24 @@ import { tableauOf, type OdeSolverName, type Tableau } from "./tableau.js";
 
 /** Options of {@link solveOde} and {@link odeTrajectory}. */
 export interface OdeOptions extends LongCallOptions {
-  /** Default `heun2`. */
+  /** The solver (default `heun2`). */
   readonly solver?: OdeSolverName | undefined;
-  /** Steps of a solver with steps of one size, at least 1 (default 50); the others choose theirs. */
+  /** Number of steps of a solver with a fixed step size, at least 1 (default 50). Adaptive solvers ignore it. */
   readonly steps?: number | undefined;
-  /** Where time begins (default 0, noise). */
+  /** The time at which integration starts (default 0, noise). */
   readonly from?: number | undefined;
-  /** Where time ends (default 1, data); it may lie before `from`. */
+  /** The time at which integration ends (default 1, data); it may be before `from`. */
   readonly to?: number | undefined;
-  /** Relative error that a solver may make in a step of its choice (default 1e-3). */
+  /** The relative error that an adaptive solver may make in a step (default 1e-3). */
   readonly relativeTolerance?: number | undefined;
-  /** Absolute error that it may make besides (default 1e-6). */
+  /** The absolute error that an adaptive solver may make in a step in addition (default 1e-6). */
   readonly absoluteTolerance?: number | undefined;
-  /** Steps that such a solver may try before it gives up (default 10000). */
+  /** The number of steps that an adaptive solver may try before it gives up (default 10000). */
   readonly maxSteps?: number | undefined;
-  /** Whether its last step runs past the end and is interpolated, as in the published code (default: it ends at the end). */
+  /**
+   * Whether the last step of an adaptive solver runs past the end and is interpolated, as in the published code (default: it stops
+   * at the end).
+   */
   readonly overshoot?: boolean | undefined;
 }
 
@@ -55,20 +58,20 @@ export const odeOptionNames: OptionNames<OdeOptions> = {
 export interface TimedState<T extends TensorTree> {
   /** The time. */
   readonly time: number;
-  /** The state, the caller's. */
+  /** The state, owned by the caller. */
   readonly state: T;
 }
 
-/** `count + 1` times of equal distance, rounded to float32 as the published code has them. */
+/** `count + 1` equally spaced times, rounded to float32 as in the published code. */
 export function timeGrid(from: number, to: number, count: number): number[] {
   return Array.from({ length: count + 1 }, (_, i) => Math.fround(from + ((to - from) * i) / count));
 }
 
 /**
- * Follows a field from one time to another: from noise to data, or back.
+ * Integrates a field from one time to another: from noise to data, or back.
  * @param field the velocity; see `velocityField`.
- * @param init stays the caller's.
- * @returns the state at the end, the caller's.
+ * @param init the state at the start, still owned by the caller.
+ * @returns the state at the end, owned by the caller.
  * @throws CoordTokError `config` for options out of range, `input` when an adaptive solver cannot continue, `aborted`.
  */
 export async function solveOde<T extends TensorTree>(field: Field<T>, init: T, options: OdeOptions = {}): Promise<T> {
@@ -84,10 +87,10 @@ const odeTrajectoryOptionNames: OptionNames<OdeOptions & { readonly times?: read
 };
 
 /**
- * The states on the way of {@link solveOde}.
- * @param options.times where, in the order of the way (default: the start and the end of each of `steps` steps). Times between steps are
- * interpolated, by a cubic with steps of one size and by a quartic with steps of the solver's choice.
- * @returns each state is the caller's.
+ * Yields the intermediate states of {@link solveOde}.
+ * @param options.times the times of the states, in the order of integration (default: the start, and the end of each of `steps`
+ *   steps). States between steps are interpolated, by a cubic for a fixed step size and by a quartic for an adaptive one.
+ * @returns the states, each owned by the caller.
  */
 export async function* odeTrajectory<T extends TensorTree>(
   field: Field<T>,
@@ -116,7 +119,7 @@ export async function* odeTrajectory<T extends TensorTree>(
   }
 }
 
-/** Whether a time lies in a step that ends at `end`, or so near behind it that only rounding parts them. */
+/** Whether a time lies in a step that ends at `end`, or so close behind it that the difference is rounding. */
 function isBefore(time: number, end: number, way: number): boolean {
   return (time - end) * Math.sign(way) <= Math.abs(way) * 1e-6;
 }
@@ -141,7 +144,7 @@ function toleranceOf(options: OdeOptions): Parameters<typeof adaptiveSegments>[5
   };
 }
 
-/** Steps of one size. Each segment is freed when the next one is asked for. */
+/** Takes steps of a fixed size. Each segment is freed when the next one is requested. */
 async function* fixedSegments<T extends TensorTree>(
   field: Field<T>,
   init: T,

@@ -26,40 +26,40 @@ import { tidyTree, weightedSum } from "../flow/tree-math.js";
 import { diffusionCoefficient, diffusionForms, type DiffusionForm } from "../flow/diffusion-form.js";
 import { timeGrid, type TimedState } from "./ode.js";
 
-/** SDE solvers. */
+/** The names of the SDE solvers. */
 export const sdeSolverNames = ["euler", "heun"] as const;
 
-/** `euler` is Euler and Maruyama's; `heun` adds the noise first, then takes a step of the explicit trapezoid rule. */
+/** An SDE solver: `euler` is the Euler-Maruyama method; `heun` adds the noise first, then takes a step of the explicit trapezoid rule. */
 export type SdeSolverName = (typeof sdeSolverNames)[number];
 
-/** Last steps. */
+/** The names of the last steps. */
 export const lastSteps = ["mean", "euler", "tweedie", "none"] as const;
 
 /**
- * The last step, which adds no noise: `mean` goes along the drift of the SDE, `euler` along the velocity, `tweedie` to the expected
- * data, `none` is none.
+ * The last step, which adds no noise: `mean` follows the drift of the SDE, `euler` follows the velocity, `tweedie` jumps to the
+ * expected data, `none` takes no last step.
  */
 export type LastStep = (typeof lastSteps)[number];
 
 /** Options of {@link solveSde} and {@link sdeTrajectory}. */
 export interface SdeOptions<T extends TensorTree> extends LongCallOptions {
-  /** The noise of a step, standard normal and of the form of the state; it is freed by the solver. */
+  /** Draws the noise of a step, standard normal and of the form of the state; the solver frees it. */
   readonly noise: (step: number) => T;
-  /** Default `euler`. */
+  /** The solver (default `euler`). */
   readonly solver?: SdeSolverName | undefined;
-  /** Steps in all, the last one included (default 250). */
+  /** Number of steps including the last one (default 250). */
   readonly steps?: number | undefined;
-  /** How strongly noise is added over time (default `sigma`). */
+  /** The form of the noise over time (default `sigma`). */
   readonly form?: DiffusionForm | undefined;
-  /** What the form is multiplied by (default 1). */
+  /** The factor of the form (default 1). */
   readonly norm?: number | undefined;
-  /** Default `mean`. */
+  /** The kind of last step (default `mean`). */
   readonly last?: LastStep | undefined;
-  /** Its size (default 0.04). */
+  /** The size of the last step (default 0.04). */
   readonly lastStepSize?: number | undefined;
-  /** Where time begins (default: as near to 0 as the flow allows). */
+  /** The time at which sampling starts (default: as close to 0 as the flow allows). */
   readonly from?: number | undefined;
-  /** Where the steps with noise end (default: where the last step begins). */
+  /** The time at which the steps with noise end (default: where the last step begins). */
   readonly to?: number | undefined;
 }
 
@@ -77,10 +77,10 @@ const sdeOptionNames: OptionNames<SdeOptions<TensorTree>> = {
 };
 
 /**
- * Samples with noise added on the way (`docs/spec.md#sde-samplers`). The defaults are the published sampler.
- * @param model predicts what the flow says.
- * @param init stays the caller's.
- * @returns the state at the end, the caller's.
+ * Samples with noise added at each step (`docs/spec.md#sde-samplers`). The defaults are those of the published sampler.
+ * @param model a field that predicts what the flow says.
+ * @param init the state at the start, still owned by the caller.
+ * @returns the state at the end, owned by the caller.
  * @throws CoordTokError `config` for options out of range, `aborted`.
  */
 export async function solveSde<T extends TensorTree>(
@@ -98,7 +98,7 @@ export async function solveSde<T extends TensorTree>(
   return last!;
 }
 
-/** The states of {@link solveSde} after each step with noise, then after the last one. Each is the caller's. */
+/** Yields the states of {@link solveSde} after each step with noise, then after the last step, each owned by the caller. */
 export async function* sdeTrajectory<T extends TensorTree>(
   model: Field<T>,
   flow: Flow,
@@ -146,7 +146,7 @@ function checkedOptions(options: Omit<SdeOptions<TensorTree>, "noise">): {
   const steps = checkInteger(options.steps ?? 250, "steps", last === "none" ? 1 : 2);
   const lastStepSize = checkNumber(options.lastStepSize ?? 0.04, "lastStepSize", 0, 1);
   if (last !== "none" && lastStepSize === 0)
-    throw new CoordTokError("config", "Expected a last step of a size above 0; for none take last=none.");
+    throw new CoordTokError("config", "Expected a last step of a size above 0; choose last=none to take none.");
   return {
     last,
     steps,
@@ -161,7 +161,7 @@ function given({ from, to }: { from?: number | undefined; to?: number | undefine
   return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
 }
 
-/** `velocity + g score`. */
+/** The weights of `velocity + g score`. */
 function driftWeights(flow: Flow, g: number, t: number): Weights {
   const [velocity, score] = [velocityWeights(flow, t), scoreWeights(flow, t)];
   return { x: velocity.x + g * score.x, output: velocity.output + g * score.output };

@@ -3,7 +3,7 @@ import type { Field } from "../flow/prediction.js";
 import { tidyTree, weightedSum, type Term } from "../flow/tree-math.js";
 import type { Tableau } from "./tableau.js";
 
-/** A step of a Runge-Kutta method; all trees are the caller's. */
+/** A step of a Runge-Kutta method; the caller owns all its trees. */
 export interface Step<T extends TensorTree> {
   /** The state at the end. */
   readonly next: T;
@@ -12,8 +12,8 @@ export interface Step<T extends TensorTree> {
 }
 
 /**
- * One step.
- * @param first the slope at `x`, when it is known; the result holds a copy of it.
+ * Takes one step.
+ * @param first the slope at `x`, if it is known; the result holds a copy of it.
  */
 export function rungeKuttaStep<T extends TensorTree>(
   field: Field<T>,

@@ -4,22 +4,22 @@ import { checkChoice } from "@coordtok/core";
 export interface Tableau {
   /** Its order of convergence. */
   readonly order: number;
-  /** Where in the step each stage is taken, 0 to 1. */
+  /** The positions of the stages in the step, 0 to 1. */
   readonly nodes: readonly number[];
   /** The weights of the earlier stages in each stage. */
   readonly stages: readonly (readonly number[])[];
   /** The weights of the stages in the step. */
   readonly weights: readonly number[];
-  /** Of methods that choose their steps, whose last stage is the first of the next step. */
+  /** The additional weights of adaptive methods, whose last stage is the first of the next step. */
   readonly adaptive?: {
-    /** The weights of the stages in the estimate of the error of a step. */
+    /** The weights of the stages in the error estimate of a step. */
     readonly error: readonly number[];
-    /** The weights of the stages in the value at the middle of a step. */
+    /** The weights of the stages in the state at the middle of a step. */
     readonly midpoint: readonly number[];
   };
 }
 
-/** An ODE solver: `euler` to `rk4` take steps of one size, `bosh3` and `dopri5` choose their steps by the error they make. */
+/** The name of an ODE solver: `euler` to `rk4` take steps of a fixed size, `bosh3` and `dopri5` adapt it to the error they make. */
 export type OdeSolverName = "euler" | "midpoint" | "heun2" | "heun3" | "rk4" | "bosh3" | "dopri5";
 
 const tableaus: { readonly [name in OdeSolverName]: Tableau } = {
@@ -51,7 +51,7 @@ const tableaus: { readonly [name in OdeSolverName]: Tableau } = {
       midpoint: [0, 1 / 2, 0, 0],
     },
   },
-  /** Dormand and Prince (1980), with the error estimate of Shampine (1986), two thirds of theirs. */
+  /** Dormand and Prince (1980), with the error estimate of Shampine (1986), which is two thirds of theirs. */
   dopri5: {
     order: 5,
     nodes: [0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1],
@@ -83,7 +83,7 @@ const tableaus: { readonly [name in OdeSolverName]: Tableau } = {
 /** The names of the ODE solvers, by order. */
 export const odeSolverNames: readonly OdeSolverName[] = Object.keys(tableaus) as OdeSolverName[];
 
-/** The table of a solver. */
+/** Returns the tableau of a solver. */
 export function tableauOf(solver: OdeSolverName): Tableau {
   return tableaus[checkChoice(solver, "solver", odeSolverNames)];
 }

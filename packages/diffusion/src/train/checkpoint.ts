@@ -13,22 +13,22 @@ import {
 import type { SiTParams } from "../model/params.js";
 import type { DiffusionTrainSettings } from "./train.js";
 
-/** The state of a training in a checkpoint: enough to resume bit for bit on the same backend with the same latents. */
+/** A saved training: enough to resume bit for bit on the same backend with the same latents. */
 export interface SavedTraining extends StoredTraining<GeneratorConfig, DiffusionTrainSettings, SiTParams> {
-  /** What it is trained on. */
+  /** The facts about the latents that it is trained on. */
   readonly latents: LatentFacts | undefined;
 }
 
-/** The bytes of a checkpoint of a training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
+/** Encodes a training as the bytes of a checkpoint; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
 export function encodeTraining({ config, latents, ...training }: SavedTraining): AsyncGenerator<Uint8Array, void> {
   const stored = { config: asJson(config), ...training };
   return encodeTrainState(checkpointKind, stored, latentMetadata(latents));
 }
 
 /**
- * Reads a training to resume.
- * @param source a checkpoint that {@link encodeTraining} made.
- * @throws CoordTokError `checkpoint` when the file is no generator, holds no training, or does not fit its configuration.
+ * Reads a training, to resume it.
+ * @param source a checkpoint made by {@link encodeTraining}.
+ * @throws CoordTokError `checkpoint` when the file is not a generator, holds no training, or does not fit its configuration.
  */
 export async function readTraining(
   source: RangeSource | Uint8Array | Blob,

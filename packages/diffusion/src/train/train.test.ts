@@ -12,7 +12,7 @@ const planes = { time: 4, rows: 4, columns: 4, channels: 2 };
 const model = preset("test/2", { planes, classes: 3 });
 const settings = { ...trainDefaults, totalSteps: 4, warmupSteps: 2, batchSize: 2 };
 
-/** Clips whose numbers follow from their place. */
+/** Clips whose values follow from their index. */
 async function* latents(start = 0): AsyncGenerator<LabelledTriplane, never> {
   for (let i = start; ; i++) {
     const random = new Random(i);
@@ -53,23 +53,33 @@ async function numbers(params: SiTParams): Promise<number[]> {
 }
 
 describeEachBackend("training a generator", () => {
-  it("resumed from a file it ends with the same bits, and keeps only the state", { timeout: 60_000 }, async () => {
-    const before = memory().numTensors;
-    const whole = await train(4);
-    const half = await train(2);
-    const parts: Uint8Array[] = [];
-    const config = { model, flow: { path: "linear", prediction: "velocity" } as const };
-    for await (const chunk of encodeTraining({ config, settings, state: half.state, latents: undefined }))
-      parts.push(chunk);
-    disposeTrainState(half.state);
-    const saved = await readTraining(new Blob(parts as BlobPart[]));
-    const resumed = await train(2, saved.state);
-    expect(resumed.losses).toEqual(whole.losses.slice(2));
-    expect(await numbers(resumed.state.average)).toEqual(await numbers(whole.state.average));
-    disposeTrainState(resumed.state);
-    disposeTrainState(whole.state);
-    expect(memory().numTensors).toBe(before);
+  it("refuses settings that a training does not have", async () => {
+    const slip = { ...settings, batchsize: 1 };
+    const training = trainDiffusion({ config: model, latents: latents(), statistics: undefined!, settings: slip });
+    await expect(training.next()).rejects.toThrow('did you mean "batchSize"?');
   });
+
+  it(
+    "ends with the same bits when it is resumed from a file, and keeps only the state",
+    { timeout: 60_000 },
+    async () => {
+      const before = memory().numTensors;
+      const whole = await train(4);
+      const half = await train(2);
+      const parts: Uint8Array[] = [];
+      const config = { model, flow: { path: "linear", prediction: "velocity" } as const };
+      for await (const chunk of encodeTraining({ config, settings, state: half.state, latents: undefined }))
+        parts.push(chunk);
+      disposeTrainState(half.state);
+      const saved = await readTraining(new Blob(parts as BlobPart[]));
+      const resumed = await train(2, saved.state);
+      expect(resumed.losses).toEqual(whole.losses.slice(2));
+      expect(await numbers(resumed.state.average)).toEqual(await numbers(whole.state.average));
+      disposeTrainState(resumed.state);
+      disposeTrainState(whole.state);
+      expect(memory().numTensors).toBe(before);
+    },
+  );
 
   it("a sample does not depend on the size of its batch", { timeout: 60_000 }, async () => {
     const { state } = await train(2);

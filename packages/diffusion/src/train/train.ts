@@ -13,6 +13,7 @@ import {
   initialTrainState,
   optimizerOf,
   trainLoop,
+  withChanges,
   type LoopSettings,
   type TrainState,
   type TrainStep,
@@ -41,21 +42,21 @@ import { defaultFlow, type Flow } from "../flow/prediction.js";
 import { sit } from "../model/sit.js";
 import { normalLike } from "../flow/tree-math.js";
 
-/** How to train a generator. */
+/** The settings of a generator training. */
 export interface DiffusionTrainSettings extends LoopSettings {
-  /** Clips per micro-batch, at least 1. */
+  /** Number of clips per micro-batch, at least 1. */
   readonly batchSize: number;
-  /** How times are drawn. */
+  /** The distribution that times are drawn from. */
   readonly times: TimeDistribution;
-  /** With `logit-normal` times: the mean of the normal number; more is nearer to data. */
+  /** For `logit-normal` times: the mean of the normal number; a larger one gives times closer to data. */
   readonly timesMean: number;
-  /** With `logit-normal` times: its standard deviation. */
+  /** For `logit-normal` times: the standard deviation of the normal number. */
   readonly timesDeviation: number;
   /** The weight of a noise or score loss over time. */
   readonly weighting: Weighting;
 }
 
-/** The defaults: AdamW without weight decay as published (`docs/spec.md#adamw`), with a short schedule for a single machine. */
+/** The default settings: AdamW without weight decay as published (`docs/spec.md#adamw`), with a short schedule for a single machine. */
 export const trainDefaults: DiffusionTrainSettings = {
   ...adamwDefaults,
   weightDecay: 0,
@@ -77,23 +78,23 @@ export const trainDefaults: DiffusionTrainSettings = {
 export interface TrainDiffusionOptions {
   /** The configuration of the model. */
   readonly config: SiTConfig;
-  /** The path from noise to data and what the model predicts (default: straight, velocity). */
+  /** The path from noise to data and the quantity that the model predicts (default: linear, velocity). */
   readonly flow?: Flow | undefined;
   /**
-   * What to train on, not normalised, in the order of training: cached latents, or a live encoder. Each triplane is freed once it has
-   * been used. It must last as long as the training; a resumed training needs those that come after
+   * The triplanes to train on, not normalised, in the order of training: cached latents, or a live encoder. Each is freed once it
+   * has been used. The source must last as long as the training; a resumed training needs the triplanes that follow the first
    * {@link clipsTaken} of its state.
    */
   readonly latents: AsyncIterable<LabelledTriplane>;
-  /** The statistics that they are normalised with. */
+  /** The statistics that the triplanes are normalised with. */
   readonly statistics: TriplaneStats;
-  /** What differs from {@link trainDefaults}. */
+  /** The settings that differ from {@link trainDefaults}. */
   readonly settings?: Partial<DiffusionTrainSettings>;
   /** The state to resume from; training takes ownership of it. Without it, training starts from new parameters of `seed`. */
   readonly state?: TrainState<SiTParams>;
-  /** Of the fresh parameters and of all draws (default 0). */
+  /** The seed of the new parameters and of all draws (default 0). */
   readonly seed?: number;
-  /** Ends the training after the step under way; the state yielded last is complete. */
+  /** Ends the training after the step in progress; the last state yielded is complete. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -110,13 +111,13 @@ const trainDiffusionOptionNames: OptionNames<TrainDiffusionOptions> = {
 
 /** One step of training. */
 export interface TrainDiffusionStep {
-  /** The state after the step; it is freed when the next step is asked for, and the caller's after the last one. */
+  /** The state after the step. It is freed when the next step is requested; after the last step the caller owns it. */
   readonly state: TrainState<SiTParams>;
-  /** What the step did. */
+  /** What the step measured. */
   readonly report: TrainStep;
 }
 
-/** How many clips a training has taken from its latents after some steps. */
+/** The number of clips that a training has taken from its latents after some steps. */
 export function clipsTaken(
   step: number,
   { accumulate, batchSize }: Pick<DiffusionTrainSettings, "accumulate" | "batchSize">,
@@ -132,14 +133,14 @@ interface Batch {
 }
 
 /**
- * Trains a generator on triplanes (paper, section 3.5): each step takes clips, noise and times, and learns what leads from one to the
- * other.
- * @throws CoordTokError `config` for settings out of range, `input` when the latents end before the training or have unknown labels.
+ * Trains a generator on triplanes (paper, section 3.5). Each step draws clips, noise and times, and trains the model to predict the
+ * flow's quantity on the path between noise and clip.
+ * @throws CoordTokError `config` for settings out of range, `input` when the latents end before the training does or have unknown labels.
  */
 export async function* trainDiffusion(options: TrainDiffusionOptions): AsyncGenerator<TrainDiffusionStep, void, void> {
   checkOptions(options, trainDiffusionOptionNames, "trainDiffusion");
   const { config, flow = defaultFlow, signal, seed = 0 } = options;
-  const settings: DiffusionTrainSettings = { ...trainDefaults, ...options.settings };
+  const settings: DiffusionTrainSettings = withChanges(trainDefaults, options.settings);
   checkTrainSettings(settings);
   const latents = options.latents[Symbol.asyncIterator]();
   const state = options.state ?? initialTrainState(createParams(config, seed), seed, optimizerOf(settings));
@@ -180,7 +181,7 @@ function checkTrainSettings(settings: DiffusionTrainSettings): void {
   checkNumber(settings.timesDeviation, "timesDeviation", 0);
 }
 
-/** At least `count` clips of the latents, one after the other. */
+/** Takes at least `count` clips from the latents, one after another. */
 async function takeClips(latents: AsyncIterator<LabelledTriplane>, count: number): Promise<LabelledTriplane> {
   const taken: LabelledTriplane[] = [];
   try {
@@ -189,7 +190,7 @@ async function takeClips(latents: AsyncIterator<LabelledTriplane>, count: number
       if (next.done === true)
         throw new CoordTokError(
           "input",
-          "The latents ended before the training did; give a source that begins anew, or fewer steps.",
+          "The latents ended before the training did; give a source that starts over, or fewer steps.",
         );
       taken.push(next.value);
     }
@@ -202,7 +203,7 @@ async function takeClips(latents: AsyncIterator<LabelledTriplane>, count: number
   }
 }
 
-/** Normalises the clips and draws noise, times and which labels are dropped; frees the clips. */
+/** Normalises the clips, draws noise, times and the labels to drop, and frees the clips. */
 function drawBatch(
   { triplane, labels }: LabelledTriplane,
   { config, flow = defaultFlow, statistics }: TrainDiffusionOptions,

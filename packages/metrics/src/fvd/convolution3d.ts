@@ -15,7 +15,7 @@ import {
 import { backendTraits } from "@coordtok/core/nn";
 import { biasRelu, convolveRelu } from "../convolution.js";
 
-/** A frozen 3-D convolution. */
+/** The parameters of a frozen 3D convolution. */
 export type Convolution3dParams = {
   /** `[time, rows, columns, in, out]` */
   readonly kernel: Tensor5D;
@@ -23,15 +23,15 @@ export type Convolution3dParams = {
   readonly bias: Tensor1D;
 };
 
-/** A length over frames, and one over rows and columns: of a window, or of its steps. */
+/** The extent of a window, or its stride: in frames, and in rows and columns. */
 export interface Extent3d {
   readonly time: number;
   readonly space: number;
 }
 
 /**
- * A 3-D convolution with a ReLU after it. Padding is "same" with the odd pixel at the end (`docs/spec.md#i3d`). Where the backend has no
- * fast 3-D convolution, the frames under the window stand beside each other as channels of one 2-D convolution.
+ * A 3D convolution followed by a ReLU. Padding is "same" with the odd pixel at the end (`docs/spec.md#i3d`). If the backend has no
+ * fast 3D convolution, the frames under the window become channels of one 2D convolution.
  * @param x `[B, T, H, W, in]`
  * @returns `[B, T', H', W', out]`
  */
@@ -54,8 +54,8 @@ export function convolve3d({ kernel, bias }: Convolution3dParams, x: Tensor5D, s
 }
 
 /**
- * A 3-D max-pool of values that are at least 0, padded as {@link convolve3d} is, with zeros. The maximum over rows and columns is taken
- * first, then that over frames.
+ * A 3D max-pool of values of at least 0, zero-padded as in {@link convolve3d}. It takes the maximum over rows and columns first, then
+ * over frames.
  * @param x `[B, T, H, W, C]`
  */
 export function maxPool3d(x: Tensor5D, size: Extent3d, stride: Extent3d): Tensor5D {
@@ -76,7 +76,7 @@ function withTime(flat: Tensor4D, clips: number): Tensor5D {
   return reshape(flat, [clips, frames / clips, height, width, channels]);
 }
 
-/** For each frame of a window of `taps` frames, that frame of all windows, `[B * T', H, W, C]`; beyond the ends frames are 0. */
+/** For each position in a window of `taps` frames, the frames there of all windows, `[B * T', H, W, C]`; frames beyond the ends are 0. */
 function framesUnderWindow(x: Tensor5D, taps: number, stride: number): Tensor4D[] {
   const [clips, time, height, width, channels] = x.shape;
   if (taps === 1 && stride === 1) return [reshape(x, [clips * time, height, width, channels])];
@@ -84,7 +84,7 @@ function framesUnderWindow(x: Tensor5D, taps: number, stride: number): Tensor4D[
   const missing = Math.max((count - 1) * stride + taps - time, 0);
   const before = Math.floor(missing / 2);
   const frameValues = height * width * channels;
-  // Enough behind the last window to cut the frames into groups of `stride` from any tap on.
+  // Long enough to split the frames into groups of `stride`, starting at any tap.
   const length = taps - 1 + count * stride;
   const padded: Tensor = pad(reshape(x, [clips, time, frameValues]), [
     [0, 0],

@@ -17,9 +17,9 @@ import { emptyStatistics, mergeStatistics, statisticsOf, type PooledStatistics }
 
 /** Options of {@link fvdFeatures}. */
 export interface FvdFeatureOptions extends LongCallOptions {
-  /** Which output of I3D makes the vector (default `logits`). */
+  /** The output of I3D to use as the vector (default `logits`). */
   readonly output?: I3dOutput | undefined;
-  /** How many frames go into one vector, at least 9 (default 16); a rest at the end of the source is dropped. */
+  /** The number of frames per vector, at least 9 (default 16); an incomplete window at the end of the source is dropped. */
   readonly windowLength?: number | undefined;
 }
 
@@ -32,7 +32,7 @@ const fvdFeatureOptionNames: OptionNames<FvdFeatureOptions> = {
 const byteValues = Float32Array.from({ length: 256 }, (_, byte) => byte);
 
 /**
- * One feature vector of I3D for each window of frames (`docs/spec.md#fvd-windows`). No more than one window is in memory at once.
+ * Yields one feature vector of I3D for each window of frames (`docs/spec.md#fvd-windows`). At most one window is in memory at once.
  * @param frames of any size; each window is passed through `fvdPreprocess`.
  * @throws CoordTokError `config` for a window that is too short, `shape`, `aborted`.
  */
@@ -54,14 +54,17 @@ export async function* fvdFeatures(
   }
 }
 
-/** {@link fvdFeatures} for frames that are handed over one by one, so that one pass over a clip serves several measures. */
+/** {@link fvdFeatures} for frames passed one by one, so that one pass over a clip serves several measures. */
 export class FeatureWindows {
   readonly #params: I3dParams;
   readonly #output: I3dOutput;
   readonly #length: number;
   #window: RgbFrame[] = [];
 
-  /** @param params must live as long as frames are taken. @throws CoordTokError `config` for a window that is too short. */
+  /**
+   * @param params the weights, which must live as long as frames are taken.
+   * @throws CoordTokError `config` for a window that is too short.
+   */
   constructor(params: I3dParams, options: FvdFeatureOptions = {}) {
     checkOptions(options, fvdFeatureOptionNames, "FeatureWindows");
     this.#params = params;
@@ -69,7 +72,7 @@ export class FeatureWindows {
     this.#length = checkInteger(options.windowLength ?? 16, "the frames of a window", 9);
   }
 
-  /** Takes the next frame, which must stay as it is. @returns the window's features when this was its last frame. */
+  /** Takes the next frame, which must not change. @returns the features of the window if this is its last frame, else undefined. */
   async take(frame: RgbFrame): Promise<Float32Array | undefined> {
     this.#window.push(frame);
     if (this.#window.length < this.#length) return undefined;
@@ -88,9 +91,9 @@ export class FeatureWindows {
 }
 
 /**
- * The statistics of a stream of feature vectors; some hundred of them are in memory at once, never all.
+ * Computes the statistics of a stream of feature vectors; at most 256 of them are in memory at once.
  * @param vectors at least one, all of one length.
- * @throws CoordTokError `input` when there is none, `shape` when their lengths differ.
+ * @throws CoordTokError `input` for no vectors or numbers that are not finite, `shape` if their lengths differ.
  */
 export async function collectStatistics(
   vectors: AsyncIterable<ArrayLike<number>> | Iterable<ArrayLike<number>>,

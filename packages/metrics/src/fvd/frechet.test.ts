@@ -17,7 +17,7 @@ describe("Fréchet distance", () => {
     expect(Math.abs(frechetDistance(set, set).distance)).toBeLessThan(1e-10);
   });
 
-  it("of a moved set is the square of the way", () => {
+  it("of a shifted set is the square of the shift", () => {
     const [here, there] = [statistics(2, 200), statistics(2, 200, 1, 0.5)];
     expect(frechetDistance(here, there).distance).toBeCloseTo(dimension * 0.25, 9);
   });
@@ -62,9 +62,9 @@ describe("Fréchet distance", () => {
     expect(() => frechetDistance(statistics(1, 9), statisticsOf(new Float64Array(20), 10))).toThrow("got 12 and 10");
   });
 
-  it("of 1024 features takes less than ten seconds of computing", () => {
+  it("of 1024 features takes less than ten seconds of computing", { timeout: 120_000 }, () => {
     const wide = (seed: number) => statisticsOf(new Random(seed).normals(64 * 1024), 1024);
-    // The time of one product of this size stands for the machine and its load.
+    // The time of one product of this size calibrates for the machine and its load.
     const full = wide(1);
     const spread = { ...full, count: 2048, scatter: full.scatter.map((v, i) => v + (i % 1025 === 0 ? 30 : 0)) };
     const before = process.cpuUsage().user;

@@ -1,7 +1,7 @@
 import { checkSameDimension, covarianceOf, type PooledStatistics } from "./statistics.js";
 import { choleskyFactor, product, symmetricEigenvalues, transposed } from "./symmetric.js";
 
-/** The Fréchet distance of two Gaussians fitted to feature vectors, and what it is made of. */
+/** The Fréchet distance of two Gaussians fitted to feature vectors, and its terms. */
 export interface FrechetDistance {
   /** `meanTerm + traceTerm - 2 rootTerm`. */
   readonly distance: number;
@@ -11,17 +11,17 @@ export interface FrechetDistance {
   readonly traceTerm: number;
   /** `tr root(root(S1) S2 root(S1))` */
   readonly rootTerm: number;
-  /** Sentences that a reader of the number should see; usually none. */
+  /** Warnings about the number, one sentence each; usually none. */
   readonly warnings: readonly string[];
 }
 
-/** Eigenvalues below it keep their value where all others get their square root, as the official evaluation has it. */
+/** Eigenvalues below this keep their value instead of being replaced by their square root, as in the official evaluation. */
 const rootThreshold = 1e-10;
 
 /**
- * The Fréchet distance between two sets of feature vectors, in double precision: `|m1 - m2|^2 + tr(S1 + S2) - 2 tr root(S S2 S)` with
- * unbiased covariances and `S` the symmetric root of `S1`. The outer root is taken as the official evaluation does: a singular value
- * below 1e-10 is kept as it is (`docs/spec.md#fvd`). With 1024 features it takes some seconds.
+ * Computes the Fréchet distance between two sets of feature vectors in double precision: `|m1 - m2|^2 + tr(S1 + S2) - 2 tr root(S S2 S)`
+ * with unbiased covariances and `S` the symmetric root of `S1`. As in the official evaluation, the outer root leaves singular values
+ * below 1e-10 unchanged (`docs/spec.md#fvd`). With 1024 features it takes several seconds.
  * @throws CoordTokError `shape` for vectors of different lengths, `input` for fewer than two vectors.
  */
 export function frechetDistance(a: PooledStatistics, b: PooledStatistics): FrechetDistance {
@@ -41,14 +41,14 @@ export function frechetDistance(a: PooledStatistics, b: PooledStatistics): Frech
   };
 }
 
-/** With `S1 = L L^T` the eigenvalues of `S S2 S` are those of `L^T S2 L`: neither needs eigenvectors. */
+/** The trace of the root. With `S1 = L L^T` the eigenvalues of `S S2 S` are those of `L^T S2 L`, so no eigenvectors are needed. */
 function rootTraceOfProduct(first: Float64Array, second: Float64Array, size: number): number {
   const { rank, rows } = choleskyFactor(first, size);
   const inner = product(product(rows, second, rank, size, size), transposed(rows, rank, size), rank, size, rank);
   return symmetricEigenvalues(inner, rank).reduce((sum, value) => sum + officialRoot(value), 0);
 }
 
-/** The root of a singular value, which is the eigenvalue's absolute value: round-off leaves some a little below 0. */
+/** The root of a singular value, which is the absolute value of the eigenvalue, since rounding leaves some slightly below 0. */
 function officialRoot(eigenvalue: number): number {
   const singular = Math.abs(eigenvalue);
   return singular < rootThreshold ? singular : Math.sqrt(singular);
@@ -57,6 +57,6 @@ function officialRoot(eigenvalue: number): number {
 function rankWarning(count: number, dimension: number, set: number): string[] {
   if (count > dimension) return [];
   return [
-    `The ${set === 0 ? "first" : "second"} set has ${count} vectors of ${dimension} features: its covariance is singular and the distance too large; take more than ${dimension} vectors.`,
+    `The ${set === 0 ? "first" : "second"} set has ${count} vectors of ${dimension} features: its covariance is singular and the distance too large; use more than ${dimension} vectors.`,
   ];
 }

@@ -54,7 +54,7 @@ const frozen =
   (x, y, t, clip) =>
     shade(x, y, Math.min(t, last), clip);
 
-/** What FVD must see, mildest first; a network of random weights does. */
+/** The degradations that FVD must detect, mildest first; a network of random weights does. */
 const ladders: Readonly<Record<string, readonly Shade[]>> = {
   noise: [noisy(10), noisy(40)],
   blur: [blurred(1), blurred(3)],

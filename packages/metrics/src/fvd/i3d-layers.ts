@@ -1,6 +1,6 @@
 import type { Extent3d } from "./convolution3d.js";
 
-/** One convolution of I3D by its official name. */
+/** A convolution of I3D, by its official name. */
 export interface I3dConvolution {
   readonly name: string;
   /** The side of its cubic kernel. */
@@ -9,7 +9,7 @@ export interface I3dConvolution {
   readonly outputs: number;
 }
 
-/** One end point of I3D. */
+/** A layer of I3D whose output is an end point. */
 export type I3dLayer =
   | {
       readonly kind: "convolution";
@@ -18,7 +18,7 @@ export type I3dLayer =
       readonly stride: Extent3d;
     }
   | { readonly kind: "max-pool"; readonly name: string; readonly size: Extent3d; readonly stride: Extent3d }
-  /** Four branches beside each other: b0; b1a then b1b; b2a then b2b; a max-pool of 3x3x3 then b3b. */
+  /** Four parallel branches: b0; b1a then b1b; b2a then b2b; a max-pool of 3x3x3 then b3b. */
   | {
       readonly kind: "mixed";
       readonly name: string;
@@ -81,10 +81,10 @@ export const i3dLayers: readonly I3dLayer[] = [
   mixed("Mixed_5c", 832, [384, 192, 384, 48, 128, 128]),
 ];
 
-/** How many features come out of the last end point. */
+/** The number of features of the last end point. */
 export const i3dFeatureWidth = 1024;
 
-/** Every convolution below the classifier. */
+/** Lists all convolutions before the classifier. */
 export function i3dConvolutions(): I3dConvolution[] {
   return i3dLayers.flatMap((layer) => {
     if (layer.kind === "max-pool") return [];

@@ -17,9 +17,9 @@ import type { NamedTensors } from "../lpips/params.js";
 import type { Convolution3dParams } from "./convolution3d.js";
 import { i3dConvolutions, i3dFeatureWidth } from "./i3d-layers.js";
 
-/** The weights of I3D with each batch normalisation folded into the convolution before it. Free them with {@link disposeI3dParams}. */
+/** The weights of I3D, with each batch normalisation folded into the preceding convolution. Free them with {@link disposeI3dParams}. */
 export type I3dParams = {
-  /** By official name, such as `Mixed_3b.b1b`. */
+  /** The convolutions by official name, such as `Mixed_3b.b1b`. */
   readonly convolutions: Readonly<Record<string, Convolution3dParams>>;
   /** The classifier, `[1024, classes]`. */
   readonly classifierKernel: Tensor2D;
@@ -27,18 +27,19 @@ export type I3dParams = {
   readonly classifierBias: Tensor1D;
 };
 
-/** Of every batch normalisation (`docs/spec.md#i3d`). */
+/** The epsilon of every batch normalisation (`docs/spec.md#i3d`). */
 const batchNormEpsilon = 1e-5;
 
 const normParts = ["weight", "bias", "running_mean", "running_var"] as const;
-/** Counts of batches seen in training, which PyTorch stores beside each batch normalisation. */
+/** The names of counts of batches seen in training, which PyTorch stores with each batch normalisation. */
 const unused = /\.bn\.num_batches_tracked$/;
 
 /**
- * The weights of InceptionI3d from tensors under their PyTorch names: `<unit>.conv3d.weight`, `<unit>.bn.{weight,bias,running_mean,
- * running_var}`, `logits.conv3d.{weight,bias}`. How many classes there are is told from the shapes (400 for Kinetics-400).
- * @param tensors the caller's; kernels are `[out, in, time, rows, columns]`.
- * @throws CoordTokError `checkpoint` naming what is missing, unknown or of a wrong shape; then nothing was made.
+ * Makes the weights of InceptionI3d from tensors under their PyTorch names: `<unit>.conv3d.weight`, `<unit>.bn.{weight,bias,running_mean,
+ * running_var}`, `logits.conv3d.{weight,bias}`. The number of classes follows from the shapes (400 for Kinetics-400).
+ * @param tensors tensors that stay the caller's; kernels are `[out, in, time, rows, columns]`.
+ * @returns weights owned by the caller.
+ * @throws CoordTokError `checkpoint`, naming what is missing, unknown or of a wrong shape.
  */
 export function i3dParamsFromStateDict(tensors: NamedTensors): I3dParams {
   const named: ReadonlyMap<string, Tensor> = new Map(
@@ -54,7 +55,7 @@ export function i3dParamsFromStateDict(tensors: NamedTensors): I3dParams {
   if (problems.length > 0)
     throw new CoordTokError(
       "checkpoint",
-      `Expected the weights of InceptionI3d, but ${problems[0]!}${problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : ""}; take a PyTorch port of the Kinetics RGB network.`,
+      `Expected the weights of InceptionI3d, but ${problems[0]!}${problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : ""}; use a PyTorch port of the Kinetics RGB network.`,
       { details: problems },
     );
   const get = (name: string): Tensor => named.get(name)!;
@@ -76,8 +77,8 @@ export function disposeI3dParams({ convolutions, classifierKernel, classifierBia
 }
 
 /**
- * The names and shapes that {@link i3dParamsFromStateDict} expects, as `assignStrict` of `@coordtok/core` takes them.
- * @param classes of the classifier (default 400, Kinetics-400).
+ * Returns the names and shapes that {@link i3dParamsFromStateDict} expects, in the form that `assignStrict` of `@coordtok/core` accepts.
+ * @param classes the number of classes of the classifier (default 400, Kinetics-400).
  */
 export function i3dWeightShapes(classes = 400): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();
@@ -107,7 +108,7 @@ function folded(name: string, get: (name: string) => Tensor): Convolution3dParam
   });
 }
 
-/** `[out, in, t, h, w]` as `[t, h, w, in, out]`; two axes at a time, since wasm is slow beyond four. */
+/** Transposes `[out, in, t, h, w]` to `[t, h, w, in, out]`, as three axes, since wasm is slow beyond four. */
 function lastOut(weight: Tensor5D): Tensor5D {
   const [outputs, inputs, ...window] = weight.shape;
   const [time, rows, columns] = window;

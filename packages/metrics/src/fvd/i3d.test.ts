@@ -39,39 +39,47 @@ describeEachBackend("I3D", (backend) => {
   const slow = backend === "cpu";
   const note = slow ? " (skipped: plain JavaScript takes minutes for a window of 224x224 frames)" : "";
   describe.skipIf(slow)(`of whole windows${note}`, () => {
-    it("gives one row per clip, of the classes or of 1024 features, and clips do not see each other", async () => {
-      const params = randomParams();
-      const clips = new Random(2).uniformTensor([2, 9, 200, 224, 3], -1, 1) as Tensor5D;
-      const logits = i3d(params, clips);
-      const pooled = i3d(params, clips, "pooled");
-      const alone = tidy(() => i3d(params, slice(clips, [1, 0, 0, 0, 0], [1, 9, 200, 224, 3]) as Tensor5D));
-      expect([logits.shape, pooled.shape]).toEqual([
-        [2, 7],
-        [2, 1024],
-      ]);
-      const [both, second] = [await logits.data(), await alone.data()];
-      second.forEach((value, i) => expect(value).toBeCloseTo(both[7 + i]!, 3));
-      for (const made of [clips, logits, pooled, alone]) made.dispose();
-      disposeI3dParams(params);
-    });
-
-    it("windows of a stream give a vector each, a rest is dropped, and nothing stays behind", async () => {
-      await expectNoLeak(async () => {
+    it(
+      "gives one row per clip, of the classes or of 1024 features, and clips do not see each other",
+      { timeout: 240_000 },
+      async () => {
         const params = randomParams();
-        const seen: number[] = [];
-        const options = { windowLength: 9, onProgress: ({ done }: { done: number }) => seen.push(done) };
-        const vectors = await collect(fvdFeatures(params, frames(20), options));
-        expect(vectors.map(({ length }) => length)).toEqual([7, 7]);
-        expect(seen).toEqual([1, 2]);
-        const [again] = await collect(fvdFeatures(params, frames(20).slice(9), options));
-        expect(again).toEqual(vectors[1]);
-        const [other] = await collect(fvdFeatures(params, frames(9, 32, 24, 3), options));
-        expect(other).not.toEqual(vectors[0]);
+        const clips = new Random(2).uniformTensor([2, 9, 200, 224, 3], -1, 1) as Tensor5D;
+        const logits = i3d(params, clips);
+        const pooled = i3d(params, clips, "pooled");
+        const alone = tidy(() => i3d(params, slice(clips, [1, 0, 0, 0, 0], [1, 9, 200, 224, 3]) as Tensor5D));
+        expect([logits.shape, pooled.shape]).toEqual([
+          [2, 7],
+          [2, 1024],
+        ]);
+        const [both, second] = [await logits.data(), await alone.data()];
+        second.forEach((value, i) => expect(value).toBeCloseTo(both[7 + i]!, 3));
+        for (const made of [clips, logits, pooled, alone]) made.dispose();
         disposeI3dParams(params);
-      });
-    });
+      },
+    );
 
-    it("an abort stops between frames and leaves nothing", async () => {
+    it(
+      "windows of a stream give a vector each, an incomplete one is dropped, and no tensor stays behind",
+      { timeout: 240_000 },
+      async () => {
+        await expectNoLeak(async () => {
+          const params = randomParams();
+          const seen: number[] = [];
+          const options = { windowLength: 9, onProgress: ({ done }: { done: number }) => seen.push(done) };
+          const vectors = await collect(fvdFeatures(params, frames(20), options));
+          expect(vectors.map(({ length }) => length)).toEqual([7, 7]);
+          expect(seen).toEqual([1, 2]);
+          const [again] = await collect(fvdFeatures(params, frames(20).slice(9), options));
+          expect(again).toEqual(vectors[1]);
+          const [other] = await collect(fvdFeatures(params, frames(9, 32, 24, 3), options));
+          expect(other).not.toEqual(vectors[0]);
+          disposeI3dParams(params);
+        });
+      },
+    );
+
+    it("an abort stops between frames and leaves nothing", { timeout: 60_000 }, async () => {
       const params = randomParams();
       const before = memory().numTensors;
       const control = new AbortController();
@@ -86,7 +94,7 @@ describeEachBackend("I3D", (backend) => {
     });
   });
 
-  it("frames of another size and clips that are too short are refused", () => {
+  it("frames of another size and clips that are too short are refused", { timeout: 60_000 }, () => {
     const params = randomParams();
     const made = mul(new Random(1).uniformTensor([1, 9, 64, 64, 3], 0, 1), 1) as Tensor5D;
     expect(() => i3d(params, made)).toThrow("got 9 frames of 64x64; pass them through fvdPreprocess");
@@ -94,7 +102,7 @@ describeEachBackend("I3D", (backend) => {
 });
 
 describe("weights of I3D", () => {
-  it("a missing, unknown or misshapen tensor is named and nothing is made", () => {
+  it("a missing, unknown or misshapen tensor is named and nothing is made", { timeout: 60_000 }, () => {
     const complete = stateDict();
     const counts: [string, Tensor] = ["Mixed_3b.b0.bn.num_batches_tracked", tensor([5])];
     disposeI3dParams(i3dParamsFromStateDict(new Map([...complete, counts])));
@@ -106,7 +114,7 @@ describe("weights of I3D", () => {
     expect(() => i3dParamsFromStateDict(more)).toThrow('"Mixed_6a.b0.conv3d.weight" is unknown');
     const wrong = Object.fromEntries([...complete, ["Conv3d_2b_1x1.bn.bias", counts[1]] as const]);
     expect(() => i3dParamsFromStateDict(wrong)).toThrow(
-      '"Conv3d_2b_1x1.bn.bias" has shape [1] instead of [64]; take a PyTorch port',
+      '"Conv3d_2b_1x1.bn.bias" has shape [1] instead of [64]; use a PyTorch port',
     );
     expect(() => i3dParamsFromStateDict({})).toThrow("more problems");
     expect(memory().numTensors).toBe(before);
@@ -131,7 +139,7 @@ describeEachBackend("frames for I3D", () => {
     white.dispose();
   });
 
-  it("a short side that divides badly comes out exactly at the asked size", () => {
+  it("a short side with an inexact quotient is resized exactly to the requested size", () => {
     const made = fvdPreprocess(tensor(new Float32Array(49 * 49 * 3), [1, 1, 49, 49, 3]) as Tensor5D, 57);
     expect(made.shape).toEqual([1, 1, 57, 57, 3]);
     expect(concat([made, made]).shape[0]).toBe(2);

@@ -16,21 +16,22 @@ import { convolve3d, maxPool3d, type Extent3d } from "./convolution3d.js";
 import { i3dFeatureWidth, i3dLayers, type I3dConvolution, type I3dLayer } from "./i3d-layers.js";
 import type { I3dParams } from "./i3d-params.js";
 
-/** What I3D gives for a clip: the classifier's outputs, as the official FVD takes them, or the 1024 features before it. */
+/** An output of I3D: the outputs of the classifier, which the official FVD uses, or the 1024 features before it. */
 export type I3dOutput = "logits" | "pooled";
 
 const cube: Extent3d = { time: 3, space: 3 };
 const step: Extent3d = { time: 1, space: 1 };
-/** The window of the average pool behind the last end point. */
+/** The window of the average pool after the last end point. */
 const poolFrames = 2;
 const poolSide = 7;
 
 /**
- * What InceptionI3d says of clips: an average pool of 2x7x7 over the last end point, then for `logits` the classifier, and the mean over
+ * Applies InceptionI3d to clips: an average pool of 2x7x7 over the last end point, the classifier for `logits`, and the mean over
  * time (`docs/spec.md#i3d`).
- * @param clips `[B, T, H, W, 3]` in [-1, 1], as {@link fvdPreprocess} makes them: H and W 193 to 224, T at least 9.
- * @returns `[B, classes]` or `[B, 1024]`, the caller's.
- * @throws CoordTokError `shape` for frames of another size or too few.
+ * @param clips `[B, T, H, W, 3]` in [-1, 1], as {@link fvdPreprocess} returns them: H and W 193 to 224, T at least 9.
+ * @param output the output to return (default `logits`).
+ * @returns `[B, classes]` or `[B, 1024]`, owned by the caller.
+ * @throws CoordTokError `shape` for frames of another size, or too few.
  */
 export function i3d(params: I3dParams, clips: Tensor5D, output: I3dOutput = "logits"): Tensor2D {
   checkShape(clips, [undefined, undefined, undefined, undefined, 3], "the clips");
@@ -42,10 +43,10 @@ export function i3d(params: I3dParams, clips: Tensor5D, output: I3dOutput = "log
 }
 
 /**
- * The end points of InceptionI3d one after the other, up to `Mixed_5c`.
+ * Computes the end points of InceptionI3d in turn, up to `Mixed_5c`.
  * @param clips `[B, T, H, W, 3]` in [-1, 1], of any size.
- * @param onEndPoint called with each end point's name and values `[B, T', H', W', C]`, which are freed after the call.
- * @returns the values of the last one, the caller's.
+ * @param onEndPoint called with the name and values `[B, T', H', W', C]` of each end point; all but the last are freed later.
+ * @returns the values of the last end point, owned by the caller.
  */
 export function i3dEndPoints(
   params: I3dParams,
@@ -99,14 +100,14 @@ function checkClipSize([, time, height, width]: Tensor5D["shape"]): void {
   if (Math.ceil(height / 32) !== poolSide || Math.ceil(width / 32) !== poolSide || Math.ceil(time / 8) < poolFrames)
     throw new CoordTokError(
       "shape",
-      `Expected clips of at least 9 frames of 193 to 224 pixels a side, got ${time} frames of ${width}x${height}; pass them through fvdPreprocess.`,
+      `Expected clips of at least 9 frames with sides of 193 to 224 pixels, got ${time} frames of ${width}x${height}; pass them through fvdPreprocess.`,
     );
 }
 
-/** The mean over time of the averages over windows of 2 frames, `[B, 1024]`; the classifier is linear, so it may come after. */
+/** The mean over time of the averages over windows of 2 frames, `[B, 1024]`; the classifier may follow, since it is linear. */
 function pooledFeatures(values: Tensor5D): Tensor2D {
   const [clips, time, height, width] = values.shape;
-  // Every frame but the first and the last lies in two windows.
+  // Every frame except the first and the last is in two windows.
   const perFrame = mean(mean(reshape(values, [clips * time, height, width, i3dFeatureWidth]), 1), 1);
   const weights = Array.from({ length: time }, (_, t) => (t === 0 || t === time - 1 ? 1 : 2) / (2 * (time - 1)));
   return sum(mul(reshape(perFrame, [clips, time, i3dFeatureWidth]), tensor(weights, [1, time, 1])), 1);

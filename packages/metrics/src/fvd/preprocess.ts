@@ -1,15 +1,15 @@
 import { div, image, mul, reshape, slice, sub, tidy, type Tensor4D, type Tensor5D } from "@tensorflow/tfjs-core";
 import { checkShape } from "@coordtok/core";
 
-/** The side of the frames that I3D takes. */
+/** The side of the frames that I3D expects, in pixels. */
 const i3dSide = 224;
 
 /**
- * Frames as I3D takes them: `/255`, bilinear resize (half-pixel centres, no antialiasing) of the short side to the given one, the long
- * side rounded up, a centre crop with offsets rounded down, then to [-1, 1] (`docs/spec.md#fvd-preprocessing`).
+ * Prepares frames for I3D: `/255`, bilinear resize (half-pixel centres, no antialiasing) of the short side to `side`, the long
+ * side rounded up, centre crop with offsets rounded down, then mapped to [-1, 1] (`docs/spec.md#fvd-preprocessing`).
  * @param frames `[B, T, H, W, 3]`, values 0 to 255.
- * @param side of the result, default 224.
- * @returns `[B, T, side, side, 3]`, the caller's.
+ * @param side the side of the result in pixels (default 224).
+ * @returns `[B, T, side, side, 3]`, owned by the caller.
  */
 export function fvdPreprocess(frames: Tensor5D, side: number = i3dSide): Tensor5D {
   checkShape(frames, [undefined, undefined, undefined, undefined, 3], "the frames");

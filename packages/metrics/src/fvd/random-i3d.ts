@@ -2,7 +2,7 @@ import type { Random } from "@coordtok/core";
 import { dispose, type Tensor } from "@tensorflow/tfjs-core";
 import { i3dParamsFromStateDict, i3dWeightShapes, type I3dParams } from "./i3d-params.js";
 
-/** Random weights of I3D under their PyTorch names: the numbers of batch normalisations from 0.5 to 1, the others normal as He et al. have them. */
+/** Draws random weights of I3D under their PyTorch names: batch normalisations uniform in [0.5, 1), the others normal as in He et al. */
 export function randomI3dStateDict(random: Random, classes?: number): Map<string, Tensor> {
   return new Map(
     [...i3dWeightShapes(classes)].map(([name, shape]) => {
@@ -16,9 +16,9 @@ export function randomI3dStateDict(random: Random, classes?: number): Map<string
 }
 
 /**
- * I3D with random weights: as fast as with trained ones, and it sees differences, but its distances can be compared with nothing.
- * @param classes of the classifier (default 400).
- * @returns the caller's; free them with `disposeI3dParams`.
+ * Makes I3D weights at random, for tests and timings: the network responds to differences, but its distances are not comparable with others.
+ * @param classes the number of classes of the classifier (default 400).
+ * @returns weights owned by the caller; free them with `disposeI3dParams`.
  */
 export function randomI3dParams(random: Random, classes?: number): I3dParams {
   const tensors = randomI3dStateDict(random, classes);

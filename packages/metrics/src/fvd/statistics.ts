@@ -1,8 +1,8 @@
 import { CoordTokError, encodeSafetensors, openSafetensors, type RangeSource } from "@coordtok/core";
 
-/** What is kept of a set of feature vectors: enough to compare it, and to merge it with others without loss. */
+/** The statistics of a set of feature vectors, enough to compare it with another set and to merge them exactly. */
 export interface PooledStatistics {
-  /** How many vectors went in. */
+  /** The number of vectors. */
   readonly count: number;
   /** The length D of a vector. */
   readonly dimension: number;
@@ -12,7 +12,7 @@ export interface PooledStatistics {
   readonly scatter: Float64Array;
 }
 
-/** The statistics of no vector at all, to merge others into. */
+/** Returns the statistics of an empty set, to merge others into. */
 export function emptyStatistics(dimension: number): PooledStatistics {
   return {
     count: 0,
@@ -23,9 +23,9 @@ export function emptyStatistics(dimension: number): PooledStatistics {
 }
 
 /**
- * The statistics of a set of feature vectors, in double precision.
- * @param vectors one after the other, `count * dimension` numbers; left as they are.
- * @throws CoordTokError `shape` when the numbers are no whole count of vectors, `input` when one is not finite.
+ * Computes the statistics of a set of feature vectors in double precision.
+ * @param vectors the concatenated vectors, `count * dimension` numbers; not modified.
+ * @throws CoordTokError `shape` if the numbers are not a whole number of vectors, `input` if one is not finite.
  */
 export function statisticsOf(vectors: ArrayLike<number>, dimension: number): PooledStatistics {
   const count = vectors.length / dimension;
@@ -37,7 +37,7 @@ export function statisticsOf(vectors: ArrayLike<number>, dimension: number): Poo
   if (bad >= 0)
     throw new CoordTokError(
       "input",
-      `Expected finite features, but feature ${bad} of some vector is infinite or no number.`,
+      `Expected finite features, but feature ${bad} of some vector is infinite or not a number.`,
     );
   const scatter = new Float64Array(dimension * dimension);
   const centred = new Float64Array(dimension);
@@ -50,8 +50,8 @@ export function statisticsOf(vectors: ArrayLike<number>, dimension: number): Poo
 }
 
 /**
- * The statistics of two sets together, as if all vectors had gone into one: for batches of a stream and for shards.
- * @throws CoordTokError `shape` when the vectors' lengths differ.
+ * Merges the statistics of two sets, such as batches of a stream or shards, into those of their union.
+ * @throws CoordTokError `shape` if the lengths of the vectors differ.
  */
 export function mergeStatistics(a: PooledStatistics, b: PooledStatistics): PooledStatistics {
   checkSameDimension(a, b);
@@ -72,7 +72,7 @@ export function mergeStatistics(a: PooledStatistics, b: PooledStatistics): Poole
 }
 
 /**
- * The unbiased covariance, `[D, D]` row by row.
+ * Returns the unbiased covariance, `[D, D]` row by row.
  * @throws CoordTokError `input` for fewer than two vectors.
  */
 export function covarianceOf({ count, scatter }: PooledStatistics): Float64Array {
@@ -81,7 +81,10 @@ export function covarianceOf({ count, scatter }: PooledStatistics): Float64Array
   return scatter.map((value) => value / (count - 1));
 }
 
-/** Throws `shape` unless two sets hold vectors of one length. */
+/**
+ * Throws unless two sets have vectors of the same length.
+ * @throws CoordTokError `shape`.
+ */
 export function checkSameDimension(a: PooledStatistics, b: PooledStatistics): void {
   if (a.dimension !== b.dimension)
     throw new CoordTokError(
@@ -92,12 +95,12 @@ export function checkSameDimension(a: PooledStatistics, b: PooledStatistics): vo
 
 const fileKind = "coordtok/feature-statistics";
 
-/** What a statistics file says of itself beside the numbers: how the features were made, as short texts by name. */
+/** Facts in a statistics file about how the features were made, as short strings by name. */
 export type StatisticsFacts = Readonly<Record<string, string>>;
 
 /**
- * The bytes of a safetensors file that holds statistics in double precision, to be compared or merged later.
- * @param facts such as the network, the layer and the protocol; {@link decodeStatistics} gives them back.
+ * Encodes statistics as a safetensors file in double precision, to compare or merge them later.
+ * @param facts facts such as the network, the layer and the protocol, which {@link decodeStatistics} returns.
  */
 export async function encodeStatistics(statistics: PooledStatistics, facts: StatisticsFacts = {}): Promise<Uint8Array> {
   const { count, dimension, mean, scatter } = statistics;
@@ -120,7 +123,7 @@ export async function encodeStatistics(statistics: PooledStatistics, facts: Stat
 }
 
 /**
- * Statistics from the file that {@link encodeStatistics} made.
+ * Decodes statistics from a file made by {@link encodeStatistics}.
  * @throws CoordTokError `file-format` for any other file.
  */
 export async function decodeStatistics(

@@ -1,9 +1,9 @@
 /**
- * The eigenvalues of a symmetric matrix `[size, size]`, row by row, in double precision and no particular order. The matrix is made
- * tridiagonal by Householder reflections, then diagonal by QL steps with implicit shifts (Golub and Van Loan, chapter 8). Only values
- * are computed, on one flat array: for size 1024 a tenth of the time of a general library's decomposition
+ * Computes the eigenvalues of a symmetric matrix `[size, size]`, row by row, in double precision and in no particular order. Householder
+ * reflections make the matrix tridiagonal, then QL steps with implicit shifts make it diagonal (Golub and Van Loan, chapter 8). It computes
+ * only eigenvalues, on one flat array: for size 1024 this takes a tenth of the time of a general library's decomposition
  * (`docs/decisions/0008-eigenvalues.md`).
- * @param matrix only its lower half is read; left as it is.
+ * @param matrix the matrix, of which only the lower half is read; not modified.
  */
 export function symmetricEigenvalues(matrix: Float64Array, size: number): Float64Array {
   const { diagonal, beside } = tridiagonal(Float64Array.from(matrix), size);
@@ -12,11 +12,11 @@ export function symmetricEigenvalues(matrix: Float64Array, size: number): Float6
 
 interface Tridiagonal {
   readonly diagonal: Float64Array;
-  /** Element i stands beside diagonal elements i and i + 1; the last is 0. */
+  /** The subdiagonal: element i is between diagonal elements i and i + 1; the last is 0. */
   readonly beside: Float64Array;
 }
 
-/** Overwrites the lower half of `a`. */
+/** Makes a matrix tridiagonal; overwrites the lower half of `a`. */
 function tridiagonal(a: Float64Array, size: number): Tridiagonal {
   const diagonal = new Float64Array(size);
   const beside = new Float64Array(size);
@@ -32,7 +32,7 @@ function tridiagonal(a: Float64Array, size: number): Tridiagonal {
   return { diagonal, beside };
 }
 
-/** The reflection `1 - tau v v^T` with `v[k+1] = 1` that turns column k below the diagonal into `(value, 0, ..., 0)`. */
+/** The reflection `1 - tau v v^T` with `v[k+1] = 1` that maps column k below the diagonal to `(value, 0, ..., 0)`. */
 function reflection(a: Float64Array, size: number, k: number, v: Float64Array): { tau: number; value: number } {
   const first = a[(k + 1) * size + k]!;
   let largest = 0;
@@ -48,7 +48,7 @@ function reflection(a: Float64Array, size: number, k: number, v: Float64Array): 
   return { tau: (value - first) / value, value };
 }
 
-/** `H A H` of the lower right part from `begin` on: `A - v w^T - w v^T` with `w = tau A v - (tau^2/2)(v^T A v) v`. */
+/** Applies `H A H` to the lower right part from `begin` on: `A - v w^T - w v^T` with `w = tau A v - (tau^2/2)(v^T A v) v`. */
 function applyReflection(
   a: Float64Array,
   size: number,
@@ -80,10 +80,10 @@ function applyReflection(
   }
 }
 
-/** More steps for one eigenvalue mean that the numbers were not finite. */
+/** The most steps for one eigenvalue; only numbers that are not finite need more. */
 const mostSteps = 60;
 
-/** Overwrites both arrays; the diagonal becomes the eigenvalues. */
+/** Computes the eigenvalues of a tridiagonal matrix; overwrites both arrays and returns the diagonal. */
 function tridiagonalEigenvalues(diagonal: Float64Array, beside: Float64Array): Float64Array {
   const size = diagonal.length;
   for (let l = 0; l < size; l++) {
@@ -96,7 +96,7 @@ function tridiagonalEigenvalues(diagonal: Float64Array, beside: Float64Array): F
   return diagonal;
 }
 
-/** The last row of the block that begins at row l, up to the first negligible element beside the diagonal. */
+/** The last row of the block that begins at row l, up to the first negligible element of the subdiagonal. */
 function blockEnd(diagonal: Float64Array, beside: Float64Array, l: number): number {
   let m = l;
   while (m < diagonal.length - 1) {
@@ -137,9 +137,9 @@ function qlStep(diagonal: Float64Array, beside: Float64Array, l: number, m: numb
 }
 
 /**
- * A factor `L` of a symmetric matrix without negative eigenvalues, `matrix = L L^T`, by Cholesky's method with the largest remaining
- * diagonal element next, which finds the rank of a singular matrix on the way.
- * @param matrix `[size, size]` row by row; left as it is.
+ * Factors a symmetric matrix without negative eigenvalues, `matrix = L L^T`, by Cholesky's method with diagonal pivoting, which also finds
+ * the rank of a singular matrix.
+ * @param matrix `[size, size]` row by row; not modified.
  * @returns `L^T`, `[rank, size]` row by row.
  */
 export function choleskyFactor(matrix: Float64Array, size: number): { rank: number; rows: Float64Array } {
@@ -169,8 +169,8 @@ export function choleskyFactor(matrix: Float64Array, size: number): { rank: numb
 }
 
 /**
- * The product `[m, n]` of two matrices `[m, k]` and `[k, n]` of doubles, row by row. Several rows at a time, each pass over `b` serving
- * them all: about four times the speed of the plain loops.
+ * Computes the product `[m, n]` of two matrices `[m, k]` and `[k, n]` of doubles, row by row. Each pass over `b` serves two rows and four
+ * columns of `a`, which is about four times as fast as plain loops.
  */
 export function product(a: Float64Array, b: Float64Array, m: number, k: number, n: number): Float64Array {
   const out = new Float64Array(m * n);
@@ -208,7 +208,7 @@ function addRowPair(out: Float64Array, a: Float64Array, b: Float64Array, i: numb
     }
 }
 
-/** The transpose `[n, m]` of a matrix `[m, n]`. */
+/** Returns the transpose `[n, m]` of a matrix `[m, n]`. */
 export function transposed(matrix: Float64Array, m: number, n: number): Float64Array {
   const out = new Float64Array(m * n);
   for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out[j * m + i] = matrix[i * n + j]!;

@@ -22,13 +22,14 @@ import { hasFused, operation, runFused } from "@coordtok/core/nn";
 const epsilon = 1e-10;
 
 /**
- * How far the features of one slice are apart: both divided by (their 2-norm over the channels + 1e-10), the squared differences
- * weighted by the head and averaged over the positions. It has its own gradient with respect to `prediction`, which takes the
- * derivative of the norm at an all-zero feature as 0, where a plain square root gives NaN (`docs/spec.md#lpips`). `target` is a constant.
+ * The distance of the features of one slice: both are divided by (their 2-norm over the channels + 1e-10), the squared differences
+ * are weighted by the head, summed over the channels and averaged over the positions. Its explicit gradient with respect to `prediction`
+ * takes the derivative of the norm at an all-zero feature as 0, where a plain square root gives NaN (`docs/spec.md#lpips`). `target` is a
+ * constant.
  * @param prediction `[F, h, w, C]`
  * @param target of the same shape.
  * @param head `[C]`
- * @param keep factors of the squared differences, of the same shape as the features: a dropout's mask divided by its rate of keeping.
+ * @param keep factors of the squared differences, of the same shape as the features: a dropout mask divided by its keep rate.
  * @returns `[F]`
  */
 export function sliceDistance(prediction: Tensor4D, target: Tensor4D, head: Tensor1D, keep?: Tensor4D): Tensor1D {
@@ -46,7 +47,7 @@ export function sliceDistance(prediction: Tensor4D, target: Tensor4D, head: Tens
 }
 
 /**
- * {@link sliceDistance} without a gradient, on a backend that has it as a fused operation.
+ * {@link sliceDistance} without a gradient, on a backend with the fused operation.
  * @param both `[2F, h, w, C]`: the features of all predictions, then those of all targets.
  */
 export function pairDistance(both: Tensor4D, head: Tensor1D): Tensor1D {
@@ -60,7 +61,7 @@ function distance(prediction: Tensor4D, target: Tensor4D, head: Tensor1D, keep: 
   const difference = square(sub(normalized(prediction), normalized(target)));
   const kept = keep === undefined ? difference : mul<Tensor4D>(difference, keep);
   const weighted = matMul(reshape(kept, [-1, channels]) as Tensor2D, reshape(head, [channels, 1]));
-  // Axis by axis, since wasm adds up in float32 one by one.
+  // Axis by axis, since wasm accumulates serially in float32.
   return mean<Tensor1D>(mean(reshape(weighted, [frames, rows, columns]), 2), 1);
 }
 

@@ -3,11 +3,11 @@ import { CoordTokError } from "@coordtok/core";
 import { biasReluBeside, convolveRelu, separateBiasRelu, type ConvolutionParams } from "../convolution.js";
 import type { FeatureLayer, FeatureNetwork } from "./networks.js";
 
-/** Convolutions by torchvision's name below `features.`, such as `28` or `12.expand3x3`. */
+/** Convolutions by torchvision's name after `features.`, such as `28` or `12.expand3x3`. */
 export type Convolutions = Readonly<Record<string, ConvolutionParams>>;
 
 /**
- * The features that LPIPS compares: the values at the end of each slice. Not wrapped in `tidy`: the caller's does the freeing.
+ * Computes the features that LPIPS compares: the values at the end of each slice. The caller's `tidy` frees the intermediates.
  * @param x `[F, H, W, 3]`, already scaled.
  * @returns one `[F, h, w, C]` per slice.
  */
@@ -16,7 +16,7 @@ export function features(network: FeatureNetwork, convolutions: Convolutions, x:
   let value = x;
   for (const slice of network.slices) {
     const before = value;
-    // Freed slice by slice: memory that is used again at once is still in the cache.
+    // Freed slice by slice: memory that is reused at once is still in the cache.
     value = tidy(() => slice.reduce((x, layer) => applyLayer(layer, convolutions, x), before));
     ends.push(value);
   }
@@ -52,7 +52,7 @@ function convolve(params: ConvolutionParams, x: Tensor4D, stride: number, paddin
   return convolveRelu(params, input, stride, same ? "same" : "valid");
 }
 
-/** Zeros at the end, as a last window that sticks out needs them; after a ReLU a zero never wins against a value. */
+/** Pads with zeros for a last window that extends beyond the edge; after a ReLU, a zero never exceeds a value. */
 function padToWindows(x: Tensor4D, size: number, stride: number): Tensor4D {
   const missing = (side: number): number => (stride - ((side - size) % stride)) % stride;
   const [rows, columns] = [missing(x.shape[1]), missing(x.shape[2])];
@@ -63,7 +63,7 @@ function padEdges(x: Tensor4D, rows: [number, number], columns: [number, number]
   return pad(x, [[0, 0], rows, columns, [0, 0]]);
 }
 
-/** The size of the features of each slice for frames of a size. */
+/** Returns the size of the features of each slice, for frames of a given size. */
 export function featureSizes(
   network: FeatureNetwork,
   height: number,
@@ -83,7 +83,10 @@ function outputSide(layer: FeatureLayer, side: number): number {
   return Math.max(0, (layer.kind === "max-pool" && layer.ceil ? Math.ceil(steps) : Math.floor(steps)) + 1);
 }
 
-/** Throws `shape` when frames are too small for the network to have anything to compare at its end. */
+/**
+ * Throws if frames are too small for every slice of the network to have an output.
+ * @throws CoordTokError `shape`.
+ */
 export function checkFrameSize(network: FeatureNetwork, height: number, width: number): void {
   const enough = featureSizes(network, height, width).every(([rows, columns]) => rows >= 1 && columns >= 1);
   if (!enough)

@@ -24,7 +24,8 @@ describeEachBackend("LPIPS", () => {
     it(`equal frames are at distance 0, others not (${network})`, async () => {
       const params = randomParams(network);
       const [a, b] = [randomFrames(1), randomFrames(2)];
-      expect(await read(lpips(params, a, a))).toEqual([0, 0]);
+      // Not exactly: where a product ends a tile differently, the two halves of the batch differ in their last bits.
+      for (const distance of await read(lpips(params, a, a))) expect(distance).toBeLessThan(1e-12);
       for (const distance of await read(lpips(params, a, b))) expect(distance).toBeGreaterThan(0.01);
       disposeLpipsParams(params);
     });
@@ -136,7 +137,7 @@ describe("weights of LPIPS", () => {
       const before = memory().numTensors;
       expect(() => lpipsParamsFromStateDict(rest)).toThrow("head 2 is missing");
       expect(() => lpipsParamsFromStateDict({ ...complete, "features.99.weight": head! })).toThrow(
-        '"features.99.weight" is no layer of it',
+        '"features.99.weight" is not one of its layers',
       );
       expect(() => lpipsParamsFromStateDict({ ...complete, "fc.weight": head! })).toThrow('"fc.weight" is unknown');
       expect(() => lpipsParamsFromStateDict({ ...complete, "features.0.bias": head! })).toThrow(
@@ -146,7 +147,7 @@ describe("weights of LPIPS", () => {
       expect(memory().numTensors).toBe(before);
     });
 
-  it("torchvision's classifier layers are left alone", () => {
+  it("torchvision's classifier layers are ignored", () => {
     const named = new Map(Object.entries({ ...randomStateDict("alexnet"), "classifier.1.weight": tensor([1]) }));
     expect(lpipsParamsFromStateDict(named).network).toBe("alexnet");
   });

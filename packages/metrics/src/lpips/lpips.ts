@@ -30,14 +30,14 @@ import { checkFrameSize, features, featureSizes } from "./features.js";
 import { convolutionNames, featureNetworks } from "./networks.js";
 import type { LpipsParams } from "./params.js";
 
-/** How likely the dropout before a head keeps a value, in training mode. */
+/** The probability with which the dropout before a head keeps a value, in training mode. */
 const keepRate = 0.5;
 
 /** Options of {@link lpips}. */
 export interface LpipsOptions {
   /**
    * Masks of the dropout that precedes each head in training mode, one per compared layer, each `[F, h, w, C]` of 0 and 1: squared
-   * differences are multiplied by `keep / 0.5`. Default: evaluation, no dropout. {@link lpipsDropoutMasks} draws some.
+   * differences are multiplied by `mask / 0.5` (default: no dropout, as in evaluation). {@link lpipsDropoutMasks} draws them.
    */
   readonly dropoutKeep?: readonly Tensor4D[] | undefined;
 }
@@ -45,13 +45,13 @@ export interface LpipsOptions {
 const lpipsOptionNames: OptionNames<LpipsOptions> = { dropoutKeep: true };
 
 /**
- * LPIPS, the learned distance of how different frames look: 0 for equal ones, larger for worse (`docs/spec.md#lpips`).
- * It is differentiable with respect to `prediction` (an all-zero feature gives the gradient 0, not NaN); `target` and the weights are
- * constants. Gradients need those of TensorFlow.js's operations: `import "@coordtok/core/train"` registers them.
+ * Computes LPIPS, the learned perceptual distance of frames: 0 for equal ones (up to rounding, below 1e-12), larger for worse (`docs/spec.md#lpips`).
+ * It is differentiable with respect to `prediction` (an all-zero feature has gradient 0, not NaN); `target` and the weights are
+ * constants. Gradients need those of TensorFlow.js's operations, which `import "@coordtok/core/train"` registers.
  * @param prediction `[F, H, W, 3]`, RGB in [-1, 1]; not clamped.
- * @param target of the same shape.
- * @returns `[F]`, one value per frame.
- * @throws CoordTokError `shape` when shapes differ or frames are too small for the network.
+ * @param target frames of the same shape.
+ * @returns `[F]`, one value per frame, owned by the caller.
+ * @throws CoordTokError `shape` if shapes differ or frames are too small for the network.
  */
 export function lpips(
   params: LpipsParams,
@@ -64,7 +64,7 @@ export function lpips(
 }
 
 /**
- * The terms that {@link lpips} adds up, one per compared layer.
+ * Computes the terms that {@link lpips} sums, one per compared layer.
  * @returns `[F, layers]`
  */
 export function lpipsPerLayer(
@@ -78,9 +78,9 @@ export function lpipsPerLayer(
 }
 
 /**
- * The features that {@link lpips} compares, before their normalisation.
+ * Computes the features that {@link lpips} compares, before their normalisation.
  * @param frames `[F, H, W, 3]`, RGB in [-1, 1].
- * @returns one `[F, h, w, C]` per compared layer, the caller's.
+ * @returns one `[F, h, w, C]` per compared layer, owned by the caller.
  */
 export function lpipsFeatures(params: LpipsParams, frames: Tensor4D): Tensor4D[] {
   checkFrames(params, frames);
@@ -90,8 +90,8 @@ export function lpipsFeatures(params: LpipsParams, frames: Tensor4D): Tensor4D[]
 /** Options of {@link perceptualLoss}. */
 export interface PerceptualLossOptions {
   /**
-   * Draws a new dropout mask for each call, as the official training does, which leaves LPIPS in training mode.
-   * Default: no dropout, so that the loss is a function of the frames alone.
+   * The generator of a new dropout mask for each call, as in the official training, which leaves LPIPS in training mode
+   * (default: no dropout, so that the loss depends only on the frames).
    */
   readonly dropout?: Random | undefined;
 }
@@ -99,8 +99,8 @@ export interface PerceptualLossOptions {
 const perceptualLossOptionNames: OptionNames<PerceptualLossOptions> = { dropout: true };
 
 /**
- * LPIPS as the loss that the tokenizer's second training stage takes: the **sum** over the frames (`docs/spec.md#stage-2-loss`).
- * @param params must live as long as the loss is used.
+ * Makes LPIPS a loss for the tokenizer's second training stage: the **sum** over the frames (`docs/spec.md#stage-2-loss`).
+ * @param params the weights, which must live as long as the loss is used.
  */
 export function perceptualLoss(params: LpipsParams, options: PerceptualLossOptions = {}): PerceptualLoss {
   checkOptions(options, perceptualLossOptionNames, "perceptualLoss");
@@ -112,8 +112,9 @@ export function perceptualLoss(params: LpipsParams, options: PerceptualLossOptio
 }
 
 /**
- * Masks for {@link LpipsOptions.dropoutKeep}: each value kept with probability 0.5.
- * @param shape of the frames, `[F, H, W, 3]`.
+ * Draws masks for {@link LpipsOptions.dropoutKeep} that keep each value with probability 0.5.
+ * @param shape the shape of the frames, `[F, H, W, 3]`.
+ * @returns one mask per compared layer, owned by the caller.
  */
 export function lpipsDropoutMasks(
   params: LpipsParams,
@@ -159,7 +160,7 @@ function checkFrames({ network }: LpipsParams, frames: Tensor4D): void {
   checkFrameSize(featureNetworks[network], frames.shape[1], frames.shape[2]);
 }
 
-/** Of the two steps of scaling the second is done on the first weights, which are fewer than the pixels. */
+/** Computes the features of frames. The division by `scale` is applied to the first weights, which are fewer than the pixels. */
 function featuresOf({ network: name, shift, scale, convolutions }: LpipsParams, frames: Tensor4D): Tensor4D[] {
   const network = featureNetworks[name];
   const [first] = convolutionNames(network.slices[0]![0]!);
@@ -168,7 +169,7 @@ function featuresOf({ network: name, shift, scale, convolutions }: LpipsParams, 
   return features(network, scaled, sub(frames, shift));
 }
 
-/** Features in one operation without a gradient, so that the tape of a training step keeps none of the layers between. */
+/** Computes features as one operation without a gradient, so that the tape of a training step keeps no intermediate layers. */
 function constantFeatures(params: LpipsParams, frames: Tensor4D): Tensor4D[] {
   const shapes: (readonly [number, number, number, number])[] = [];
   const packed = operation<Rank.R1>(

@@ -1,7 +1,7 @@
-/** The networks that LPIPS v0.1 has heads for. */
+/** The name of a network for which LPIPS v0.1 has heads. */
 export type LpipsNetworkName = "vgg16" | "alexnet" | "squeezenet1.1";
 
-/** One layer of a feature network; `name` is torchvision's, below `features.`. A ReLU follows each convolution. */
+/** One layer of a feature network; `name` is torchvision's, after `features.`. A ReLU follows each convolution. */
 export type FeatureLayer =
   | {
       readonly kind: "convolution";
@@ -9,17 +9,17 @@ export type FeatureLayer =
       /** The side of its square kernel. */
       readonly size: number;
       readonly stride: number;
-      /** Rows and columns of zeros on each side. */
+      /** The rows and columns of zeros on each side. */
       readonly padding: number;
     }
   | {
       readonly kind: "max-pool";
       readonly size: number;
       readonly stride: number;
-      /** Whether a last window that sticks out over the edge counts; otherwise the rest is dropped. */
+      /** Whether a last window that extends beyond the edge counts; otherwise it is dropped. */
       readonly ceil: boolean;
     }
-  /** A 1x1 convolution `squeeze`, then a 1x1 and a 3x3 convolution beside each other, concatenated. */
+  /** A 1x1 convolution `squeeze`, followed by a 1x1 and a 3x3 convolution in parallel, concatenated. */
   | { readonly kind: "fire"; readonly name: string };
 
 /** A feature network as the slices whose last layers LPIPS compares. */
@@ -38,7 +38,7 @@ const conv = (index: number, size = 3, stride = 1, padding = (size - 1) / 2): Fe
 const pool = (size: number, ceil = false): FeatureLayer => ({ kind: "max-pool", size, stride: 2, ceil });
 const fire = (index: number): FeatureLayer => ({ kind: "fire", name: String(index) });
 
-/** The three networks, as in torchvision; which layers are compared is as in LPIPS v0.1 (`docs/spec.md#lpips`). */
+/** The three networks as in torchvision, in slices whose ends LPIPS v0.1 compares (`docs/spec.md#lpips`). */
 export const featureNetworks: Readonly<Record<LpipsNetworkName, FeatureNetwork>> = {
   vgg16: {
     name: "vgg16",
@@ -68,7 +68,7 @@ export const featureNetworks: Readonly<Record<LpipsNetworkName, FeatureNetwork>>
   },
 };
 
-/** The convolutions of a layer, by name; `inputs` says which earlier convolutions of it feed each (`undefined`: the layer's input). */
+/** Returns the names of the convolutions of a layer. */
 export function convolutionNames(layer: FeatureLayer): readonly string[] {
   switch (layer.kind) {
     case "convolution":

@@ -13,15 +13,15 @@ import type { ConvolutionParams } from "../convolution.js";
 import type { Convolutions } from "./features.js";
 import { convolutionNames, featureNetworks, type FeatureNetwork, type LpipsNetworkName } from "./networks.js";
 
-/** The weights of LPIPS. They are constants: nothing here is ever trained. Free them with {@link disposeLpipsParams}. */
+/** The weights of LPIPS. They are constants that are never trained. Free them with {@link disposeLpipsParams}. */
 export type LpipsParams = {
-  /** Which network the features come from. */
+  /** The network that computes the features. */
   readonly network: LpipsNetworkName;
-  /** Subtracted from the frames, per colour: `[3]`. */
+  /** The shift `[3]` that is subtracted from the frames, per colour. */
   readonly shift: Tensor1D;
-  /** Divides the frames after that, per colour: `[3]`. */
+  /** The scale `[3]` by which the frames are then divided, per colour. */
   readonly scale: Tensor1D;
-  /** The convolutions of the feature network, by torchvision's name below `features.`. */
+  /** The convolutions of the feature network, by torchvision's name after `features.`. */
   readonly convolutions: Convolutions;
   /** One weight per channel for each compared layer. */
   readonly heads: readonly Tensor1D[];
@@ -30,25 +30,26 @@ export type LpipsParams = {
 /** Tensors by name, as a checkpoint file holds them. */
 export type NamedTensors = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 
-/** Mean and deviation of ImageNet's colours for frames in [-1, 1], as LPIPS v0.1 has them. */
+/** The mean and deviation of ImageNet's colours for frames in [-1, 1], as in LPIPS v0.1. */
 const defaultShift = [-0.03, -0.088, -0.188];
 const defaultScale = [0.458, 0.448, 0.45];
 
-/** What a name means, without the prefix of all names. */
+/** The patterns of names, without the common prefix. */
 const convolutionName = /^(?:net\.slice\d+|features)\.(.+)\.(weight|bias)$/;
 const headName = /^lins?\.?(\d+)\.model\.1\.weight$/;
 const scalingName = /^scaling_layer\.(shift|scale)$/;
-/** The layers of torchvision's classifiers come after the features; LPIPS has no use for them. */
+/** The layers of torchvision's classifiers, which follow the features and which LPIPS does not use. */
 const unusedName = /^classifier\./;
 const firstNames = ["net.slice1.0.weight", "features.0.weight"];
 
 /**
- * The weights of LPIPS from tensors under their PyTorch names: `net.slice<k>.<layer>.{weight,bias}` (the LPIPS code, the official
+ * Makes the weights of LPIPS from tensors under their PyTorch names: `net.slice<k>.<layer>.{weight,bias}` (the LPIPS code, the official
  * CoordTok checkpoints) or `features.<layer>.{weight,bias}` (torchvision), the heads `lin<i>.model.1.weight` or
- * `lins.<i>.model.1.weight`, and optionally `scaling_layer.{shift,scale}`. Names may share a prefix such as `lpips_loss.`; those
- * without it are left alone, within it each must be known. The network is told from the names, its widths from the shapes.
- * @param tensors the caller's; convolutions are `[out, in, rows, columns]`.
- * @throws CoordTokError `checkpoint` naming what is missing, unknown or of a wrong shape; then nothing was made.
+ * `lins.<i>.model.1.weight`, and optionally `scaling_layer.{shift,scale}`. Names may share a prefix such as `lpips_loss.`; names without
+ * it are ignored, and every name with it must be known. The network follows from the names, its widths from the shapes.
+ * @param tensors tensors that stay the caller's; convolutions are `[out, in, rows, columns]`.
+ * @returns weights owned by the caller.
+ * @throws CoordTokError `checkpoint`, naming what is missing, unknown or of a wrong shape.
  */
 export function lpipsParamsFromStateDict(tensors: NamedTensors): LpipsParams {
   const named = withoutPrefix(tensors);
@@ -57,7 +58,7 @@ export function lpipsParamsFromStateDict(tensors: NamedTensors): LpipsParams {
   if (problems.length > 0)
     throw new CoordTokError(
       "checkpoint",
-      `Expected the weights of LPIPS with ${network.name}, but ${problems[0]!}${problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : ""}; take the tensors of one complete file, or of torchvision's network and the heads together.`,
+      `Expected the weights of LPIPS with ${network.name}, but ${problems[0]!}${problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : ""}; use the tensors of one complete file, or those of torchvision's network and the heads together.`,
       { details: problems },
     );
   return build(network, named);
@@ -122,7 +123,7 @@ function headTensor(named: Named, index: number): Tensor | undefined {
   return [...named].find(([name]) => headName.exec(name)?.[1] === String(index))?.[1];
 }
 
-/** Follows the channels through the network and names whatever does not fit. */
+/** Follows the channels through the network and yields the problems found. */
 function* shapeProblems(network: FeatureNetwork, named: Named): Generator<string> {
   const known = new Set<string>();
   let channels = 3;
@@ -147,7 +148,7 @@ function* shapeProblems(network: FeatureNetwork, named: Named): Generator<string
   if (headTensor(named, network.slices.length)) yield `there is a head ${network.slices.length} too many`;
   for (const name of named.keys()) {
     const layer = convolutionName.exec(name)?.[1];
-    if (layer !== undefined && !known.has(layer)) yield `"${name}" is no layer of it`;
+    if (layer !== undefined && !known.has(layer)) yield `"${name}" is not one of its layers`;
   }
   for (const part of ["shift", "scale"]) {
     const tensor = named.get(`scaling_layer.${part}`);

@@ -56,7 +56,7 @@ else
     });
     afterAll(() => disposeLpipsParams(params));
 
-    it("is the published 0.1008 of torchmetrics' example", async () => {
+    it("is the published 0.1008 of torchmetrics' example", { timeout: 240_000 }, async () => {
       const rand = torchRand(123);
       const [first, second] = [randomImages(rand), randomImages(rand)];
       const value = (await mean(lpips(params, first, second)).data())[0]!;
@@ -65,22 +65,26 @@ else
       expect(Math.abs(value - 0.1007910817861557)).toBeLessThan(1e-6);
     });
 
-    it("its gradient is finite, also where features are all zero, and points from a wrong frame to the right one", async () => {
-      const rand = torchRand(5);
-      const target = tidy(() => slice(randomImages(rand), [0, 0, 0, 0], [1, 64, 64, 3]) as Tensor4D);
-      const loss = perceptualLoss(params);
-      for (const shade of [-1, 0, 1]) {
-        const start = fill([1, 64, 64, 3], shade) as Tensor4D;
-        const gradient = grad((x) => loss(x as Tensor4D, target))(start);
-        const values = Array.from(await gradient.data());
-        expect(values.every(Number.isFinite)).toBe(true);
-        const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        const better = sub(start, mul(gradient, 1e-3 / largest)) as Tensor4D;
-        expect((await loss(better, target).data())[0]).toBeLessThan((await loss(start, target).data())[0]!);
-      }
-    });
+    it(
+      "its gradient is finite, also where features are all zero, and points from a wrong frame to the right one",
+      { timeout: 120_000 },
+      async () => {
+        const rand = torchRand(5);
+        const target = tidy(() => slice(randomImages(rand), [0, 0, 0, 0], [1, 64, 64, 3]) as Tensor4D);
+        const loss = perceptualLoss(params);
+        for (const shade of [-1, 0, 1]) {
+          const start = fill([1, 64, 64, 3], shade) as Tensor4D;
+          const gradient = grad((x) => loss(x as Tensor4D, target))(start);
+          const values = Array.from(await gradient.data());
+          expect(values.every(Number.isFinite)).toBe(true);
+          const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+          const better = sub(start, mul(gradient, 1e-3 / largest)) as Tensor4D;
+          expect((await loss(better, target).data())[0]).toBeLessThan((await loss(start, target).data())[0]!);
+        }
+      },
+    );
 
-    it("grows with noise, blur and shift of a picture", async () => {
+    it("grows with noise, blur and shift of a picture", { timeout: 120_000 }, async () => {
       const side = 64;
       const picture = (shade: (x: number, y: number, c: number) => number): Tensor4D =>
         tensor(
@@ -109,7 +113,7 @@ else
         for (const level of [0, 1, 2, 3]) {
           const value = (await lpips(params, ladder(level), original).data())[0]!;
           expect(value, `${name} at level ${level}`).toBeGreaterThan(before);
-          if (level === 0) expect(value).toBe(0);
+          if (level === 0) expect(value).toBeLessThan(1e-12);
           before = value;
         }
       }

@@ -2,7 +2,7 @@ import { CoordTokError, floatFromHalf } from "@coordtok/core";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { convolutionNames, featureNetworks } from "./networks.js";
 
-/** How ncnn marks weights in half precision. */
+/** The tag with which ncnn marks weights in half precision. */
 const halfTag = 0x01306b47;
 /** The widths of the squeeze and of each expand convolution, by the index of the fire module. */
 // prettier-ignore
@@ -13,9 +13,9 @@ const firstWidth = 64;
 const classes = 1000;
 
 /**
- * The convolutions of SqueezeNet 1.1 from an ncnn model file: for each, in the network's order, a tag, its weights in half precision filled up
- * to 4 bytes, and its biases in single precision.
- * @returns tensors by torchvision's names, `features.*`; the caller's.
+ * Reads the convolutions of SqueezeNet 1.1 from an ncnn model file. For each of them, in the order of the network, the file has a tag, the
+ * weights in half precision padded to a multiple of 4 bytes, and the biases in single precision.
+ * @returns tensors by torchvision's names, `features.*`, owned by the caller.
  * @throws CoordTokError `file-format` for anything else.
  */
 export function squeezenetFromNcnn(bytes: Uint8Array): Map<string, Tensor> {
@@ -70,7 +70,7 @@ class NcnnReader {
     if (this.#position !== this.#bytes.length) throw this.#failure();
   }
 
-  /** A copy, which begins at an even address. */
+  /** Returns a copy of the next bytes, with a buffer of its own for alignment. */
   #take(length: number): Uint8Array<ArrayBuffer> {
     const part = Uint8Array.from(this.#bytes.subarray(this.#position, this.#position + length));
     if (part.length < length) throw this.#failure();

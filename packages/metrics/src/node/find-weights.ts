@@ -7,19 +7,20 @@ import type { WeightFile } from "../weights.js";
 /** The default folder of published weights, relative to the current folder. */
 export const defaultWeightsFolder = "weights";
 
-/** A file of weights that was found. */
+/** A file of weights that exists. */
 export interface FoundWeights {
   /** Its path. */
   readonly path: string;
-  /** SHA-256 of the whole file. */
+  /** The SHA-256 of the whole file, 64 hexadecimal digits. */
   readonly sha256: string;
-  /** The published file it is; `undefined` for an unknown one. */
+  /** The matching published file; `undefined` for an unknown file. */
   readonly file: WeightFile | undefined;
 }
 
 /**
- * Finds files of weights by their names in a folder or in the folders directly below it, and compares their SHA-256. Nothing is downloaded.
- * @throws CoordTokError `file-not-found` with the command that downloads the missing files; `checkpoint` for a file with different content; `aborted`.
+ * Finds files of weights by their names in a folder or in the folders directly below it, and checks their SHA-256. Nothing is downloaded.
+ * @throws CoordTokError `file-not-found`, with the command that downloads the missing files; `checkpoint` for a file with other content;
+ * `aborted`.
  */
 export async function findWeights(
   files: readonly WeightFile[],
@@ -44,7 +45,7 @@ export async function findWeights(
   return found;
 }
 
-/** The command that downloads a published file to where it is expected. */
+/** Returns the command that downloads a published file to a path. */
 export function downloadCommand({ url }: WeightFile, path: string): string {
   return `curl -fL --create-dirs -o ${quoted(path)} ${url}`;
 }

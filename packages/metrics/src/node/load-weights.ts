@@ -19,16 +19,16 @@ import { downloadCommand, findWeights, type FoundWeights } from "./find-weights.
 
 /** A network with its weights, and the files they came from. */
 export interface LoadedWeights<P> {
-  /** Owned by the caller; free it with `disposeLpipsParams` or `disposeI3dParams`. */
+  /** The weights, owned by the caller; free them with `disposeLpipsParams` or `disposeI3dParams`. */
   readonly params: P;
-  /** What was read. */
+  /** The files that were read. */
   readonly files: readonly FoundWeights[];
 }
 
 /**
- * The weights of LPIPS v0.1 from the published files in a folder; {@link lpipsWeightFiles} says which. Each file's SHA-256 is compared.
+ * Loads the weights of LPIPS v0.1 from published files in a folder, those of {@link lpipsWeightFiles}, and checks their SHA-256.
  * @param folder the folder of the files, or of the folders that hold them.
- * @throws CoordTokError `file-not-found` with the command that downloads the missing files; `checkpoint` for different content; `aborted`.
+ * @throws CoordTokError `file-not-found`, with the command that downloads the missing files; `checkpoint` for other content; `aborted`.
  */
 export async function loadLpips(
   network: LpipsWeightsName,
@@ -54,10 +54,10 @@ export async function loadLpips(
 }
 
 /**
- * The weights of I3D from a PyTorch file: the published one ({@link i3dWeightFile}), or another with tensors of the same names, whose
- * SHA-256 the result then reports as unknown.
- * @throws CoordTokError `file-not-found` with the command that downloads the published file; `checkpoint` when the tensors do not fit, or when a
- * file of the published name has another content; `file-format`; `aborted`.
+ * Loads the weights of I3D from a PyTorch file: the published one ({@link i3dWeightFile}), or another with tensors of the same names, for
+ * which the result names no published file.
+ * @throws CoordTokError `file-not-found`, with the command that downloads the published file; `checkpoint` if the tensors do not fit, or if
+ * a file of the published name has other content; `file-format`; `aborted`.
  */
 export async function loadI3d(path: string, options: LongCallOptions = {}): Promise<LoadedWeights<I3dParams>> {
   checkOptions(options, longCallOptionNames, "loadI3d");
@@ -98,7 +98,7 @@ function notI3d(path: string, [first = "nothing"]: readonly string[]): CoordTokE
   );
 }
 
-/** The tensors of a PyTorch file whose names are wanted; `checkNames` is called with all of them before anything is read. */
+/** Reads the tensors of a PyTorch file whose names are wanted; `checkNames` receives all names before anything is read. */
 async function readTorch(
   path: string,
   isWanted: (name: string) => boolean,

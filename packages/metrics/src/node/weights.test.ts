@@ -35,7 +35,7 @@ async function failure(promise: Promise<unknown>): Promise<{ code: string; messa
 }
 
 describe("files of weights", () => {
-  it("are found by name in a folder or the folders below it, and another file with the same weights takes their place", async () => {
+  it("are found by name in a folder or the folders below it, and an alternative file with the same weights is used", async () => {
     await mkdir(join(folder, "below"));
     await writeFile(join(folder, "below", "a.pth"), "abc");
     await writeFile(join(folder, "c.pth"), "abc");
@@ -44,7 +44,7 @@ describe("files of weights", () => {
     expect(found.map(({ path }) => path)).toEqual([join(folder, "below", "a.pth"), join(folder, "c.pth")]);
   });
 
-  it("that are missing are all named in one sentence with a command that gets them", async () => {
+  it("that are missing are all named in one sentence with the command that downloads them", async () => {
     const { code, message } = await failure(loadLpips("vgg", folder));
     expect(code).toBe("file-not-found");
     for (const { name, url } of lpipsWeightFiles("vgg"))
@@ -52,14 +52,14 @@ describe("files of weights", () => {
     expect(message.match(/ && /g)).toHaveLength(1);
   });
 
-  it("with another content are refused with both sums", async () => {
+  it("with other content are refused with both checksums", async () => {
     await writeFile(join(folder, "d.pth"), "other");
     const { code, message } = await failure(findWeights([fileOf("d.pth")], folder));
     expect(code).toBe("checkpoint");
     expect(message).toContain(`expected ${abc}`);
   });
 
-  it("of torchvision carry the first digits of their sums in their names", () => {
+  it("of torchvision have the first digits of their checksums in their names", () => {
     for (const network of lpipsWeightsNames) {
       const [{ name, sha256, url }] = lpipsWeightFiles(network);
       expect(name).toContain(`-${sha256.slice(0, 8)}.`);
@@ -69,7 +69,7 @@ describe("files of weights", () => {
 });
 
 describe("weights of I3D", () => {
-  it("that are missing, of the published name with another content, or of another model, are one sentence each", async () => {
+  it("that are missing, of the published name with other content, or of another model, give a one-sentence error each", async () => {
     expect((await failure(loadI3d(join(folder, "gone.pt")))).message).toMatch(/curl .*rgb_imagenet\.pt/);
     const missing = await failure(loadI3d(join(folder, "gone", "rgb_imagenet.pt")));
     expect(missing.message).toContain(`-o '${join(folder, "gone", "rgb_imagenet.pt")}' https://`);
@@ -81,7 +81,7 @@ describe("weights of I3D", () => {
 });
 
 describe("SqueezeNet as an ncnn file", () => {
-  it("that is cut off or none is refused", () => {
+  it("that is truncated or of another format is refused", () => {
     expect(() => squeezenetFromNcnn(new Uint8Array(100))).toThrow("byte 4 of 100 does not fit");
     expect(() => squeezenetFromNcnn(Uint8Array.of(0x47, 0x6b, 0x30, 0x01, 0))).toThrow("does not fit");
   });

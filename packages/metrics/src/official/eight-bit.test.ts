@@ -14,7 +14,7 @@ describeEachBackend("eight-bit values", () => {
     values.dispose();
   });
 
-  it("every byte comes back from [0, 1]; other values lose their fraction, toward zero and unclamped", async () => {
+  it("every byte is restored from [0, 1]; other values lose their fraction, toward zero and unclamped", async () => {
     const bytes = Array.from({ length: 256 }, (_, byte) => byte);
     const unit = tensor([...bytes.map(unitFromByte), 0.9999, -0.001, 1.1]);
     await expectNoLeak(async () => {

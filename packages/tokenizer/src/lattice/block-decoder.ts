@@ -8,11 +8,11 @@ import { blockEpsilon, positionVectors } from "./encoder.js";
 import type { LatticeDecoderParams } from "./params.js";
 
 /**
- * The pixels of some blocks of time. Patches attend to those of their own block and to no others.
- * @param blocks numbers of blocks, 0 to a-1, in any order; block b is frames 4b to 4b+3.
- * @returns `[B, blocks * h * w, 768]`, the patches of one block after the other, t-major, then row, then column, each laid out
+ * Decodes some blocks of time to pixels. A patch attends only to the patches of its own block.
+ * @param blocks indices of blocks, 0 to a-1, in any order; block b holds frames 4b to 4b+3.
+ * @returns `[B, blocks * h * w, 768]`, block after block, in each t-major, then row, then column; each patch is laid out
  *   (t, row, column, rgb); not clamped. Owned by the caller.
- * @throws CoordTokError `input` for a block that the planes do not have, `shape` for planes of other channels than the model's.
+ * @throws CoordTokError `input` for a block that the planes do not have, `shape` for planes whose channels are not the model's.
  */
 export function decodeBlocks(
   params: LatticeDecoderParams,
@@ -39,7 +39,7 @@ export function decodeBlocks(
 }
 
 /**
- * The size of planes that a model can decode.
+ * Returns the size of planes that a model can decode.
  * @throws CoordTokError `shape` when their channels are not the model's.
  */
 export function checkLatticePlanes(config: LatticeConfig, triplane: Triplane): TriplaneShape & { batch: number } {
@@ -52,7 +52,7 @@ export function checkLatticePlanes(config: LatticeConfig, triplane: Triplane): T
   return shape;
 }
 
-/** What the patches of some blocks find on the three planes, each exactly one cell of each: `[B * blocks * h * w, 3K]`. */
+/** The features of some blocks: the values of the one cell of each plane that a patch projects to, `[B * blocks * h * w, 3K]`. */
 export function blockFeatures(
   triplane: Triplane,
   shape: TriplaneShape & { readonly batch: number },

@@ -2,7 +2,7 @@ import { CoordTokError } from "@coordtok/core";
 import { mapPlanes, triplaneShape, type Triplane } from "@coordtok/triplane";
 import { mul, tensor4d, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
 
-/** How many channels of the planes are kept, the first ones of each. */
+/** The number of channels that are kept of each plane, counted from the first. */
 export interface Budget {
   /** Channels of xy, 0 to K. */
   readonly content: number;
@@ -11,10 +11,10 @@ export interface Budget {
 }
 
 /**
- * Only the first channels of each plane; the others become 0. No gradient reaches those that are dropped.
- * @param budget one for all clips, or one for each.
+ * Keeps the first channels of each plane and sets the others to 0. No gradient reaches the channels that are dropped.
+ * @param budget one budget for all clips, or one for each.
  * @returns planes of the same size, owned by the caller.
- * @throws CoordTokError `input` for a budget beyond the channels of the planes, or another number of budgets than clips.
+ * @throws CoordTokError `input` for a budget beyond the channels of the planes, or a number of budgets that is not the number of clips.
  */
 export function keepChannels(triplane: Triplane, budget: Budget | readonly Budget[]): Triplane {
   const { channels, batch } = triplaneShape(triplane);
@@ -40,8 +40,8 @@ export function keepChannels(triplane: Triplane, budget: Budget | readonly Budge
 }
 
 /**
- * Throws unless a budget fits planes of so many channels.
- * @throws CoordTokError `input`.
+ * Throws unless a budget fits planes of the given number of channels.
+ * @throws CoordTokError `input` for a budget out of range.
  */
 function checkBudget(budget: Budget, channels: number): void {
   for (const name of ["content", "motion"] as const) {
@@ -54,7 +54,7 @@ function checkBudget(budget: Budget, channels: number): void {
   }
 }
 
-/** 1 for the channels that are kept, `[counts.length, 1, 1, channels]`. */
+/** A mask that is 1 for the channels that are kept, `[counts.length, 1, 1, channels]`. */
 function mask(counts: readonly number[], channels: number): Tensor4D {
   const values = new Float32Array(counts.length * channels);
   counts.forEach((count, i) => values.fill(1, i * channels, i * channels + count));

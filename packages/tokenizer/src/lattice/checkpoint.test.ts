@@ -29,7 +29,7 @@ async function values(tensor: Tensor): Promise<number[]> {
   return [...(await tensor.data())];
 }
 
-/** What the PyTorch reference would write: its names, in half precision, the configuration in the metadata. */
+/** A file as the PyTorch reference writes it: its names, half precision, the configuration in the metadata. */
 async function referenceFile(tokenizer: LatticeCoordTok, metadata?: Record<string, string>): Promise<Uint8Array> {
   const tensors = await stateDictFromLattice(config, tokenizer.params);
   const { width, heads, channels } = config;
@@ -43,7 +43,7 @@ async function referenceFile(tokenizer: LatticeCoordTok, metadata?: Record<strin
 }
 
 describeEachBackend("checkpoints of the lattice form", () => {
-  it("come back as they were, whole or by halves", async () => {
+  it("are unchanged by writing and reading, whole or by halves", async () => {
     using tokenizer = LatticeCoordTok.create(config, { seed: 2 });
     const bytes = await bytesOf(encodeLatticeCheckpoint(config, tokenizer.params));
     using loaded = await LatticeCoordTok.load(bytes);
@@ -79,7 +79,7 @@ describeEachBackend("checkpoints of the lattice form", () => {
     }
   });
 
-  it("are made of the reference's file, in half precision or int8", async () => {
+  it("are made from the reference's file, in half precision or int8", async () => {
     using tokenizer = LatticeCoordTok.create(config, { seed: 2 });
     const file = await openSafetensors(await referenceFile(tokenizer));
     using float = await LatticeCoordTok.load(await bytesOf(convertReference(file)));
@@ -92,7 +92,7 @@ describeEachBackend("checkpoints of the lattice form", () => {
     expect(codes!.every((value, i) => Math.abs(value - wanted![i]!) < 2e-3)).toBe(true);
   });
 
-  it("are opened by form, whichever it is, and an old file without a form is of the paper's", async () => {
+  it("are opened in the form they name; an old file without a form has the paper's form", async () => {
     using lattice = LatticeCoordTok.create(config);
     using paper = CoordTok.create(preset("test"));
     const files = [
@@ -114,7 +114,7 @@ describeEachBackend("checkpoints of the lattice form", () => {
     await expect(LatticeCoordTok.load(files[1]!)).rejects.toThrow(/Expected a tokenizer of the lattice form, got one/);
   });
 
-  it("refuse what is not whole in one sentence, and leave no tensor behind", async () => {
+  it("refuse an incomplete file with one sentence, and leave no tensor behind", async () => {
     using tokenizer = LatticeCoordTok.create(config);
     const bytes = await bytesOf(encodeLatticeCheckpoint(config, tokenizer.params, { storage: "int8" }));
     const other = await bytesOf(

@@ -20,18 +20,18 @@ import { latticeConfigFromReference, latticeRows, type ReferenceConfig } from ".
 /** Options of {@link loadLattice}. */
 export type LoadLatticeOptions = LoadFormOptions<LatticeConfig>;
 
-/** A lattice tokenizer out of a file; its tensors are the caller's. */
+/** A lattice tokenizer loaded from a file. The caller owns its tensors. */
 export interface LoadedLattice {
   /** The configuration of the model. */
   readonly config: LatticeConfig;
-  /** Its weights; with `part` only that half. */
+  /** Its weights; when `part` was given, only that half. */
   readonly params: Partial<LatticeParams>;
 }
 
 /**
  * Loads the weights of a lattice tokenizer, int8 or float.
  * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
- * @throws CoordTokError `checkpoint` when the file is no checkpoint of a lattice tokenizer or its tensors do not fit its configuration.
+ * @throws CoordTokError `checkpoint` when the file is not a checkpoint of a lattice tokenizer or its tensors do not fit its configuration.
  */
 export async function loadLattice(
   source: RangeSource | Uint8Array | Blob,
@@ -52,20 +52,26 @@ export function parseLatticeConfig(stored: Json): LatticeConfig {
   return checkLatticeConfig(stored);
 }
 
-/** How the weights of a checkpoint are stored: exactly, or the kernels of its maps as int8 (`int8Weights` of core), a fourth of the size. */
+/**
+ * How the weights of a checkpoint are stored: exactly, or with the kernels of its linear layers as int8 (`int8Weights` of core), a
+ * quarter of the size.
+ */
 export type WeightStorage = "F32" | "int8";
 
 /** Options of {@link encodeLatticeCheckpoint} and {@link convertReference}. */
 export interface EncodeLatticeOptions {
-  /** Default `F32`. */
+  /** How the weights are stored (default `F32`). */
   readonly storage?: WeightStorage | undefined;
-  /** Further texts to store. */
+  /** Additional metadata to store. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 const encodeLatticeOptionNames: OptionNames<EncodeLatticeOptions> = { storage: true, metadata: true };
 
-/** The bytes of a checkpoint with the weights of a lattice tokenizer, for `writeAtomically` of `@coordtok/core/node`. Nothing is freed. */
+/**
+ * Encodes the weights of a lattice tokenizer as the bytes of a checkpoint, for `writeAtomically` of `@coordtok/core/node`. Nothing
+ * is freed.
+ */
 export async function* encodeLatticeCheckpoint(
   config: LatticeConfig,
   params: LatticeParams,
@@ -80,8 +86,8 @@ export async function* encodeLatticeCheckpoint(
 }
 
 /**
- * The bytes of one of our checkpoints from a safetensors file of the PyTorch reference, which keeps its configuration as `config` in its metadata.
- * Half precision is read exactly; no backend is needed.
+ * Converts a safetensors file of the PyTorch reference, which keeps its configuration as `config` in its metadata, to the bytes of
+ * a CoordTok.ts checkpoint. Half precision is read exactly; no backend is needed.
  * @throws CoordTokError `checkpoint` when the configuration is missing, or tensors are missing, unexpected or misshapen.
  */
 export async function* convertReference(

@@ -1,15 +1,15 @@
 import { checkChoice, checkDivides, checkInteger, checkKnownKeys, CoordTokError } from "@coordtok/core";
 
 /**
- * The form of a lattice tokenizer. It names no size of clips: positions are waves of the coordinates, so one set of weights takes every
- * length and frame size.
+ * The form of a lattice tokenizer. It does not fix a clip size: positions are encoded as waves of the coordinates, so one set of
+ * weights handles every length and frame size.
  */
 export interface LatticeConfig {
-  /** Tells this form from the paper's. */
+  /** Distinguishes this form from the paper's. */
   readonly form: "lattice";
   /** E, the width of the three transformers. */
   readonly width: number;
-  /** Attention heads of the three transformers; they divide the width. */
+  /** Attention heads of the three transformers; must divide the width. */
   readonly heads: number;
   /** Blocks of the video transformer. */
   readonly videoLayers: number;
@@ -17,17 +17,17 @@ export interface LatticeConfig {
   readonly latentLayers: number;
   /** Blocks of the decoder. */
   readonly decoderLayers: number;
-  /** K, the numbers of a cell of a plane. */
+  /** K, the number of values in a cell of a plane. */
   readonly channels: number;
 }
 
 const sizes = ["width", "heads", "videoLayers", "latentLayers", "decoderLayers", "channels"] as const;
 
-/** The block of video that everything lies on: video tokens, cells of the planes, decoded patches. */
+/** The size of a block of video, in frames and pixels: a video token or a decoded patch, and one cell of the planes along each axis. */
 export const latticeBlock = { time: 4, space: 8 } as const;
 
 /**
- * Checks a configuration of the lattice form, from any source.
+ * Checks a configuration of the lattice form from any source.
  * @param value plain data, for example parsed JSON.
  * @returns the same data, typed.
  * @throws CoordTokError `config` naming the key that is unknown, missing or out of range.
@@ -58,7 +58,7 @@ export interface FrameSize {
   readonly width: number;
 }
 
-/** The size of a clip that has been filled up to whole blocks. */
+/** The size of a clip after padding to whole blocks. */
 export function paddedSize({ frames, height, width }: FrameSize): FrameSize {
   const up = (size: number, unit: number): number => Math.ceil(size / unit) * unit;
   const { time, space } = latticeBlock;

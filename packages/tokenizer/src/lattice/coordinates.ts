@@ -2,30 +2,33 @@ import { axes, planeAxes, type Axis, type PlaneName } from "@coordtok/triplane";
 import { tensor2d, type Tensor2D } from "@tensorflow/tfjs-core";
 import { latticeBlock } from "./config.js";
 
-/** Wavelengths of one axis. */
+/** The number of wavelengths per axis. */
 const waveCount = 32;
-/** Sines and cosines of one axis. */
+/** The number of sines and cosines per axis. */
 const axisValues = 2 * waveCount;
 
-/** How many numbers stand for one coordinate: sines and cosines along time, then rows, then columns. */
+/** The number of values that encode one coordinate: sines and cosines along time, then rows, then columns. */
 export const coordinateValues: number = 3 * axisValues;
 
-/** The wavelengths of an axis go from the shortest to the longest in equal ratios: frames along time, pixels along rows and columns. */
+/**
+ * The shortest and longest wavelength of each axis, in frames along time and pixels along rows and columns; the others lie between
+ * them in equal ratios.
+ */
 const wavelengths: Readonly<Record<Axis, readonly [shortest: number, longest: number]>> = {
   time: [4, 512],
   rows: [16, 1024],
   columns: [16, 1024],
 };
 
-/** Where block `index` lies along an axis: the middle of its frames or pixels, counted from the start of the clip. */
+/** The position of block `index` along an axis: the middle of its frames or pixels, counted from the start of the clip. */
 function middleOf(index: number, axis: Axis): number {
   const size = axis === "time" ? latticeBlock.time : latticeBlock.space;
   return index * size + (size - 1) / 2;
 }
 
 /**
- * A position as waves, 32 sines and then 32 cosines of `2 pi u / wavelength` (`docs/spec.md#lattice-form`). The angles are computed in
- * double precision, so that they are the same on every backend.
+ * Encodes a position as waves, 32 sines and then 32 cosines of `2 pi u / wavelength` (`docs/spec.md#lattice-form`). The angles are
+ * computed in double precision, so that they are the same on every backend.
  */
 function waves(position: number, axis: Axis): Float32Array {
   const [shortest, longest] = wavelengths[axis];
@@ -38,11 +41,11 @@ function waves(position: number, axis: Axis): Float32Array {
   return values;
 }
 
-/** The block numbers along each axis; an axis that is absent gives zeros. */
+/** The block indices along each axis; an absent axis gives zeros. */
 type BlockIndices = { readonly [axis in Axis]?: readonly number[] };
 
 /**
- * The coordinates of all combinations of some block numbers, t-major, then row, then column.
+ * The encoded coordinates of all combinations of some block indices, t-major, then row, then column.
  * @returns `[combinations, 192]`, owned by the caller.
  */
 function blockCoordinates(indices: BlockIndices): Tensor2D {
@@ -65,25 +68,25 @@ function blockCoordinates(indices: BlockIndices): Tensor2D {
   return tensor2d(values, [rows, coordinateValues]);
 }
 
-/** How many blocks a clip has along each axis. */
+/** The number of blocks of a clip along each axis. */
 export type BlockCounts = Readonly<Record<Axis, number>>;
 
-/** 0 to count-1. */
+/** The integers from 0 to count-1. */
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-/** The coordinates of all blocks of a clip, `[time * rows * columns, 192]`. */
+/** The encoded coordinates of all blocks of a clip, `[time * rows * columns, 192]`. */
 export function clipCoordinates(counts: BlockCounts): Tensor2D {
   return blockCoordinates({ time: upTo(counts.time), rows: upTo(counts.rows), columns: upTo(counts.columns) });
 }
 
-/** The coordinates of all cells of a plane, in raster order; the axis that the plane lacks is zeros. */
+/** The encoded coordinates of all cells of a plane, in raster order; the axis that the plane lacks is zeros. */
 export function planeCoordinates(counts: BlockCounts, plane: PlaneName): Tensor2D {
   return blockCoordinates(Object.fromEntries(planeAxes[plane].map((axis) => [axis, upTo(counts[axis])])));
 }
 
-/** The coordinates of the patches of some blocks of time, in the order given, `[blocks * rows * columns, 192]`. */
+/** The encoded coordinates of the patches of some blocks of time, in the order given, `[blocks * rows * columns, 192]`. */
 export function timeBlockCoordinates(counts: BlockCounts, blocks: readonly number[]): Tensor2D {
   return blockCoordinates({ time: blocks, rows: upTo(counts.rows), columns: upTo(counts.columns) });
 }

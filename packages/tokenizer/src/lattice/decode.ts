@@ -18,11 +18,14 @@ import type { LatticeDecoderParams } from "./params.js";
 
 /** What to decode, and how. */
 export interface LatticeDecodeOptions extends LongCallOptions {
-  /** The size of the clip that was encoded, to cut off what filled it up to whole blocks. Default: all frames and pixels of the planes. */
+  /** The size of the clip that was encoded, so that its padding is cropped. Default: all frames and pixels of the planes. */
   readonly size?: FrameSize | undefined;
-  /** Frame numbers from 0, in the order wanted, whole numbers. Only the blocks that they lie in are decoded. Default: all frames. */
+  /** Whole frame numbers from 0, in the order wanted. Only the blocks that contain them are decoded. Default: all frames. */
   readonly times?: readonly number[] | undefined;
-  /** Default: the whole frame. The blocks of a frame are decoded whole and cut, so that the pixels are those of the whole frame. */
+  /**
+   * The part of the frame to return. The blocks of a frame are decoded whole and cropped, so the pixels equal those of the whole
+   * frame. Default: the whole frame.
+   */
   readonly rectangle?: Rectangle | undefined;
 }
 
@@ -34,8 +37,8 @@ const latticeDecodeOptionNames: OptionNames<LatticeDecodeOptions> = {
 };
 
 /**
- * Decodes a triplane to frames, one block of time after the other, each in the same way whatever else is decoded: a frame has the same
- * bits alone and among all others, on one backend.
+ * Decodes a triplane to frames, one block of time after another. A block is always decoded in the same way, so on one backend a
+ * frame has the same bits whether it is decoded alone or among others.
  * @returns `[B, times, height, width, 3]` in model range (not clamped), owned by the caller; every frame counts as valid.
  * @throws CoordTokError `input` for a size, frames or a rectangle that the planes do not have; `shape` for planes of another model;
  *   `aborted`.
@@ -124,7 +127,7 @@ function cut(frames: Tensor5D, { top, left, height, width }: Rectangle): Tensor5
   return slice(frames, [0, 0, top, left, 0], [clips, count, height, width, 3]);
 }
 
-/** Frames by their number among the decoded ones. */
+/** Selects frames by their index among the decoded ones. */
 function pick(decoded: readonly Tensor5D[], picks: readonly number[]): Tensor5D {
   const all = decoded.length === 1 ? decoded[0]! : concat([...decoded], 1);
   const [clips, , height, width] = all.shape;

@@ -26,15 +26,15 @@ import { padToBlocks } from "./padding.js";
 import type { LatticeEncoderParams } from "./params.js";
 import { clipViews } from "./views.js";
 
-/** Of the layer norms of the video transformer and the decoder (`docs/spec.md#lattice-form`). */
+/** The epsilon of the layer norms in the video transformer and the decoder (`docs/spec.md#lattice-form`). */
 export const blockEpsilon = 1e-5;
-/** Of the layer norms of the latent transformer. */
+/** The epsilon of the layer norms in the latent transformer. */
 const latentEpsilon = 1e-6;
 
 /**
- * Clips to triplanes: a linear path from the views of each clip, plus what one query per cell reads from the video tokens.
- * @param clip `[B, T, H, W, 3]` of any size; it is filled up to whole blocks (`padToBlocks`).
- * @returns planes of the filled-up clip, with a = T/4, h = H/8, w = W/8: xy `[B, h, w, K]`, yt `[B, a, w, K]`, xt `[B, a, h, K]`,
+ * Encodes clips to triplanes: a linear path from the views of each clip, plus what one query per cell reads from the video tokens.
+ * @param clip `[B, T, H, W, 3]` of any size; it is padded to whole blocks (`padToBlocks`).
+ * @returns planes of the padded clip, with a = T/4, h = H/8, w = W/8: xy `[B, h, w, K]`, yt `[B, a, w, K]`, xt `[B, a, h, K]`,
  *   owned by the caller.
  * @throws CoordTokError `shape` for a clip without frames or pixels.
  */
@@ -52,7 +52,7 @@ export function encodeLattice(params: LatticeEncoderParams, config: LatticeConfi
   });
 }
 
-/** The blocks of clips that are whole blocks. */
+/** The number of blocks along each axis of clips that are padded to whole blocks. */
 function blockCounts(frames: Tensor5D): BlockCounts {
   const [, length, height, width] = frames.shape;
   return {
@@ -62,12 +62,12 @@ function blockCounts(frames: Tensor5D): BlockCounts {
   };
 }
 
-/** Vectors for coordinates, which are data. */
+/** The learned position vectors of encoded coordinates. */
 export function positionVectors(positions: LinearParams, coordinates: Tensor2D): Tensor2D {
   return linear(positions, coordinates, { inputGradient: false });
 }
 
-/** What the queries read: `[B, a h w, E]`. */
+/** The memory that the queries attend to, `[B, a h w, E]`. */
 function videoMemory(
   { video, memoryPositions }: LatticeEncoderParams,
   { heads }: LatticeConfig,
@@ -81,7 +81,7 @@ function videoMemory(
   return addTable(layerNorm(video.norm, x, blockEpsilon), positionVectors(memoryPositions, where));
 }
 
-/** One query for each cell of a view in raster order, `[B, cells, E]`. */
+/** The queries of a view, one per cell in raster order, `[B, cells, E]`. */
 function viewQueries(
   { queries, queryPositions }: LatticeEncoderParams,
   view: Tensor4D,

@@ -15,7 +15,7 @@ export {
   type LatticeParams,
   type LatticeVideoParams,
 } from "./params.js";
-// Its files.
+// Checkpoint files.
 export {
   encodeLatticeCheckpoint,
   loadLattice,

@@ -12,7 +12,7 @@ import { createLatticeParams, type LatticeParams } from "./params.js";
 
 /** A tokenizer of the lattice form with its weights in memory. Free it with `dispose()` or `using`. */
 export class LatticeCoordTok implements Disposable {
-  /** Tells this handle from that of the paper's form. */
+  /** Distinguishes this class from `CoordTok`. */
   readonly form = "lattice";
   /** The configuration of the model. */
   readonly config: LatticeConfig;
@@ -23,19 +23,19 @@ export class LatticeCoordTok implements Disposable {
     this.#params = params;
   }
 
-  /** A tokenizer with fresh, untrained weights of a seed. */
+  /** Creates a tokenizer with untrained weights drawn from a seed (default 0). */
   static create(config: LatticeConfig, options: { readonly seed?: number } = {}): LatticeCoordTok {
     checkOptions(options, { seed: true } satisfies OptionNames<typeof options>, "LatticeCoordTok.create");
     return new LatticeCoordTok(checkLatticeConfig(config), createLatticeParams(config, options.seed ?? 0));
   }
 
-  /** A tokenizer that takes ownership of weights; they are freed with it. One half alone can only encode, or only decode. */
+  /** Wraps existing weights. The tokenizer takes ownership and frees them. With one half alone it can only encode, or only decode. */
   static from(config: LatticeConfig, params: Partial<LatticeParams>): LatticeCoordTok {
     return new LatticeCoordTok(checkLatticeConfig(config), params);
   }
 
   /**
-   * A tokenizer from a checkpoint file; with `part` only its encoder or decoder, which takes that much less memory.
+   * Loads a tokenizer from a checkpoint file; with `part`, only its encoder or decoder, which takes that much less memory.
    * @param source the file (`openFileSource` of `@coordtok/core/node`), a blob, or its bytes; it may be closed afterwards.
    * @throws CoordTokError `checkpoint` when the file does not hold a lattice tokenizer or its tensors do not fit.
    */
@@ -48,7 +48,7 @@ export class LatticeCoordTok implements Disposable {
   }
 
   /**
-   * The weights, a tree of tensors; they stay this handle's.
+   * The weights, a tree of tensors that the tokenizer still owns.
    * @throws CoordTokError `input` when only one half was loaded.
    */
   get params(): LatticeParams {
@@ -56,7 +56,7 @@ export class LatticeCoordTok implements Disposable {
   }
 
   /**
-   * Clips of any size to triplanes; see `encodeLattice`. The result is the caller's.
+   * Encodes clips of any size to triplanes; see `encodeLattice`. The caller owns the result.
    * @param options.budget the channels to keep (default: all); see `keepChannels`.
    */
   encode(clip: Clip, options: { readonly budget?: Budget | undefined } = {}): Triplane {
@@ -71,12 +71,12 @@ export class LatticeCoordTok implements Disposable {
     }
   }
 
-  /** A triplane to frames, block by block; see `decodeLattice`. The result is the caller's. */
+  /** Decodes a triplane to frames, block by block; see `decodeLattice`. The caller owns the result. */
   async decode(triplane: Triplane, options: LatticeDecodeOptions = {}): Promise<Clip> {
     return decodeLattice(halfOf(this.#params, "decoder"), this.config, triplane, options);
   }
 
-  /** The patches of some blocks of time together, as training decodes them; see `decodeBlocks`. The result is the caller's. */
+  /** Decodes some blocks of time together, as training does; see `decodeBlocks`. The caller owns the result. */
   decodeBlocks(triplane: Triplane, blocks: readonly number[]): Tensor3D {
     return decodeBlocks(halfOf(this.#params, "decoder"), this.config, triplane, blocks);
   }

@@ -1,4 +1,4 @@
-// Gradients of tfjs operations are registered by the training entry.
+// The training entry registers the gradients of tfjs operations.
 import "@coordtok/core/train";
 import { clipFromRgb, disposeTree, Random, treeEntries, type Clip } from "@coordtok/core";
 import { mapPlanes, planeNames, triplaneShape, type Triplane } from "@coordtok/triplane";
@@ -33,7 +33,7 @@ function largestDifference(a: readonly number[], b: readonly number[]): number {
   return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i]!)), 0);
 }
 
-/** Random planes of 4 blocks of time, 3 of rows and 5 of columns: 16 frames of 40x24. */
+/** Random planes of 4 blocks in time, 3 in rows and 5 in columns: 16 frames of 40x24. */
 function randomPlanes(channels = config.channels, clips = 1): Triplane {
   const random = new Random(5);
   const shapes = { xy: [clips, 3, 5, channels], yt: [clips, 4, 5, channels], xt: [clips, 4, 3, channels] } as const;
@@ -80,7 +80,7 @@ describeEachBackend("the lattice form", () => {
     expect(part.data).toEqual(expected);
   });
 
-  it("a clip of any size is filled up by repetition, and cut to its size after decoding", async () => {
+  it("a clip of any size is padded by repetition, and cropped to its size after decoding", async () => {
     const clip = clipFromRgb([rampClip({ frameCount: 7, height: 19, width: 33 })]);
     const triplane = encodeLattice(params.encoder, config, clip);
     expect(triplaneShape(triplane)).toEqual({ batch: 1, time: 2, rows: 3, columns: 5, channels: 6 });
@@ -117,7 +117,7 @@ describeEachBackend("the lattice form", () => {
     disposeTree([frames, padded]);
   });
 
-  it("what lies after the valid frames is not seen", async () => {
+  it("values after the valid frames have no effect", async () => {
     const long = clipFromRgb([rampClip({ frameCount: 8 })]);
     const short = clipFromRgb([rampClip({ frameCount: 5 })]);
     const [a, b] = [
@@ -180,7 +180,7 @@ describeEachBackend("the lattice form", () => {
     });
   });
 
-  it("goes to the names of the reference and back unchanged", async () => {
+  it("is unchanged by converting to the names of the reference and back", async () => {
     const theirs = await stateDictFromLattice(config, params);
     const back = await latticeFromStateDict(config, await stateDictFile(theirs));
     const [mine, again] = [treeEntries(params), treeEntries(back)];
@@ -193,7 +193,7 @@ describeEachBackend("the lattice form", () => {
     disposeTree([back, ...theirs.values()]);
   });
 
-  it("refuses what does not fit in one sentence, and leaves no tensor behind", async () => {
+  it("refuses input that does not fit with one sentence, and leaves no tensor behind", async () => {
     await expectNoLeak(async () => {
       expect(() => keepChannels(planes, { content: 7, motion: 0 })).toThrow(
         "Expected content to be a whole number of channels from 0 to the 6 of the planes, got 7.",

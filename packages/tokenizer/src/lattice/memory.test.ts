@@ -26,7 +26,7 @@ async function peakOf(run: () => Promise<unknown>): Promise<number> {
 }
 
 describeEachBackend("the estimate of memory for the lattice form", () => {
-  it("covers the peak of encoding and decoding, and not more than twice", async () => {
+  it("covers the peak of encoding and decoding, and not more than twice", { timeout: 60_000 }, async () => {
     for (const size of [
       { frames: 8, height: 48, width: 64 },
       { frames: 32, height: 24, width: 24 },
@@ -43,7 +43,7 @@ describeEachBackend("the estimate of memory for the lattice form", () => {
       const weights = (task: "encode" | "decode"): number => estimateLatticeMemory(config, { task, size }).weightBytes;
       expect(memory().numBytes - before).toBeGreaterThan(weights("encode") + weights("decode"));
       for (const task of ["encode", "decode"] as const) {
-        // What the other half, and for decoding the clip, takes is no part of the work.
+        // The memory of the other half, and for decoding that of the clip, is not part of the work.
         const others =
           before + weights(task === "encode" ? "decode" : "encode") + (task === "decode" ? clip.frames.size * 4 : 0);
         const peak = await peakOf(async () => {

@@ -5,21 +5,21 @@ import { latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./
 import { coordinateValues } from "./coordinates.js";
 import { blockValues, latticeParamShapes } from "./params.js";
 
-/** What is to be computed, for {@link estimateLatticeMemory}. */
+/** The work whose memory {@link estimateLatticeMemory} estimates. */
 export type LatticeMemoryWork = {
-  /** Clips to triplanes with the encoder alone, a triplane to frames with the decoder alone, or one step of training after the other. */
+  /** Clips to triplanes with the encoder alone, a triplane to frames with the decoder alone, or training steps, one after another. */
   readonly task: "encode" | "decode" | "train";
   /** The size of the clips. */
   readonly size: FrameSize;
-  /** Clips at once (default 1). */
+  /** The number of clips at once (default 1). */
   readonly clips?: number | undefined;
-  /** In training, the blocks of time that are decoded of each clip (default: all). */
+  /** For training, the number of blocks of time that are decoded per clip (default: all). */
   readonly blocks?: number | undefined;
 };
 
 /**
- * Estimates the memory that some work of a lattice tokenizer takes, before it starts, from the configuration and the size of the clips. Fused
- * operations of the backend in use are taken into account.
+ * Estimates the memory that some work of a lattice tokenizer takes, from the configuration and the size of the clips, before the
+ * work starts. The estimate takes the fused operations of the backend in use into account.
  */
 export function estimateLatticeMemory(config: LatticeConfig, work: LatticeMemoryWork): MemoryEstimate {
   const shapes = latticeParamShapes(config);
@@ -33,11 +33,11 @@ export function estimateLatticeMemory(config: LatticeConfig, work: LatticeMemory
 }
 
 interface Counts {
-  /** Numbers of a clip. */
+  /** Values of a clip. */
   readonly pixels: number;
   /** Blocks along time. */
   readonly times: number;
-  /** Blocks that share their frames. */
+  /** Blocks that share the same frames. */
   readonly perTime: number;
   /** All blocks. */
   readonly tokens: number;
@@ -64,7 +64,7 @@ function encodeNumbers({ width, heads, videoLayers, latentLayers }: LatticeConfi
   const { pixels, tokens, cells } = counts;
   const video = blockNumbers(tokens, tokens, width, heads);
   const latent = 8 * cells * width + 2 * tokens * width + blockNumbers(cells, Math.max(cells, tokens), width, heads);
-  // The clip, filled up and as patches; coordinates; the results of all blocks.
+  // The padded clip, also as patches; coordinates; the outputs of all blocks.
   const results = (videoLayers + 8) * tokens * width + (latentLayers + 5) * cells * width;
   return 3 * pixels + (tokens + cells) * coordinateValues + results + Math.max(video, latent);
 }
@@ -73,7 +73,7 @@ function decodeNumbers({ width, heads, decoderLayers, channels }: LatticeConfig,
   const { pixels, perTime } = counts;
   const features = perTime * (6 * channels + coordinateValues + 4 * blockValues);
   const blocks = (decoderLayers + 4) * perTime * width + blockNumbers(perTime, perTime, width, heads);
-  // The decoded frames stay; at the end they are put together.
+  // The decoded frames are kept and concatenated at the end.
   return pixels + Math.max(2 * pixels, features + blocks);
 }
 
@@ -81,7 +81,7 @@ function trainNumbers(config: LatticeConfig, counts: Counts, decodedBlocks: numb
   const { width, heads, videoLayers, latentLayers, decoderLayers, channels } = config;
   const { pixels, perTime, tokens, cells } = counts;
   const decoded = decodedBlocks * perTime;
-  // A block keeps its input, its norms, queries, keys and values, the attention's result and the hidden values of the MLP.
+  // A block keeps its input, its norms, queries, keys and values, the output of attention and the hidden values of the MLP.
   const video = (videoLayers * 13 + 4) * tokens * width + tokens * coordinateValues;
   const latent = latentLayers * (17 * cells + 2 * tokens) * width;
   const decoder = decoded * ((decoderLayers * 13 + 4) * width + coordinateValues + 9 * channels + 4 * blockValues);

@@ -3,10 +3,10 @@ import { concat, slice, tidy, tile, type Tensor5D } from "@tensorflow/tfjs-core"
 import { paddedSize } from "./config.js";
 
 /**
- * The frames of a clip filled up to whole blocks by repeating the last frame, row and column. What follows the valid frames of a clip is
- * replaced as well.
+ * Pads clips to whole blocks by repeating the last frame, row and column. Frames after the valid frames of a clip are replaced as
+ * well.
  * @param clip `[B, T, H, W, 3]`, any T, H and W of at least 1.
- * @returns frames `[B, 4a, 8h, 8w, 3]`: the tensor of the clip itself where nothing is missing.
+ * @returns frames `[B, 4a, 8h, 8w, 3]`: the clip's own tensor when nothing is missing.
  * @throws CoordTokError `shape` for a clip without frames or pixels, or valid frames that do not belong to it.
  */
 export function padToBlocks({ frames, validFrames }: Clip): Tensor5D {
@@ -33,7 +33,7 @@ export function padToBlocks({ frames, validFrames }: Clip): Tensor5D {
   });
 }
 
-/** A tensor whose last slice along an axis is repeated until the axis has the given size. */
+/** Repeats the last slice of a tensor along an axis until the axis has the given size. */
 function repeatLast(frames: Tensor5D, axis: number, size: number): Tensor5D {
   const count = frames.shape[axis]!;
   if (count === size) return frames;

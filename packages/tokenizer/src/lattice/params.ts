@@ -19,13 +19,13 @@ import { viewValues } from "./views.js";
 
 /** The parameters of the video transformer. */
 export type LatticeVideoParams = {
-  /** A block of video to a token, `[768, E]`. */
+  /** The map from a block of video to a token, `[768, E]`. */
   readonly patch: LinearParams;
-  /** Coordinates to a vector, `[192, E]` without bias. */
+  /** The map from coordinates to a position vector, `[192, E]` without bias. */
   readonly positions: LinearParams;
   /** The blocks of the transformer; their query, key and value maps have no bias. */
   readonly blocks: readonly TransformerBlockParams[];
-  /** After the last block. */
+  /** The norm after the last block. */
   readonly norm: LayerNormParams;
 };
 
@@ -33,35 +33,35 @@ export type LatticeVideoParams = {
 export type LatticeEncoderParams = {
   /** The video transformer. */
   readonly video: LatticeVideoParams;
-  /** Coordinates to what is added to the video tokens before the latent transformer reads them, `[192, E]` without bias. */
+  /** The map from coordinates to the vectors added to the video tokens before the latent transformer reads them, `[192, E]` without bias. */
   readonly memoryPositions: LinearParams;
-  /** A cell of a view to a query, `[192 or 96, E]`. */
+  /** The map from a cell of a view to a query, `[192 or 96, E]`. */
   readonly queries: PerPlane<LinearParams>;
-  /** Coordinates to what is added to the queries, `[192, E]` without bias. */
+  /** The map from coordinates to the vectors added to the queries, `[192, E]` without bias. */
   readonly queryPositions: LinearParams;
   /** The linear path from a cell of a view to a cell of its plane, `[192 or 96, K]`. */
   readonly base: PerPlane<LinearParams>;
   /** The blocks of the latent transformer. */
   readonly blocks: readonly MemoryBlockParams[];
-  /** After the last block of the latent transformer. */
+  /** The norm after the last block of the latent transformer. */
   readonly norm: LayerNormParams;
-  /** A query to what is added to a cell of its plane, `[E, K]`. */
+  /** The map from a query to the values added to a cell of its plane, `[E, K]`. */
   readonly projections: PerPlane<LinearParams>;
 };
 
 /** The parameters of the lattice decoder. */
 export type LatticeDecoderParams = {
-  /** What a block finds on the three planes to a token, `[3K, E]`. */
+  /** The map from the features of a block on the three planes to a token, `[3K, E]`. */
   readonly features: LinearParams;
-  /** Coordinates to what is added to the tokens, `[192, E]` without bias. */
+  /** The map from coordinates to the vectors added to the tokens, `[192, E]` without bias. */
   readonly positions: LinearParams;
   /** The blocks of the transformer. */
   readonly blocks: readonly TransformerBlockParams[];
-  /** After the last block. */
+  /** The norm after the last block. */
   readonly norm: LayerNormParams;
-  /** A token to pixels, `[E, 768]`. */
+  /** The map from a token to pixels, `[E, 768]`. */
   readonly pixels: LinearParams;
-  /** The linear path from what a block finds on the planes to its pixels, `[3K, 768]` without bias. */
+  /** The linear path from the features of a block on the planes to its pixels, `[3K, 768]` without bias. */
   readonly skip: LinearParams;
 };
 
@@ -73,18 +73,18 @@ export type LatticeParams = {
   readonly decoder: LatticeDecoderParams;
 };
 
-/** The numbers of one block of video, laid out (t, row, column, rgb). */
+/** The number of values in one block of video, laid out (t, row, column, rgb). */
 export const blockValues: number = latticeBlock.time * latticeBlock.space ** 2 * 3;
 
 /**
- * Fresh parameters of a seed: Glorot-uniform maps, zero biases. A model that is to be trained begins better from the closed-form
- * start of the training entry.
+ * Creates parameters from a seed: Glorot-uniform maps, zero biases. To train a model, start from the closed-form start of the
+ * training entry instead.
  */
 export function createLatticeParams(config: LatticeConfig, seed: number): LatticeParams {
   return buildLatticeParams(config, randomInitializer(new Random(seed)));
 }
 
-/** The names (paths in the tree) and shapes of all parameters of a lattice tokenizer, in their order. */
+/** The names (paths in the tree) and shapes of all parameters of a lattice tokenizer, in order. */
 export function latticeParamShapes(config: LatticeConfig): Map<string, readonly number[]> {
   const entries = treeEntries(buildLatticeParams(config, shapeInitializer));
   return new Map(entries.map(([path, leaf]) => [path, leaf.shape]));

@@ -35,7 +35,7 @@ function map(ours: string, theirs: string): StateDictRule {
   return [`${ours}.kernel`, `${theirs}.weight`, "transpose"];
 }
 
-/** Our names against those of the PyTorch reference (`docs/spec.md#lattice-form`). */
+/** Our parameter names and those of the PyTorch reference (`docs/spec.md#lattice-form`). */
 const rules: readonly StateDictRule[] = [
   ...linearRules("encoder.video.patch", "video.patch"),
   map("encoder.video.positions", "video.positions"),
@@ -63,8 +63,8 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * For each parameter of a configuration, in their order, where its numbers are in a state dict of the reference. The one table by which
- * its weights are read and written.
+ * For each parameter of a configuration, in order, the tensor of a state dict of the reference that holds its values. The weights
+ * of the reference are read and written by this table alone.
  */
 export function latticeRows(config: LatticeConfig): StateDictRow[] {
   return stateDictRows(rules, latticeParamShapes(config));
@@ -76,9 +76,9 @@ export function latticeStateDictShapes(config: LatticeConfig): Map<string, reado
 }
 
 /**
- * Parameters from a state dict with the names of the reference.
+ * Reads parameters from a state dict with the names of the reference.
  * @param stateDict a file with exactly the tensors of `latticeStateDictShapes(config)`.
- * @returns our tree, owned by the caller.
+ * @returns the tree of parameters, owned by the caller.
  * @throws CoordTokError `checkpoint` for a missing, unexpected or misshapen tensor; `aborted`.
  */
 export async function latticeFromStateDict(
@@ -91,19 +91,19 @@ export async function latticeFromStateDict(
 }
 
 /**
- * A state dict with the names of the reference from our parameters, the inverse of {@link latticeFromStateDict}. Gradients and moments have
- * the form of the parameters, so it takes them too.
+ * Converts parameters to a state dict with the names of the reference, the inverse of {@link latticeFromStateDict}. Gradients and
+ * moments have the form of the parameters, so they can be converted too.
  * @returns new tensors, owned by the caller.
  */
 export async function stateDictFromLattice(config: LatticeConfig, params: LatticeParams): Promise<Map<string, Tensor>> {
   return stateDictFromParams(latticeRows(config), params);
 }
 
-/** The configuration that the reference keeps as `config`, beside its weights and in parity cases. */
+/** The configuration that the reference stores as `config` beside its weights and in parity cases. */
 export interface ReferenceConfig {
-  /** E. */
+  /** E, the width. */
   readonly width: number;
-  /** Heads of every attention. */
+  /** Heads of every attention layer. */
   readonly heads: number;
   /** Blocks of the video transformer. */
   readonly video: number;
@@ -111,12 +111,12 @@ export interface ReferenceConfig {
   readonly latent: number;
   /** Blocks of the decoder. */
   readonly decoder: number;
-  /** K. */
+  /** K, the channels of a plane. */
   readonly channels: number;
 }
 
 /**
- * Our configuration from that of the reference.
+ * Converts the configuration of the reference to ours.
  * @param value plain data, for example parsed JSON.
  * @throws CoordTokError `config` naming what is missing or out of range.
  */

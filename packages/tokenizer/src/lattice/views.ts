@@ -4,20 +4,20 @@ import { latticeBlock } from "./config.js";
 
 const { time, space } = latticeBlock;
 
-/** The numbers of one cell of each view, laid out (t, row, column, rgb) without the axis that the view has averaged. */
+/** The number of values in one cell of each view, laid out (t, row, column, rgb) without the axis that the view averages over. */
 export const viewValues: PerPlane<number> = {
   xy: space * space * 3,
   yt: time * space * 3,
   xt: time * space * 3,
 };
 
-/** What deviates from the mean frame is small, so its views are made larger. */
+/** The gain of the deviation from the mean frame, which is small. */
 const restGain = 4;
 
 /**
- * What a clip looks like from its three sides: the mean frame, and the mean over rows and over columns of what deviates from it, times 4,
- * each cut into the cells of its plane (`docs/spec.md#lattice-form`).
- * @param frames `[B, T, H, W, 3]` in [-1, 1], whole blocks.
+ * Computes the three views of a clip: the mean frame, and the means over rows and over columns of the deviation from it, times 4.
+ * Each is cut into the cells of its plane (`docs/spec.md#lattice-form`).
+ * @param frames `[B, T, H, W, 3]` in [-1, 1], padded to whole blocks.
  * @returns xy `[B, H/8, W/8, 192]`, yt `[B, T/4, W/8, 96]`, xt `[B, T/4, H/8, 96]`, owned by the caller.
  */
 export function clipViews(frames: Tensor5D): PerPlane<Tensor4D> {
@@ -34,7 +34,7 @@ export function clipViews(frames: Tensor5D): PerPlane<Tensor4D> {
   });
 }
 
-/** `[B, T, size, 3]` in cells of 4 frames and 8 rows or columns, times the gain. */
+/** Cuts `[B, T, size, 3]` into cells of 4 frames and 8 rows or columns, times the gain. */
 function sideView(side: Tensor4D): Tensor4D {
   const [clips, frames, size] = side.shape;
   const rows = reshape(mul(side, restGain), [clips * (frames / time), time, size / space, space * 3]);

@@ -1,4 +1,4 @@
-// The paper's form as pure functions of its parameters; `/lattice` has the other form.
+// The paper's form as pure functions of its parameters; the other form is in `/lattice`.
 export { encode } from "../encoder.js";
 export { decode } from "../decode.js";
 export { decodePatches } from "../coordinate-decoder.js";

@@ -1,9 +1,9 @@
 import { checkInteger, CoordTokError } from "@coordtok/core";
 import { checkConfig, type TokenizerConfig } from "../config.js";
 
-/** The arguments of the published model that fix its form, by their official names (`docs/spec.md#tokenizer-arguments`). */
+/** The arguments of a published model that fix its form, by their official names (`docs/spec.md#tokenizer-arguments`). */
 export interface OfficialArguments {
-  /** Frames, height, width. */
+  /** Frames, rows and columns of a clip. */
   readonly video_shape: readonly [number, number, number];
   /** Width of the encoder's transformers. */
   readonly enc_embed_dim: number;
@@ -21,11 +21,11 @@ export interface OfficialArguments {
   readonly latent_resolution_xy: number;
   /** Cells of the planes along time. */
   readonly latent_resolution_t: number;
-  /** Numbers per cell. */
+  /** Values per cell. */
   readonly latent_n_features: number;
-  /** Cells along space that one query makes. */
+  /** Cells along space that one query produces. */
   readonly latent_patch_size_xy: number;
-  /** Cells along time that one query makes. */
+  /** Cells along time that one query produces. */
   readonly latent_patch_size_t: number;
   /** Width of the decoder. */
   readonly dec_embed_dim: number;
@@ -39,14 +39,14 @@ export interface OfficialArguments {
   readonly dec_patch_size_t: number;
 }
 
-/** Whether plain data, for example parsed JSON, are official arguments rather than one of our configurations. */
+/** Whether plain data, for example parsed JSON, holds official arguments rather than one of our configurations. */
 export function isOfficialArguments(value: unknown): value is OfficialArguments {
   return typeof value === "object" && value !== null && "video_shape" in value;
 }
 
 /**
- * The configuration of a published model: official padding and positions.
- * @param official the official arguments; others beside them are ignored.
+ * Converts official arguments to a configuration with official padding and positions.
+ * @param official the official arguments; other keys are ignored.
  * @throws CoordTokError `config` for a missing argument or sizes that do not divide.
  */
 export function configFromOfficial(official: OfficialArguments): TokenizerConfig {
@@ -82,15 +82,16 @@ export function configFromOfficial(official: OfficialArguments): TokenizerConfig
 }
 
 /**
- * The official arguments of a configuration, the inverse of {@link configFromOfficial}; padding and positions have no argument.
- * @throws CoordTokError `config` when the planes have not as many rows as columns, which the published model cannot have.
+ * Converts a configuration to official arguments, the inverse of {@link configFromOfficial}. Padding and positions have no
+ * argument.
+ * @throws CoordTokError `config` unless the planes have as many rows as columns, as the published model requires.
  */
 export function officialFromConfig(config: TokenizerConfig): OfficialArguments {
   const { clip, encoder, planes, decoder } = config;
   if (planes.rows !== planes.columns)
     throw new CoordTokError(
       "config",
-      `Expected planes with as many rows as columns, as the published model has them, got ${planes.rows} and ${planes.columns}.`,
+      `Expected planes with as many rows as columns, as in the published model, got ${planes.rows} and ${planes.columns}.`,
     );
   return {
     video_shape: [clip.frames, clip.height, clip.width],

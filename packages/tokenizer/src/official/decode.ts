@@ -6,13 +6,13 @@ import { latticeOf, type TokenizerConfig } from "../config.js";
 import { decodePatches } from "../coordinate-decoder.js";
 import type { DecoderParams } from "../params.js";
 
-/** The arguments of the published whole-clip decoder. */
+/** Options of {@link decodeOfficial}, the arguments of the published whole-clip decoder. */
 export interface OfficialDecodeOptions {
-  /** Frames to decode, from the first (default: all of the model's). Time coordinates are those of the whole clip. */
+  /** The number of frames to decode, from the first (default: all of the model's). Time coordinates are those of the whole clip. */
   readonly frames?: number | undefined;
-  /** Into how many slices the patches are cut; without it there are `floor(patches / pointsPerSlice)`. */
+  /** The number of slices that the patches are cut into (default: `floor(patches / pointsPerSlice)`). */
   readonly slices?: number | undefined;
-  /** Default 1024. */
+  /** The number of patches per slice when `slices` is absent (default 1024). */
   readonly pointsPerSlice?: number | undefined;
 }
 
@@ -23,8 +23,8 @@ const officialDecodeOptionNames: OptionNames<OfficialDecodeOptions> = {
 };
 
 /**
- * Decodes a clip exactly as the published code does (`docs/spec.md#decoding-a-clip`): slices of `floor(patches / slices)` points, and what
- * is left over is never decoded and stays 0. For anything but a comparison use `decode`, which leaves nothing out.
+ * Decodes a clip exactly as the published code does (`docs/spec.md#decoding-a-clip`): in slices of `floor(patches / slices)`
+ * points, where the remainder is never decoded and stays 0. Use it only for comparisons; `decode` decodes every patch.
  * @returns `[B, frames, H, W, 3]` in model range, owned by the caller.
  */
 export function decodeOfficial(

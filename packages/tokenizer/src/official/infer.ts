@@ -4,11 +4,11 @@ import type { TokenizerConfig } from "../config.js";
 import { configFromOfficial } from "./config.js";
 import { preset, presetNames } from "../presets.js";
 
-/** What the shapes of a state dict leave open. */
+/** The options that the shapes of a state dict do not determine. */
 export interface InferOptions {
-  /** Heads of the encoder's transformers (default: those of the published model of this width). */
+  /** Attention heads of the encoder's transformers (default: those of the published model of this width). */
   readonly encoderHeads?: number | undefined;
-  /** Heads of the decoder (default: those of the published model of this width). */
+  /** Attention heads of the decoder (default: those of the published model of this width). */
   readonly decoderHeads?: number | undefined;
   /** Frames of a decoder patch (default 1, as in the published models). */
   readonly decoderPatchTime?: number | undefined;
@@ -16,7 +16,7 @@ export interface InferOptions {
 
 const inferOptionNames: OptionNames<InferOptions> = { encoderHeads: true, decoderHeads: true, decoderPatchTime: true };
 
-/** What shapes leave open, out of the arguments that a training script saved beside the weights, by official name. */
+/** Reads the options that shapes do not determine from the arguments that a training script saved beside the weights, by official name. */
 export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOptions {
   const number = (name: string): number | undefined => {
     const value = saved.get(name);
@@ -27,7 +27,7 @@ export function hintsFromArguments(saved: ReadonlyMap<string, unknown>): InferOp
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 
-/** Whether the names of a state dict are those of a published tokenizer, whole or only its encoder or decoder. */
+/** Whether the names of a state dict are those of a published tokenizer, whole or one half. */
 export function isOfficialTokenizer(names: Iterable<string>): boolean {
   const marks = [
     "weight_tokens_xy",
@@ -43,15 +43,16 @@ export function isOfficialLoss(name: string): boolean {
   return name.startsWith("decoder.lpips_loss.");
 }
 
-/** The part of the tokenizer that an official name belongs to. */
+/** The half of the tokenizer that an official name belongs to. */
 export function partOfOfficialName(name: string): TokenizerPart {
   return name.startsWith("decoder.") ? "decoder" : "encoder";
 }
 
 /**
- * The configuration that fits the shapes of an official state dict.
- * @param shapes of its tensors by official name; further names are ignored.
- * @throws CoordTokError `checkpoint` when they are not the shapes of a tokenizer, `config` when heads have to be given.
+ * Infers the configuration from the shapes of an official state dict.
+ * @param shapes of its tensors by official name; other names are ignored.
+ * @throws CoordTokError `checkpoint` when the shapes are not those of a tokenizer, `config` when the heads cannot be inferred and
+ *   must be given.
  */
 export function configFromOfficialShapes(
   shapes: ReadonlyMap<string, readonly number[]>,
@@ -98,7 +99,7 @@ function decoderPatch(values: number, time: number): { time: number; space: numb
   if (Number.isInteger(space)) return { time, space };
   throw new CoordTokError(
     "checkpoint",
-    `Expected the state dict of a CoordTok tokenizer, but the ${values} rows of its tensor "decoder.projector.weight" are no square patch of RGB over ${time} ${time === 1 ? "frame" : "frames"}.`,
+    `Expected the state dict of a CoordTok tokenizer, but the ${values} rows of its tensor "decoder.projector.weight" do not make a square RGB patch over ${time} ${time === 1 ? "frame" : "frames"}.`,
   );
 }
 
@@ -114,7 +115,7 @@ function headsOfWidth(width: number, part: "encoder" | "decoder"): number {
   if (published !== undefined && width >= 512) return published.heads;
   throw new CoordTokError(
     "config",
-    `The shapes of the ${part}, of width ${width}, do not say how many attention heads it has, and no published model has this width; give that number or a configuration.`,
+    `The shapes of the ${part} do not tell how many attention heads it has, and no published model has its width of ${width}; give the number of heads or a configuration.`,
     { options: { [`${part}Heads`]: undefined, config: undefined } },
   );
 }

@@ -9,7 +9,7 @@ import { officialFromParams, officialShapes, paramsFromOfficial } from "./index.
 const config = preset("test");
 
 describeEachBackend("CoordTok", () => {
-  it("goes to the official names and back unchanged", async () => {
+  it("is unchanged by converting to the official names and back", async () => {
     await expectNoLeak(async () => {
       const tokenizer = CoordTok.create(config, { seed: 3 });
       const official = await officialFromParams(config, tokenizer.params);

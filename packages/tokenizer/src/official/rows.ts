@@ -34,7 +34,7 @@ function perPlane(rules: (plane: PlaneName) => StateDictRule[]): StateDictRule[]
 
 const latent = "encoder.transformer.layers.{i}";
 
-/** The tables of `docs/spec.md#tokenizer-state-dict`, ours against theirs. */
+/** Our parameter names and the official ones, as in the tables of `docs/spec.md#tokenizer-state-dict`. */
 const rules: readonly StateDictRule[] = [
   ...convolutionRules("encoder.video.patch", "encoder.encoder.patch_embed.proj"),
   ["encoder.video.positions", "encoder.encoder.pos_emb", "flat"],
@@ -67,8 +67,8 @@ const rules: readonly StateDictRule[] = [
 ];
 
 /**
- * For each parameter of a configuration, in their order, where its numbers are in an official state dict (`docs/spec.md#tokenizer-state-dict`).
- * The one table by which official weights are read and written.
+ * For each parameter of a configuration, in order, the tensor of an official state dict that holds its values
+ * (`docs/spec.md#tokenizer-state-dict`). Official weights are read and written by this table alone.
  */
 export function officialRows(config: TokenizerConfig): StateDictRow[] {
   return stateDictRows(rules, paramShapes(config), (theirs, ourShape, layout) => {
@@ -92,7 +92,7 @@ function decoderPositionsShape({ clip, decoder }: TokenizerConfig): readonly num
   return [1, clip.frames / time, clip.height / space, clip.width / space, decoder.width];
 }
 
-/** The official shapes by official name, for a configuration (`docs/spec.md#tokenizer-state-dict`). */
+/** The official names and shapes for a configuration (`docs/spec.md#tokenizer-state-dict`). */
 export function officialShapes(config: TokenizerConfig): Map<string, readonly number[]> {
   return stateDictShapes(officialRows(config));
 }

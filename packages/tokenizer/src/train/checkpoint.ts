@@ -6,18 +6,19 @@ import type { TokenizerConfig } from "../config.js";
 import { paramShapes, type TokenizerParams } from "../params.js";
 import type { TokenizerTrainSettings } from "./train.js";
 
-/** The state of a training in a checkpoint: enough to resume bit for bit on the same backend. */
+/** A saved training: enough to resume bit for bit on the same backend. */
 export type SavedTraining = StoredTraining<TokenizerConfig, TokenizerTrainSettings, TokenizerParams>;
 
-/** The bytes of a checkpoint of a training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
+/** Encodes a training as the bytes of a checkpoint; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
 export function encodeTraining({ config, ...training }: SavedTraining): AsyncGenerator<Uint8Array, void> {
   return encodeTrainState(checkpointKind, { config: asJson(config), ...training });
 }
 
 /**
- * Reads a training to resume.
- * @param source a checkpoint that {@link encodeTraining} made.
- * @throws CoordTokError `checkpoint` when the file is no tokenizer checkpoint, holds no training, or does not fit its configuration.
+ * Reads a training, to resume it.
+ * @param source a checkpoint made by {@link encodeTraining}.
+ * @throws CoordTokError `checkpoint` when the file is not a tokenizer checkpoint, holds no training, or does not fit its
+ *   configuration.
  */
 export async function readTraining(
   source: RangeSource | Uint8Array | Blob,

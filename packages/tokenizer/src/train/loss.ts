@@ -7,28 +7,28 @@ import { decodePatches } from "../coordinate-decoder.js";
 import { encode } from "../encoder.js";
 import type { TokenizerParams } from "../params.js";
 
-/** What one loss is computed on: B clips and N points of each. */
+/** The data of one loss: B clips and N points of each. */
 export interface LossBatch {
   /** The clips to encode. */
   readonly clip: Clip;
-  /** `batch` is B. */
+  /** The points to decode; their `batch` is B. */
   readonly points: PointSet;
-  /** `[B, N, time * space * space * 3]` in [-1, 1]. */
+  /** The pixels of the points, `[B, N, time * space * space * 3]` in [-1, 1]. */
   readonly targets: Tensor3D;
 }
 
-/** The second stage's addition to the loss. */
+/** The term that stage 2 adds to the loss. */
 export interface PerceptualTerm {
   /** Compares the frames that the points make up. */
   readonly loss: PerceptualLoss;
-  /** Its weight against the squared error. */
+  /** The weight of the term relative to the squared error. */
   readonly scale: number;
 }
 
 /**
- * The loss of both stages, **summed** over the clips (`docs/spec.md#stage-1-loss`): squared error of the points, plus in stage 2 the
- * perceptual loss of the frames that the points make up. Only the given points are decoded.
- * @param perceptual stage 2; the points of each clip must be whole frames in raster order.
+ * The loss of both stages, **summed** over the clips (`docs/spec.md#stage-1-loss`): the squared error of the points, plus in stage
+ * 2 the perceptual loss of the frames that they make up. Only the given points are decoded.
+ * @param perceptual for stage 2; the points of each clip must then be whole frames in raster order.
  */
 export function tokenizerLoss(
   params: TokenizerParams,
@@ -45,7 +45,7 @@ export function tokenizerLoss(
   return add(squared, mul(perceptual.loss(prediction, wholeFrames(batch.targets, config, lattice)), perceptual.scale));
 }
 
-/** Patches that make up whole frames as frames, `[B * frames, H, W, 3]`. */
+/** Assembles patches of whole frames, `[B * frames, H, W, 3]`. */
 function wholeFrames(pixels: Tensor3D, { clip, decoder }: TokenizerConfig, lattice: PatchLattice): Tensor4D {
   const times = pixels.shape[1] / (lattice.rows * lattice.columns);
   if (!Number.isInteger(times))

@@ -6,15 +6,15 @@ import { expect, it } from "vitest";
 import { rampClip } from "../testdata.js";
 import { readTraining, trainTokenizer, type SavedTraining } from "./index.js";
 
-// Written with the backend wasm by the version before optimizers were chains of transforms: a training of four steps after its second
-// and after its last step. The moments of AdamW are `firstMoment.*` and `secondMoment.*`.
+// The file was written on the wasm backend by the version before optimizers became chains of transforms: a training of four steps,
+// after its second and after its last step. The moments of AdamW are `firstMoment.*` and `secondMoment.*`.
 const fileOf = (step: number): Promise<Uint8Array> =>
   readFile(new URL(`testdata/moments-at-root-step-${step}.safetensors`, import.meta.url));
 const clips = [6, 3].map((frameCount, i) => rampClip({ frameCount, height: 8, width: 8, seed: i + 1 }));
 
 type Numbers = ReadonlyMap<string, readonly number[]>;
 
-/** All numbers of a training by the names that the old files have. */
+/** All numbers of a training by their names in the old files. */
 async function numbersOf({ params, average, optimizer }: SavedTraining["state"]): Promise<Numbers> {
   const entries = treeEntries({ model: params, average, optimizer });
   return new Map(
@@ -45,15 +45,19 @@ describeEachBackend("a training written when the moments of AdamW lay at the roo
     });
   });
 
-  it(`goes on to the same ${backend === "wasm" ? "bits" : "numbers up to rounding"}`, { timeout: 60_000 }, async () => {
-    const { config, state, settings } = await readTraining(await fileOf(2));
-    let last = state;
-    for await (const step of trainTokenizer({ config, clips, settings, state })) last = step.state;
-    const [reached, expected] = [await numbersOf(last), await storedNumbers(4)];
-    expect(last.step).toBe(4);
-    for (const [name, numbers] of expected)
-      if (backend === "wasm") expect(reached.get(name), name).toEqual(numbers);
-      else reached.get(name)!.forEach((value, i) => expect(Math.abs(value - numbers[i]!)).toBeLessThan(1e-4));
-    disposeTrainState(last);
-  });
+  it(
+    `continues to the same ${backend === "wasm" ? "bits" : "numbers up to rounding"}`,
+    { timeout: 60_000 },
+    async () => {
+      const { config, state, settings } = await readTraining(await fileOf(2));
+      let last = state;
+      for await (const step of trainTokenizer({ config, clips, settings, state })) last = step.state;
+      const [reached, expected] = [await numbersOf(last), await storedNumbers(4)];
+      expect(last.step).toBe(4);
+      for (const [name, numbers] of expected)
+        if (backend === "wasm") expect(reached.get(name), name).toEqual(numbers);
+        else reached.get(name)!.forEach((value, i) => expect(Math.abs(value - numbers[i]!)).toBeLessThan(1e-4));
+      disposeTrainState(last);
+    },
+  );
 });

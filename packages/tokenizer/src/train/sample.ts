@@ -2,12 +2,12 @@ import { modelRangeOfBytes, type Random, type RgbClip } from "@coordtok/core";
 import type { PatchSize } from "@coordtok/core/nn";
 import type { PatchLattice } from "@coordtok/triplane";
 
-/** Places along time of a lattice that lie wholly within the real frames of a clip; at least one, so that very short clips train too. */
+/** The number of lattice times that lie wholly within the real frames of a clip; at least 1, so that very short clips train too. */
 export function realTimes(clip: RgbClip, lattice: PatchLattice): number {
   return Math.min(lattice.time, Math.max(1, Math.floor(clip.frameCount / lattice.patch.time)));
 }
 
-/** `count` patches drawn independently and uniformly from the real part of a clip (paper, section 3.4). */
+/** Draws `count` patches independently and uniformly from the real part of a clip (paper, section 3.4). */
 export function randomPatches(clip: RgbClip, lattice: PatchLattice, count: number, random: Random): Int32Array {
   const sizes = [realTimes(clip, lattice), lattice.rows, lattice.columns];
   const indices = new Int32Array(count * 3);
@@ -16,15 +16,15 @@ export function randomPatches(clip: RgbClip, lattice: PatchLattice, count: numbe
 }
 
 /**
- * All patches of `floor(count / patches of one time)` times of the real part of a clip, drawn without repetition, each in
- * raster order (`docs/spec.md#training-sample`); at least one time.
+ * Draws `floor(count / patches of one time)` times, at least one, from the real part of a clip without repetition, and returns all
+ * their patches, each time in raster order (`docs/spec.md#training-sample`).
  */
 export function randomFramePatches(clip: RgbClip, lattice: PatchLattice, count: number, random: Random): Int32Array {
   const order = random.permutation(realTimes(clip, lattice));
   return framePatches(order, lattice, count);
 }
 
-/** As {@link randomFramePatches}, with the order of the times given. */
+/** Does what {@link randomFramePatches} does for times in a given order. */
 export function framePatches(order: Int32Array, lattice: PatchLattice, count: number): Int32Array {
   const perTime = lattice.rows * lattice.columns;
   const chosen = order.subarray(0, Math.max(1, Math.floor(count / perTime)));
@@ -36,7 +36,7 @@ export function framePatches(order: Int32Array, lattice: PatchLattice, count: nu
   return indices;
 }
 
-/** The pixels of some patches of a clip in [-1, 1]; frames after the last one repeat it. */
+/** The pixels of some patches of a clip in [-1, 1]; past the last frame, that frame is repeated. */
 export function patchTargets(clip: RgbClip, indices: Int32Array, patch: PatchSize): Float32Array {
   const rowBytes = clip.width * 3;
   const patchRow = patch.space * 3;

@@ -30,7 +30,7 @@ const smallest = checkConfig({
   compat: "none",
 });
 
-/** Two clips of one frame in turn, whatever is drawn: the only patch of each has no other choice either. */
+/** Two clips of one frame in turn, whatever is drawn; each has only one patch to draw. */
 function alternating(): ClipSource {
   const light = rampClip({ frameCount: 1, height: 8, width: 8 });
   const pair = [light, { ...light, data: light.data.map((value) => 100 - value / 3) }];
@@ -74,7 +74,12 @@ describeEachBackend("training", (backend) => {
     disposeTrainState(state);
   });
 
-  it("resumed from a file it ends with the same bits as uninterrupted", { timeout: 120_000 }, async () => {
+  it("refuses settings that a training does not have", async () => {
+    const slip = { ...settings, learningrate: 1 };
+    await expect(train({ settings: slip }, 1)).rejects.toThrow('did you mean "learningRate"?');
+  });
+
+  it("ends with the same bits when it is resumed from a file", { timeout: 120_000 }, async () => {
     const whole = await train({}, 4);
     const half = await train({}, 2);
     const parts: Uint8Array[] = [];
@@ -89,7 +94,7 @@ describeEachBackend("training", (backend) => {
     disposeTrainState(whole.state);
   });
 
-  it("accumulated micro-batches make one step, that of one large batch", { timeout: 60_000 }, async () => {
+  it("accumulated micro-batches make the same step as one large batch", { timeout: 60_000 }, async () => {
     const before = createParams(smallest, 7);
     const moved = async (batchSize: number, accumulate: number): Promise<number[]> => {
       const { state } = await train({
@@ -128,7 +133,7 @@ describeEachBackend("training", (backend) => {
     disposeTrainState(state);
   });
 
-  it("refuses what it cannot train on in one sentence", async () => {
+  it("refuses input it cannot train on with one sentence", async () => {
     await expect(train({ clips: [] }, 1)).rejects.toThrow(/at least one clip/);
     await expect(train({ settings: { ...settings, stage: 2 } }, 1)).rejects.toThrow(/perceptual loss/);
     await expect(train({ settings: { ...settings, batchSize: 0 } }, 1)).rejects.toThrow(/batchSize/);

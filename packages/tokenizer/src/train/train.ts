@@ -15,6 +15,7 @@ import {
   initialTrainState,
   optimizerOf,
   trainLoop,
+  withChanges,
   type LoopSettings,
   type TrainState,
   type TrainStep,
@@ -26,29 +27,29 @@ import { createParams, type TokenizerParams } from "../params.js";
 import { tokenizerLoss, type LossBatch, type PerceptualTerm } from "./loss.js";
 import { patchTargets, randomPatches, randomFramePatches } from "./sample.js";
 
-/** Clips to train on, by number. An array of clips is one. */
+/** A numbered collection of clips to train on. An array of clips is one. */
 export interface ClipSource {
-  /** How many clips there are. */
+  /** The number of clips. */
   readonly length: number;
-  /** Clip `index`, 0 to length-1, of the model's frame size and of any length; the same at every call. */
+  /** Returns clip `index`, 0 to length-1, of the model's frame size and any length; must return the same clip at every call. */
   readonly get: (index: number) => RgbClip | Promise<RgbClip>;
 }
 
-/** How to train a tokenizer. */
+/** The settings of a tokenizer training. */
 export interface TokenizerTrainSettings extends LoopSettings {
   /** Clips per micro-batch, at least 1. */
   readonly batchSize: number;
   /** Patches decoded per clip and step. */
   readonly pointsPerClip: number;
-  /** 1: random patches; 2: whole frames with a perceptual loss. */
+  /** The stage: 1 trains on random patches, 2 on whole frames with a perceptual loss. */
   readonly stage: 1 | 2;
   /** Weight of the perceptual loss in stage 2. */
   readonly perceptualScale: number;
 }
 
 /**
- * The defaults: the paper's AdamW with a short schedule for a single machine. Several clips a step matter more than many points of
- * one clip.
+ * The default settings: the paper's AdamW with a short schedule for a single machine. More clips per step help more than more
+ * points per clip.
  */
 export const trainDefaults: TokenizerTrainSettings = {
   ...adamwDefaults,
@@ -69,17 +70,17 @@ export const trainDefaults: TokenizerTrainSettings = {
 export interface TrainTokenizerOptions {
   /** The configuration of the model. */
   readonly config: TokenizerConfig;
-  /** What to train on. */
+  /** The clips to train on. */
   readonly clips: readonly RgbClip[] | ClipSource;
-  /** What differs from {@link trainDefaults}. */
+  /** The settings that differ from {@link trainDefaults}. */
   readonly settings?: Partial<TokenizerTrainSettings>;
   /** The state to resume from; training takes ownership of it. Without it, training starts from new parameters of `seed`. */
   readonly state?: TrainState<TokenizerParams>;
-  /** Of the fresh parameters and of all draws (default 0). */
+  /** The seed of the new parameters and of all draws (default 0). */
   readonly seed?: number;
-  /** Stage 2 needs one. */
+  /** The perceptual loss, required in stage 2. */
   readonly perceptual?: PerceptualLoss;
-  /** Ends the training after the step under way; the state yielded last is complete. */
+  /** Ends the training after the step in progress; the last state yielded is complete. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -95,24 +96,24 @@ const trainTokenizerOptionNames: OptionNames<TrainTokenizerOptions> = {
 
 /** One step of training. */
 export interface TrainTokenizerStep {
-  /** The state after the step; it is freed when the next step is asked for, and the caller's after the last one. */
+  /** The state after the step. It is freed when the next step is requested; after the last step the caller owns it. */
   readonly state: TrainState<TokenizerParams>;
-  /** What the step did. */
+  /** What the step measured. */
   readonly report: TrainStep & {
-    /** PSNR in dB that belongs to the squared error of the step's patches; in stage 2 absent. */
+    /** The PSNR in dB that corresponds to the squared error of the step's patches; absent in stage 2. */
     readonly psnrDb: number | undefined;
   };
 }
 
 /**
- * Trains a tokenizer (paper, section 3.4). Each step draws clips, a window of the model's length in each, and patches; only these
- * patches are decoded, so memory does not depend on how many frames there are to decode.
+ * Trains a tokenizer (paper, section 3.4). Each step draws clips, a window of the model's length from each, and patches. Only these
+ * patches are decoded, so the memory for decoding does not depend on the number of frames.
  * @throws CoordTokError `config` for settings out of range, `input` without clips or in stage 2 without a perceptual loss.
  */
 export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGenerator<TrainTokenizerStep, void, void> {
   checkOptions(options, trainTokenizerOptionNames, "trainTokenizer");
   const { config, signal } = options;
-  const settings: TokenizerTrainSettings = { ...trainDefaults, ...options.settings };
+  const settings: TokenizerTrainSettings = withChanges(trainDefaults, options.settings);
   const clips = clipSource(options.clips);
   checkTrainSettings(settings, clips, options.perceptual);
   const lattice = latticeOf(config);
@@ -138,7 +139,7 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
   }
 }
 
-/** PSNR in dB of a mean squared error in model range, whose values span 2. */
+/** The PSNR in dB of a mean squared error in model range, whose values span 2. */
 export function psnrOfError(meanSquaredError: number): number {
   return 10 * Math.log10(4 / meanSquaredError);
 }
@@ -177,7 +178,7 @@ async function drawBatch(
   for (let i = 0; i < settings.batchSize; i++)
     windows.push(randomWindow(await clips.get(random.integer(clips.length)), config.clip.frames, random));
   const draw = settings.stage === 2 ? randomFramePatches : randomPatches;
-  // Clips of one batch decode the same number of points, so in stage 2 the shortest one sets how many frames.
+  // The clips of a batch decode equally many points, so in stage 2 the shortest clip sets the number of frames.
   const perTime = lattice.rows * lattice.columns;
   const points =
     settings.stage === 2
@@ -190,7 +191,7 @@ async function drawBatch(
   return lossBatch(windows, drawn, lattice);
 }
 
-/** The tensors of a batch from clips of the model's size and the patches chosen in each. */
+/** Makes the tensors of a batch from clips of the model's size and the patches chosen in each. */
 export function lossBatch(windows: readonly RgbClip[], drawn: readonly Int32Array[], lattice: PatchLattice): LossBatch {
   const count = drawn[0]!.length / 3;
   const { time, space } = lattice.patch;
@@ -204,7 +205,7 @@ export function lossBatch(windows: readonly RgbClip[], drawn: readonly Int32Arra
   };
 }
 
-/** `frames` consecutive frames of a clip from a random start; the whole clip when it is not longer. */
+/** Returns `frames` consecutive frames of a clip from a random start, or the whole clip when it is not longer. */
 function randomWindow(clip: RgbClip, frames: number, random: Random): RgbClip {
   if (clip.frameCount <= frames) return clip;
   const start = random.integer(clip.frameCount - frames + 1);

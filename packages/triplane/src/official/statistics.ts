@@ -3,9 +3,9 @@ import { checkChannels, type PlaneStats, type TriplaneStats } from "../normalize
 import { perPlane } from "../triplane.js";
 
 /**
- * The official average over processes: the plain mean of their means and of their variances, whatever their counts; how far the
- * means lie apart is lost (`docs/spec.md#latent-statistics`). `mergeStats` loses nothing.
- * @throws CoordTokError `input` for none, `shape` when their channels differ.
+ * Averages statistics over processes as the official code does: the plain mean of their means and of their variances, regardless of their
+ * counts, which ignores the differences between the means (`docs/spec.md#latent-statistics`). `mergeStats` is exact.
+ * @throws CoordTokError `input` for none, `shape` if their channels differ.
  */
 export function averageStatsOfficially(parts: readonly TriplaneStats[]): TriplaneStats {
   const [first] = parts;
@@ -23,14 +23,14 @@ export function averageStatsOfficially(parts: readonly TriplaneStats[]): Triplan
   });
 }
 
-/** What the official trainer writes: `xy_mean: tensor([ 0.1,  0.2])`, over several lines when there are many channels. */
+/** The output of the official trainer: `xy_mean: tensor([ 0.1,  0.2])`, on several lines if there are many channels. */
 const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
 
 /**
- * Statistics out of the text log of the official trainer, which is where the official sampler reads them, with the 4 decimals that
- * PyTorch prints (`docs/spec.md#latent-statistics`). Where the log has them several times, the last ones count.
- * @returns statistics of one sample; how many there were the log does not say, so do not merge them with others.
- * @throws CoordTokError `file-format` when a plane is missing, a number is malformed, or a deviation is negative.
+ * Parses statistics from the text log of the official trainer, where the official sampler reads them too, with the 4 decimals that
+ * PyTorch prints (`docs/spec.md#latent-statistics`). If the log has them several times, the last ones count.
+ * @returns statistics with count 1; the log does not state the real count, so do not merge them with others.
+ * @throws CoordTokError `file-format` if a plane is missing, a number is malformed, or a deviation is negative.
  */
 export function statsFromOfficialLog(log: string): TriplaneStats {
   const found = new Map<string, number[]>();

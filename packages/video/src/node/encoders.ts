@@ -3,28 +3,28 @@ import { limits, runFfmpeg } from "./ffmpeg-program.js";
 import type { FoundProgram } from "./find-ffmpeg.js";
 import { accurateScaling } from "./scaling.js";
 
-/** What a video can be written as; `png` is a folder of pictures. */
+/** A format in which a video can be written; `png` is a folder of pictures. */
 export type VideoFormat = "mp4" | "webm" | "gif" | "mkv" | "png";
 
 /**
- * How much of the picture a lossy format keeps. A UCF-101 clip of 128x128 came back from mp4 with 32, 36 and 37 dB (half the colour
- * resolution is lost in any case). Without effect on `gif`, `mkv` and `png`.
+ * The quality of a lossy format. A UCF-101 clip of 128x128 in mp4 had 32, 36 and 37 dB (half the colour resolution is lost in any
+ * case). It has no effect on `gif`, `mkv` and `png`.
  */
 export type VideoQuality = "small" | "good" | "high";
 
-/** One way to write a format. */
+/** An encoder of ffmpeg. */
 export interface Encoder {
-  /** As `ffmpeg -encoders` names it. */
+  /** Its name in `ffmpeg -encoders`. */
   readonly name: string;
-  /** Arguments between input and output. */
+  /** Returns the arguments between input and output. */
   readonly arguments: (quality: VideoQuality) => readonly string[];
-  /** Frames are enlarged to even sides by repeating the last row or column. */
+  /** Whether frames are enlarged to even sides by repeating the last row or column (default false). */
   readonly evenSides?: boolean;
 }
 
 /**
- * Limited-range bt709 4:2:0 and tags that say so: what every player shows in the right colours. Newer versions of ffmpeg take the tags
- * from the frames, older ones from the options.
+ * The arguments for limited-range bt709 4:2:0 with matching tags, which every player shows in the right colours. Newer versions of ffmpeg
+ * take the tags from the frames, older ones from the options.
  */
 export const yuv420: readonly string[] = [
   ...[
@@ -42,7 +42,7 @@ function constantQuality(
   return (quality) => [...yuv420, option, values[quality], ...more.split(" ").filter((part) => part !== "")];
 }
 
-/** The encoders of each format, best first: builds of ffmpeg differ in what they have. Their `good` values give similar quality. */
+/** The encoders of each format, best first, since builds of ffmpeg differ. Their `good` values give similar quality. */
 const encoders: Readonly<Record<VideoFormat, readonly Encoder[]>> = {
   mp4: [
     {
@@ -78,7 +78,7 @@ const encoders: Readonly<Record<VideoFormat, readonly Encoder[]>> = {
   png: [{ name: "png", arguments: () => ["-pix_fmt", "rgb24"] }],
 };
 
-/** ffmpeg's name of each container. */
+/** ffmpeg's name for each container. */
 export const muxers: Readonly<Record<VideoFormat, string>> = {
   mp4: "mp4",
   webm: "webm",
@@ -87,14 +87,14 @@ export const muxers: Readonly<Record<VideoFormat, string>> = {
   png: "image2",
 };
 
-/** The encoder of `@ffmpeg/core` 0.12 that ends in a trap. */
+/** The encoder of `@ffmpeg/core` 0.12 that crashes. */
 const brokenInWasm = "libvpx-vp9";
 
 const known = new Map<string, Promise<ReadonlySet<string>>>();
 
 /**
- * The best encoder of a format that this ffmpeg has.
- * @throws CoordTokError `unsupported` naming what would do.
+ * Chooses the best encoder of a format that an ffmpeg has.
+ * @throws CoordTokError `unsupported`, naming the encoders that would do.
  */
 export async function chooseEncoder(ffmpeg: FoundProgram, format: VideoFormat): Promise<Encoder> {
   const names = await encoderNames(ffmpeg);
@@ -106,13 +106,13 @@ export async function chooseEncoder(ffmpeg: FoundProgram, format: VideoFormat): 
   );
 }
 
-/** Without assembler and threads x264 takes ten times as long; a faster preset at the same quality halves that. */
+/** Speeds x264 up for WebAssembly: without assembler and threads it takes ten times as long, and a faster preset halves that. */
 function quicker(encoder: Encoder): Encoder {
   if (encoder.name !== "libx264") return encoder;
   return { ...encoder, arguments: (quality) => [...encoder.arguments(quality), "-preset", "veryfast"] };
 }
 
-/** The names of all video encoders that an ffmpeg has. */
+/** Lists the names of all video encoders of an ffmpeg. */
 export function encoderNames(ffmpeg: FoundProgram): Promise<ReadonlySet<string>> {
   const key = [ffmpeg.path, ...ffmpeg.prefix].join("\n");
   let names = known.get(key);

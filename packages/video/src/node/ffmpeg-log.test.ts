@@ -9,7 +9,7 @@ const frame = (number: number, time: string): string =>
   `[Parsed_metadata_1 @ 0x56263d84c680] [info] frame:${number}    pts:90000   pts_time:${time}`;
 
 describe("FfmpegLog", () => {
-  it("counts frames and keeps the times that will be asked for", async () => {
+  it("counts frames and keeps the times that will be requested", async () => {
     const log = new FfmpegLog((index) => index !== 1);
     [frame(0, "0"), frame(1, "0.04"), "[info]   Stream #0:0: Video: ppm", frame(2, "0.08"), frame(3, "NOPTS")].forEach(
       log.take,
@@ -31,7 +31,7 @@ describe("FfmpegLog", () => {
     expect([await log.timeOf(0), await log.timeOf(1)]).toEqual([0, 0.5]);
   });
 
-  it("collects complaints without names and addresses, and no more than it needs", () => {
+  it("collects errors without names and addresses, up to a limit", () => {
     const log = new FfmpegLog(() => true);
     log.take("[h264 @ 0x55d0c8f0a2c0] [error] Invalid NAL unit size (1031 > 837).");
     log.take("[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x2] [error] Decoding error: Invalid data");
@@ -72,7 +72,7 @@ describe("FfmpegLog", () => {
 });
 
 describe("plainLine", () => {
-  it("takes off what only developers of ffmpeg need", () => {
+  it("strips what only developers of ffmpeg need", () => {
     expect(plainLine("[mov,mp4,m4a @ 0x55] [error] moov atom not found")).toBe("moov atom not found");
     expect(plainLine("[mov,mp4,m4a @ 0x55] moov atom not found")).toBe("moov atom not found");
     expect(plainLine("[error] [1] of 2")).toBe("[1] of 2");

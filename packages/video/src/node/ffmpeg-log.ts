@@ -5,24 +5,24 @@ const mostProblems = 20;
 const longestWaitMs = 5000;
 
 /**
- * Filters that print a line for each frame that was decoded. The decoder complains from threads of its own, so the line has to be written
- * in one piece: a complaint that comes in the middle of another line loses its mark. `metadata` does that; versions before 5.1, whose
- * `metadata` prints nothing, have to do with `showinfo`.
+ * Returns the filters that print a line for each decoded frame. The decoder reports errors from its own threads, so the line must be
+ * written in one piece: an error in the middle of another line loses its mark. `metadata` does that; versions before 5.1, whose
+ * `metadata` prints nothing, need `showinfo`.
  */
 export function frameLogFilters(knowsFpsMode: boolean): readonly string[] {
   return knowsFpsMode ? ["metadata=mode=add:key=coordtok:value=1", "metadata=mode=print:key=coordtok"] : ["showinfo"];
 }
 
 /**
- * Reads the log of an ffmpeg that runs with `-loglevel level+info` and {@link frameLogFilters} in front: which frames it decodes,
- * when they are shown, and what it complains about.
+ * Reads the log of an ffmpeg that runs with `-loglevel level+info` and {@link frameLogFilters} as its first filters: the decoded frames,
+ * their times, and errors.
  */
 export class FfmpegLog {
-  /** How many frames were decoded so far. */
+  /** The number of frames decoded so far. */
   decoded = 0;
-  /** How often the frames changed size or format on the way: ffmpeg then counts them from 0 again. */
+  /** How often the frames changed size or format midway, after which ffmpeg counts them from 0 again. */
   changes = 0;
-  /** The first complaints, without the names and addresses of ffmpeg's parts. */
+  /** The first 20 error messages, without the names and addresses of ffmpeg's components. */
   readonly problems: string[] = [];
   readonly #times = new Map<number, number | undefined>();
   readonly #waiting = new Map<number, () => void>();
@@ -30,12 +30,12 @@ export class FfmpegLog {
   #ended = false;
   #silent = false;
 
-  /** @param isWanted whether the time of a frame will be asked for. */
+  /** @param isWanted tells whether the time of a frame will be requested. */
   constructor(isWanted: (index: number) => boolean) {
     this.#isWanted = isWanted;
   }
 
-  /** Takes one line of standard error. */
+  /** Processes one line of standard error. */
   readonly take = (line: string): void => {
     const frame = frameLine.exec(line);
     if (frame) {
@@ -54,16 +54,16 @@ export class FfmpegLog {
     this.#waiting.get(index)?.();
   }
 
-  /** There will be no more lines. */
+  /** Marks the end of the log. */
   end(): void {
     this.#ended = true;
     for (const resume of this.#waiting.values()) resume();
   }
 
   /**
-   * When a frame is shown, in seconds, or undefined where the file does not say. The line about a frame is written before the
-   * frame itself, but may arrive after it through the other pipe. Each frame can be asked for once. Should the lines not come at all
-   * (an ffmpeg that words them differently), this gives up after five seconds, for all frames.
+   * Returns the time of a frame in seconds, or undefined if the file does not state it. The line about a frame is written before the
+   * frame itself, but may arrive later through the other pipe. Each frame can be requested once. If no lines arrive
+   * (from an ffmpeg that words them differently), this gives up after five seconds, for all frames.
    */
   async timeOf(index: number): Promise<number | undefined> {
     if (!this.#times.has(index) && !this.#ended && !this.#silent) await this.#lineOf(index);
@@ -86,7 +86,7 @@ export class FfmpegLog {
   }
 }
 
-/** A line of ffmpeg without the names and addresses of its parts. */
+/** Strips the names and addresses of ffmpeg's components from a line. */
 export function plainLine(line: string): string {
   return line
     .replace(/^(\[[^\]]* @ [0-9a-fx]+\] )*/i, "")

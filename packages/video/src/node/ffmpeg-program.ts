@@ -7,26 +7,26 @@ import {
   type StartOptions,
 } from "@coordtok/core/node";
 
-/** How long ffmpeg and ffprobe may take. */
+/** The time limits of ffmpeg and ffprobe. */
 export const limits = {
-  /** To say which version and encoders they have. */
+  /** To print the version or the encoders. */
   answer: { seconds: 60 },
-  /** To find out what a file is; a hostile one keeps ffprobe busy for an hour. */
+  /** To probe a file; a hostile one can keep ffprobe busy for an hour. */
   probe: { seconds: 120 },
-  /** Without a frame, a line of the log or a byte taken. */
+  /** Without a frame, a line of the log or a byte read. */
   frames: { silentSeconds: 300 },
-  /** To make a file of a file, without a word in between. */
+  /** To convert a file, without any output meanwhile. */
   file: { seconds: 21_600 },
 } as const;
 
-/** What is started: a program, and what comes before its own arguments. */
+/** A program to start, with the arguments that precede its own. */
 export interface ProgramCommand {
-  /** Absolute. */
+  /** The absolute path of the program. */
   readonly path: string;
   readonly prefix: readonly string[];
 }
 
-/** Starts ffmpeg as {@link startProgram} does, without colours in its log and without a report of its own in some folder. */
+/** Starts ffmpeg as {@link startProgram} does, without colours in its log and without a report file. */
 export function startFfmpeg(
   { path, prefix }: ProgramCommand,
   args: readonly string[],

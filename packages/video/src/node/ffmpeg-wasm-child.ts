@@ -3,20 +3,20 @@ import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 
 /**
- * Run as a program: ffmpeg or ffprobe of the npm package `@ffmpeg/core`, with the arguments, pipes and exit codes of the real one. It sees no
- * file but those that its arguments name: inputs behind `-i file:` are read where they are, outputs are kept in memory (at most 2 GiB with
- * everything else) and written when ffmpeg has ended.
+ * Runs ffmpeg or ffprobe of the npm package `@ffmpeg/core` as a program with the arguments, pipes and exit codes of the real one. It can
+ * access only files that its arguments name: inputs after `-i file:` are read in place; outputs are kept in memory (at most 2 GiB together
+ * with everything else) and written when ffmpeg has ended.
  *
  *     node ffmpeg-wasm-child.js CORE ffmpeg|ffprobe ARGUMENTS
  */
 async function main([core = "", program = "", ...args]: readonly string[]): Promise<number> {
-  // The package is made for web workers and asks for these two.
+  // The package is made for web workers and needs these two globals.
   Object.assign(globalThis, { self: { location: { href: "" } }, FileReaderSync: HostReader });
   const require = createRequire(core);
   const create = require(core) as (options: object) => Promise<FfmpegCore>;
   const ffmpeg = await create({ wasmBinary: readFileSync(require.resolve("@ffmpeg/core/wasm")) });
   ffmpeg.setLogger(({ message }) => {
-    // What Emscripten says at every end.
+    // Emscripten prints this at every exit.
     if (message !== "Aborted()") writeAll(2, Buffer.from(`${message}\n`));
   });
   connectPipes(ffmpeg.FS);
@@ -27,7 +27,7 @@ async function main([core = "", program = "", ...args]: readonly string[]): Prom
     return isLast ? nameOutput(ffmpeg.FS, arg, outputs) : arg;
   });
   if (program === "ffprobe") {
-    // It leaves no exit code; of a file that it cannot open it writes "{}".
+    // It returns no exit code; for a file that it cannot open it prints "{}".
     ffmpeg.ffprobe(...inside);
     return written > 16 ? 0 : 1;
   }
@@ -36,7 +36,7 @@ async function main([core = "", program = "", ...args]: readonly string[]): Prom
   return code;
 }
 
-/** What is used of the package. */
+/** The part of the package used here. */
 interface FfmpegCore {
   readonly FS: MemoryFiles;
   exec(...args: readonly string[]): number;
@@ -44,7 +44,7 @@ interface FfmpegCore {
   setLogger(logger: (line: { readonly message: string }) => void): void;
 }
 
-/** What is used of Emscripten's file system. */
+/** The part of Emscripten's file system used here. */
 interface MemoryFiles {
   readonly filesystems: { readonly WORKERFS: unknown };
   readonly streams: readonly unknown[];
@@ -59,7 +59,7 @@ interface MemoryFiles {
   readFile(path: string): Uint8Array;
 }
 
-/** A part of a file of the host, with the little of `Blob` that Emscripten asks for. */
+/** A range of a file of the host, with the few members of `Blob` that Emscripten uses. */
 class HostFile {
   readonly size: number;
   readonly #file: number;
@@ -87,17 +87,17 @@ class HostFile {
   }
 }
 
-/** Stands for `FileReaderSync`, which Node does not have. */
+/** A replacement for `FileReaderSync`, which Node does not have. */
 class HostReader {
   readAsArrayBuffer(part: HostFile): ArrayBuffer {
     return part.read();
   }
 }
 
-/** Bytes that went to standard output. */
+/** The number of bytes written to standard output. */
 let written = 0;
 
-/** Makes the descriptors 0 and 1 inside those of this process: bytes, not lines of text. */
+/** Connects the inner descriptors 0 and 1 to those of this process, as bytes instead of lines of text. */
 function connectPipes(files: MemoryFiles): void {
   const device = files.makedev(64, 0);
   files.registerDevice(device, {
@@ -122,7 +122,7 @@ function mountInput(files: MemoryFiles, argument: string, index: number): string
   try {
     file = openSync(path, "r");
   } catch {
-    // ffmpeg says itself that it is not there.
+    // ffmpeg itself reports the missing file.
     return argument;
   }
   const name = basename(path);
@@ -135,11 +135,11 @@ function mountInput(files: MemoryFiles, argument: string, index: number): string
 }
 
 interface Output {
-  /** Writes what ffmpeg left, if it left something. */
+  /** Writes the outputs of ffmpeg, if there are any. */
   save(): void;
 }
 
-/** The name inside for the file, or for the numbered pictures in the working directory, that the last argument names. */
+/** Returns the inner name of the output that the last argument names: a file, or numbered pictures in the working directory. */
 function nameOutput(files: MemoryFiles, argument: string, outputs: Output[]): string {
   const isPattern = argument.includes("%") && !argument.includes("/") && !argument.includes(":");
   if (!isPattern && !argument.startsWith("file:")) return argument;
@@ -176,7 +176,7 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
     }
 }
 
-/** Waits a little for a pipe that is full or empty for now; nobody reading any more ends the program. */
+/** Waits briefly for a pipe that is full or empty at the moment; ends the program if nobody reads any more. */
 function waitIfBusy(thrown: unknown): void {
   const { code } = thrown as NodeJS.ErrnoException;
   if (code === "EPIPE") process.exit(1);

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-/** No ffmpeg but the one of the package. */
+/** An environment whose only ffmpeg is that of the package. */
 beforeEach(() => {
   for (const name of ["FFMPEG_PATH", "FFMPEG_BIN", "FFPROBE_PATH"]) vi.stubEnv(name, undefined);
   vi.stubEnv("PATH", folder.at("empty"));
@@ -39,9 +39,9 @@ function* frames(count: number, width = 32, height = 24): Generator<RgbFrame> {
 
 const bytesOf = (made: Iterable<RgbFrame>): Uint8Array => Buffer.concat([...made].map(({ data }) => data));
 
-// Each call starts WebAssembly of 32 MB in a process of its own.
+// Each call starts 32 MB of WebAssembly in a separate process.
 describe("ffmpeg of @ffmpeg/core", { timeout: 240_000 }, () => {
-  it("is what is left where there is no other, with its ffprobe and its licence", async () => {
+  it("is used if there is no other, with its ffprobe and its licence", async () => {
     const { chosen, candidates } = await describeFfmpeg();
     expect(chosen).toMatchObject({
       source: "@ffmpeg/core",
@@ -55,7 +55,7 @@ describe("ffmpeg of @ffmpeg/core", { timeout: 240_000 }, () => {
     expect((await findFfmpeg({ ffmpeg: native })).source).toBe("option");
   });
 
-  it("tells the same about a file and decodes it to the same bytes as the program", async () => {
+  it("reports the same facts about a file and decodes it to the same bytes as the native program", async () => {
     const options = { length: 10, start: 5, stride: 3, size: { width: 32, height: 32 } };
     const expected = await readClip(film, { ...options, ffmpeg: native });
     expect(await probe(film)).toEqual(expected.info);
@@ -86,7 +86,7 @@ describe("ffmpeg of @ffmpeg/core", { timeout: 240_000 }, () => {
     expect([clip.frameCount, clip.width, clip.height]).toEqual([9, 32, 24]);
   });
 
-  it("says of files that are no videos what the program makes us say", async () => {
+  it("gives the same errors for files that are not videos as the native program", async () => {
     const text = folder.file("text.mp4", "only some words, no film");
     expect((await failureOf(probe(text))).message).toContain("is not a video file that ffmpeg knows");
     const cut = folder.file("cut.mp4", firstPart(film, 0.5));

@@ -3,12 +3,12 @@ import { dirname } from "node:path";
 import { ownProgram } from "@coordtok/core/node";
 import type { ProgramCommand } from "./ffmpeg-program.js";
 
-/** The npm package with ffmpeg for WebAssembly. It is under the GPL, so the user installs it, and it runs in a process of its own only. */
+/** The npm package with ffmpeg for WebAssembly. It is under the GPL, so the user installs it, and it runs only in a separate process. */
 const packageName = "@ffmpeg/core";
 
 /**
- * How to start the ffmpeg or ffprobe of `@ffmpeg/core` as a program: the running Node with a small program around the package.
- * @returns why it cannot be done where the package is not installed.
+ * Returns the command that starts ffmpeg or ffprobe of `@ffmpeg/core`: Node with a small program around the package.
+ * @returns the command, or why there is none if the package is not installed.
  */
 export function wasmProgram(
   program: "ffmpeg" | "ffprobe",

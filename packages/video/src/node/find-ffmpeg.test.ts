@@ -46,7 +46,7 @@ const version = (name: string, text: string, libavutil: string): string =>
   `printf 'ffmpeg version ${text} Copyright\\nlibavutil      ${libavutil}.100\\n'; # ${name}`;
 
 describe("findFfmpeg", () => {
-  it("takes the option before FFMPEG_PATH before FFMPEG_BIN before PATH", async () => {
+  it("prefers the option to FFMPEG_PATH to FFMPEG_BIN to PATH", async () => {
     const [a, b, c] = ["a", "b", "c"].map((name) => program(name, version(name, `7.${name}`, "59. 8")));
     const environment = { FFMPEG_PATH: b!, FFMPEG_BIN: c! };
     await withEnvironment(environment, async () => {
@@ -61,7 +61,7 @@ describe("findFfmpeg", () => {
     });
   });
 
-  it("fails when what the user names does not work, instead of taking another", async () => {
+  it("fails if the named program does not work, instead of using another", async () => {
     const error = await failureOf(findFfmpeg({ ffmpeg: folder.at("nothing") }));
     expect(error.code).toBe("ffmpeg");
     expect(error.message).toContain("given by the option");
@@ -71,7 +71,7 @@ describe("findFfmpeg", () => {
       expect((await failureOf(findFfmpeg())).message).toContain("exit code 3");
     });
     await withEnvironment({ FFPROBE_PATH: program("noprobe", "echo hello") }, async () => {
-      expect((await failureOf(findFfmpeg())).message).toContain("another program than ffprobe");
+      expect((await failureOf(findFfmpeg())).message).toContain("it is not ffprobe");
     });
   });
 
@@ -91,7 +91,7 @@ describe("findFfmpeg", () => {
     });
   });
 
-  it("tells how to get ffmpeg when there is none", async ({ skip }) => {
+  it("says how to get ffmpeg if there is none", async ({ skip }) => {
     hidden.wasm = true;
     const environment = {
       PATH: folder.at("folder"),
@@ -111,7 +111,7 @@ describe("findFfmpeg", () => {
     }).finally(() => (hidden.wasm = false));
   });
 
-  it("takes what setup has put into the cache behind PATH, without an ffprobe, and nothing that was changed there", async () => {
+  it("uses the program in the cache after PATH, without ffprobe, and not if it was changed", async () => {
     const cache = folder.at("cache");
     const directory = join(programFolder("ffmpeg", cache), "ffmpeg-9-1f");
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -138,7 +138,7 @@ describe("findFfmpeg", () => {
     });
   });
 
-  it("is never a file of the current folder", async () => {
+  it("never uses a file of the current folder", async () => {
     program("ffmpeg", version("planted", "1.0", "59. 8"));
     const before = process.cwd();
     process.chdir(folder.path);
@@ -147,14 +147,14 @@ describe("findFfmpeg", () => {
         expect((await findFfmpeg()).path).toBe(real);
       });
       const bare = await failureOf(findFfmpeg({ ffmpeg: "a" }));
-      expect(bare.message).toContain("no program of that name is on PATH (a file here is called ./a)");
+      expect(bare.message).toContain("no program of that name is on PATH (for a file in this folder write ./a)");
       expect((await findFfmpeg({ ffmpeg: "./a" })).version).toBe("7.a");
     } finally {
       process.chdir(before);
     }
   });
 
-  it("knows the licence by the options of the build", async () => {
+  it("derives the licence from the options of the build", async () => {
     const licence = async (name: string, options: string): Promise<string> => {
       const answer = `${version(name, "7", "59. 8")}\necho "configuration: ${options}"`;
       return (await findFfmpeg({ ffmpeg: program(name, answer), ffprobe: false })).licence;

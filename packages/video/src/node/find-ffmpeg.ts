@@ -5,11 +5,11 @@ import { cacheFolder, findCachedProgram, findProgram, programProblem } from "@co
 import { limits, runFfmpeg, type ProgramCommand } from "./ffmpeg-program.js";
 import { wasmProgram } from "./ffmpeg-wasm.js";
 
-/** Which ffmpeg to use. Every function that spawns one takes these. */
+/** The options that choose ffmpeg. Every function that starts it has them. */
 export interface FfmpegOptions {
-  /** Path of ffmpeg (default: found, in the order that {@link findFfmpeg} gives). */
+  /** The path of ffmpeg (default: found as described in {@link findFfmpeg}). */
   readonly ffmpeg?: string | undefined;
-  /** Path of ffprobe (default: found); `false` does without it. */
+  /** The path of ffprobe (default: found as described in {@link findFfmpeg}); `false` does without it. */
   readonly ffprobe?: string | false | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface FfmpegOptions {
 export const ffmpegOptionNames: OptionNames<FfmpegOptions> = { ffmpeg: true, ffprobe: true };
 
 /**
- * Where a program was found. `setup` is the cache folder, into which `coordtok setup` puts one; `@ffmpeg/core` is an npm package with an
+ * The place where a program was found. `setup` is the cache folder, where `coordtok setup` puts one; `@ffmpeg/core` is an npm package with
  * ffmpeg for WebAssembly.
  */
 export type ProgramSource =
@@ -31,15 +31,15 @@ export type ProgramSource =
   | "setup"
   | "@ffmpeg/core";
 
-/** A program that was found and answers. */
+/** A program that was found and works. */
 export interface FoundProgram {
-  /** The program that is started, absolute. */
+  /** The absolute path of the program to start. */
   readonly path: string;
-  /** What comes before its own arguments: empty, but for a program that another one runs. */
+  /** The arguments before its own: empty, except for a program that another one runs. */
   readonly prefix: readonly string[];
-  /** As it says itself, such as `5.1.9-0+deb12u1`. */
+  /** The version that it reports, such as `5.1.9-0+deb12u1`. */
   readonly version: string;
-  /** Its licence as its configuration makes it, such as `GPL-3.0-or-later`. */
+  /** The licence that results from its configuration, such as `GPL-3.0-or-later`. */
   readonly licence: string;
   /** Where it was found. */
   readonly source: ProgramSource;
@@ -47,7 +47,7 @@ export interface FoundProgram {
 
 /** The ffmpeg in use. */
 export interface Ffmpeg extends FoundProgram {
-  /** The ffprobe in use; without one `probe` reads what ffmpeg prints. */
+  /** The ffprobe in use; without one, `probe` parses the output of ffmpeg. */
   readonly ffprobe: FoundProgram | undefined;
   /** Whether it is version 5.1 or newer and knows `-fps_mode`. */
   readonly knowsFpsMode: boolean;
@@ -55,39 +55,39 @@ export interface Ffmpeg extends FoundProgram {
 
 /** One place where a program was looked for. */
 export interface ProgramCandidate {
-  /** Which program was looked for. */
+  /** The program looked for. */
   readonly program: "ffmpeg" | "ffprobe";
-  /** Where it was looked for. */
+  /** The place. */
   readonly source: ProgramSource;
-  /** The file that was tried, where there was one. */
+  /** The file that was tried, if there was one. */
   readonly path: string | undefined;
-  /** `chosen`, `not needed` behind the chosen one, or why it cannot be used. */
+  /** `chosen`, `not needed` after the chosen one, or why it cannot be used. */
   readonly outcome: string;
 }
 
-/** What `doctor` prints. */
+/** The result of {@link describeFfmpeg}. */
 export interface FfmpegReport {
   /** The ffmpeg in use, if any. */
   readonly chosen: Ffmpeg | undefined;
-  /** Everything that was looked at, in order. */
+  /** All places, in the order of the search. */
   readonly candidates: readonly ProgramCandidate[];
-  /** What {@link findFfmpeg} throws, if it throws. */
+  /** The error that {@link findFfmpeg} throws, if any. */
   readonly error: CoordTokError | undefined;
 }
 
 /** A program to try. */
 interface Located extends ProgramCommand {
-  /** How reports call it, where that is not the path of the program that is started. */
+  /** Its name in reports, if that is not the path of the program to start. */
   readonly name?: string;
-  /** What it answers to `-version`, where that is known. */
+  /** Its answer to `-version`, if known. */
   readonly answer?: Answer;
 }
 
 interface Place {
   readonly source: ProgramSource;
-  /** Looks there: the program to try, or why there is none. */
+  /** Returns the program to try, or why there is none. */
   readonly look: () => Promise<Located | { readonly absent: string }>;
-  /** An unusable program here is an error: the user asked for this one. */
+  /** Whether an unusable program is an error, because the user asked for it. */
   readonly demanded: boolean;
 }
 
@@ -100,10 +100,11 @@ interface Search {
 const found = new Map<string, Promise<Ffmpeg>>();
 
 /**
- * Finds ffmpeg: the option, `FFMPEG_PATH`, `FFMPEG_BIN`, the package ffmpeg-static, `PATH`, what `coordtok setup` has fetched, the package
- * `@ffmpeg/core` (WebAssembly, several times slower), in this order. What the option or `FFMPEG_PATH` names has to work; the others are
- * passed over. ffprobe: the option, `FFPROBE_PATH`, beside ffmpeg, `PATH`, or none. The answer is kept for the life of the process.
- * @throws CoordTokError `ffmpeg` that tells how to get one.
+ * Finds ffmpeg in the option, `FFMPEG_PATH`, `FFMPEG_BIN`, the package ffmpeg-static, `PATH`, the cache folder of `coordtok setup` and the
+ * package `@ffmpeg/core` (WebAssembly, several times slower), in this order. A program that the option or `FFMPEG_PATH` names must work;
+ * unusable ones elsewhere are passed over. ffprobe is looked for in the option, `FFPROBE_PATH`, beside ffmpeg and on `PATH`; it is optional.
+ * The result is cached for the life of the process.
+ * @throws CoordTokError `ffmpeg`, saying how to get it.
  */
 export function findFfmpeg(options: FfmpegOptions = {}): Promise<Ffmpeg> {
   checkOptions(options, ffmpegOptionNames, "findFfmpeg");
@@ -121,7 +122,7 @@ export function findFfmpeg(options: FfmpegOptions = {}): Promise<Ffmpeg> {
   return search;
 }
 
-/** Looks for ffmpeg and ffprobe like {@link findFfmpeg}, without throwing, and says for each place what came of it. */
+/** Looks for ffmpeg and ffprobe as {@link findFfmpeg} does, without throwing, and reports the outcome for each place. */
 export async function describeFfmpeg(options: FfmpegOptions = {}): Promise<FfmpegReport> {
   checkOptions(options, ffmpegOptionNames, "describeFfmpeg");
   const search = await searchPlaces("ffmpeg", placesOfFfmpeg(options));
@@ -210,7 +211,7 @@ function notFound(search: Search): CoordTokError {
   return new CoordTokError(
     "ffmpeg",
     `ffmpeg not found. Tried: ${tried.join(", ")}. Install it (apt install ffmpeg / brew install ffmpeg / winget install ffmpeg), ` +
-      `or run "npx coordtok setup", which fetches one through Python's pip, or set FFMPEG_PATH, or add the npm package @ffmpeg/core (GPL, several times slower).`,
+      `or run "npx coordtok setup", which downloads one through Python's pip, or set FFMPEG_PATH, or add the npm package @ffmpeg/core (GPL, several times slower).`,
   );
 }
 
@@ -219,7 +220,8 @@ type Answer =
 
 async function askVersion(program: "ffmpeg" | "ffprobe", place: ProgramCommand): Promise<Answer> {
   const { path } = place;
-  if (!isAbsolute(path)) return { problem: `no program of that name is on PATH (a file here is called ./${path})` };
+  if (!isAbsolute(path))
+    return { problem: `no program of that name is on PATH (for a file in this folder write ./${path})` };
   const facts = await stat(path).catch(() => undefined);
   if (!facts) return { problem: "there is no such file" };
   if (!facts.isFile()) return { problem: "it is not a file" };
@@ -229,20 +231,20 @@ async function askVersion(program: "ffmpeg" | "ffprobe", place: ProgramCommand):
   const problem = programProblem(end);
   if (problem !== undefined) return { problem };
   const version = new RegExp(`^${program} version (\\S+)`).exec(stdout)?.[1];
-  if (version === undefined) return { problem: `it is another program than ${program}` };
+  if (version === undefined) return { problem: `it is not ${program}` };
   if (isOlderThan(stdout, oldestUsable)) return { problem: `version ${version} is too old, 4.0 or newer is needed` };
   return { version, licence: licenceOf(stdout), banner: stdout };
 }
 
-/** The licence that the options of a build lead to, as ffmpeg's own documentation of licences says. */
+/** The licence that results from the options of a build, according to ffmpeg's documentation of licences. */
 function licenceOf(banner: string): string {
   const has = (name: string): boolean => banner.includes(`--enable-${name}`);
-  if (has("nonfree")) return "nonfree (not to be passed on)";
+  if (has("nonfree")) return "nonfree (not redistributable)";
   const family = has("gpl") ? ["GPL", "2.0"] : ["LGPL", "2.1"];
   return `${family[0]}-${has("version3") ? "3.0" : family[1]}-or-later`;
 }
 
-/** Versions of libavutil, which builds without a version number print too: ffmpeg 4.0 came with 56.14, ffmpeg 5.1 with 57.28. */
+/** Versions of libavutil, which even builds without a version number print: ffmpeg 4.0 has 56.14, ffmpeg 5.1 has 57.28. */
 const oldestUsable: readonly [number, number] = [56, 14];
 const firstWithFpsMode: readonly [number, number] = [57, 28];
 
@@ -253,7 +255,7 @@ function isOlderThan(banner: string, [major, minor]: readonly [number, number]):
   return own[0] < major || (own[0] === major && own[1] < minor);
 }
 
-/** A program as given, its path made absolute, or a bare name looked up in PATH; a bare name that is not there stays one. */
+/** Resolves a given program: a path becomes absolute, a bare name is looked up in PATH and stays bare if it is not found. */
 async function given(name: string | undefined, absent: string): Promise<Located | { readonly absent: string }> {
   if (name === undefined || name === "") return { absent };
   const path = basename(name) === name ? ((await findProgram(name)) ?? name) : resolve(name);
@@ -275,7 +277,7 @@ async function cached(): Promise<Located | { readonly absent: string }> {
 
 async function pathOfFfmpegStatic(): Promise<string | undefined> {
   try {
-    // Its types describe another module shape than Node gives.
+    // Its types describe another module shape than Node loads.
     const { default: path } = (await import("ffmpeg-static")) as unknown as { default: unknown };
     return typeof path === "string" ? path : undefined;
   } catch {

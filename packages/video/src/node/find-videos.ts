@@ -6,8 +6,9 @@ import { fileReadError } from "@coordtok/core/node";
 const extensions = new Set([".mp4", ".avi", ".mkv", ".webm", ".mov", ".gif"]);
 
 /**
- * The videos among files and folders, folders searched through and sorted by path, so that clips are numbered alike everywhere.
- * @throws CoordTokError `file-not-found`, `input` when there is none.
+ * Lists the videos among files and folders. Folders are searched recursively and sorted by path, so that the order is the same everywhere.
+ * @returns absolute paths, each once.
+ * @throws CoordTokError `file-not-found`, `file-read`, `input` if there is none.
  */
 export async function findVideos(paths: readonly string[]): Promise<string[]> {
   const found: string[] = [];

@@ -3,11 +3,11 @@ import { CoordTokError } from "@coordtok/core";
 import { fileReadError, openOrdinaryFile } from "@coordtok/core/node";
 import { plainLine } from "./ffmpeg-log.js";
 
-/** A file that exists, is not empty and can be opened. */
+/** A readable file that is not empty. */
 export interface InputFile {
   /** The path as given, for messages. */
   readonly path: string;
-  /** The name for ffmpeg: an absolute path behind `file:`, so that colons and leading dashes mean nothing. */
+  /** The name for ffmpeg: `file:` and the absolute path, so that colons and leading dashes have no special meaning. */
   readonly url: string;
   readonly bytes: number;
   /** Its first bytes, up to 16. */
@@ -17,13 +17,13 @@ export interface InputFile {
 const headBytes = 16;
 
 /**
- * Looks at a file before ffmpeg does: its messages for all that is wrong here are alike.
- * @throws CoordTokError `file-not-found`, `file-read` for anything but an ordinary file that may be read, `not-a-video` for an empty file,
- * `input` for an address.
+ * Checks a file before ffmpeg opens it, since ffmpeg reports all of these errors in the same words.
+ * @throws CoordTokError `file-not-found`, `file-read` for anything but a readable ordinary file, `not-a-video` for an empty file,
+ * `input` for a URL.
  */
 export async function openInput(path: string): Promise<InputFile> {
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path))
-    throw new CoordTokError("input", `Expected the path of a file, got the address "${path}"; download it first.`);
+    throw new CoordTokError("input", `Expected the path of a file, got the URL "${path}"; download it first.`);
   const { handle, size } = await openOrdinaryFile(path, "a video file");
   try {
     if (size === 0)
@@ -37,15 +37,15 @@ export async function openInput(path: string): Promise<InputFile> {
   }
 }
 
-/** The error for a file without pictures. */
+/** The error for a file without a video track. */
 export function noVideoTrack(path: string): CoordTokError {
   return new CoordTokError("not-a-video", `"${path}" has no video track.`);
 }
 
 /**
- * What to say about a file that ffmpeg could not open. ffmpeg says the same about a text file and a film that was cut off, so the
+ * The error for a file that ffmpeg could not open. ffmpeg reports a text file and a truncated video in the same words, so the
  * first bytes decide.
- * @param lines what ffmpeg or ffprobe printed.
+ * @param lines the output of ffmpeg or ffprobe.
  */
 export function unreadable(file: InputFile, lines: readonly string[]): CoordTokError {
   const texts = lines.map(plainLine).filter((line) => line !== "");

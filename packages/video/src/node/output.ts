@@ -16,8 +16,8 @@ import type { Scratch } from "./scratch.js";
 const formats: readonly VideoFormat[] = ["mp4", "webm", "gif", "mkv", "png"];
 
 /**
- * The format of an output: as asked for, or by the extension of its path. A path that ends in a slash is a folder of pictures.
- * @throws CoordTokError `config`, `input` for an extension that stands for no format.
+ * Returns the format of an output: the one asked for, or that of the path's extension. A path that ends in a slash is a folder of pictures.
+ * @throws CoordTokError `config` for an unknown format, `input` for an unknown extension.
  */
 export function formatOf(path: string, asked: VideoFormat | undefined): VideoFormat {
   if (asked !== undefined) return checkChoice(asked, "format", formats);
@@ -31,9 +31,9 @@ export function formatOf(path: string, asked: VideoFormat | undefined): VideoFor
   );
 }
 
-/** Where to write and how to make it final. */
+/** A temporary output, and how to give it its final name. */
 export interface Output {
-  /** What ffmpeg writes: a file, or for pictures a folder that has to be made. */
+  /** The path that ffmpeg writes to: a file or, for pictures, a folder that must be made first. */
   readonly temporary: string;
   /** Flushes the temporary file and gives it its final name. @throws CoordTokError `file-exists`, `file-write`. */
   finish(): Promise<void>;
@@ -45,7 +45,7 @@ export interface Output {
  */
 export async function fileOutput(path: string, overwrite: boolean, scratch: Scratch): Promise<Output> {
   await checkOutput(path, { overwrite });
-  // Behind a link, so that the temporary file is on the same disk as the file that it replaces.
+  // Links are resolved, so that the temporary file is on the same disk as the file that it replaces.
   const temporary = scratch.add(temporaryPathFor(await realpath(path).catch(() => resolve(path))));
   return {
     temporary,
@@ -66,8 +66,9 @@ async function flush(temporary: string, path: string): Promise<void> {
 }
 
 /**
- * The same for a folder of pictures. An empty folder may be there already; one with pictures of an earlier run is replaced with
+ * As {@link fileOutput}, for a folder of pictures. An empty folder may exist; one with numbered pictures is replaced with
  * `overwrite`; one with anything else never is.
+ * @throws CoordTokError `file-exists`, `file-write`.
  */
 export async function folderOutput(given: string, overwrite: boolean, scratch: Scratch): Promise<Output> {
   const path = resolve(given);
@@ -76,7 +77,7 @@ export async function folderOutput(given: string, overwrite: boolean, scratch: S
   else if (content.some((name) => !/^\d{6,}\.png$/.test(name)))
     throw new CoordTokError(
       "file-exists",
-      `The folder "${given}" holds other things than numbered pictures; choose a new or an empty one.`,
+      `The folder "${given}" holds files other than numbered pictures; choose a new or an empty one.`,
     );
   else if (content.length > 0 && !overwrite)
     throw new CoordTokError(
@@ -108,7 +109,7 @@ async function replaceFolder(
   scratch.add(old);
 }
 
-/** What is in a folder; undefined where nothing has that name. */
+/** Lists a folder; undefined if nothing has that name. */
 async function contentOf(path: string): Promise<string[] | undefined> {
   const facts = await stat(path).catch(() => undefined);
   if (!facts) return undefined;
@@ -117,7 +118,7 @@ async function contentOf(path: string): Promise<string[] | undefined> {
   return readdir(path);
 }
 
-/** What the C library says, by its code. */
+/** The messages of the C library, with their codes. */
 const reasons: readonly (readonly [text: string, code: string])[] = [
   ["No space left on device", "ENOSPC"],
   ["Disk quota exceeded", "EDQUOT"],
@@ -128,9 +129,9 @@ const reasons: readonly (readonly [text: string, code: string])[] = [
 ];
 
 /**
- * The error of an ffmpeg that did not write its file, or undefined when it did. It may report success after a failed write, so what it
- * says counts too.
- * @param lines what it printed.
+ * Returns the error of an ffmpeg that did not write its file, or undefined if it did. ffmpeg may report success after a failed write, so
+ * its output counts too.
+ * @param lines the output of ffmpeg.
  */
 export function writeFailure(path: string, end: ProgramEnd, lines: readonly string[]): CoordTokError | undefined {
   const details = lines.map(plainLine).slice(-20);

@@ -1,7 +1,7 @@
 import { PNG } from "pngjs";
 import type { RgbPicture } from "../resize.js";
 
-/** The bytes of a PNG file. */
+/** Encodes a picture as a PNG file. */
 export function encodePng({ width, height, data }: RgbPicture): Uint8Array {
   const png = new PNG({ width, height });
   for (let i = 0, j = 0; i < data.length; j++) png.data[j] = j % 4 === 3 ? 255 : data[i++]!;

@@ -35,14 +35,14 @@ describe("readPpm", () => {
     );
   });
 
-  it("drops a last picture that is not complete", async () => {
+  it("drops an incomplete last picture", async () => {
     expect(await read([ppm(2, 2, 0), ppm(2, 2, 0).subarray(0, 20)])).toHaveLength(1);
     expect(await read([Buffer.from("P6\n2 ")])).toEqual([]);
     expect(await read([])).toEqual([]);
   });
 
-  it("refuses what is no PPM", async () => {
-    await expect(read([Buffer.from("<html>")])).rejects.toThrow("something else than PPM");
-    await expect(read([Buffer.from("P6\n".padEnd(90, "1"))])).rejects.toThrow("something else than PPM");
+  it("refuses anything but PPM", async () => {
+    await expect(read([Buffer.from("<html>")])).rejects.toThrow("something other than PPM");
+    await expect(read([Buffer.from("P6\n".padEnd(90, "1"))])).rejects.toThrow("something other than PPM");
   });
 });

@@ -4,10 +4,11 @@ import type { RgbPicture } from "../resize.js";
 const longestHeader = 64;
 
 /**
- * Reads a stream of binary PPM pictures (`P6`, 8 bit) as ffmpeg's image2pipe writes them. The size stands before each picture, so nothing
- * has to be known beforehand. What is read is bounded by one picture; reading stops the writer when nobody asks.
- * @param chunks the bytes, cut anywhere.
- * @param bufferFor gives the array that the next picture is written into (default: a new one).
+ * Reads a stream of binary PPM pictures (`P6`, 8 bit), as ffmpeg's image2pipe writes them. Each picture states its size, so nothing needs to
+ * be known in advance. At most one picture is buffered; the writer waits while nobody reads.
+ * @param chunks the bytes, split anywhere.
+ * @param bufferFor returns the array for the next picture (default: a new one).
+ * @throws CoordTokError `ffmpeg` for anything but PPM pictures.
  */
 export async function* readPpm(
   chunks: AsyncIterable<Uint8Array>,
@@ -38,14 +39,11 @@ export async function* readPpm(
   }
 }
 
-/** The size in a header, once it is complete. */
+/** Returns the size in a header, or undefined while it is incomplete. */
 function sizeIn(header: string): { width: number; height: number } | undefined {
   const match = /^P6\s+(\d+)\s+(\d+)\s+255\s$/.exec(header);
   if (match) return { width: Number(match[1]), height: Number(match[2]) };
   if (header.length > longestHeader || !"P6".startsWith(header.slice(0, 2)))
-    throw new CoordTokError(
-      "ffmpeg",
-      "ffmpeg wrote something else than PPM pictures; is another program in its place?",
-    );
+    throw new CoordTokError("ffmpeg", "ffmpeg wrote something other than PPM pictures; is it really ffmpeg?");
   return undefined;
 }

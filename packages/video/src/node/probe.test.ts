@@ -23,7 +23,7 @@ describe.each([
 ] as const)("probe %s", (_, ffprobe) => {
   const look = (path: string): ReturnType<typeof probe> => probe(path, { ffprobe });
 
-  it("tells size, rate, duration, codec and pixel format", async () => {
+  it("returns size, rate, duration, codec and pixel format", async () => {
     expect(await look(folder.at("plain.mp4"))).toEqual({
       path: folder.at("plain.mp4"),
       width: 64,
@@ -39,32 +39,36 @@ describe.each([
     });
   });
 
-  it("gives the exact rate of television", async () => {
+  it("returns the exact NTSC rate", async () => {
     const path = folder.picture("ntsc.mp4", "-frames:v 30", "testsrc2=s=64x48:r=30000/1001");
     expect(await look(path)).toMatchObject({ fps: 30000 / 1001, averageFps: 30000 / 1001, warnings: [] });
   });
 
-  it("gives the size as displayed when the file is to be turned", async () => {
+  it("returns the size as displayed for a rotated file", async () => {
     const path = folder.file("turned.mp4", turnedClockwise(folder.at("plain.mp4"), 48));
     expect(await look(path)).toMatchObject({ width: 48, height: 64, rotation: 90, warnings: [] });
   });
 
-  it("warns about a variable frame rate, pixels that are not square, alpha and further tracks", async () => {
-    const variable = "-vf select='lt(n,10)+not(mod(n,4))' -fps_mode vfr -frames:v 33";
-    const { fps, averageFps, warnings } = await look(folder.picture("vfr.mp4", variable, "testsrc2=s=64x48:r=30"));
-    expect(fps).toBe(30);
-    expect(averageFps).toBeCloseTo(10.42, 1);
-    expect(warnings).toEqual([expect.stringMatching(/^variable frame rate \(nominal 30, average 10.42/)]);
-    expect((await look(folder.picture("wide.mp4", "-vf setsar=2 -frames:v 2"))).warnings).toEqual([
-      expect.stringContaining("not square (2:1)"),
-    ]);
-    const alpha = folder.picture("alpha.webm", "-c:v libvpx-vp9 -pix_fmt yuva420p -frames:v 2");
-    expect((await look(alpha)).warnings).toEqual(["alpha ignored"]);
-    const two = folder.make("-i plain.mp4 -i plain.mp4 -map 0 -map 1 -c copy", "two.mp4");
-    expect((await look(two)).warnings).toEqual(["it has 2 video tracks; the first is read"]);
-  });
+  it(
+    "warns about a variable frame rate, pixels that are not square, alpha and further tracks",
+    { timeout: 60_000 },
+    async () => {
+      const variable = "-vf select='lt(n,10)+not(mod(n,4))' -fps_mode vfr -frames:v 33";
+      const { fps, averageFps, warnings } = await look(folder.picture("vfr.mp4", variable, "testsrc2=s=64x48:r=30"));
+      expect(fps).toBe(30);
+      expect(averageFps).toBeCloseTo(10.42, 1);
+      expect(warnings).toEqual([expect.stringMatching(/^variable frame rate \(nominal 30, average 10.42/)]);
+      expect((await look(folder.picture("wide.mp4", "-vf setsar=2 -frames:v 2"))).warnings).toEqual([
+        expect.stringContaining("not square (2:1)"),
+      ]);
+      const alpha = folder.picture("alpha.webm", "-c:v libvpx-vp9 -pix_fmt yuva420p -frames:v 2");
+      expect((await look(alpha)).warnings).toEqual(["alpha ignored"]);
+      const two = folder.make("-i plain.mp4 -i plain.mp4 -map 0 -map 1 -c copy", "two.mp4");
+      expect((await look(two)).warnings).toEqual(["it has 2 video tracks; the first is read"]);
+    },
+  );
 
-  it("takes pixels within two per cent of square as square", async () => {
+  it("treats pixels within two per cent of square as square", async () => {
     expect((await look(folder.picture("nearly.mp4", "-vf setsar=256/255 -frames:v 2"))).warnings).toEqual([]);
   });
 
@@ -76,12 +80,12 @@ describe.each([
     expect(await look(path)).toMatchObject({ width: 64, height: 48, codec: "h264", warnings: [] });
   });
 
-  it("works where a live stream states neither duration nor frames", async () => {
+  it("works for a live stream that states neither duration nor frames", async () => {
     const path = folder.picture("live.mkv", "-frames:v 12 -live 1 -f matroska");
     expect(await look(path)).toMatchObject({ frameCount: undefined, durationSeconds: undefined, fps: 25 });
   });
 
-  it("assumes 25 frames per second where a raw stream states no rate", async () => {
+  it("assumes 25 frames per second for a raw stream without a rate", async () => {
     expect(await look(folder.picture("raw.h264", "-frames:v 5 -f h264"))).toMatchObject({ fps: 25, warnings: [] });
   });
 
@@ -93,7 +97,7 @@ describe.each([
     expect(planFrames(info, { length: 3 }).indices).toEqual([0, 1, 2]);
   });
 
-  it("says that a still picture is one", async () => {
+  it("warns about a still picture", async () => {
     expect(await look(folder.at("still.png"))).toMatchObject({
       codec: "png",
       warnings: ["it is a still picture, with only 1 frame"],

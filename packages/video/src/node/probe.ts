@@ -6,7 +6,7 @@ import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions } from "./find-ffmpeg
 import { noVideoTrack, openInput, unreadable, type InputFile } from "./input-file.js";
 import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts } from "./stream-facts.js";
 
-/** How a file is looked at. */
+/** Options of {@link probe}. */
 export interface ProbeOptions extends FfmpegOptions {
   /** Stops the call. */
   readonly signal?: LongCallOptions["signal"];
@@ -16,10 +16,10 @@ export interface ProbeOptions extends FfmpegOptions {
 export const probeOptionNames: OptionNames<ProbeOptions> = { ...ffmpegOptionNames, signal: true };
 
 /**
- * Looks at a video file without decoding it: size as displayed, rates, what the container claims, and what is unusual about it.
- * Works with ffprobe, and without it from what ffmpeg prints (then `frameCount` is unknown and rates have two decimals).
- * @throws CoordTokError `file-not-found`, `file-read`, `not-a-video` (empty, another kind of file, no video track), `file-format`
- * (damaged or cut off), `ffmpeg` when there is none, `aborted`.
+ * Inspects a video file without decoding it: the size as displayed, the rates, the claims of the container, and anything unusual.
+ * It uses ffprobe or, without it, the output of ffmpeg (`frameCount` is then unknown and rates have two decimals).
+ * @throws CoordTokError `file-not-found`, `file-read`, `input` (a URL), `not-a-video` (empty, another kind of file, no video track),
+ * `file-format` (damaged or truncated), `ffmpeg` if there is none, `aborted`.
  */
 export async function probe(path: string, options: ProbeOptions = {}): Promise<VideoInfo> {
   checkOptions(options, probeOptionNames, "probe");
@@ -29,7 +29,7 @@ export async function probe(path: string, options: ProbeOptions = {}): Promise<V
     ? await askFfprobe(ffmpeg.ffprobe, file, options.signal)
     : await askFfmpeg(ffmpeg, file, options.signal);
   if (!facts) throw noVideoTrack(path);
-  // ffmpeg draws text files with certain extensions as a scrolling terminal.
+  // ffmpeg renders text files with certain extensions as a scrolling terminal.
   if (facts.format === "tty")
     throw new CoordTokError("not-a-video", `"${path}" is not a video file that ffmpeg knows, but a text file.`);
   return videoInfo(file, facts);
@@ -63,7 +63,7 @@ function checkInTime({ path }: InputFile, { late }: ProgramEnd): void {
   if (late)
     throw new CoordTokError(
       "file-format",
-      `ffmpeg could not tell within ${limits.probe.seconds} s what "${path}" is, so it was ended; the file is damaged or made to do that.`,
+      `ffmpeg could not identify "${path}" within ${limits.probe.seconds} s and was stopped; the file is damaged or malicious.`,
     );
 }
 
@@ -88,15 +88,15 @@ function videoInfo(file: InputFile, facts: StreamFacts): VideoInfo {
   };
 }
 
-/** What is assumed where a file states no rate, as in raw streams; ffmpeg assumes the same. */
+/** The rate assumed for a file that states none, such as a raw stream; ffmpeg assumes the same. */
 const defaultRate = 25;
 
-/** Whether a nominal rate is that of a clock or, in a raw stream, of half frames, and not one of frames. */
+/** Tells whether a nominal rate is that of a clock or, in a raw stream, of fields, rather than of frames. */
 function isClock(rate: number, { averageRate, durationSeconds }: StreamFacts): boolean {
   return rate > 1000 || (durationSeconds === undefined && averageRate !== undefined && rate === 2 * averageRate);
 }
 
-/** A frame takes at least a byte; a header that claims more frames than the file has bytes is wrong. */
+/** Drops claims that cannot be true: a frame takes at least one byte, so a header cannot claim more frames than the file has bytes. */
 function believable(
   file: InputFile,
   { frameCount, durationSeconds }: StreamFacts,
@@ -117,17 +117,15 @@ function oddities(facts: StreamFacts, fps: number, averageFps: number, rotation:
   if (pictureFormats.test(facts.format)) warnings.push("it is a still picture, with only 1 frame");
   if (Math.abs(fps - averageFps) > 0.02 * fps)
     warnings.push(
-      `variable frame rate (nominal ${rounded(fps)}, average ${rounded(averageFps)} per second); frames are taken by index, not by time`,
+      `variable frame rate (nominal ${rounded(fps)}, average ${rounded(averageFps)} per second); frames are chosen by index, not by time`,
     );
   if (pixelAspect && Math.abs(Math.log(pixelAspect.value)) > 0.02)
-    warnings.push(
-      `its pixels are not square (${pixelAspect.text}); they are taken as they are, so shapes look stretched`,
-    );
+    warnings.push(`its pixels are not square (${pixelAspect.text}); they are read unchanged, so shapes look stretched`);
   if (codec !== "gif" && (facts.alphaTag || alphaFormats.test(facts.pixelFormat))) warnings.push("alpha ignored");
   if (facts.videoTracks > 1) warnings.push(`it has ${facts.videoTracks} video tracks; the first is read`);
-  if (rotation % 90 !== 0) warnings.push(`it is turned by ${rotation} degrees; the corners are cut off or black`);
+  if (rotation % 90 !== 0) warnings.push(`it is rotated by ${rotation} degrees; the corners are cut off or black`);
   if (transfer === "smpte2084" || transfer === "arib-std-b67")
-    warnings.push("it is a high dynamic range video; colours are taken as they are and look pale");
+    warnings.push("it is a high dynamic range video; colours are read unchanged and look pale");
   return warnings;
 }
 

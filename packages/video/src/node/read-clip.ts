@@ -4,19 +4,19 @@ import type { FrameRange, ResizeMode, VideoInfo } from "../types.js";
 import { probe, probeOptionNames } from "./probe.js";
 import { decodeFrames, readOptionNames, type ReadOptions } from "./read-frames.js";
 
-/** A clip from a file and what is to be said about it. */
+/** A clip from a file, with facts and warnings. */
 export interface ReadClip {
-  /** The frames that the file has, at most as many as asked for. */
+  /** The frames read, at most as many as requested. */
   readonly clip: RgbClip;
-  /** How many of the frames asked for are missing at the end; `clipFromFrames` fills them up. 0 when no `length` was given. */
+  /** The number of requested frames that are missing at the end, which `clipFromFrames` pads; 0 if no `length` was given. */
   readonly padding: number;
-  /** When each frame is shown, in seconds. */
+  /** The time of each frame in seconds. */
   readonly timestampsSeconds: readonly number[];
   /** Facts about the file. */
   readonly info: VideoInfo;
-  /** How the frames got their size; reports name it. */
+  /** How the frames were resized; reports should name it. */
   readonly resize: ResizeMode;
-  /** All that is to be told to the user, one sentence each, without the path. */
+  /** All warnings for the user, one sentence each, without the path. */
   readonly warnings: readonly string[];
 }
 
@@ -28,9 +28,9 @@ const readClipOptionNames: OptionNames<FrameRange & ReadOptions> = {
 };
 
 /**
- * Reads a clip as bytes: `length` frames from `start` on, every `stride`-th, at the size asked for. It asks the file, not its header, how
- * many frames there are.
- * @param options a range of frames (default: the whole file) and how to read them.
+ * Reads a clip as bytes: `length` frames from `start` on, every `stride`-th, at the requested size. It counts the frames by decoding them and
+ * does not rely on the header.
+ * @param options the range of frames (default: the whole file), and how to read them.
  * @throws CoordTokError as `readFrames`.
  */
 export async function readClip(path: string, options: FrameRange & ReadOptions = {}): Promise<ReadClip> {
@@ -49,7 +49,7 @@ export async function readClip(path: string, options: FrameRange & ReadOptions =
     noting(decodeFrames(path, { length, start, stride }, { ...options, info, onWarning: warn }), timestampsSeconds),
   );
   const padding = length === undefined ? 0 : length - clip.frameCount;
-  if (padding > 0) warn(`${clip.frameCount} of the ${length} frames asked for; the other ${padding} are padding`);
+  if (padding > 0) warn(`only ${clip.frameCount} of ${length} requested frames; the other ${padding} are padding`);
   return { clip, padding, timestampsSeconds, info, resize: size ? (options.resize ?? "exact") : "none", warnings };
 }
 

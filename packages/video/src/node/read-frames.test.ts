@@ -47,7 +47,7 @@ describe("readFrames", () => {
     });
   });
 
-  it("reads exactly the frames of a range or a plan", async () => {
+  it("reads exactly the frames of a range or a plan", { timeout: 30_000 }, async () => {
     const indices = async (wanted: Parameters<typeof readFrames>[1]): Promise<number[]> =>
       (await collect(readFrames(numbered, wanted))).map(indexOf);
     expect(await indices({ start: 3, length: 4 })).toEqual([3, 4, 5, 6]);
@@ -69,7 +69,7 @@ describe("readFrames", () => {
     expect(ticks).toEqual([...Array(10).keys(), ...Array.from({ length: 23 }, (_, i) => 12 + 4 * i)]);
   });
 
-  it("turns frames as they are displayed", async () => {
+  it("rotates frames as they are displayed", async () => {
     const left = "color=black:s=64x48:r=5:d=1,drawbox=x=0:y=0:w=16:h=16:color=white:t=fill";
     const upright = folder.make(`-f lavfi -i ${left} -c:v libx264 -crf 5`, "corner.mp4");
     const path = folder.file("turned.mp4", turnedClockwise(upright, 48));
@@ -77,7 +77,7 @@ describe("readFrames", () => {
       const [frame] = await collect(readFrames(path, { length: 1 }, { size: { width: 24, height: 32 }, resize }));
       expect(frame).toMatchObject({ width: 24, height: 32 });
       const brightness = (x: number, y: number): number => frame!.data[(y * 24 + x) * 3]!;
-      // The upper left corner is the upper right one after a quarter turn clockwise.
+      // After a quarter turn clockwise the upper left corner is at the upper right.
       expect(brightness(21, 2)).toBeGreaterThan(200);
       expect(brightness(2, 2)).toBeLessThan(50);
       expect(brightness(21, 29)).toBeLessThan(50);
@@ -103,7 +103,7 @@ describe("readFrames", () => {
     expect(meanDistance(frames[0]!, reference!)).toBeLessThan(8);
   });
 
-  it("gives the film and not its cover picture", async () => {
+  it("reads the video and not its cover picture", async () => {
     folder.picture("still.png", "-frames:v 1", "testsrc2=s=200x160:r=25");
     folder.picture("film.mp4", "-frames:v 6");
     const path = folder.make(
@@ -114,31 +114,35 @@ describe("readFrames", () => {
     expect(frames.map(({ width, height }) => `${width}x${height}`)).toEqual(Array(6).fill("64x48"));
   });
 
-  it("resizes like Pillow with exact, and with fast to the same size and within two levels of it on average", async () => {
-    const path = folder.picture("large.mp4", "-frames:v 3", "testsrc2=s=320x240:r=25");
-    for (const size of [
-      { width: 128, height: 128 },
-      { width: 64, height: 96 },
-    ]) {
-      const full = await collect(readFrames(path));
-      const exact = await collect(readFrames(path, {}, { size }));
-      expect(exact).toEqual(full.map((frame) => fitFrame(frame, size)));
-      const fast = await collect(readFrames(path, {}, { size, resize: "fast" }));
-      fast.forEach((frame, index) => {
-        expect(frame).toMatchObject(size);
-        expect(meanDistance(frame, exact[index]!)).toBeLessThan(2);
-      });
-    }
-  });
+  it(
+    "resizes like Pillow with exact, and with fast to the same size and within two levels of it on average",
+    { timeout: 60_000 },
+    async () => {
+      const path = folder.picture("large.mp4", "-frames:v 3", "testsrc2=s=320x240:r=25");
+      for (const size of [
+        { width: 128, height: 128 },
+        { width: 64, height: 96 },
+      ]) {
+        const full = await collect(readFrames(path));
+        const exact = await collect(readFrames(path, {}, { size }));
+        expect(exact).toEqual(full.map((frame) => fitFrame(frame, size)));
+        const fast = await collect(readFrames(path, {}, { size, resize: "fast" }));
+        fast.forEach((frame, index) => {
+          expect(frame).toMatchObject(size);
+          expect(meanDistance(frame, exact[index]!)).toBeLessThan(2);
+        });
+      }
+    },
+  );
 
-  it("hands out frames that stay as they are while the next ones are read", async () => {
+  it("returns frames that do not change while later ones are read", async () => {
     for (const size of [undefined, { width: 20, height: 12 }, { width: 12, height: 20 }, { width: 8, height: 8 }]) {
       const frames = await collect(readFrames(numbered, { length: 8 }, { size }));
       expect(frames.map(indexOf)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     }
   });
 
-  it("scales to the first size when frames change it, and refuses to choose among them", async () => {
+  it("scales to the first size if frames change it, and refuses a stride then", async () => {
     const parts = [
       folder.picture("a.ts", "-frames:v 10 -c:v libx264 -pix_fmt yuv420p", "testsrc2=s=160x120:r=10"),
       folder.picture("b.ts", "-frames:v 10 -c:v libx264 -pix_fmt yuv420p", "testsrc2=s=200x100:r=10"),
@@ -152,7 +156,7 @@ describe("readFrames", () => {
     expect(error.code).toBe("unsupported");
   });
 
-  it("reports progress up to what the file states", async () => {
+  it("reports progress up to the stated count", async () => {
     const events: string[] = [];
     const path = folder.picture("progress.mp4", "-frames:v 5");
     await collect(
@@ -165,7 +169,7 @@ describe("readFrames", () => {
     expect(events).toEqual([1, 2, 3, 4, 5].map((done) => `read ${done}/5 frames`));
   });
 
-  it("refuses ranges, plans and sizes that make no sense", async () => {
+  it("refuses invalid ranges, plans and sizes", async () => {
     const code = async (...args: Parameters<typeof readFrames>): Promise<string> =>
       (await failureOf(collect(readFrames(...args)))).code;
     expect(await code(numbered, { length: 0 })).toBe("config");
@@ -180,9 +184,9 @@ describe("readFrames", () => {
 
 const processTable = existsSync("/proc/self/io");
 if (!processTable)
-  process.stdout.write("skipped: reading in the middle of things needs the process table of Linux in /proc\n");
+  process.stdout.write("skipped: the state of ffmpeg while reading needs the process table of Linux in /proc\n");
 
-describe.skipIf(!processTable)("reading in the middle of things", () => {
+describe.skipIf(!processTable)("ffmpeg while frames are read", () => {
   let long = "";
 
   beforeAll(() => {
@@ -190,7 +194,7 @@ describe.skipIf(!processTable)("reading in the middle of things", () => {
     long = folder.picture("long.mkv", "-frames:v 4000 -c:v mpeg4 -g 100", "testsrc2=s=160x120:r=50");
   });
 
-  it("holds a frame or two of a long file", async () => {
+  it("keeps only a frame or two of a long file in memory", { timeout: 120_000 }, async () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage = runInNewContext("gc") as () => void;
     const held = async (): Promise<number> => {
@@ -211,7 +215,7 @@ describe.skipIf(!processTable)("reading in the middle of things", () => {
     expect(most).toBeLessThan(4e6);
   });
 
-  it("makes ffmpeg wait while the consumer works", async () => {
+  it("waits while the consumer works", async () => {
     const before = new Set(childProcesses());
     const frames = readFrames(long);
     await frames.next();
@@ -225,7 +229,7 @@ describe.skipIf(!processTable)("reading in the middle of things", () => {
     await frames.return();
   });
 
-  it("ends ffmpeg when the consumer has seen enough", async () => {
+  it("ends when the consumer leaves the loop", async () => {
     const running = await startsAndEnds(async () => {
       for await (const frame of readFrames(long)) {
         expect(frame.width).toBe(160);
@@ -251,7 +255,7 @@ describe.skipIf(!processTable)("reading in the middle of things", () => {
     expect((await failureOf(readClip(long, { signal: abort.signal }))).code).toBe("aborted");
   });
 
-  it("decodes nothing behind the last frame that is wanted", async () => {
+  it("decodes nothing after the last wanted frame", { timeout: 30_000 }, async () => {
     const began = performance.now();
     expect((await readClip(long, { length: 3 })).clip.frameCount).toBe(3);
     const short = performance.now() - began;
@@ -261,7 +265,7 @@ describe.skipIf(!processTable)("reading in the middle of things", () => {
 });
 
 describe("readClip", () => {
-  it("gives the frames, their times, the facts, the mode and the warnings", async () => {
+  it("returns the frames, their times, the facts, the mode and the warnings", async () => {
     const result = await readClip(numbered, { length: 4, start: 1, stride: 2 });
     expect(result.clip).toMatchObject({ frameCount: 4, width: 20, height: 12 });
     expect(result).toMatchObject({ padding: 0, timestampsSeconds: [0.1, 0.3, 0.5, 0.7], resize: "none", warnings: [] });
@@ -275,7 +279,7 @@ describe("readClip", () => {
     expect(await readClip(numbered)).toMatchObject({ clip: { frameCount: 60 }, padding: 0, warnings: [] });
   });
 
-  it("tells each warning once and also through the callback", async () => {
+  it("reports each warning once, also through the callback", async () => {
     const told: string[] = [];
     const { warnings } = await readClip(folder.picture("wide.mp4", "-vf setsar=2 -frames:v 2"), {
       length: 5,
@@ -283,7 +287,7 @@ describe("readClip", () => {
     });
     expect(warnings).toEqual([
       expect.stringContaining("not square"),
-      "2 of the 5 frames asked for; the other 3 are padding",
+      "only 2 of 5 requested frames; the other 3 are padding",
     ]);
     expect(told).toEqual(warnings);
   });
@@ -294,7 +298,7 @@ function meanDistance(a: RgbFrame, b: RgbFrame): number {
   return a.data.reduce((sum, value, index) => sum + Math.abs(value - b.data[index]!), 0) / a.data.length;
 }
 
-/** The processes that a call started and that are still there when it is over. */
+/** The processes that a call started and that still run after it. */
 async function startsAndEnds(run: () => Promise<void>): Promise<string[]> {
   const before = new Set(childProcesses());
   await run();

@@ -23,17 +23,17 @@ import { probe, probeOptionNames } from "./probe.js";
 import { accurateScaling } from "./scaling.js";
 import { selectFrames, type Selection } from "./selection.js";
 
-/** How frames are read. */
+/** Options of {@link readFrames}. */
 export interface ReadOptions extends LongCallOptions, FfmpegOptions {
-  /** Resize until the size is covered, then crop in the middle (default: the size as displayed). */
+  /** The size to which frames are resized and cropped in the centre (default: the size as displayed). */
   readonly size?: FrameSize | undefined;
-  /** How to resize: `exact` as the papers do, or `fast` in ffmpeg (default `exact`). Without `size` nothing is resized. */
+  /** How to resize: `exact` as in the papers, or `fast` by ffmpeg (default `exact`). Without `size` nothing is resized. */
   readonly resize?: Exclude<ResizeMode, "none"> | undefined;
-  /** Whether damage is an error, thrown behind the last frame that could be read, instead of a warning (default false). */
+  /** Whether damage is an error, thrown after the last readable frame, instead of a warning (default false). */
   readonly strict?: boolean | undefined;
-  /** Called with each warning, a sentence without the path: what `probe` found unusual, damage, too few frames. */
+  /** Called with each warning, a sentence without the path: anything unusual that `probe` found, damage, too few frames. */
   readonly onWarning?: ((warning: string) => void) | undefined;
-  /** What `probe` said about the file, when that is known already; its warnings are then not repeated. */
+  /** The result of `probe`, if already known; its warnings are then not repeated (default: the file is probed). */
   readonly info?: VideoInfo | undefined;
 }
 
@@ -48,23 +48,23 @@ export const readOptionNames: OptionNames<ReadOptions> = {
   info: true,
 };
 
-/** What decoding a file came to. */
+/** The outcome of decoding a file. */
 export interface DecodeOutcome {
-  /** How many frames were asked for; infinite for all. */
+  /** The number of frames requested; infinite for all. */
   readonly wanted: number;
-  /** How many of them the file gave. */
+  /** The number of frames delivered. */
   readonly delivered: number;
-  /** Whether the warning about damage tells already that frames are missing. */
+  /** Whether a warning about damage already says that frames are missing. */
   readonly shortfallTold: boolean;
 }
 
 /**
- * Reads frames one by one, turned as displayed, in RGB converted with ffmpeg's accurate flags (the same bytes on every machine).
- * Nothing is decoded behind the last frame, unwanted frames are dropped before conversion, and ffmpeg waits while the consumer
- * works: memory holds a frame or two. Leaving the loop early ends ffmpeg.
+ * Reads frames one by one, rotated as displayed, in RGB converted with ffmpeg's accurate flags (the same bytes on every machine).
+ * Nothing after the last frame is decoded, unwanted frames are dropped before conversion, and ffmpeg waits while the consumer
+ * works, so memory holds a frame or two. Leaving the loop early ends ffmpeg.
  * @param wanted a plan of `planFrames`, or a range: `{}` is the whole file.
- * @throws CoordTokError as `probe`; `input` when the first frame lies behind the end; `file-format` when no frame can be decoded
- * or, with `strict`, the file is damaged; `unsupported` for frames that change their size when not all are read; `config`; `aborted`.
+ * @throws CoordTokError as `probe`; `input` if the first frame is beyond the end; `file-format` if no frame can be decoded
+ * or, with `strict`, the file is damaged; `unsupported` for frames that change their size if not all are read; `config`; `aborted`.
  */
 export async function* readFrames(
   path: string,
@@ -74,10 +74,10 @@ export async function* readFrames(
   checkOptions(options, readOptionNames, "readFrames");
   const { wanted: count, delivered, shortfallTold } = yield* decodeFrames(path, wanted, options);
   if (delivered < count && count !== Infinity && !shortfallTold)
-    options.onWarning?.(`${delivered} of the ${count} frames asked for, the file ends there`);
+    options.onWarning?.(`only ${delivered} of ${count} requested frames; the file ends there`);
 }
 
-/** {@link readFrames} that returns what it came to, for callers that word their own warning about too few frames. */
+/** As {@link readFrames}, but returns the outcome, for callers that word their own warning about too few frames. */
 export async function* decodeFrames(
   path: string,
   wanted: FramePlan | FrameRange,
@@ -141,7 +141,7 @@ function decodeArguments(ffmpeg: Ffmpeg, file: InputFile, selection: Selection, 
   return [
     ..."-hide_banner -nostdin -nostats -loglevel level+info -protocol_whitelist file".split(" "),
     ...["-i", file.url],
-    // V takes the film, not a cover picture; without passthrough frames are doubled or dropped for a constant rate.
+    // V selects the video, not a cover picture; without passthrough, frames are doubled or dropped for a constant rate.
     ..."-map 0:V:0 -an -sn -dn".split(" "),
     ...[ffmpeg.knowsFpsMode ? "-fps_mode" : "-vsync", "passthrough"],
     ...["-vf", filter],
@@ -150,11 +150,11 @@ function decodeArguments(ffmpeg: Ffmpeg, file: InputFile, selection: Selection, 
   ];
 }
 
-/** One array for all frames that are resized into arrays of their own. */
+/** Returns one shared array for all frames, since resizing copies them. */
 function reusedBuffer(size: FrameSize): (bytes: number) => Uint8Array {
   let buffer = new Uint8Array(0);
   return (bytes) => {
-    // A frame of this many bytes may have the size wanted already, and is then handed out as it is.
+    // A frame of this many bytes may already have the requested size and is then returned itself.
     if (bytes === size.width * size.height * 3) return new Uint8Array(bytes);
     if (buffer.length !== bytes) buffer = new Uint8Array(bytes);
     return buffer;
@@ -167,12 +167,12 @@ function totalOf({ first, stride, wanted }: Selection, { frameCount }: VideoInfo
   return total === Infinity ? undefined : total;
 }
 
-/** A change makes ffmpeg count from 0 again, so that chosen frames would be the wrong ones. */
+/** Throws if frames changed while only some are wanted: ffmpeg then counts from 0 again and selects the wrong ones. */
 function checkUnchanged(log: FfmpegLog, { first, stride }: Selection, path: string): void {
   if (log.changes > 0 && (first > 0 || stride > 1))
     throw new CoordTokError(
       "unsupported",
-      `The frames of "${path}" change their size or format on the way; read it from its first frame with stride 1, or convert it first.`,
+      `The frames of "${path}" change their size or format midway; read it from its first frame with stride 1, or convert it first.`,
     );
 }
 
@@ -197,7 +197,7 @@ function conclude(result: Decoded, options: ReadOptions): DecodeOutcome {
   if (damage && options.strict === true)
     throw new CoordTokError("file-format", `"${path}" is damaged: ${damage.text}.`, { details: log.problems });
   if (damage) warn(damage.text);
-  if (log.changes > 0) warn("frames change their size or format on the way; later ones are scaled to the first size");
+  if (log.changes > 0) warn("frames change their size or format midway; later ones are scaled to the first size");
   if (reachedEnd && info.frameCount !== undefined && log.decoded > info.frameCount + 1)
     warn(`the header states ${info.frameCount} frames, but ${log.decoded} were decoded`);
   if (reachedEnd && log.decoded === 1 && !info.warnings.some((text) => text.includes("only 1 frame")))
@@ -211,7 +211,7 @@ function checkEnd({ file, log, end }: Decoded): void {
   if (end.late)
     throw new CoordTokError(
       "file-format",
-      `ffmpeg was ended because it gave no frame of "${path}" for ${limits.frames.silentSeconds} s after ${log.decoded} frames; the file is damaged.`,
+      `ffmpeg was stopped because it returned no frame of "${path}" for ${limits.frames.silentSeconds} s after ${log.decoded} frames; the file is damaged.`,
       { details: log.problems },
     );
   if (end.signal !== undefined)
@@ -221,13 +221,14 @@ function checkEnd({ file, log, end }: Decoded): void {
   if (log.decoded > 0 && (end.exitCode === 0 || log.problems.length > 0)) return;
   if (end.exitCode !== 0 && log.decoded === 0) throw unreadable(file, log.problems);
   const reason = log.problems[0] ?? `ffmpeg ended with exit code ${end.exitCode}`;
-  throw new CoordTokError("file-format", `"${path}" holds no frame that can be decoded: ${reason}.`, {
+  throw new CoordTokError("file-format", `"${path}" has no frame that can be decoded: ${reason}.`, {
     details: log.problems,
   });
 }
 
 /**
- * Containers often count one packet more than there are frames, so one missing frame without a complaint is no damage.
+ * Returns the damage of a decoded file. Containers often count one packet more than there are frames, so one missing frame without an error
+ * message is not damage.
  */
 function damageOf(
   { info, log }: Decoded,

@@ -30,6 +30,7 @@ describe.skipIf(!present)("the real clips", () => {
 
   it.each(clips.map((clip) => [clip.file, clip] as const))(
     "%s has the frames and the size of the manifest",
+    { timeout: 60_000 },
     async (_, clip) => {
       const path = folder + clip.file;
       const info = await probe(path);
@@ -53,7 +54,7 @@ describe.skipIf(!present)("the real clips", () => {
       }
       expect(count).toBe(clip.frames);
       expect(warnings).toEqual([]);
-      // The size of the pictures themselves, not what the header says of it.
+      // The size of the pictures themselves, not the one in the header.
       for await (const frame of readFrames(path, { length: 1 }, { info }))
         expect(frame).toMatchObject({ width: clip.width, height: clip.height });
     },

@@ -1,2 +1,2 @@
-/** Flags of ffmpeg's scaler that give the same bytes whatever the processor and the version of ffmpeg, and the least error. */
+/** The flags of ffmpeg's scaler that give the same bytes on every processor and version of ffmpeg, with the least error. */
 export const accurateScaling = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp";

@@ -8,11 +8,11 @@ function removeAll(): void {
   for (const scratch of all) for (const path of scratch.paths) rmSync(path, { recursive: true, force: true });
 }
 
-/** Temporary files and folders that are gone when the work is over, also when the process exits in the middle of it. */
+/** Temporary files and folders, removed when the work is over, or when the process exits before that. */
 export class Scratch {
   readonly paths: string[] = [];
 
-  /** Remembers a path, which need not exist yet. */
+  /** Registers a path, which need not exist yet, and returns it. */
   add(path: string): string {
     this.paths.push(path);
     all.add(this);
@@ -21,7 +21,7 @@ export class Scratch {
     return path;
   }
 
-  /** Removes what is left of them. */
+  /** Removes the registered paths that exist. */
   async remove(): Promise<void> {
     await Promise.all(this.paths.map((path) => rm(path, { recursive: true, force: true })));
     all.delete(this);

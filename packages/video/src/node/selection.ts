@@ -2,23 +2,23 @@ import { CoordTokError } from "@coordtok/core";
 import { checkFrameRange } from "../frame-plan.js";
 import type { FramePlan, FrameRange } from "../types.js";
 
-/** Which frames ffmpeg hands over and which of those are wanted. */
+/** The frames that ffmpeg outputs, and those of them that are wanted. */
 export interface Selection {
-  /** Index of the first frame handed over. */
+  /** The index of the first frame that ffmpeg outputs. */
   readonly first: number;
-  /** Distance between frames handed over. */
+  /** The distance between frames that ffmpeg outputs. */
   readonly stride: number;
-  /** How many frames are handed over; infinite for all up to the end. */
+  /** The number of frames that ffmpeg outputs; infinite for all up to the end. */
   readonly handedOver: number;
-  /** How many frames are wanted; infinite for all up to the end. */
+  /** The number of frames wanted; infinite for all up to the end. */
   readonly wanted: number;
-  /** Whether a frame of the file is wanted. */
+  /** Tells whether the frame with an index is wanted. */
   readonly includes: (index: number) => boolean;
 }
 
 /**
- * The selection for a plan or a range. A plan with steps of different sizes is read frame by frame from its first to its last index.
- * @throws CoordTokError `config`, `input` for a plan that is empty or does not rise.
+ * Makes the selection for a plan or a range. For a plan with uneven steps, ffmpeg outputs every frame from the first to the last index.
+ * @throws CoordTokError `config` for a range out of bounds, `input` for a plan that is empty or not ascending.
  */
 export function selectFrames(wanted: FramePlan | FrameRange): Selection {
   if (!("indices" in wanted)) {
@@ -50,6 +50,9 @@ function checkIndices(indices: readonly number[]): void {
   if (indices.length === 0) throw new CoordTokError("input", "Expected a plan with at least one frame, got none.");
   indices.forEach((index, at) => {
     if (!Number.isSafeInteger(index) || index < 0 || (at > 0 && index <= indices[at - 1]!))
-      throw new CoordTokError("input", `Expected frame indices that rise from 0 on, got ${index} at place ${at}.`);
+      throw new CoordTokError(
+        "input",
+        `Expected ascending frame indices of at least 0, got ${index} at position ${at}.`,
+      );
   });
 }

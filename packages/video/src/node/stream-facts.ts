@@ -1,26 +1,26 @@
-/** What a container says about the video track that ffmpeg's `0:V:0` takes: the first that is no cover picture. */
+/** The facts in a container about the video track that ffmpeg's `0:V:0` selects: the first that is not a cover picture. */
 export interface StreamFacts {
-  /** Names of the container format, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
+  /** The names of the container format, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
   readonly format: string;
   readonly codec: string;
   readonly pixelFormat: string;
-  /** Size as stored, before rotation. */
+  /** The stored size, before rotation. */
   readonly width: number;
   readonly height: number;
-  /** Nominal and average frames per second; undefined where not stated. */
+  /** The nominal and average frame rates per second; undefined if not stated. */
   readonly rate: number | undefined;
   readonly averageRate: number | undefined;
   readonly frameCount: number | undefined;
   readonly durationSeconds: number | undefined;
-  /** Degrees clockwise, any number. */
+  /** The rotation in degrees clockwise, any number. */
   readonly rotation: number;
-  /** Width of a pixel over its height. */
+  /** The width of a pixel divided by its height. */
   readonly pixelAspect: { readonly text: string; readonly value: number } | undefined;
-  /** Whether a second stream or a tag speaks of transparency. */
+  /** Whether a tag declares transparency. */
   readonly alphaTag: boolean;
-  /** How many video tracks there are, without cover pictures. */
+  /** The number of video tracks, without cover pictures. */
   readonly videoTracks: number;
-  /** Transfer characteristics, such as `smpte2084`. */
+  /** The transfer characteristics, such as `smpte2084`. */
   readonly transfer: string | undefined;
 }
 
@@ -46,12 +46,12 @@ interface FfprobeOutput {
   readonly format?: { readonly format_name?: string; readonly duration?: string };
 }
 
-/** Arguments with which ffprobe prints what {@link factsFromFfprobe} reads; the file follows. */
+/** The arguments with which ffprobe prints the input of {@link factsFromFfprobe}; the file follows them. */
 export const ffprobeArguments: readonly string[] = [
   ..."-v error -protocol_whitelist file -show_streams -show_format -of json".split(" "),
 ];
 
-/** Reads the JSON of ffprobe. @returns undefined where there is no video track. */
+/** Parses the JSON of ffprobe. @returns the facts, or undefined if there is no video track. */
 export function factsFromFfprobe(json: string): StreamFacts | undefined {
   const { streams = [], format = {} } = JSON.parse(json) as FfprobeOutput;
   const videos = streams.filter(
@@ -72,7 +72,7 @@ export function factsFromFfprobe(json: string): StreamFacts | undefined {
     averageRate: ratio(stream.avg_frame_rate),
     frameCount: positive(stream.nb_frames),
     durationSeconds: positive(stream.duration) ?? positive(format.duration),
-    // The display matrix turns counter-clockwise, the old tag clockwise.
+    // The display matrix rotates counter-clockwise, the old tag clockwise.
     rotation: matrix === undefined ? Number(tags["rotate"] ?? 0) : -Number(matrix),
     pixelAspect: aspect(stream.sample_aspect_ratio),
     alphaTag: tags["alpha_mode"] === "1",
@@ -81,7 +81,7 @@ export function factsFromFfprobe(json: string): StreamFacts | undefined {
   };
 }
 
-/** Reads what `ffmpeg -hide_banner -i FILE` prints. @returns undefined where there is no video track. */
+/** Parses the output of `ffmpeg -hide_banner -i FILE`. @returns the facts, or undefined if there is no video track. */
 export function factsFromBanner(lines: readonly string[]): StreamFacts | undefined {
   const streams = streamsOf(lines);
   const videos = streams.filter(({ text }) => !/\((attached pic|timed thumbnails)\)/.test(text));
@@ -113,7 +113,7 @@ export function factsFromBanner(lines: readonly string[]): StreamFacts | undefin
 }
 
 interface BannerStream {
-  /** What follows `Video: `. */
+  /** The text after `Video: `. */
   readonly text: string;
   /** The lines up to the next stream. */
   readonly below: string[];
@@ -132,7 +132,7 @@ function streamsOf(lines: readonly string[]): BannerStream[] {
   return videos;
 }
 
-/** Splits at the commas outside brackets. */
+/** Splits a text at the commas outside brackets. */
 function topLevelParts(text: string): string[] {
   const parts: string[] = [];
   let depth = 0;

@@ -125,14 +125,14 @@ describe("writeVideo", () => {
     expect(sizes[2]).toBeGreaterThan(sizes[0]! * 1.2);
   });
 
-  it.each(["mp4", "webm"])("tags %s with the colours that it is written in", async (format) => {
+  it.each(["mp4", "webm"])("tags %s with the colours it is written in", async (format) => {
     await write(`tagged.${format}`);
     const entries = "stream=color_range,color_space,color_transfer,color_primaries";
     const args = ["-v", "error", "-show_entries", entries, "-of", "csv", folder.at(`tagged.${format}`)];
     expect(execFileSync("ffprobe", args, { encoding: "utf8" }).trim()).toBe("stream,tv,bt709,bt709,bt709");
   });
 
-  it("takes what another video gives, one by one", async () => {
+  it("writes the frames of another video one by one", { timeout: 60_000 }, async () => {
     await write("source.mkv", 20);
     const target = folder.at("target.mkv");
     await writeVideo(target, readFrames(folder.at("source.mkv"), { stride: 2 }), { fps: 12.5 });
@@ -141,7 +141,7 @@ describe("writeVideo", () => {
     expect((await probe(target)).fps).toBe(12.5);
   });
 
-  it("keeps the rate of television exactly", async () => {
+  it("keeps the NTSC rate exactly", async () => {
     await write("ntsc.mp4", 5, { fps: 30000 / 1001 });
     expect((await probe(folder.at("ntsc.mp4"))).fps).toBe(30000 / 1001);
   });
@@ -161,23 +161,27 @@ describe("writeVideo", () => {
     expect(events).toEqual(["write 1/2 frames", "write 2/2 frames"]);
   });
 
-  it("takes another encoder where ffmpeg lacks the best one, and says which it lacks where there is none", async () => {
-    const without = (name: string, pattern: string): string => {
-      const path = folder.file(
-        name,
-        `#!/bin/sh\ncase "$*" in *-encoders) ffmpeg "$@" | grep -v -E '${pattern}';; *) exec ffmpeg "$@";; esac\n`,
-      );
-      chmodSync(path, 0o755);
-      return path;
-    };
-    const lean = without("lean", "264|vp9");
-    expect((await write("clip.mp4", 3, { ffmpeg: lean })).encoder).toBe("mpeg4");
-    expect((await write("clip.webm", 3, { ffmpeg: lean })).encoder).toBe("libvpx");
-    expect((await readClip(folder.at("clip.mp4"), { strict: true })).clip.frameCount).toBe(3);
-    const error = await failureOf(write("none.webm", 3, { ffmpeg: without("none", "vpx|av1") }));
-    expect(error.code).toBe("unsupported");
-    expect(error.message).toContain("no encoder for it (libvpx-vp9, libvpx");
-  });
+  it(
+    "uses another encoder if ffmpeg lacks the best one, and names the missing ones if there is none",
+    { timeout: 30_000 },
+    async () => {
+      const without = (name: string, pattern: string): string => {
+        const path = folder.file(
+          name,
+          `#!/bin/sh\ncase "$*" in *-encoders) ffmpeg "$@" | grep -v -E '${pattern}';; *) exec ffmpeg "$@";; esac\n`,
+        );
+        chmodSync(path, 0o755);
+        return path;
+      };
+      const lean = without("lean", "264|vp9");
+      expect((await write("clip.mp4", 3, { ffmpeg: lean })).encoder).toBe("mpeg4");
+      expect((await write("clip.webm", 3, { ffmpeg: lean })).encoder).toBe("libvpx");
+      expect((await readClip(folder.at("clip.mp4"), { strict: true })).clip.frameCount).toBe(3);
+      const error = await failureOf(write("none.webm", 3, { ffmpeg: without("none", "vpx|av1") }));
+      expect(error.code).toBe("unsupported");
+      expect(error.message).toContain("no encoder for it (libvpx-vp9, libvpx");
+    },
+  );
 });
 
 describe("writeVideo leaves nothing half-written", () => {
@@ -211,7 +215,7 @@ describe("writeVideo leaves nothing half-written", () => {
     expect(left()).toEqual([]);
   });
 
-  it.each(["clip.mp4", "clip.gif", "pictures/"])("on abort, also when the source hangs: %s", async (name) => {
+  it.each(["clip.mp4", "clip.gif", "pictures/"])("on abort, even if the source hangs: %s", async (name) => {
     const abort = new AbortController();
     let release = (): void => undefined;
     let closed = false;
@@ -261,7 +265,7 @@ describe("writeVideo leaves nothing half-written", () => {
     expect(left()).toEqual(["clip.mkv"]);
   });
 
-  it("behind a link, which goes on pointing to the file", async () => {
+  it("behind a link, which keeps pointing at the file", async () => {
     mkdirSync(folder.at("elsewhere"));
     writeFileSync(folder.at("elsewhere/real.mkv"), "old");
     symlinkSync(folder.at("elsewhere/real.mkv"), folder.at("link.mkv"));
@@ -270,7 +274,7 @@ describe("writeVideo leaves nothing half-written", () => {
     expect(left()).toEqual(["elsewhere", "link.mkv"]);
   });
 
-  it("in a folder of pictures: own ones are replaced when allowed, other things never", async () => {
+  it("in a folder of pictures: numbered ones are replaced if allowed, other files never", async () => {
     await write("pictures/", 5);
     expect((await failureOf(write("pictures/", 2))).code).toBe("file-exists");
     await write("pictures/", 2, { overwrite: true });
@@ -278,7 +282,7 @@ describe("writeVideo leaves nothing half-written", () => {
     folder.file("pictures/diary.txt", "precious");
     const error = await failureOf(write("pictures/", 2, { overwrite: true }));
     expect(error.code).toBe("file-exists");
-    expect(error.message).toContain("holds other things");
+    expect(error.message).toContain("holds files other than numbered pictures");
     mkdirSync(folder.at("empty"));
     await write("empty/", 2);
     expect(readdirSync(folder.at("empty"))).toHaveLength(2);
@@ -334,7 +338,7 @@ describe("writeVideo leaves nothing half-written", () => {
     },
   );
 
-  it("when the process exits in the middle of it", async () => {
+  it("when the process exits before the end", { timeout: 30_000 }, async () => {
     const script = folder.file(
       "exit.mts",
       `import { writeVideo } from ${JSON.stringify(new URL("write-video.ts", import.meta.url).href)};

@@ -19,17 +19,17 @@ import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions, type FoundProgram } 
 import { fileOutput, folderOutput, formatOf, writeFailure, type Output } from "./output.js";
 import { Scratch } from "./scratch.js";
 
-/** How a video is written. */
+/** Options of {@link writeVideo}. */
 export interface WriteVideoOptions extends LongCallOptions, FfmpegOptions {
-  /** Frames per second, above 0. The timestamps of the frames are not used. */
+  /** The frame rate per second, 0.001 to 1000000. The timestamps of the frames are not used. */
   readonly fps: number;
-  /** The format (default: by the extension of the path; `.png` or a slash at the end makes a folder of pictures). */
+  /** The format (default: that of the path's extension; `.png` or a trailing slash means a folder of pictures). */
   readonly format?: VideoFormat | undefined;
-  /** How much of the picture mp4 and webm keep (default `good`). */
+  /** The quality of mp4 and webm (default `good`). */
   readonly quality?: VideoQuality | undefined;
-  /** Replace what is there (default false: it is an error). */
+  /** Replaces an existing file (default false: an existing file is an error). */
   readonly overwrite?: boolean | undefined;
-  /** How many frames will come, for the progress only. */
+  /** The number of frames, used only to report progress. */
   readonly frameCount?: number | undefined;
 }
 
@@ -43,33 +43,33 @@ const writeVideoOptionNames: OptionNames<WriteVideoOptions> = {
   frameCount: true,
 };
 
-/** What was written. */
+/** A written video. */
 export interface WrittenVideo {
   /** The path as given. */
   readonly path: string;
   /** The format of the file. */
   readonly format: VideoFormat;
-  /** The encoder, as ffmpeg calls it. */
+  /** The name of the encoder in ffmpeg. */
   readonly encoder: string;
-  /** How many frames it holds. */
+  /** The number of frames. */
   readonly frameCount: number;
-  /** Size as written: mp4 needs even sides, so an odd one is a pixel larger than the frames. */
+  /** The width as written; mp4 needs even sides, so an odd side is written one pixel larger. */
   readonly width: number;
-  /** Rows of its frames. */
+  /** The height as written. */
   readonly height: number;
-  /** What differs from what was asked for, one sentence each. */
+  /** Differences from the request, one sentence each. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Writes frames as a video: mp4 (h264), webm (vp9), gif (one palette made for the clip), mkv (ffv1, lossless) or a folder of pictures
- * `000000.png` and on (lossless). The video is there as a whole or not at all: ffmpeg writes to a temporary name beside the target,
- * which is renamed at the end and removed on failure or abort. Frames are taken one by one, as fast as ffmpeg takes them.
+ * Writes frames as a video: mp4 (h264), webm (vp9), gif (one palette for the clip), mkv (ffv1, lossless) or a folder of pictures
+ * `000000.png`, `000001.png`, … (lossless). The video is written completely or not at all: ffmpeg writes to a temporary name beside the
+ * target, which is renamed at the end and removed on failure or abort. Frames are requested one by one, as fast as ffmpeg reads them.
  *
  * mp4 in 4:2:0 colour needs even sides; the last column or row of odd frames is repeated, so that every player opens the file.
  * @param frames at least one, all of one size.
  * @throws CoordTokError `file-exists`, `file-write` (folder missing, no permission, disk full), `input` (no frames, unknown extension),
- * `shape` (frames that differ in size), `config`, `unsupported` (no encoder), `ffmpeg`, `aborted`; and what the frames themselves throw.
+ * `shape` (frames that differ in size), `config`, `unsupported` (no encoder), `ffmpeg`, `aborted`, and errors that the frames throw.
  */
 export async function writeVideo(path: string, frames: RgbFrames, options: WriteVideoOptions): Promise<WrittenVideo> {
   checkOptions(options, writeVideoOptionNames, "writeVideo");
@@ -95,7 +95,7 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
     return { path, format, encoder: encoder.name, frameCount, width, height, warnings: warningsFor(job, first) };
   } finally {
     const closed = Promise.resolve(source.return?.()).catch(() => undefined);
-    // On abort the source may be in the middle of something that must not hold up the clean-up.
+    // On abort the source may still be busy, which must not delay the clean-up.
     if (signal?.aborted !== true) await closed;
     await scratch.remove();
   }
@@ -107,8 +107,8 @@ const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format"
 };
 
 /**
- * Looks for ffmpeg and the encoder that {@link writeVideo} will use, so that a missing one is known before long work and the search
- * goes on beside it. What is found is kept.
+ * Looks for ffmpeg and the encoder that {@link writeVideo} will use, so that a missing one is reported before long work, or so that the
+ * search runs in parallel with it. The result is cached.
  * @throws CoordTokError as `writeVideo`: `input`, `unsupported`, `ffmpeg`.
  */
 export async function prepareWriteVideo(
@@ -133,7 +133,7 @@ interface Job {
 
 type FrameSource = AsyncIterator<RgbFrame> | Iterator<RgbFrame>;
 
-/** Players show gifs that are faster than this at 10 frames per second. */
+/** The highest rate of a gif; players show faster ones at 10 frames per second. */
 const fastestGif = 50;
 
 function warningsFor({ format, options, written }: Job, first: RgbFrame): string[] {
@@ -158,7 +158,7 @@ async function writeDirectly(job: Job, first: RgbFrame, source: FrameSource): Pr
 }
 
 /**
- * One palette for the whole clip needs the whole clip. ffmpeg would keep it in memory, so it goes through a lossless file.
+ * Writes a gif. A palette for the clip needs the whole clip, which ffmpeg would keep in memory; a lossless file avoids that.
  */
 async function writeGif(job: Job, first: RgbFrame, source: FrameSource): Promise<number> {
   const { output, scratch } = job;
@@ -179,7 +179,7 @@ async function writeGif(job: Job, first: RgbFrame, source: FrameSource): Promise
 
 const commonArguments: readonly string[] = "-hide_banner -nostdin -nostats -loglevel level+error -y".split(" ");
 
-/** Sends frames through ffmpeg. @returns how many. */
+/** Sends frames through ffmpeg. @returns their number. */
 async function encode(
   job: Job,
   outputArguments: readonly string[],
@@ -210,7 +210,7 @@ async function transcode(job: Job, args: readonly string[]): Promise<void> {
 
 /**
  * Runs ffmpeg, feeds it and waits for its end.
- * @throws CoordTokError `aborted`, `file-write`, `ffmpeg`, and what `feed` throws; ffmpeg has ended then.
+ * @throws CoordTokError `aborted`, `file-write`, `ffmpeg`, and what `feed` throws, after ffmpeg has ended.
  */
 async function supervise(
   job: Job,
@@ -231,7 +231,7 @@ async function supervise(
     },
   });
   program.stdout.resume();
-  // Its end says why it takes no more.
+  // The way it ends tells why it reads no more.
   program.stdin.on("error", () => undefined);
   try {
     await feed(program);
@@ -247,14 +247,15 @@ async function supervise(
   }
 }
 
-/** ffmpeg may report success without a file. */
+/** Checks that the file exists, since ffmpeg may report success without one. */
 async function checkWritten({ path }: Job, argument: string): Promise<void> {
   if (!argument.startsWith("file:")) return;
   const facts = await stat(argument.slice("file:".length)).catch(() => undefined);
-  if (!facts || facts.size === 0) throw new CoordTokError("file-write", `Cannot write "${path}": ffmpeg left no file.`);
+  if (!facts || facts.size === 0)
+    throw new CoordTokError("file-write", `Cannot write "${path}": ffmpeg wrote no file.`);
 }
 
-/** Writes a frame and waits until it is taken. @returns false when the program takes no more. */
+/** Writes a frame and waits until it is accepted. @returns false if the program reads no more. */
 async function send(program: RunningProgram, data: Uint8Array): Promise<boolean> {
   return new Promise((resolve) => {
     program.stdin.write(data, (error) => resolve(!error));
@@ -265,7 +266,7 @@ function iteratorOf(frames: RgbFrames): FrameSource {
   return Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
 }
 
-/** The next frame, or undefined at the end. An abort does not wait for it. */
+/** Returns the next frame, or undefined at the end. An abort does not wait for it. */
 async function nextFrame(source: FrameSource, signal: AbortSignal | undefined): Promise<RgbFrame | undefined> {
   throwIfAborted(signal);
   let onAbort: (() => void) | undefined;
@@ -300,12 +301,12 @@ function writtenSize({ width, height }: FrameSize, { evenSides }: Encoder): Fram
   return evenSides === true ? evenSize({ width, height }) : { width, height };
 }
 
-/** A size whose odd sides are a pixel larger. */
+/** Returns a size with odd sides enlarged by one pixel. */
 export function evenSize({ width, height }: FrameSize): FrameSize {
   return { width: width + (width % 2), height: height + (height % 2) };
 }
 
-/** A frame with its last column and row repeated where the written size is larger. */
+/** Returns the bytes of a frame with its last column and row repeated if the written size is larger. */
 export function withEvenSides(frame: RgbFrame, written: FrameSize): Uint8Array {
   const { width, height, data } = frame;
   if (width === written.width && height === written.height) return data;

@@ -22,11 +22,11 @@ import { evenSize, withEvenSides, writeVideo } from "./write-video.js";
 
 /** Options of {@link writeH264Within}. */
 export interface WriteWithinOptions extends LongCallOptions, FfmpegOptions {
-  /** How many bytes the stream may have, at least 1. */
+  /** The largest size of the stream in bytes, at least 1. */
   readonly bytes: number;
-  /** Frames per second, above 0. */
+  /** The frame rate per second, 0.001 to 1000000. */
   readonly fps: number;
-  /** Replace what is there (default false: it is an error). */
+  /** Replaces an existing file (default false: an existing file is an error). */
   readonly overwrite?: boolean | undefined;
 }
 
@@ -38,13 +38,13 @@ const writeWithinOptionNames: OptionNames<WriteWithinOptions> = {
   overwrite: true,
 };
 
-/** What {@link writeH264Within} wrote. */
+/** The result of {@link writeH264Within}. */
 export interface WrittenWithin {
-  /** The size of the stream; above what was asked for when even the lowest quality needs more. */
+  /** The size of the stream in bytes; larger than the limit if even the lowest quality needs more. */
   readonly bytes: number;
   /** x264's constant rate factor, 0 (best) to 51 (worst), in steps of a quarter. */
   readonly crf: number;
-  /** How it was made, in words for a report. */
+  /** A description of the encoding, for a report. */
   readonly made: string;
 }
 
@@ -52,11 +52,11 @@ const worstCrf = 51;
 const steps = 4;
 
 /**
- * Writes frames as a bare H.264 stream (no container, no text of the encoder) of at most so many bytes, as near to them as x264's rate
- * factor comes: what an ordinary codec makes of a clip in the space that another representation takes. Colour is 4:2:0; an odd last column or
- * row is repeated. `readFrames` reads it back.
- * @param frames at least one, all of one size; they go through a lossless file once, since several qualities are tried.
- * @throws CoordTokError `unsupported` when ffmpeg has no libx264; otherwise as `writeVideo`.
+ * Writes frames as a bare H.264 stream (no container, no text of the encoder) of at most a given size, at the best rate factor of x264 that
+ * fits, to compare a codec with another representation of equal size. Colour is 4:2:0; the last column or row of odd sides is
+ * repeated. `readFrames` reads the stream back.
+ * @param frames at least one, all of one size. They are first written to a lossless file, since several qualities are tried.
+ * @throws CoordTokError `unsupported` if ffmpeg has no libx264; otherwise as `writeVideo`.
  */
 export async function writeH264Within(
   path: string,
@@ -109,12 +109,12 @@ function h264Arguments(source: string, crf: number, target: string): string[] {
     ..."-hide_banner -nostdin -nostats -loglevel level+error -y".split(" "),
     ...["-i", `file:${source}`, "-an", ...yuv420],
     ...["-c:v", "libx264", "-preset", "medium", "-crf", String(crf), "-g", "100000"],
-    // Without x264's text about its own settings, some 700 bytes.
+    // Removes x264's text about its own settings, about 700 bytes.
     ...["-bsf:v", "filter_units=remove_types=6", "-f", "h264", `file:${target}`],
   ];
 }
 
-/** The lowest rate factor whose stream fits, to a quarter; the highest one when none does. Sizes fall as it rises. */
+/** Finds the lowest rate factor, in steps of a quarter, whose stream fits, or the highest one if none does. Sizes fall as it rises. */
 async function bestCrf(encode: (crf: number) => Promise<number>, limit: number): Promise<number> {
   let [fits, tooLarge] = [worstCrf * steps, -1];
   while (fits - tooLarge > 1) {

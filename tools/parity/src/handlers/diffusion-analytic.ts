@@ -2,8 +2,8 @@ import type { PredictionName } from "@coordtok/diffusion";
 import { add, mul, neg, sin, sub, tidy, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 
 /**
- * The functions that stand for a model in the cases of the single-tensor transport, as their `config.model` gives them.
- * @param t a number, or one for each clip in a shape that broadcasts against `x`.
+ * The functions that take the place of a model in the cases of the single-tensor transport, as their `config.model` specifies them.
+ * @param t a number, or one for each clip in a shape that broadcasts to `x`.
  */
 export function analyticModel(prediction: PredictionName, x: Tensor4D, t: number | Tensor4D): Tensor4D {
   return tidy(() => {

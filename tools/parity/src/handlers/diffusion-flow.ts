@@ -21,7 +21,7 @@ import { analyticModel } from "./diffusion-analytic.js";
 import { inputName } from "./inputs.js";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 
-/** The flow that official arguments name. */
+/** The flow that official arguments specify. */
 export function flowOf(args: Readonly<Record<string, unknown>>): Flow {
   return { path: pathOf(args["path_type"]), prediction: (args["prediction"] ?? "velocity") as PredictionName };
 }
@@ -30,14 +30,14 @@ function pathOf(official: unknown): PathName {
   return String(official).toLowerCase() as PathName;
 }
 
-/** The form that has an official name, one of which is misspelt. */
+/** The diffusion form with an official name, one of which is misspelt. */
 export function formOf(official: unknown): DiffusionForm {
   return (
     official === "inccreasing-decreasing" ? "increasing-decreasing" : String(official).toLowerCase()
   ) as DiffusionForm;
 }
 
-/** A tensor that a run names for a role. */
+/** Reads the tensor that a run names for a role. */
 export async function inputTensor({ inputs }: ParityCase, run: ParityRun, role: string): Promise<Tensor4D> {
   return (await inputs.read(inputName(run, role))) as Tensor4D;
 }
@@ -136,7 +136,7 @@ const intervals: ParityHandler = ({ config }) => {
   return Promise.resolve(new Map([["rows", [rows.length]]]));
 };
 
-/** Rows that the published code cannot run are asked only for numbers. */
+/** Intervals that the published code cannot run are stored only as numbers; this checks them. */
 function checkInterval(row: IntervalRow): void {
   const flow = flowOf({ ...row });
   const {
@@ -148,7 +148,7 @@ function checkInterval(row: IntervalRow): void {
   } = row.check_interval;
   const use = sampling ? "sampling" : "training";
   const given = sampling ? row.sample_eps : row.train_eps;
-  // For a velocity on the linear and gvp paths the published code forgets what it is given.
+  // For a velocity on the linear and gvp paths the published code ignores the given value.
   const kept = flow.path === "vp" || flow.prediction !== "velocity" ? given : null;
   const epsilon = kept ?? officialEpsilon(flow, use);
   const stored = sampling ? row.effective_sample_eps : row.effective_train_eps;
@@ -204,7 +204,7 @@ const trainLoss: ParityHandler = async (parityCase, run) => {
   return outputs;
 };
 
-/** Handlers of the `diffusion/*` kinds of paths and losses. */
+/** The handlers of the `diffusion/*` kinds for paths and losses. */
 export const diffusionFlowHandlers: { readonly [kind: string]: ParityHandler } = {
   "diffusion/paths": paths,
   "diffusion/losses-original": losses,

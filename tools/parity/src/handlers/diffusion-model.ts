@@ -10,7 +10,7 @@ import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 import { inputName, inputTriplane, withoutPrefix } from "./inputs.js";
 import { readAll } from "./tokenizer.js";
 
-/** The diffusion model of a case. `prefix` is what stands before its official names. */
+/** Reads the diffusion model of a case. `prefix` precedes its official names. */
 export async function diffusionModelOf(
   { config: facts, weights }: ParityCase,
   official: unknown = facts,
@@ -20,31 +20,31 @@ export async function diffusionModelOf(
   return { config, params: await paramsFromOfficial(config, withoutPrefix(weights, prefix)) };
 }
 
-/** The official planes are channels first, `[B, C, outer, inner]`; ours are channels last. Frees what it gets. */
+/** Converts official planes, channels first `[B, C, outer, inner]`, to ours, channels last. Frees its argument. */
 export function channelsLast(planes: Triplane): NormalizedTriplane {
   const turned = treeMap(planes, (plane) => transpose(plane, [0, 2, 3, 1]));
   disposeTree(planes);
   return turned as NormalizedTriplane;
 }
 
-/** The inverse of {@link channelsLast}. Frees what it gets. */
+/** The inverse of {@link channelsLast}. Frees its argument. */
 export function channelsFirst(planes: Triplane): Triplane {
   const turned = treeMap(planes, (plane) => transpose(plane, [0, 3, 1, 2]));
   disposeTree(planes);
   return turned;
 }
 
-/** The planes that a run names for a role, channels last. */
+/** Reads the planes that a run names for a role, channels last. */
 export async function inputPlanes(parityCase: ParityCase, run: ParityRun, role: string): Promise<NormalizedTriplane> {
   return channelsLast(await inputTriplane(parityCase, run, role));
 }
 
-/** The numbers that a run names for a role. */
+/** Reads the numbers that a run names for a role. */
 export async function inputNumbers({ inputs }: ParityCase, run: ParityRun, role: string): Promise<ArrayLike<number>> {
   return inputs.readNumbers(inputName(run, role));
 }
 
-/** The planes of a result under `<prefix><plane>`, channels first. */
+/** The planes of a result, named `<prefix><plane>`, channels first. */
 export function planeOutputs(prefix: string, planes: Triplane): Map<string, Tensor> {
   const first = channelsFirst(planes);
   return new Map(planeNames.map((plane) => [prefix + plane, first[plane]]));
@@ -115,7 +115,7 @@ const ema: ParityHandler = async (parityCase, run) => {
   return new Map(names.map((name, i) => [`${run.name}.${name}`, average[i]!]));
 };
 
-/** Handlers of the `diffusion/*` kinds of the model itself. */
+/** The handlers of the `diffusion/*` kinds for the model itself. */
 export const diffusionModelHandlers: { readonly [kind: string]: ParityHandler } = {
   "diffusion/sit-forward": sitForward,
   "diffusion/timestep-embedding": timestepEmbedding,

@@ -43,7 +43,7 @@ interface OdeArguments {
   readonly reverse?: boolean;
 }
 
-/** All states of an official ODE run. */
+/** Computes all states of an official ODE run. */
 async function odeStates<T extends TensorTree>(run: ParityRun, model: Field<T>, init: T): Promise<T[]> {
   const flow = flowOf(run.args);
   const args = run.args as unknown as OdeArguments;
@@ -71,7 +71,7 @@ const odeOriginal: ParityHandler = async (parityCase, run) => {
   return new Map([[run.name, all]]);
 };
 
-/** The model of a case for the labels of a run, and where the run begins. */
+/** The model of a case for the labels of a run, and the state at which the run starts. */
 async function conditionedModel(
   parityCase: ParityCase,
   run: ParityRun,
@@ -112,7 +112,7 @@ interface SdeArguments {
   readonly force_sample_eps?: number;
 }
 
-/** All states of an official SDE run. */
+/** Computes all states of an official SDE run. */
 async function sdeStates<T extends TensorTree>(
   run: ParityRun,
   model: Field<T>,
@@ -139,7 +139,7 @@ async function sdeStates<T extends TensorTree>(
   return states;
 }
 
-/** The draw of one step out of the stored draws of all. */
+/** Selects the draw of one step from the stored draws of all steps. */
 function drawOf(stored: Tensor, step: number): Tensor4D {
   const shape = stored.shape.slice(1) as Tensor4D["shape"];
   return tidy(() => reshape(slice(stored, [step, ...shape.map(() => 0)], [1, ...shape]), shape));
@@ -160,7 +160,7 @@ const sdeOriginal: ParityHandler = async (parityCase, run) => {
   return outputs;
 };
 
-/** The draws of a run on planes, channels last, and the stored tensors to free. */
+/** Reads the draws of a run on planes, channels last, and the stored tensors to free. */
 async function planeDraws(
   { inputs }: ParityCase,
   run: ParityRun,
@@ -212,7 +212,7 @@ const latentStatistics: ParityHandler = async (parityCase, run) => {
   return new Map<string, Tensor | readonly number[]>([
     ...statsOutputs(run.name, shown),
     ...planeOutputs(`${run.name}.normalized_`, normal),
-    // Restored planes are channels last, as the tokenizer takes them.
+    // Restored planes are channels last, as the tokenizer expects them.
     ...planeNames.map((plane): [string, Tensor] => [`${run.name}.restored_${plane}`, restored[plane]]),
   ]);
 };
@@ -236,7 +236,7 @@ const noiseToVideo: ParityHandler = async (parityCase, run) => {
   return outputs;
 };
 
-/** The statistics that a run is given. */
+/** Reads the statistics that a run uses. */
 async function storedStats({ inputs }: ParityCase, run: ParityRun): Promise<TriplaneStats> {
   const numbers = await Promise.all(inputNames(run, "mean_std").map((name) => inputs.readNumbers(name)));
   const of = (i: number): TriplaneStats["xy"] => ({
@@ -247,7 +247,7 @@ async function storedStats({ inputs }: ParityCase, run: ParityRun): Promise<Trip
   return { xy: of(0), yt: of(1), xt: of(2) };
 }
 
-/** All frames, decoded in one slice. */
+/** Decodes all frames in one slice. */
 async function decodeWith({ weights }: ParityCase, official: OfficialArguments, planes: Triplane): Promise<Tensor> {
   const config = configFromOfficial(official);
   const params = await paramsFromOfficial(config, withoutPrefix(weights, "coordtok."));
@@ -256,13 +256,13 @@ async function decodeWith({ weights }: ParityCase, official: OfficialArguments, 
   return frames;
 }
 
-/** The published sampler truncates to bytes instead of rounding, in single precision. */
+/** Converts frames to bytes by truncation in single precision, as the published sampler does, instead of rounding. */
 async function truncatedBytes(frames: Tensor): Promise<Uint8Array> {
   const unit = (value: number): number => Math.min(1, Math.max(0, Math.fround(Math.fround(value + 1) / 2)));
   return Uint8Array.from(await frames.data(), (value) => Math.trunc(Math.fround(unit(value) * 255)));
 }
 
-/** Handlers of the `diffusion/*` kinds that sample. */
+/** The handlers of the `diffusion/*` kinds that sample. */
 export const diffusionSamplingHandlers: { readonly [kind: string]: ParityHandler } = {
   "diffusion/ode-original": odeOriginal,
   "diffusion/ode-triplane": odeTriplane,

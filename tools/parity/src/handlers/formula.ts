@@ -1,13 +1,13 @@
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 
-/** The 32-bit FNV-1a hash of a text's UTF-8 bytes. */
+/** Computes the 32-bit FNV-1a hash of a text's UTF-8 bytes. */
 export function fnv1a32(text: string): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash >>> 0;
 }
 
-/** A 32-bit integer mix. */
+/** Mixes the bits of a 32-bit integer. */
 export function lowbias32(value: number): number {
   let x = value;
   x ^= x >>> 16;
@@ -18,13 +18,13 @@ export function lowbias32(value: number): number {
   return x >>> 0;
 }
 
-/** The numbers of 0 to 2^32 - 1 that belong to a name, by index (the weight rule of the formula cases). */
+/** The integers from 0 to 2^32 - 1 that belong to a name, by index (the weight rule of the formula cases). */
 export function formulaIntegers(name: string): (index: number) => number {
   const start = fnv1a32(name);
   return (index) => lowbias32((start + Math.imul(index, 0x9e3779b9)) | 0);
 }
 
-/** A tensor whose element i is `low + (high - low) u(name, i)`, rounded to single precision. */
+/** Makes a tensor whose element i is `low + (high - low) u(name, i)`, rounded to single precision. */
 export function formulaTensor(name: string, shape: readonly number[], low: number, high: number): Tensor {
   const integer = formulaIntegers(name);
   const values = new Float32Array(shape.reduce((product, dim) => product * dim, 1));
@@ -32,7 +32,7 @@ export function formulaTensor(name: string, shape: readonly number[], low: numbe
   return tensor(values, [...shape]);
 }
 
-/** The frames `[frames, height, width, 3]` of the synthetic clip that belongs to a name (`clip_rule` of `metrics/i3d`). */
+/** Makes the frames `[frames, height, width, 3]` of the synthetic clip that belongs to a name (`clip_rule` of `metrics/i3d`). */
 export function formulaClip(
   name: string,
   frames: number,

@@ -8,7 +8,7 @@ import { tokenizerHandlers } from "./tokenizer.js";
 import { trainingHandlers } from "./training.js";
 import { triplaneHandlers } from "./triplane.js";
 
-/** The handler of every kind of case that is covered. */
+/** The handlers, by the kind of case that they cover. */
 export const handlers: { readonly [kind: string]: ParityHandler } = {
   ...triplaneHandlers,
   ...tokenizerHandlers,

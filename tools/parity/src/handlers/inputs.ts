@@ -3,7 +3,7 @@ import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor4D } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityRun } from "../types.js";
 
-/** The name of the tensor that a run gives for a role. */
+/** Returns the name of the tensor that a run gives for a role. */
 export function inputName(run: ParityRun, role: string): string {
   const name = run.inputs[role];
   if (typeof name !== "string")
@@ -11,7 +11,7 @@ export function inputName(run: ParityRun, role: string): string {
   return name;
 }
 
-/** The names of the tensors that a run gives for a role. */
+/** Returns the names of the tensors that a run gives for a role. */
 export function inputNames(run: ParityRun, role: string): readonly string[] {
   const names = run.inputs[role];
   if (!Array.isArray(names))
@@ -19,20 +19,20 @@ export function inputNames(run: ParityRun, role: string): readonly string[] {
   return names as string[];
 }
 
-/** The triplane whose planes xy, yt, xt a run names for a role. */
+/** Reads the triplane whose planes xy, yt, xt a run names for a role. */
 export async function inputTriplane({ inputs }: ParityCase, run: ParityRun, role: string): Promise<Triplane> {
   const [xy, yt, xt] = await Promise.all(inputNames(run, role).map((name) => inputs.read(name)));
   return { xy: xy as Tensor4D, yt: yt as Tensor4D, xt: xt as Tensor4D };
 }
 
-/** The coordinates `[B, N, 3]` that a run names for a role. */
+/** Reads the coordinates `[B, N, 3]` that a run names for a role. */
 export async function inputPoints({ inputs }: ParityCase, run: ParityRun, role: string): Promise<PointSet> {
   const name = inputName(run, role);
   const [batch, count] = inputs.entries.get(name)!.shape as [number, number];
   return { batch, count, coordinates: Float32Array.from(await inputs.readNumbers(name)) };
 }
 
-/** The tensors of a file whose names begin with a prefix, called by what follows it. */
+/** The tensors of a file whose names begin with a prefix, without the prefix. */
 export function withoutPrefix(file: TensorFile, prefix: string): TensorFile {
   return renamedTensors(file, (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined));
 }

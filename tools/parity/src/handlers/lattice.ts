@@ -21,13 +21,13 @@ interface Model {
   readonly params: LatticeParams;
 }
 
-/** The model of a case; nothing may be missing in its weights or left over. */
+/** Reads the model of a case. Its weights must be complete, without extra tensors. */
 async function modelOf({ config: stored, weights }: ParityCase): Promise<Model> {
   const config = latticeConfigFromReference(stored as unknown as ReferenceConfig);
   return { config, params: await latticeFromStateDict(config, weights) };
 }
 
-/** The 8-bit clips of a case. */
+/** Reads the 8-bit clips of a case. */
 async function bytesOf({ inputs }: ParityCase): Promise<RgbClip[]> {
   const [clips, frameCount, height, width] = inputs.entries.get("clip")!.shape as [number, number, number, number];
   const bytes = await inputs.readBytes("clip");
@@ -40,12 +40,12 @@ async function bytesOf({ inputs }: ParityCase): Promise<RgbClip[]> {
   }));
 }
 
-/** The clips of a case in model range. */
+/** Reads the clips of a case in model range. */
 async function clipOf(parityCase: ParityCase): Promise<Clip> {
   return clipFromRgb(await bytesOf(parityCase));
 }
 
-/** A whole number of a case or run. */
+/** Reads a number of a case or run. */
 function numberOf(facts: Readonly<Record<string, unknown>>, name: string): number {
   const value = facts[name];
   if (typeof value !== "number") throw new CoordTokError("file-format", `Expected a number for "${name}" in the case.`);
@@ -87,7 +87,7 @@ const gradient: ParityHandler = async (parityCase) => {
   return outputs;
 };
 
-/** What the closed-form start gives; the signs of components are free, hence magnitudes of the planes. */
+/** Computes the closed-form start. The signs of components are arbitrary, so the planes are compared by magnitude. */
 const linearStart: ParityHandler = async (parityCase) => {
   const { config, params } = await modelOf(parityCase);
   const started = await withLinearStart(config, params, await bytesOf(parityCase));
@@ -105,7 +105,7 @@ const linearStart: ParityHandler = async (parityCase) => {
   return outputs;
 };
 
-/** Handlers of the `lattice/*` kinds. */
+/** The handlers of the `lattice/*` kinds. */
 export const latticeHandlers: { readonly [kind: string]: ParityHandler } = {
   "lattice/encode": encodeClip,
   "lattice/decode": decodeClip,

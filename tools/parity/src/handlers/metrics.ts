@@ -102,7 +102,7 @@ const lpipsCase: ParityHandler = async (parityCase, run) => {
   return outputs;
 };
 
-/** The convolutions that the weight rule of a case fills; none where all are stored. */
+/** The convolutions filled by the weight rule of a case; none when all are stored. */
 function formulaVgg({ config }: ParityCase): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
   if (config["weight_rule"] === undefined) return tensors;
@@ -118,14 +118,14 @@ function formulaVgg({ config }: ParityCase): Map<string, Tensor> {
   return tensors;
 }
 
-/** `[N, C, H, W]` as `[N, H, W, C]`; frees what it is given. */
+/** Converts `[N, C, H, W]` to `[N, H, W, C]`. Frees its argument. */
 function lastChannel(frames: Tensor): Tensor4D {
   const turned = transpose(frames as Tensor4D, [0, 2, 3, 1]);
   frames.dispose();
   return turned;
 }
 
-/** Of features `[N, h, w, C]`: the means over positions of the first 16 channels, and the root mean square. */
+/** Summarises features `[N, h, w, C]`: the means over positions of the first 16 channels, and the root mean square. */
 function summary(values: ArrayLike<number>, shape: readonly number[]): { means: number[]; rms: number } {
   const [count, height, width, channels] = shape as [number, number, number, number];
   const shown = Math.min(16, channels);
@@ -149,7 +149,7 @@ const frechet: ParityHandler = async ({ inputs }, run) => {
   const { distance, meanTerm, traceTerm } = frechetDistance(first, second);
   return new Map<string, ArrayLike<number>>([
     [`${run.name}.official_fp64`, [distance]],
-    // The same distance by other means, stored with the tolerance that those need.
+    // The same distance computed in another way, stored with the tolerance that this needs.
     [`${run.name}.official_fp32`, [distance]],
     [`${run.name}.sqrtm_fp64`, [distance]],
     [`${run.name}.mean_term`, [meanTerm]],
@@ -167,7 +167,7 @@ const preprocess: ParityHandler = async ({ inputs }, run) => {
   return new Map([[run.name, values]]);
 };
 
-/** `[B, T, H, W, C]` as `[B, C, T, H, W]`. */
+/** Converts `[B, T, H, W, C]` to `[B, C, T, H, W]`. */
 function channelsFirst(values: ArrayLike<number>, shape: readonly number[]): Float32Array {
   const [batch, time, height, width, channels] = shape as [number, number, number, number, number];
   const positions = time * height * width;
@@ -208,7 +208,7 @@ const i3dCase: ParityHandler = async (parityCase, run) => {
   return outputs;
 };
 
-/** The windows `[1, T, H, W, 3]` of a clip as I3D takes them: of 16 frames and 224 pixels, or the whole clip in its own size. */
+/** The windows `[1, T, H, W, 3]` of a clip for I3D: of 16 frames and 224 pixels, or the whole clip in its own size. */
 function windowsOf({ args }: ParityRun, [name, frames, height, width, shift]: ClipRule): Tensor5D[] {
   const bytes = tensor(Float32Array.from(formulaClip(name, frames, height, width, shift)), [
     1,
@@ -227,7 +227,7 @@ function windowsOf({ args }: ParityRun, [name, frames, height, width, shift]: Cl
   return windows;
 }
 
-/** The end points' means, root mean squares and sampled values, under the names of the stored results. */
+/** Records the end points' means, root mean squares and sampled values, under the names of the stored results. */
 function record(
   parityCase: ParityCase,
   name: string,
@@ -263,7 +263,7 @@ function formulaI3d(prefix: string): I3dParams {
   return params;
 }
 
-/** The range of a tensor of I3D by the weight rule of its case. */
+/** The range of a tensor of I3D, by the weight rule of its case. */
 function formulaRange(name: string, shape: readonly number[]): [low: number, high: number] {
   if (name.endsWith("conv3d.weight")) {
     const bound = Math.sqrt(6 / shape.slice(1).reduce((product, dim) => product * dim, 1));
@@ -274,7 +274,7 @@ function formulaRange(name: string, shape: readonly number[]): [low: number, hig
   return [-0.1, 0.1];
 }
 
-/** Handlers of the `metrics/*` kinds. */
+/** The handlers of the `metrics/*` kinds. */
 export const metricsHandlers: { readonly [kind: string]: ParityHandler } = {
   "metrics/eight-bit": eightBit,
   "metrics/psnr-ssim": psnrAndSsim,

@@ -14,14 +14,14 @@ import type { Tensor, Tensor5D } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler } from "../types.js";
 import { inputName, inputPoints, inputTriplane } from "./inputs.js";
 
-/** The model of a case. */
+/** Reads the model of a case. */
 export async function modelOf(parityCase: ParityCase): Promise<{ config: TokenizerConfig; params: TokenizerParams }> {
   const config = configFromOfficial(parityCase.config as unknown as OfficialArguments);
   const stateDict = renamedTensors(parityCase.weights, (name) => (isOfficialLoss(name) ? undefined : name));
   return { config, params: await paramsFromOfficial(config, stateDict) };
 }
 
-/** Tensors by name. */
+/** Reads tensors by name. */
 export async function readAll(file: SafetensorsFile, names: Iterable<string>): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const name of names) tensors.set(name, await file.read(name));
@@ -79,7 +79,7 @@ const coordinateIndex: ParityHandler = ({ config }) => {
   return Promise.resolve(new Map(Object.entries(lower)));
 };
 
-/** Handlers of the `tokenizer/*` kinds that need no gradient. */
+/** The handlers of the `tokenizer/*` kinds that need no gradient. */
 export const tokenizerHandlers: { readonly [kind: string]: ParityHandler } = {
   "tokenizer/encode": encodeClip,
   "tokenizer/decode-points": decodePoints,

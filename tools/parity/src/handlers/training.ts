@@ -34,7 +34,7 @@ async function batchOf(parityCase: ParityCase, run: ParityRun): Promise<LossBatc
   };
 }
 
-/** Gradients by official name, the norm, and the loss. */
+/** Computes gradients by official name, their norm, and the loss. */
 async function lossOutputs(
   run: ParityRun,
   config: TokenizerConfig,
@@ -90,7 +90,7 @@ const stageTwo: ParityHandler = async (parityCase, run) => {
     perFrame = tidy(() => lpips(network, prediction, target, { dropoutKeep }));
     return sum(lpips(network, prediction, target, { dropoutKeep }));
   };
-  // Of a loss with its gradients nothing but the result can be kept, so the parts are computed beside it.
+  // Only the result of a loss with gradients can be kept, so its parts are computed separately.
   const parts = tidy((): [Scalar, Tensor] => {
     const lattice = latticeOf(config);
     tokenizerLoss(params, config, batch, lattice, { loss: perceptual, scale: 1 });
@@ -111,7 +111,7 @@ const stageTwo: ParityHandler = async (parityCase, run) => {
   return outputs;
 };
 
-/** The stored dropout masks, `[F, C, h, w]`, as `[F, h, w, C]`. */
+/** Converts the stored dropout masks `[F, C, h, w]` to `[F, h, w, C]`. */
 async function keepMasks(parityCase: ParityCase, run: ParityRun): Promise<Tensor4D[] | undefined> {
   if (run.inputs["dropout_keep"] === undefined) return undefined;
   const masks: Tensor4D[] = [];
@@ -185,7 +185,7 @@ const sampling: ParityHandler = async (parityCase, run) => {
   ]);
 };
 
-/** The window of a case's decoded frames, resized and cropped. */
+/** Reads the window of a case's decoded frames, resized and cropped. */
 async function windowOf(
   parityCase: ParityCase,
   run: ParityRun,
@@ -223,7 +223,7 @@ async function storedFrames(
   return framePatches(order, lattice, args.N_samples);
 }
 
-/** Handlers of the `tokenizer/*` kinds of training. */
+/** The handlers of the `tokenizer/*` kinds for training. */
 export const trainingHandlers: { readonly [kind: string]: ParityHandler } = {
   "tokenizer/loss-stage1": stageOne,
   "tokenizer/loss-stage2-lpips": stageTwo,

@@ -1,4 +1,4 @@
-// Gradients of tfjs operations are registered by the training entry.
+// The training entry registers the gradients of tfjs operations.
 import "@coordtok/core/train";
 import { disposeTree } from "@coordtok/core";
 import { lookup, planeNames } from "@coordtok/triplane";
@@ -24,5 +24,5 @@ const lookUp: ParityHandler = async (parityCase, run) => {
   return outputs;
 };
 
-/** Handlers of the `triplane/*` kinds. */
+/** The handlers of the `triplane/*` kinds. */
 export const triplaneHandlers: { readonly [kind: string]: ParityHandler } = { "triplane/lookup": lookUp };

@@ -1,13 +1,13 @@
-/** Arithmetic in float64 to compare the fused operations with. Matrices are row-major. */
+/** The numbers of a matrix, row by row. The functions of this file compute in float64, to compare the fused operations with. */
 export type Numbers = readonly number[] | Float32Array;
 
-/** The queries, keys and values of one clip and head by row and column. */
+/** The inputs of attention. */
 export interface AttentionCase {
   readonly clips: number;
   readonly heads: number;
   readonly queries: number;
   readonly keys: number;
-  /** Of a head. */
+  /** The width of a head. */
   readonly width: number;
   /** `[clips, queries, heads * width]` */
   readonly query: Numbers;
@@ -19,7 +19,7 @@ export interface AttentionCase {
   readonly dy: Numbers;
 }
 
-/** Attention and its gradients; a clip whose keys are all removed gives 0. */
+/** Attention and its gradients; 0 for a clip whose keys are all removed. */
 export function attention(c: AttentionCase): { out: number[]; queryGradient: number[]; keyValueGradient: number[] } {
   const all = c.heads * c.width;
   const out = new Array<number>(c.query.length).fill(0);
@@ -90,7 +90,7 @@ export function layerNorm(
   return { out, xGradient, scaleGradient, shiftGradient };
 }
 
-/** Φ(x) by its series or its continued fraction. */
+/** The standard normal distribution function Φ(x), by its series or its continued fraction. */
 export function normalCdf(x: number): number {
   const a = Math.abs(x);
   const density = Math.exp((-a * a) / 2) / Math.sqrt(2 * Math.PI);

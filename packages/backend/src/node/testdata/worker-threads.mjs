@@ -1,4 +1,4 @@
-// Loads the native backend in worker threads alone, one after the other and two at once, and prints what each computed as a line of JSON.
+// Loads the native backend in worker threads only, first in one, then in two at once, and prints the result of each as a line of JSON.
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 
 if (isMainThread) {

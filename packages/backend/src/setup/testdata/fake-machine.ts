@@ -6,28 +6,28 @@ import type { SetupWorld } from "../options.js";
 import type { Machine } from "../platform.js";
 import { tensorflowEntries, writeWheel } from "./fake-wheel.js";
 
-/** An ordinary Linux. */
+/** An ordinary Linux machine. */
 export const linux: Machine = { platform: "linux", arch: "x64", glibc: "2.36" };
 
-/** The file name of the made-up TensorFlow wheel. */
+/** The file name of the fake TensorFlow wheel. */
 export const wheelName = "tensorflow_cpu-2.18.1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
 
-/** A made-up machine: a folder of programs as its whole `PATH`, a cache and a package with add-on sources. */
+/** A fake machine: a folder of programs as its whole `PATH`, a cache and a package with add-on sources. */
 export interface FakeMachine {
   readonly root: string;
-  /** Where the cache is; need not exist. */
+  /** The cache folder, which need not exist. */
   readonly cache: string;
-  /** The wheel that the made-up pip hands out. */
+  /** The wheel that the fake pip provides. */
   readonly wheel: string;
   readonly world: SetupWorld;
   /** Puts a shell script on the `PATH`. */
   program(name: string, script: string): void;
-  /** How often a program has been started with arguments that contain a word. */
+  /** Returns how often a program was started with arguments that contain a word. */
   starts(word: string): number;
   remove(): void;
 }
 
-/** A pip that copies the wheel; `$FAKE_PIP` is run in place of the copying where it is set. */
+/** A pip that copies the wheel, or runs `$FAKE_PIP` instead if it is set. */
 const pythonScript = `
 echo "$*" >> "$FAKE_ROOT/starts"
 case "$*" in
@@ -45,7 +45,7 @@ case "$wanted" in
 esac
 `;
 
-/** A compiler that writes its output file; `$FAKE_COMPILER` is run first. */
+/** A compiler that runs `$FAKE_COMPILER`, if set, and writes its output file. */
 const compilerScript = `
 echo "c++ $*" >> "$FAKE_ROOT/starts"
 case "$*" in *--version*) echo "fake 1.0"; exit 0;; esac
@@ -53,7 +53,7 @@ if [ -n "$FAKE_COMPILER" ]; then eval "$FAKE_COMPILER" || exit 1; fi
 while [ $# -gt 0 ]; do case "$1" in -o) echo addon > "$2"; shift;; esac; shift; done
 `;
 
-/** Makes a machine on which everything is there and works. */
+/** Makes a machine on which everything is installed and works. */
 export function fakeMachine(env: Readonly<Record<string, string>> = {}, machine: Machine = linux): FakeMachine {
   const root = mkdtempSync(join(tmpdir(), "coordtok-setup-"));
   const [bin, wheels, tfjsNode] = ["bin", "wheels", "tfjs-node"].map((name) => join(root, name)) as [
@@ -78,7 +78,7 @@ export function fakeMachine(env: Readonly<Record<string, string>> = {}, machine:
     world: {
       env: { PATH: bin, HOME: root, FAKE_ROOT: root, ...env },
       machine,
-      /** The wheels as they are now are the published ones. */
+      /** Declares the wheels in their present state to be the published ones. */
       get knownWheels() {
         return Object.fromEntries(readdirSync(wheels).map((name) => [name, sha256Of(join(wheels, name))]));
       },
@@ -93,7 +93,7 @@ export function fakeMachine(env: Readonly<Record<string, string>> = {}, machine:
   };
 }
 
-/** The SHA-256 of a file. */
+/** Computes the SHA-256 of a file. */
 export function sha256Of(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }

@@ -2,15 +2,15 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 
-/** A file of a made-up archive. */
+/** A file in a fake archive. */
 export interface FakeEntry {
   readonly name: string;
   readonly content: string | Uint8Array;
-  /** Unix mode, default an ordinary file. */
+  /** The Unix mode (default: that of an ordinary file). */
   readonly mode?: number;
 }
 
-/** Bytes of a zip archive without compression, with any names, also such that no honest program writes. */
+/** Returns the bytes of an uncompressed zip archive whose files may have any names, even malicious ones. */
 export function zipOf(entries: readonly FakeEntry[]): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -41,7 +41,7 @@ export function zipOf(entries: readonly FakeEntry[]): Buffer {
   return Buffer.concat([...parts, listing, end]);
 }
 
-/** The `RECORD` of a wheel with these files. */
+/** Returns the `RECORD` of a wheel with these files. */
 export function recordOf(entries: readonly FakeEntry[]): string {
   const lines = entries.map(({ name, content }) => {
     const sum = createHash("sha256").update(content).digest("base64url");
@@ -50,14 +50,14 @@ export function recordOf(entries: readonly FakeEntry[]): string {
   return `${lines.join("\n")}\nfake.dist-info/RECORD,,\n`;
 }
 
-/** Writes a wheel with a `RECORD` that is right. */
+/** Writes a wheel with a correct `RECORD`. */
 export function writeWheel(path: string, entries: readonly FakeEntry[]): void {
   writeFileSync(path, zipOf([...entries, { name: "fake.dist-info/RECORD", content: recordOf(entries) }]));
 }
 
 const includes = "tensorflow/include/";
 
-/** What setup takes out of TensorFlow's wheel, in small, and something that it leaves. */
+/** A small version of the files that setup extracts from TensorFlow's wheel, and some that it skips. */
 export const tensorflowEntries: readonly FakeEntry[] = [
   { name: "tensorflow/libtensorflow_cc.so.2", content: "the large library ".repeat(1000), mode: 0o100755 },
   { name: "tensorflow/libtensorflow_framework.so.2", content: "the small library", mode: 0o100755 },

@@ -7,36 +7,39 @@ export const convertCommand: AnyCommand = defineCommand({
   name: "convert",
   summary: "convert official PyTorch weights into a checkpoint, and back",
   description:
-    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; it never runs anything that the file names. One of our own checkpoints becomes safetensors with the official names, for PyTorch. The command finds the weights anywhere in the file, checks every name and shape, and infers the configuration from the shapes. The text log of the official trainer becomes a JSON file of latent statistics.",
+    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; it never runs anything that the file names. A checkpoint of CoordTok.ts is converted to safetensors with the official names, for PyTorch. The command finds the weights anywhere in the file, checks every name and shape, and infers the configuration from the shapes. The text log of the official trainer is converted to a JSON file of latent statistics.",
   args: [
     { name: "IN", help: "the file to convert" },
     { name: "OUT", help: "the file to write, .safetensors; .json for statistics" },
   ],
   flags: {
-    as: choice(
-      "what the file is; raw copies every tensor unchanged, whatever it belongs to",
-      ["tokenizer", "diffusion", "raw", "statistics"],
-      { defaultText: "found out" },
+    as: choice("kind of the file; raw copies every tensor unchanged", ["tokenizer", "diffusion", "raw", "statistics"], {
+      defaultText: "detected",
+    }),
+    weights: choice("which weights of a training: the moving average, or the weights themselves", ["ema", "model"], {
+      defaultText: "ema if the file has one",
+    }),
+    dtype: choice("number format of the output", ["f32", "f16", "bf16"], {
+      defaultText: "that of the input, f32 for f64",
+    }),
+    part: choice("convert only one part of a tokenizer", ["encoder", "decoder"], { defaultText: "all" }),
+    config: text("JSON file with the configuration, ours or official arguments, when the shapes do not determine it", {
+      value: "file",
+      defaultText: "inferred from the shapes",
+    }),
+    statistics: text(
+      "latent statistics to store with a diffusion model: JSON, or the text log of the official trainer",
+      {
+        value: "file",
+        defaultText: "none",
+      },
     ),
-    weights: choice("the moving average of a training, or the weights themselves", ["ema", "model"], {
-      defaultText: "ema where there is one",
-    }),
-    dtype: choice("how numbers are stored", ["f32", "f16", "bf16"], { defaultText: "as they are, f64 as f32" }),
-    part: choice("only one part of a tokenizer", ["encoder", "decoder"], { defaultText: "all" }),
-    config: text("JSON with the configuration, ours or official arguments, where the shapes leave something open", {
-      value: "file",
-      defaultText: "from the shapes",
-    }),
-    statistics: text("latent statistics to go with a diffusion model: JSON, or the text log of the official trainer", {
-      value: "file",
-      defaultText: "none",
-    }),
-    heads: integer("attention heads, which shapes do not show", {
+    heads: integer("attention heads, which the shapes do not determine", {
       minimum: 1,
       defaultText: "those of the published model of the same width",
     }),
-    encoderHeads: integer("as --heads, for the encoder of a tokenizer", { minimum: 1 }),
-    decoderHeads: integer("as --heads, for the decoder of a tokenizer", { minimum: 1 }),
+    encoderHeads: integer("like --heads, for the encoder of a tokenizer", { minimum: 1 }),
+    decoderHeads: integer("like --heads, for the decoder of a tokenizer", { minimum: 1 }),
     overwrite: overwriteFlag,
   },
   examples: [

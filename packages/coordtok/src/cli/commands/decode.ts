@@ -12,27 +12,27 @@ export const decodeCommand: AnyCommand = defineCommand({
     "Decodes a triplane file into a video. It finds the decoder in the file, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
-    out: text(
-      "the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures with a slash at its end (required)",
+    out: text("the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures, ending in a slash (required)", {
+      value: "file",
+    }),
+    checkpoint: text("the checkpoint that made the triplane", { value: "file", defaultText: "found automatically" }),
+    frames: text("frames to decode, from 0: ranges and numbers, for example 0-63 or 0,8,16", {
+      value: "list",
+      defaultText: "all frames of the source",
+    }),
+    fps: number(
+      "frames per second; at another rate than the source's, times between frames are decoded and the duration is kept",
       {
-        value: "file",
+        minimum: 0.01,
+        maximum: 1000,
+        defaultText: "the source's",
       },
     ),
-    checkpoint: text("the checkpoint that made the triplane", { value: "file", defaultText: "found by itself" }),
-    frames: text("frames to decode, from 0: ranges and numbers such as 0-63 or 0,8,16", {
-      value: "list",
-      defaultText: "all of the source",
-    }),
-    fps: number("frames per second; other than the source's, times between frames are decoded and the duration stays", {
-      minimum: 0.01,
-      maximum: 1000,
-      defaultText: "the source's",
-    }),
     rectangle: text("the part of the picture to decode, in pixels: top,left,height,width", {
       value: "t,l,h,w",
       defaultText: "all of it",
     }),
-    slice: integer("patches decoded together; as in training is best", {
+    slice: integer("patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
       option: "sliceSize",
@@ -72,7 +72,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   },
 });
 
-/** `0-3,8` as 0, 1, 2, 3, 8. @throws CoordTokError `usage`. */
+/** Parses a list of frames: `0-3,8` is 0, 1, 2, 3, 8. @throws CoordTokError `usage`. */
 function parseFrames(list: string): number[] {
   return list.split(",").flatMap((part) => {
     const found = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part);
@@ -81,13 +81,13 @@ function parseFrames(list: string): number[] {
     if (!found || last < first || last - first > 1e6)
       throw new CoordTokError(
         "usage",
-        `--frames: expected numbers and rising ranges such as 0-63 or 0,8,16, got "${list}".`,
+        `--frames: expected numbers and ascending ranges, for example 0-63 or 0,8,16, got "${list}".`,
       );
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
 }
 
-/** `top,left,height,width`. @throws CoordTokError `usage`. */
+/** Parses `top,left,height,width`. @throws CoordTokError `usage`. */
 function parseRectangle(given: string): { top: number; left: number; height: number; width: number } {
   const numbers = given.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : NaN));
   const [top = NaN, left = NaN, height = NaN, width = NaN] = numbers;

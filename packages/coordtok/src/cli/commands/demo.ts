@@ -8,21 +8,18 @@ import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag
 import { choice, flagName, integer, number, text, toggle } from "../flags.js";
 import { reconstructionText } from "./reconstruct.js";
 
-/** The flags that only a training has. */
+/** The flags that apply only to training. */
 const trainingFlags = {
   preset: choice("with --train: size of the tokenizer", ["L", "B", "S", "small", "tiny", "demo", "test"], {
     value: "name",
     defaultText: "demo",
   }),
   set: configFlags.set,
-  seconds: number(
-    "with --train: how long to train, in seconds; the speed of the first steps decides how many there are",
-    {
-      minimum: 1,
-      defaultText: "125",
-      option: "trainSeconds",
-    },
-  ),
+  seconds: number("with --train: training time in seconds; the speed of the first steps determines their number", {
+    minimum: 1,
+    defaultText: "125",
+    option: "trainSeconds",
+  }),
   steps: integer("with --train: a fixed number of steps instead", { minimum: 1 }),
 };
 
@@ -30,10 +27,10 @@ export const demoCommand: AnyCommand = defineCommand({
   name: "demo",
   summary: "show the starter's reconstruction of a clip: original, reconstruction and planes side by side",
   description:
-    "Takes 64 frames of your video, or the bundled clip, through the starter at 128x128 and writes original, reconstruction and planes side by side, with summary.json. Nothing is trained or downloaded. With --train it trains a small tokenizer on one clip instead, in a few minutes, after setting up the native backend where Python's pip is installed. A folder of an earlier demo is replaced.",
-  args: [{ name: "VIDEO", help: "your own video instead of the bundled clip", optional: true }],
+    "Passes 64 frames of your video, or of the bundled clip, through the starter at 128x128 and writes original, reconstruction and planes side by side, with summary.json. Nothing is trained or downloaded. With --train it trains a small tokenizer on one clip instead, in a few minutes, after setting up the native backend if Python's pip is installed. A folder of an earlier demo is replaced.",
+  args: [{ name: "VIDEO", help: "your own video, instead of the bundled clip", optional: true }],
   flags: {
-    train: toggle("train a small tokenizer on the clip instead of taking the starter"),
+    train: toggle("train a small tokenizer on the clip instead of using the starter"),
     ...trainingFlags,
     out: text("folder for the results", { value: "folder", initial: "demo-out" }),
     seed: seedFlag,
@@ -49,7 +46,10 @@ export const demoCommand: AnyCommand = defineCommand({
       for (const [name, flag] of Object.entries(trainingFlags)) {
         const value = flags[name as keyof typeof trainingFlags];
         if (value !== undefined && !(Array.isArray(value) && value.length === 0))
-          throw new CoordTokError("usage", `${flagName(name, flag)} is for a training; add --train or leave it out.`);
+          throw new CoordTokError(
+            "usage",
+            `${flagName(name, flag)} applies only to training; add --train or leave it out.`,
+          );
       }
       const { runStarterDemo } = await import("../../starter-demo.js");
       const summary = await runStarterDemo(common);
@@ -70,10 +70,7 @@ function summaryText(summary: StarterDemoSummary): string {
   const { files, frames, floats, codingSeconds } = summary;
   return tableText([
     ["frames", `${frames} of 128x128 from ${summary.source}`],
-    [
-      "planes",
-      `${groupedText(floats)} numbers: one for every ${summary.pixelsPerFloat.toFixed(1)} values of the pixels`,
-    ],
+    ["planes", `${groupedText(floats)} numbers, one for every ${summary.pixelsPerFloat.toFixed(1)} pixel values`],
     ["bytes", `${bytesText(summary.bytes)} in half precision`],
     ["PSNR", `${summary.psnrDb.toFixed(2)} dB`],
     [

@@ -3,9 +3,9 @@ import { ffmpegFlag } from "../common-flags.js";
 
 export const doctorCommand: AnyCommand = defineCommand({
   name: "doctor",
-  summary: "show what works on this machine, what does not, and what to do",
+  summary: "show what works on this machine, what does not, and how to fix it",
   description:
-    "Examines Node, ffmpeg, Python's pip and every backend, says which backend is chosen and why the others are not, and ends with what to do. The exit code is 1 when something required is missing.",
+    "Examines Node, ffmpeg, Python's pip and every backend, says which backend is chosen and why the others are not, and ends with the steps to take. The exit code is 1 when something required is missing.",
   args: [],
   flags: { ffmpeg: ffmpegFlag },
   examples: ["doctor", "doctor --json"],

@@ -11,37 +11,39 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
   name: "encode-dataset",
   summary: "encode a folder of videos into latents to train a generator on; resumable",
   description:
-    "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents: shard-N.safetensors and index.json with classes and statistics. The folder of a video names its class, as in UCF-101. Broken videos are skipped and listed at the end. Ctrl-C saves what was encoded; the same command resumes, and later adds new videos.",
+    "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents: shard-N.safetensors and index.json with classes and statistics. The folder of a video names its class, as in UCF-101. Broken videos are skipped and listed at the end. Ctrl-C saves what has been encoded; the same command resumes, and later adds new videos.",
   args: [{ name: "DIR", help: "the folder of videos" }],
   flags: {
     checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
       value: "file",
     }),
-    out: text("the folder to fill", { value: "folder", defaultText: "DIR-latents in the working folder" }),
-    labels: choice(
-      "where classes come from; auto takes folders if every video lies in one",
-      ["auto", "folders", "none"],
-      {
-        initial: "auto",
-      },
-    ),
-    list: texts("a file that names the videos to take, one a line, such as trainlist01.txt of UCF-101", {
+    out: text("the folder for the latents", { value: "folder", defaultText: "DIR-latents in the working folder" }),
+    labels: choice("source of the classes; auto takes folders if every video is in one", ["auto", "folders", "none"], {
+      initial: "auto",
+    }),
+    list: texts("a file that lists the videos to take, one per line, for example trainlist01.txt of UCF-101", {
       value: "file",
       option: "lists",
     }),
-    start: integer("index of the first frame taken of each video", { minimum: 0, initial: 0 }),
-    stride: integer("distance between frames; 2 takes every other", { minimum: 1, initial: 1 }),
-    hop: integer("taken frames between the starts of two clips of a video; fewer than the model's length overlap", {
+    start: integer("index of the first frame to take from each video", { minimum: 0, initial: 0 }),
+    stride: integer("distance between frames; 2 takes every other frame", { minimum: 1, initial: 1 }),
+    hop: integer(
+      "frames between the starts of consecutive clips of a video, counted among those taken; clips overlap below the model's length",
+      {
+        minimum: 1,
+        defaultText: "the model's length",
+      },
+    ),
+    stretches: integer("largest number of clips along a video", { minimum: 1, defaultText: "all" }),
+    crops: integer("crops of each clip, evenly spread along the longer side; 1 takes the centre", {
       minimum: 1,
-      defaultText: "the model's length",
+      initial: 1,
     }),
-    stretches: integer("at most so many clips along a video", { minimum: 1, defaultText: "all" }),
-    crops: integer("crops of each, evenly spread along the longer side; 1 is the middle", { minimum: 1, initial: 1 }),
-    flip: toggle("take each clip mirrored left to right as well"),
-    short: choice("what becomes of videos that are shorter than the model's clips", ["skip", "pad"], {
+    flip: toggle("also take each clip mirrored left to right"),
+    short: choice("treatment of videos that are shorter than the model's clips", ["skip", "pad"], {
       initial: "skip",
     }),
-    dtype: choice("how numbers are stored; F16 halves the files", ["F32", "F16"], { initial: "F32" }),
+    dtype: choice("number format; F16 halves the files", ["F32", "F16"], { initial: "F32" }),
     shardSize: integer("clips per file", { minimum: 1, initial: 256 }),
     part: text(
       "encode one part of the videos, for processes or machines that share a folder; run once without it at the end",
@@ -85,11 +87,11 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
   },
 });
 
-/** `2/4` as the second of four parts. @throws CoordTokError `usage`. */
+/** Parses a part: `2/4` is the second of four parts. @throws CoordTokError `usage`. */
 function parsePart(part: string): { number: number; of: number } {
   const [, number, of] = (/^(\d+)\/(\d+)$/.exec(part) ?? []).map(Number);
   if (number === undefined || of === undefined || number < 1 || number > of)
-    throw new CoordTokError("usage", `Expected --part as k/n with k from 1 to n, such as 2/4, got "${part}".`);
+    throw new CoordTokError("usage", `Expected --part as k/n with k from 1 to n, for example 2/4, got "${part}".`);
   return { number, of };
 }
 
@@ -120,7 +122,7 @@ function firstOf(names: readonly string[], count: number): string {
   return names.slice(0, count).join(", ") + (names.length > count ? ", …" : "");
 }
 
-/** `mean -0.31 to 0.42, deviation 0.81 to 1.2 over 8 channels`. */
+/** Describes the statistics of a plane: `mean -0.31 to 0.42, deviation 0.81 to 1.2 over 8 channels`. */
 function planeText(statistics: TriplaneStats, plane: (typeof planeNames)[number]): string {
   const range = (values: readonly number[]): string =>
     `${Math.min(...values).toPrecision(2)} to ${Math.max(...values).toPrecision(2)}`;

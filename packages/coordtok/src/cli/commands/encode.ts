@@ -10,7 +10,7 @@ export const encodeCommand: AnyCommand = defineCommand({
   name: "encode",
   summary: "encode a video into a triplane file",
   description:
-    "Encodes the first frames of a video, as many as the model takes, into a .triplane.safetensors file; any part of them can be decoded from it.",
+    "Encodes the first frames of a video, as many as the model takes, into a .triplane.safetensors file, from which any part of them can be decoded.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
     checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
@@ -18,8 +18,8 @@ export const encodeCommand: AnyCommand = defineCommand({
     }),
     out: text("the file to write", { value: "file", defaultText: "VIDEO.triplane.safetensors in the working folder" }),
     ...windowFlags,
-    dtype: choice("how numbers are stored; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
-    embedDecoder: toggle("carry the decoder's weights along, so that the file can be decoded alone"),
+    dtype: choice("number format; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
+    embedDecoder: toggle("store the decoder's weights in the file, so that it can be decoded alone"),
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
@@ -54,8 +54,9 @@ export const encodeCommand: AnyCommand = defineCommand({
   },
 });
 
-/** A flag that has to be there. @throws CoordTokError `usage`. */
+/** Returns the value of a required flag. @throws CoordTokError `usage` when it is absent. */
 export function required<T>(value: T | undefined, flag: string): T {
-  if (value === undefined) throw new CoordTokError("usage", `${flag} is needed; see the help of the command (--help).`);
+  if (value === undefined)
+    throw new CoordTokError("usage", `${flag} is required; see the help of the command (--help).`);
   return value;
 }

@@ -18,38 +18,41 @@ const flags = {
   against: text("measure the videos against these reconstructions: a video, or a folder with the same names", {
     value: "path",
   }),
-  generated: text("measure how near generated videos are to the given ones: a folder, or a file of statistics", {
+  generated: text("measure how close generated videos are to the given ones: a folder, or a file of statistics", {
     value: "path",
   }),
-  statistics: toggle("only make the feature statistics of the videos, to be compared later"),
-  merge: toggle("put the folders of parts together that were made with --shard"),
+  statistics: toggle("compute only the feature statistics of the videos, for later comparisons"),
+  merge: toggle("merge the folders of parts that were made with --shard"),
   out: text("folder for the report; the same command resumes where it stopped", {
     value: "folder",
     initial: "evaluation",
   }),
-  protocol: choice("which clips", protocolNames, {
+  protocol: choice("which clips to evaluate", protocolNames, {
     defaultText: "whole-videos; stylegan-v-fvd2048-128f for --generated and --statistics",
   }),
-  clips: integer("instead of the protocol's number: how many clips", { minimum: 1 }),
-  length: integer("instead of the protocol's: frames of a clip", { minimum: 1 }),
-  slice: integer("instead of the protocol's: patches decoded together", { minimum: 1 }),
-  fvdWindow: integer("instead of the protocol's: frames of one feature vector", { minimum: 9 }),
-  size: text("resize and crop frames as the papers do, such as 128x128", { value: "WxH", defaultText: "as they are" }),
+  clips: integer("number of clips, instead of the protocol's", { minimum: 1 }),
+  length: integer("frames per clip, instead of the protocol's", { minimum: 1 }),
+  slice: integer("patches decoded together, instead of the protocol's", { minimum: 1 }),
+  fvdWindow: integer("frames per feature vector, instead of the protocol's", { minimum: 9 }),
+  size: text("resize and crop frames to this size, as the papers do, for example 128x128", {
+    value: "WxH",
+    defaultText: "as they are",
+  }),
   lpips: choice("measure LPIPS with this network", lpipsWeightsNames),
-  msSsim: toggle("measure MS-SSIM too; frames of at least 176x176"),
-  fvd: choice("measure the Fréchet video distance, by this output of I3D", ["logits", "pooled"], {
+  msSsim: toggle("also measure MS-SSIM, which needs frames of at least 176x176"),
+  fvd: choice("measure the Fréchet video distance with this output of I3D", ["logits", "pooled"], {
     defaultText: "logits for --generated, none for reconstructions",
   }),
   weights: text("folder of weights by their published names", { value: "folder", initial: "weights" }),
   i3d: text("file of I3D weights", { value: "file", defaultText: "rgb_imagenet.pt in --weights" }),
-  sanity: integer("how many clips are also made by downsampling and H.264 in the same space", {
+  sanity: integer("number of clips that are also downsampled and compressed as H.264 to the same space", {
     minimum: 0,
     initial: 16,
     option: "sanityClips",
   }),
-  values: integer("values that the evaluated form stores of a clip", { minimum: 3, defaultText: "the model's" }),
-  bytes: integer("bytes that the evaluated form takes for a clip", { minimum: 1, defaultText: "4 for each value" }),
-  shard: text("measure only part i of n, such as 1/4", { value: "i/n" }),
+  values: integer("values that the evaluated form stores per clip", { minimum: 3, defaultText: "the model's" }),
+  bytes: integer("bytes that the evaluated form takes per clip", { minimum: 1, defaultText: "4 for each value" }),
+  shard: text("measure only part i of n, for example 1/4", { value: "i/n" }),
   seed: seedFlag,
   backend: backendFlag,
   precision: precisionFlag,
@@ -59,11 +62,15 @@ const flags = {
 
 export const evaluateCommand: AnyCommand = defineCommand({
   name: "evaluate",
-  summary: "measure reconstructions or generated videos, with a report",
+  summary: "measure reconstructions or generated videos and write a report",
   description:
-    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and a line for each clip. Ctrl-C stops immediately and keeps every measured clip: the same command resumes there. --shard and --merge split the work, each part in its own folder. Weights are never downloaded: where a file is missing, the error holds the command that downloads it.",
+    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and one line per clip. Ctrl-C stops immediately and keeps every measured clip; the same command resumes there. --shard splits the work into parts, each with its own folder, and --merge merges them. Weights are never downloaded: when a file is missing, the error holds the command that downloads it.",
   args: [
-    { name: "PATH", help: "the original or real videos: files and folders; with --merge the parts", several: true },
+    {
+      name: "PATH",
+      help: "the original or real videos: files and folders; with --merge, the folders of the parts",
+      several: true,
+    },
   ],
   flags,
   examples: [
@@ -118,12 +125,12 @@ function taskOf(values: Values): "reconstruction" | "generation" | "merge" {
   ];
   if (chosen.length === 0)
     refuse(
-      "Say what to measure: --checkpoint (through a tokenizer), --against (reconstructions), --generated (generated videos), --statistics or --merge.",
+      "Choose what to measure: --checkpoint (through a tokenizer), --against (reconstructions), --generated (generated videos), --statistics or --merge.",
     );
   if (chosen.length > 1) refuse(`${chosen.join(" and ")} exclude each other.`);
   const isGeneration = generated !== undefined || statistics;
   if (isGeneration && (values.lpips !== undefined || values.msSsim))
-    refuse("--lpips and --ms-ssim compare a clip with its reconstruction; they do not go with generated videos.");
+    refuse("--lpips and --ms-ssim compare a clip with its reconstruction; they do not apply to generated videos.");
   return merge ? "merge" : isGeneration ? "generation" : "reconstruction";
 }
 
@@ -152,8 +159,10 @@ function size({ flags: values }: { readonly flags: Values }): FrameSize | undefi
   if (values.size === undefined) return undefined;
   const match = /^(\d+)x(\d+)$/i.exec(values.size);
   const [width, height] = [Number(match?.[1]), Number(match?.[2])];
-  if (!match || width < 1 || height < 1) refuse(`--size takes columns x rows, such as 128x128; got "${values.size}".`);
-  if (values.checkpoint !== undefined) refuse("--size does not go with --checkpoint: frames get the model's size.");
+  if (!match || width < 1 || height < 1)
+    refuse(`Expected --size as columns x rows, for example 128x128, got "${values.size}".`);
+  if (values.checkpoint !== undefined)
+    refuse("--size and --checkpoint exclude each other: frames are resized to the model's size.");
   return { width, height };
 }
 
@@ -162,11 +171,11 @@ function shardOf(given: string | undefined): Shard | undefined {
   const match = /^(\d+)\/(\d+)$/.exec(given);
   const [index, count] = [Number(match?.[1]), Number(match?.[2])];
   if (!match || index < 1 || index > count)
-    refuse(`--shard takes a part and the number of parts, such as 1/4; got "${given}".`);
+    refuse(`Expected --shard as a part and the number of parts, for example 1/4, got "${given}".`);
   return { index, count };
 }
 
-/** Says how to resume after a stop. */
+/** Adds advice on how to resume to the error of a stop. */
 async function goingOn<T>({ flags: values, signal }: CommandContext<typeof flags>, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -174,7 +183,7 @@ async function goingOn<T>({ flags: values, signal }: CommandContext<typeof flags
     if (!signal.aborted) throw thrown;
     throw new CoordTokError(
       "aborted",
-      `Stopped; what is measured is in "${values.out}". The same command resumes there.`,
+      `Stopped; the clips measured so far are in "${values.out}". The same command resumes there.`,
       { cause: thrown },
     );
   }

@@ -5,7 +5,7 @@ export const infoCommand: AnyCommand = defineCommand({
   name: "info",
   summary: "describe a file: a video, a triplane, a checkpoint or a folder of latents",
   description:
-    "Prints what a file is and what is known about it: a video, a .triplane.safetensors file, a checkpoint of a tokenizer, weights of PyTorch (.pth, .pt) and other programs, or a folder of latents.",
+    "Prints the kind of a file and the facts about it: a video, a .triplane.safetensors file, a checkpoint of a tokenizer, weights of PyTorch (.pth, .pt) and other programs, or a folder of latents.",
   args: [{ name: "FILE", help: "the file, or the folder of latents" }],
   flags: { ffmpeg: ffmpegFlag },
   examples: [

@@ -24,7 +24,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
     checkpoint: checkpointFlag,
     out: text("folder for the results", { value: "folder", initial: "reconstruction" }),
     ...windowFlags,
-    length: integer("how many frames; the paper's form takes at most its own number", {
+    length: integer("number of frames; the paper's form takes at most the model's", {
       minimum: 1,
       defaultText: "the model's, 128 for the lattice form",
     }),
@@ -33,7 +33,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
       value: "n",
       defaultText: "16",
     }),
-    slice: integer("paper's form: patches decoded together; as in training is best", {
+    slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
       option: "sliceSize",
@@ -69,14 +69,14 @@ export const reconstructCommand: AnyCommand = defineCommand({
   },
 });
 
-/** The results of a reconstruction as a table. */
+/** Formats the results of a reconstruction as a table. */
 export function reconstructionText(report: ReconstructReport): string {
   const { files, size, source, seconds } = report;
   const floats = `${groupedText(report.tokens)} tokens, ${groupedText(report.floats)} numbers`;
   const windows = report.form === "lattice" ? ` in ${countText(report.windows, "window")}` : "";
   return tableText([
     ["frames", `${source.frames} of ${size.width}x${size.height} from ${source.name}${windows}`],
-    ["triplane", `${floats}: one for every ${report.pixelsPerFloat.toFixed(1)} values of the pixels`],
+    ["triplane", `${floats}, one for every ${report.pixelsPerFloat.toFixed(1)} pixel values`],
     ["bytes", `${bytesText(report.bytes)} in half precision`],
     ["PSNR", `${report.psnrDb.toFixed(2)} dB`],
     ["speed", `${(source.frames / seconds).toFixed(1)} frames per second on ${report.backend}`],

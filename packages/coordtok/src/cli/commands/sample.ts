@@ -9,26 +9,29 @@ export const sampleCommand: AnyCommand = defineCommand({
   name: "sample",
   summary: "generate clips with a trained generator",
   description:
-    "Samples clips and writes them as videos, sample-0000.mp4 and so on, with strip.png: some frames of each. A clip depends only on the seed and its number, not on how many are sampled together.",
+    "Samples clips and writes them as videos, sample-0000.mp4 and so on, and some frames of each as strip.png. A clip depends only on the seed and its number, not on how many are sampled together.",
   args: [{ name: "CHECKPOINT", help: "a checkpoint of train-diffusion, or its run folder for the newest one" }],
   flags: {
     out: text("the folder for the videos", { value: "folder", initial: "samples" }),
-    count: integer("how many clips", { minimum: 1, initial: 1 }),
+    count: integer("number of clips", { minimum: 1, initial: 1 }),
     first: integer("number of the first clip", { minimum: 0, initial: 0 }),
-    class: text("a class by its name or number", { value: "class", defaultText: "all in turn" }),
-    guidance: number("scale of the guidance towards the class; 1 for none", { minimum: 0, initial: 1 }),
-    guidanceInterval: text("guidance only between two times, 0 noise and 1 data, such as 0.2-0.9", {
-      value: "from-to",
-      defaultText: "0-1",
-    }),
-    solver: choice("how to go from noise to data; sde-euler is the published sampler", samplerNames, {
+    class: text("class of the clips, by name or number", { value: "class", defaultText: "all classes in turn" }),
+    guidance: number("scale of the guidance towards the class; 1 means none", { minimum: 0, initial: 1 }),
+    guidanceInterval: text(
+      "times between which guidance applies, where 0 is noise and 1 is data, for example 0.2-0.9",
+      {
+        value: "from-to",
+        defaultText: "0-1",
+      },
+    ),
+    solver: choice("solver from noise to data; sde-euler is the published sampler", samplerNames, {
       initial: "heun2",
     }),
     steps: integer("steps of the solver; dopri5 and bosh3 choose their own", { minimum: 2, initial: 50 }),
     form: choice("how sde solvers add noise", diffusionForms, { initial: "sigma" }),
     lastStep: choice("last step of sde solvers", lastSteps, { initial: "mean" }),
     lastStepSize: number("size of that step", { minimum: 0.0001, maximum: 0.9, initial: 0.04 }),
-    batch: integer("clips computed together; it changes the speed alone", {
+    batch: integer("clips computed together; it affects only the speed", {
       minimum: 1,
       initial: 4,
       option: "batchSize",
@@ -78,7 +81,7 @@ export const sampleCommand: AnyCommand = defineCommand({
     const lines = tableText([
       ["videos", `${countText(report.videos.length, "video")} of ${report.frames} frames in ${flags.out}`],
       ["strip", report.strip],
-      ["sampling", `${perClip} a clip with ${report.solver}`],
+      ["sampling", `${perClip} per clip with ${report.solver}`],
       ["decoding", durationText(report.decodeSeconds)],
     ]);
     return { lines: [lines], data: report };
@@ -92,7 +95,7 @@ function intervalOf(given: string | undefined): readonly [number, number] | unde
   if (!(from >= 0 && to <= 1 && from <= to))
     throw new CoordTokError(
       "usage",
-      `Expected --guidance-interval as two times of 0 to 1, such as 0.2-0.9, got "${given}".`,
+      `Expected --guidance-interval as two times from 0 to 1, for example 0.2-0.9, got "${given}".`,
     );
   return [from, to];
 }

@@ -5,21 +5,25 @@ import { choice, text, texts, toggle } from "../flags.js";
 
 export const setupCommand: AnyCommand = defineCommand({
   name: "setup",
-  summary: "install what is missing: native TensorFlow, and ffmpeg where none is found",
+  summary: "install what is missing: native TensorFlow, and ffmpeg if none is found",
   description:
-    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, checks the result in a separate process and keeps it in the cache folder (COORDTOK_CACHE). Where no ffmpeg is installed it fetches one (GPL) as well. Every wheel is compared with its SHA-256; nothing else on the machine changes. TensorFlow for the processor is a download of about 230 MB, ffmpeg one of 68 MB.",
+    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, tests the result in a separate process and stores it in the cache folder (COORDTOK_CACHE). If no ffmpeg is installed, it fetches one (GPL) as well. Every wheel is checked against its SHA-256; nothing else on the machine changes. The download of TensorFlow for the processor is about 230 MB, that of ffmpeg 68 MB.",
   args: [],
   flags: {
-    only: choice("only one of the two", ["ffmpeg", "tensorflow"]),
-    device: choice("what to compute on; auto takes the GPU where an NVIDIA driver is", ["auto", "cpu", "gpu"], {
-      initial: "auto",
-    }),
-    tensorflow: text("another version of TensorFlow than the tested one", { value: "version" }),
-    wheel: texts("a wheel of TensorFlow or of imageio-ffmpeg as a file, for machines without network", {
+    only: choice("install only one of the two", ["ffmpeg", "tensorflow"]),
+    device: choice(
+      "device to compute on; auto takes the GPU if an NVIDIA driver is installed",
+      ["auto", "cpu", "gpu"],
+      {
+        initial: "auto",
+      },
+    ),
+    tensorflow: text("version of TensorFlow, instead of the tested one", { value: "version" }),
+    wheel: texts("file of a wheel of TensorFlow or imageio-ffmpeg, for machines without network", {
       value: "file",
     }),
     python: text("the Python whose pip fetches the wheels", { value: "path", defaultText: "python3 on PATH" }),
-    force: toggle("set up anew even if it has been done"),
+    force: toggle("set up again even if it has been done"),
   },
   examples: [
     "setup",
@@ -35,7 +39,7 @@ export const setupCommand: AnyCommand = defineCommand({
   },
 });
 
-const already = ", set up already; --force does it anew";
+const already = ", already set up; --force sets it up again";
 
 function reportText({ tensorflow, ffmpeg }: SetUpReport): string {
   const rows: [string, string][] = [];

@@ -8,16 +8,16 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
   name: "train-diffusion",
   summary: "train a generator on latents, in a run folder; resumable",
   description:
-    "Trains a diffusion transformer on a folder made by encode-dataset. A run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png, and every few steps previews/: samples as a video and as a strip of frames. Ctrl-C saves a checkpoint and prints how to resume.",
+    "Trains a diffusion transformer on a folder made by encode-dataset. The run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg, curve.png and previews/: samples as a video and as a strip of frames, at regular steps. Ctrl-C saves a checkpoint and prints how to resume.",
   args: [{ name: "LATENTS", help: "the folder of latents; not needed with --resume", optional: true }],
   flags: {
     preset: choice("size of the model, size/patch", presetNames, { defaultText: "S/2", value: "name" }),
-    set: texts("a single value of the configuration, such as depth=8", { value: "path=value" }),
-    path: choice("the way from noise to data", pathNames, { defaultText: "linear" }),
-    prediction: choice("what the model predicts", predictionNames, { defaultText: "velocity" }),
+    set: texts("a single value of the configuration, for example depth=8", { value: "path=value" }),
+    path: choice("the path from noise to data", pathNames, { defaultText: "linear" }),
+    prediction: choice("the quantity that the model predicts", predictionNames, { defaultText: "velocity" }),
     ...trainingFlags({ steps: "2000", batch: "8", learningRate: "0.0005", warmup: "100" }),
-    weightDecay: number("decay of the weights", { minimum: 0, defaultText: "0" }),
-    times: choice("how training times are drawn", ["uniform", "logit-normal"], { defaultText: "logit-normal" }),
+    weightDecay: number("weight decay", { minimum: 0, defaultText: "0" }),
+    times: choice("distribution of training times", ["uniform", "logit-normal"], { defaultText: "logit-normal" }),
     weighting: choice("weight of a noise or score loss over time", ["none", "velocity", "likelihood"], {
       defaultText: "none",
     }),
@@ -25,7 +25,7 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
       value: "path",
       defaultText: "the one that made the latents",
     }),
-    previewEvery: integer("steps between two previews; 0 for none", { minimum: 0, initial: 500 }),
+    previewEvery: integer("steps between previews; 0 for none", { minimum: 0, initial: 500 }),
   },
   examples: [
     "train-diffusion latents/ --minutes 30 --out runs/generator",

@@ -8,26 +8,26 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   name: "train-tokenizer",
   summary: "train a tokenizer on videos, in a run folder; resumable",
   description:
-    "Trains a tokenizer on all videos in folders (mp4 avi mkv webm mov gif, searched recursively) and files. A run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png. Ctrl-C saves a checkpoint and prints how to resume.",
+    "Trains a tokenizer on video files and all videos in folders (mp4 avi mkv webm mov gif, searched recursively). The run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png. Ctrl-C saves a checkpoint and prints how to resume.",
   args: [{ name: "PATH", help: "folders and video files; not needed with --resume", optional: true, several: true }],
   flags: {
     ...configFlags,
     ...trainingFlags({ steps: "1000", batch: "4", learningRate: "0.001", warmup: "50" }),
     points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "256", option: "pointsPerClip" }),
-    from: text("begin a new training with the weights of this checkpoint or run folder, in its form", {
+    from: text("start a new training from the weights and configuration of this checkpoint or run folder", {
       value: "path",
     }),
     stage: choice("1 trains on random patches, 2 on whole frames with a perceptual loss", ["1", "2"], {
       defaultText: "1, or the run's",
     }),
     lpips: choice("the perceptual loss of stage 2: LPIPS with this network", lpipsWeightsNames),
-    weights: text("folder of the files of LPIPS by their published names", { value: "folder", defaultText: "weights" }),
-    perceptualScale: number("weight of the perceptual loss against the squared error", {
+    weights: text("folder of LPIPS weights by their published names", { value: "folder", defaultText: "weights" }),
+    perceptualScale: number("weight of the perceptual loss relative to the squared error", {
       minimum: 0,
       defaultText: "1",
     }),
-    val: texts("a held-out video whose PSNR is measured on the way", { value: "video", option: "validation" }),
-    valEvery: integer("steps between two such measurements", { minimum: 1, initial: 100, option: "validateEvery" }),
+    val: texts("a held-out video whose PSNR is measured during training", { value: "video", option: "validation" }),
+    valEvery: integer("steps between these measurements", { minimum: 1, initial: 100, option: "validateEvery" }),
   },
   examples: [
     "train-tokenizer videos/ --preset tiny --minutes 20 --out runs/first",
@@ -86,9 +86,9 @@ function checkCombination(
   if (flags.stage === "2" && flags.lpips === undefined && flags.resume === undefined)
     refuseUsage("--stage 2 needs a perceptual loss: --lpips vgg, alex or squeeze, with its files in --weights.");
   const stage = flags.stage ?? (flags.resume === undefined ? "1" : undefined);
-  if (stage === "1" && flags.lpips !== undefined) refuseUsage("--lpips goes with --stage 2.");
+  if (stage === "1" && flags.lpips !== undefined) refuseUsage("--lpips needs --stage 2.");
   if (flags.resume !== undefined && flags.from !== undefined)
     refuseUsage(
-      "--from and --resume exclude each other: one starts a training from given weights, the other resumes one.",
+      "--from and --resume exclude each other: one starts a training from given weights, the other resumes a training.",
     );
 }

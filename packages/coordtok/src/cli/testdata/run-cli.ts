@@ -13,7 +13,7 @@ export interface CliEnd {
   readonly stderr: string;
 }
 
-/** For `onStart` of {@link runCli}: Ctrl-C as soon as a file is there. */
+/** An `onStart` for {@link runCli} that sends Ctrl-C as soon as a file exists. */
 export function interruptOnceThereIs(path: string): (child: ChildProcess) => void {
   return (child) => {
     const watch = setInterval(() => {
@@ -25,7 +25,7 @@ export function interruptOnceThereIs(path: string): (child: ChildProcess) => voi
   };
 }
 
-/** Runs the command line from source, as a user would, in a folder. `onStart` may act on it. */
+/** Runs the command line from source in a folder, as a user would. `onStart` may act on the process. */
 export async function runCli(
   args: readonly string[],
   options: {

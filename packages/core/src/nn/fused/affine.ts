@@ -4,8 +4,8 @@ import { productOfEach } from "../product.js";
 import { runFused } from "./kernels.js";
 
 /**
- * An affine map of every matrix of a batch, `x kernel + bias`, without a gradient of its own. Where there is a bias it takes the fused
- * addition, which the backend must have.
+ * Applies an affine map to every matrix of a batch, `x kernel + bias`; not differentiable on its own. With a bias it needs the fused
+ * operation `CoordTokAdd` of the backend.
  * @param x `[B, M, K]`
  * @returns `[B, M, N]`
  */

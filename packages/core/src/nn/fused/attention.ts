@@ -3,7 +3,7 @@ import type { KeyBias } from "../attention.js";
 import { operation } from "../operation.js";
 import { runFused } from "./kernels.js";
 
-/** Cross-attention by the fused operations, which keep the largest logit and the sum of each query for the gradient. */
+/** Cross-attention by the fused operations, which keep the largest logit and the softmax sum of each query for the gradient. */
 export function fusedCrossAttention(
   query: Tensor3D,
   keyValue: Tensor3D,
@@ -35,7 +35,7 @@ export function fusedCrossAttention(
   );
 }
 
-/** Self-attention by the fused operations, likewise. */
+/** Self-attention by the fused operations; see {@link fusedCrossAttention}. */
 export function fusedSelfAttention(packed: Tensor3D, heads: number, bias: KeyBias | undefined): Tensor3D {
   return operation<Rank.R3>(
     [packed],

@@ -1,13 +1,13 @@
 import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs-core";
 
 /**
- * What a fused operation takes and gives. Tensors are described by their shapes, such as `"[B, N, E]"`: float32, or `"int32 [4, P]"`;
- * `"[..., E]"` has any number of axes, `"[M, K] | [B, M, K]"` one of two. An input that may be absent ends in a question mark.
+ * The inputs, attributes and outputs of a fused operation. A tensor is described by its shape: `"[B, N, E]"` is float32, `"int32 [4, P]"`
+ * int32, `"[..., E]"` has any number of axes, `"[M, K] | [B, M, K]"` is one of two. An optional input ends in a question mark.
  */
 export interface FusedDescription {
   /** The inputs by name, in their order; int32 ones come last. */
   readonly inputs: Readonly<Record<string, string>>;
-  /** The names of lists of float32 tensors that come after the inputs; all have the same length and tensors of the same sizes. */
+  /** The names of lists of float32 tensors that follow the inputs; all have the same length, and tensors of the same sizes. */
   readonly lists?: readonly string[];
   /** The attributes by name, in their order. */
   readonly attributes: Readonly<Record<string, FusedAttributeType>>;
@@ -21,24 +21,24 @@ export type FusedTable<T extends Readonly<Record<`CoordTok${string}`, FusedDescr
 /** The type of an attribute: `int` has 32 bits, `float` is float32. */
 export type FusedAttributeType = "int" | "float" | "bool";
 
-/** An output of a fused operation: a tensor, or a list of tensors like one that goes in. */
+/** An output of a fused operation: a tensor, or a list of tensors like one of the input lists. */
 export type FusedOutput =
   | {
       /** Its name. */
       readonly name: string;
       /** Its shape. */
       readonly shape: string;
-      /** Attributes and inputs; the output is there where one of them is true or present (default: always). */
+      /** Attributes and inputs, at least one of which must be true or present for the output to exist (default: it always does). */
       readonly where?: readonly string[];
     }
   | {
       /** Its name. */
       readonly name: string;
-      /** The list whose number of tensors and shapes it has. */
+      /** The input list whose length and shapes it has. */
       readonly like: string;
     };
 
-/** The type of the tensor that a shape of a {@link FusedDescription} describes. */
+/** The tensor type that a shape of a {@link FusedDescription} describes. */
 export type FusedTensor<Shape extends string> = Shape extends `${infer One} | ${infer Other}`
   ? FusedTensor<One> | FusedTensor<Other>
   : Shape extends `int32 ${infer Rest}` | `${infer Rest}?`
@@ -55,7 +55,7 @@ export type FusedTensor<Shape extends string> = Shape extends `${infer One} | ${
               ? Tensor2D
               : Tensor1D;
 
-/** The inputs of an operation as they are given to `runFused`. */
+/** The inputs of an operation, as passed to `runFused`. */
 export type FusedInputs<D extends FusedDescription> = {
   readonly [name in keyof D["inputs"] as D["inputs"][name] extends `${string}?` ? never : name]: FusedTensor<
     D["inputs"][name]
@@ -67,12 +67,12 @@ export type FusedInputs<D extends FusedDescription> = {
     ? { readonly lists: { readonly [i in keyof Names]: readonly Tensor[] } }
     : unknown);
 
-/** The attributes of an operation as they are given to `runFused`. */
+/** The attributes of an operation, as passed to `runFused`. */
 export type FusedAttributes<D extends FusedDescription> = {
   readonly [name in keyof D["attributes"]]: D["attributes"][name] extends "bool" ? boolean : number;
 };
 
-/** The outputs of an operation as `runFused` gives them: one after the other, lists laid end to end. */
+/** The outputs of an operation, as `runFused` returns them: in order, lists flattened. */
 export type FusedOutputs<Outputs extends readonly FusedOutput[]> = Outputs extends readonly { readonly like: string }[]
   ? Tensor[]
   : {

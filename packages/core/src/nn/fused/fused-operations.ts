@@ -1,6 +1,6 @@
 import type { FusedTable } from "./description.js";
 
-/** The fused operations of the layers and of the optimizer. The arithmetic is that of `packages/backend/kernels/kernels.h`. */
+/** The fused operations of the layers and of the optimizer. `packages/backend/kernels/kernels.h` defines their arithmetic. */
 export const fusedOperations = {
   /** Attention of a sequence with itself: queries, keys and values side by side. The statistics are for the gradient. */
   CoordTokSelfAttention: {
@@ -46,7 +46,7 @@ export const fusedOperations = {
       { name: "keyValueGradient", shape: "[B, M, 2E]" },
     ],
   },
-  /** Layer norm of `x + addend + bias` over its last axis; the sum comes with it where there is something to add. */
+  /** Layer norm of `x + addend + bias` over its last axis; also returns the sum if there is something to add. */
   CoordTokLayerNorm: {
     inputs: { x: "[..., E]", scale: "[E]", shift: "[E]", addend: "[..., E]?", bias: "[E]?" },
     attributes: { epsilon: "float" },
@@ -55,7 +55,7 @@ export const fusedOperations = {
       { name: "sum", shape: "[..., E]", where: ["addend", "bias"] },
     ],
   },
-  /** The gradients at the sum; `upstream` is added to that of the sum, whose column sums are that of the bias. */
+  /** The gradients of layer norm. `upstream` is added to the gradient of the sum, whose column sums are the gradient of the bias. */
   CoordTokLayerNormGradient: {
     inputs: { x: "[..., E]", scale: "[E]", dy: "[..., E]", upstream: "[..., E]?" },
     attributes: { epsilon: "float", biasGradient: "bool" },
@@ -72,7 +72,7 @@ export const fusedOperations = {
     attributes: {},
     outputs: [{ name: "out", shape: "[..., E]" }],
   },
-  /** Its gradients, and its value again. */
+  /** The gradients of the exact GELU, and its value recomputed. */
   CoordTokGeluGradient: {
     inputs: { x: "[..., E]", dy: "[..., E]", bias: "[E]?" },
     attributes: {},
@@ -82,15 +82,15 @@ export const fusedOperations = {
       { name: "out", shape: "[..., E]" },
     ],
   },
-  /** The GELU with a tanh of `x + bias`. */
+  /** The tanh approximation of the GELU of `x + bias`. */
   CoordTokTanhGelu: {
     inputs: { x: "[..., E]", bias: "[E]?" },
     attributes: {},
     outputs: [{ name: "out", shape: "[..., E]" }],
   },
   /**
-   * `norm(x) (1 + scale) + shift`: shift and scale are vectors of width E in the row of each clip in `modulation`, at `vector` and the
-   * next. With an `addend`, a gate lies there before them, and the norm is of `x + gate (addend + bias)`, which comes with it.
+   * `norm(x) (1 + scale) + shift`: shift and scale are consecutive vectors of width E in the clip's row of `modulation`, from number
+   * `vector` on. With an `addend`, a gate precedes them, and the norm is taken of `x + gate (addend + bias)`, which is also returned.
    */
   CoordTokModulatedNorm: {
     inputs: { x: "[B, N, E]", modulation: "[B, vectors E]", addend: "[B, N, E]?", bias: "[E]?" },
@@ -100,7 +100,7 @@ export const fusedOperations = {
       { name: "sum", shape: "[B, N, E]", where: ["addend"] },
     ],
   },
-  /** `x + gate (addend + bias)`, the gate at `vector` of `modulation`. */
+  /** `x + gate (addend + bias)`; the gate is vector number `vector` of `modulation`. */
   CoordTokGatedAdd: {
     inputs: { x: "[B, N, E]", addend: "[B, N, E]", modulation: "[B, vectors E]", bias: "[E]?" },
     attributes: { vector: "int" },
@@ -118,13 +118,13 @@ export const fusedOperations = {
     attributes: {},
     outputs: [{ name: "sums", shape: "[E]" }],
   },
-  /** The product of two matrices, either one read transposed, or of each of a batch, which is not transposed, with one. */
+  /** The product of two matrices, either of them optionally transposed, or of each matrix of an untransposed batch with one matrix. */
   CoordTokProduct: {
     inputs: { a: "[M, K] | [B, M, K]", b: "[K, N]" },
     attributes: { transposeA: "bool", transposeB: "bool" },
     outputs: [{ name: "out", shape: "[M, N] | [B, M, N]" }],
   },
-  /** AdamW. `settings`: beta1, 1 - beta1, beta2, 1 - beta2, epsilon, root correction, step size, decay, gradient scale. */
+  /** One step of AdamW. `settings`: beta1, 1 - beta1, beta2, 1 - beta2, epsilon, root correction, step size, decay, gradient scale. */
   CoordTokAdamW: {
     inputs: { settings: "[9]" },
     lists: ["params", "gradients", "firstMoments", "secondMoments"],
@@ -151,5 +151,5 @@ export const fusedOperations = {
   },
 } as const;
 
-/** The fused operations of the layers and of the optimizer by name. */
+/** The table of the fused operations of the layers and of the optimizer, as a type. */
 export type LayerOperations = FusedTable<typeof fusedOperations>;

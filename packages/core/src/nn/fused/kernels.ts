@@ -10,12 +10,12 @@ import type { FusedAttributes, FusedDescription, FusedInputs, FusedOutputs } fro
 import type { LayerOperations } from "./fused-operations.js";
 
 /**
- * The tables of fused operations: kernels that a backend may register in TensorFlow.js under these names (`registerKernel`). Where it
- * has one, the package that declares it uses it; everywhere else it takes composite operations. A package declares its own in a file
+ * The tables of fused operations: kernels that a backend may register in TensorFlow.js under these names (`registerKernel`). The package
+ * that declares an operation uses it if the backend has it, and composite operations otherwise. A package declares its own in
  * `fused-operations.ts` and adds them here: `declare module "@coordtok/core/nn" { interface FusedTables { … } }`.
  */
 export interface FusedTables {
-  /** Those of the layers and of the optimizer. */
+  /** The operations of the layers and of the optimizer. */
   readonly core: LayerOperations;
 }
 
@@ -30,15 +30,15 @@ export type FusedOperation<N extends FusedName> = Extract<
   FusedDescription
 >;
 
-/** Whether the backend in use has a fused operation. */
+/** Tells whether the backend in use has a fused operation. */
 export function hasFused(name: FusedName): boolean {
-  // Its type promises a kernel, but there may be none.
+  // The type of `getKernel` promises a kernel, but there may be none.
   return (getKernel(name, getBackend()) as KernelConfig | undefined) !== undefined;
 }
 
 /**
- * Runs a fused operation of the backend in use, which must have it. No gradient of its own. The lists of an operation arrive at the
- * kernel as inputs `list0_0`, `list0_1`, …, after the named ones.
+ * Runs a fused operation, which the backend in use must have; not differentiable on its own. The kernel receives the lists of an
+ * operation as inputs `list0_0`, `list0_1`, …, after the named ones.
  */
 export function runFused<N extends FusedName>(
   name: N,

@@ -4,7 +4,7 @@ import { operation } from "../operation.js";
 import { affine, columnSums, product } from "../product.js";
 import { runFused } from "./kernels.js";
 
-/** An MLP with the exact GELU whose bias, GELU and their gradients are fused operations. */
+/** An MLP with the exact GELU; bias, GELU and their gradients are fused operations. */
 export function fusedMlp<R extends Rank>({ expand, contract }: MlpParams, x: Tensor<R>): Tensor<R> {
   const width = expand.kernel.shape[0];
   const flat = (tensor: Tensor): Tensor2D => reshape(tensor, [x.size / width, width]);

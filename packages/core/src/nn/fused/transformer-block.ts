@@ -24,12 +24,12 @@ const needed: readonly FusedName[] = [
   "CoordTokColumnSums",
 ];
 
-/** Whether the backend in use has all that the blocks of this file are made of. */
+/** Tells whether the backend in use has every operation that the blocks of this file need. */
 export function hasFusedBlocks(): boolean {
   return needed.every(hasFused);
 }
 
-/** The parts of a block that its gradient needs. */
+/** The intermediate values of a block that its gradient needs. */
 interface Kept {
   readonly x: Tensor3D;
   readonly normal: Tensor3D;
@@ -43,8 +43,8 @@ interface Kept {
 const keptNames = ["x", "normal", "packed", "attended", "statistics", "sum", "mlpNormal", "hidden"] as const;
 
 /**
- * A transformer block as one operation with an explicit gradient: additions, biases, GELU and norms are fused, the values of the
- * GELU are computed again, and what the gradient has used is freed at once.
+ * A transformer block as one operation with an explicit gradient: additions, biases, GELU and norms are fused, the GELU is
+ * recomputed, and the gradient frees its intermediates as soon as they are used.
  * @param x `[B, N, E]`
  */
 export function fusedTransformerBlock(params: TransformerBlockParams, x: Tensor3D, options: BlockOptions): Tensor3D {
@@ -65,7 +65,7 @@ export function fusedTransformerBlock(params: TransformerBlockParams, x: Tensor3
   );
 }
 
-/** In the order in which {@link blockGradient} gives their gradients. */
+/** The weights in the order in which {@link blockGradient} returns their gradients. */
 function blockWeights({ attentionNorm, attention, mlpNorm, mlp }: TransformerBlockParams): (Tensor | undefined)[] {
   return [
     attentionNorm.scale,
@@ -88,7 +88,7 @@ function blockForward(
   x: Tensor3D,
   { heads, epsilon, keyBias, recorded }: BlockOptions & { readonly recorded: boolean },
 ): { out: Tensor3D; kept: Kept | undefined } {
-  /** Frees what only a gradient would need. */
+  /** Frees a tensor that only a gradient would need. */
   const leave = (tensor: Tensor): void => {
     if (!recorded) tensor.dispose();
   };
@@ -242,7 +242,7 @@ function norm({ scale, shift }: LayerNormParams, x: Tensor3D, epsilon: number): 
   return runFused("CoordTokLayerNorm", { x, scale, shift }, { epsilon })[0] as Tensor3D;
 }
 
-/** Of a kernel that maps `x [B, M, K]`, from the gradient `[B, M, N]` of what it gave. */
+/** The gradient of a kernel that maps `x [B, M, K]`, from the gradient `[B, M, N]` of its output. */
 function kernelGradient(x: Tensor3D, dy: Tensor3D): Tensor2D {
   return product(rowsOf(x), rowsOf(dy), true, false);
 }

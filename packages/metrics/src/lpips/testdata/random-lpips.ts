@@ -3,10 +3,10 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { convolutionNames, featureNetworks, type LpipsNetworkName } from "../networks.js";
 import { lpipsParamsFromStateDict, type LpipsParams } from "../params.js";
 
-/** Every network of LPIPS. */
+/** The names of all LPIPS networks. */
 export const networkNames: readonly LpipsNetworkName[] = ["vgg16", "alexnet", "squeezenet1.1"];
 
-/** Random weights of a narrow network under torchvision's names, and random heads. */
+/** Draws random weights of a narrow network under torchvision's names, and random heads. */
 export function randomStateDict(network: LpipsNetworkName, seed = 5): Record<string, Tensor> {
   const random = new Random(seed);
   const tensors: Record<string, Tensor> = {};
@@ -32,7 +32,7 @@ export function randomStateDict(network: LpipsNetworkName, seed = 5): Record<str
   return tensors;
 }
 
-/** LPIPS with a narrow random network: it sees differences, its numbers mean nothing. */
+/** Makes LPIPS weights of a narrow random network, which responds to differences but whose numbers mean nothing. */
 export function randomParams(network: LpipsNetworkName): LpipsParams {
   const tensors = randomStateDict(network);
   const params = lpipsParamsFromStateDict(tensors);

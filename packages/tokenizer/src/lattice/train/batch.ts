@@ -7,32 +7,32 @@ import { drawWindow, fitsWindow } from "./footage.js";
 import { drawMovingPictures, type StillPicture } from "./moving-pictures.js";
 import type { BatchShape, LatticeTrainSettings } from "./settings.js";
 
-/** What a lattice training draws from. */
+/** The clips and pictures that a lattice training draws from. */
 export interface TrainingFootage {
   /** Clips of any sizes and lengths. */
   readonly clips: readonly RgbClip[];
-  /** Still pictures for windows under a moving camera (default: none). */
+  /** Still pictures to make windows under a moving camera from (default: none). */
   readonly pictures?: readonly StillPicture[] | undefined;
 }
 
-/** One step's data. */
+/** The data of one training step. */
 export interface LatticeBatch {
-  /** `[B, T, H, W, 3]` */
+  /** The clips, `[B, T, H, W, 3]`. */
   readonly clip: Clip;
-  /** One for each clip. */
+  /** The channel budget of each clip. */
   readonly budget: readonly Budget[];
   /** The blocks of time to decode, in ascending order. */
   readonly blocks: readonly number[];
 }
 
-/** How often so many channels of xy are kept (`docs/spec.md#lattice-training`). */
+/** How often each number of xy channels is kept (`docs/spec.md#lattice-training`). */
 const contents: readonly (readonly [channels: number, share: number])[] = [
   [4, 0.12],
   [8, 0.23],
   [16, 0.25],
   [32, 0.4],
 ];
-/** How often so many channels of yt and xt are kept, where they are not as many as of xy. */
+/** How often each number of yt and xt channels is kept, when it is not that of xy. */
 const motions: readonly (readonly [channels: number, share: number])[] = [
   [0, 0.04],
   [4, 0.1],
@@ -43,7 +43,7 @@ const motions: readonly (readonly [channels: number, share: number])[] = [
 
 /**
  * Throws unless windows of every shape can be drawn.
- * @throws CoordTokError `input`.
+ * @throws CoordTokError `input` when no clip is large enough for a shape and there are no pictures.
  */
 export function checkFootage({ clips, pictures = [] }: TrainingFootage, shapes: readonly BatchShape[]): void {
   for (const { frames, height, width } of shapes)
@@ -79,7 +79,7 @@ export function drawLatticeBatch(
   };
 }
 
-/** One of several by their shares. */
+/** Draws one of several choices with probabilities proportional to their shares. */
 export function drawByShare<T>(choices: readonly T[], shareOf: (choice: T) => number, random: Random): T {
   const total = choices.reduce((sum, choice) => sum + shareOf(choice), 0);
   let left = random.uniform() * total;
@@ -99,7 +99,10 @@ function drawFootage(
     : drawWindow(drawByShare(fitting, weightOf, random), size, random);
 }
 
-/** Longer clips are drawn more often, up to 300 frames; small ones, which have less to crop from, half as often. */
+/**
+ * The weight of a clip in the draw: longer clips are drawn more often, up to 300 frames; small ones, with less room to crop, half
+ * as often.
+ */
 function weightOf({ frameCount, height, width }: RgbClip): number {
   return Math.sqrt(Math.min(frameCount, 300)) * (Math.min(height, width) > 128 ? 1 : 0.5);
 }

@@ -3,9 +3,9 @@ import type { FrameSize } from "../config.js";
 import { clamped } from "./picture-taps.js";
 
 /**
- * Turns a drawn window into one for training: random mirrors, order of the colours, contrast and brightness, sometimes grey.
+ * Augments a window for training: random mirrors, channel order, contrast and brightness, sometimes grey.
  * @param window `[frames, height, width, 3]` values of 0 to 255.
- * @param target receives the same in [-1, 1], from `at` on.
+ * @param target receives the augmented values in [-1, 1], starting at index `at`.
  */
 export function varyColours(
   window: Float32Array,
@@ -38,7 +38,7 @@ export function varyColours(
       }
 }
 
-/** A number uniform in [low, high). */
+/** Draws a number uniformly from [low, high). */
 export function between(low: number, high: number, random: Random): number {
   return low + (high - low) * random.uniform();
 }

@@ -2,10 +2,10 @@ import type { Random, RgbClip } from "@coordtok/core";
 import type { FrameSize } from "../config.js";
 import { clamped, sampleInto } from "./picture-taps.js";
 
-/** The shortest clip that is drawn from, in frames. */
+/** The shortest clip that windows are drawn from, in frames. */
 const fewestFrames = 8;
 
-/** Whether a clip is large and long enough to draw windows of a size from; where it has half of the frames, it is played back and forth. */
+/** Whether windows of a size can be drawn from a clip. A clip of at least half the frames is long enough, as it is played back and forth. */
 export function fitsWindow(clip: RgbClip, size: FrameSize): boolean {
   const { frames, height, width } = size;
   return (
@@ -16,8 +16,8 @@ export function fitsWindow(clip: RgbClip, size: FrameSize): boolean {
 }
 
 /**
- * A random window of a clip: a random crop at a random zoom, every frame or every second, sometimes backwards.
- * @param size of the window; the clip must fit it.
+ * Draws a random window of a clip: a random crop at a random zoom, every frame or every second one, sometimes backwards.
+ * @param size of the window; must pass {@link fitsWindow}.
  * @returns `[frames, height, width, 3]` values of 0 to 255.
  */
 export function drawWindow(clip: RgbClip, size: FrameSize, random: Random): Float32Array {
@@ -37,7 +37,7 @@ export function drawWindow(clip: RgbClip, size: FrameSize, random: Random): Floa
   return values;
 }
 
-/** Where pixels of a window lie along an axis of the clip. */
+/** The positions in the clip, along one axis, of the pixels of a window. */
 function drawPlaces(whole: number, count: number, zoom: number, random: Random): number[] {
   const begin = random.uniform() * (whole - count * zoom);
   return Array.from({ length: count }, (_, i) => clamped(begin + (i + 0.5) * zoom - 0.5, 0, whole - 1));

@@ -6,24 +6,24 @@ import type { LatticeConfig } from "../config.js";
 import { coordinateValues } from "../coordinates.js";
 import type { InputMoments } from "./moments.js";
 
-/** Times the largest eigenvalue: added to the diagonal of second moments before inputs are whitened. */
+/** The factor times the largest eigenvalue that is added to the diagonal of second moments before inputs are whitened. */
 const whiteningFloor = 1e-3;
-/** Features of a smaller root mean square are not made any stronger. */
+/** Features whose root mean square is below this are scaled as if it were this. */
 const weakestFeature = 0.05;
-/** What the orthonormal matrix of the position maps is multiplied by. */
+/** The scale of the orthonormal matrix of the position maps. */
 const positionGain = 0.5;
-/** Times `1 / sqrt(E)`: the deviation of the maps of the blocks. */
+/** The standard deviation of the maps of the blocks, times `1 / sqrt(E)`. */
 const blockDeviation = 0.7;
 
-/** A matrix `[inputs, outputs]` as a kernel. */
+/** Makes a kernel tensor from a matrix `[inputs, outputs]`. */
 export function kernelTensor(matrix: Matrix): Tensor2D {
   return tensor2d(Float32Array.from(matrix.to1DArray()), [matrix.rows, matrix.columns]);
 }
 
 /**
- * Makes the parameters of a fresh model outside its linear path (`docs/spec.md#lattice-start`).
+ * Creates the parameters of a new model outside its linear path (`docs/spec.md#lattice-start`).
  * @param features the second moments of the features of the base maps.
- * @returns a function that gives a parameter by its path, owned by the caller; to be asked in the order of the parameters.
+ * @returns a function that gives a parameter by its path, owned by the caller; call it in the order of the parameters.
  */
 export function freshMaps(
   config: LatticeConfig,
@@ -61,7 +61,7 @@ export function freshMaps(
 
 type Normal = (inputs: number, outputs: number, deviation: number) => Matrix;
 
-/** A random matrix with orthonormal columns, or rows where it has more columns than rows. */
+/** A random matrix with orthonormal columns, or orthonormal rows when it has more columns than rows. */
 function orthonormal(rows: number, columns: number, normal: Normal): Matrix {
   const size = Math.max(rows, columns);
   const { orthogonalMatrix } = new QrDecomposition(normal(size, size, 1));
@@ -69,18 +69,18 @@ function orthonormal(rows: number, columns: number, normal: Normal): Matrix {
 }
 
 /**
- * A random map of inputs with the given second moments to outputs of equal strength: normal numbers after a root of the inverse moment. Which
- * root makes no difference, since normal numbers stay the same under rotations; that of Cholesky takes a tenth of the time.
+ * A random map from inputs with the given second moments to outputs of equal strength: normal draws times a root of the inverse
+ * moment. Normal draws are invariant under rotation, so any root will do; that of Cholesky takes a tenth of the time.
  */
 function whitening(moment: Matrix, outputs: number, normal: Normal): Matrix {
   const inputs = moment.rows;
   const floor = whiteningFloor * largestEigenvalue(moment);
   const damped = new CholeskyDecomposition(Matrix.add(moment, Matrix.eye(inputs).mul(floor)));
-  // The decomposition L L' solves by L'^-1 L^-1, so that L times the draw leaves L'^-1.
+  // With the Cholesky factor L, solving L L' X = L Z gives X = L'^-1 Z.
   return damped.solve(damped.lowerTriangularMatrix.mmul(normal(inputs, outputs, 1 / Math.sqrt(inputs))));
 }
 
-/** By the power method, well enough for a floor. */
+/** The largest eigenvalue by the power method, accurate enough for a floor. */
 function largestEigenvalue(moment: Matrix): number {
   let vector = Matrix.ones(moment.rows, 1);
   let value = 0;

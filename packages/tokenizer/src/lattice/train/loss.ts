@@ -9,10 +9,10 @@ import { encodeLattice } from "../encoder.js";
 import { padToBlocks } from "../padding.js";
 import type { LatticeParams } from "../params.js";
 
-/** Added to the mean squared error of a clip: it levels the gain above 31 dB. */
+/** Added to the mean squared error of a clip, so that the gain levels off above 31 dB. */
 const errorFloor = 0.003;
 
-/** What is kept and decoded of the clips of a loss. */
+/** The channels that are kept and the blocks that are decoded for a loss. */
 export interface LatticeLossOptions {
   /** One budget for all clips, or one for each. */
   readonly budget: Budget | readonly Budget[];
@@ -21,8 +21,8 @@ export interface LatticeLossOptions {
 }
 
 /**
- * The loss of the lattice form, `mean over clips of ln(mse + 0.003)`, the mean PSNR levelled above 31 dB (`docs/spec.md#lattice-form`):
- * clips are encoded, the planes pass through the budget, some blocks are decoded and compared.
+ * The loss of the lattice form, `mean over clips of ln(mse + 0.003)`, which is the mean PSNR levelled off above 31 dB
+ * (`docs/spec.md#lattice-form`). Clips are encoded, the planes are cut to the budget, and some blocks are decoded and compared.
  * @param clip B clips.
  */
 export function latticeLoss(
@@ -41,7 +41,7 @@ export function latticeLoss(
   return mean(log(add(errors, errorFloor)));
 }
 
-/** The patches of some blocks of time of clips, as `decodeBlocks` gives them. */
+/** The pixels of some blocks of time of clips, in the layout that `decodeBlocks` returns. */
 function targetPatches(clip: Clip, count: number, blocks: readonly number[]): Tensor3D {
   return tidy(() => {
     const patches = patchify(padToBlocks(clip), latticeBlock);
@@ -53,7 +53,7 @@ function targetPatches(clip: Clip, count: number, blocks: readonly number[]): Te
   });
 }
 
-/** The mean squared error that belongs to a loss. */
+/** The mean squared error that corresponds to a loss. */
 export function errorOfLoss(loss: number): number {
   return Math.max(Math.exp(loss) - errorFloor, Number.MIN_VALUE);
 }

@@ -8,15 +8,15 @@ import { latticeBlock } from "../config.js";
 import { padToBlocks } from "../padding.js";
 import { clipViews } from "../views.js";
 
-/** Second moments of what the maps of an encoder read: the mean over clips of the mean over the cells or blocks of each. */
+/** Second moments of the inputs of an encoder's maps: for each clip the mean over its cells or blocks, then the mean over clips. */
 export interface InputMoments {
-  /** Of a cell of each view, `[192 or 96, 192 or 96]`. */
+  /** Those of a cell of each view, `[192 or 96, 192 or 96]`. */
   readonly views: PerPlane<Matrix>;
-  /** Of a block of video, `[768, 768]`. */
+  /** Those of a block of video, `[768, 768]`. */
   readonly blocks: Matrix;
 }
 
-/** The second moments of the inputs of some clips, each filled up to whole blocks. */
+/** Computes the second moments of the inputs of some clips, each padded to whole blocks. */
 export async function inputMoments(clips: readonly RgbClip[]): Promise<InputMoments> {
   const moments = await meanOverClips(clips, (frames) => {
     const views = clipViews(frames);
@@ -29,15 +29,15 @@ export async function inputMoments(clips: readonly RgbClip[]): Promise<InputMome
   return { views: { xy, yt, xt }, blocks };
 }
 
-/** What the least squares from features to pixels need. */
+/** The moments that the least-squares fit from features to pixels needs. */
 export interface FeatureMoments {
-  /** `[3K, 3K]` */
+  /** The second moments of the features, `[3K, 3K]`. */
   readonly features: Matrix;
-  /** Features against pixels, `[3K, 768]`. */
+  /** The products of features and pixels, `[3K, 768]`. */
   readonly pixels: Matrix;
 }
 
-/** The moments of the features that base maps alone give the blocks of some clips, and of the pixels of these blocks. */
+/** Computes the moments of the features that the base maps alone give the blocks of some clips, and of the pixels of these blocks. */
 export async function featureMoments(base: PerPlane<LinearParams>, clips: readonly RgbClip[]): Promise<FeatureMoments> {
   const moments = await meanOverClips(clips, (frames) => {
     const views = clipViews(frames);
@@ -55,12 +55,12 @@ function rowsOf(x: Tensor): Tensor2D {
   return reshape(x, [-1, x.shape.at(-1)!]);
 }
 
-/** `a' b` over the number of rows. */
+/** Computes `a' b` divided by the number of rows. */
 function meanProduct(a: Tensor2D, b: Tensor2D): Tensor2D {
   return mul(matMul(a, b, true), 1 / a.shape[0]);
 }
 
-/** Matrices computed of each clip in single precision, their mean over the clips in double precision. */
+/** Computes matrices for each clip in single precision, and their mean over clips in double precision. */
 async function meanOverClips(
   clips: readonly RgbClip[],
   momentsOf: (frames: Tensor5D) => Tensor2D[],

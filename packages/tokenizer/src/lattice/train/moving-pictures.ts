@@ -3,17 +3,17 @@ import type { FrameSize } from "../config.js";
 import { between } from "./colours.js";
 import { clamped, sampleInto, type PictureStack } from "./picture-taps.js";
 
-/** A still picture with halves and quarters of its size, to sample it smaller without flicker. */
+/** A still picture and its halved versions, from which smaller sizes are sampled without flicker. */
 export interface StillPicture {
-  /** The picture, then each a half of the one before, at least 90 pixels in its smaller side. */
+  /** The picture, then each level half the size of the one before, at least 90 pixels on its smaller side. */
   readonly levels: readonly PictureStack[];
 }
 
-/** The smallest side of a smaller level. */
+/** The smallest allowed length of the smaller side of a halved level, in pixels. */
 const smallestLevel = 90;
 
 /**
- * A picture to move over.
+ * Prepares a picture for windows under a moving camera.
  * @param picture one picture, at least 2 pixels high and wide.
  */
 export function stillPicture(picture: PictureStack): StillPicture {
@@ -26,7 +26,7 @@ export function stillPicture(picture: PictureStack): StillPicture {
   return { levels };
 }
 
-/** Means of two by two pixels; a last odd row or column is left out. */
+/** Averages two by two pixels; an odd last row or column is dropped. */
 function halved({ data, width, height }: PictureStack): PictureStack {
   const [rows, columns] = [Math.floor(height / 2), Math.floor(width / 2)];
   const half = new Uint8Array(rows * columns * 3);
@@ -42,10 +42,10 @@ function halved({ data, width, height }: PictureStack): PictureStack {
   return { data: half, height: rows, width: columns };
 }
 
-/** One picture under a moving camera. */
+/** The path of a camera over one picture. */
 interface Camera {
   readonly picture: PictureStack;
-  /** Pixels of the picture to one of the window, its turn and the middle of the window in the picture, for each frame. */
+  /** For each frame: the picture pixels per window pixel, the camera's rotation, and the centre of the window in the picture. */
   readonly scales: Float64Array;
   readonly turns: Float64Array;
   readonly rows: Float64Array;
@@ -53,7 +53,7 @@ interface Camera {
 }
 
 /**
- * A window over still pictures: one under a moving camera, and up to two moving objects before it.
+ * Draws a window from still pictures: one under a moving camera, and up to two moving objects in front of it.
  * @param pictures at least one.
  * @returns `[frames, height, width, 3]` values of 0 to 255.
  */
@@ -84,7 +84,7 @@ function drawLayer(pictures: readonly StillPicture[], size: FrameSize, speed: nu
   return values;
 }
 
-/** A place beyond the edge comes back as in a mirror. */
+/** Mirrors a position beyond the edge back into the picture. */
 function reflected(place: number, count: number): number {
   const last = count - 1;
   const period = 2 * last;
@@ -125,7 +125,7 @@ function drawCamera(
   };
 }
 
-/** How far a camera is on its way at each frame: even, eased, shaken or to and fro. */
+/** How far along its path a camera is at each frame: at even speed, eased, shaken or back and forth. */
 function drawPath(frames: number, speed: number, random: Random): Float64Array {
   const path = Float64Array.from({ length: frames }, (_, t) => t / Math.max(1, frames - 1));
   if (random.uniform() < 0.4) path.forEach((u, t) => (path[t] = u * u * (3 - 2 * u)));
@@ -140,7 +140,7 @@ function drawPath(frames: number, speed: number, random: Random): Float64Array {
   return path;
 }
 
-/** Puts a moving object with soft edges before a window: a part of a picture, or one colour. */
+/** Draws a moving object with soft edges, part of a picture or one colour, in front of a window. */
 function drawObject(
   values: Float32Array,
   pictures: readonly StillPicture[],

@@ -1,4 +1,4 @@
-/** Pixels of many pictures of one size behind one another, RGB bytes row by row. */
+/** A stack of pictures of one size, as RGB bytes row by row. */
 export interface PictureStack {
   /** `[count, height, width, 3]` values of 0 to 255. */
   readonly data: Uint8Array;
@@ -8,17 +8,17 @@ export interface PictureStack {
   readonly width: number;
 }
 
-/** A number of a range: what is below or above it becomes its nearest end. */
+/** Clamps a value to [low, high]. */
 export function clamped(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }
 
 /**
- * The colour at a place between pixels, bilinear, added to what is there.
- * @param picture which of the stack.
+ * Samples the colour between pixels bilinearly and adds it to the target.
+ * @param picture the index of the picture in the stack.
  * @param row 0 to height - 1.
  * @param column 0 to width - 1.
- * @param target receives three numbers of 0 to 255 from `at` on.
+ * @param target receives three values of 0 to 255, starting at index `at`.
  */
 export function sampleInto(
   { data, height, width }: PictureStack,

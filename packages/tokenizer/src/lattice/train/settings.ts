@@ -2,35 +2,35 @@ import { checkChoice, checkInteger, checkNumber } from "@coordtok/core";
 import { adamwDefaults, checkLoopSettings, type LoopSettings } from "@coordtok/core/train";
 import { latticeBlock, type FrameSize } from "../config.js";
 
-/** Clips that one step is trained on. */
+/** The size and number of the clips in one training step. */
 export interface BatchShape extends FrameSize {
-  /** How many clips. */
+  /** The number of clips. */
   readonly clips: number;
-  /** The share of the steps, against those of the other shapes. */
+  /** The weight of this shape in the draw, relative to the other shapes. */
   readonly share: number;
 }
 
-/** How to train a lattice tokenizer. `finalFraction` has no meaning: rates end at 0. */
+/** The settings of a lattice training. `finalFraction` has no effect: rates end at 0. */
 export interface LatticeTrainSettings extends LoopSettings {
-  /** For the matrices within the blocks; everything else takes AdamW. */
+  /** The optimizer of the matrices within the blocks; everything else is trained with AdamW. */
   readonly optimizer: "muon" | "adamw";
-  /** The highest rate of Muon; `learningRate` is that of AdamW. */
+  /** The peak learning rate of Muon; `learningRate` is that of AdamW. */
   readonly muonRate: number;
-  /** The part of the training at its end in which the rates fall to 0, 0 to 1. */
+  /** The last part of the training, 0 to 1, in which the rates fall to 0. */
   readonly fallShare: number;
-  /** The clips of a step, one shape drawn for each. Whole blocks. */
+  /** The shapes from which each step draws one; their sizes are whole blocks. */
   readonly shapes: readonly BatchShape[];
-  /** The shapes at the beginning. */
+  /** The shapes that the first steps draw from instead. */
   readonly firstShapes: readonly BatchShape[];
-  /** How long the beginning is, as a part of the training, 0 to 1. */
+  /** The first part of the training, 0 to 1, that uses `firstShapes`. */
   readonly firstShare: number;
-  /** The share of clips that are pictures under a moving camera, where there are pictures, 0 to 1. */
+  /** The share of clips, 0 to 1, that are pictures under a moving camera, if there are pictures. */
   readonly pictureShare: number;
-  /** The most blocks of time decoded of each clip; they are drawn where there are more. */
+  /** The largest number of blocks of time decoded per clip; they are drawn when there are more. */
   readonly decodedBlocks: number;
 }
 
-/** The defaults: rates and shares as the starter was trained with, small batches as two cores need them. */
+/** The default settings: the rates and shares that the starter was trained with, and batches small enough for two cores. */
 export const latticeTrainDefaults: LatticeTrainSettings = {
   ...adamwDefaults,
   optimizer: "muon",

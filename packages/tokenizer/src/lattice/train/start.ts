@@ -9,9 +9,9 @@ import { viewValues } from "../views.js";
 import { freshMaps, kernelTensor } from "./fresh-maps.js";
 import { featureMoments, inputMoments, type InputMoments } from "./moments.js";
 
-/** What principal components are multiplied by to be a base map. */
+/** The scale that turns principal components into a base map. */
 const baseGain = 0.25;
-/** Times the mean of the diagonal: added to the diagonal of the least squares. */
+/** The factor times the mean of the diagonal that is added to the diagonal in the least-squares fit. */
 const leastSquaresFloor = 1e-4;
 
 /** The linear path of a model in closed form. */
@@ -23,10 +23,11 @@ interface LinearPath {
 }
 
 /**
- * A model whose linear path is replaced by the closed form (`docs/spec.md#lattice-start`): base maps are the first principal components of
- * the views of some clips, the skip map is the least squares from their features to the pixels, and what the transformers add is 0.
+ * Replaces the linear path of a model by the closed form (`docs/spec.md#lattice-start`): base maps are the first principal
+ * components of the views of some clips, the skip map is the least-squares fit from their features to the pixels, and the
+ * transformers add 0.
  * @param clips at least one, of any size.
- * @returns new parameters, owned by the caller; those given stay as they are.
+ * @returns new parameters, owned by the caller; those given are unchanged.
  * @throws CoordTokError `input` without clips, `config` for more channels than a view has numbers.
  */
 export async function withLinearStart(
@@ -44,10 +45,10 @@ export async function withLinearStart(
 }
 
 /**
- * A fresh model to train (`docs/spec.md#lattice-start`): the linear path in closed form, and transformers that add nothing yet but find inputs
- * of equal strength.
- * @param clips at least one, such as the training will draw.
- * @param seed of all random numbers.
+ * Creates a new model to train (`docs/spec.md#lattice-start`): the linear path in closed form, and transformers that add nothing
+ * yet but receive inputs of equal strength.
+ * @param clips at least one, representative of the training.
+ * @param seed for all random numbers.
  * @returns the parameters, owned by the caller.
  * @throws CoordTokError `input` without clips, `config` for more channels than a view has numbers.
  */
@@ -74,11 +75,11 @@ function checkStart({ channels }: LatticeConfig, clips: readonly RgbClip[]): voi
   if (channels > most)
     throw new CoordTokError(
       "config",
-      `Expected at most ${most} channels, the numbers of a cell of the views, for a start in closed form, got ${channels}.`,
+      `Expected at most ${most} channels, the number of values in a cell of the views, for a closed-form start, got ${channels}.`,
     );
 }
 
-/** The parameters of the transformers' part in planes and pixels. */
+/** Whether a parameter belongs to what the transformers add to planes and pixels, and so starts at 0. */
 function startsAtZero(name: string): boolean {
   return name.startsWith("encoder.projections.") || name.startsWith("decoder.pixels.");
 }
@@ -99,7 +100,9 @@ async function linearPath(
   try {
     const { features, pixels } = await featureMoments(base, clips);
     const floor = (leastSquaresFloor * features.trace()) / features.rows;
-    const damped = Matrix.add(features, Matrix.eye(features.rows).mul(floor));
+    // Products by tiles may differ in their last bits on the two sides of the diagonal.
+    const symmetric = Matrix.add(features, features.transpose()).mul(0.5);
+    const damped = symmetric.add(Matrix.eye(features.rows).mul(floor));
     const skip = new CholeskyDecomposition(damped).solve(pixels);
     return { base, skip: { kernel: kernelTensor(skip), bias: undefined }, features };
   } catch (thrown) {
@@ -108,7 +111,7 @@ async function linearPath(
   }
 }
 
-/** The eigenvectors of the largest eigenvalues of a symmetric matrix, the largest first, as columns. */
+/** The eigenvectors of the largest eigenvalues of a symmetric matrix as columns, the largest first. */
 function principalComponents(moment: Matrix, count: number): Matrix {
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(moment, { assumeSymmetric: true });
   const order = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);

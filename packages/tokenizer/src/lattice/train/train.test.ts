@@ -51,7 +51,7 @@ async function errorOf(params: LatticeParams): Promise<number> {
   return value!;
 }
 
-/** The loss on eight windows that no training draws, all channels kept. */
+/** The loss on eight windows that are not in the training data, with all channels kept. */
 async function lossOf(params: LatticeParams): Promise<number> {
   const { clip, blocks } = drawLatticeBatch({ clips }, { ...shape, clips: 8 }, 6, settings, new Random(99));
   const loss = tidy(() => latticeLoss(params, config, clip, { budget: { content: 6, motion: 6 }, blocks }));
@@ -82,28 +82,32 @@ async function numbersOf({ params, average, optimizer }: TrainState<LatticeParam
 }
 
 describeEachBackend("the start of a lattice training", () => {
-  it("decodes by the linear path alone, as the start of an untrained model does, better with more channels", async () => {
-    const untrained = createLatticeParams(config, 3);
-    const [fresh, replaced] = [
-      await createLatticeStart(config, clips, 1),
-      await withLinearStart(config, untrained, clips),
-    ];
-    const [one, other] = [await errorOf(fresh), await errorOf(replaced)];
-    expect(one).toBeCloseTo(other, 6);
-    const fewer = { ...config, channels: 2 };
-    const small = await createLatticeStart(fewer, clips, 1);
-    expect(10 * Math.log10(4 / one)).toBeGreaterThan(17);
-    const tokenizer = LatticeCoordTok.from(fewer, small);
-    const clip = clipFromRgb([clips[1]!]);
-    const triplane = tokenizer.encode(clip);
-    expect(triplaneShape(triplane).channels).toBe(2);
-    const { frames } = await tokenizer.decode(triplane);
-    const error = tidy(() => mean(square(sub(frames, clip.frames))));
-    expect((await error.data())[0]).toBeGreaterThan(1.2 * one);
-    disposeTree([untrained, fresh, replaced, small, clip.frames, triplane, frames, error]);
-  });
+  it(
+    "decodes through the linear path alone, as an untrained model does, and better with more channels",
+    { timeout: 240_000 },
+    async () => {
+      const untrained = createLatticeParams(config, 3);
+      const [fresh, replaced] = [
+        await createLatticeStart(config, clips, 1),
+        await withLinearStart(config, untrained, clips),
+      ];
+      const [one, other] = [await errorOf(fresh), await errorOf(replaced)];
+      expect(one).toBeCloseTo(other, 6);
+      const fewer = { ...config, channels: 2 };
+      const small = await createLatticeStart(fewer, clips, 1);
+      expect(10 * Math.log10(4 / one)).toBeGreaterThan(17);
+      const tokenizer = LatticeCoordTok.from(fewer, small);
+      const clip = clipFromRgb([clips[1]!]);
+      const triplane = tokenizer.encode(clip);
+      expect(triplaneShape(triplane).channels).toBe(2);
+      const { frames } = await tokenizer.decode(triplane);
+      const error = tidy(() => mean(square(sub(frames, clip.frames))));
+      expect((await error.data())[0]).toBeGreaterThan(1.2 * one);
+      disposeTree([untrained, fresh, replaced, small, clip.frames, triplane, frames, error]);
+    },
+  );
 
-  it("gives base maps whose outputs are uncorrelated, the strongest first", async () => {
+  it("gives base maps whose outputs are uncorrelated, the strongest first", { timeout: 30_000 }, async () => {
     const params = await createLatticeStart(config, [clips[0]!], 1);
     const clip = clipFromRgb([clips[0]!]);
     const triplane = LatticeCoordTok.from(config, params).encode(clip);
@@ -121,42 +125,50 @@ describeEachBackend("the start of a lattice training", () => {
     disposeTree([params, clip.frames, triplane]);
   });
 
-  it("whitens: queries of a view that varies a thousand times have outputs of equal strength", async () => {
-    const wide = { ...config, width: 64 };
-    const params = await createLatticeStart(wide, clips, 1);
-    const clip = clipFromRgb([clips[0]!]);
-    const views = clipViews(clip.frames);
-    const kernel = await values(params.encoder.queries.yt.kernel);
-    const view = await values(views.yt);
-    // The mean square of all outputs is about the number of strong directions over the inputs, at most 1.
-    const rows = view.length / 96;
-    let sum = 0;
-    for (let row = 0; row < rows; row++)
-      for (let output = 0; output < 64; output++) {
-        let value = 0;
-        for (let i = 0; i < 96; i++) value += view[row * 96 + i]! * kernel[i * 64 + output]!;
-        sum += value ** 2;
-      }
-    expect(sum / rows / 64).toBeGreaterThan(0.02);
-    expect(sum / rows / 64).toBeLessThan(2);
-    disposeTree([params, clip.frames, views]);
-  });
+  it(
+    "whitens: queries of a view whose inputs vary a thousandfold have outputs of equal strength",
+    { timeout: 120_000 },
+    async () => {
+      const wide = { ...config, width: 64 };
+      const params = await createLatticeStart(wide, clips, 1);
+      const clip = clipFromRgb([clips[0]!]);
+      const views = clipViews(clip.frames);
+      const kernel = await values(params.encoder.queries.yt.kernel);
+      const view = await values(views.yt);
+      // The mean square of all outputs is about the number of strong directions divided by the number of inputs, at most 1.
+      const rows = view.length / 96;
+      let sum = 0;
+      for (let row = 0; row < rows; row++)
+        for (let output = 0; output < 64; output++) {
+          let value = 0;
+          for (let i = 0; i < 96; i++) value += view[row * 96 + i]! * kernel[i * 64 + output]!;
+          sum += value ** 2;
+        }
+      expect(sum / rows / 64).toBeGreaterThan(0.02);
+      expect(sum / rows / 64).toBeLessThan(2);
+      disposeTree([params, clip.frames, views]);
+    },
+  );
 
-  it("is the same for a seed, leaves no tensor behind and refuses what it cannot start from", async () => {
-    await expectNoLeak(async () => {
-      const [one, same, other] = [
-        await createLatticeStart(config, clips.slice(0, 1), 1),
-        await createLatticeStart(config, clips.slice(0, 1), 1),
-        await createLatticeStart(config, clips.slice(0, 1), 2),
-      ];
-      const kernel = (params: LatticeParams): Tensor => params.encoder.video.patch.kernel;
-      expect(await values(kernel(same))).toEqual(await values(kernel(one)));
-      expect(await values(kernel(other))).not.toEqual(await values(kernel(one)));
-      disposeTree([one, same, other]);
-      await expect(createLatticeStart(config, [], 1)).rejects.toThrow(/at least one clip to start from/);
-      await expect(createLatticeStart({ ...config, channels: 97 }, clips, 1)).rejects.toThrow(/at most 96 channels/);
-    });
-  });
+  it(
+    "gives the same weights for the same seed, leaves no tensor behind and refuses input it cannot start from",
+    { timeout: 240_000 },
+    async () => {
+      await expectNoLeak(async () => {
+        const [one, same, other] = [
+          await createLatticeStart(config, clips.slice(0, 1), 1),
+          await createLatticeStart(config, clips.slice(0, 1), 1),
+          await createLatticeStart(config, clips.slice(0, 1), 2),
+        ];
+        const kernel = (params: LatticeParams): Tensor => params.encoder.video.patch.kernel;
+        expect(await values(kernel(same))).toEqual(await values(kernel(one)));
+        expect(await values(kernel(other))).not.toEqual(await values(kernel(one)));
+        disposeTree([one, same, other]);
+        await expect(createLatticeStart(config, [], 1)).rejects.toThrow(/at least one clip to start from/);
+        await expect(createLatticeStart({ ...config, channels: 97 }, clips, 1)).rejects.toThrow(/at most 96 channels/);
+      });
+    },
+  );
 });
 
 describeEachBackend("lattice training", (backend) => {
@@ -172,47 +184,56 @@ describeEachBackend("lattice training", (backend) => {
     disposeTrainState(state);
   });
 
-  it("resumed from a file it ends with the same bits as uninterrupted, with either optimizer", async () => {
-    for (const optimizer of ["muon", "adamw"] as const) {
-      const chosen = { ...settings, optimizer };
-      const whole = await train({ settings: chosen }, 4);
-      const half = await train({ settings: chosen }, 2);
-      const parts: Uint8Array[] = [];
-      const saving = { config, settings: chosen, state: half.state };
-      for await (const chunk of encodeLatticeTraining(saving)) parts.push(chunk);
-      disposeTrainState(half.state);
-      const saved = await readLatticeTraining(new Blob(parts as BlobPart[]));
-      expect(saved).toMatchObject({ config, settings: chosen });
-      const resumed = await train({ from: saved.state, settings: saved.settings }, 2);
-      expect(resumed.losses).toEqual(whole.losses.slice(2));
-      expect(await numbersOf(resumed.state)).toEqual(await numbersOf(whole.state));
-      disposeTrainState(resumed.state);
-      disposeTrainState(whole.state);
-    }
-  });
+  it(
+    "ends with the same bits when it is resumed from a file, with either optimizer",
+    { timeout: 240_000 },
+    async () => {
+      for (const optimizer of ["muon", "adamw"] as const) {
+        const chosen = { ...settings, optimizer };
+        const whole = await train({ settings: chosen }, 4);
+        const half = await train({ settings: chosen }, 2);
+        const parts: Uint8Array[] = [];
+        const saving = { config, settings: chosen, state: half.state };
+        for await (const chunk of encodeLatticeTraining(saving)) parts.push(chunk);
+        disposeTrainState(half.state);
+        const saved = await readLatticeTraining(new Blob(parts as BlobPart[]));
+        expect(saved).toMatchObject({ config, settings: chosen });
+        const resumed = await train({ from: saved.state, settings: saved.settings }, 2);
+        expect(resumed.losses).toEqual(whole.losses.slice(2));
+        expect(await numbersOf(resumed.state)).toEqual(await numbersOf(whole.state));
+        disposeTrainState(resumed.state);
+        disposeTrainState(whole.state);
+      }
+    },
+  );
 
-  it("ends by the clock where seconds are given", async () => {
+  it("ends after the given number of seconds", async () => {
     const { state, progress } = await train({ seconds: 0.01 }, 1000);
     expect(progress).toBeGreaterThanOrEqual(1);
     expect(state.step).toBe(1);
     disposeTrainState(state);
   });
 
-  it("takes pictures under a moving camera where no clip is as large", async () => {
+  it("draws pictures under a moving camera when no clip is large enough", async () => {
     const picture = rampClip({ frameCount: 1, height: 96, width: 120 });
     const { state } = await train({ clips: [], pictures: [stillPicture(picture)] }, 2);
     expect(state.step).toBe(2);
     disposeTrainState(state);
   });
 
-  it("refuses what it cannot train on in one sentence, and leaves no tensor behind", async () => {
+  it("refuses settings that a training does not have", async () => {
+    const slip = { ...settings, muonrate: 1 };
+    await expect(train({ settings: slip }, 1)).rejects.toThrow('did you mean "muonRate"?');
+  });
+
+  it("refuses input it cannot train on with one sentence, and leaves no tensor behind", async () => {
     await expectNoLeak(async () => {
       const from = createLatticeParams(config, 1);
       await expect(train({ from, clips: [] }, 1)).rejects.toThrow(/a clip of at least 4 frames of 16x16/);
       const odd = { ...settings, shapes: [{ ...shape, height: 20 }] };
       await expect(train({ from, settings: odd }, 1)).rejects.toThrow(/shapes\[0\]\.height \/ 8.*2\.5/);
       await expect(train({ from, settings: { ...settings, muonRate: -1 } }, 1)).rejects.toThrow(/muonRate/);
-      await expect(train({ from, seconds: 0 }, 1)).rejects.toThrow(/seconds above 0/);
+      await expect(train({ from, seconds: 0 }, 1)).rejects.toThrow(/above 0 seconds/);
       disposeTree(from);
     });
   });
@@ -221,7 +242,7 @@ describeEachBackend("lattice training", (backend) => {
 describe("windows for training", () => {
   const size = { frames: 8, height: 16, width: 24 };
 
-  it("of a clip of one colour have that colour, those of a ramp its order", () => {
+  it("of a clip of one colour have that colour, and those of a ramp keep its order", () => {
     const grey = { data: new Uint8Array(9 * 30 * 40 * 3).fill(77), frameCount: 9, height: 30, width: 40 };
     expect(drawWindow(grey, size, new Random(1)).every((value) => Math.abs(value - 77) < 1e-3)).toBe(true);
     const ramp = { ...grey, data: grey.data.map((_, i) => 5 * (Math.floor(i / 3) % 40)) };
@@ -239,7 +260,7 @@ describe("windows for training", () => {
     expect(new Set(times).size).toBe(4);
   });
 
-  it("over pictures stay within their colours, and move", () => {
+  it("over pictures stay within the pictures' colours, and move", () => {
     const picture = rampClip({ frameCount: 1, height: 200, width: 240 });
     const pictures = [stillPicture(picture)];
     expect(pictures[0]!.levels.map(({ height, width }) => [height, width])).toEqual([

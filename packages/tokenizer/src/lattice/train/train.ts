@@ -12,6 +12,7 @@ import {
   initialTrainState,
   readTrainState,
   trainLoop,
+  withChanges,
   type StoredTraining,
   type TrainState,
   type TrainStep,
@@ -29,15 +30,15 @@ import { checkLatticeTrainSettings, latticeTrainDefaults, type LatticeTrainSetti
 export interface TrainLatticeOptions extends TrainingFootage {
   /** The configuration of the model. */
   readonly config: LatticeConfig;
-  /** What differs from {@link latticeTrainDefaults}. */
+  /** The settings that differ from {@link latticeTrainDefaults}. */
   readonly settings?: Partial<LatticeTrainSettings> | undefined;
-  /** The state to resume from, or parameters such as those of `createLatticeStart`. Training takes ownership of it. */
+  /** The state to resume from, or parameters, for example from `createLatticeStart`. Training takes ownership of it. */
   readonly from: LatticeParams | TrainState<LatticeParams>;
-  /** Of all draws; a state has its own (default 0). */
+  /** The seed of all draws; a state brings its own (default 0). */
   readonly seed?: number | undefined;
-  /** Ends the training after so many seconds instead of `totalSteps`; the rates then follow the clock. */
+  /** Ends the training after this many seconds instead of after `totalSteps`; the rates then follow the clock. */
   readonly seconds?: number | undefined;
-  /** Ends the training after the step under way; the state yielded last is complete. */
+  /** Ends the training after the step in progress; the last state yielded is complete. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -54,30 +55,30 @@ const trainLatticeOptionNames: OptionNames<TrainLatticeOptions> = {
 
 /** One step of {@link trainLattice}. */
 export interface TrainLatticeStep {
-  /** The state after the step; it is freed when the next step is asked for, and the caller's after the last one. */
+  /** The state after the step. It is freed when the next step is requested; after the last step the caller owns it. */
   readonly state: TrainState<LatticeParams>;
-  /** What the step did. */
+  /** What the step measured. */
   readonly report: TrainStep & {
-    /** PSNR in dB that belongs to the loss of the step: that of the geometric mean of the clips' errors. */
+    /** The PSNR in dB that corresponds to the loss of the step, that is, to the geometric mean of the clips' errors. */
     readonly psnrDb: number;
-    /** How much of the training is done, 0 to 1. */
+    /** The share of the training that is done, 0 to 1. */
     readonly progress: number;
   };
 }
 
 /**
- * Trains a lattice tokenizer (`docs/spec.md#lattice-training`): each step draws a shape, windows of clips and of pictures under a moving camera,
- * a budget for each, and the blocks that are decoded.
- * @throws CoordTokError `config` for settings out of range, `input` when no clip is as large as a shape and there are no pictures.
+ * Trains a lattice tokenizer (`docs/spec.md#lattice-training`). Each step draws a shape, windows of clips and of pictures under a
+ * moving camera, a budget for each, and the blocks to decode.
+ * @throws CoordTokError `config` for settings out of range, `input` when no clip is large enough for a shape and there are no pictures.
  */
 export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerator<TrainLatticeStep, void, void> {
   checkOptions(options, trainLatticeOptionNames, "trainLattice");
   const { config, seconds, seed = 0 } = options;
-  const settings: LatticeTrainSettings = { ...latticeTrainDefaults, ...options.settings };
+  const settings: LatticeTrainSettings = withChanges(latticeTrainDefaults, options.settings);
   checkLatticeTrainSettings(settings);
   checkFootage(options, [...settings.firstShapes, ...settings.shapes]);
   if (seconds !== undefined && !(seconds > 0))
-    throw new CoordTokError("config", `Expected seconds above 0 to train for, got ${seconds}.`);
+    throw new CoordTokError("config", `Expected a training time above 0 seconds, got ${seconds}.`);
   const clock = progressClock(settings, seconds);
   const factor = (step: number): number => rateFactor(step, clock.progress, settings);
   const optimizer = latticeOptimizer(settings, factor);
@@ -106,7 +107,7 @@ export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerato
   }
 }
 
-/** How far a training is: by steps, or by the clock, which is read once before each step. */
+/** Measures how far a training is, by steps or by the clock, which is read once before each step. */
 interface ProgressClock {
   readonly progress: number;
   start(step: number): void;
@@ -130,17 +131,17 @@ function progressClock({ totalSteps }: LatticeTrainSettings, seconds: number | u
   };
 }
 
-/** The state of a lattice training in a checkpoint: enough to resume bit for bit on the same backend. */
+/** A saved lattice training: enough to resume bit for bit on the same backend. */
 export type SavedLatticeTraining = StoredTraining<LatticeConfig, LatticeTrainSettings, LatticeParams>;
 
-/** The bytes of a checkpoint of a lattice training; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
+/** Encodes a lattice training as the bytes of a checkpoint; see `encodeTrainState` of `@coordtok/core/train`. Nothing is freed. */
 export function encodeLatticeTraining({ config, ...training }: SavedLatticeTraining): AsyncGenerator<Uint8Array, void> {
   return encodeTrainState(checkpointKind, { config: asJson(config), ...training });
 }
 
 /**
- * Reads a lattice training to resume.
- * @param source a checkpoint that {@link encodeLatticeTraining} made.
+ * Reads a lattice training, to resume it.
+ * @param source a checkpoint made by {@link encodeLatticeTraining}.
  * @throws CoordTokError `checkpoint` when the file holds no training of a lattice tokenizer, or does not fit its configuration.
  */
 export async function readLatticeTraining(

@@ -4,21 +4,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isCoordTokError, type CoordTokError } from "@coordtok/core";
 
-/** A temporary folder with clips that ffmpeg makes for a test. */
+/** A temporary folder of clips that ffmpeg generates for a test. */
 export interface ClipFolder {
   readonly path: string;
-  /** The path of a name in the folder. */
+  /** Returns the path of a file in the folder. */
   at(name: string): string;
-  /** Writes a file. @returns its path. */
+  /** Writes a file and returns its path. */
   file(name: string, content: Uint8Array | string): string;
-  /** Runs ffmpeg with arguments as on a command line, without paths that hold spaces; the name of the output follows. */
+  /** Runs ffmpeg with arguments that are split at spaces, followed by the name of the output; returns the path of the output. */
   make(args: string, name: string): string;
-  /** A moving test picture of 64x48 at 25 frames per second, with what else is asked for. */
+  /** Generates a moving test picture, by default 60 frames of 64x48 at 25 frames per second. */
   picture(name: string, args?: string, source?: string): string;
   remove(): void;
 }
 
-/** Makes a folder. Remove it at the end. */
+/** Makes a folder, which the caller removes at the end. */
 export function makeClipFolder(): ClipFolder {
   const path = mkdtempSync(join(tmpdir(), "coordtok-video-"));
   const at = (name: string): string => join(path, name);
@@ -41,7 +41,7 @@ export function makeClipFolder(): ClipFolder {
   };
 }
 
-/** The bytes of a file with 32-bit numbers put behind a four-letter mark. */
+/** Returns the bytes of a file with 32-bit numbers overwritten at an offset after a four-letter mark. */
 export function patched(
   path: string,
   mark: string,
@@ -59,7 +59,7 @@ export function patched(
   return bytes;
 }
 
-/** An avi whose two headers claim this many frames. */
+/** Returns the bytes of an avi file whose two headers claim `count` frames. */
 export function withClaimedFrames(avi: string, count: number): Buffer {
   const bytes = patched(avi, "avih", 4 + 16, [count], "little");
   const start = bytes.indexOf("strh", 0, "latin1") + 8 + 32;
@@ -67,19 +67,19 @@ export function withClaimedFrames(avi: string, count: number): Buffer {
   return bytes;
 }
 
-/** An mp4 that says it is to be shown turned a quarter clockwise. */
+/** Returns the bytes of an mp4 file to be displayed rotated 90 degrees clockwise. */
 export function turnedClockwise(mp4: string, height: number): Buffer {
   const one = 0x10000;
   return patched(mp4, "tkhd", 40, [0, one, 0, -one, 0, 0, height * one, 0, 0x40000000], "big");
 }
 
-/** The first part of a file. */
+/** Returns the first part of a file, `share` of its bytes. */
 export function firstPart(path: string, share: number): Buffer {
   const bytes = readFileSync(path);
   return bytes.subarray(0, Math.floor(bytes.length * share));
 }
 
-/** The error that a promise rejects with; it has to be a `CoordTokError` of one sentence. */
+/** Returns the error that a promise rejects with, which must be a one-line `CoordTokError`. */
 export async function failureOf(promise: Promise<unknown>): Promise<CoordTokError> {
   const thrown: unknown = await promise.then(
     () => undefined,
