@@ -58,7 +58,7 @@ async function time(name: string, call: () => Promise<void>, most = 4000): Promi
 
 async function row(task: "encode" | "decode-slice" | "train-step" | "sit", preset: string): Promise<void> {
   const peer = { backend: "webgpu", precision: "fp32", frames: small ? 16 : 128, points: small ? 64 : 1024 } as const;
-  const work = createWorkload({ ...peer, task, preset } as Parameters<typeof createWorkload>[0]);
+  const work = createWorkload({ ...peer, task, preset });
   await time(`${task} ${preset}`, work.run);
   // In one process: from one to the next the same call differs by a third.
   for (const size of flags.includes("--batches") ? [8, 15, 32, 64, 15] : []) {

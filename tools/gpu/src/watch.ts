@@ -1,22 +1,52 @@
 import { env } from "@tensorflow/tfjs-core";
 
+type Method<T extends object> = (this: T, ...given: unknown[]) => unknown;
+
+/** The methods of a class of WebGPU, to be replaced for a while. */
+function methodsOf<T extends object>(type: { readonly prototype: T }): Record<string, Method<T>> {
+  return type.prototype as unknown as Record<string, Method<T>>;
+}
+
+/** Replaces a method until the function that comes back is called. */
+function replace<T extends object>(
+  type: { readonly prototype: T },
+  name: string,
+  by: (before: Method<T>) => Method<T>,
+): () => void {
+  const methods = methodsOf(type);
+  const before = methods[name]!;
+  methods[name] = by(before);
+  return () => {
+    methods[name] = before;
+  };
+}
+
 /** Counts what is sent to the device until it is stopped. */
 export function countDispatches(): { readonly stop: () => { readonly dispatches: number; readonly submits: number } } {
-  const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
-  const { submit } = GPUQueue.prototype;
   let [dispatches, submits] = [0, 0];
-  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...counts) {
-    dispatches++;
-    dispatchWorkgroups.apply(this, counts);
-  };
-  GPUQueue.prototype.submit = function (...buffers) {
-    submits++;
-    return submit.apply(this, buffers);
-  };
+  const restored = [
+    replace(
+      GPUComputePassEncoder,
+      "dispatchWorkgroups",
+      (before) =>
+        function (...counts) {
+          dispatches++;
+          return before.apply(this, counts);
+        },
+    ),
+    replace(
+      GPUQueue,
+      "submit",
+      (before) =>
+        function (...buffers) {
+          submits++;
+          return before.apply(this, buffers);
+        },
+    ),
+  ];
   return {
     stop: () => {
-      Object.assign(GPUComputePassEncoder.prototype, { dispatchWorkgroups });
-      Object.assign(GPUQueue.prototype, { submit });
+      for (const restore of restored) restore();
       return { dispatches, submits };
     },
   };
@@ -34,28 +64,37 @@ export async function gpuTimes(
 ): Promise<Readonly<Record<string, number>>> {
   if (!device.features.has("timestamp-query")) return {};
   const querySet = device.createQuerySet({ type: "timestamp", count: 2 * mostPasses });
-  const { beginComputePass } = GPUCommandEncoder.prototype;
-  const { setPipeline } = GPUComputePassEncoder.prototype;
   const labels: string[] = [];
   const before = env().getNumber("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE");
   env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", 1);
-  GPUCommandEncoder.prototype.beginComputePass = function (descriptor) {
-    const pass = labels.length;
-    if (pass >= mostPasses) return beginComputePass.call(this, descriptor);
-    labels.push("");
-    const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * pass, endOfPassWriteIndex: 2 * pass + 1 };
-    return beginComputePass.call(this, { ...descriptor, timestampWrites });
-  };
-  GPUComputePassEncoder.prototype.setPipeline = function (pipeline) {
-    labels[labels.length - 1] = pipeline.label;
-    setPipeline.call(this, pipeline);
-  };
+  const restored = [
+    replace(
+      GPUCommandEncoder,
+      "beginComputePass",
+      (before) =>
+        function (descriptor) {
+          const pass = labels.length;
+          if (pass >= mostPasses) return before.call(this, descriptor);
+          labels.push("");
+          const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * pass, endOfPassWriteIndex: 2 * pass + 1 };
+          return before.call(this, { ...(descriptor as object), timestampWrites });
+        },
+    ),
+    replace(
+      GPUComputePassEncoder,
+      "setPipeline",
+      (before) =>
+        function (pipeline) {
+          labels[labels.length - 1] = (pipeline as GPUComputePipeline).label;
+          return before.call(this, pipeline);
+        },
+    ),
+  ];
   try {
     await run();
   } finally {
     env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", before);
-    Object.assign(GPUCommandEncoder.prototype, { beginComputePass });
-    Object.assign(GPUComputePassEncoder.prototype, { setPipeline });
+    for (const restore of restored) restore();
   }
   const bytes = 16 * labels.length;
   const resolved = device.createBuffer({ size: bytes, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });

@@ -38,7 +38,9 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter> {
 
 function describe(adapter: GPUAdapter): GpuAdapter {
   const { limits, features } = adapter;
-  const { vendor, architecture, device, description, isFallbackAdapter } = infoOf(adapter);
+  const info = infoOf(adapter);
+  const { vendor, architecture, device, description } = info;
+  const { isFallbackAdapter }: { readonly isFallbackAdapter?: boolean } = info;
   // Browsers before 2025 tell it of the adapter itself.
   const software = isFallbackAdapter ?? (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
   const parts = device === "" ? [vendor, architecture] : [device];
@@ -52,10 +54,8 @@ function describe(adapter: GPUAdapter): GpuAdapter {
   };
 }
 
-type Info = GPUAdapterInfo & { readonly isFallbackAdapter?: boolean };
-
-function infoOf(adapter: GPUAdapter): Info {
-  return (adapter as unknown as { readonly info: Info }).info;
+function infoOf(adapter: GPUAdapter): GPUAdapterInfo {
+  return (adapter as unknown as { readonly info: GPUAdapterInfo }).info;
 }
 
 /**
@@ -102,9 +102,9 @@ async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     requiredLimits,
   });
   // The stock backend asks buffers for both whenever it makes or frees a tensor, and the device's own answers are slow.
-  const { createBuffer } = device;
+  const createBuffer = device.createBuffer.bind(device);
   device.createBuffer = (descriptor) => {
-    const buffer = createBuffer.call(device, descriptor);
+    const buffer = createBuffer(descriptor);
     const { size, usage } = descriptor;
     return Object.defineProperties(buffer, { size: { value: size }, usage: { value: usage } });
   };
@@ -134,10 +134,11 @@ function guard(backend: StockBackend): void {
   const check = (): void => {
     if (health.problem !== undefined) throw health.problem;
   };
-  const { read, uploadToGPU } = backend;
+  const read = backend.read.bind(backend);
+  const uploadToGPU = backend.uploadToGPU.bind(backend);
   backend.read = async (dataId) => {
     check();
-    const values = await read.call(backend, dataId);
+    const values = await read(dataId);
     check();
     return values;
   };
@@ -146,17 +147,17 @@ function guard(backend: StockBackend): void {
     const data = backend.tensorMap.get(dataId);
     const bytes = data === undefined || data.resource !== undefined ? 0 : 4 * sizeOf(data.shape);
     if (bytes > largest) throw tooLarge(data?.shape ?? [], bytes, largest);
-    uploadToGPU.call(backend, dataId);
+    uploadToGPU(dataId);
   };
   limitFreeBuffers(bufferManager, mostFreeBytes);
 }
 
 /** Gives freed buffers back to the device where those kept would hold more bytes; the stock backend keeps all of them. */
 export function limitFreeBuffers(manager: StockBackend["bufferManager"], most: number): void {
-  const { releaseBuffer } = manager;
+  const releaseBuffer = manager.releaseBuffer.bind(manager);
   manager.releaseBuffer = (buffer, reuse = true) => {
     const free = manager.numBytesAllocated - manager.numBytesUsed;
-    releaseBuffer.call(manager, buffer, reuse && free + buffer.size <= most);
+    releaseBuffer(buffer, reuse && free + buffer.size <= most);
   };
 }
 

@@ -14,7 +14,6 @@ import { expectNoLeak, testBackends } from "@coordtok/tools";
 import {
   dispose,
   engine,
-  fused,
   tensor,
   tidy,
   type NamedAttrMap,

@@ -223,7 +223,7 @@ export function overrideStockKernels(): void {
 
 function before(rest: KernelFunc, override: Override): KernelFunc {
   return (call) => {
-    const stock = (inputs: Inputs): TensorInfo => rest({ ...call, inputs: inputs as typeof call.inputs }) as TensorInfo;
+    const stock = (inputs: Inputs): TensorInfo => rest({ ...call, inputs }) as TensorInfo;
     return override(call.backend as unknown as StockBackend, call.inputs, call.attrs ?? {}, stock) ?? rest(call);
   };
 }
