@@ -194,12 +194,17 @@ async function tryBackend(name: BackendName, { signal }: LongCallOptions): Promi
 }
 
 function limitsText({ largestTensorBytes, workgroupBytes, features }: GpuAdapter): string {
-  const known = ["shader-f16", "subgroups", "timestamp-query"].filter((feature) => features.includes(feature));
+  const wanted = ["shader-f16", "subgroups", "timestamp-query"];
+  const [present, missing] = [true, false].map((has) => wanted.filter((name) => features.includes(name) === has)) as [
+    string[],
+    string[],
+  ];
   return [
-    `tensors up to ${String(Math.floor(largestTensorBytes / 2 ** 20))} MiB`,
-    `${String(workgroupBytes / 1024)} KiB a workgroup`,
-    `${known.length === 0 ? "none" : known.join(", ")} of shader-f16, subgroups and timestamp-query`,
-  ].join(", ");
+    `tensors up to ${Math.floor(largestTensorBytes / 2 ** 20)} MiB`,
+    `${workgroupBytes / 1024} KiB per workgroup`,
+    ...(present.length > 0 ? [`with ${present.join(", ")}`] : []),
+    ...(missing.length > 0 ? [`without ${missing.join(", ")}`] : []),
+  ].join("; ");
 }
 
 async function compilerFinding({ signal }: LongCallOptions): Promise<Finding> {
