@@ -40,9 +40,10 @@ function describe(adapter: GPUAdapter): GpuAdapter {
   const { limits, features } = adapter;
   const info = infoOf(adapter);
   const { vendor, architecture, device, description } = info;
-  const { isFallbackAdapter }: { readonly isFallbackAdapter?: boolean } = info;
   // Browsers before 2025 tell it of the adapter itself.
-  const software = isFallbackAdapter ?? (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
+  const software = [info, adapter].some(
+    (holder: object) => "isFallbackAdapter" in holder && holder.isFallbackAdapter === true,
+  );
   const parts = device === "" ? [vendor, architecture] : [device];
   const name = [...parts, description && `(${description})`].filter((part) => part !== "").join(" ");
   return {
