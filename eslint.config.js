@@ -56,6 +56,7 @@ export default defineConfig(
     "demo-out/",
     "runs/",
     "coverage/",
+    "site/",
   ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {

@@ -3,7 +3,8 @@ import { loadBackend } from "@coordtok/backend";
 import { decodeSmallTriplane } from "./browser-decode.js";
 
 async function main(): Promise<unknown> {
-  const backend = await loadBackend("wasm", { wasmPaths: "/" });
+  const wasmPaths = new URLSearchParams(location.search).get("wasmPaths") ?? undefined;
+  const backend = await loadBackend("wasm", { wasmPaths });
   return { backend: backend.tfName, fused: backend.fused, clip: await decodeSmallTriplane() };
 }
 

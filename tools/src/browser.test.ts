@@ -1,19 +1,13 @@
 import { createServer, type Server } from "node:http";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { loadBackend } from "@coordtok/backend";
 import { build, type BuildResult } from "esbuild";
-import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { programOnPath } from "./browser-program.js";
+import { browserNames as names, outcomeOfPage, programOnPath } from "./browser-program.js";
 import { decodeSmallTriplane, type DecodedClip } from "./browser-decode.js";
 
-const names = ["chromium", "chromium-browser", "google-chrome"];
 const program = programOnPath(names);
-const flags =
-  "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 
 interface Outcome {
   readonly backend: string;
@@ -36,45 +30,24 @@ function bundlePage(): Promise<BuildResult<{ write: false; metafile: true }>> {
   });
 }
 
-/** Serves the page, its program and the files of tfjs-backend-wasm, on this machine only. */
+/** Serves the page and its program, and nothing else, on this machine only. */
 async function servePage(script: string): Promise<Server> {
-  const fromBackend = createRequire(createRequire(import.meta.url).resolve("@coordtok/backend/package.json"));
-  const wasmFolder = join(dirname(fromBackend.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "wasm-out");
   const page = '<!doctype html><title>CoordTok.ts</title><script type="module" src="/page.js"></script>';
   const server = createServer((request, response) => {
-    const name = basename(request.url ?? "/");
-    const send = (type: string, body: string | Buffer): void => {
+    const name = basename(new URL(request.url ?? "/", "http://page").pathname);
+    const send = (type: string, body: string): void => {
       response.writeHead(200, { "content-type": type }).end(body);
     };
     if (name === "") send("text/html; charset=utf-8", page);
     else if (name === "page.js") send("text/javascript; charset=utf-8", script);
-    else if (name.endsWith(".wasm"))
-      readFile(join(wasmFolder, name)).then(
-        (body) => send("application/wasm", body),
-        () => response.writeHead(404).end(),
-      );
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return server;
 }
 
-async function runInBrowser(address: string): Promise<Outcome> {
-  const browser = await chromium.launch({ executablePath: program!, args: flags.split(" ") });
-  try {
-    const page = await browser.newPage();
-    const failures: Error[] = [];
-    page.on("pageerror", (error) => failures.push(error));
-    await page.goto(address);
-    await page
-      .waitForFunction(() => "outcome" in globalThis, undefined, { timeout: 30_000 })
-      .catch(() => {
-        throw failures[0] ?? new Error("The page did not start its program.");
-      });
-    return await page.evaluate(() => (globalThis as unknown as { outcome: Promise<Outcome> }).outcome);
-  } finally {
-    await browser.close();
-  }
+function addressOf(server: Server): string {
+  return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
 }
 
 describe("the bundle for browsers", () => {
@@ -102,8 +75,7 @@ describe("the bundle for browsers", () => {
   it("decodes the same pixels in headless Chromium as in Node", { timeout: 60_000 }, async ({ skip }) => {
     if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
     server = await servePage(bundle.outputFiles[0]!.text);
-    const { port } = server.address() as AddressInfo;
-    const inBrowser = await runInBrowser(`http://127.0.0.1:${port}/`);
+    const inBrowser = await outcomeOfPage<Outcome>(program, addressOf(server));
     await loadBackend("wasm");
     const inNode = await decodeSmallTriplane();
 
@@ -112,6 +84,15 @@ describe("the bundle for browsers", () => {
     expect(inBrowser.clip.shape).toEqual(inNode.shape);
     expect(spread(inNode.values)).toBeGreaterThan(0.05);
     expect(largestDifference(inBrowser.clip.values, inNode.values)).toBeLessThanOrEqual(1e-4);
+  });
+
+  it("names the address of a wasm file that is not there", { timeout: 60_000 }, async ({ skip }) => {
+    if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
+    server ??= await servePage(bundle.outputFiles[0]!.text);
+    const address = addressOf(server);
+    await expect(outcomeOfPage<Outcome>(program, `${address}?wasmPaths=missing/`)).rejects.toThrow(
+      `does not start from "${address}missing/tfjs-backend-wasm-simd.wasm"; serve`,
+    );
   });
 });
 

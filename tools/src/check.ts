@@ -13,6 +13,9 @@ import {
 } from "./check-repository.js";
 import { fusedTableProblems } from "./fused-table.js";
 import { checkPackedPackages } from "./pack-test.js";
+import { packageMetadataProblems } from "./package-metadata.js";
+import { checkRelease } from "./release-check.js";
+import { checkSite } from "./site.js";
 import { wasmKernelProblems } from "./wasm-kernels.js";
 
 /** An automated check. */
@@ -41,6 +44,12 @@ const checks: readonly Check[] = [
   },
   { name: "dead-code", what: "unused files, exports and dependencies", run: tool("knip", "--no-progress") },
   { name: "format", what: "prettier", run: tool("prettier", "--check", ".", "--log-level=warn") },
+  {
+    name: "metadata",
+    what: "keywords and origin of every package",
+    run: () => Promise.resolve(packageMetadataProblems()),
+  },
+  { name: "site", what: "the reference and the guides build, without a dead link", run: checkSite },
   { name: "size", what: "a clone stays small", run: repository(sizeProblems) },
   { name: "paths", what: "no path of one machine", run: repository(machinePathProblems) },
   { name: "hosts", what: "no package registry", run: repository(registryHostProblems) },
@@ -55,6 +64,7 @@ const checks: readonly Check[] = [
     what: "the files generated from the kernels and the tables of fused operations are committed",
     run: kernelProblems,
   },
+  { name: "release", what: "a release that publishes nothing", run: checkRelease },
   { name: "packed", what: "the packed packages in a separate project", run: checkPackedPackages },
 ];
 

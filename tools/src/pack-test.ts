@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { problems, root, run, runTool, temporaryFolder, type Outcome } from "./check-command.js";
 import { packPackages, type PackedPackage } from "./check-packages.js";
+import { checkBundlers } from "./pack-bundles.js";
 import { firstSnippet } from "./pack-readme.js";
 
 /**
@@ -15,6 +16,9 @@ export async function checkPackedPackages(): Promise<string> {
   const project = temporaryFolder("packed");
   const installed = await install(project, packages);
   if (!installed.ok) return `npm install of the tarballs failed.\n${installed.output}`;
+  // What the first one saves has to survive the second.
+  const again = await run("npm", ["install", ...npmOptions], { cwd: project });
+  if (!again.ok) return `A second npm install in the project failed.\n${again.output}`;
   const programs = writePrograms(project, packages);
   const found = [
     await makeSampleVideos(project),
@@ -28,15 +32,16 @@ export async function checkPackedPackages(): Promise<string> {
         await run(process.execPath, [join("out", program)], { cwd: project, limitSeconds: 180 }),
       ),
     );
-  found.push(await checkCommand(project), await checkBrowserBundle(project));
+  found.push(await checkCommand(project), await checkBrowserBundle(project), await checkBundlers(project));
   return found.filter(Boolean).join("\n");
 }
+
+const npmOptions = ["--no-audit", "--no-fund", "--loglevel=error"];
 
 async function install(project: string, packages: readonly PackedPackage[]): Promise<Outcome> {
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
   const nodeTypes = `@types/node@${rootManifest().devDependencies["@types/node"]}`;
-  const options = ["--no-audit", "--no-fund", "--loglevel=error"];
-  return run("npm", ["install", ...options, ...packages.map(({ tarball }) => tarball), nodeTypes], { cwd: project });
+  return run("npm", ["install", ...npmOptions, ...packages.map(({ tarball }) => tarball), nodeTypes], { cwd: project });
 }
 
 function rootManifest(): { devDependencies: Record<"@types/node", string> } {
@@ -46,6 +51,11 @@ function rootManifest(): { devDependencies: Record<"@types/node", string> } {
 /** Writes the programs to run as TypeScript; returns the names of the JavaScript files that they compile to. */
 function writePrograms(project: string, packages: readonly PackedPackage[]): string[] {
   const programs = ["entries.js", "pack-snippet.js"];
+  // What setup has put into the cache serves a project that does not depend on it; where the native backend is asked for, it must load.
+  if ((process.env["COORDTOK_TEST_BACKENDS"] ?? "").split(",").includes("tensorflow")) {
+    writeFileSync(join(project, "native.ts"), nativeProgram);
+    programs.push("native.js");
+  }
   mkdirSync(join(project, "out"));
   writeFileSync(join(project, "entries.ts"), entryImports(packages));
   copyFileSync(join(import.meta.dirname, "pack-snippet.ts"), join(project, "pack-snippet.ts"));
@@ -61,6 +71,14 @@ function writePrograms(project: string, packages: readonly PackedPackage[]): str
   }
   return programs;
 }
+
+const nativeProgram = `import { loadBackend } from "@coordtok/backend";
+import { matMul, ones } from "@tensorflow/tfjs-core";
+
+const { name } = await loadBackend("tensorflow");
+const values = await matMul(ones([2, 3]), ones([3, 2])).data();
+if (name !== "tensorflow" || values.join() !== "3,3,3,3") throw new Error(\`\${name} computes \${values.join()}\`);
+`;
 
 /** Makes a program that imports every public entry of every package and fails when one exports nothing. */
 function entryImports(packages: readonly PackedPackage[]): string {
@@ -127,6 +145,7 @@ const browserEntries = [
   "@coordtok/metrics",
   "@coordtok/video",
   "@coordtok/backend",
+  "@coordtok/starter",
 ];
 
 async function checkBrowserBundle(project: string): Promise<string> {

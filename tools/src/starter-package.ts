@@ -2,11 +2,8 @@ import { convertReference } from "@coordtok/tokenizer/lattice";
 import { openSafetensors } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 
-/** The files of `packages/starter/weights`, and the weights of the reference in `../shared/starter` that each is made from. */
-export const starterFiles: Readonly<Record<string, string>> = {
-  "starter.safetensors": "weights.safetensors",
-  "starter-bytes.safetensors": "weights-bytes.safetensors",
-};
+/** The files of `packages/starter/weights`. */
+export const starterFiles: readonly string[] = ["starter.safetensors", "starter-bytes.safetensors"];
 
 /** Converts the weights of the reference to the bytes of a checkpoint with int8 weights. */
 export async function* int8Checkpoint(reference: string): AsyncGenerator<Uint8Array, void> {
@@ -55,8 +52,8 @@ export function creditsText(trainedOn: string): string {
     ].join("\n\n");
   });
   return `${[
-    "# What the weights were trained on",
-    `Both sets of weights were trained on these ${files.length} freely licensed videos and pictures: pictures only, no sound, cut, scaled and changed in colour. Each is named with its repository on GitHub, its licence and whom to credit. No one named here endorses this project.`,
+    "# Training data of the weights",
+    `Both sets of weights were trained on these ${files.length} freely licensed videos and pictures, without sound, cut, scaled and changed in colour. Each is listed with its repository on GitHub, its licence and its credit. No one named here endorses this project.`,
     ...entries,
   ].join("\n\n")}\n`;
 }

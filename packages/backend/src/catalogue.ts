@@ -37,8 +37,7 @@ export const backendCatalogue: readonly BackendRow[] = [
     traits: { ...everyProduct, convolutions3d: true },
     fusedTraits: { ...everyProduct, convolutions3d: true, separateBias: true },
     summary: "native TensorFlow on all processor cores or an NVIDIA GPU",
-    howToGet:
-      "pnpm add @tensorflow/tfjs-node-gpu (or npm install --ignore-scripts @tensorflow/tfjs-node-gpu), then npx coordtok setup",
+    howToGet: "npx coordtok setup",
   },
   {
     name: "webgpu",

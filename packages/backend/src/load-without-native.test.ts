@@ -22,6 +22,11 @@ beforeEach(() => {
 });
 
 const outside = { path: "../../../lib.so", bytes: 3, sha256: "0".repeat(64) };
+const manifest = {
+  path: "tfjs-node/package.json",
+  bytes: 2,
+  sha256: createHash("sha256").update("{}").digest("hex"),
+};
 const incomplete = /the installation in ".*made-up" is incomplete; run "npx coordtok setup"\.$/i;
 
 /** The facts of an installation about an add-on with the given content. */
@@ -35,11 +40,14 @@ function install(facts: object = {}, addon: string | undefined = "no add-on"): v
   const folder = join(cache, "native", "made-up");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(cache, "native", `current-${platform}.json`), JSON.stringify({ installation: "made-up" }));
-  const made = { platform, tfjsNode: "4.22.0", wheels: [], files: [addonFacts("no add-on")], asked: {}, selfTest: {} };
+  const files = [addonFacts("no add-on"), manifest];
+  const made = { platform, tfjsNode: "4.22.0", wheels: [], files, asked: {}, selfTest: {} };
   writeFileSync(
     join(folder, "setup.json"),
     JSON.stringify({ format: 1, tensorflow: "2.18.1", device: "cpu", ...made, ...facts }),
   );
+  mkdirSync(join(folder, "tfjs-node"));
+  writeFileSync(join(folder, manifest.path), "{}");
   if (addon !== "") writeFileSync(join(folder, "tfjs_binding.node"), addon);
 }
 
@@ -60,7 +68,20 @@ it.each<[string, () => void, RegExp]>([
   [
     "an installation of another tfjs-node-gpu",
     () => install({ tfjsNode: "4.21.0" }),
-    /set up for @tensorflow\/tfjs-node-gpu 4\.21\.0, but 4\.22\.0 is installed; run "npx coordtok setup" again\.$/,
+    /set up by another version of CoordTok, without the JavaScript that goes with it; run "npx coordtok setup" again\.$/,
+  ],
+  [
+    "an installation without the JavaScript",
+    () => install({ files: [addonFacts("no add-on")] }),
+    /without the JavaScript that goes with it; run "npx coordtok setup" again\.$/,
+  ],
+  [
+    "JavaScript that was exchanged",
+    () => {
+      install();
+      writeFileSync(join(cache, "native", "made-up", manifest.path), "[]");
+    },
+    /does not load \(.*package\.json" is not what was set up: its SHA-256 is another one\); run/,
   ],
   [
     "an installation whose library is missing",

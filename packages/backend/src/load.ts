@@ -37,7 +37,8 @@ export interface LoadBackendOptions extends LongCallOptions {
   readonly precision?: Precision | undefined;
   /**
    * The location of the three `.wasm` files of tfjs-backend-wasm: a URL prefix ending in `/`, or one URL for each file name.
-   * Default: in Node, the installed package; in a browser, the location of the script, where a bundler must copy them.
+   * Default: in Node, the installed package; in a browser, the file that this package contains, so that nothing has to be copied. A page
+   * whose content policy (`connect-src`) forbids `blob:` serves the files itself.
    */
   readonly wasmPaths?: string | Readonly<Record<string, string>> | undefined;
 }
@@ -204,11 +205,8 @@ const loaders: Readonly<
   wasm: async (platform, options) => {
     const wasm = await import("@tensorflow/tfjs-backend-wasm");
     const wanted = options.fused ?? platform.fusedAllowed();
-    const paths = options.wasmPaths ?? platform.wasmFolder();
-    if (paths !== undefined && !wasmReady) wasm.setWasmPaths(paths);
-    // The fused operations cannot share memory between threads, but on one thread they beat the stock kernels on several.
-    if (wanted && !wasmReady) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-    await select("wasm");
+    if (wasmReady) await select("wasm");
+    else await startWasm(wasm.setWasmPaths, platform, options, wanted);
     wasmReady = true;
     const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");
     const threads = wasm.getThreadsCount();
@@ -229,6 +227,54 @@ const loaders: Readonly<
 
 /** Once the wasm backend has started, its paths can no longer be set. */
 let wasmReady = false;
+
+async function startWasm(
+  setPaths: (paths: string | Record<string, string>) => void,
+  platform: Platform,
+  { wasmPaths }: LoadBackendOptions,
+  fused: boolean,
+): Promise<void> {
+  const { paths, threads, release } =
+    wasmPaths === undefined ? await platform.wasmFiles() : { paths: wasmPaths, threads: true, release: undefined };
+  setPaths(paths as string | Record<string, string>);
+  // The fused operations on one thread beat the stock kernels on the few threads that these take, and cannot share memory.
+  if (fused || !threads) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  const simd = await env().getAsync("WASM_HAS_SIMD_SUPPORT");
+  const shared = await env().getAsync("WASM_HAS_MULTITHREAD_SUPPORT");
+  try {
+    await platform.withoutProcessHandlers(() => select("wasm"));
+  } catch (thrown) {
+    const file = `tfjs-backend-wasm${simd === true ? (shared === true ? "-threaded-simd" : "-simd") : ""}.wasm`;
+    throw wasmError(wasmPaths, file, simd === true, thrown);
+  } finally {
+    release?.();
+  }
+}
+
+function wasmError(paths: LoadBackendOptions["wasmPaths"], file: string, simd: boolean, cause: unknown): CoordTokError {
+  if (paths === undefined && !simd)
+    return new CoordTokError(
+      "backend",
+      "The backend wasm needs an engine with SIMD in WebAssembly; use a current one.",
+      {
+        cause,
+      },
+    );
+  const given = typeof paths === "string" ? paths + file : paths?.[file];
+  if (given === undefined)
+    return new CoordTokError(
+      "backend",
+      "The backend wasm does not start from the file in the package; where the page's content policy forbids blob:, serve the files of tfjs-backend-wasm and name their place (wasmPaths).",
+      { cause },
+    );
+  const { baseURI } = (globalThis as { document?: { baseURI: string } }).document ?? {};
+  const address = URL.canParse(given, baseURI) ? new URL(given, baseURI).href : given;
+  return new CoordTokError(
+    "backend",
+    `The backend wasm does not start from "${address}"; serve the files of tfjs-backend-wasm ${testedVersion} there as application/wasm, or leave wasmPaths out to take the one in the package.`,
+    { cause },
+  );
+}
 
 async function select(tfName: string): Promise<void> {
   if (!(await setBackend(tfName))) throw new Error("it could not be started");

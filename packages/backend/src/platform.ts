@@ -1,6 +1,16 @@
 import type { FusedState } from "./fused/state.js";
 import type { Precision, PrecisionRequest } from "./precision.js";
 
+/** Where the files of tfjs-backend-wasm lie. */
+export interface WasmFiles {
+  /** A prefix of their addresses or paths, or the address of each. */
+  readonly paths: string | Readonly<Record<string, string>>;
+  /** Whether the build with threads is among them. */
+  readonly threads: boolean;
+  /** To be called once they have been read. */
+  readonly release?: () => void;
+}
+
 /** The functions that differ between Node and browsers; `src/node` and `src/browser` each provide an implementation. */
 export interface Platform {
   readonly kind: "node" | "browser";
@@ -27,6 +37,10 @@ export interface Platform {
   mayHaveGpu(): boolean;
   /** Returns the versions of the components of the native backend. */
   nativeVersions(): Readonly<Record<string, string>>;
-  /** Returns the folder with the files of tfjs-backend-wasm, ending in a separator, or `undefined` if only the page knows it. */
-  wasmFolder(): string | undefined;
+  /** The files of tfjs-backend-wasm that come with this package or its dependencies. */
+  wasmFiles(): Promise<WasmFiles>;
+  /**
+   * Starts what leaves handlers of failures of the whole process behind, and takes these off: they would end a program for any error of its own.
+   */
+  withoutProcessHandlers<T>(start: () => Promise<T>): Promise<T>;
 }

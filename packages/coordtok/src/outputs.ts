@@ -1,9 +1,9 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { CoordTokError } from "@coordtok/core";
-import { checkOutput, fileWriteError, type OverwriteOption } from "@coordtok/core/node";
+import { checkOutput, fileWriteError, type CheckOutputOptions } from "@coordtok/core/node";
 
 /** Checks before long work that a video can be written. Folders of pictures are checked by the writer itself. */
-export async function checkVideoOutput(path: string, options: OverwriteOption): Promise<void> {
+export async function checkVideoOutput(path: string, options: CheckOutputOptions): Promise<void> {
   if (!/[\\/]$|\.png$/i.test(path)) return checkOutput(path, options);
   const there = await readdir(path).catch(() => []);
   if (there.length > 0 && options.overwrite !== true)
@@ -15,7 +15,11 @@ export async function checkVideoOutput(path: string, options: OverwriteOption): 
 }
 
 /** Creates a folder for results and checks that none of the result files exists. */
-export async function prepareFolder(path: string, files: readonly string[], options: OverwriteOption): Promise<void> {
+export async function prepareFolder(
+  path: string,
+  files: readonly string[],
+  options: CheckOutputOptions,
+): Promise<void> {
   await mkdir(path, { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);
   });

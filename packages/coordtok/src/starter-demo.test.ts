@@ -24,7 +24,7 @@ describe("the demo without training", () => {
     // 4 windows of 16 x 16 + 4 x 16 + 4 x 16 cells with 32 channels.
     expect(summary).toMatchObject({ frames: 64, tokens: 1536, floats: 49_152, bytes: 98_304, pixelsPerFloat: 64 });
     expect(summary.psnrDb).toBeGreaterThan(24.5);
-    expect(readdirSync(out).sort()).toEqual(["side-by-side.mp4", "side-by-side.png", "summary.json"]);
+    expect(readdirSync(out).sort()).toEqual([".coordtok.json", "side-by-side.mp4", "side-by-side.png", "summary.json"]);
     const { frameCount } = (await readClip(summary.files.sideBySide)).clip;
     expect(frameCount).toBe(64);
     expect(JSON.parse(readFileSync(summary.files.summary, "utf8"))).toEqual(summary);
@@ -65,6 +65,7 @@ describe("the demo without training", () => {
       ]);
       expect(stdout).toContain("bee.mp4");
       expect(readdirSync(join(folder, "bare")).sort()).toEqual([
+        ".coordtok.json",
         "side-by-side.gif",
         "side-by-side.png",
         "summary.json",

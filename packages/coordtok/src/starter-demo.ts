@@ -1,26 +1,25 @@
-import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { backendOptionNames, prepareBackend } from "@coordtok/backend";
 import {
   checkOptions,
-  CoordTokError,
   longCallOptionNames,
   pickOptions,
   type OptionNames,
   type RgbClip,
   type RgbFrame,
 } from "@coordtok/core";
-import { writeAtomically } from "@coordtok/core/node";
+import { claimFolder, writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
 import { starter } from "@coordtok/starter";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
-import { encodePng, ffmpegOptionNames, findFfmpeg, writeVideo } from "@coordtok/video/node";
+import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { latticeSettings } from "./clip/lattice-settings.js";
 import { reconstructInWindows, type Reconstruction } from "./clip/reconstruct-clip.js";
 import { readAnyLength } from "./clip/source-clip.js";
 import { checkLatticeMemory, commonOptionNames, type CommonOptions } from "./model.js";
-import { prepareFolder } from "./outputs.js";
+import { starterDemoOwner } from "./own-folders.js";
+import { ensureFfmpeg } from "./setup/set-up.js";
 import { encodeGif } from "./pictures/gif.js";
 import { planePictures, readPlanes, type PlaneValues } from "./pictures/planes.js";
 import { jpegPicture } from "./pictures/svg.js";
@@ -88,8 +87,7 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
     picture: join(out, "side-by-side.png"),
     summary: join(out, "summary.json"),
   };
-  await refuseForeignFolder(out);
-  await prepareFolder(out, [], { overwrite: options.overwrite });
+  await claimFolder(out, starterDemoOwner, { inputs: [options.video] });
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   const { clip, name, fps } = await readDemoClip(options, hasFfmpeg);
   using model = await LatticeCoordTok.load(await readFile(starter), {
@@ -127,37 +125,14 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
   return summary;
 }
 
-/** Whether an ffmpeg exists; one that was named must exist. */
+/** Whether there is an ffmpeg; to read a video, one is fetched. One that was named has to work. */
 async function lookForFfmpeg(options: StarterDemoOptions): Promise<boolean> {
-  try {
-    await findFfmpeg(pickOptions(options, ffmpegOptionNames));
-    return true;
-  } catch (thrown) {
-    if (options.ffmpeg !== undefined) throw thrown;
-    const instead =
-      options.video === undefined ? "" : `"${options.video}" cannot be read; the bundled clip is shown and `;
-    options.onWarning?.(
-      `There is no ffmpeg here: ${instead}a GIF replaces the video. "coordtok setup" installs ffmpeg.`,
-    );
-    return false;
-  }
-}
-
-const ownNames = new Set(["side-by-side.mp4", "side-by-side.gif", "side-by-side.png", "summary.json"]);
-
-/** Throws when a folder holds anything but files of an earlier demo, which are replaced. */
-async function refuseForeignFolder(out: string): Promise<void> {
-  if (!existsSync(out)) return;
-  const names = await readdir(out).catch(() => [basename(out)]);
-  const foreign = names.find((name) => !ownNames.has(name) && !name.startsWith("."));
-  if (foreign === undefined) return;
-  throw new CoordTokError(
-    "file-exists",
-    `"${out}" holds "${foreign}", which no earlier demo made; choose another folder.`,
-    {
-      options: { out: undefined },
-    },
-  );
+  const { video, ffmpeg, ffprobe, signal, onProgress, onNote, onWarning } = options;
+  const wishes = { ffmpeg, ffprobe, signal, onProgress, onNote, onWarning, fetch: video !== undefined };
+  if ((await ensureFfmpeg(wishes)) !== undefined) return true;
+  const instead = video === undefined ? "" : `"${video}" cannot be read; the bundled clip is shown and `;
+  onWarning?.(`There is no ffmpeg here: ${instead}a GIF replaces the video. "coordtok setup" installs ffmpeg.`);
+  return false;
 }
 
 interface DemoClip {

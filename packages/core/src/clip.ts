@@ -1,5 +1,6 @@
 import { slice, tensor, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
+import { checkBackend, givenText } from "./given.js";
 
 /** A batch of B clips of T frames as a tensor: the input of the encoder and the output of the decoder. */
 export interface Clip {
@@ -91,9 +92,17 @@ export function bytesFromModelRange(values: Float32Array): Uint8Array {
  * Batches clips of equal frame size into one tensor.
  * @param clips at least one, all with the same frame size. Shorter ones are padded to the longest by repeating their last frame.
  * @returns a clip `[B, T, H, W, 3]` in [-1, 1], owned by the caller.
- * @throws CoordTokError `input` for no clips, `shape` if sizes differ or a clip has no frame.
+ * @throws CoordTokError `input` for no clips and for values that are no clips, `shape` if sizes differ or a clip has no frame, `backend` if none
+ * is loaded.
  */
 export function clipFromRgb(clips: readonly RgbClip[]): Clip {
+  if (!Array.isArray(clips))
+    throw new CoordTokError(
+      "input",
+      `Expected a list of clips, got ${givenText(clips)}; a single clip goes into brackets.`,
+    );
+  clips.forEach(checkRgbClip);
+  checkBackend();
   const first = clips[0];
   if (!first) throw new CoordTokError("input", "Expected at least one clip, got none.");
   const { height, width } = first;
@@ -101,7 +110,6 @@ export function clipFromRgb(clips: readonly RgbClip[]): Clip {
   const frameValues = height * width * 3;
   const values = new Float32Array(clips.length * frameCount * frameValues);
   clips.forEach((clip, index) => {
-    checkRgbClip(clip);
     if (clip.height !== height || clip.width !== width)
       throw new CoordTokError(
         "shape",
@@ -139,9 +147,12 @@ export async function rgbFromClip(clip: Clip, index = 0): Promise<RgbClip> {
 
 /**
  * Throws unless a clip has at least one frame and as many bytes as its size says.
- * @throws CoordTokError `shape`.
+ * @throws CoordTokError `shape`; `input` for a value that is no clip.
  */
 export function checkRgbClip(clip: RgbClip): void {
+  const { data, ...size } = (clip as Partial<RgbClip> | null | undefined) ?? {};
+  if (data === undefined || ![size.frameCount, size.height, size.width].every((side) => typeof side === "number"))
+    throw new CoordTokError("input", `Expected a clip { data, frameCount, height, width }, got ${givenText(clip)}.`);
   const expected = clip.frameCount * clip.height * clip.width * 3;
   if (!(clip.frameCount >= 1) || clip.data.length !== expected)
     throw new CoordTokError(

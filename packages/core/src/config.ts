@@ -92,17 +92,20 @@ export function withChanges<Settings extends object>(
 }
 
 /**
- * Returns a value if it is a whole number of at least `minimum`.
+ * Returns a value if it is a whole number of at least `minimum`, and at most `maximum` where there is one.
  * @throws CoordTokError `config`, naming the value.
  */
-export function checkInteger(value: unknown, name: string, minimum: number): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < minimum)
+export function checkInteger(value: unknown, name: string, minimum: number, maximum: number = Infinity): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < minimum || value > maximum)
     throw new CoordTokError(
       "config",
-      `Expected ${name} to be a whole number of at least ${minimum}, got ${JSON.stringify(value)}.`,
+      `Expected ${name} to be a whole number ${maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}, got ${JSON.stringify(value)}.`,
     );
   return value;
 }
+
+/** Bounds of the numbers of a model's form: what is beyond them comes from damage, and would be believed before a weight is read. */
+export const formBounds: { readonly layers: number; readonly size: number } = { layers: 1024, size: 2 ** 20 };
 
 /**
  * Returns a value if it is a number within [minimum, maximum].

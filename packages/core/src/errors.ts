@@ -1,3 +1,5 @@
+import { plainText } from "./text/plain-text.js";
+
 /** The cause of an error, for programs to test. */
 export type ErrorCode =
   | "aborted"
@@ -32,7 +34,8 @@ export type Remedy = readonly [name: string, ...args: readonly string[]];
 
 /**
  * The only error class of the project. Its message is one sentence that says what was expected, what came and what to do, and names the
- * options that do it; it is meant to be shown to a person without a stack trace. Any other error is a bug.
+ * options that do it; it is meant to be shown to a person without a stack trace, so control characters of names in it are written out. Any
+ * other error is a bug.
  */
 export class CoordTokError extends Error {
   /** The name of the class, as stack traces show it. */
@@ -60,12 +63,13 @@ export class CoordTokError extends Error {
     } = {},
   ) {
     const { cause, details = [], options = {}, remedy } = more;
-    super(withHow(sentence, howText(options, remedy)), cause === undefined ? undefined : { cause });
+    const plain = plainText(sentence);
+    super(withHow(plain, howText(options, remedy)), cause === undefined ? undefined : { cause });
     this.code = code;
-    this.sentence = sentence;
+    this.sentence = plain;
     this.options = options;
     this.remedy = remedy;
-    this.details = details;
+    this.details = details.map((line) => plainText(line));
     Object.defineProperty(this, marker, { value: true });
   }
 

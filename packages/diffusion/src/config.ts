@@ -1,4 +1,12 @@
-import { checkDivides, checkInteger, checkGroup, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
+import {
+  checkDivides,
+  checkInteger,
+  checkGroup,
+  checkNumber,
+  formBounds,
+  CoordTokError,
+  withOverrides,
+} from "@coordtok/core";
 import { axes, planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
 
 /** Everything that fixes the form of a SiT over triplanes. It is plain data; `preset` gives examples. */
@@ -49,8 +57,9 @@ const renamedPlanesKeys = { t: "time", x: "rows", y: "columns" };
 export function checkConfig(value: unknown): SiTConfig {
   const config = checkGroup(value, "the SiT configuration", keys);
   const planes = checkGroup(config["planes"], "planes", planesKeys, renamedPlanesKeys);
-  for (const name of planesKeys) checkInteger(planes[name], `planes.${name}`, 1);
-  for (const name of ["patch", "width", "depth", "heads", "classes"]) checkInteger(config[name], name, 1);
+  for (const name of planesKeys) checkInteger(planes[name], `planes.${name}`, 1, formBounds.size);
+  for (const name of ["patch", "width", "depth", "heads", "classes"])
+    checkInteger(config[name], name, 1, name === "depth" ? formBounds.layers : formBounds.size);
   checkNumber(config["mlpRatio"], "mlpRatio", 0.25, 64);
   checkNumber(config["labelDropout"], "labelDropout", 0, 1);
   if (typeof config["learnSigma"] !== "boolean")

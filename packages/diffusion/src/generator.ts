@@ -1,4 +1,5 @@
 import {
+  checkBackend,
   checkChoice,
   checkInteger,
   checkOptions,
@@ -100,6 +101,7 @@ export class SiT implements Disposable {
   /** Creates a model with untrained weights drawn from a seed (default 0), for a flow (default {@link defaultFlow}). */
   static create(config: SiTConfig, options: { readonly seed?: number; readonly flow?: Flow } = {}): SiT {
     checkOptions(options, { seed: true, flow: true } satisfies OptionNames<typeof options>, "SiT.create");
+    checkBackend();
     const { seed = 0, flow = defaultFlow } = options;
     return new SiT(checkConfig(config), checkFlow(flow), createParams(config, seed), undefined);
   }
@@ -121,6 +123,7 @@ export class SiT implements Disposable {
    * @throws CoordTokError `checkpoint` when the file is not a generator or its tensors do not fit.
    */
   static async load(source: RangeSource | Uint8Array | Blob, options: LoadGeneratorOptions = {}): Promise<SiT> {
+    checkBackend();
     const { model, flow, params, latents } = await loadGenerator(source, options);
     return new SiT(model, flow, params, latents);
   }

@@ -1,6 +1,6 @@
 import { CoordTokError, isCoordTokError, pickOptions, Random, throwIfAborted } from "@coordtok/core";
 import type { FrameSize, VideoInfo } from "@coordtok/video";
-import { probe, probeOptionNames, readFrames } from "@coordtok/video/node";
+import { ffmpegOptionNames, probe, probeOptionNames, readFrames } from "@coordtok/video/node";
 import type { CommonOptions } from "./options.js";
 import type { Protocol } from "./protocol.js";
 
@@ -182,9 +182,10 @@ export function readingFailure(thrown: unknown, of: number): string {
   return thrown.message;
 }
 
-async function countFrames(path: string, { signal, ffmpeg }: CommonOptions): Promise<number> {
+async function countFrames(path: string, options: CommonOptions): Promise<number> {
   let count = 0;
-  const frames = readFrames(path, {}, { signal, ffmpeg, size: { width: 16, height: 16 }, resize: "fast" });
+  const reading = { signal: options.signal, ...pickOptions(options, ffmpegOptionNames) };
+  const frames = readFrames(path, {}, { ...reading, size: { width: 16, height: 16 }, resize: "fast" });
   for await (const frame of frames) if (frame.data.length > 0) count++;
   return count;
 }

@@ -1,7 +1,7 @@
 import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions } from "@coordtok/core";
 import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
-import { readFrames } from "@coordtok/video/node";
+import { ffmpegOptionNames, readFrames } from "@coordtok/video/node";
 import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
 import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
@@ -68,7 +68,10 @@ export async function evaluateGeneration(
     };
     const expected = features ? statisticsFacts(settings) : comparedFacts(stored!.facts);
     for (const side of [reference, other]) if (side?.stored) checkAlike(side.stored.path, side.stored.facts, expected);
-    await using folder = await EvaluationFolder.open(options.out, settings, options);
+    await using folder = await EvaluationFolder.open(options.out, settings, {
+      overwrite: options.overwrite,
+      inputs: [...reference.settings.given, ...(other?.settings.given ?? [])],
+    });
     return await measureSides({ folder, settings, features, options }, reference, other);
   } finally {
     features?.dispose();
@@ -137,7 +140,7 @@ async function measureSide(
   if (planned.stored) return { measured: { records: [], failed: [] }, statistics: planned.stored.statistics };
   const journal = await folder.journal<SetRecord | FailedRecord>(side);
   await trimFeatures(folder, journal, side, settings);
-  const { signal, ffmpeg, size, shard } = options;
+  const { signal, size, shard } = options;
   await runClips<SetRecord>(
     {
       task: side === "reference" ? "features of the real clips" : "features of the generated clips",
@@ -148,7 +151,15 @@ async function measureSide(
       stripKey: (index) => `${side}-${index}`,
       measure: (clip, onFrame) => {
         const { video, start, length } = clip;
-        const frames = readFrames(video.path, { start, length }, { size, signal, ffmpeg });
+        const frames = readFrames(
+          video.path,
+          { start, length },
+          {
+            size,
+            signal,
+            ...pickOptions(options, ffmpegOptionNames),
+          },
+        );
         return measureOne(frames, clip, features!.network, side, { signal, onFrame });
       },
     },

@@ -82,7 +82,10 @@ export async function evaluateReconstruction(
     ...namedPrecision(backend),
     environment: environmentOf(backend, [...measured.leftOut, ...leftOut]),
   };
-  await using folder = await EvaluationFolder.open(options.out, settings, options);
+  await using folder = await EvaluationFolder.open(options.out, settings, {
+    overwrite: options.overwrite,
+    inputs: [options.checkpoint, ...videos.flatMap(({ path, other }) => [path, other])],
+  });
   return await measureAll({ folder, settings, source, tools, clips: clipsOfShard(clips, options.shard) }, options);
 }
 

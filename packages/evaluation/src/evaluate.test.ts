@@ -76,6 +76,7 @@ describe("pairs of videos", () => {
       const stored = JSON.parse(await readFile(files.report, "utf8")) as EvaluationReport;
       expect(stored.measures["psnrDb"]).toEqual(report.measures["psnrDb"]);
       expect((await readdir(at("pairs"))).sort()).toEqual([
+        ".coordtok.json",
         "clips.jsonl",
         "report.html",
         "report.json",
@@ -134,7 +135,7 @@ describe("pairs of videos", () => {
         message: expect.stringContaining(`(number ${process.pid})`) as string,
       });
       const files = (await readdir(at("locked"))).sort();
-      expect(files).toEqual(["clips.jsonl", "report.html", "report.json", "settings.json", "strips"]);
+      expect(files).toEqual([".coordtok.json", "clips.jsonl", "report.html", "report.json", "settings.json", "strips"]);
       const gone = spawnSync(process.execPath, ["-e", ""]).pid;
       await writeFile(at("locked/evaluation.lock"), JSON.stringify({ pid: gone, host: hostname(), token: "old" }));
       await evaluateReconstruction([at("originals")], { ...options, overwrite: true });

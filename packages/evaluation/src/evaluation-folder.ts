@@ -1,10 +1,25 @@
 import type { RgbPicture } from "@coordtok/video";
 import { encodePng } from "@coordtok/video/node";
-import { jsonText, parseJson } from "@coordtok/core/text";
-import { appendFile, mkdir, open, readdir, readFile, rm, stat, truncate } from "node:fs/promises";
+import { bytesText, jsonText, parseJson } from "@coordtok/core/text";
+import { appendFile, mkdir, readdir, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { CoordTokError, isCoordTokError } from "@coordtok/core";
-import { acquireLock, fileReadError, fileWriteError, writeAtomically } from "@coordtok/core/node";
+import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
+import {
+  acquireLock,
+  claimFolder,
+  clearFolder,
+  fileReadError,
+  fileWriteError,
+  openFileSource,
+  openOrdinaryFile,
+  pathWithin,
+  readTextIfThere,
+  writeAtomically,
+  type FolderOwner,
+} from "@coordtok/core/node";
+import type { FailedRecord } from "./record.js";
+import type { EvaluationSettings } from "./settings.js";
+import { parseRecord, parseSettings, type Series } from "./stored.js";
 
 /** The names of the files in the folder of an evaluation. */
 export const fileNames = {
@@ -15,8 +30,25 @@ export const fileNames = {
   strips: "strips",
 } as const;
 
+/** Larger files are none of an evaluation; settings list the videos that were left out. */
+const mostSettings = 2 ** 26;
+const mostStrip = 2 ** 24;
 /** The lock file; it exists while a process writes into the folder. */
 const lockName = "evaluation.lock";
+/** What lies in the folder of an evaluation; a folder older than marks is known by its settings. */
+const owner: FolderOwner = {
+  command: "evaluate",
+  entries: [
+    { name: /settings\.json|report\.(?:json|html)/ },
+    { name: /[a-z]+\.(?:jsonl|features|statistics\.safetensors)/ },
+    { name: fileNames.strips, entries: [{ name: /(?:reference-|other-)?\d+\.png/ }] },
+    { name: /evaluation\.lock.*/, stays: true },
+  ],
+  made: async (path) => {
+    const settings = await new EvaluationFolder(path).settings().catch(() => undefined);
+    return settings !== undefined && "task" in settings && "protocol" in settings;
+  },
+};
 /** A process that decodes or measures without a pause cannot refresh its lock for that long. */
 const silentSeconds = 24 * 3600;
 
@@ -32,7 +64,7 @@ export class EvaluationFolder implements AsyncDisposable {
   /** Releases the lock; absent when the folder was opened for reading. */
   readonly #unlock: (() => Promise<void>) | undefined;
 
-  private constructor(path: string, unlock?: () => Promise<void>) {
+  constructor(path: string, unlock?: () => Promise<void>) {
     this.path = path;
     this.#unlock = unlock;
   }
@@ -45,20 +77,19 @@ export class EvaluationFolder implements AsyncDisposable {
    * Creates the folder of an evaluation, or opens an unfinished one with the same settings to resume it. The folder is locked until
    * it is disposed of.
    * @param settings plain data; only its `environment` may differ from the stored settings.
-   * @throws CoordTokError `file-exists` when the folder holds another evaluation, naming what differs, or another process writes
+   * @param options.inputs what is read for it, none of which may lie among its files.
+   * @throws CoordTokError `file-exists` when the folder holds other things, or another evaluation, naming what differs, or another process writes
    *   into it; `file-write`.
    */
   static async open(
     path: string,
     settings: object,
-    options: { readonly overwrite?: boolean | undefined },
+    options: { readonly overwrite?: boolean | undefined; readonly inputs?: readonly (string | undefined)[] },
   ): Promise<EvaluationFolder> {
-    await mkdir(path, { recursive: true }).catch((thrown: unknown) => {
-      throw fileWriteError(thrown, path);
-    });
+    await claimFolder(path, owner, { inputs: options.inputs, resumes: true });
     const folder = new EvaluationFolder(path, await lock(path));
     try {
-      if (options.overwrite === true) await folder.#clear();
+      if (options.overwrite === true) await clearFolder(path, owner);
       await folder.#begin(settings);
       return folder;
     } catch (thrown) {
@@ -70,7 +101,7 @@ export class EvaluationFolder implements AsyncDisposable {
   async #begin(settings: object): Promise<void> {
     const { path } = this;
     const before = await this.settings();
-    const names = (await readdir(path)).filter((name) => !name.startsWith(lockName));
+    const names = (await readdir(path)).filter((name) => !name.startsWith(lockName) && !name.startsWith("."));
     if (before !== undefined) {
       const differing = differences(before, settings);
       if (differing.length === 0) return;
@@ -104,20 +135,26 @@ export class EvaluationFolder implements AsyncDisposable {
     return folder;
   }
 
-  /** The path of a file in the folder. */
+  /** The path of a file in the folder, as results name it. */
   at(name: string): string {
     return join(this.path, name);
   }
 
-  /** Reads `settings.json`; `undefined` when it does not exist. @throws CoordTokError `file-format` when it is damaged. */
-  async settings(): Promise<Readonly<Record<string, unknown>> | undefined> {
-    const path = this.at(fileNames.settings);
-    const text = await readFile(path, "utf8").catch(() => undefined);
+  /** The path of a name in the folder to read or write at, which no link leads out of it. @throws CoordTokError `file-format`. */
+  within(name: string): Promise<string> {
+    return pathWithin(this.path, name);
+  }
+
+  /** Reads `settings.json`; `undefined` when it does not exist. @throws CoordTokError `file-format` when it is damaged, naming the field. */
+  async settings(): Promise<EvaluationSettings | undefined> {
+    const path = await this.within(fileNames.settings);
+    const text = await readTextIfThere(path, { mostBytes: mostSettings });
     if (text === undefined) return undefined;
     try {
-      return parseJson(text) as Readonly<Record<string, unknown>>;
+      return parseSettings(parsedJson(text, `"${path}"`), path);
     } catch (thrown) {
-      throw new CoordTokError("file-format", `"${path}" is damaged; start over and allow overwriting.`, {
+      if (!isCoordTokError(thrown)) throw thrown;
+      throw new CoordTokError("file-format", `${thrown.sentence} Start over and allow overwriting.`, {
         cause: thrown,
         options: { overwrite: true },
       });
@@ -125,43 +162,48 @@ export class EvaluationFolder implements AsyncDisposable {
   }
 
   /** Opens the journal of one series of clips. */
-  async journal<R extends { readonly index: number }>(name: string): Promise<Journal<R>> {
+  async journal<R extends { readonly index: number }>(name: Series): Promise<Journal<R>> {
     return Journal.open<R>(this, name, this.#unlock !== undefined);
   }
 
   /** Writes a file atomically. */
   async write(name: string, content: Uint8Array | string): Promise<string> {
-    const path = this.at(name);
-    await writeAtomically(path, content, { overwrite: true });
-    return path;
+    await writeAtomically(await this.within(name), content, { overwrite: true });
+    return this.at(name);
   }
 
   /** Writes the strip of a clip. */
   async writeStrip(key: string, picture: RgbPicture): Promise<void> {
-    await mkdir(this.at(fileNames.strips), { recursive: true });
-    await this.write(join(fileNames.strips, `${key}.png`), encodePng(picture));
+    await mkdir(await this.within(fileNames.strips), { recursive: true });
+    await this.write(`${fileNames.strips}/${key}.png`, encodePng(picture));
   }
 
   /** Removes the strip of a clip. */
   async removeStrip(key: string): Promise<void> {
-    await rm(this.at(join(fileNames.strips, `${key}.png`)), { force: true });
+    await rm(await this.within(`${fileNames.strips}/${key}.png`), { force: true });
   }
 
   /** The PNG of a strip, if it exists. */
   async readStrip(key: string): Promise<Uint8Array | undefined> {
-    return readFile(this.at(join(fileNames.strips, `${key}.png`))).catch(() => undefined);
+    const path = await this.within(`${fileNames.strips}/${key}.png`);
+    const source = await openFileSource(path).catch((thrown: unknown) => {
+      if (isCoordTokError(thrown) && thrown.code === "file-not-found") return undefined;
+      throw thrown;
+    });
+    if (source === undefined) return undefined;
+    await using file = source;
+    if (file.size > mostStrip)
+      throw new CoordTokError(
+        "file-format",
+        `Expected a picture of at most ${bytesText(mostStrip)}, but "${path}" has ${bytesText(file.size)}.`,
+      );
+    return await file.read(0, file.size);
   }
 
   /** The paths of the files of statistics in the folder. */
   async statisticsFiles(): Promise<string[]> {
     const names = await readdir(this.path);
     return names.filter((name) => name.endsWith(".statistics.safetensors")).map((name) => this.at(name));
-  }
-
-  async #clear(): Promise<void> {
-    const own = /^(?:settings\.json|report\.(?:json|html)|strips|[a-z]+\.(?:jsonl|features|statistics\.safetensors))$/;
-    for (const name of await readdir(this.path))
-      if (own.test(name)) await rm(this.at(name), { recursive: true, force: true });
   }
 }
 
@@ -206,51 +248,62 @@ export class Journal<R extends { readonly index: number }> {
   /** @param mayRepair whether the file may be changed; another process may be writing to it otherwise. */
   static async open<R extends { readonly index: number }>(
     folder: EvaluationFolder,
-    name: string,
+    name: Series,
     mayRepair: boolean,
   ): Promise<Journal<R>> {
-    const path = folder.at(`${name}.jsonl`);
-    const text = await readFile(path, "utf8").catch(() => "");
+    const path = await folder.within(`${name}.jsonl`);
+    const text = (await readTextIfThere(path)) ?? "";
     // A crash may have left an incomplete line at the end.
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
     if (mayRepair && whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
-    const lines = whole.split("\n").filter((line) => line !== "");
-    return new Journal<R>(
-      folder,
-      name,
-      lines.map((line) => parseJson(line) as R),
-    );
+    const records = new Map<number, R>();
+    for (const [number, line] of whole.split("\n").entries()) {
+      if (line === "") continue;
+      const where = `line ${number + 1} of "${path}"`;
+      const record = parseRecord(name, parsedJson(line, where), where) as FailedRecord | R;
+      if (records.has(record.index))
+        throw new CoordTokError(
+          "file-format",
+          `Clip ${record.index} stands in "${path}" twice, at last in line ${number + 1}.`,
+        );
+      records.set(record.index, record as R);
+    }
+    return new Journal<R>(folder, name, [...records.values()]);
   }
 
   /** Appends the features and then the line. A crash between the two leaves only features, which the next run cuts off. */
   async add(record: R, features: FeatureRows = {}): Promise<void> {
     for (const [name, rows] of Object.entries(features)) {
       if (rows.length === 0) continue;
-      await append(this.#featurePath(name), Buffer.concat(rows.map(bytesOf)));
+      await append(await this.#featurePath(name), Buffer.concat(rows.map(bytesOf)));
     }
-    await append(this.#folder.at(`${this.#name}.jsonl`), `${jsonText(record)}\n`);
+    await append(await this.#folder.within(`${this.#name}.jsonl`), `${jsonText(record)}\n`);
     this.records.push(record);
   }
 
   /** Cuts a file of features to the vectors that the records count. @param vectors their number. */
   async trimFeatures(name: string, vectors: number, dimension: number): Promise<void> {
     const bytes = vectors * dimension * Float32Array.BYTES_PER_ELEMENT;
-    const size = await stat(this.#featurePath(name)).then(
+    const path = await this.#featurePath(name);
+    const size = await stat(path).then(
       (facts) => facts.size,
       () => 0,
     );
     if (size < bytes)
       throw new CoordTokError(
         "file-format",
-        `"${this.#featurePath(name)}" is shorter than its evaluation says; start over and allow overwriting.`,
+        `"${path}" is shorter than its evaluation says; start over and allow overwriting.`,
         { options: { overwrite: true } },
       );
-    if (size > bytes) await truncate(this.#featurePath(name), bytes);
+    if (size > bytes) await truncate(path, bytes);
   }
 
   /** Yields the feature vectors of a file. */
   async *features(name: string, dimension: number): AsyncGenerator<Float32Array, void> {
-    const handle = await open(this.#featurePath(name), "r").catch(() => undefined);
+    const handle = await openOrdinaryFile(await this.#featurePath(name)).then(
+      (opened) => opened.handle,
+      () => undefined,
+    );
     if (!handle) return;
     try {
       for (;;) {
@@ -266,11 +319,20 @@ export class Journal<R extends { readonly index: number }> {
 
   /** Removes a file of features, once they are pooled. */
   async removeFeatures(name: string): Promise<void> {
-    await rm(this.#featurePath(name), { force: true });
+    await rm(await this.#featurePath(name), { force: true });
   }
 
-  #featurePath(name: string): string {
-    return this.#folder.at(`${name}.features`);
+  #featurePath(name: string): Promise<string> {
+    return this.#folder.within(`${name}.features`);
+  }
+}
+
+/** JSON as our files have it. @throws CoordTokError `file-format`. */
+function parsedJson(text: string, where: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (thrown) {
+    throw new CoordTokError("file-format", `Expected JSON in ${where}: ${messageOf(thrown)}.`, { cause: thrown });
   }
 }
 

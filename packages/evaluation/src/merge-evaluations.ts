@@ -3,6 +3,7 @@ import { encodeStatistics, mergeStatistics, type PooledStatistics } from "@coord
 import { commonOptionNames, type CommonOptions } from "./options.js";
 import { differences, EvaluationFolder } from "./evaluation-folder.js";
 import { measuredOf, writeGeneration, writeReconstruction, type WrittenEvaluation } from "./finish.js";
+import type { Series } from "./stored.js";
 import type { ClipRecord, FailedRecord, SetRecord } from "./record.js";
 import type { EvaluationSettings } from "./settings.js";
 import { readStatistics, statisticsName, storedFacts, type Side } from "./statistics-file.js";
@@ -27,7 +28,7 @@ export async function mergeEvaluations(
     shard: undefined,
     environment: { ...first.environment, ...mergedEnvironment(parts) },
   };
-  await using folder = await EvaluationFolder.open(out, settings, { overwrite });
+  await using folder = await EvaluationFolder.open(out, settings, { overwrite, inputs: paths });
   if (settings.task === "reconstruction") {
     const records = await mergeJournals<ClipRecord>(folder, folders, "clips");
     const statistics = settings.i3d && (await mergeSides(folder, folders, settings, records.length));
@@ -49,7 +50,7 @@ interface Part {
 
 async function openPart(path: string): Promise<Part> {
   const folder = await EvaluationFolder.existing(path);
-  const settings = (await folder.settings()) as unknown as EvaluationSettings;
+  const settings = (await folder.settings())!;
   if (settings.shard === undefined)
     throw new CoordTokError("input", `"${path}" is a whole evaluation; only the parts of one can be merged.`, {
       options: { shard: undefined },
@@ -60,7 +61,7 @@ async function openPart(path: string): Promise<Part> {
 
 async function checkFinished(path: string, folder: EvaluationFolder, settings: EvaluationSettings): Promise<void> {
   const { index, count } = settings.shard!;
-  const names = settings.task === "reconstruction" ? ["clips"] : ["reference", "other"];
+  const names = settings.task === "reconstruction" ? (["clips"] as const) : (["reference", "other"] as const);
   for (const name of names) {
     const planned = name === "other" ? settings.planned.other : settings.planned.reference;
     const expected = Math.max(0, Math.ceil((planned - (index - 1)) / count));
@@ -88,11 +89,17 @@ function checkParts(parts: readonly Part[]): EvaluationSettings {
   }
   const { count } = first.settings.shard!;
   const found = parts.map(({ settings }) => settings.shard!.index);
-  const missing = Array.from({ length: count }, (_, i) => i + 1).filter((index) => !found.includes(index));
+  const there = new Set(found);
+  const missing = Array.from({ length: count }, (_, i) => i + 1).filter((index) => !there.has(index));
   if (missing.length > 0)
-    throw new CoordTokError("input", `Expected all ${count} parts, but ${missing.join(", ")} of them are missing.`);
+    throw new CoordTokError("input", `Expected all ${count} parts, but ${listText(missing)} of them are missing.`);
   if (new Set(found).size < found.length) throw new CoordTokError("input", "Expected each part once.");
   return first.settings;
+}
+
+function listText(numbers: readonly number[]): string {
+  const shown = numbers.slice(0, 10).join(", ");
+  return numbers.length > 10 ? `${shown} and ${numbers.length - 10} more` : shown;
 }
 
 function mergedEnvironment(parts: readonly Part[]): { backend: string; device: string } {
@@ -106,7 +113,7 @@ function mergedEnvironment(parts: readonly Part[]): { backend: string; device: s
 async function mergeJournals<R extends { readonly index: number }>(
   folder: EvaluationFolder,
   folders: readonly EvaluationFolder[],
-  name: string,
+  name: Series,
 ): Promise<readonly (R | FailedRecord)[]> {
   const journal = await folder.journal<R | FailedRecord>(name);
   const there = new Set(journal.records.map(({ index }) => index));
@@ -136,6 +143,6 @@ async function mergeSides(
 /** Merges the statistics of one side from the folders of several parts. */
 async function mergedStatistics(folders: readonly EvaluationFolder[], side: Side): Promise<PooledStatistics> {
   const all: PooledStatistics[] = [];
-  for (const folder of folders) all.push((await readStatistics(folder.at(statisticsName(side)))).statistics);
+  for (const folder of folders) all.push((await readStatistics(await folder.within(statisticsName(side)))).statistics);
   return all.reduce(mergeStatistics);
 }

@@ -1,5 +1,6 @@
 import { countText } from "@coordtok/core/text";
 import { frameCurveChart, histogram, scatter, twoHistograms } from "./charts.js";
+import { markup, Markup } from "./markup.js";
 import { fvdText, measureLabels, scoreText, setsText, summaryRows, type SummaryRow } from "./report-text.js";
 import type { EvaluationReport, ShortRecord } from "./report.js";
 import type { ClipRecord, SetRecord } from "./record.js";
@@ -10,34 +11,41 @@ export interface Strips {
   readonly rows: readonly { readonly record: ClipRecord | SetRecord; readonly png: Uint8Array | undefined }[];
 }
 
+/** What a browser may do with the page: show it. No script, nothing from elsewhere, no form, no frame. */
+const policy =
+  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-src 'none'";
+
 /** Renders the report as one HTML file that loads nothing from elsewhere and runs no script. */
 export function reportPage(report: EvaluationReport, strips: readonly Strips[]): string {
   const { settings } = report;
   const title = { reconstruction: "Reconstruction", generation: "Generation", statistics: "Feature statistics" }[
     settings.task
   ];
-  return `<!doctype html>
+  const made = report.created.slice(0, 16).replace("T", " ");
+  return markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${Markup.drawn(policy)}">
+<meta name="referrer" content="no-referrer">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${text(title)}: ${text(settings.reference.given.join(" "))}</title>
-<style>${style}</style>
+<title>${title}: ${settings.reference.given.join(" ")}</title>
+<style>${Markup.drawn(style)}</style>
 </head>
 <body>
-<h1>${text(title)} report</h1>
-<p class="facts">${text(report.protocol)}.<br>${text(countsText(report))}, seed ${settings.seed}, ${text(report.created.slice(0, 16).replace("T", " "))} UTC.</p>
+<h1>${title} report</h1>
+<p class="facts">${report.protocol}.<br>${countsText(report)}, seed ${settings.seed}, ${made} UTC.</p>
 ${list(report.warnings, "warnings")}
 ${measuresSection(report)}
 ${sanitySection(report)}
 ${chartsSection(report)}
-${strips.map(stripsSection).join("\n")}
+${strips.map(stripsSection)}
 ${madeSection(report)}
 ${clipsSection(report)}
 ${leftOutSection(report)}
 </body>
 </html>
-`;
+`.toString();
 }
 
 const style = `body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:940px;margin:2em auto;padding:0 1em}
@@ -48,13 +56,9 @@ th{white-space:nowrap}th:first-child,td:first-child,.words{text-align:left}thead
 figure{margin:0 0 1em}figure img{max-width:100%;display:block}.charts figure{width:430px}.scroll{overflow-x:auto;max-height:24em;overflow-y:auto}
 dt{font-weight:600;margin-top:.4em}dd{margin:0 0 0 1.5em;overflow-wrap:anywhere}svg{max-width:100%;height:auto}`;
 
-function text(value: string): string {
-  return value.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
-}
-
-function list(sentences: readonly string[], name: string): string {
-  if (sentences.length === 0) return "";
-  return `<ul class="${name}">${sentences.map((sentence) => `<li>${text(sentence)}</li>`).join("")}</ul>`;
+function list(sentences: readonly string[], name: string): Markup | undefined {
+  if (sentences.length === 0) return undefined;
+  return markup`<ul class="${name}">${sentences.map((sentence) => markup`<li>${sentence}</li>`)}</ul>`;
 }
 
 function countsText(report: EvaluationReport): string {
@@ -67,38 +71,41 @@ function countsText(report: EvaluationReport): string {
 
 const summaryColumns = ["mean", "± error", "deviation", "lowest", "10 %", "median", "90 %", "highest"] as const;
 
-function measuresSection(report: EvaluationReport): string {
+function measuresSection(report: EvaluationReport): Markup {
   const rows = summaryRows(report);
   const fvd = fvdText(report);
-  const line = ({ label, values }: SummaryRow): string =>
-    `<tr><td>${text(label)}</td>${values.map((value) => `<td>${text(value)}</td>`).join("")}</tr>`;
+  const line = ({ label, values }: SummaryRow): Markup =>
+    markup`<tr><td>${label}</td>${values.map((value) => markup`<td>${value}</td>`)}</tr>`;
   const table =
     rows.length === 0
-      ? ""
-      : `<table><thead><tr><th></th>${summaryColumns.map((name) => `<th>${name}</th>`).join("")}</tr></thead><tbody>${rows.map(line).join("")}</tbody></table>
+      ? undefined
+      : markup`<table><thead><tr><th></th>${summaryColumns.map((name) => markup`<th>${name}</th>`)}</tr></thead><tbody>${rows.map(line)}</tbody></table>
 <p class="note">Over clips. The error is the standard error of the mean over the choice of clips: deviation / √clips.</p>`;
-  return `<h2>Measures</h2>${fvd === undefined ? "" : `<p><strong>${text(fvd.headline)}</strong><br><span class="note">${text(fvd.parts)}</span></p>`}${table}`;
+  const distance = fvd && markup`<p><strong>${fvd.headline}</strong><br><span class="note">${fvd.parts}</span></p>`;
+  return markup`<h2>Measures</h2>${distance}${table}`;
 }
 
-function sanitySection({ sanity, settings }: EvaluationReport): string {
-  if (!sanity || sanity.length === 0) return "";
+function sanitySection({ sanity, settings }: EvaluationReport): Markup | undefined {
+  if (!sanity || sanity.length === 0) return undefined;
   const names = Object.keys(sanity[0]!.scores) as (keyof typeof measureLabels)[];
   const rows = sanity.map(
     ({ name, clips, scores, takes }, index) =>
-      `<tr${index === 0 ? ' class="own"' : ""}><td>${text(name)}</td>${names
-        .map((score) => `<td>${text(scoreText(score, (scores as Record<string, number>)[score]))}</td>`)
-        .join("")}<td>${clips}</td><td class="words">${text(takes)}</td></tr>`,
+      markup`<tr class="${index === 0 ? "own" : "other"}"><td>${name}</td>${names.map(
+        (score) => markup`<td>${scoreText(score, (scores as Record<string, number>)[score])}</td>`,
+      )}<td>${clips}</td><td class="words">${takes}</td></tr>`,
   );
-  return `<h2>Simple baselines in the same space</h2>
-<p class="note">The same clips, downsampled along all three axes and interpolated back, and compressed as H.264 in at most as many bytes. Space: ${text(settings.sanity?.text ?? "")}.</p>
-<table><thead><tr><th></th>${names.map((name) => `<th>${text(measureLabels[name])}</th>`).join("")}<th>clips</th><th class="words">takes</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return markup`<h2>Simple baselines in the same space</h2>
+<p class="note">The same clips, downsampled along all three axes and interpolated back, and compressed as H.264 in at most as many bytes. Space: ${settings.sanity?.text}.</p>
+<table><thead><tr><th></th>${names.map((name) => markup`<th>${measureLabels[name]}</th>`)}<th>clips</th><th class="words">takes</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
-function chartsSection(report: EvaluationReport): string {
+function chartsSection(report: EvaluationReport): Markup | undefined {
   const figures = report.settings.task === "reconstruction" ? reconstructionFigures(report) : setFigures(report);
-  if (figures.length === 0) return "";
-  const drawn = figures.map(({ svg, caption }) => `<figure>${svg}<figcaption>${text(caption)}</figcaption></figure>`);
-  return `<h2>Distributions and curves</h2><div class="charts">${drawn.join("")}</div>`;
+  if (figures.length === 0) return undefined;
+  const drawn = figures.map(
+    ({ svg, caption }) => markup`<figure>${Markup.drawn(svg)}<figcaption>${caption}</figcaption></figure>`,
+  );
+  return markup`<h2>Distributions and curves</h2><div class="charts">${drawn}</div>`;
 }
 
 interface Figure {
@@ -154,17 +161,19 @@ function setFigures({ clips }: EvaluationReport): Figure[] {
   }));
 }
 
-function stripsSection({ title, rows }: Strips): string {
+function stripsSection({ title, rows }: Strips): Markup | undefined {
   const figures = rows.map(({ record, png }) => {
     const picture =
       png === undefined
-        ? `<p class="note">No picture was kept.</p>`
-        : `<img alt="frames of ${text(record.name)}" src="data:image/png;base64,${Buffer.from(png).toString("base64")}">`;
-    return `<figure>${picture}<figcaption>${text(clipText(record))}</figcaption></figure>`;
+        ? markup`<p class="note">No picture was kept.</p>`
+        : markup`<img alt="frames of ${record.name}" src="data:image/png;base64,${Buffer.from(png).toString("base64")}">`;
+    return markup`<figure>${picture}<figcaption>${clipText(record)}</figcaption></figure>`;
   });
   const isPair = rows.some(({ record }) => "psnrDb" in record);
-  const note = isPair ? `<p class="note">Top: original. Middle: reconstruction. Bottom: error times 4.</p>` : "";
-  return rows.length === 0 ? "" : `<h2>${text(title)}</h2>${note}${figures.join("")}`;
+  const note = isPair
+    ? markup`<p class="note">Top: original. Middle: reconstruction. Bottom: error times 4.</p>`
+    : undefined;
+  return rows.length === 0 ? undefined : markup`<h2>${title}</h2>${note}${figures}`;
 }
 
 function clipText(record: ShortRecord): string {
@@ -177,7 +186,7 @@ function clipText(record: ShortRecord): string {
   return `${name}, frames ${start} to ${start + frames - 1}: ${[...scores, ...content].join(", ")}`;
 }
 
-function madeSection({ made, settings }: EvaluationReport): string {
+function madeSection({ made, settings }: EvaluationReport): Markup {
   const { environment, checkpoint, lpips, i3d } = settings;
   const files = [...(checkpoint ? [checkpoint] : []), ...(lpips?.files ?? []), ...(i3d?.files ?? [])];
   const side = ({ given, videos }: typeof settings.reference): string =>
@@ -197,27 +206,28 @@ function madeSection({ made, settings }: EvaluationReport): string {
       ].join(", "),
     ],
   ];
-  return `<h2>How it was made</h2><dl>${rows.map(([name, how]) => `<dt>${text(name)}</dt><dd>${text(how)}</dd>`).join("")}</dl>`;
+  return markup`<h2>How it was made</h2><dl>${rows.map(([name, how]) => markup`<dt>${name}</dt><dd>${how}</dd>`)}</dl>`;
 }
 
 function nameOf(name: string): string {
-  return name in measureLabels ? measureLabels[name as keyof typeof measureLabels] : name;
+  return Object.hasOwn(measureLabels, name) ? measureLabels[name as keyof typeof measureLabels] : name;
 }
 
 /** Longer lists are only in `report.json`. */
 const listedClips = 500;
 
-function clipsSection({ clips }: EvaluationReport): string {
+function clipsSection({ clips }: EvaluationReport): Markup | undefined {
   const all = [...clips.reference, ...(clips.other ?? [])];
-  if (all.length === 0) return "";
-  const shown = all.slice(0, listedClips).map((record) => `<li>${text(clipText(record))}</li>`);
-  const rest = all.length > listedClips ? `<p class="note">${all.length - listedClips} more in report.json.</p>` : "";
-  return `<h2>Clips</h2><div class="scroll"><ol start="0">${shown.join("")}</ol></div>${rest}`;
+  if (all.length === 0) return undefined;
+  const shown = all.slice(0, listedClips).map((record) => markup`<li>${clipText(record)}</li>`);
+  const more = all.length - shown.length;
+  const rest = more > 0 ? markup`<p class="note">${more} more in report.json.</p>` : undefined;
+  return markup`<h2>Clips</h2><div class="scroll"><ol start="0">${shown}</ol></div>${rest}`;
 }
 
-function leftOutSection({ leftOut }: EvaluationReport): string {
-  if (leftOut.length === 0) return "";
-  return `<h2>Left out</h2>${list(
+function leftOutSection({ leftOut }: EvaluationReport): Markup | undefined {
+  if (leftOut.length === 0) return undefined;
+  return markup`<h2>Left out</h2>${list(
     leftOut.map(({ name, reason }) => `${name}: ${reason}`),
     "scroll",
   )}`;

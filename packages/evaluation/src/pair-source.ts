@@ -1,5 +1,6 @@
 import {
   clipFromRgb,
+  pickOptions,
   rgbFromClip,
   throwIfAborted,
   type LongCallOptions,
@@ -10,7 +11,7 @@ import { framePairs } from "@coordtok/metrics";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount } from "@coordtok/triplane";
 import { rgbClipFromFrames, type FrameSize } from "@coordtok/video";
-import { readFrames, type FfmpegOptions } from "@coordtok/video/node";
+import { ffmpegOptionNames, readFrames, type FfmpegOptions } from "@coordtok/video/node";
 import type { PlannedClip } from "./clip-plan.js";
 
 /** A frame and its reconstruction. */
@@ -48,7 +49,7 @@ const paperSide = 128;
 /** Reads pairs of videos, compared at a size (default: their own). */
 export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptions): PairSource {
   const read = (path: string, { start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
-    readFrames(path, { start, length }, { size, signal: options.signal, ffmpeg: options.ffmpeg });
+    readFrames(path, { start, length }, { size, signal: options.signal, ...pickOptions(options, ffmpegOptionNames) });
   return {
     pairs: (clip) => framePairs(read(clip.video.path, clip), read(clip.video.other!, clip)),
     reference: (clip) => read(clip.video.path, clip),
@@ -72,7 +73,7 @@ export function pairsThroughModel(model: CoordTok, slice: number | "all", option
     readFrames(
       video.path,
       { start, length },
-      { size: { height, width }, signal: options.signal, ffmpeg: options.ffmpeg },
+      { size: { height, width }, signal: options.signal, ...pickOptions(options, ffmpegOptionNames) },
     );
   const values = floatCount(triplaneShapeOf(model.config));
   return {

@@ -36,7 +36,7 @@ export function summaryRows({ measures }: EvaluationReport): SummaryRow[] {
   return Object.entries(measures).map(([name, summary]) => {
     const { mean, standardError, deviation, minimum, lowTenth, median, highTenth, maximum } = summary;
     return {
-      label: name in measureLabels ? measureLabels[name as keyof typeof measureLabels] : name,
+      label: Object.hasOwn(measureLabels, name) ? measureLabels[name as keyof typeof measureLabels] : name,
       values: [mean, standardError, deviation, minimum, lowTenth, median, highTenth, maximum].map((value) =>
         scoreText(name, value),
       ),

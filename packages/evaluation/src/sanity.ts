@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isCoordTokError, type RgbFrame } from "@coordtok/core";
+import { fileWriteError } from "@coordtok/core/node";
 import { scoreClip } from "@coordtok/metrics";
 import { readFrames, writeH264Within, type FfmpegOptions } from "@coordtok/video/node";
 import type { PlannedClip } from "./clip-plan.js";
@@ -36,7 +37,9 @@ export async function measureSanity(
     values: small.frames * small.height * small.width * 3,
     size: `${small.frames} frames of ${small.width}x${small.height}`,
   };
-  const folder = await mkdtemp(join(tmpdir(), "coordtok-sanity-"));
+  const folder = await mkdtemp(join(tmpdir(), "coordtok-sanity-")).catch((thrown: unknown) => {
+    throw fileWriteError(thrown, join(tmpdir(), "coordtok-sanity"));
+  });
   try {
     const path = join(folder, "clip.h264");
     const { bytes, crf } = await writeH264Within(path, source.reference(clip), {

@@ -86,7 +86,7 @@ export async function poolStatistics(
   settings: EvaluationSettings,
 ): Promise<PooledStatistics> {
   const name = statisticsName(side);
-  if (await exists(folder.at(name))) return (await readStatistics(folder.at(name))).statistics;
+  if (await exists(folder.at(name))) return (await readStatistics(await folder.within(name))).statistics;
   const measured = journal.records.filter((record) => isMeasured(record));
   const dimension = dimensionOf(settings);
   const vectors = measured.reduce((sum, { windows }) => sum + windows, 0);

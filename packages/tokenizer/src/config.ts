@@ -1,4 +1,12 @@
-import { checkChoice, checkDivides, checkInteger, checkGroup, CoordTokError, withOverrides } from "@coordtok/core";
+import {
+  checkChoice,
+  checkDivides,
+  checkInteger,
+  checkGroup,
+  CoordTokError,
+  formBounds,
+  withOverrides,
+} from "@coordtok/core";
 import type { PatchSize } from "@coordtok/core/nn";
 import {
   patchLattice,
@@ -114,8 +122,11 @@ export function checkConfig(value: unknown): TokenizerConfig {
       const path = `${name}.${key}`;
       if (key === "patch" || key === "queryPatch") {
         const size = checkGroup(part[key], path, ["time", "space"]);
-        for (const axis of ["time", "space"]) checkInteger(size[axis], `${path}.${axis}`, 1);
-      } else checkInteger(part[key], path, key.endsWith("ayers") ? 0 : 1);
+        for (const axis of ["time", "space"]) checkInteger(size[axis], `${path}.${axis}`, 1, formBounds.size);
+      } else {
+        const isLayers = key.endsWith("ayers");
+        checkInteger(part[key], path, isLayers ? 0 : 1, isLayers ? formBounds.layers : formBounds.size);
+      }
     }
   }
   checkChoice(stored["padding"], "padding", ["masked", "official"]);

@@ -1,7 +1,16 @@
-import { checkOptions, disposeTree, type Clip, type OptionNames, type RangeSource } from "@coordtok/core";
+import {
+  checkBackend,
+  checkClip,
+  checkOptions,
+  disposeTree,
+  type Clip,
+  type OptionNames,
+  type RangeSource,
+} from "@coordtok/core";
 import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
 import { halfOf, loadTokenizer, type LoadTokenizerOptions } from "./checkpoint.js";
+import { checkTriplane } from "./check-triplane.js";
 import { checkConfig, type TokenizerConfig } from "./config.js";
 import { decodePatches } from "./coordinate-decoder.js";
 import { decode, type DecodeOptions } from "./decode.js";
@@ -24,6 +33,7 @@ export class CoordTok implements Disposable {
   /** Creates a tokenizer with untrained weights drawn from a seed (default 0). */
   static create(config: TokenizerConfig, options: { readonly seed?: number } = {}): CoordTok {
     checkOptions(options, { seed: true } satisfies OptionNames<typeof options>, "CoordTok.create");
+    checkBackend();
     return new CoordTok(checkConfig(config), createParams(config, options.seed ?? 0));
   }
 
@@ -38,6 +48,7 @@ export class CoordTok implements Disposable {
    * @throws CoordTokError `checkpoint` when the file does not hold a tokenizer or its tensors do not fit.
    */
   static async load(source: RangeSource | Uint8Array | Blob, options: LoadTokenizerOptions = {}): Promise<CoordTok> {
+    checkBackend();
     const { config, params } = await loadTokenizer(source, options);
     return new CoordTok(config, params);
   }
@@ -52,11 +63,13 @@ export class CoordTok implements Disposable {
 
   /** Encodes clips to triplanes; see `encode`. The caller owns the result. */
   encode(clip: Clip): Triplane {
+    checkClip(clip);
     return encode(halfOf(this.#params, "encoder"), this.config, clip);
   }
 
   /** Decodes a triplane to frames; see `decode`. The caller owns the result. */
   async decode(triplane: Triplane, options: DecodeOptions = {}): Promise<Clip> {
+    checkTriplane(triplane);
     return decode(halfOf(this.#params, "decoder"), this.config, triplane, options);
   }
 
@@ -65,6 +78,7 @@ export class CoordTok implements Disposable {
    * @returns `[B, N, time * space * space * 3]`, owned by the caller.
    */
   decodeAt(triplane: Triplane, points: PointSet): Tensor3D {
+    checkTriplane(triplane);
     return decodePatches(halfOf(this.#params, "decoder"), this.config, triplane, points);
   }
 

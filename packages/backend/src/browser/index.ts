@@ -1,5 +1,6 @@
 import { CoordTokError } from "@coordtok/core";
 import type { Platform } from "../platform.js";
+import { embeddedWasm } from "./wasm-address.js";
 
 function unavailable(): never {
   throw new CoordTokError("backend", "The native backend runs in Node only; use webgpu or wasm here.");
@@ -21,5 +22,6 @@ export const platform: Platform = {
   mayHaveGpu: () => true,
   fusedAllowed: () => true,
   availableBytes: () => undefined,
-  wasmFolder: () => undefined,
+  wasmFiles: embeddedWasm,
+  withoutProcessHandlers: (start) => start(),
 };

@@ -1,5 +1,6 @@
 import { messageOf } from "@coordtok/core";
 import { getKernel, registerKernel, unregisterKernel, type KernelConfig } from "@tensorflow/tfjs-core";
+import { inflate } from "../inflate.js";
 import { callOf } from "./call.js";
 import { operationTable } from "./operation-table.js";
 import type { FusedState } from "./state.js";
@@ -47,11 +48,6 @@ async function link(backend: WasmBackend): Promise<Linked> {
     if (WebAssembly.validate(file)) return { library: await linkWasmLibrary(backend, file), build };
   }
   throw new Error("this engine has no SIMD in WebAssembly");
-}
-
-async function inflate(base64: string): Promise<ArrayBuffer> {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer();
 }
 
 function register(library: WasmLibrary | undefined): void {

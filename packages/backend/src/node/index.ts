@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import type { Platform } from "../platform.js";
+import { withoutProcessHandlers } from "./process-handlers.js";
 import { loadNative, nativeDevices, nativeVersions, useNativeFused } from "./native.js";
 import { mayHaveGpu, openGpu } from "./webgpu.js";
 
@@ -18,8 +19,9 @@ export const platform: Platform = {
   mayHaveGpu,
   fusedAllowed: () => process.env["COORDTOK_FUSED"] !== "0",
   availableBytes: () => process.availableMemory(),
-  wasmFolder: () => {
+  wasmFiles: () => {
     const manifest = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm/package.json");
-    return join(dirname(manifest), "wasm-out") + sep;
+    return Promise.resolve({ paths: join(dirname(manifest), "wasm-out") + sep, threads: true });
   },
+  withoutProcessHandlers,
 };

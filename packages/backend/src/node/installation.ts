@@ -14,13 +14,13 @@ export interface InstallationFacts {
   readonly asked: { readonly tensorflow?: string; readonly device?: "cpu" | "gpu" };
   /** `process.platform` and `process.arch`, such as `linux-x64`. */
   readonly platform: string;
-  /** The version of `@tensorflow/tfjs-node-gpu` whose add-on sources were compiled. */
+  /** The version of `@tensorflow/tfjs-node-gpu`, whose add-on was compiled and whose JavaScript is kept. */
   readonly tfjsNode: string;
   /** The compiler that built the add-on. */
   readonly compiler: string;
   /** The name and SHA-256 of every unpacked wheel. */
   readonly wheels: readonly { readonly name: string; readonly sha256: string }[];
-  /** The path below the installation, size in bytes and SHA-256 of the add-on and TensorFlow's libraries. */
+  /** The path below the installation, size in bytes and SHA-256 of the add-on, TensorFlow's libraries and the JavaScript. */
   readonly files: readonly FileFacts[];
   /** The measurements of the self-test in a child process. */
   readonly selfTest: {

@@ -9,11 +9,10 @@ import { findInstallation, type Installation } from "./installation.js";
 import { loadFusedLibrary, fusedText, type FusedLibrary } from "./fused-library.js";
 import { setupCommand } from "./setup-command.js";
 import { choosePrecision, precisionVariable, type Precision, type PrecisionRequest } from "../precision.js";
-import { findTfjsNode, loadTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "./tfjs-node.js";
+import { hasTfjsNode, loadTfjsNode, tfjsNodePackage } from "./tfjs-node.js";
 
 /** Facts about the loaded native backend. */
 export interface NativeFacts {
-  readonly tfjsNode: string;
   readonly installation: Installation;
   /** The precision, which holds for the whole process. */
   readonly precision: Precision;
@@ -23,26 +22,23 @@ export interface NativeFacts {
 
 let loaded: NativeFacts | undefined;
 
-/** The command that installs the npm package without its own install script, which downloads an old TensorFlow or fails. */
-export const installCommand: string = `pnpm add ${tfjsNodePackage}@4.22.0 (or npm install --ignore-scripts ${tfjsNodePackage}@4.22.0)`;
-
 /**
  * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call only checks the precision.
- * @throws CoordTokError `backend`, with a remedy, if it is not installed, is not set up or does not load.
+ * @throws CoordTokError `backend`, with a remedy, if it is not set up or does not load.
  */
 export async function loadNative(request: PrecisionRequest): Promise<NativeFacts> {
   const mode = process.env[precisionVariable];
   const precision = choosePrecision(request, mode, loaded?.precision);
   if (loaded !== undefined) return loaded;
-  const { tfjsNode, installation } = await findNative();
+  const installation = await findNative();
   try {
-    await loadTfjsNode(tfjsNode, installation, precision);
+    await loadTfjsNode(installation, precision);
   } catch (thrown) {
     const message = `TensorFlow ${installation.tensorflow} does not load (${messageOf(thrown)}); run "${setupCommand}" again with the option force.`;
     throw new CoordTokError("backend", message, { cause: thrown });
   }
   const notes = precisionNotes(precision, mode);
-  loaded = { tfjsNode: tfjsNode.version, installation, precision, notes };
+  loaded = { installation, precision, notes };
   return loaded;
 }
 
@@ -63,22 +59,16 @@ function lacksAmx(): boolean {
   }
 }
 
-/** Finds the package and its installation without loading either. */
-export async function findNative(): Promise<{ tfjsNode: TfjsNodePackage; installation: Installation }> {
-  const tfjsNode = findTfjsNode();
-  if (tfjsNode === undefined)
-    throw new CoordTokError(
-      "backend",
-      `${tfjsNodePackage} is not installed; run ${installCommand}, then "${setupCommand}".`,
-    );
+/** Finds the installation without loading it. */
+export async function findNative(): Promise<Installation> {
   const installation = await findInstallation(cacheFolder());
   if ("missing" in installation)
     throw new CoordTokError("backend", `${sentence(installation.missing)}; run "${setupCommand}".`);
-  if (installation.tfjsNode !== tfjsNode.version) {
-    const message = `TensorFlow was set up for ${tfjsNodePackage} ${installation.tfjsNode}, but ${tfjsNode.version} is installed; run "${setupCommand}" again.`;
+  if (!hasTfjsNode(installation)) {
+    const message = `TensorFlow was set up by another version of CoordTok, without the JavaScript that goes with it; run "${setupCommand}" again.`;
     throw new CoordTokError("backend", message);
   }
-  return { tfjsNode, installation };
+  return installation;
 }
 
 function sentence(text: string): string {
@@ -108,7 +98,7 @@ export function useNativeFused(wanted: boolean): FusedState {
 
 /** Returns the versions of the components of the loaded native backend. */
 export function nativeVersions(): Readonly<Record<string, string>> {
-  return { [tfjsNodePackage]: loaded?.tfjsNode ?? "", TensorFlow: nativeDevices().version };
+  return { [tfjsNodePackage]: loaded?.installation.tfjsNode ?? "", TensorFlow: nativeDevices().version };
 }
 
 /** Returns TensorFlow's version and its devices. The native backend must be loaded and selected. */

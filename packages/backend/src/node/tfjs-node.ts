@@ -1,72 +1,90 @@
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import {
+  abs,
+  add,
+  mul,
+  registerBackend,
+  registerKernel,
+  relu,
+  sub,
+  tidy,
+  unregisterKernel,
+  type KernelBackend,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import { messageOf } from "@coordtok/core";
 import { checkFiles } from "@coordtok/core/node";
 import { precisionVariable, type Precision } from "../precision.js";
-import { hasCuda, type Installation } from "./installation.js";
+import { hasCuda, type Installation, type InstallationFacts } from "./installation.js";
 
-/** The npm package that binds TensorFlow. */
+/** The npm package that binds TensorFlow. Setup downloads it, so that no project has to depend on it. */
 export const tfjsNodePackage = "@tensorflow/tfjs-node-gpu";
+/** The version of it that is set up. */
+export const tfjsNodeVersion = "4.22.0";
 
-/** The location and version of the installed `@tensorflow/tfjs-node-gpu`. */
-export interface TfjsNodePackage {
-  /** The absolute path of its folder. */
-  readonly directory: string;
-  /** The absolute path of its main module. */
-  readonly main: string;
-  /** Its version, such as 4.22.0. */
-  readonly version: string;
+/** The folder inside an installation that holds the package's JavaScript. */
+export const tfjsNodeFolder = "tfjs-node";
+/** The modules of it that the backend needs, without those for TensorBoard, images, files and saved models. */
+export const tfjsNodeModules: RegExp =
+  /^(?:package\.json|dist\/(?:register_all_kernels|nodejs_kernel_backend|int64_tensors|kernels\/(?!\w+_test\.)\w+)\.js)$/;
+
+/** Where the package's modules find tfjs-core while they load. */
+const coreSlot = "coordtok.tfjs-core";
+
+/**
+ * Modules that stand in for others that the package's modules require, by path below {@link tfjsNodeFolder}: tfjs-core takes the place of the
+ * union package, and nothing that of the messages for TensorBoard.
+ */
+export const standIns: Readonly<Record<string, string>> = {
+  "node_modules/@tensorflow/tfjs.js": `module.exports = globalThis[Symbol.for("${coreSlot}")];\n`,
+  "dist/proto/api_pb.js": "module.exports = {};\n",
+};
+
+/** Whether an installation holds the JavaScript of the package, in the version that is set up. */
+export function hasTfjsNode({ files, tfjsNode }: InstallationFacts): boolean {
+  return tfjsNode === tfjsNodeVersion && files.some(({ path }) => path === `${tfjsNodeFolder}/package.json`);
 }
 
-/** The part of `@tensorflow/tfjs-node-gpu` used here. */
-export interface TfjsNodeModule {
-  readonly version: Readonly<Record<string, string>>;
+interface KernelBackendModule {
+  readonly NodeJSKernelBackend: new (addon: unknown, packageName: string) => KernelBackend;
 }
 
 /**
- * Finds `@tensorflow/tfjs-node-gpu` as Node resolves it from a file of this package, never from the working directory, which may hold
- * anybody's code. None of its code runs.
- * @param from the file from which it is resolved (default: this one).
+ * Loads the add-on of an installation and the JavaScript of `@tensorflow/tfjs-node-gpu` in it, after comparing both with their SHA-256, and
+ * registers the backend `tensorflow` with tfjs-core.
  */
-export function findTfjsNode(from: string = import.meta.url): TfjsNodePackage | undefined {
-  try {
-    const manifest = createRequire(from).resolve(`${tfjsNodePackage}/package.json`);
-    const { version, main } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string; main: string };
-    return { directory: dirname(manifest), main: join(dirname(manifest), main), version };
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Loads `@tensorflow/tfjs-node-gpu` with the add-on of an installation. The package asks `@mapbox/node-pre-gyp` where its
- * add-on is; while it loads, this function answers instead. So nothing is written to `node_modules`, which may be
- * read-only, shared between projects or re-linked at any time.
- * Loading registers the backend `tensorflow` with tfjs-core and selects it. The SHA-256 of everything loaded from the cache is checked
- * first.
- */
-export async function loadTfjsNode(
-  found: TfjsNodePackage,
-  installation: Installation,
-  precision: Precision,
-): Promise<TfjsNodeModule> {
+export async function loadTfjsNode(installation: Installation, precision: Precision): Promise<void> {
   const problem = await checkFiles(installation.directory, installation.files);
   if (problem !== undefined) throw new Error(problem);
   prepareProcess(installation, precision);
-  const require = createRequire(found.main);
-  const locator = require.resolve("@mapbox/node-pre-gyp");
-  const before = require.cache[locator];
-  const answer = { id: locator, filename: locator, loaded: true, exports: { find: () => installation.addon } };
-  require.cache[locator] = answer as unknown as NodeJS.Module;
+  const slots = globalThis as Record<symbol, unknown>;
+  slots[Symbol.for(coreSlot)] = createRequire(import.meta.url)("@tensorflow/tfjs-core");
+  const require = createRequire(join(installation.directory, tfjsNodeFolder, "package.json"));
   try {
-    return require(found.main) as TfjsNodeModule;
+    const addon: unknown = require(installation.addon);
+    require("./dist/register_all_kernels.js");
+    const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js") as KernelBackendModule;
+    replacePrelu();
+    registerBackend("tensorflow", () => new NodeJSKernelBackend(addon, tfjsNodePackage), 3);
   } catch (thrown) {
     throw new Error(firstLine(messageOf(thrown)), { cause: thrown });
   } finally {
-    if (before === undefined) Reflect.deleteProperty(require.cache, locator);
-    else require.cache[locator] = before;
+    Reflect.deleteProperty(slots, Symbol.for(coreSlot));
   }
+}
+
+/** The package's own kernel calls chained methods of tensors, which tfjs-core alone does not have. */
+function replacePrelu(): void {
+  unregisterKernel("Prelu", "tensorflow");
+  registerKernel({
+    kernelName: "Prelu",
+    backendName: "tensorflow",
+    kernelFunc: ({ inputs }) => {
+      const { x, alpha } = inputs as unknown as { readonly x: Tensor; readonly alpha: Tensor };
+      return tidy(() => add(relu(x), mul(mul(alpha, sub(x, abs(x))), 0.5)));
+    },
+  });
 }
 
 function firstLine(text: string): string {

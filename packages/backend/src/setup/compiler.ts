@@ -4,7 +4,6 @@ import { basename, dirname, join } from "node:path";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
 import { findProgram, lastLinesOf, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
 import { addonName } from "../node/installation.js";
-import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { fetchWheel, type FetchOptions } from "./download.js";
 import { limits } from "./limits.js";
 import type { WheelPlatform } from "./platform.js";
@@ -73,26 +72,24 @@ export async function fetchZig(folder: string, options: FetchOptions): Promise<C
  */
 export async function compileAddon(
   compiler: Compiler,
-  tfjsNode: TfjsNodePackage,
+  sourceFolder: string,
   platform: WheelPlatform,
   folder: string,
   options: LongCallOptions = {},
 ): Promise<void> {
-  const sources = (await readdir(join(tfjsNode.directory, "binding")).catch(() => [])).filter((name) =>
-    name.endsWith(".cc"),
-  );
+  const sources = (await readdir(join(sourceFolder, "binding")).catch(() => [])).filter((name) => name.endsWith(".cc"));
   if (sources.length === 0)
     throw new CoordTokError(
       "setup",
-      `"${tfjsNode.directory}" lacks the add-on's sources (binding/*.cc); install the package again.`,
+      `"${sourceFolder}" lacks the add-on's sources (binding/*.cc); install the package again.`,
     );
   const progress = { task: `compile the add-on with ${compiler.name}`, total: 1, unit: "files" };
   options.onProgress?.({ ...progress, done: 0 });
   const nodeHeaders = join(dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")), "include");
   const args = [...compiler.prefix, "-O2", "-std=c++17", ...platform.linkArguments];
   args.push("-DNAPI_VERSION=8", "-DBUILDING_NODE_EXTENSION");
-  args.push("-I", nodeHeaders, "-I", tfjsNode.directory, "-I", join(folder, "tensorflow", "include"));
-  args.push(...sources.map((name) => join(tfjsNode.directory, "binding", name)));
+  args.push("-I", nodeHeaders, "-I", sourceFolder, "-I", join(folder, "tensorflow", "include"));
+  args.push(...sources.map((name) => join(sourceFolder, "binding", name)));
   args.push("-o", join(folder, addonName), ...platform.libraries.map((library) => join(folder, library)));
   const { env } = compiler;
   const ran = await runProgram(compiler.command, args, {

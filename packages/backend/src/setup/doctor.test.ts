@@ -34,10 +34,12 @@ function install(device: "cpu" | "gpu"): void {
   const platform = platformName();
   const addon = "no add-on";
   const sha256 = createHash("sha256").update(addon).digest("hex");
-  const files = [{ path: "tfjs_binding.node", bytes: addon.length, sha256 }];
+  const manifest = { path: "tfjs-node/package.json", bytes: addon.length, sha256 };
+  const files = [{ path: "tfjs_binding.node", bytes: addon.length, sha256 }, manifest];
   const made = { platform, tfjsNode: "4.22.0", wheels: [], files, asked: {}, selfTest: {} };
   writeFileSync(join(folder, "setup.json"), JSON.stringify({ format: 1, tensorflow: "2.18.1", device, ...made }));
-  writeFileSync(join(folder, "tfjs_binding.node"), addon);
+  mkdirSync(join(folder, "tfjs-node"), { recursive: true });
+  for (const { path } of files) writeFileSync(join(folder, path), addon);
   writeFileSync(join(cache, "native", `current-${platform}.json`), JSON.stringify({ installation: "made-up" }));
 }
 
@@ -50,7 +52,6 @@ describe("the doctor", () => {
       cache,
       node: process.version,
       installation: undefined,
-      tfjsNode: { version: "4.22.0" },
     });
     expect(report.pip).toMatchObject({
       found: false,

@@ -16,9 +16,8 @@ import type { FusedState } from "../fused/state.js";
 import { loadBackend } from "../load.js";
 import { findInstallation, type Installation } from "../node/installation.js";
 import { fusedProblem } from "../node/fused-library.js";
-import { findNative, installCommand } from "../node/native.js";
+import { findNative } from "../node/native.js";
 import { setupCommand } from "../node/setup-command.js";
-import { findTfjsNode, type TfjsNodePackage } from "../node/tfjs-node.js";
 import { findCompiler, ziglang } from "./compiler.js";
 import { limits } from "./limits.js";
 import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
@@ -33,8 +32,6 @@ export interface SetupDescription {
   readonly cache: string;
   /** The platform, such as `linux-x64`. */
   readonly platform: string;
-  /** The npm package whose add-on is compiled. */
-  readonly tfjsNode: TfjsNodePackage | undefined;
   /** The TensorFlow in use. */
   readonly installation: Installation | undefined;
   /** Why it cannot be used, with a remedy; undefined if it can. */
@@ -96,7 +93,6 @@ export async function describeSetup(): Promise<SetupDescription> {
   return {
     cache,
     platform: platformName(),
-    tfjsNode: findTfjsNode(),
     installation: "missing" in found ? undefined : found,
     problem,
   };
@@ -155,14 +151,14 @@ function notFound(thrown: unknown): Finding {
 }
 
 async function tryNative(
-  { installation, tfjsNode, problem }: SetupDescription,
+  { installation, problem }: SetupDescription,
   options: LongCallOptions,
 ): Promise<BackendFinding> {
   const name = "tensorflow";
-  if (problem !== undefined || installation === undefined || tfjsNode === undefined)
+  if (problem !== undefined || installation === undefined)
     return { name, loads: false, text: problem ?? `Run "${setupCommand}".` };
   try {
-    const { devices, gigaflops } = await selfTest(installation.directory, tfjsNode, process.env, {
+    const { devices, gigaflops } = await selfTest(installation.directory, process.env, {
       signal: options.signal,
     });
     const text = `TensorFlow ${installation.tensorflow} on ${devices.join("; ")}`;
@@ -228,12 +224,11 @@ function hasGpu(devices: readonly string[]): boolean {
 }
 
 function adviceFor(description: SetupDescription, driver: NvidiaDriver, backends: readonly BackendFinding[]): string[] {
-  const { installation, problem, tfjsNode } = description;
+  const { installation, problem } = description;
   const advice: string[] = [];
   const native = backends.find(({ name }) => name === "tensorflow");
   const usesGpu = native?.text.includes("GPU") === true;
-  if (tfjsNode === undefined) advice.push(`For the native backend run ${installCommand}, then "${setupCommand}".`);
-  else if (problem !== undefined) advice.push(problem);
+  if (problem !== undefined) advice.push(problem);
   else if (native?.loads === false) advice.push(native.text);
   else if (native?.fused?.active === false && !usesGpu)
     advice.push(

@@ -18,4 +18,3 @@ export {
   type SetupDescription,
 } from "./doctor.js";
 export type { Installation } from "../node/installation.js";
-export type { TfjsNodePackage } from "../node/tfjs-node.js";

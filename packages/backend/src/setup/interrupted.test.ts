@@ -16,12 +16,10 @@ const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /** A setup of the fake machine in a separate process, which can be killed. */
 function startSetup({ root, cache, world }: FakeMachine): ReturnType<typeof spawn> {
-  const { directory } = world.findTfjsNode() ?? { directory: "" };
   const code = `
     import { setupIn } from ${JSON.stringify(source("./setup.ts"))};
-    const world = { ...${JSON.stringify({ env: world.env, machine: world.machine, knownWheels: world.knownWheels })},
+    const world = { ...${JSON.stringify({ env: world.env, machine: world.machine, knownWheels: world.knownWheels, tfjsNodeSum: world.tfjsNodeSum })},
       freeBytes: async () => 1e12,
-      findTfjsNode: () => ({ directory: ${JSON.stringify(directory)}, main: "", version: "4.22.0" }),
       selfTest: async () => ({ tensorflow: "2.18.1", devices: ["made up"], gigaflops: 1 }) };
     await setupIn(world, { cacheDir: ${JSON.stringify(cache)} });`;
   const args = ["--import", tsx, "--conditions=@coordtok/source", "--input-type=module", "-e", code];

@@ -11,7 +11,6 @@ import {
   fusedSources,
   type FusedLibraryFacts,
 } from "../node/fused-library.js";
-import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import type { Compiler } from "./compiler.js";
 import { limits } from "./limits.js";
 import type { SetupWorld } from "./options.js";
@@ -21,7 +20,6 @@ import type { WheelPlatform } from "./platform.js";
 export interface FusedBuild {
   readonly compiler: Compiler;
   readonly platform: WheelPlatform;
-  readonly tfjsNode: TfjsNodePackage;
   /** The folder of the installation, which lacks the library or has an old one. */
   readonly directory: string;
   readonly world: SetupWorld;
@@ -36,7 +34,7 @@ export async function buildFusedLibrary(
   build: FusedBuild,
   options: LongCallOptions & { readonly onNote?: ((text: string) => void) | undefined },
 ): Promise<void> {
-  const { compiler, directory, tfjsNode, world } = build;
+  const { compiler, directory, world } = build;
   const files = fusedFiles(directory);
   const write = (facts: FusedLibraryFacts): Promise<unknown> =>
     writeAtomically(files.facts, `${JSON.stringify(facts, undefined, 2)}\n`, { overwrite: true });
@@ -44,7 +42,7 @@ export async function buildFusedLibrary(
   if (problem === undefined)
     try {
       await write({ compiler: compiler.name, sha256: await sha256OfFile(files.library) });
-      await world.fusedTest(directory, tfjsNode, world.env, options);
+      await world.fusedTest(directory, world.env, options);
     } catch (thrown) {
       if (!isCoordTokError(thrown) || thrown.code !== "setup") throw thrown;
       problem = thrown.message;

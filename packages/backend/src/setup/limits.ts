@@ -4,6 +4,8 @@ export const limits = {
   answer: { seconds: 60 },
   /** To download one wheel: 700 MB at 300 kbit/s. */
   download: { seconds: 21_600 },
+  /** To fetch a package of 220 kB. */
+  npm: { seconds: 600 },
   compile: { seconds: 1800 },
   selfTest: { seconds: 600 },
 } as const;

@@ -1,6 +1,5 @@
 import type { LongCallOptions } from "@coordtok/core";
 import type { Installation } from "../node/installation.js";
-import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import type { SetupWishes } from "./plan.js";
 import type { Machine } from "./platform.js";
 import type { fusedTest, selfTest } from "./self-test.js";
@@ -34,7 +33,8 @@ export interface SetupWorld {
   /** The SHA-256 of known wheels by file name. */
   readonly knownWheels: Readonly<Record<string, string>>;
   readonly freeBytes: (folder: string) => Promise<number>;
-  readonly findTfjsNode: () => TfjsNodePackage | undefined;
+  /** The SHA-512 of the packed npm package, in base64. */
+  readonly tfjsNodeSum: string;
   /** Loads an installation in a separate process and measures it. */
   readonly selfTest: typeof selfTest;
   /** Loads the fused operations of an installation in a separate process and compares them with composite ones. */

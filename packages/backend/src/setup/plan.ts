@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { CoordTokError, checkChoice } from "@coordtok/core";
 import type { InstallationFacts } from "../node/installation.js";
+import { tfjsNodeVersion } from "../node/tfjs-node.js";
 import type { NvidiaDriver } from "./nvidia.js";
 import { isOlder, type Machine, type WheelPlatform } from "./platform.js";
 import { parseWheelName, type WheelName } from "./wheel.js";
@@ -14,7 +15,7 @@ export interface SetupWishes {
   readonly device?: "auto" | "cpu" | "gpu" | undefined;
   /** The version of TensorFlow (default: that of the wheel or of the last choice, else {@link pinnedTensorflow}). */
   readonly tensorflow?: string | undefined;
-  /** The path of a wheel of TensorFlow, for machines without network access. CUDA's wheels are looked for beside it. */
+  /** The path of a wheel of TensorFlow, for machines without network access. CUDA's wheels and the packed npm package are looked for beside it. */
   readonly wheel?: string | undefined;
 }
 
@@ -76,13 +77,13 @@ export async function makePlan(
 }
 
 /** Tells whether an installation satisfies a plan. */
-export function satisfies(installed: InstallationFacts, plan: SetupPlan, tfjsNode: string): boolean {
+export function satisfies(installed: InstallationFacts, plan: SetupPlan): boolean {
   const sameWheel =
     plan.wheel === undefined || installed.wheels.some(({ name }) => name === basename(plan.wheel ?? ""));
   return (
     installed.tensorflow === plan.version &&
     installed.device === plan.device &&
-    installed.tfjsNode === tfjsNode &&
+    installed.tfjsNode === tfjsNodeVersion &&
     sameWheel
   );
 }

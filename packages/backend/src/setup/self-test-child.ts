@@ -3,6 +3,7 @@ import {
   randomNormal,
   sum,
   grad,
+  setBackend,
   valueAndGrad,
   type Rank,
   type Tensor,
@@ -10,25 +11,25 @@ import {
 } from "@tensorflow/tfjs-core";
 import { messageOf } from "@coordtok/core";
 import { selfAttention } from "@coordtok/core/nn";
+// Registers the gradients of the stock operations.
+import "@coordtok/core/train";
 import { registerNativeFused } from "../fused/native.js";
 import { loadFusedLibrary } from "../node/fused-library.js";
 import { readInstallation } from "../node/installation.js";
 import { nativeDevices } from "../node/native.js";
-import { findTfjsNode, loadTfjsNode } from "../node/tfjs-node.js";
+import { loadTfjsNode } from "../node/tfjs-node.js";
 import type { SelfTestReport } from "./self-test.js";
 
 /**
  * The self-test, which runs as a program and prints one line of JSON.
  * @param what the test, `products` or `fused`.
  * @param directory the installation to test.
- * @param tfjsNodeManifest the `package.json` of tfjs-node-gpu.
  */
-async function main(what: string, directory: string, tfjsNodeManifest: string): Promise<SelfTestReport> {
+async function main(what: string, directory: string): Promise<SelfTestReport> {
   const installation = await readInstallation(directory);
-  const tfjsNode = findTfjsNode(tfjsNodeManifest);
   if ("missing" in installation) throw new Error(installation.missing);
-  if (tfjsNode === undefined) throw new Error(`${tfjsNodeManifest} is gone`);
-  await loadTfjsNode(tfjsNode, installation, "fp32");
+  await loadTfjsNode(installation, "fp32");
+  if (!(await setBackend("tensorflow"))) throw new Error("the backend could not be started");
   const measured = what === "fused" ? { gigaflops: 0, maxError: await fusedError(directory) } : await measure();
   return { ok: true, ...measured, devices: nativeDevices().devices, tensorflow: nativeDevices().version };
 }
@@ -94,8 +95,8 @@ async function gradientError(a: Tensor, b: Tensor, size: number): Promise<number
   return worst;
 }
 
-const [what = "", directory = "", manifest = ""] = process.argv.slice(2);
-const report: SelfTestReport = await main(what, directory, manifest).catch((thrown: unknown) => ({
+const [what = "", directory = ""] = process.argv.slice(2);
+const report: SelfTestReport = await main(what, directory).catch((thrown: unknown) => ({
   ok: false,
   reason: messageOf(thrown),
 }));

@@ -3,15 +3,15 @@ import { describeSetup } from "./doctor.js";
 import { selfTest } from "./self-test.js";
 import { setupTensorflow } from "./setup.js";
 
-const { installation, tfjsNode, problem } = await describeSetup();
+const { installation, problem } = await describeSetup();
 const title = problem === undefined ? "" : ` (skipped: ${problem})`;
 
 it.skipIf(problem !== undefined)(
   `the installation here passes its test in a separate process${title}`,
   { timeout: 120_000 },
   async () => {
-    if (installation === undefined || tfjsNode === undefined) throw new Error("described without a problem");
-    const result = await selfTest(installation.directory, tfjsNode, process.env);
+    if (installation === undefined) throw new Error("described without a problem");
+    const result = await selfTest(installation.directory, process.env);
     expect(result.tensorflow).toBe(installation.tensorflow);
     expect(result.gigaflops).toBeGreaterThan(1);
     expect(result.devices.join()).toMatch(/CPU|GPU/);

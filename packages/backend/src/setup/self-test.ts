@@ -1,7 +1,5 @@
-import { join } from "node:path";
 import { CoordTokError, type LongCallOptions, type NamedOptions } from "@coordtok/core";
 import { lastLinesOf, ownProgram, programProblem, runProgram, type ProgramResult } from "@coordtok/core/node";
-import type { TfjsNodePackage } from "../node/tfjs-node.js";
 import { limits } from "./limits.js";
 
 /** The report that the child process of the self-test prints. */
@@ -29,12 +27,11 @@ export interface SelfTestResult {
  */
 export async function selfTest(
   directory: string,
-  tfjsNode: TfjsNodePackage,
   env: NodeJS.ProcessEnv,
   options: LongCallOptions = {},
 ): Promise<SelfTestResult> {
   options.onProgress?.({ task: "self-test", done: 0, total: 1, unit: "products" });
-  const { report, ran } = await runChild("products", directory, tfjsNode, env, options);
+  const { report, ran } = await runChild("products", directory, env, options);
   if (!report.ok) throw selfTestError(report.reason, lastLinesOf(ran));
   if (!(report.maxError < 1e-3)) {
     const message = `TensorFlow loads but computes wrongly (error ${report.maxError.toExponential(1)} in a product); run setup again from scratch, or choose another version.`;
@@ -50,11 +47,10 @@ export async function selfTest(
  */
 export async function fusedTest(
   directory: string,
-  tfjsNode: TfjsNodePackage,
   env: NodeJS.ProcessEnv,
   options: LongCallOptions = {},
 ): Promise<void> {
-  const { report, ran } = await runChild("fused", directory, tfjsNode, env, options);
+  const { report, ran } = await runChild("fused", directory, env, options);
   if (!report.ok)
     throw new CoordTokError("setup", `they do not work here (${report.reason}).`, { details: lastLinesOf(ran) });
   if (!(report.maxError < 1e-5))
@@ -64,16 +60,10 @@ export async function fusedTest(
 async function runChild(
   what: "products" | "fused",
   directory: string,
-  tfjsNode: TfjsNodePackage,
   env: NodeJS.ProcessEnv,
   { signal }: LongCallOptions,
 ): Promise<{ report: SelfTestReport; ran: ProgramResult }> {
-  const args = [
-    ...ownProgram(import.meta.url, "setup/self-test-child"),
-    what,
-    directory,
-    join(tfjsNode.directory, "package.json"),
-  ];
+  const args = [...ownProgram(import.meta.url, "setup/self-test-child"), what, directory];
   const ran = await runProgram(process.execPath, args, {
     env: { ...env, NODE_OPTIONS: "" },
     signal,

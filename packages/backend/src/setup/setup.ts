@@ -5,8 +5,7 @@ import { checkOptions, CoordTokError, longCallOptionNames, throwIfAborted, type 
 import { cacheFolder, checkFiles, useInstalled } from "@coordtok/core/node";
 import { findInstallation, installationsFolder, type Installation } from "../node/installation.js";
 import { fusedProblem } from "../node/fused-library.js";
-import { installCommand } from "../node/native.js";
-import { findTfjsNode, tfjsNodePackage, type TfjsNodePackage } from "../node/tfjs-node.js";
+import { hasTfjsNode } from "../node/tfjs-node.js";
 import { isInstallation, lockInstallations, removeEntries, setupError } from "./cache.js";
 import { findCompiler } from "./compiler.js";
 import { buildFusedLibrary } from "./kernels.js";
@@ -18,9 +17,10 @@ import { thisMachine, wheelPlatform, type WheelPlatform } from "./platform.js";
 import { fusedTest, selfTest } from "./self-test.js";
 import { bytesText, freeBytes } from "./sizes.js";
 import { stageInstallation } from "./stage.js";
+import { addTfjsNode, tfjsNodeSum } from "./tfjs-node-files.js";
 
 function thisWorld(): SetupWorld {
-  return { env: process.env, machine: thisMachine(), knownWheels, freeBytes, findTfjsNode, selfTest, fusedTest };
+  return { env: process.env, machine: thisMachine(), knownWheels, freeBytes, tfjsNodeSum, selfTest, fusedTest };
 }
 
 /** The names of the options of {@link setupTensorflow}. */
@@ -37,8 +37,8 @@ export const setupOptionNames: OptionNames<SetupOptions> = {
 
 /**
  * Sets up the native backend on a current TensorFlow: downloads its wheel through pip, extracts the libraries and headers,
- * compiles the add-on of `@tensorflow/tfjs-node-gpu` against them, tests the result in a separate process and keeps it
- * in the cache folder. Nothing else on the machine changes. A second call does nothing; a call after an interrupted one
+ * downloads `@tensorflow/tfjs-node-gpu` through npm, compiles its add-on against them, tests the result in a separate process and keeps
+ * it, with the package's JavaScript, in the cache folder. Nothing else on the machine changes. A second call does nothing; a call after an interrupted one
  * starts over but reuses complete wheels; two calls at once wait for each other.
  * @throws CoordTokError `setup`, with a remedy; `config` for invalid options; `aborted`.
  */
@@ -52,12 +52,6 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
   const started = performance.now();
   const { env, machine } = world;
   const platform = wheelPlatform(machine);
-  const tfjsNode = world.findTfjsNode();
-  if (tfjsNode === undefined)
-    throw new CoordTokError(
-      "setup",
-      `${tfjsNodePackage}, whose add-on setup compiles, is not installed; run ${installCommand} first.`,
-    );
   if (options.wheel !== undefined) await checkReadable(options.wheel);
   const cache = options.cacheDir ?? cacheFolder(env);
   let driver: Promise<NvidiaDriver> | undefined;
@@ -67,7 +61,7 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     const plan = await makePlan(options, platform, machine, installed, findDriver);
     return {
       plan,
-      done: installed !== undefined && satisfies(installed, plan, tfjsNode.version) ? installed : undefined,
+      done: installed !== undefined && satisfies(installed, plan) ? installed : undefined,
     };
   };
   const finish = (installation: Installation, alreadySetUp: boolean): SetupReport => ({
@@ -76,8 +70,8 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     seconds: (performance.now() - started) / 1000,
   });
   const before = await look();
-  const isComplete = ({ directory }: Installation): boolean =>
-    options.force !== true && fusedProblem(directory) === undefined;
+  const isComplete = (installation: Installation): boolean =>
+    options.force !== true && hasTfjsNode(installation) && fusedProblem(installation.directory) === undefined;
   if (before.done !== undefined && isComplete(before.done)) return finish(before.done, true);
   await noteDriver(before.plan, findDriver, options);
   const unlock = await lockInstallations(installationsFolder(cache), options);
@@ -86,10 +80,12 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
     if (now.done !== undefined && isComplete(now.done)) return finish(now.done, true);
     const othersWork = now.done !== undefined && now.done.directory !== before.done?.directory;
     if (now.done !== undefined && (options.force !== true || othersWork)) {
-      await addFusedLibrary(now.done, tfjsNode, platform, world, options);
-      return finish(now.done, false);
+      const { wheel } = now.plan;
+      const whole = hasTfjsNode(now.done) ? now.done : await addTfjsNode(now.done, { world, wheel }, options);
+      if (fusedProblem(whole.directory) !== undefined) await addFusedLibrary(whole, platform, world, options);
+      return finish(whole, false);
     }
-    const installation = await makeInstallation(now.plan, tfjsNode, cache, world, options);
+    const installation = await makeInstallation(now.plan, cache, world, options);
     return finish(installation, false);
   } finally {
     await unlock();
@@ -99,13 +95,12 @@ export async function setupIn(world: SetupWorld, options: SetupOptions): Promise
 /** Compiles the fused operations into an installation that lacks them for this version and processor. */
 async function addFusedLibrary(
   { directory }: Installation,
-  tfjsNode: TfjsNodePackage,
   platform: WheelPlatform,
   world: SetupWorld,
   options: SetupOptions,
 ): Promise<void> {
   const compiler = await findCompiler(world.env, options.signal);
-  if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, tfjsNode, directory, world }, options);
+  if (compiler !== undefined) return buildFusedLibrary({ compiler, platform, directory, world }, options);
   options.onNote?.(
     "There is no C++ compiler for the fused operations, so computing is slower; install one (Debian: apt install g++), or force a new setup, which downloads one.",
   );
@@ -145,7 +140,6 @@ async function noteDriver(
 /** Builds everything in a staging folder, then renames it and points to it. */
 async function makeInstallation(
   plan: SetupPlan,
-  tfjsNode: TfjsNodePackage,
   cache: string,
   world: SetupWorld,
   options: SetupOptions,
@@ -157,7 +151,7 @@ async function makeInstallation(
   await removeEntries(folder, (entry) => entry.startsWith(".unfinished-"));
   try {
     await mkdir(staging);
-    await stageInstallation({ plan, tfjsNode, staging, folder, world, options });
+    await stageInstallation({ plan, staging, folder, world, options });
     throwIfAborted(options.signal);
     await rename(staging, join(folder, name));
     await useInstalled(folder, plan.platform.name, name);

@@ -1,9 +1,9 @@
-import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
-import { sha256OfFile, type FileFacts } from "@coordtok/core/node";
+import type { FileFacts } from "@coordtok/core/node";
 import { addonName, factsName, type InstallationFacts } from "../node/installation.js";
-import type { TfjsNodePackage } from "../node/tfjs-node.js";
+import { tfjsNodeVersion } from "../node/tfjs-node.js";
 import { downloadsFolder } from "./cache.js";
 import { compileAddon, fetchZig, findCompiler, ziglang, type Compiler } from "./compiler.js";
 import { fetchWheel, findWheel, type CheckedWheel, type FetchOptions } from "./download.js";
@@ -14,12 +14,12 @@ import { pinnedTensorflow, type SetupPlan } from "./plan.js";
 import { findPip, type Pip } from "./python.js";
 import type { SetupOptions, SetupWorld } from "./options.js";
 import { bytesText, checkSpace, expectedSizes } from "./sizes.js";
+import { factsOf, stageTfjsNode } from "./tfjs-node-files.js";
 import { checkWheelSum } from "./wheel-sums.js";
 import { openWheel, type Wheel } from "./wheel.js";
 
 export interface StageInput {
   readonly plan: SetupPlan;
-  readonly tfjsNode: TfjsNodePackage;
   /** The folder that becomes the installation. */
   readonly staging: string;
   /** The folder of installations. */
@@ -30,16 +30,18 @@ export interface StageInput {
 
 /** Builds a complete, tested installation in the staging folder. */
 export async function stageInstallation(input: StageInput): Promise<void> {
-  const { plan, tfjsNode, staging, world, options } = input;
+  const { plan, staging, world, options } = input;
   const { env } = world;
   const { signal } = options;
   const work = join(staging, "work");
   await mkdir(work);
   const found = await findCompiler(env, signal);
-  await announce(input, found);
+  // What is missing is told before what will be fetched.
   const fetching = await fetchOptions(input, work, found);
+  await announce(input, found);
+  const tfjsNode = await stageTfjsNode({ wheel: plan.wheel, world, directory: staging, work }, options);
   const wheels: { name: string; sha256: string }[] = [];
-  const files: FileFacts[] = [];
+  const files: FileFacts[] = [...tfjsNode.files];
   for await (const { path, sha256, facts } of unpackWheels(input, fetching)) {
     wheels.push({ name: basename(path), sha256 });
     files.push(...facts);
@@ -49,11 +51,10 @@ export async function stageInstallation(input: StageInput): Promise<void> {
   const build = {
     compiler: { ...compiler, env: compilerEnv },
     platform: plan.platform,
-    tfjsNode,
     directory: staging,
     world,
   };
-  await compileAddon(build.compiler, tfjsNode, plan.platform, staging, options);
+  await compileAddon(build.compiler, tfjsNode.sources, plan.platform, staging, options);
   files.push(await factsOf(staging, addonName));
   const facts: InstallationFacts = {
     format: 1,
@@ -61,7 +62,7 @@ export async function stageInstallation(input: StageInput): Promise<void> {
     device: plan.device,
     asked: plan.asked,
     platform: plan.platform.name,
-    tfjsNode: tfjsNode.version,
+    tfjsNode: tfjsNodeVersion,
     compiler: compiler.name,
     wheels,
     files,
@@ -71,7 +72,7 @@ export async function stageInstallation(input: StageInput): Promise<void> {
   const write = (content: InstallationFacts): Promise<void> =>
     writeFile(join(staging, factsName), `${JSON.stringify(content, undefined, 2)}\n`);
   await write(facts);
-  const { gigaflops, devices } = await world.selfTest(staging, tfjsNode, env, options);
+  const { gigaflops, devices } = await world.selfTest(staging, env, options);
   await write({ ...facts, selfTest: { node: process.version, gigaflops, devices } });
   await buildFusedLibrary(build, options);
   await rm(work, { recursive: true, force: true });
@@ -216,9 +217,4 @@ async function unpack(wheel: Wheel, names: readonly string[], input: StageInput)
     await drop(wheel.path, input, thrown);
     throw thrown;
   }
-}
-
-async function factsOf(folder: string, path: string): Promise<FileFacts> {
-  const full = join(folder, path);
-  return { path, bytes: (await stat(full)).size, sha256: await sha256OfFile(full) };
 }

@@ -66,6 +66,12 @@ export const ffmpegFlag: Flag<string | undefined> = text("path of ffmpeg", {
   defaultText: "the first found of FFMPEG_PATH, FFMPEG_BIN, ffmpeg-static, PATH, setup, @ffmpeg/core",
 });
 
+/** The flag of every command that reads videos. */
+export const maxPixelsFlag: Flag<number | undefined> = integer("refuse videos whose frames have more pixels", {
+  minimum: 1,
+  defaultText: "67108864, as 8192x8192 has",
+});
+
 /** The flag of every command that writes files. */
 export const overwriteFlag: Flag<boolean> = toggle("replace files that exist");
 
@@ -105,6 +111,7 @@ export function commonOptions(
       readonly precision?: "fp32" | "bf16" | undefined;
       readonly overwrite?: boolean;
       readonly ffmpeg?: string | undefined;
+      readonly maxPixels?: number | undefined;
     };
   },
 ): CommonOptions {
@@ -114,6 +121,7 @@ export function commonOptions(
     precision: flags.precision,
     overwrite: flags.overwrite,
     ffmpeg: flags.ffmpeg,
+    maxPixels: flags.maxPixels,
     signal,
     onProgress,
     onNote: context.note,

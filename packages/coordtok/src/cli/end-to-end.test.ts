@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testBackends } from "@coordtok/tools";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
-import { probe, writeVideo } from "@coordtok/video/node";
+import { probe, readClip, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { interruptOnceThereIs, runCli } from "./testdata/run-cli.js";
 
@@ -19,6 +19,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "coordtok-cli-"));
   const clip = syntheticClip({ frames: 20, height: 48, width: 80, seed: 4 });
   await writeVideo(join(folder, "wide clip.mp4"), framesFromClip(clip, 25), { fps: 25 });
+  const other = syntheticClip({ frames: 16, height: 48, width: 80, seed: 5 });
+  await writeVideo(join(folder, "held out.mp4"), framesFromClip(other, 25), { fps: 25 });
 });
 
 afterAll(async () => {
@@ -36,14 +38,18 @@ describe("from a video to a triplane and back", () => {
       "--out",
       "run",
       "--val",
-      "wide clip.mp4",
+      "held out.mp4",
       "--val-every",
       "6",
     );
     expect([code, stderr.includes("Warning: Left out")]).toEqual([0, false]);
+    expect(stderr).toContain("Held out, so not trained on: held out.mp4\n");
+    const { videos } = JSON.parse((await bytesOf("run/config.json")).toString()) as { videos: string[] };
+    expect(videos).toEqual(["wide clip.mp4"]);
     expect(stdout).toContain("step-000012.safetensors");
     const names = await readdir(join(folder, "run"));
     expect(names.sort()).toEqual([
+      ".coordtok.json",
       "checkpoints",
       "config.json",
       "curve.png",
@@ -139,11 +145,17 @@ describe("from a video to a triplane and back", () => {
     expect(report).toMatchObject({ tokens: 192, floats: 768, pixelsPerFloat: (16 * 32 * 32 * 3) / 768 });
     expect(report["psnrDb"]).toBeGreaterThan(5);
     expect((await readdir(join(folder, "shown"))).sort()).toEqual([
+      ".coordtok.json",
       "planes.png",
       "reconstruction.mp4",
       "report.json",
       "side-by-side.mp4",
     ]);
+  });
+
+  it("decode writes one frame that is named as a picture into a file", { timeout: 240_000 }, async () => {
+    const { code } = await run("decode", "a.triplane.safetensors", "--frames", "7", "--out", "frame7.png", ...common);
+    expect([code, (await readClip(join(folder, "frame7.png"))).clip]).toMatchObject([0, { frameCount: 1, height: 32 }]);
   });
 
   const encodeLow = ["encode", "wide clip.mp4", "--checkpoint", "run", "--out", "low.triplane.safetensors"];
@@ -178,6 +190,8 @@ describe("from a video to a triplane and back", () => {
     expect((await run("info", "run/checkpoints/step-000012.safetensors")).stdout).toContain(
       "after step 12, can be resumed",
     );
+    expect((await run("info", "run")).stdout).toContain("after step 12, can be resumed");
+    expect((await run("info", ".")).stderr).toContain("index.json");
   });
 });
 

@@ -13,6 +13,8 @@ export interface Flag<T> {
   readonly negated?: boolean;
   /** The option of the package's functions that it sets, if its name differs from the flag's. */
   readonly option?: string;
+  /** The words that it takes, if it takes only some. */
+  readonly choices?: readonly string[];
   /** The text of the default in the help, when the value itself is not informative. */
   readonly defaultText?: string;
   /** Reads the text; `before` is the value so far, for flags that may be repeated. */
@@ -132,6 +134,7 @@ export function choice<const T extends string>(
     value: "name",
     ...row,
     help: `${help}: ${choices.join(", ")}`,
+    choices,
     initial: row.initial,
     read,
   };

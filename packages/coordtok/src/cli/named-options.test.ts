@@ -23,11 +23,19 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/train/generator-plan.ts", ["train-diffusion"]],
   ["coordtok/src/train/tokenizer-plan.ts", ["train-tokenizer"]],
   ["coordtok/src/train/", ["train-diffusion", "train-tokenizer"]],
+  [
+    "core/src/node/own-folder.ts",
+    ["demo", "encode-dataset", "evaluate", "reconstruct", "train-diffusion", "train-tokenizer"],
+  ],
   ["core/src/node/write-file.ts", ["convert", "decode", "encode", "encode-dataset", "reconstruct", "sample"]],
   ["core/src/train/", ["train-diffusion", "train-tokenizer"]],
   ["diffusion/src/", ["convert"]],
   ["evaluation/src/", ["evaluate"]],
   ["tokenizer/src/", ["convert"]],
+  [
+    "video/src/node/input-file.ts",
+    ["demo", "encode", "encode-dataset", "evaluate", "info", "reconstruct", "train-tokenizer"],
+  ],
   ["video/src/", ["decode", "sample"]],
 ];
 

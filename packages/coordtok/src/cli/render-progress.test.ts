@@ -26,6 +26,23 @@ describe("progress", () => {
     expect(stream.output).not.toContain("\n");
   });
 
+  it.each([
+    [75, /^Train {2}\[={4} {4}\] {3}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left {2}loss 0\.1234$/],
+    [60, /^Train {2}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left {2}loss 0\.1234$/],
+    [50, /^Train {2}50 % {2}100\/200 steps {2}2\.0\/s {2}50 s left$/],
+    [32, /^Train {2}50 % {2}2\.0\/s {2}50 s left$/],
+  ])("at %i columns keeps rate and time left, and gives up the bar first", (columns, line) => {
+    const stream = Object.assign(recorder(true), { columns });
+    let clock = 0;
+    const { onProgress } = createProgressRenderer({ stream, now: () => clock });
+    onProgress({ task: "train", done: 0, total: 200, unit: "steps", detail: "loss 0.1234" });
+    clock = 50_000;
+    onProgress({ task: "train", done: 100, total: 200, unit: "steps", detail: "loss 0.1234" });
+    const drawn = stream.output.split("\r").at(-1)!.replace("\u001B[K", "");
+    expect(drawn.length).toBeLessThan(columns);
+    expect(drawn).toMatch(line);
+  });
+
   it("ends a task with its whole time and a new line", () => {
     const stream = recorder(true);
     let clock = 0;

@@ -1,4 +1,4 @@
-import { bytesText, durationText } from "@coordtok/core/text";
+import { bytesText, durationText, plainText } from "@coordtok/core/text";
 import type { OnProgress, ProgressEvent } from "@coordtok/core";
 
 /** The stream that progress is drawn on: standard error, or anything like it. */
@@ -30,7 +30,8 @@ export interface ProgressRenderer {
 const redrawMilliseconds = 100;
 /** The time between two plain lines without a terminal. */
 const plainMilliseconds = 5000;
-const barWidth = 24;
+/** Widths of the bar; on a narrow terminal it gives way to the numbers. */
+const barWidths = [24, 16, 8, 0] as const;
 
 interface Task {
   readonly name: string;
@@ -53,9 +54,12 @@ export function createProgressRenderer(options: ProgressOptions): ProgressRender
   };
   const draw = (current: Task): void => {
     current.drawnAt = now();
-    const line = describe(current, now() - current.startedAt, onTerminal);
-    if (!onTerminal) return void stream.write(`${line}\n`);
-    stream.write(`\r${fitted(line, (stream.columns ?? 80) - 1)}\u001B[K`);
+    const elapsed = now() - current.startedAt;
+    if (!onTerminal) return void stream.write(`${describe(current, elapsed, 0)}\n`);
+    const columns = (stream.columns ?? 80) - 1;
+    const lines = barWidths.map((width) => describe(current, elapsed, width));
+    const line = lines.find(({ length }) => length <= columns) ?? describe(current, elapsed, 0, columns);
+    stream.write(`\r${fitted(line, columns)}\u001B[K`);
     barShown = true;
   };
   const finish = (): void => {
@@ -93,7 +97,8 @@ export function createProgressRenderer(options: ProgressOptions): ProgressRender
   };
 }
 
-function describe(task: Task, elapsedMilliseconds: number, withBar: boolean): string {
+/** @param columns leaves out what comes last and still does not fit: the task's own detail, then its count. */
+function describe(task: Task, elapsedMilliseconds: number, barWidth: number, columns = Infinity): string {
   const { task: name, done, total, unit, detail } = task.event;
   const seconds = elapsedMilliseconds / 1000;
   const rate = seconds > 0 ? (done - task.startedWith) / seconds : 0;
@@ -101,18 +106,21 @@ function describe(task: Task, elapsedMilliseconds: number, withBar: boolean): st
   const parts = [capital(name)];
   if (total !== undefined) {
     const fraction = total > 0 ? Math.min(1, done / total) : 1;
-    if (withBar) parts.push(bar(fraction));
-    parts.push(`${Math.floor(fraction * 100)} %`.padStart(withBar ? 5 : 0));
+    if (barWidth > 0) parts.push(bar(fraction, barWidth));
+    parts.push(`${Math.floor(fraction * 100)} %`.padStart(barWidth > 0 ? 5 : 0));
   }
-  parts.push(countText(done, total, unit));
+  const count = countText(done, total, unit);
+  parts.push(count);
   if (rate > 0) parts.push(rateText(rate, unit));
   if (finished) parts.push(`in ${durationText(seconds)}`);
   else if (total !== undefined && rate > 0) parts.push(`${durationText((total - done) / rate)} left`);
-  if (detail !== undefined && detail !== "") parts.push(detail);
-  return parts.join("  ");
+  const line = parts.join("  ");
+  const more = detail === undefined ? "" : plainText(detail);
+  if (more !== "" && line.length + 2 + more.length <= columns) return `${line}  ${more}`;
+  return line.length <= columns ? line : parts.filter((part) => part !== count).join("  ");
 }
 
-function bar(fraction: number): string {
+function bar(fraction: number, barWidth: number): string {
   const full = Math.round(fraction * barWidth);
   return `[${"=".repeat(full)}${" ".repeat(barWidth - full)}]`;
 }

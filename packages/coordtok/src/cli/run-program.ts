@@ -1,5 +1,6 @@
 import { isCoordTokError } from "@coordtok/core";
-import { ownVersion } from "../inspect/versions.js";
+import { jsonText, plainText } from "@coordtok/core/text";
+import { ownVersion, versions } from "../inspect/versions.js";
 import { buildProgram, flagsOf, type CommandResult, type Invocation } from "./command.js";
 import { commands } from "./commands/index.js";
 import { endingOf, exitCodes, exitCodesHelp, messageFor } from "./exit.js";
@@ -10,17 +11,38 @@ const program = {
   name: "coordtok",
   version: ownVersion,
   description: "CoordTok: encode videos into triplanes of a few tokens, decode any part of them, train the tokenizer.",
-  footer: `Run "coordtok COMMAND --help" for the flags of a command, with units, ranges and defaults.\n\n${exitCodesHelp}`,
+  footer: `Run "coordtok COMMAND --help" for the flags of a command, with units, ranges and defaults;\n"coordtok --version --json" for the versions of everything in use.\n\n${exitCodesHelp}`,
+};
+
+/** What people type who know other programs, and what they mean. */
+const otherNames: Readonly<Record<string, string>> = {
+  train: "train-tokenizer or train-diffusion",
+  help: "coordtok --help, or coordtok COMMAND --help",
+  version: "--version",
+  "-V": "--version",
+  "-v": "--version",
+  generate: "sample",
+  install: "setup",
 };
 
 /** Runs a command line and returns its exit code. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   let invocation: Invocation | undefined;
+  const nearest = otherNames[argv[0] ?? ""];
+  if (nearest !== undefined) {
+    process.stderr.write(`error: unknown command '${argv[0]}'\n(Did you mean ${nearest}?)\n`);
+    return exitCodes.usage;
+  }
+  // commander knows no flags beside that of the version.
+  if (argv.length === 2 && argv.includes("--version") && argv.includes("--json")) {
+    await print({ lines: [], data: await versions() }, true);
+    return exitCodes.fine;
+  }
   try {
     const parser = buildProgram(commands, program, (found) => (invocation = found));
     parser.parse(withoutSeparator(argv), { from: "user" });
   } catch (thrown) {
-    return end(thrown, {}, { stopped: false, json: false });
+    return end(thrown, {}, { stopped: false, json: withoutSeparator(argv).includes("--json") });
   }
   if (!invocation) return exitCodes.usage;
   // Every backend that a command loads reads the precision here.
@@ -47,9 +69,9 @@ async function runCommand({ command, args, flags }: Invocation): Promise<number>
       signal: stop.signal,
       onProgress: renderer.onProgress,
       note: (line) => {
-        if (!flags.quiet) renderer.writeLines(line);
+        if (!flags.quiet) renderer.writeLines(plainText(line));
       },
-      warn: (line) => renderer.writeLines(`Warning: ${line}`),
+      warn: (line) => renderer.writeLines(`Warning: ${plainText(line)}`),
     });
     renderer.finish();
     await print(result, flags.json);
@@ -78,8 +100,21 @@ function listenForStop(stop: AbortController, writeLines: (text: string) => void
 }
 
 async function print(result: CommandResult, json: boolean): Promise<void> {
-  const text = json ? JSON.stringify(result.data, undefined, 2) : result.lines.join("\n");
+  const text = json ? plainJson(result.data) : plainLines(result.lines.join("\n"));
   if (text !== "") await new Promise((done) => process.stdout.write(`${text}\n`, done));
+}
+
+/** Text of several lines without control characters. */
+function plainLines(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => plainText(line, Infinity))
+    .join("\n");
+}
+
+/** JSON leaves some characters raw that act on a terminal, and has no infinite numbers. */
+function plainJson(data: unknown): string {
+  return plainLines(jsonText(data, 2));
 }
 
 async function end(
@@ -88,9 +123,10 @@ async function end(
   { stopped, json }: { readonly stopped: boolean; readonly json: boolean },
 ): Promise<number> {
   const { code, text } = endingOf(thrown, stopped, flags);
-  if (text !== undefined) process.stderr.write(`${text}\n`);
-  if (json) {
-    const error = { code: isCoordTokError(thrown) ? thrown.code : "bug", message: messageFor(thrown, flags) };
+  if (text !== undefined) process.stderr.write(`${plainLines(text)}\n`);
+  if (json && code !== exitCodes.fine) {
+    const kind = isCoordTokError(thrown) ? thrown.code : code === exitCodes.usage ? "usage" : "bug";
+    const error = { code: kind, message: messageFor(thrown, flags) };
     await print({ lines: [], data: { error } }, true);
   }
   return code;

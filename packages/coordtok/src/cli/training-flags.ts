@@ -1,6 +1,6 @@
 import { durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
-import { backendFlag, ffmpegFlag, given } from "./common-flags.js";
+import { backendFlag, ffmpegFlag, maxPixelsFlag, given } from "./common-flags.js";
 import { integer, number, text, type Flag } from "./flags.js";
 
 /** The defaults that `--help` shows. A test compares them with those of the training, whose import would slow every start. */
@@ -42,6 +42,7 @@ interface TrainingFlags {
   readonly seed: Flag<Count>;
   readonly backend: typeof backendFlag;
   readonly ffmpeg: typeof ffmpegFlag;
+  readonly maxPixels: typeof maxPixelsFlag;
 }
 
 /** The flags of every command that trains, with the defaults that `--help` shows. */
@@ -84,6 +85,7 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
     seed: integer("seed of all random numbers; not with --resume", { defaultText: "0" }),
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
   };
 }
 

@@ -43,10 +43,42 @@ describe("the command line", () => {
     expect(stderr).toContain("--checkpoint");
   });
 
+  it("with --json tells wrong usage as JSON as well, and help as text", async () => {
+    for (const args of [
+      ["encode", "a.mp4", "--chekpoint", "b", "--json"],
+      ["train-tokenizer", "--json"],
+    ]) {
+      const { code, stdout } = await runHere(args);
+      expect([code, JSON.parse(stdout)]).toEqual([
+        2,
+        { error: { code: "usage", message: expect.any(String) as string } },
+      ]);
+    }
+    expect((await runHere(["encode", "--json", "--help"])).stdout).toContain("Examples:");
+  });
+
+  it("writes out control characters of names and errors", async () => {
+    const name = "a\u001b[31mb\nc\u202e.mp4";
+    const { stderr, stdout, code } = await runHere(["info", name]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe('There is no file "a\\u001b[31mb\\nc\\u202e.mp4".\n');
+  });
+
   it("names the nearest command for an unknown one and ends with 2", async () => {
     const { code, stderr } = await runHere(["reconstrct", "a.mp4"]);
     expect(code).toBe(2);
     expect(stderr).toContain("reconstruct");
+  });
+
+  it.each([
+    ["train", "train-tokenizer or train-diffusion"],
+    ["help", "coordtok COMMAND --help"],
+    ["version", "--version"],
+    ["-V", "--version"],
+  ])("%s is refused with 2 and what is meant", async (word, meant) => {
+    const { code, stderr, stdout } = await runHere([word]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(new RegExp(`unknown command '${word}'\\n\\(Did you mean .*${meant}\\?\\)`));
   });
 
   it.each([
@@ -69,6 +101,7 @@ describe("the command line", () => {
     [["decode", "x.safetensors", "--out", "y.mp4", "--frames", "9-3"], "ascending ranges"],
     [["decode", "x.safetensors", "--out", "y.mp4", "--rectangle", "1,2,3"], "top,left,height,width"],
     [["info"], "missing required argument"],
+    [["completion", "bsh"], "did you mean bash"],
     [["doctor", "now"], "too many arguments"],
   ])("%j is refused with 2 and one sentence", async (args, part) => {
     const { code, stderr, stdout } = await runHere(args);
@@ -93,6 +126,14 @@ describe("the command line", () => {
 
   it("prints the version, the exit codes and help with an example for every command", async () => {
     expect((await runHere(["--version"])).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
+    const versions: unknown = JSON.parse((await runHere(["--version", "--json"])).stdout);
+    expect(versions).toMatchObject({
+      coordtok: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+      node: process.version,
+      tfjs: "4.22.0",
+      backend: { name: expect.stringMatching(/^(tensorflow|wasm)$/) as string },
+      ffmpeg: { version: expect.stringMatching(/\d/) as string },
+    });
     expect((await runHere(["--help"])).stdout).toContain("130  stopped by Ctrl-C");
     const { code, stdout } = await runHere(["train-tokenizer", "--help"]);
     expect(code).toBe(0);

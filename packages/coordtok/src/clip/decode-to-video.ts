@@ -8,7 +8,7 @@ import {
   type OptionNames,
   type Rectangle,
 } from "@coordtok/core";
-import { defaultSliceSize, type TokenizerConfig } from "@coordtok/tokenizer";
+import { defaultSliceSize } from "@coordtok/tokenizer";
 import { decode } from "@coordtok/tokenizer/model";
 import { disposeTriplane } from "@coordtok/triplane";
 import { framesFromClip } from "@coordtok/video";
@@ -69,7 +69,7 @@ export interface DecodeReport {
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
   const { out, rectangle, sliceSize, overwrite, signal, onProgress } = options;
-  await checkVideoOutput(out, { overwrite });
+  await checkVideoOutput(out, { overwrite, inputs: [path, options.checkpoint] });
   // ffprobe is needed only for reading.
   const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
   const writer = prepareWriteVideo(out, ffmpeg);
@@ -78,7 +78,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   const { triplane, config, source, checkpoint, decoder: own } = await readTriplane(path, { signal });
   try {
     const fps = options.fps ?? source.fps;
-    const times = decodeTimes(source, config, options);
+    const times = decodeTimes(source, options);
     const work = { task: "decode", sliceSize: sliceSize ?? defaultSliceSize, frames: new Set(times).size } as const;
     checkMemory(config, work, backend);
     const given = options.checkpoint === undefined ? undefined : await resolveCheckpoint(options.checkpoint);
@@ -113,21 +113,35 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   }
 }
 
+/** More frames than this are decoded in several calls. */
+const mostFrames = 1_000_000;
+
 /** The positions to decode: frames, or for another rate the times between them that keep the duration. */
 function decodeTimes(
   source: Pick<TriplaneSource, "fps" | "frames">,
-  { clip }: Pick<TokenizerConfig, "clip">,
   options: Pick<DecodeToVideoOptions, "frames" | "fps">,
 ): number[] {
   const wanted = options.frames ?? Array.from({ length: source.frames }, (_, i) => i);
-  const beyond = wanted.find((frame) => !(Number.isInteger(frame) && frame >= 0 && frame < clip.frames));
+  const beyond = wanted.find((frame) => !(Number.isInteger(frame) && frame >= 0 && frame < source.frames));
   if (wanted.length === 0 || beyond !== undefined)
-    throw new CoordTokError("input", `Expected frames from 0 to ${clip.frames - 1}, got ${beyond ?? "none"}.`);
+    throw new CoordTokError(
+      "input",
+      `Expected frames from 0 to ${source.frames - 1}, which is all that was encoded, got ${beyond ?? "none"}.`,
+      { options: { frames: undefined } },
+    );
   if (options.fps === undefined || options.fps === source.fps) return [...wanted];
   const [first, last] = [wanted[0]!, wanted.at(-1)!];
   if (wanted.some((frame, i) => frame !== first + i))
     throw new CoordTokError("input", "Another frame rate needs consecutive frames; give a range, for example 0-63.");
   const step = source.fps / options.fps;
   const count = Math.max(1, Math.round(wanted.length / step));
+  if (!(count <= mostFrames))
+    throw new CoordTokError(
+      "input",
+      `Expected a frame rate that gives at most ${mostFrames} frames, got ${options.fps}.`,
+      {
+        options: { fps: undefined },
+      },
+    );
   return Array.from({ length: count }, (_, i) => Math.min(last, first + i * step));
 }

@@ -66,8 +66,8 @@ export interface EncodeReport {
 export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
   const { out, signal, dtype, overwrite } = options;
-  await checkOutput(out, { overwrite });
   const checkpoint = await resolveCheckpoint(options.checkpoint);
+  await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadModel(checkpoint, {
     ...pickOptions(options, longCallOptionNames),

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { prepareBackend } from "@coordtok/backend";
-import { areFinite, isCoordTokError, openSafetensors, treeMap } from "@coordtok/core";
+import { areFinite, disposeTree, isCoordTokError, openSafetensors, treeMap } from "@coordtok/core";
 import { openFileSource, writeAtomically } from "@coordtok/core/node";
 import { evaluateReconstruction } from "@coordtok/evaluation";
 import { preset as generatorPreset, type SiTConfig } from "@coordtok/diffusion";
-import { CoordTok, encodeTokenizer, preset } from "@coordtok/tokenizer";
+import { CoordTok, encodeTokenizer, preset, type LatticeConfig } from "@coordtok/tokenizer";
+import { createLatticeParams, encodeLatticeCheckpoint } from "@coordtok/tokenizer/lattice";
 import type { TriplaneShape } from "@coordtok/triplane";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { writeVideo } from "@coordtok/video/node";
@@ -163,6 +164,34 @@ describe("results that are not finite are refused", () => {
       "large-evaluation/report.json",
     ])
       expect([name, existsSync(at(name))]).toEqual([name, false]);
+  });
+});
+
+describe("a tokenizer of the lattice form", { timeout: trainingTime }, () => {
+  it("whose weights overflow gives no reconstruction, and one whose weights are damaged is not loaded", async () => {
+    const lattice: LatticeConfig = {
+      form: "lattice",
+      width: 16,
+      heads: 2,
+      videoLayers: 1,
+      latentLayers: 1,
+      decoderLayers: 1,
+      channels: 4,
+    };
+    const params = createLatticeParams(lattice, 1);
+    const large = treeMap(params, (leaf) => fill(leaf.shape, 3e38));
+    await writeAtomically(at("lattice.safetensors"), encodeLatticeCheckpoint(lattice, params));
+    await writeAtomically(at("large-lattice.safetensors"), encodeLatticeCheckpoint(lattice, large));
+    disposeTree(params);
+    disposeTree(large);
+    const nan = await damaged(at("lattice.safetensors"), "average.decoder.pixels.bias", at("nan-lattice.safetensors"));
+    const size = { height: 32, width: 32 };
+    const through = (checkpoint: string, out: string): Promise<string> =>
+      endOf(reconstructVideo(video(), { checkpoint, size, out: at(out), backend }));
+    expect(await through(at("large-lattice.safetensors"), "large-windows")).toBe("not-finite");
+    expect(await through(nan, "nan-windows")).toBe("checkpoint");
+    expect(await through(at("lattice.safetensors"), "good-windows")).toBe("fine");
+    for (const name of ["large-windows", "nan-windows"]) expect(await readdir(at(name))).toEqual([".coordtok.json"]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
-import { writeAtomically } from "@coordtok/core/node";
+import { claimFolder, writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { framesFromClip } from "@coordtok/video";
@@ -10,6 +10,7 @@ import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions 
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { prepareFolder } from "../outputs.js";
+import { reconstructOwner } from "../own-folders.js";
 import { sideBySide } from "../pictures/side-by-side.js";
 import {
   checkWindowFrames,
@@ -110,9 +111,19 @@ export interface ReconstructFiles {
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
   checkOptions(options, reconstructVideoOptionNames, "reconstructVideo");
+  const checkpoint = await resolveModel(options.checkpoint);
+  await claimFolder(options.out, reconstructOwner, { inputs: [path, checkpoint] });
+  return reconstructInto(path, checkpoint, options);
+}
+
+/** {@link reconstructVideo} into a folder that the caller has claimed. */
+export async function reconstructInto(
+  path: string,
+  checkpoint: string,
+  options: Omit<ReconstructVideoOptions, "checkpoint">,
+): Promise<ReconstructReport> {
   const files = reconstructFiles(options.out);
   await prepareFolder(options.out, Object.values(files), { overwrite: options.overwrite });
-  const checkpoint = await resolveModel(options.checkpoint);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadPretrained(checkpoint, {
     ...pickOptions(options, longCallOptionNames),

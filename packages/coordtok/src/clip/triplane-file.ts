@@ -101,6 +101,11 @@ export async function readTriplane(path: string, options: LongCallOptions = {}):
     const opened = await readTriplaneFile(file, checkConfig);
     const { config, source, checkpoint, precision } = opened;
     checkPlanes(path, opened.shape, config);
+    if (!(Number.isInteger(source.frames) && source.frames >= 1 && source.frames <= config.clip.frames))
+      throw new CoordTokError(
+        "file-format",
+        `Expected 1 to ${config.clip.frames} frames in "${path}", as its configuration says, got ${source.frames}; the file is damaged.`,
+      );
     const triplane = await opened.readTriplane(options);
     try {
       const decoder = opened.hasDecoder ? await opened.readDecoder(decoderShapes(config), options) : undefined;

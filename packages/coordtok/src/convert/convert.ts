@@ -1,4 +1,3 @@
-import { realpath } from "node:fs/promises";
 import {
   bytesPerElement,
   checkOptions,
@@ -134,10 +133,7 @@ async function checkPaths(input: string, output: string, options: ConvertOptions
       "usage",
       `Expected an output that ends in .safetensors, got "${output}"; PyTorch reads safetensors with the package of that name (safetensors.torch.load_file).`,
     );
-  await checkOutput(output, { overwrite: options.overwrite });
-  const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => undefined)));
-  if (from !== undefined && from === to)
-    throw new CoordTokError("usage", `Input and output are the same file, "${output}"; choose another output.`);
+  await checkOutput(output, { overwrite: options.overwrite, inputs: [input, options.statistics] });
 }
 
 /** Reads the text of a log, if the file is one. */

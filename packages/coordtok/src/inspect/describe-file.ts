@@ -7,7 +7,7 @@ import {
   type OptionNames,
   type SafetensorsFile,
 } from "@coordtok/core";
-import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
+import { listCheckpoints, openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import { checkConfig, checkpointKind, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
 import {
   floatCount,
@@ -18,7 +18,7 @@ import {
   type TriplaneSource,
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
-import { probe, type FfmpegOptions } from "@coordtok/video/node";
+import { ffmpegOptionNames, probe, type FfmpegOptions } from "@coordtok/video/node";
 import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
 import { readIndex, type LatentIndex } from "../latents/index-file.js";
@@ -53,22 +53,24 @@ export type FileDescription =
   | ({ readonly what: "latents"; readonly index: LatentIndex } & ModelFacts);
 
 const describeFileOptionNames: OptionNames<FfmpegOptions & Pick<LongCallOptions, "signal">> = {
-  ffmpeg: true,
-  ffprobe: true,
+  ...ffmpegOptionNames,
   signal: true,
 };
 
 /**
- * Describes a file: a video, a triplane, a checkpoint of a tokenizer, or weights from another program; or a folder of latents.
+ * Describes a file: a video, a triplane, a checkpoint of a tokenizer, or weights from another program; or a folder of latents. A run folder stands for its newest
+ * checkpoint.
  * @throws CoordTokError for a file that is none of these or is damaged.
  */
 export async function describeFile(
-  path: string,
+  given: string,
   options: FfmpegOptions & Pick<LongCallOptions, "signal"> = {},
 ): Promise<FileDescription> {
   checkOptions(options, describeFileOptionNames, "describeFile");
-  const facts = await stat(path).catch(() => undefined);
-  if (facts?.isDirectory()) return describeLatents(path);
+  const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() === true;
+  const newest = isFolder ? (await listCheckpoints(given)).at(-1) : undefined;
+  if (isFolder && newest === undefined) return describeLatents(given);
+  const path = newest?.path ?? given;
   if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };
   const source = await openFileSource(path);
   try {

@@ -48,8 +48,7 @@ const oldestNode = [20, 19] as const;
 
 const examineOptionNames: OptionNames<FfmpegOptions & LongCallOptions> = {
   ...longCallOptionNames,
-  ffmpeg: true,
-  ffprobe: true,
+  ...ffmpegOptionNames,
 };
 
 /** Examines everything that CoordTok.ts needs on this machine. Nothing is changed. */

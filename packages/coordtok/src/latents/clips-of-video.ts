@@ -110,7 +110,9 @@ async function* stretchesOf(
 }
 
 /** The `count` windows of the target's size, evenly spread along the side that is longer than the target's; coinciding ones once. */
-function cropRectangles(covering: FrameSize, target: FrameSize, count: number): Rectangle[] {
+function cropRectangles(covering: FrameSize, target: FrameSize, asked: number): Rectangle[] {
+  // There are no more different ones than this.
+  const count = Math.min(asked, Math.max(covering.height - target.height, covering.width - target.width) + 1);
   const middle = centreCrop(covering, target);
   if (count === 1) return [middle];
   const spread = (free: number, index: number): number => Math.round((free * index) / (count - 1));

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CoordTokError, type Json } from "@coordtok/core";
-import { fileWriteError } from "@coordtok/core/node";
+import { claimFolder, clearFolder, fileWriteError } from "@coordtok/core/node";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import {
   disposeTriplane,
@@ -11,12 +11,12 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
+import { latentsOwner } from "../own-folders.js";
+import { isShardName, shardPath } from "./shard-name.js";
 import type { ClipPlace } from "./clips-of-video.js";
 import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";
 import {
-  isShardName,
   openShard,
-  shardPath,
   writeShard,
   type DatasetSettings,
   type FinishedVideo,
@@ -65,21 +65,25 @@ export class DatasetWriter {
 
   /**
    * Creates the folder, or resumes the dataset in it; with `overwrite` that dataset is removed first.
-   * @throws CoordTokError `file-exists` for a dataset that was made with other settings, `file-write`, `file-format` for a damaged
-   *   shard.
+   * @param options.inputs the files that the dataset is made from; none of them may be one of its own files.
+   * @throws CoordTokError `file-exists` for a dataset that was made with other settings and for a folder that holds other things,
+   *   `file-write`, `file-format` for a damaged shard.
    */
-  static async open(folder: string, plan: DatasetPlan, { overwrite }: { overwrite: boolean }): Promise<DatasetWriter> {
-    const names = await mkdir(folder, { recursive: true })
-      .then(() => readdir(folder))
-      .catch((thrown: unknown) => {
-        throw fileWriteError(thrown, folder);
-      });
-    const shards = names.filter(isShardName).sort();
+  static async open(
+    folder: string,
+    plan: DatasetPlan,
+    { overwrite, inputs }: { readonly overwrite: boolean; readonly inputs: readonly string[] },
+  ): Promise<DatasetWriter> {
+    await claimFolder(folder, latentsOwner, { inputs, resumes: true });
     if (overwrite) {
-      await rm(indexPath(folder), { force: true });
-      for (const name of shards) await rm(join(folder, name));
+      await clearFolder(folder, latentsOwner);
       return new DatasetWriter(folder, plan, plan.classes);
     }
+    if (plan.part !== undefined) await refuseOtherParts(folder, plan.part);
+    const names = await readdir(folder).catch((thrown: unknown) => {
+      throw fileWriteError(thrown, folder);
+    });
+    const shards = names.filter(isShardName).sort();
     // The order of the classes is kept, because trained models refer to them by number.
     const before = names.includes(basename(indexPath(folder))) ? (await readIndex(folder)).classes : [];
     const added = plan.classes.filter((name) => !before.includes(name));
@@ -189,6 +193,20 @@ export class DatasetWriter {
     for (const { triplane } of this.#pending) disposeTriplane(triplane);
     this.#pending = [];
   }
+}
+
+/** Parts of another division would take videos that this one takes as well. @throws CoordTokError `file-exists`. */
+async function refuseOtherParts(folder: string, part: string): Promise<void> {
+  const [, of] = part.split("/");
+  const other = (await readdir(folder))
+    .map((name) => /^shard-\d+of(\d+)-/.exec(name)?.[1])
+    .find((found) => found !== undefined && found !== of);
+  if (other !== undefined)
+    throw new CoordTokError(
+      "file-exists",
+      `"${folder}" holds parts of a division into ${other}, not into ${of!}; divide the work in the same way, or choose another folder.`,
+      { options: { out: undefined } },
+    );
 }
 
 function keyOf(video: string, { start, crop, flipped }: ClipPlace): string {

@@ -87,7 +87,11 @@ describe("encodeDataset", () => {
       expect(report.skipped.map(({ video }) => video)).toEqual(["Juggling/broken.mp4", "Walking/short.mp4"]);
       expect(report.skipped[1]!.reason).toContain("9 frames");
       const files = (await readdir(join(folder, "whole"))).sort();
-      expect(files).toEqual(["index.json", ...[0, 1, 2, 3, 4, 5].map((i) => `shard-0000${i}.safetensors`)]);
+      expect(files).toEqual([
+        ".coordtok.json",
+        "index.json",
+        ...[0, 1, 2, 3, 4, 5].map((i) => `shard-0000${i}.safetensors`),
+      ]);
     },
   );
 
@@ -203,7 +207,7 @@ describe("encodeDataset", () => {
     const list = join(folder, "broken.txt");
     await writeFile(list, "Juggling/broken.mp4");
     await expect(encodeInto("nothing", { lists: [list] })).rejects.toThrow("None of the 1 video gives a clip");
-    expect(await readdir(join(folder, "nothing"))).toEqual([]);
+    expect(await readdir(join(folder, "nothing"))).toEqual([".coordtok.json"]);
     await expect(openLatents(join(folder, "nothing"))).rejects.toThrow("expected a folder of encoded latents");
   });
 });

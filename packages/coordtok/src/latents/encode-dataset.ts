@@ -11,9 +11,9 @@ import {
   CoordTokError,
   isCoordTokError,
   longCallOptionNames,
+  messageOf,
   pickOptions,
   throwIfAborted,
-  type ErrorCode,
   type OptionNames,
 } from "@coordtok/core";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
@@ -137,7 +137,10 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
     shardSize,
     part: part && `${checkInteger(part.number, "part", 1)}/${checkInteger(part.of, "parts", part.number)}`,
   };
-  const writer = await DatasetWriter.open(out, plan, { overwrite: options.overwrite ?? false });
+  const writer = await DatasetWriter.open(out, plan, {
+    overwrite: options.overwrite ?? false,
+    inputs: [file, ...lists, ...videos.map(({ path }) => path)],
+  });
   const before = writer.clips;
   const own = part ? videos.filter((_, index) => index % part.of === part.number - 1) : videos;
   try {
@@ -214,23 +217,28 @@ async function encodeVideos(
     } catch (thrown) {
       if (isCoordTokError(thrown) && thrown.code === "aborted")
         throw await saveAndStop(writer, done, open.length, options);
-      if (!isCoordTokError(thrown) || !ownFault.has(thrown.code)) throw thrown;
-      writer.skip(video.name, thrown.message);
+      if (!(thrown instanceof UnreadableVideo)) {
+        // What ends the run loses nothing that was done.
+        await writer.flush({ complete: false }).catch(() => undefined);
+        throw thrown;
+      }
+      writer.skip(video.name, messageOf(thrown.cause));
     }
     report(done + 1);
   }
 }
 
-/** Errors that concern one video and not the whole run. */
-const ownFault: ReadonlySet<ErrorCode> = new Set([
-  "not-a-video",
-  "file-format",
-  "file-not-found",
-  "file-read",
-  "input",
-  "unsupported",
-  "ffmpeg",
-]);
+/** Errors that concern one video and not the whole run: anything that goes wrong when it is read, but a stop. */
+class UnreadableVideo extends Error {}
+
+async function* readable<T>(clips: AsyncIterable<T>): AsyncGenerator<T, void> {
+  try {
+    yield* clips;
+  } catch (thrown) {
+    if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
+    throw new UnreadableVideo("A video cannot be read.", { cause: thrown });
+  }
+}
 
 async function saveAndStop(
   writer: DatasetWriter,
@@ -251,16 +259,17 @@ async function encodeOne(
   writer: DatasetWriter,
   model: CoordTok,
   choice: ClipChoice,
-  { signal, ffmpeg }: EncodeDatasetOptions,
+  options: EncodeDatasetOptions,
   onClip: () => void,
 ): Promise<void> {
+  const { signal } = options;
   const remarks: string[] = [];
   const clips = clipsOfVideo(path, model.config.clip, choice, {
     signal,
-    ffmpeg,
+    ...pickOptions(options, ffmpegOptionNames),
     onWarning: (remark) => remarks.push(remark),
   });
-  for await (const { read, ...place } of clips) {
+  for await (const { read, ...place } of readable(clips)) {
     throwIfAborted(signal);
     if (writer.has(name, place)) continue;
     const { frames, validFrames } = clipFromRgb([read()]);

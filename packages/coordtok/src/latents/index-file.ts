@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { checkInteger, checkKnownKeys, CoordTokError, isCoordTokError, messageOf, type Json } from "@coordtok/core";
+import { checkKnownKeys, CoordTokError, isCoordTokError, messageOf, type Json } from "@coordtok/core";
 import { readText, writeAtomically } from "@coordtok/core/node";
 import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
 import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
-import { isShardName } from "./shard.js";
+import { checkStoredIndex, kindOfIndex } from "./stored.js";
 
 /** The content of `index.json` of a latent dataset. */
 export interface LatentIndex {
@@ -69,7 +69,7 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
     );
   });
   try {
-    return parseIndex(JSON.parse(text) as Record<string, unknown>);
+    return parseIndex(JSON.parse(text) as unknown);
   } catch (thrown) {
     throw new CoordTokError("file-format", `"${path}" is not the index of a latent dataset: ${messageOf(thrown)}`, {
       cause: thrown,
@@ -77,25 +77,17 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
   }
 }
 
-function parseIndex({ kind, version, ...stored }: Record<string, unknown>): LatentIndex {
+function parseIndex(stored: unknown): LatentIndex {
+  const { kind, version } = kindOfIndex(stored);
   if (kind !== format.kind) throw new CoordTokError("file-format", `its kind is ${JSON.stringify(kind)}.`);
   if (version !== format.version)
     throw new CoordTokError("file-format", `its version is ${JSON.stringify(version)}, this program reads 1.`);
-  checkKnownKeys(stored, Object.keys(keys), "it");
-  for (const name of ["classes", "shards", "skipped"])
-    if (!Array.isArray(stored[name])) throw new CoordTokError("file-format", `its ${name} are not a list.`);
+  checkKnownKeys(stored as object, Object.keys(keys), "it");
+  const index = checkStoredIndex(stored);
   return {
-    ...(stored as unknown as LatentIndex),
-    checkpoint: parseCheckpointReference(stored["checkpoint"]),
-    shards: (stored["shards"] as readonly unknown[]).map(parseShard),
-    config: checkConfig(stored["config"]),
-    statistics: parseStats(stored["statistics"] as Json),
+    ...index,
+    checkpoint: parseCheckpointReference(index.checkpoint),
+    config: checkConfig(index.config),
+    statistics: parseStats(index.statistics as Json),
   };
-}
-
-function parseShard(stored: unknown): LatentIndex["shards"][number] {
-  const { file, clips } = (stored ?? {}) as Record<string, unknown>;
-  if (typeof file !== "string" || !isShardName(file))
-    throw new CoordTokError("file-format", `one of its shards is called ${JSON.stringify(file)}.`);
-  return { file, clips: checkInteger(clips, `clips of ${file}`, 1) };
 }

@@ -74,7 +74,15 @@ export async function openLatents(folder: string): Promise<Latents> {
         `The index of "${folder}" does not fit ${file}; encode the dataset again, which corrects the index.`,
       );
     shards.push({ ...shard, clips: [], finished: [] });
-    for (const clip of shard.clips) labels.push(clip.class === undefined ? 0 : (numbers.get(clip.class) ?? 0));
+    for (const clip of shard.clips) {
+      const label = clip.class === undefined ? 0 : numbers.get(clip.class);
+      if (label === undefined)
+        throw new CoordTokError(
+          "file-format",
+          `The index of "${folder}" does not list the class "${clip.class!}" of ${clip.video} in ${file}; encode the dataset once more, which corrects the index.`,
+        );
+      labels.push(label);
+    }
   }
   return new OpenLatents(index, shards, Int32Array.from(labels));
 }

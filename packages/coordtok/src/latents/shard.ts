@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import {
   areFinite,
   CoordTokError,
@@ -24,6 +23,7 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { tensor4d } from "@tensorflow/tfjs-core";
+import { checkShardFacts } from "./stored.js";
 import type { ClipPlace } from "./clips-of-video.js";
 
 /** The kind recorded in a file of latents. */
@@ -123,15 +123,8 @@ function parseFacts(path: string, metadata: ReadonlyMap<string, string>): ShardF
       throw damaged(path, `its ${key} cannot be read (${messageOf(thrown)})`);
     }
   };
-  const [clips, finished, settings] = [parsed("clips"), parsed("finished"), parsed("settings")];
-  if (!Array.isArray(clips) || clips.length === 0 || !Array.isArray(finished)) throw damaged(path, "it lists no clips");
-  if (typeof settings !== "object" || settings === null) throw damaged(path, "it has no settings");
-  return {
-    settings: settings as DatasetSettings,
-    clips: clips as LatentClip[],
-    finished: finished as FinishedVideo[],
-    statistics: parseStats(parsed("statistics") as Json),
-  };
+  const stored = { settings: parsed("settings"), clips: parsed("clips"), finished: parsed("finished") };
+  return { ...checkShardFacts(stored, path), statistics: parseStats(parsed("statistics") as Json) };
 }
 
 function damaged(path: string, problem: string): CoordTokError {
@@ -158,15 +151,4 @@ async function readClip(
     const [, outer, inner, channels] = entry.shape as [number, number, number, number];
     return tensor4d(floatsOf(`planes.${plane}`, entry, values[at]!), [1, outer, inner, channels]);
   });
-}
-
-/** The path of shard `number`; each part of a dataset that is encoded in parts has its own names. */
-export function shardPath(folder: string, number: number, part: string | undefined): string {
-  const name = part === undefined ? "shard" : `shard-${part.replace("/", "of")}`;
-  return join(folder, `${name}-${String(number).padStart(5, "0")}.safetensors`);
-}
-
-/** Whether a file name is that of a shard. */
-export function isShardName(name: string): boolean {
-  return /^shard-(?:\d+of\d+-)?\d{5,}\.safetensors$/.test(name);
 }

@@ -2,6 +2,7 @@ import { loadModel } from "@coordtok/tokenizer/node";
 import { join } from "node:path";
 import { backendOptionNames, prepareBackend, type Precision } from "@coordtok/backend";
 import {
+  checkInteger,
   checkOptions,
   CoordTokError,
   disposeTree,
@@ -90,6 +91,8 @@ export interface SampleReport {
   readonly precision: Precision;
 }
 
+/** More videos than this are sampled in several calls, by `first`. */
+const mostSamples = 100_000;
 /** The largest number of clips in the strip. */
 const shownClips = 16;
 
@@ -102,6 +105,8 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
   checkOptions(options, sampleVideosOptionNames, "sampleVideos");
   const { count = 1, first = 0, out, overwrite, signal, onProgress, fps = 25, solver = "heun2" } = options;
   const { seed, guidance, steps, batchSize, sde } = options;
+  checkInteger(count, "count", 1, mostSamples);
+  checkInteger(first, "first", 0);
   const videos = Array.from({ length: count }, (_, i) => join(out, `sample-${String(first + i).padStart(4, "0")}.mp4`));
   const strip = join(out, "strip.png");
   const file = await resolveCheckpoint(checkpoint);
@@ -117,7 +122,7 @@ export async function sampleVideos(checkpoint: string, options: SampleVideosOpti
   const statistics = await statisticsOf(generator.latents, file, options.statistics);
   checkChannels(statistics, generator.config.planes.channels);
   using tokenizer = await openDecoder(generator, file, options);
-  await prepareFolder(out, [...videos, strip], { overwrite });
+  await prepareFolder(out, [...videos, strip], { overwrite, inputs: [file, options.statistics, options.tokenizer] });
   const shown: RgbClip[] = [];
   let [sampleSeconds, decodeSeconds, frames] = [0, 0, 0];
   let at = performance.now();

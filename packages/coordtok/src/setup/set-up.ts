@@ -10,8 +10,24 @@ import {
   type SetupOptions,
   type SetupReport,
 } from "@coordtok/backend/setup";
-import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
-import { describeFfmpeg, type FfmpegReport } from "@coordtok/video/node";
+import {
+  checkOptions,
+  CoordTokError,
+  isCoordTokError,
+  longCallOptionNames,
+  pickOptions,
+  type LongCallOptions,
+  type Notices,
+  type OptionNames,
+} from "@coordtok/core";
+import {
+  describeFfmpeg,
+  ffmpegOptionNames,
+  findFfmpeg,
+  type Ffmpeg,
+  type FfmpegOptions,
+  type FfmpegReport,
+} from "@coordtok/video/node";
 
 /** A part of the setup. */
 export type SetupPart = "ffmpeg" | "tensorflow";
@@ -83,4 +99,51 @@ export async function setUp(options: SetUpOptions = {}): Promise<SetUpReport> {
 async function installedFfmpeg(): Promise<FfmpegReport["chosen"]> {
   const { chosen } = await describeFfmpeg();
   return chosen?.source === "setup" || chosen?.source === "@ffmpeg/core" ? undefined : chosen;
+}
+
+/** Options of {@link ensureFfmpeg}. */
+export interface EnsureFfmpegOptions extends FfmpegOptions, LongCallOptions, Notices {
+  /** Whether one may be fetched (default true). */
+  readonly fetch?: boolean | undefined;
+}
+
+const ensureFfmpegOptionNames: OptionNames<EnsureFfmpegOptions> = {
+  ...ffmpegOptionNames,
+  ...longCallOptionNames,
+  onNote: true,
+  onWarning: true,
+  fetch: true,
+};
+
+/**
+ * The ffmpeg to use: one that is installed or set up, else one that is fetched now through Python's pip as `coordtok setup` does, else that
+ * of `@ffmpeg/core`. A warning says why the fetching failed.
+ * @returns `undefined` where there is none and none can be fetched.
+ * @throws CoordTokError `ffmpeg` for a program that the option or `FFMPEG_PATH` names and that cannot be used; `aborted`.
+ */
+export async function ensureFfmpeg(options: EnsureFfmpegOptions = {}): Promise<Ffmpeg | undefined> {
+  checkOptions(options, ensureFfmpegOptionNames, "ensureFfmpeg");
+  return ensureFfmpegBy(setupFfmpeg, options);
+}
+
+/** {@link ensureFfmpeg} with a setup of ffmpeg that need not be the real one. */
+export async function ensureFfmpegBy(
+  setup: (options: FfmpegSetupOptions) => Promise<unknown>,
+  options: EnsureFfmpegOptions,
+): Promise<Ffmpeg | undefined> {
+  const { signal, onProgress, onNote, onWarning, fetch = true } = options;
+  const asked = pickOptions<EnsureFfmpegOptions, keyof FfmpegOptions>(options, ffmpegOptionNames);
+  const { chosen, error } = await describeFfmpeg(asked);
+  const isDemanded = (asked.ffmpeg ?? process.env["FFMPEG_PATH"] ?? "") !== "";
+  if (error !== undefined && (chosen !== undefined || isDemanded)) throw error;
+  if (!fetch || (chosen !== undefined && chosen.source !== "@ffmpeg/core")) return chosen;
+  try {
+    await setup({ signal, onProgress, onNote });
+  } catch (thrown) {
+    if (!isCoordTokError(thrown) || thrown.code === "aborted") throw thrown;
+    const instead = chosen === undefined ? "" : " @ffmpeg/core, which is several times slower, takes its place.";
+    onWarning?.(`ffmpeg cannot be fetched: ${thrown.message}${instead}`);
+    return chosen;
+  }
+  return findFfmpeg(asked);
 }

@@ -9,7 +9,7 @@ import { triplaneShapeOf } from "@coordtok/tokenizer";
 import type { LatentIndex } from "../latents/index-file.js";
 import { checkGeneratorMemory } from "../model.js";
 import type { TrainOnLatentsOptions } from "./train-on-latents.js";
-import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
 /** The content of `config.json` of a generator's run: everything needed to repeat the training. */
 export interface GeneratorRecord extends GeneratorConfig {
@@ -26,7 +26,8 @@ export interface GeneratorRecord extends GeneratorConfig {
 /** Checks the content of a `config.json`. @throws CoordTokError `config`. */
 export function parseGeneratorRecord(stored: object): GeneratorRecord {
   const record = stored as GeneratorRecord;
-  checkInteger(record.seed, "seed", 0);
+  checkInteger(record.seed, "seed", Number.MIN_SAFE_INTEGER);
+  checkSettings(record.settings, ["batchSize", "totalSteps"]);
   checkTexts([record.latents, record.tokenizer], "the paths of latents and tokenizer");
   return { ...record, model: checkConfig(record.model), flow: checkFlow(record.flow) };
 }
@@ -66,7 +67,10 @@ async function resumedPlan(
 ): Promise<GeneratorPlan> {
   const clips = options.settings?.batchSize ?? record.settings.batchSize;
   checkGeneratorMemory(record.model, { task: "train", clips }, backend);
-  const plan = await resumeTraining(checkpoint, readTraining, options, checkSameClips);
+  const plan = await resumeTraining(checkpoint, readTraining, options, (before, now) => {
+    checkSameClips(before, now);
+    checkGeneratorMemory(record.model, { task: "train", clips: now.batchSize }, backend);
+  });
   return { ...plan, seed: record.seed };
 }
 

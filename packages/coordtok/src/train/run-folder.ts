@@ -1,18 +1,23 @@
 import { encodePng } from "@coordtok/video/node";
 import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { CoordTokError, messageOf } from "@coordtok/core";
+import { checkStored, CoordTokError, messageOf } from "@coordtok/core";
+import { integer, looseObject, minValue, nullable, number, optional, pipe } from "valibot";
 import {
+  adoptFolder,
   checkpointPath,
   checkpointsFolder,
+  claimFolder,
   fileWriteError,
   listCheckpoints,
+  pathWithin,
   readText,
   readTextIfThere,
   writeAtomically,
   type FileContent,
 } from "@coordtok/core/node";
 import { jsonText, parseJson } from "@coordtok/core/text";
+import { runOwner } from "../own-folders.js";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
 
 /** One line of `metrics.jsonl`. */
@@ -41,8 +46,8 @@ export interface RunFolder {
   writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
 }
 
-/** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training, `file-write`. */
-export async function createRunFolder(path: string): Promise<RunFolder> {
+/** Checks before long work that a folder holds no training. @throws CoordTokError `file-exists`. */
+export async function refuseTakenRun(path: string): Promise<void> {
   const taken = await stat(join(path, names.config)).then(
     () => true,
     () => false,
@@ -53,6 +58,12 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
       `"${path}" already holds a training; choose another folder or resume that training.`,
       { options: { out: undefined, resume: path } },
     );
+}
+
+/** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training or anything else, `file-write`. */
+export async function createRunFolder(path: string): Promise<RunFolder> {
+  await refuseTakenRun(path);
+  await claimFolder(path, runOwner);
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);
   });
@@ -70,6 +81,7 @@ export async function reopenRunFolder(
   path: string,
   step: number,
 ): Promise<{ readonly folder: RunFolder; readonly abandoned: string | undefined }> {
+  await adoptFolder(path, runOwner);
   const later = (await listCheckpoints(path)).filter((checkpoint) => checkpoint.step > step);
   const abandoned = later.length === 0 ? undefined : await setAside(path, later);
   const kept = (await readMetrics(path)).filter((line) => line.step <= step);
@@ -92,6 +104,7 @@ async function setAside(path: string, checkpoints: readonly { readonly path: str
     await mkdir(join(aside, names.checkpoints), { recursive: true });
     for (const name of [names.config, names.versions, names.metrics])
       if (own.has(name)) await copyFile(join(path, name), join(aside, name));
+    await adoptFolder(aside, runOwner);
     for (const { path: file } of checkpoints) await rename(file, join(aside, names.checkpoints, basename(file)));
   } catch (thrown) {
     throw fileWriteError(thrown, aside);
@@ -131,16 +144,41 @@ function runFolder(path: string): RunFolder {
   };
 }
 
+const optionalNumber = optional(nullable(number()));
+const metricsSchema = looseObject({
+  step: pipe(number(), integer(), minValue(1)),
+  loss: number(),
+  gradientNorm: number(),
+  learningRate: number(),
+  seconds: number(),
+  psnrDb: optionalNumber,
+  validationPsnrDb: optionalNumber,
+});
+
+/** @throws CoordTokError `file-format` naming line and field. */
 async function readMetrics(path: string): Promise<MetricsLine[]> {
-  const text = (await readTextIfThere(join(path, names.metrics))) ?? "";
-  return text.split("\n").flatMap((line) => {
-    try {
-      return line === "" ? [] : [JSON.parse(line) as MetricsLine];
-    } catch {
-      // The last line of a training that was killed may be incomplete.
-      return [];
-    }
+  const file = await pathWithin(path, names.metrics);
+  const lines = ((await readTextIfThere(file)) ?? "").split("\n");
+  return lines.flatMap((line, index) => {
+    // The last line of a training that was killed may be incomplete.
+    if (line === "" || (index === lines.length - 1 && !isJson(line))) return [];
+    const where = `line ${index + 1} of "${file}"`;
+    const { psnrDb, validationPsnrDb, ...rest } = checkStored(
+      metricsSchema,
+      isJson(line) ? JSON.parse(line) : line,
+      where,
+    );
+    return [{ ...rest, psnrDb: psnrDb ?? undefined, validationPsnrDb: validationPsnrDb ?? undefined }];
   });
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Finds the run folder of a checkpoint file. @throws CoordTokError `checkpoint` when it is in none. */
@@ -168,14 +206,15 @@ export async function runFolderOf(checkpoint: string): Promise<string> {
  */
 export async function readRunConfig<Config>(path: string, parse: (stored: object) => Config): Promise<Config> {
   try {
-    const stored = parseJson(await readText(join(path, names.config)));
-    if (typeof stored !== "object" || stored === null) throw new Error(`Expected an object, got ${typeof stored}.`);
+    const stored = parseJson(await readText(await pathWithin(path, names.config), { mostBytes: 2 ** 26 }));
+    if (typeof stored !== "object" || stored === null)
+      throw new CoordTokError("file-format", `Expected a record, got ${JSON.stringify(stored)}.`);
     return parse(stored);
   } catch (thrown) {
     throw new CoordTokError(
       "checkpoint",
-      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged.`,
-      { cause: thrown, details: [messageOf(thrown)] },
+      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged: ${messageOf(thrown)}`,
+      { cause: thrown },
     );
   }
 }

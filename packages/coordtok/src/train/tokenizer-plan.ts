@@ -11,7 +11,7 @@ import { loadModel } from "@coordtok/tokenizer/node";
 import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { checkMemory } from "../model.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
-import { checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
 /** The perceptual loss of stage 2. */
 export interface PerceptualChoice {
@@ -40,7 +40,8 @@ export interface TokenizerRecord {
 /** Checks the content of a `config.json`. @throws CoordTokError `config`. */
 export function parseTokenizerRecord(stored: object): TokenizerRecord {
   const record = stored as TokenizerRecord;
-  checkInteger(record.seed, "seed", 0);
+  checkInteger(record.seed, "seed", Number.MIN_SAFE_INTEGER);
+  checkSettings(record.settings, ["batchSize", "pointsPerClip", "totalSteps"]);
   for (const name of ["videos", "validation"] as const) checkTexts(record[name], name);
   if (record.perceptual !== undefined) {
     checkChoice(record.perceptual.lpips, "perceptual.lpips", lpipsWeightsNames);
@@ -100,6 +101,7 @@ async function resumedPlan(
   checkTrainingMemory(record.config, withChanges(record.settings, options.settings), backend);
   let perceptual: PerceptualChoice | undefined;
   const plan = await resumeTraining(checkpoint, readTraining, options, (_, settings) => {
+    checkTrainingMemory(record.config, settings, backend);
     perceptual = perceptualChoice(settings, record.perceptual, options);
   });
   const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;

@@ -1,17 +1,16 @@
-import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
-import { checkOptions, CoordTokError, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
-import { writeAtomically } from "@coordtok/core/node";
+import { checkOptions, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
+import { claimFolder, clearFolder, writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
-import { probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
+import { ffmpegOptionNames, findFfmpeg, probe, probeOptionNames, writeVideo } from "@coordtok/video/node";
 import { encodeVideo } from "../clip/encode-video.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
-import { prepareFolder } from "../outputs.js";
-import { reconstructVideo, type ReconstructReport } from "../clip/reconstruct-video.js";
+import { ensureFfmpeg } from "../setup/set-up.js";
+import { trainDemoOwner } from "../own-folders.js";
+import { reconstructInto, type ReconstructReport } from "../clip/reconstruct-video.js";
 import { trainOnVideos } from "./train-on-videos.js";
 
 /** The training recipe of the demo: one clip, memorised in a short time. */
@@ -93,18 +92,24 @@ export interface DemoSummary {
 
 /**
  * Runs the whole pipeline once: a clip is rendered (or given), a small tokenizer is trained on it, and the clip is encoded to a
- * triplane file and decoded. The folder receives all files, with `summary.json`; a folder of an earlier demo is replaced.
- * @throws CoordTokError `aborted`, and for a video that cannot be used.
+ * triplane file and decoded. The folder receives all files, with `summary.json`; a folder of an earlier demo is replaced. If no ffmpeg is found,
+ * one is fetched.
+ * @throws CoordTokError `ffmpeg` if there is none and none can be fetched; `aborted`; and for a video that cannot be used.
  */
 export async function runDemo(options: DemoOptions = {}): Promise<{ summary: DemoSummary; report: ReconstructReport }> {
   checkOptions(options, demoOptionNames, "runDemo");
   const started = performance.now();
   const { onNote, seed = 0, out = "demo-out", signal } = options;
   const config = options.config ?? preset(demoRecipe.preset);
+  const programs = pickOptions(options, ffmpegOptionNames);
+  const { onProgress, onWarning } = options;
+  // Where there is none, findFfmpeg throws what tells how to get one.
+  if ((await ensureFfmpeg({ ...programs, signal, onProgress, onNote, onWarning })) === undefined)
+    await findFfmpeg(programs);
   if (options.video !== undefined) await probe(options.video, pickOptions(options, probeOptionNames));
   const backend = await demoBackend(options);
-  await clearFolder(out);
-  await prepareFolder(out, [], { overwrite: options.overwrite });
+  await claimFolder(out, trainDemoOwner, { inputs: [options.video] });
+  await clearFolder(out, trainDemoOwner);
   const common: CommonOptions = {
     ...pickOptions(options, commonOptionNames),
     backend: backend.name,
@@ -133,7 +138,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   const triplane = join(out, "clip.triplane.safetensors");
   const { checkpoint } = training;
   await encodeVideo(source, { ...common, checkpoint, out: triplane, onWarning: undefined });
-  const report = await reconstructVideo(source, { ...common, checkpoint, out, sliceSize: demoRecipe.sliceSize });
+  const report = await reconstructInto(source, checkpoint, { ...common, out, sliceSize: demoRecipe.sliceSize });
   const { reconstruction, sideBySide, planes } = report.files;
   const curve = join(run, "curve.png");
   const summaryFile = join(out, "summary.json");
@@ -158,9 +163,7 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
     try {
       const native = await loadBackend("tensorflow", { purpose: "training", signal }).catch(() => undefined);
       if (native === undefined) {
-        onNote?.(
-          "Setting up native TensorFlow, once: a download of about 230 MB through pip (the backend wasm needs none)",
-        );
+        onNote?.("Setting up native TensorFlow, once (the backend wasm needs no setup)");
         const { setupTensorflow } = await import("@coordtok/backend/setup");
         await setupTensorflow({ signal, onProgress, onNote });
       }
@@ -171,28 +174,4 @@ async function demoBackend(options: DemoOptions): Promise<LoadedBackend> {
   const loaded = await loadBackend(backend, { purpose: "training", fused: options.fused, signal });
   onNote?.(backendText(loaded));
   return loaded;
-}
-
-/** Removes the files of an earlier demo; throws for a folder that holds anything else. */
-async function clearFolder(out: string): Promise<void> {
-  if (!existsSync(out)) return;
-  const known = new Set([
-    "source.mp4",
-    "run",
-    "clip.triplane.safetensors",
-    "reconstruction.mp4",
-    "side-by-side.mp4",
-    "planes.png",
-    "report.json",
-    "summary.json",
-  ]);
-  const names = await readdir(out).catch(() => [basename(out)]);
-  const foreign = names.find((name) => !known.has(name) && !name.startsWith("."));
-  if (foreign !== undefined)
-    throw new CoordTokError(
-      "file-exists",
-      `"${out}" holds "${foreign}", which no earlier demo made; choose another folder.`,
-      { options: { out: undefined } },
-    );
-  for (const name of known) await rm(join(out, name), { recursive: true, force: true });
 }

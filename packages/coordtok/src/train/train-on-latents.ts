@@ -69,12 +69,16 @@ export async function trainOnLatents(
 }
 
 /** Opens latents with at least one clip and reports their content. @throws CoordTokError `input` for an empty folder. */
-async function openFilledLatents(path: string, { onNote }: TrainOnLatentsOptions): Promise<Latents> {
+async function openFilledLatents(path: string, { onNote, onWarning }: TrainOnLatentsOptions): Promise<Latents> {
   const latents = await openLatents(path);
   if (latents.length === 0) {
     await latents[Symbol.asyncDispose]();
     throw new CoordTokError("input", `Expected latents to train on, found no clip in "${path}".`);
   }
+  if (!latents.index.complete)
+    onWarning?.(
+      `"${path}" is not complete: not every video of its dataset is in it; encode the dataset again to finish it.`,
+    );
   onNote?.(`${countText(latents.length, "clip")}, ${countText(latents.index.classes.length, "class", "classes")}`);
   return latents;
 }

@@ -13,13 +13,13 @@ import { heldOutPsnr } from "./held-out.js";
 import { parseTokenizerRecord, planTokenizer, type PerceptualChoice, type TokenizerPlan } from "./tokenizer-plan.js";
 import { disposable, findRun, trainingOptionNames, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
-import { readTrainingClips, type TrainingClips } from "./training-videos.js";
+import { readTrainingClips, withoutHeldOut, type TrainingClips } from "./training-videos.js";
 
 /** Options of {@link trainOnVideos}. */
 export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSettings> {
   /** The configuration of the tokenizer; made by `preset` and `overrideConfig` of `@coordtok/tokenizer`. Not with `resume`. */
   readonly config?: TokenizerConfig | undefined;
-  /** Held-out videos whose PSNR is measured during training. */
+  /** Held-out videos whose PSNR is measured during training. Those among the training videos are left out of the training. */
   readonly validation?: readonly string[] | undefined;
   /** Number of steps between these measurements (default 100). */
   readonly validateEvery?: number | undefined;
@@ -63,7 +63,9 @@ export async function trainOnVideos(paths: readonly string[], options: TrainOnVi
   options.onNote?.(`${countText(videos.length, "video")} found`);
   using plan = disposable(await planTokenizer(place.resumed, options, backend));
   using perceptual = await loadPerceptual(plan.record.perceptual, options);
-  const clips = await readTrainingClips(videos, plan.record.validation, plan.config, options);
+  const isGiven = place.resumed === undefined || paths.length > 0;
+  const trained = isGiven ? await withoutHeldOut(videos, plan.record.validation, options) : videos;
+  const clips = await readTrainingClips(trained, plan.record.validation, plan.config, options);
   const result = await runTraining(tokenizerRun(plan, clips, perceptual?.loss, options), place, backend, options);
   return { ...result, clips: clips.clips.length, skipped: clips.skipped };
 }

@@ -1,4 +1,4 @@
-import { CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
+import { checkInteger, CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
 import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
 import {
   disposeTrainState,
@@ -8,7 +8,7 @@ import {
   type TrainState,
 } from "@coordtok/core/train";
 import { commonOptionNames, type CommonOptions } from "../model.js";
-import { readRunConfig, runFolderOf } from "./run-folder.js";
+import { readRunConfig, refuseTakenRun, runFolderOf } from "./run-folder.js";
 
 /** The options that every training has. */
 export interface TrainingOptions<Settings extends LoopSettings> extends CommonOptions {
@@ -55,14 +55,18 @@ export interface RunPlace<RunRecord> {
 /**
  * Finds the folder of a training: that of the training to resume, otherwise the requested one.
  * @param parse checks and types the content of `config.json`.
- * @throws CoordTokError `usage` for a seed with a resumed training, `checkpoint` when there is no training to resume.
+ * @throws CoordTokError `file-exists` when the folder of a new training holds one, `usage` for a seed with a resumed training, `checkpoint` when there is no training to resume.
  */
 export async function findRun<RunRecord>(
   options: TrainingOptions<LoopSettings>,
   parse: (stored: object) => RunRecord,
 ): Promise<RunPlace<RunRecord>> {
   const { resume, seed, out } = options;
-  if (resume === undefined) return { path: out ?? defaultRunName(), resumed: undefined };
+  if (resume === undefined) {
+    const path = out ?? defaultRunName();
+    await refuseTakenRun(path);
+    return { path, resumed: undefined };
+  }
   if (seed !== undefined)
     throw new CoordTokError("usage", "A resumed training continues with its own random numbers; leave the seed out.", {
       options: { seed: undefined },
@@ -75,6 +79,13 @@ export async function findRun<RunRecord>(
 /** The name of a run folder, for example `runs/2026-11-24-10-15-30`. */
 function defaultRunName(): string {
   return `runs/${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}`;
+}
+
+/** Throws `config` unless the settings of `config.json` are a group with these whole numbers. */
+export function checkSettings(value: unknown, counts: readonly string[]): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new CoordTokError("config", `Expected settings to be a group, got ${JSON.stringify(value)}.`);
+  for (const name of counts) checkInteger((value as Record<string, unknown>)[name], `settings.${name}`, 1);
 }
 
 /** Throws `config` unless a part of `config.json` is a list of texts. */

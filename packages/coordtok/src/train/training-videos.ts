@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { bytesText } from "@coordtok/core/text";
 import { CoordTokError, isCoordTokError, pickOptions, throwIfAborted, type RgbClip } from "@coordtok/core";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
@@ -39,12 +40,41 @@ export async function readTrainingClips(
   return { ...read, heldOut };
 }
 
+/**
+ * The videos that are not held out, under whatever path or link they are found.
+ * @throws CoordTokError `input` when all are held out.
+ */
+export async function withoutHeldOut(
+  videos: readonly string[],
+  validation: readonly string[],
+  { onNote }: Pick<CommonOptions, "onNote">,
+): Promise<readonly string[]> {
+  const identity = async (path: string): Promise<string> => {
+    const { dev, ino } = await stat(path, { bigint: true }).catch(() => ({ dev: path, ino: "" }));
+    return `${dev} ${ino}`;
+  };
+  const heldOut = new Set(await Promise.all(validation.map(identity)));
+  const identities = await Promise.all(videos.map(identity));
+  const kept = videos.filter((_, i) => !heldOut.has(identities[i]!));
+  const leftOut = videos.filter((_, i) => heldOut.has(identities[i]!));
+  if (videos.length > 0 && kept.length === 0)
+    throw new CoordTokError(
+      "input",
+      "All videos are held out, and none is left to train on; hold out fewer or name more.",
+      {
+        options: { validation: undefined },
+      },
+    );
+  if (leftOut.length > 0) onNote?.(`Held out, so not trained on: ${leftOut.join(", ")}`);
+  return kept;
+}
+
 async function readWholeVideos(
   videos: readonly string[],
   { clip: size }: Pick<TokenizerConfig, "clip">,
   options: CommonOptions,
 ): Promise<Omit<TrainingClips, "heldOut">> {
-  const { signal, onProgress, onWarning, ffmpeg } = options;
+  const { signal, onProgress, onWarning } = options;
   const clips: RgbClip[] = [];
   const kept: string[] = [];
   const skipped: { video: string; reason: string }[] = [];
@@ -53,7 +83,7 @@ async function readWholeVideos(
     throwIfAborted(signal);
     onProgress?.({ task: "read videos", done: index, total: videos.length, unit: "videos", detail: bytesText(bytes) });
     try {
-      const { clip } = await readClip(video, { size, signal, ffmpeg });
+      const { clip } = await readClip(video, { size, signal, ...pickOptions(options, ffmpegOptionNames) });
       clips.push(clip);
       kept.push(video);
       if (bytes < muchMemory && bytes + clip.data.length >= muchMemory)

@@ -1,4 +1,5 @@
 import { CoordTokError } from "../errors.js";
+import { givenText } from "../given.js";
 
 /** A source of bytes that can be read by ranges: a file, a blob, an array. */
 export interface RangeSource {
@@ -16,6 +17,7 @@ export interface RangeSource {
 /**
  * Makes a range source from bytes in memory or a blob (such as a browser's `File`); returns a range source unchanged.
  * Bytes read from a `Uint8Array` are copies.
+ * @throws CoordTokError `input` for anything else, such as a path.
  */
 export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSource {
   if (source instanceof Uint8Array) {
@@ -38,7 +40,12 @@ export function rangeSource(source: RangeSource | Uint8Array | Blob): RangeSourc
       },
     };
   }
-  return source;
+  const { size, read } = (source as Partial<RangeSource> | null | undefined) ?? {};
+  if (typeof size === "number" && typeof read === "function") return source;
+  throw new CoordTokError(
+    "input",
+    `Expected a Uint8Array, a Blob or what openFileSource gives, got ${givenText(source)}; open a path with openFileSource of @coordtok/core/node.`,
+  );
 }
 
 /** The name of a source in messages: its own name in quotes, or `the data`. */

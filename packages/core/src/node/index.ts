@@ -21,6 +21,14 @@ export { acquireLock, type LockOptions } from "./lock.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
 export { openOrdinaryFile, type OpenFile } from "./ordinary-file.js";
 export { packageVersion } from "./package-version.js";
+export {
+  adoptFolder,
+  claimFolder,
+  clearFolder,
+  type ClaimOptions,
+  type FolderEntry,
+  type FolderOwner,
+} from "./own-folder.js";
 export { pathWithin } from "./path-within.js";
 export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
@@ -44,6 +52,7 @@ export {
   moveIntoPlace,
   temporaryPathFor,
   writeAtomically,
+  type CheckOutputOptions,
   type FileContent,
   type OverwriteOption,
   type WriteOptions,

@@ -14,13 +14,21 @@ export interface OverwriteOption {
 
 const overwriteOptionNames: OptionNames<OverwriteOption> = { overwrite: true };
 
+/** Options of {@link checkOutput}. */
+export interface CheckOutputOptions extends OverwriteOption {
+  /** Files that are read for it; the output may be none of them. What is `undefined` or not there counts for nothing. */
+  readonly inputs?: readonly (string | undefined)[] | undefined;
+}
+
+const checkOutputOptionNames: OptionNames<CheckOutputOptions> = { ...overwriteOptionNames, inputs: true };
+
 /**
  * Checks, before long work, that its result can be written to a path.
- * @throws CoordTokError `file-exists` if the file exists and `overwrite` is not set; `file-write` if the path is a
- * folder or a device, or if its folder is missing or not writable.
+ * @throws CoordTokError `file-exists` if the file exists and `overwrite` is not set, or when it is one of the inputs;
+ * `file-write` if the path is a folder or a device, or if its folder is missing or not writable.
  */
-export async function checkOutput(path: string, options: OverwriteOption = {}): Promise<void> {
-  checkOptions(options, overwriteOptionNames, "checkOutput");
+export async function checkOutput(path: string, options: CheckOutputOptions = {}): Promise<void> {
+  checkOptions(options, checkOutputOptionNames, "checkOutput");
   if (basename(path) === "")
     throw new CoordTokError("file-write", `Expected the path of a file to write, got "${path}".`);
   const folder = dirname(path);
@@ -37,12 +45,41 @@ export async function checkOutput(path: string, options: OverwriteOption = {}): 
     throw new CoordTokError("file-write", `Cannot write "${path}": it is a folder; give the path of a file.`);
   if (facts && !facts.isFile())
     throw new CoordTokError("file-write", `Cannot write "${path}": it is not an ordinary file; choose another path.`);
+  if (facts) await checkNoInput([path], options.inputs ?? []);
   if (facts && options.overwrite !== true) throw alreadyThere(path);
   try {
     await access(folder, constants.W_OK);
   } catch (thrown) {
     throw fileWriteError(thrown, path);
   }
+}
+
+/**
+ * Refuses outputs that are among the inputs: the same file by device and number, so also through links and under another name.
+ * @throws CoordTokError `file-exists`.
+ */
+export async function checkNoInput(outputs: readonly string[], inputs: readonly (string | undefined)[]): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const output of outputs) {
+    const identity = await identityOf(output);
+    if (identity !== undefined) taken.set(identity, output);
+  }
+  if (taken.size === 0) return;
+  for (const input of inputs) {
+    const output = input === undefined ? undefined : taken.get((await identityOf(input)) ?? "");
+    if (output !== undefined)
+      throw new CoordTokError(
+        "file-exists",
+        `"${output}" is to be written, but it is the same file as the input "${input!}"; choose another output.`,
+      );
+  }
+}
+
+async function identityOf(path: string): Promise<string | undefined> {
+  return stat(path, { bigint: true }).then(
+    ({ dev, ino }) => `${dev} ${ino}`,
+    () => undefined,
+  );
 }
 
 function alreadyThere(path: string): CoordTokError {
@@ -68,7 +105,8 @@ async function factsOf(path: string, output: string): Promise<Awaited<ReturnType
 export function temporaryPathFor(path: string): string {
   const extension = extname(path);
   // 40 characters take at most 160 bytes, which keeps the name below the usual limit of 255 bytes.
-  const stem = [...basename(path, extension)].slice(0, 40).join("");
+  // For ffmpeg a percent sign in the name of a picture begins a pattern.
+  const stem = [...basename(path, extension)].slice(0, 40).join("").replaceAll("%", "_");
   return join(dirname(path), `.${stem}.${randomBytes(6).toString("hex")}.partial${extension}`);
 }
 

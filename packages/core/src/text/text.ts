@@ -1,3 +1,5 @@
+import { plainText } from "./plain-text.js";
+
 /** Formats a number of bytes for people: `230 MB`, `1.2 GB`. Units are powers of 1000. */
 export function bytesText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
@@ -34,8 +36,9 @@ export function groupedText(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, " ");
 }
 
-/** Formats rows as lines of `name  value`, the values in one column. */
+/** Formats rows as lines of `name  value`, the values in one column, without control characters. */
 export function tableText(rows: readonly (readonly [string, string])[], indent = ""): string {
-  const width = Math.max(0, ...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`).join("\n");
+  const plain = rows.map(([name, value]) => [plainText(name), plainText(value)] as const);
+  const width = plain.reduce((widest, [name]) => Math.max(widest, name.length), 0);
+  return plain.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`).join("\n");
 }

@@ -1,12 +1,26 @@
+import {
+  array,
+  finite,
+  integer,
+  length,
+  looseObject,
+  maxValue,
+  minValue,
+  number,
+  object,
+  optional,
+  pipe,
+} from "valibot";
 import { assignStrict, nestTensors, type ExpectedShapes } from "../checkpoint/assign.js";
 import { openCheckpoint, saveCheckpoint } from "../checkpoint/checkpoint.js";
 import type { RangeSource } from "../checkpoint/range-source.js";
 import type { TensorFile } from "../checkpoint/tensor-file.js";
 import type { Json } from "../config.js";
-import { CoordTokError } from "../errors.js";
+import { CoordTokError, messageOf } from "../errors.js";
 import { shapeInitializer } from "../nn/init.js";
 import type { LongCallOptions } from "../progress.js";
 import type { RandomState } from "../random.js";
+import { checkStored } from "../stored.js";
 import { jsonText, parseJson } from "../text/json.js";
 import { treeEntries, treeFromLeaves, type TensorTree } from "../tree.js";
 import { optimizerOf, type LoopSettings, type TrainState } from "./loop.js";
@@ -105,8 +119,37 @@ function parseRecord<Settings>(text: string | undefined, kind: string): Training
       "checkpoint",
       `The checkpoint holds a ${kind} without the state of its training; start a new training from it.`,
     );
-  const record = parseJson(text) as TrainingRecord<Settings>;
-  if (!Number.isSafeInteger(record.step) || !Array.isArray(record.random))
-    throw new CoordTokError("checkpoint", "The checkpoint's record of its training is damaged.");
-  return record;
+  try {
+    const record = parseJson(text);
+    checkStored(recordSchema, record, "the record of its training");
+    return record as TrainingRecord<Settings>;
+  } catch (thrown) {
+    throw new CoordTokError("checkpoint", `The checkpoint's record of its training is damaged: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
 }
+
+const count = pipe(number(), integer(), minValue(0), maxValue(Number.MAX_SAFE_INTEGER));
+const share = pipe(number(), minValue(0), maxValue(1));
+
+/** Settings of every loop; those of one kind of training are beside them. */
+const recordSchema = object({
+  step: count,
+  random: pipe(array(pipe(number(), integer())), length(4)),
+  settings: looseObject({
+    learningRate: pipe(number(), finite()),
+    warmupSteps: count,
+    totalSteps: count,
+    finalFraction: share,
+    beta1: share,
+    beta2: share,
+    epsilon: pipe(number(), finite()),
+    weightDecay: pipe(number(), finite()),
+    accumulate: pipe(count, minValue(1)),
+    clipNorm: number(),
+    emaDecay: share,
+    batchSize: optional(pipe(count, minValue(1))),
+    pointsPerClip: optional(pipe(count, minValue(1))),
+  }),
+});

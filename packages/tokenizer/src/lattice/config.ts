@@ -1,4 +1,4 @@
-import { checkChoice, checkDivides, checkInteger, checkKnownKeys, CoordTokError } from "@coordtok/core";
+import { checkChoice, checkDivides, checkInteger, checkKnownKeys, CoordTokError, formBounds } from "@coordtok/core";
 
 /**
  * The form of a lattice tokenizer. It does not fix a clip size: positions are encoded as waves of the coordinates, so one set of
@@ -42,7 +42,10 @@ export function checkLatticeConfig(value: unknown): LatticeConfig {
   checkKnownKeys(value, ["form", ...sizes], where);
   const config = value as Record<string, unknown>;
   checkChoice(config["form"], "form", ["lattice"]);
-  for (const name of sizes) checkInteger(config[name], name, name.endsWith("Layers") ? 0 : 1);
+  for (const name of sizes) {
+    const isLayers = name.endsWith("Layers");
+    checkInteger(config[name], name, isLayers ? 0 : 1, isLayers ? formBounds.layers : formBounds.size);
+  }
   const checked = value as LatticeConfig;
   checkDivides(checked.heads, "heads", checked.width, "width");
   return checked;

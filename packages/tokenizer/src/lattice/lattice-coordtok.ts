@@ -1,4 +1,13 @@
-import { checkOptions, disposeTree, type Clip, type OptionNames, type RangeSource } from "@coordtok/core";
+import {
+  checkBackend,
+  checkClip,
+  checkOptions,
+  disposeTree,
+  type Clip,
+  type OptionNames,
+  type RangeSource,
+} from "@coordtok/core";
+import { checkTriplane } from "../check-triplane.js";
 import type { Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
 import { halfOf } from "../checkpoint.js";
@@ -26,6 +35,7 @@ export class LatticeCoordTok implements Disposable {
   /** Creates a tokenizer with untrained weights drawn from a seed (default 0). */
   static create(config: LatticeConfig, options: { readonly seed?: number } = {}): LatticeCoordTok {
     checkOptions(options, { seed: true } satisfies OptionNames<typeof options>, "LatticeCoordTok.create");
+    checkBackend();
     return new LatticeCoordTok(checkLatticeConfig(config), createLatticeParams(config, options.seed ?? 0));
   }
 
@@ -43,6 +53,7 @@ export class LatticeCoordTok implements Disposable {
     source: RangeSource | Uint8Array | Blob,
     options: LoadLatticeOptions = {},
   ): Promise<LatticeCoordTok> {
+    checkBackend();
     const { config, params } = await loadLattice(source, options);
     return new LatticeCoordTok(config, params);
   }
@@ -61,6 +72,7 @@ export class LatticeCoordTok implements Disposable {
    */
   encode(clip: Clip, options: { readonly budget?: Budget | undefined } = {}): Triplane {
     checkOptions(options, { budget: true } satisfies OptionNames<typeof options>, "LatticeCoordTok.encode");
+    checkClip(clip);
     const { budget } = options;
     const triplane = encodeLattice(halfOf(this.#params, "encoder"), this.config, clip);
     if (budget === undefined) return triplane;
@@ -73,6 +85,7 @@ export class LatticeCoordTok implements Disposable {
 
   /** Decodes a triplane to frames, block by block; see `decodeLattice`. The caller owns the result. */
   async decode(triplane: Triplane, options: LatticeDecodeOptions = {}): Promise<Clip> {
+    checkTriplane(triplane);
     return decodeLattice(halfOf(this.#params, "decoder"), this.config, triplane, options);
   }
 

@@ -23,8 +23,11 @@ export function averageStatsOfficially(parts: readonly TriplaneStats[]): Triplan
   });
 }
 
-/** The output of the official trainer: `xy_mean: tensor([ 0.1,  0.2])`, on several lines if there are many channels. */
-const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^\]]*)\]/g;
+/**
+ * The output of the official trainer: `xy_mean: tensor([ 0.1,  0.2])`, on several lines if there are many channels. A list that is not
+ * closed ends at the next one, so that the time to read a log grows with its length alone.
+ */
+const loggedNumbers = /\b(xy|yt|xt)_(mean|std): tensor\(\[([^[\]]*)\]/g;
 
 /**
  * Parses statistics from the text log of the official trainer, where the official sampler reads them too, with the 4 decimals that

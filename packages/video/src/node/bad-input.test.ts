@@ -74,9 +74,101 @@ describe.each([
       await refuses(folder.file(name, text), "not-a-video", /is not a video file that ffmpeg knows/);
   });
 
-  it("a playlist is not followed to other places", async () => {
-    const list = folder.file("list.m3u8", "#EXTM3U\n#EXTINF:1,\nhttp://localhost:9/a.ts\n#EXT-X-ENDLIST\n");
-    expect(["not-a-video", "file-format"]).toContain((await failureOf(read(list))).code);
+  it.each([
+    ["an HLS playlist", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nwhole.mp4\n#EXT-X-ENDLIST\n"],
+    ["an HLS playlist", "\ufeff\r\n#EXTM3U\nwhole.mp4\n"],
+    [
+      "a DASH manifest",
+      '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>whole.mp4</BaseURL></MPD>',
+    ],
+    ["an ffconcat list", "ffconcat version 1.0\nfile whole.mp4\n"],
+    ["an ffconcat list", "file 'whole.mp4'\n"],
+    ["a session description", "v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n"],
+    ["a playlist", "[playlist]\nFile1=whole.mp4\n"],
+    ["a playlist", "https://localhost:9/film.mp4\n"],
+    ["a playlist", '<asx version="3.0"><entry><ref href="whole.mp4"/></entry></asx>'],
+  ])("%s is refused by its name, whatever the file is called", async (kind, text) => {
+    for (const name of ["clip.mp4", "list.m3u8", "list.mpd", "clip"])
+      await refuses(folder.file(name, text), "not-a-video", new RegExp(`is ${kind}.*names other files`));
+  });
+
+  it("a playlist behind bytes that are no text is still not followed", async () => {
+    const list = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nwhole.mp4\n#EXT-X-ENDLIST\n";
+    for (const text of [
+      `${list}\0`,
+      `ffconcat version 1.0\nfile whole.mp4\n#\0`,
+      `\x01<MPD profiles="urn:mpeg:dash:profile:isoff-live:2011">`,
+    ]) {
+      const error = await failureOf(read(folder.file("hidden.mp4", text)));
+      expect(error.code).toBe("not-a-video");
+      expect(error.message).toMatch(/is not a video file that ffmpeg knows/);
+    }
+  });
+
+  it("a picture whose name is a pattern stands for itself alone", async () => {
+    for (const [name, colour] of [
+      ["1.jpg", "red"],
+      ["%d.jpg", "blue"],
+    ])
+      folder.make(`-f lavfi -i color=${colour!}:s=16x16 -frames:v 1 -update 1`, name!);
+    const { clip } = await readClip(folder.at("%d.jpg"), { ffprobe });
+    expect([clip.frameCount, clip.data[0]! < 100, clip.data[2]! > 150]).toEqual([1, true, true]);
+  });
+
+  it("frames of more pixels than allowed are refused before they are decoded, and read when allowed", async () => {
+    const head = Buffer.from(
+      "GIF89a\0\0\0\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;",
+      "latin1",
+    );
+    head.writeUInt16LE(16_000, 6);
+    head.writeUInt16LE(16_000, 8);
+    const large = folder.file("large.gif", head);
+    await refuses(large, "unsupported", /has frames of 16000x16000, more than the 67 108 864 pixels/);
+    const small = folder.at("whole.mp4");
+    const limited = { ffprobe, maxPixels: 64 * 48 - 1 };
+    for (const run of [probe(small, limited), readClip(small, limited)])
+      expect((await failureOf(run)).options).toEqual({ maxPixels: 64 * 48 });
+    expect((await readClip(small, { ...limited, maxPixels: 64 * 48, length: 2 })).clip.frameCount).toBe(2);
+    expect((await failureOf(probe(small, { ffprobe, maxPixels: 0 }))).code).toBe("config");
+  });
+
+  it("texts of the file change neither its times nor its frames nor its facts, however long they are", async () => {
+    const imitated = [
+      "frame:0 pts:0 pts_time:777",
+      "[Parsed_metadata_1 @ 0x5] [info] frame:0    pts:0       pts_time:777",
+      "  Stream #0:0: Video: h264, yuv420p, 4000x4000, 1 fps, 1 tbr",
+      "[info] Stream mapping:",
+    ].join("\n");
+    const tags = [`title=${imitated}`, `comment=${"x".repeat(100_000)}`, `Duration: 99:00:00.00=${imitated}`];
+    const path = folder.at("told.mkv");
+    const [program, ...args] = ["ffmpeg", "-v", "error", "-y", "-i", folder.at("whole.mp4"), "-map", "0", "-c", "copy"];
+    execFileSync(program, [...args, ...tags.flatMap((tag) => ["-metadata", tag]), path]);
+    const result = await read(path);
+    expect(result.info).toMatchObject({ width: 64, height: 48, warnings: [] });
+    expect(result).toMatchObject({ clip: { frameCount: 60 }, warnings: [] });
+    expect(result.timestampsSeconds[0]).toBeLessThan(0.1);
+    expect(result.timestampsSeconds[59]).toBeCloseTo(59 / 25, 1);
+  });
+
+  it("a title of 9 MB is no matter", async () => {
+    const title = Buffer.alloc(9_000_000, "a");
+    const box = (kind: string, body: Buffer): Buffer => {
+      const head = Buffer.alloc(8, kind.padStart(8, "\0"), "latin1");
+      head.writeUInt32BE(body.length + 8, 0);
+      return Buffer.concat([head, body]);
+    };
+    const data = box("data", Buffer.concat([Buffer.from([0, 0, 0, 1, 0, 0, 0, 0]), title]));
+    const handler = box("hdlr", Buffer.from("\0\0\0\0\0\0\0\0mdirappl\0\0\0\0\0\0\0\0\0", "latin1"));
+    const meta = box("meta", Buffer.concat([Buffer.alloc(4), handler, box("ilst", box("\xa9nam", data))]));
+    const film = readFileSync(folder.at("whole.mp4"));
+    // Behind everything else, so that no offset of the film changes: a second moov would be another film, so it is in udta of this one.
+    const moov = film.indexOf("moov", 0, "latin1") - 4;
+    const grown = Buffer.from(film);
+    const udta = box("udta", meta);
+    expect(moov + film.readUInt32BE(moov)).toBe(film.length);
+    grown.writeUInt32BE(film.readUInt32BE(moov) + udta.length, moov);
+    const path = folder.file("title.mp4", Buffer.concat([grown, udta]));
+    expect(await read(path)).toMatchObject({ clip: { frameCount: 60 }, warnings: [] });
   });
 
   it("a URL must be downloaded first", async () => {
@@ -219,6 +311,14 @@ it("a header that claims a wrong number of frames causes a warning after decodin
   expect(clip.frameCount).toBe(60);
   expect(warnings).toEqual([]);
   expect((await readClip(fewer, { size })).warnings).toEqual(["the header states 10 frames, but 60 were decoded"]);
+});
+
+it("an intact mp4 that was cut by an edit list is not damaged", async () => {
+  folder.make("-ss 0.5 -i whole.mp4 -c copy", "cut.mp4");
+  const { clip, info, warnings } = await readClip(folder.at("cut.mp4"), { size, strict: true });
+  expect(clip.frameCount).toBeLessThan(50);
+  expect(warnings).toEqual([]);
+  expect(Math.abs(info.frameCount! - clip.frameCount)).toBeLessThanOrEqual(1);
 });
 
 it("a header that counts one packet too many does not count as damage", async () => {

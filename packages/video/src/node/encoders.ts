@@ -74,7 +74,8 @@ const encoders: Readonly<Record<VideoFormat, readonly Encoder[]>> = {
     },
   ],
   gif: [{ name: "gif", arguments: () => [] }],
-  mkv: [{ name: "ffv1", arguments: () => ["-pix_fmt", "bgr0", "-level", "3"] }],
+  // Level 3 changes pixels of frames with a side of 1 or 2.
+  mkv: [{ name: "ffv1", arguments: () => ["-pix_fmt", "bgr0", "-level", "1"] }],
   png: [{ name: "png", arguments: () => ["-pix_fmt", "rgb24"] }],
 };
 

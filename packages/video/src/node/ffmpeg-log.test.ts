@@ -25,6 +25,9 @@ describe("FfmpegLog", () => {
 
   it("reads the lines of showinfo, and frames whose line begins behind another", async () => {
     const log = new FfmpegLog(() => true);
+    log.take("[info]     title           : frame:0 pts:0 pts_time:777");
+    log.take("                    : frame:1 pts:0 pts_time:777");
+    log.take("[info] Stream mapping:");
     log.take("[Parsed_showinfo_0 @ 0x1ca0e240] [info] n:   0 pts:      0 pts_time:0       pos:     5756 fmt:yuv420p");
     log.take("[info]   Stream #0:0: Videoframe:1    pts:1   pts_time:0.5");
     log.end();

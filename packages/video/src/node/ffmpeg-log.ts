@@ -1,6 +1,9 @@
 const levels = "panic|fatal|error|warning|info|verbose|debug|trace";
 const logLine = new RegExp(`^((?:\\[[^\\]]* @ [0-9a-fx]+\\] )*)\\[(${levels})\\] (.*)$`, "i");
 const frameLine = /(?:frame:|n: *)(\d+)\s+pts:\s*\S+\s+pts_time:\s*(\S+)/;
+const filterLine = /^\[Parsed_(?:metadata|showinfo)_\d+ @ (?:0x)?[0-9a-f]+\] \[info\] /;
+/** After this line ffmpeg prints no text of the file any more, given `-map_metadata -1`. */
+const mappingLine = /^\[info\] Stream mapping:/;
 const mostProblems = 20;
 const longestWaitMs = 5000;
 
@@ -14,8 +17,8 @@ export function frameLogFilters(knowsFpsMode: boolean): readonly string[] {
 }
 
 /**
- * Reads the log of an ffmpeg that runs with `-loglevel level+info` and {@link frameLogFilters} as its first filters: the decoded frames,
- * their times, and errors.
+ * Reads the log of an ffmpeg that runs with `-loglevel level+info -map_metadata -1` and {@link frameLogFilters} as its first filters: the
+ * decoded frames, their times, and errors. Titles that look like such lines are ignored.
  */
 export class FfmpegLog {
   /** The number of frames decoded so far. */
@@ -29,6 +32,7 @@ export class FfmpegLog {
   readonly #isWanted: (index: number) => boolean;
   #ended = false;
   #silent = false;
+  #mapped = false;
 
   /** @param isWanted tells whether the time of a frame will be requested. */
   constructor(isWanted: (index: number) => boolean) {
@@ -37,7 +41,9 @@ export class FfmpegLog {
 
   /** Processes one line of standard error. */
   readonly take = (line: string): void => {
-    const frame = frameLine.exec(line);
+    this.#mapped ||= mappingLine.test(line);
+    // A line can begin behind another that is not finished.
+    const frame = this.#mapped || filterLine.test(line) ? frameLine.exec(line) : null;
     if (frame) {
       this.#takeFrame(Number(frame[1]), Number.parseFloat(frame[2]!));
       return;

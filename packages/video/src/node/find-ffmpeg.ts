@@ -11,10 +11,12 @@ export interface FfmpegOptions {
   readonly ffmpeg?: string | undefined;
   /** The path of ffprobe (default: found as described in {@link findFfmpeg}); `false` does without it. */
   readonly ffprobe?: string | false | undefined;
+  /** Videos whose frames have more pixels are refused before they are decoded (default 67 108 864, as 8192 x 8192 has). */
+  readonly maxPixels?: number | undefined;
 }
 
 /** The names of {@link FfmpegOptions}. */
-export const ffmpegOptionNames: OptionNames<FfmpegOptions> = { ffmpeg: true, ffprobe: true };
+export const ffmpegOptionNames: OptionNames<FfmpegOptions> = { ffmpeg: true, ffprobe: true, maxPixels: true };
 
 /**
  * The place where a program was found. `setup` is the cache folder, where `coordtok setup` puts one; `@ffmpeg/core` is an npm package with

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { fileReadError, openOrdinaryFile } from "@coordtok/core/node";
+import { groupedText } from "@coordtok/core/text";
 import { plainLine } from "./ffmpeg-log.js";
 
 /** A readable file that is not empty. */
@@ -10,16 +11,16 @@ export interface InputFile {
   /** The name for ffmpeg: `file:` and the absolute path, so that colons and leading dashes have no special meaning. */
   readonly url: string;
   readonly bytes: number;
-  /** Its first bytes, up to 16. */
+  /** Its first bytes, up to 4096. */
   readonly head: Uint8Array;
 }
 
-const headBytes = 16;
+const headBytes = 4096;
 
 /**
  * Checks a file before ffmpeg opens it, since ffmpeg reports all of these errors in the same words.
- * @throws CoordTokError `file-not-found`, `file-read` for anything but a readable ordinary file, `not-a-video` for an empty file,
- * `input` for a URL.
+ * @throws CoordTokError `file-not-found`, `file-read` for anything but a readable ordinary file, `not-a-video` for an empty file, a
+ * playlist or another text, `input` for a URL.
  */
 export async function openInput(path: string): Promise<InputFile> {
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path))
@@ -29,12 +30,80 @@ export async function openInput(path: string): Promise<InputFile> {
     if (size === 0)
       throw new CoordTokError("not-a-video", `"${path}" is empty (0 bytes); was it copied or downloaded completely?`);
     const { bytesRead, buffer } = await handle.read(new Uint8Array(headBytes), 0, headBytes, 0);
-    return { path, url: `file:${resolve(path)}`, bytes: size, head: buffer.subarray(0, bytesRead) };
+    const head = buffer.subarray(0, bytesRead);
+    refuseText(path, head);
+    return { path, url: `file:${resolve(path)}`, bytes: size, head };
   } catch (thrown) {
     throw fileReadError(thrown, path);
   } finally {
     await handle.close();
   }
+}
+
+/** Texts that name other files or addresses, by what they begin with or hold. */
+const playlists: readonly (readonly [kind: string, mark: RegExp])[] = [
+  ["an HLS playlist", /^\s*#EXTM3U/],
+  ["a DASH manifest", /<MPD[\s>]/i],
+  ["an ffconcat list", /^\s*(?:ffconcat version|file\s+\S)/],
+  ["a session description (SDP)", /^\s*v=0\s/],
+  [
+    "a playlist",
+    /^\s*\[playlist\]|<(?:asx|smil|playlist|CompositionPlaylist|WinAmp_Playlist)[\s>]|^\s*(?:https?|rtsp|rtmp|mms):\/\//i,
+  ],
+];
+
+/**
+ * Refuses texts. ffmpeg draws some, and takes others for lists of files and addresses to read.
+ * @throws CoordTokError `not-a-video`.
+ */
+function refuseText(path: string, head: Uint8Array): void {
+  if (!isText(head)) return;
+  const text = new TextDecoder().decode(head);
+  const playlist = playlists.find(([, mark]) => mark.test(text))?.[0];
+  throw new CoordTokError(
+    "not-a-video",
+    playlist === undefined
+      ? `"${path}" is not a video file that ffmpeg knows, but a text file.`
+      : `"${path}" is ${playlist}, which names other files instead of holding a film; give the video file itself.`,
+  );
+}
+
+/** Whether bytes are UTF-8 without control characters; a last character that is cut off counts. */
+function isText(head: Uint8Array): boolean {
+  // The frames of uncompressed video can look like anything.
+  if (String.fromCharCode(...head.subarray(0, 10)) === "YUV4MPEG2 ") return false;
+  // eslint-disable-next-line no-control-regex -- these are what tells bytes from text
+  if (/[\x00-\x08\x0e-\x1a\x1c-\x1f]/.test(String.fromCharCode(...head))) return false;
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The error for frames that are larger than allowed, if ffmpeg says so.
+ * @param lines what ffmpeg or ffprobe printed.
+ */
+export function tooManyPixels({ path }: InputFile, lines: readonly string[], most: number): CoordTokError | undefined {
+  const size = lines
+    .map((line) => /Picture size (\d+)x(\d+) exceeds specified max pixel count/.exec(line))
+    .find(Boolean);
+  return size ? tooLarge(path, { width: Number(size[1]), height: Number(size[2]) }, most) : undefined;
+}
+
+/** The error for frames of more than `most` pixels. */
+export function tooLarge(
+  path: string,
+  { width, height }: { readonly width: number; readonly height: number },
+  most: number,
+): CoordTokError {
+  return new CoordTokError(
+    "unsupported",
+    `"${path}" has frames of ${width}x${height}, more than the ${groupedText(most)} pixels that are decoded; allow more where there is memory for it.`,
+    { options: { maxPixels: width * height } },
+  );
 }
 
 /** The error for a file without a video track. */
@@ -69,7 +138,7 @@ export function unreadable(file: InputFile, lines: readonly string[]): CoordTokE
 }
 
 function containerOf(head: Uint8Array): string | undefined {
-  const text = String.fromCharCode(...head);
+  const text = String.fromCharCode(...head.subarray(0, 16));
   if (/^.{4}(ftyp|moov|mdat|wide|free|skip|pnot)/s.test(text)) return "mp4";
   if (text.startsWith("\x1a\x45\xdf\xa3")) return "mkv or webm";
   if (/^RIFF.{4}AVI /s.test(text)) return "avi";

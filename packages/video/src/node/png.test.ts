@@ -9,5 +9,7 @@ describe("PNG", () => {
     const read = PNG.sync.read(Buffer.from(encodePng(enlarge(picture, 2))));
     expect([read.width, read.height]).toEqual([4, 2]);
     expect([...read.data.subarray(4, 12)]).toEqual([1, 2, 3, 255, 250, 251, 252, 255]);
+    // The last pixel as well.
+    expect([...read.data.subarray(-4)]).toEqual([250, 251, 252, 255]);
   });
 });

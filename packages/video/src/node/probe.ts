@@ -3,7 +3,8 @@ import type { ProgramEnd } from "@coordtok/core/node";
 import type { VideoInfo } from "../types.js";
 import { limits, runFfmpeg, type ProgramCommand } from "./ffmpeg-program.js";
 import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
-import { noVideoTrack, openInput, unreadable, type InputFile } from "./input-file.js";
+import { defaultMaxPixels, inputArguments } from "./input-arguments.js";
+import { noVideoTrack, openInput, tooLarge, tooManyPixels, unreadable, type InputFile } from "./input-file.js";
 import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts } from "./stream-facts.js";
 
 /** Options of {@link probe}. */
@@ -18,43 +19,47 @@ export const probeOptionNames: OptionNames<ProbeOptions> = { ...ffmpegOptionName
 /**
  * Inspects a video file without decoding it: the size as displayed, the rates, the claims of the container, and anything unusual.
  * It uses ffprobe or, without it, the output of ffmpeg (`frameCount` is then unknown and rates have two decimals).
- * @throws CoordTokError `file-not-found`, `file-read`, `input` (a URL), `not-a-video` (empty, another kind of file, no video track),
- * `file-format` (damaged or truncated), `ffmpeg` if there is none, `aborted`.
+ * @throws CoordTokError `file-not-found`, `file-read`, `input` (a URL), `not-a-video` (empty, another kind of file, a playlist, no video track),
+ * `file-format` (damaged or truncated), `unsupported` for frames of more than `maxPixels`, `ffmpeg` if there is none, `aborted`.
  */
 export async function probe(path: string, options: ProbeOptions = {}): Promise<VideoInfo> {
   checkOptions(options, probeOptionNames, "probe");
   const file = await openInput(path);
   const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
   const facts = ffmpeg.ffprobe
-    ? await askFfprobe(ffmpeg.ffprobe, file, options.signal)
-    : await askFfmpeg(ffmpeg, file, options.signal);
+    ? await askFfprobe(ffmpeg.ffprobe, file, options)
+    : await askFfmpeg(ffmpeg, file, options);
   if (!facts) throw noVideoTrack(path);
-  // ffmpeg renders text files with certain extensions as a scrolling terminal.
-  if (facts.format === "tty")
-    throw new CoordTokError("not-a-video", `"${path}" is not a video file that ffmpeg knows, but a text file.`);
+  const { maxPixels = defaultMaxPixels } = options;
+  if (facts.width * facts.height > maxPixels) throw tooLarge(path, facts, maxPixels);
   return videoInfo(file, facts);
 }
 
 async function askFfprobe(
   ffprobe: ProgramCommand,
   file: InputFile,
-  signal: AbortSignal | undefined,
+  { signal, maxPixels = defaultMaxPixels }: ProbeOptions,
 ): Promise<StreamFacts | undefined> {
-  const result = await runFfmpeg(ffprobe, [...ffprobeArguments, file.url], { signal, limit: limits.probe });
+  const args = [...ffprobeArguments, ...inputArguments(file, { maxPixels }), file.url];
+  const result = await runFfmpeg(ffprobe, args, { signal, limit: limits.probe });
   checkInTime(file, result);
+  const large = tooManyPixels(file, result.lines, maxPixels);
+  if (large) throw large;
   if (result.exitCode !== 0) throw unreadable(file, result.lines);
-  return factsFromFfprobe(result.stdout);
+  return factsFromFfprobe(file.path, result.stdout);
 }
 
 async function askFfmpeg(
   ffmpeg: ProgramCommand,
   file: InputFile,
-  signal: AbortSignal | undefined,
+  { signal, maxPixels = defaultMaxPixels }: ProbeOptions,
 ): Promise<StreamFacts | undefined> {
-  const args = ["-hide_banner", "-nostdin", "-protocol_whitelist", "file", "-i", file.url];
+  const args = ["-hide_banner", "-nostdin", ...inputArguments(file, { maxPixels }), "-i", file.url];
   const result = await runFfmpeg(ffmpeg, args, { signal, limit: limits.probe });
   checkInTime(file, result);
   const { lines } = result;
+  const large = tooManyPixels(file, lines, maxPixels);
+  if (large) throw large;
   if (!lines.some((line) => line.startsWith("Input #0"))) throw unreadable(file, lines);
   return factsFromBanner(lines);
 }
@@ -99,13 +104,22 @@ function isClock(rate: number, { averageRate, durationSeconds }: StreamFacts): b
 /** Drops claims that cannot be true: a frame takes at least one byte, so a header cannot claim more frames than the file has bytes. */
 function believable(
   file: InputFile,
-  { frameCount, durationSeconds }: StreamFacts,
+  facts: StreamFacts,
   fps: number,
 ): Pick<VideoInfo, "frameCount" | "durationSeconds" | "warnings"> {
+  const { durationSeconds } = facts;
+  const frameCount = shownFrames(facts, fps);
   const claimed = frameCount ?? (durationSeconds ?? 0) * fps;
   if (claimed <= file.bytes) return { frameCount, durationSeconds, warnings: [] };
   const warning = `the header claims ${Math.round(claimed)} frames in ${file.bytes} bytes; the claim is ignored`;
   return { frameCount: undefined, durationSeconds: undefined, warnings: [warning] };
+}
+
+/** How many frames are shown: an edit list of an mp4 leaves some out that the header counts, and the duration knows of it. */
+function shownFrames({ format, frameCount, durationSeconds }: StreamFacts, fps: number): number | undefined {
+  if (frameCount === undefined || durationSeconds === undefined || !format.includes("mov")) return frameCount;
+  const lasting = Math.ceil(durationSeconds * fps - 0.01);
+  return lasting < frameCount - 1 ? lasting : frameCount;
 }
 
 const pictureFormats = /^(image2|.*_pipe)$/;

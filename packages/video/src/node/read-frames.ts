@@ -17,7 +17,8 @@ import type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "..
 import { FfmpegLog, frameLogFilters } from "./ffmpeg-log.js";
 import { limits, startFfmpeg } from "./ffmpeg-program.js";
 import { ffmpegOptionNames, findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
-import { openInput, unreadable, type InputFile } from "./input-file.js";
+import { defaultMaxPixels, inputArguments } from "./input-arguments.js";
+import { openInput, tooManyPixels, unreadable, type InputFile } from "./input-file.js";
 import { readPpm } from "./ppm.js";
 import { probe, probeOptionNames } from "./probe.js";
 import { accurateScaling } from "./scaling.js";
@@ -94,7 +95,7 @@ export async function* decodeFrames(
   if (!options.info) for (const warning of info.warnings) options.onWarning?.(warning);
   const log = new FfmpegLog(selection.includes);
   const filter = filterFor(ffmpeg, selection, resize === "fast" && size ? { from: info, to: size } : undefined);
-  const program = startFfmpeg(ffmpeg, decodeArguments(ffmpeg, file, selection, filter), {
+  const program = startFfmpeg(ffmpeg, decodeArguments(ffmpeg, file, selection, filter, options), {
     limit: limits.frames,
     signal,
     onLine: log.take,
@@ -117,6 +118,8 @@ export async function* decodeFrames(
     }
     const end = await program.ended;
     throwIfAborted(signal);
+    const large = tooManyPixels(file, log.problems, options.maxPixels ?? defaultMaxPixels);
+    if (large && delivered === 0) throw large;
     return conclude({ file, info, log, end, selection, delivered }, options);
   } finally {
     program.kill();
@@ -137,10 +140,19 @@ function filterFor(ffmpeg: Ffmpeg, selection: Selection, fast: { from: FrameSize
   return filters.join(",");
 }
 
-function decodeArguments(ffmpeg: Ffmpeg, file: InputFile, selection: Selection, filter: string): string[] {
+function decodeArguments(
+  ffmpeg: Ffmpeg,
+  file: InputFile,
+  selection: Selection,
+  filter: string,
+  options: ReadOptions,
+): string[] {
   return [
-    ..."-hide_banner -nostdin -nostats -loglevel level+info -protocol_whitelist file".split(" "),
+    ..."-hide_banner -nostdin -nostats -loglevel level+info".split(" "),
+    ...inputArguments(file, options),
     ...["-i", file.url],
+    // The log then shows the file's own texts only before the first frame.
+    ..."-map_metadata -1 -map_chapters -1".split(" "),
     // V selects the video, not a cover picture; without passthrough, frames are doubled or dropped for a constant rate.
     ..."-map 0:V:0 -an -sn -dn".split(" "),
     ...[ffmpeg.knowsFpsMode ? "-fps_mode" : "-vsync", "passthrough"],
@@ -205,6 +217,9 @@ function conclude(result: Decoded, options: ReadOptions): DecodeOutcome {
   return { wanted: selection.wanted, delivered, shortfallTold: damage?.short ?? false };
 }
 
+/** Signals by which a program ends that a file has led astray. */
+const crashes: ReadonlySet<string> = new Set(["SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"]);
+
 function checkEnd({ file, log, end }: Decoded): void {
   const { path } = file;
   if (end.failure) throw new CoordTokError("ffmpeg", `ffmpeg did not start: ${end.failure.message}`);
@@ -212,6 +227,12 @@ function checkEnd({ file, log, end }: Decoded): void {
     throw new CoordTokError(
       "file-format",
       `ffmpeg was stopped because it returned no frame of "${path}" for ${limits.frames.silentSeconds} s after ${log.decoded} frames; the file is damaged.`,
+      { details: log.problems },
+    );
+  if (end.signal !== undefined && crashes.has(end.signal))
+    throw new CoordTokError(
+      "file-format",
+      `ffmpeg crashed (${end.signal}) after ${log.decoded} frames of "${path}"; the file is damaged, or made to do that.`,
       { details: log.problems },
     );
   if (end.signal !== undefined)

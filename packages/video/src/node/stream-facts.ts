@@ -1,3 +1,18 @@
+import { checkStored, CoordTokError } from "@coordtok/core";
+import {
+  array,
+  finite,
+  maxLength,
+  number,
+  object,
+  optional,
+  pipe,
+  record,
+  string,
+  union,
+  type InferOutput,
+} from "valibot";
+
 /** The facts in a container about the video track that ffmpeg's `0:V:0` selects: the first that is not a cover picture. */
 export interface StreamFacts {
   /** The names of the container format, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
@@ -24,36 +39,56 @@ export interface StreamFacts {
   readonly transfer: string | undefined;
 }
 
-interface FfprobeStream {
-  readonly codec_type?: string;
-  readonly codec_name?: string;
-  readonly pix_fmt?: string;
-  readonly width?: number;
-  readonly height?: number;
-  readonly r_frame_rate?: string;
-  readonly avg_frame_rate?: string;
-  readonly nb_frames?: string;
-  readonly duration?: string;
-  readonly sample_aspect_ratio?: string;
-  readonly color_transfer?: string;
-  readonly disposition?: Readonly<Record<string, number>>;
-  readonly tags?: Readonly<Record<string, string>>;
-  readonly side_data_list?: readonly { readonly rotation?: number | string }[];
-}
+const figure = optional(pipe(number(), finite()));
+const text = optional(pipe(string(), maxLength(10_000)));
 
-interface FfprobeOutput {
-  readonly streams?: readonly FfprobeStream[];
-  readonly format?: { readonly format_name?: string; readonly duration?: string };
-}
+/** What is read of ffprobe's JSON. Fields of another type, which no ffprobe prints, make the file unreadable. */
+const outputSchema = object({
+  streams: optional(
+    array(
+      object({
+        codec_type: text,
+        codec_name: text,
+        pix_fmt: text,
+        width: figure,
+        height: figure,
+        r_frame_rate: text,
+        avg_frame_rate: text,
+        nb_frames: text,
+        duration: text,
+        sample_aspect_ratio: text,
+        color_transfer: text,
+        disposition: optional(record(string(), number())),
+        tags: optional(record(string(), string())),
+        side_data_list: optional(array(object({ rotation: optional(union([number(), string()])) }))),
+      }),
+    ),
+  ),
+  format: optional(object({ format_name: text, duration: text })),
+});
 
-/** The arguments with which ffprobe prints the input of {@link factsFromFfprobe}; the file follows them. */
+const shownEntries = [
+  "format=format_name,duration",
+  "stream=codec_type,codec_name,pix_fmt,width,height,r_frame_rate,avg_frame_rate,nb_frames,duration,sample_aspect_ratio,color_transfer",
+  "stream_disposition=attached_pic,timed_thumbnails",
+  "stream_tags=rotate,alpha_mode,ALPHA_MODE",
+  "stream_side_data=rotation",
+].join(":");
+
+/** The arguments with which ffprobe prints the input of {@link factsFromFfprobe}; the input follows them. */
 export const ffprobeArguments: readonly string[] = [
-  ..."-v error -protocol_whitelist file -show_streams -show_format -of json".split(" "),
+  // Only these: tags can be of any length.
+  ...["-v", "error", "-of", "json", "-show_entries", shownEntries],
 ];
 
-/** Parses the JSON of ffprobe. @returns the facts, or undefined if there is no video track. */
-export function factsFromFfprobe(json: string): StreamFacts | undefined {
-  const { streams = [], format = {} } = JSON.parse(json) as FfprobeOutput;
+/**
+ * Parses the JSON of ffprobe.
+ * @param path of the file, for messages.
+ * @returns the facts, or undefined if there is no video track.
+ * @throws CoordTokError `file-format` for JSON that is cut off or says something else.
+ */
+export function factsFromFfprobe(path: string, json: string): StreamFacts | undefined {
+  const { streams = [], format = {} } = parseOutput(path, json);
   const videos = streams.filter(
     ({ codec_type: type, disposition = {} }) =>
       type === "video" && disposition["attached_pic"] !== 1 && disposition["timed_thumbnails"] !== 1,
@@ -79,6 +114,23 @@ export function factsFromFfprobe(json: string): StreamFacts | undefined {
     videoTracks: videos.length,
     transfer: stream.color_transfer,
   };
+}
+
+function parseOutput(path: string, json: string): InferOutput<typeof outputSchema> {
+  const where = `what ffprobe says about "${path}"`;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch (thrown) {
+    throw new CoordTokError(
+      "file-format",
+      `What ffprobe says about "${path}" is no JSON, or too much of it; the file is damaged or made to do that.`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+  return checkStored(outputSchema, parsed, where);
 }
 
 /** Parses the output of `ffmpeg -hide_banner -i FILE`. @returns the facts, or undefined if there is no video track. */
@@ -123,7 +175,7 @@ function streamsOf(lines: readonly string[]): BannerStream[] {
   const videos: BannerStream[] = [];
   let current: BannerStream | undefined;
   for (const line of lines) {
-    const stream = /^\s+Stream #0:\d+\S*: (\w+): (.*)$/.exec(line);
+    const stream = /^ {2}Stream #0:\d+\S*: (\w+): (.*)$/.exec(line);
     if (stream) {
       current = stream[1] === "Video" ? { text: stream[2]!, below: [] } : undefined;
       if (current) videos.push(current);
@@ -158,7 +210,7 @@ function printedRate(text: string, unit: "fps" | "tbr"): number | undefined {
 }
 
 function printedDuration(header: string): number | undefined {
-  const match = /^\s+Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)/m.exec(header);
+  const match = /^ {2}Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)/m.exec(header);
   return match ? positive(Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3])) : undefined;
 }
 

@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import type { RgbFrame } from "@coordtok/core";
+import { Random, type RgbFrame } from "@coordtok/core";
 import { mistyped } from "@coordtok/tools/mistyped";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { probe } from "./probe.js";
@@ -88,6 +88,42 @@ describe("writeVideo", () => {
     const { clip } = await readClip(folder.at("pictures/000001.png"));
     expect(clip.data).toEqual(new Uint8Array([...frames(3)][1]!.data));
     expect(readdirSync(folder.path)).toEqual(["pictures"]);
+  });
+
+  it("writes one frame that is said to be the only one into a file", async () => {
+    expect(await write("one.png", 1, { frameCount: 1 })).toMatchObject({
+      format: "png",
+      encoder: "png",
+      frameCount: 1,
+    });
+    expect((await readClip(folder.at("one.png"))).clip.data).toEqual(new Uint8Array([...frames(1)][0]!.data));
+    expect(await failureOf(write("one.png", 1, { frameCount: 1 }))).toMatchObject({ code: "file-exists" });
+    expect(await failureOf(write("two.png", 2, { frameCount: 1 }))).toMatchObject({
+      code: "input",
+      message: expect.stringMatching(/^Expected one frame for ".*two\.png", got more\.$/) as string,
+    });
+    expect(readdirSync(folder.path)).toEqual(["one.png"]);
+  });
+
+  it("keeps every pixel of every small size as mkv", { timeout: 240_000 }, async () => {
+    const sides = [1, 2, 3, 4, 5, 7, 8, 16, 32];
+    const sizes = sides.flatMap((width) => sides.map((height) => [width, height] as const));
+    const random = new Random(3);
+    const noise = (width: number, height: number): RgbFrame => ({
+      width,
+      height,
+      data: Uint8Array.from({ length: width * height * 3 }, () => random.integer(256)),
+      timestampSeconds: 0,
+    });
+    const changed: string[] = [];
+    for (const [width, height] of sizes) {
+      const given = [noise(width, height), noise(width, height)];
+      const path = folder.at(`${width}x${height}.mkv`);
+      await writeVideo(path, given, { fps: 25 });
+      const { clip } = await readClip(path);
+      if (psnr(clip.data, bytesOf(given)) !== Infinity) changed.push(`${width}x${height}`);
+    }
+    expect(changed).toEqual([]);
   });
 
   it.each(["mp4", "webm", "gif", "mkv", "png"] as const)("writes frames with odd sides as %s", async (format) => {

@@ -10,13 +10,21 @@ import {
   type OptionNames,
   type RgbFrame,
 } from "@coordtok/core";
-import { fileWriteError, temporaryPathFor, type RunningProgram, type StartOptions } from "@coordtok/core/node";
+import {
+  checkOutput,
+  fileWriteError,
+  temporaryPathFor,
+  writeAtomically,
+  type RunningProgram,
+  type StartOptions,
+} from "@coordtok/core/node";
 import { checkRate, type RgbFrames } from "../clip.js";
 import type { FrameSize } from "../types.js";
 import { chooseEncoder, muxers, type Encoder, type VideoFormat, type VideoQuality } from "./encoders.js";
 import { limits, startFfmpeg } from "./ffmpeg-program.js";
 import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions, type FoundProgram } from "./find-ffmpeg.js";
 import { fileOutput, folderOutput, formatOf, writeFailure, type Output } from "./output.js";
+import { encodePng } from "./png.js";
 import { Scratch } from "./scratch.js";
 
 /** Options of {@link writeVideo}. */
@@ -29,7 +37,7 @@ export interface WriteVideoOptions extends LongCallOptions, FfmpegOptions {
   readonly quality?: VideoQuality | undefined;
   /** Replaces an existing file (default false: an existing file is an error). */
   readonly overwrite?: boolean | undefined;
-  /** The number of frames, used only to report progress. */
+  /** The number of frames, to report progress; with 1, a path ending in `.png` is that of a picture, not of a folder. */
   readonly frameCount?: number | undefined;
 }
 
@@ -81,6 +89,8 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   const scratch = new Scratch();
   const source = iteratorOf(frames);
   try {
+    if (format === "png" && options.frameCount === 1 && /\.png$/i.test(path))
+      return await writePicture(path, source, overwrite, signal);
     const output = await (format === "png" ? folderOutput : fileOutput)(path, overwrite, scratch);
     const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
     const encoder = await chooseEncoder(ffmpeg, format);
@@ -101,7 +111,23 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   }
 }
 
-const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe">> = {
+/** Writes the only frame as a picture, without ffmpeg. */
+async function writePicture(
+  path: string,
+  source: AsyncIterator<RgbFrame> | Iterator<RgbFrame>,
+  overwrite: boolean,
+  signal: AbortSignal | undefined,
+): Promise<WrittenVideo> {
+  await checkOutput(path, { overwrite });
+  const frame = await nextFrame(source, signal);
+  if (!frame || (await nextFrame(source, signal)) !== undefined)
+    throw new CoordTokError("input", `Expected one frame for "${path}", got ${frame ? "more" : "none"}.`);
+  await writeAtomically(path, encodePng(frame), { overwrite });
+  const { height, width } = frame;
+  return { path, format: "png", encoder: "png", frameCount: 1, width, height, warnings: [] };
+}
+
+const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format" | keyof FfmpegOptions>> = {
   ...ffmpegOptionNames,
   format: true,
 };
@@ -113,7 +139,7 @@ const prepareWriteVideoOptionNames: OptionNames<Pick<WriteVideoOptions, "format"
  */
 export async function prepareWriteVideo(
   path: string,
-  options: Pick<WriteVideoOptions, "format" | "ffmpeg" | "ffprobe"> = {},
+  options: Pick<WriteVideoOptions, "format" | keyof FfmpegOptions> = {},
 ): Promise<void> {
   checkOptions(options, prepareWriteVideoOptionNames, "prepareWriteVideo");
   const format = formatOf(path, options.format);
@@ -166,7 +192,7 @@ async function writeGif(job: Job, first: RgbFrame, source: FrameSource): Promise
   const palette = scratch.add(temporaryPathFor(output.temporary.replace(/gif$/i, "png")));
   const frameCount = await encode(
     job,
-    [..."-c:v ffv1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
+    [..."-c:v ffv1 -level 1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
     first,
     source,
   );

@@ -12,9 +12,10 @@ export const decodeCommand: AnyCommand = defineCommand({
     "Decodes a triplane file into a video. It finds the decoder in the file, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
-    out: text("the video to write: .mp4, .webm, .gif, .mkv, or a folder of pictures, ending in a slash (required)", {
-      value: "file",
-    }),
+    out: text(
+      "the video to write: .mp4, .webm, .gif, .mkv, a folder of pictures, ending in a slash, or .png for one frame (required)",
+      { value: "file" },
+    ),
     checkpoint: text("the checkpoint that made the triplane", { value: "file", defaultText: "found automatically" }),
     frames: text("frames to decode, from 0: ranges and numbers, for example 0-63 or 0,8,16", {
       value: "list",
@@ -44,6 +45,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   },
   examples: [
     "decode clip.triplane.safetensors --out clip.mp4",
+    "decode clip.triplane.safetensors --out frame7.png --frames 7",
     "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
   ],
   computes: true,

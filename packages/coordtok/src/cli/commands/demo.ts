@@ -4,7 +4,15 @@ import { preset } from "@coordtok/tokenizer";
 import type { DemoOptions } from "../../train/train-demo.js";
 import type { StarterDemoSummary } from "../../starter-demo.js";
 import { defineCommand, type AnyCommand, type CommandResult } from "../command.js";
-import { backendFlag, commonOptions, configFlags, configOf, ffmpegFlag, seedFlag } from "../common-flags.js";
+import {
+  backendFlag,
+  commonOptions,
+  configFlags,
+  configOf,
+  ffmpegFlag,
+  maxPixelsFlag,
+  seedFlag,
+} from "../common-flags.js";
 import { choice, flagName, integer, number, text, toggle } from "../flags.js";
 import { reconstructionText } from "./reconstruct.js";
 
@@ -27,7 +35,7 @@ export const demoCommand: AnyCommand = defineCommand({
   name: "demo",
   summary: "show the starter's reconstruction of a clip: original, reconstruction and planes side by side",
   description:
-    "Passes 64 frames of your video, or of the bundled clip, through the starter at 128x128 and writes original, reconstruction and planes side by side, with summary.json. Nothing is trained or downloaded. With --train it trains a small tokenizer on one clip instead, in a few minutes, after setting up the native backend if Python's pip is installed. A folder of an earlier demo is replaced.",
+    "Passes 64 frames of your video, or of the bundled clip, through the starter at 128x128 and writes original, reconstruction and planes side by side, with summary.json. Nothing is trained. If there is no ffmpeg, one is fetched through Python's pip to read your video; the bundled clip needs none, and a GIF then replaces the video. With --train it trains a small tokenizer on one clip instead, in a few minutes, after fetching ffmpeg and setting up the native backend if they are missing and Python's pip is installed. A folder of an earlier demo is replaced.",
   args: [{ name: "VIDEO", help: "your own video, instead of the bundled clip", optional: true }],
   flags: {
     train: toggle("train a small tokenizer on the clip instead of using the starter"),
@@ -36,13 +44,24 @@ export const demoCommand: AnyCommand = defineCommand({
     seed: seedFlag,
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
   },
   examples: ["demo", "demo path/to/video.mp4", "demo --train --backend wasm"],
   computes: true,
   run: async (context) => {
     const { flags } = context;
     const common = { ...commonOptions(context), video: context.args[0], out: flags.out };
-    if (!flags.train) {
+    if (flags.train && (await hasFfmpeg(common))) {
+      const name = flags.preset ?? "demo";
+      return train({
+        ...common,
+        seed: flags.seed,
+        steps: flags.steps,
+        trainSeconds: flags.seconds,
+        config: flags.set.length === 0 ? preset(name) : configOf({ preset: name, set: flags.set }),
+      });
+    }
+    if (!flags.train)
       for (const [name, flag] of Object.entries(trainingFlags)) {
         const value = flags[name as keyof typeof trainingFlags];
         if (value !== undefined && !(Array.isArray(value) && value.length === 0))
@@ -51,18 +70,9 @@ export const demoCommand: AnyCommand = defineCommand({
             `${flagName(name, flag)} applies only to training; add --train or leave it out.`,
           );
       }
-      const { runStarterDemo } = await import("../../starter-demo.js");
-      const summary = await runStarterDemo(common);
-      return { lines: [summaryText(summary)], data: summary };
-    }
-    const name = flags.preset ?? "demo";
-    return train({
-      ...common,
-      seed: flags.seed,
-      steps: flags.steps,
-      trainSeconds: flags.seconds,
-      config: flags.set.length === 0 ? preset(name) : configOf({ preset: name, set: flags.set }),
-    });
+    const { runStarterDemo } = await import("../../starter-demo.js");
+    const summary = await runStarterDemo(common);
+    return { lines: [summaryText(summary)], data: summary };
   },
 });
 
@@ -81,6 +91,14 @@ function summaryText(summary: StarterDemoSummary): string {
     ["picture", files.picture],
     ["summary", files.summary],
   ]);
+}
+
+/** Whether a training can read its clip; a warning says when it cannot. */
+async function hasFfmpeg({ ffmpeg, signal, onProgress, onNote, onWarning }: DemoOptions): Promise<boolean> {
+  const { ensureFfmpeg } = await import("../../setup/set-up.js");
+  if ((await ensureFfmpeg({ ffmpeg, signal, onProgress, onNote, onWarning })) !== undefined) return true;
+  onWarning?.("A training reads its clip through ffmpeg, so the starter is shown instead.");
+  return false;
 }
 
 async function train(options: DemoOptions): Promise<CommandResult> {

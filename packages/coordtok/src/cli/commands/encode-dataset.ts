@@ -3,7 +3,14 @@ import { CoordTokError } from "@coordtok/core";
 import { planeNames, deviationOf, type TriplaneStats } from "@coordtok/triplane";
 import type { EncodeDatasetReport } from "../../latents/encode-dataset.js";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
+import {
+  backendFlag,
+  commonOptions,
+  ffmpegFlag,
+  maxPixelsFlag,
+  overwriteFlag,
+  precisionFlag,
+} from "../common-flags.js";
 import { choice, integer, text, texts, toggle } from "../flags.js";
 import { required } from "./encode.js";
 
@@ -54,6 +61,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
     overwrite: overwriteFlag,
   },
   examples: [

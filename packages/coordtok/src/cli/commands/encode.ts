@@ -2,7 +2,14 @@ import { bytesText, groupedText, tableText } from "@coordtok/core/text";
 import { basename, extname } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
+import {
+  backendFlag,
+  commonOptions,
+  ffmpegFlag,
+  maxPixelsFlag,
+  overwriteFlag,
+  precisionFlag,
+} from "../common-flags.js";
 import { choice, text, toggle } from "../flags.js";
 import { windowFlags } from "../window-flags.js";
 
@@ -23,6 +30,7 @@ export const encodeCommand: AnyCommand = defineCommand({
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
     overwrite: overwriteFlag,
   },
   examples: [

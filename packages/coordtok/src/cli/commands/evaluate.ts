@@ -10,7 +10,15 @@ import { CoordTokError } from "@coordtok/core";
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import type { FrameSize } from "@coordtok/video";
 import { defineCommand, type AnyCommand, type CommandContext } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag, seedFlag } from "../common-flags.js";
+import {
+  backendFlag,
+  commonOptions,
+  ffmpegFlag,
+  maxPixelsFlag,
+  overwriteFlag,
+  precisionFlag,
+  seedFlag,
+} from "../common-flags.js";
 import { choice, integer, text, toggle, type FlagValues } from "../flags.js";
 
 const flags = {
@@ -57,6 +65,7 @@ const flags = {
   backend: backendFlag,
   precision: precisionFlag,
   ffmpeg: ffmpegFlag,
+  maxPixels: maxPixelsFlag,
   overwrite: overwriteFlag,
 };
 

@@ -1,4 +1,5 @@
 import type { AnyCommand } from "../command.js";
+import { completionCommand } from "./completion.js";
 import { convertCommand } from "./convert.js";
 import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
@@ -28,4 +29,5 @@ export const commands: readonly AnyCommand[] = [
   trainDiffusionCommand,
   sampleCommand,
   evaluateCommand,
+  completionCommand(() => commands),
 ];

@@ -6,6 +6,7 @@ import {
   checkpointFlag,
   commonOptions,
   ffmpegFlag,
+  maxPixelsFlag,
   latticeFlags,
   overwriteFlag,
   precisionFlag,
@@ -41,6 +42,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
+    maxPixels: maxPixelsFlag,
     overwrite: overwriteFlag,
   },
   examples: [

@@ -7,7 +7,7 @@ export const setupCommand: AnyCommand = defineCommand({
   name: "setup",
   summary: "install what is missing: native TensorFlow, and ffmpeg if none is found",
   description:
-    "Fetches TensorFlow's libraries through pip, compiles the add-on of tfjs-node-gpu against them, tests the result in a separate process and stores it in the cache folder (COORDTOK_CACHE). If no ffmpeg is installed, it fetches one (GPL) as well. Every wheel is checked against its SHA-256; nothing else on the machine changes. The download of TensorFlow for the processor is about 230 MB, that of ffmpeg 68 MB.",
+    "Fetches TensorFlow's libraries through pip and tfjs-node-gpu through npm, without running its scripts, compiles its add-on against them, tests the result in a separate process and stores it in the cache folder (COORDTOK_CACHE). If no ffmpeg is installed, it fetches one (GPL) as well. Everything is checked against its known checksum; nothing else on the machine changes. The download of TensorFlow for the processor is about 230 MB, that of ffmpeg 68 MB.",
   args: [],
   flags: {
     only: choice("install only one of the two", ["ffmpeg", "tensorflow"]),

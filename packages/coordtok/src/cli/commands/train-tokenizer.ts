@@ -26,7 +26,10 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       minimum: 0,
       defaultText: "1",
     }),
-    val: texts("a held-out video whose PSNR is measured during training", { value: "video", option: "validation" }),
+    val: texts(
+      "a held-out video whose PSNR is measured during training; if it is among the training videos, it is left out of the training",
+      { value: "video", option: "validation" },
+    ),
     valEvery: integer("steps between these measurements", { minimum: 1, initial: 100, option: "validateEvery" }),
   },
   examples: [
