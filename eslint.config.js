@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-const tests = ["**/*.test.ts", "tools/src/**", "tools/parity/src/**"];
+const tests = ["**/*.test.ts", "tools/src/**", "tools/parity/src/**", "tools/gpu/src/**"];
 
 /** A rule may be switched off for a line only with the reason behind `--`. */
 const reasonedDirectives = {
@@ -106,6 +106,7 @@ export default defineConfig(
       "packages/coordtok/src/cli/**",
       "tools/src/**",
       "tools/parity/src/**",
+      "tools/gpu/src/**",
       "examples/src/**",
       "benchmarks/src/**",
     ],

@@ -2,7 +2,7 @@ import { loadBackend } from "@coordtok/backend";
 import { beforeAll, describe, type TestOptions } from "vitest";
 
 /** The backends that every suite runs on. */
-export type TestBackendName = "tensorflow" | "wasm" | "cpu";
+export type TestBackendName = "tensorflow" | "wasm" | "cpu" | "webgpu";
 
 /** Whether tests can run on a backend here. */
 export interface TestBackend {
@@ -13,16 +13,19 @@ export interface TestBackend {
 }
 
 const names: readonly TestBackendName[] = ["tensorflow", "wasm", "cpu"];
+/** Only where they are asked for: software adapters, which machines without a graphics card have, take minutes for a suite. */
+const onlyAsked: readonly TestBackendName[] = ["webgpu"];
 
 /**
- * Tries every backend that the tests run on. `COORDTOK_TEST_BACKENDS=wasm,cpu` restricts them, and each of these must load.
+ * Tries every backend that the tests run on. `COORDTOK_TEST_BACKENDS=wasm,cpu` restricts them, and each of these must load; `webgpu` is
+ * among them only when that variable names it.
  * @throws when that variable names another backend, or one that does not load.
  */
 export async function testBackends(): Promise<TestBackend[]> {
   const asked = askedBackends();
   const wanted = asked ?? names;
   const found: TestBackend[] = [];
-  for (const name of names) {
+  for (const name of [...names, ...onlyAsked.filter((one) => wanted.includes(one))]) {
     if (!wanted.includes(name)) {
       found.push({ name, available: false, reason: "not among COORDTOK_TEST_BACKENDS" });
       continue;
@@ -44,9 +47,10 @@ function askedBackends(): readonly string[] | undefined {
   const asked = process.env["COORDTOK_TEST_BACKENDS"];
   if (asked === undefined || asked.trim() === "") return undefined;
   const wanted = asked.split(",").map((name) => name.trim());
-  const unknown = wanted.filter((name) => !(names as readonly string[]).includes(name));
+  const all: readonly string[] = [...names, ...onlyAsked];
+  const unknown = wanted.filter((name) => !all.includes(name));
   if (unknown.length > 0)
-    throw new Error(`COORDTOK_TEST_BACKENDS may name ${names.join(", ")}; got ${unknown.join(", ")}.`);
+    throw new Error(`COORDTOK_TEST_BACKENDS may name ${all.join(", ")}; got ${unknown.join(", ")}.`);
   return wanted;
 }
 

@@ -43,11 +43,12 @@ export const backendCatalogue: readonly BackendRow[] = [
     name: "webgpu",
     tfName: "webgpu",
     packageName: "@tensorflow/tfjs-backend-webgpu",
-    runsIn: ["browser"],
+    runsIn: ["node", "browser"],
     traits: everyProduct,
     fusedTraits: everyProduct,
-    summary: "any GPU, through the browser",
-    howToGet: "pnpm add @tensorflow/tfjs-backend-webgpu, and a browser with WebGPU",
+    summary: "any GPU, through WebGPU of the browser or of the package webgpu",
+    howToGet:
+      "pnpm add @tensorflow/tfjs-backend-webgpu, and a browser with WebGPU or, in Node, pnpm add webgpu (132 MB)",
   },
   {
     name: "wasm",

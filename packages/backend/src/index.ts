@@ -9,5 +9,6 @@ export {
   type BackendOptions,
 } from "./prepare.js";
 export type { FusedState } from "./fused/state.js";
+export type { GpuAdapter } from "./webgpu/device.js";
 export type { Precision } from "./precision.js";
 export { missingKernels, requiredKernels, type Purpose } from "./requirements.js";

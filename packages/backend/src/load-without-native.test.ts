@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { platformName } from "@coordtok/core/node";
 import { afterAll, beforeEach, expect, it, vi } from "vitest";
 import { loadBackend } from "./load.js";
+import { mayHaveGpu } from "./node/webgpu.js";
 
 const cache = mkdtempSync(join(tmpdir(), "coordtok-cache-"));
 const platform = platformName();
@@ -50,12 +51,16 @@ function install(facts: object = {}, addon: string | undefined = "no add-on"): v
   if (addon !== "") writeFileSync(join(folder, "tfjs_binding.node"), addon);
 }
 
-it("auto uses wasm if TensorFlow is not set up, and says so", async () => {
+it("auto uses a graphics card, otherwise wasm, if TensorFlow is not set up, and says so", async () => {
   const loaded = await loadBackend("auto", { purpose: "training" });
-  expect(loaded.name).toBe("wasm");
-  expect(loaded.passedOver).toEqual([
-    { name: "tensorflow", reason: 'TensorFlow has not been set up; run "npx coordtok setup".' },
-  ]);
+  const [native, gpu] = loaded.passedOver;
+  expect(native).toEqual({ name: "tensorflow", reason: 'TensorFlow has not been set up; run "npx coordtok setup".' });
+  expect(loaded.name).toBe(gpu === undefined ? "webgpu" : "wasm");
+  if (!mayHaveGpu())
+    expect(gpu).toEqual({
+      name: "webgpu",
+      reason: "There is no graphics card here; ask for webgpu by name to try it nevertheless.",
+    });
 });
 
 it.each<[string, () => void, RegExp]>([
@@ -112,14 +117,14 @@ it.each<[string, () => void, RegExp]>([
     incomplete,
   ],
   ["an installation without facts", () => install({ files: null }), incomplete],
-])("%s gives a one-sentence error, and auto uses wasm instead", async (_title, prepare, message) => {
+])("%s gives a one-sentence error, and auto uses another backend instead", async (_title, prepare, message) => {
   prepare();
   await expect(loadBackend("tensorflow")).rejects.toMatchObject({
     code: "backend",
     message: expect.stringMatching(message) as string,
   });
   const loaded = await loadBackend("auto");
-  expect(loaded.name).toBe("wasm");
+  if (!mayHaveGpu()) expect(loaded.name).toBe("wasm");
   expect(loaded.passedOver[0]?.reason).toMatch(message);
 });
 

@@ -1,4 +1,4 @@
-import { backend, env, findBackendFactory, getBackend, setBackend, version_core } from "@tensorflow/tfjs-core";
+import { backend, env, getBackend, setBackend, version_core } from "@tensorflow/tfjs-core";
 import {
   checkChoice,
   checkOptions,
@@ -14,11 +14,13 @@ import { registerBackendTraits } from "@coordtok/core/nn";
 import { backendCatalogue, backendRow, type BackendName, type BackendRow } from "./catalogue.js";
 import type { FusedState } from "./fused/state.js";
 import { useWasmFused } from "./fused/wasm.js";
+import { useWebGpuFused } from "./fused/webgpu.js";
 import type { WasmBackend } from "./fused/wasm-library.js";
 import type { Platform, WasmFiles } from "./platform.js";
 import { precisionVariable, type Precision } from "./precision.js";
 import { missingKernels, type Purpose } from "./requirements.js";
 import { guardHeap, type WasmHeap } from "./wasm-heap.js";
+import { registerWebGpu, type GpuAdapter } from "./webgpu/device.js";
 
 export interface LoadBackendOptions extends LongCallOptions {
   /** The purpose, which decides which kernels the backend must have (default `inference`). */
@@ -59,6 +61,8 @@ export interface LoadedBackend {
   readonly versions: Readonly<Record<string, string>>;
   /** The device it computes on, such as `CPU, 8 threads (…)`. */
   readonly device: string;
+  /** The graphics adapter of `webgpu`; absent for other backends. */
+  readonly adapter?: GpuAdapter;
   /** The precision of its matrix products, to be recorded in everything made with it. */
   readonly precision: Precision;
   /** Whether its fused operations are in use, with the build or the reason why not. */
@@ -77,8 +81,8 @@ const testedVersion = "4.22.0";
  * Loads a TensorFlow.js backend, checks that it has the required kernels, selects it in tfjs-core and registers its traits with
  * the layers of core. It may be called again, with the same or another name: the selected backend changes.
  *
- * In Node, `auto` uses `tensorflow` if it is set up, otherwise `wasm`; with `bf16`, only `tensorflow`. In a browser it uses `webgpu` if
- * there is an adapter, otherwise `wasm`.
+ * In Node, `auto` uses `tensorflow` if it is set up; with `bf16`, only `tensorflow`. Otherwise, in Node and in a browser, it uses `webgpu` if
+ * there is a graphics adapter that is not emulated on the processor, otherwise `wasm`.
  * @throws CoordTokError `config` for an unknown name or precision; `backend`, with a remedy, if the backend does not load, lacks
  * kernels or does not support the precision; `memory`; `aborted`.
  */
@@ -90,13 +94,13 @@ export async function loadBackend(
   checkChoice(name, "the backend", ["auto", ...backendCatalogue.map((row) => row.name)]);
   const { platform } = (await import("#platform")) as { platform: Platform };
   checkPrecision(name, options);
-  if (name !== "auto") return load(backendRow(name), platform, options, []);
-  if (options.precision === "bf16") return load(backendRow("tensorflow"), platform, options, []);
+  if (name !== "auto") return load(backendRow(name), platform, options, [], false);
+  if (options.precision === "bf16") return load(backendRow("tensorflow"), platform, options, [], true);
   const passedOver: { name: BackendName; reason: string }[] = [];
   for (const row of backendCatalogue) {
     if (row.name === "cpu" || !row.runsIn.includes(platform.kind)) continue;
     try {
-      return await load(row, platform, options, passedOver);
+      return await load(row, platform, options, passedOver, true);
     } catch (thrown) {
       if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
       passedOver.push({ name: row.name, reason: messageOf(thrown) });
@@ -125,6 +129,7 @@ async function load(
   platform: Platform,
   options: LoadBackendOptions,
   passedOver: LoadedBackend["passedOver"],
+  automatic: boolean,
 ): Promise<LoadedBackend> {
   const { signal, onProgress, purpose = "inference" } = options;
   const progress = { task: `load backend ${row.name}`, total: 1, unit: "backends" };
@@ -132,7 +137,7 @@ async function load(
   onProgress?.({ ...progress, done: 0 });
   const before = getSelected();
   try {
-    const facts = await loaders[row.name](platform, options);
+    const facts = await loaders[row.name](platform, options, automatic);
     const missing = missingKernels(row.tfName, purpose);
     if (missing.length > 0) throw lacksKernels(row, purpose, missing);
     throwIfAborted(signal);
@@ -144,6 +149,7 @@ async function load(
       tfName: row.tfName,
       versions,
       device: facts.device,
+      ...(facts.adapter && { adapter: facts.adapter }),
       precision: facts.precision ?? "fp32",
       freeBytes: facts.freeBytes ?? (() => undefined),
       fused: facts.fused ?? { active: false, text: "none for this backend" },
@@ -159,6 +165,7 @@ async function load(
 interface LoadedFacts {
   readonly versions: Readonly<Record<string, string>>;
   readonly device: string;
+  readonly adapter?: GpuAdapter;
   readonly fused?: FusedState;
   readonly precision?: Precision;
   readonly notes?: readonly string[];
@@ -166,7 +173,7 @@ interface LoadedFacts {
 }
 
 const loaders: Readonly<
-  Record<BackendName, (platform: Platform, options: LoadBackendOptions) => Promise<LoadedFacts>>
+  Record<BackendName, (platform: Platform, options: LoadBackendOptions, automatic: boolean) => Promise<LoadedFacts>>
 > = {
   tensorflow: async (platform, options) => {
     const exact = options.purpose === "training";
@@ -183,13 +190,17 @@ const loaders: Readonly<
     const facts = { versions: platform.nativeVersions(), device: devices.join("; "), fused, precision, notes };
     return { ...facts, ...(freeBytes && { freeBytes }) };
   },
-  webgpu: async () => {
-    const device = await webgpuAdapter();
-    // A page may have imported the package itself.
-    const registered: unknown = findBackendFactory("webgpu");
-    if (typeof registered !== "function") await import("@tensorflow/tfjs-backend-webgpu");
+  webgpu: async (platform, options, automatic) => {
+    if (automatic && !platform.mayHaveGpu())
+      throw new CoordTokError(
+        "backend",
+        "There is no graphics card here; ask for webgpu by name to try it nevertheless.",
+      );
+    const adapter = await registerWebGpu(await platform.openGpu(), !automatic);
     await select("webgpu");
-    return { versions: {}, device };
+    const fused = useWebGpuFused(options.fused ?? platform.fusedAllowed());
+    const device = adapter.software ? `${adapter.name}, a program on the processor` : adapter.name;
+    return { versions: {}, device, adapter, fused };
   },
   wasm: async (platform, options) => {
     const wasm = await import("@tensorflow/tfjs-backend-wasm");
@@ -273,29 +284,6 @@ async function select(tfName: string): Promise<void> {
 function getSelected(): string | undefined {
   const name = getBackend() as string | null | undefined;
   return name === null || name === "" ? undefined : name;
-}
-
-interface GpuAdapter {
-  readonly info?: { readonly vendor?: string; readonly architecture?: string; readonly description?: string };
-}
-
-/** Describes the WebGPU adapter, or throws if there is none. */
-async function webgpuAdapter(): Promise<string> {
-  const { navigator } = globalThis as { navigator?: { gpu?: { requestAdapter(): Promise<GpuAdapter | null> } } };
-  if (navigator?.gpu === undefined)
-    throw new CoordTokError(
-      "backend",
-      "There is no WebGPU here; use a current browser on a page served over https or from localhost.",
-    );
-  const adapter = await navigator.gpu.requestAdapter();
-  if (adapter === null)
-    throw new CoordTokError(
-      "backend",
-      "WebGPU finds no graphics adapter here; use wasm, or turn hardware acceleration on in the browser.",
-    );
-  const { vendor = "", architecture = "", description = "" } = adapter.info ?? {};
-  const name = description === "" ? [vendor, architecture].filter((part) => part !== "").join(" ") : description;
-  return name === "" ? "WebGPU adapter without a name" : name;
 }
 
 function lacksKernels(row: BackendRow, purpose: Purpose, missing: readonly string[]): CoordTokError {

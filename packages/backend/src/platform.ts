@@ -28,6 +28,13 @@ export interface Platform {
   fusedAllowed(): boolean;
   /** Returns the number of bytes that this process may still allocate, or `undefined` if it is unknown. */
   availableBytes(): number | undefined;
+  /**
+   * Returns WebGPU, after defining its globals.
+   * @throws CoordTokError `backend` if there is none.
+   */
+  openGpu(): Promise<GPU>;
+  /** Tells whether there may be a graphics card, without loading a driver. */
+  mayHaveGpu(): boolean;
   /** Returns the versions of the components of the native backend. */
   nativeVersions(): Readonly<Record<string, string>>;
   /** The files of tfjs-backend-wasm that come with this package or its dependencies. */

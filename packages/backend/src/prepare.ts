@@ -15,7 +15,7 @@ export type BackendChoice = "auto" | BackendName;
 
 /** The options that choose a backend. */
 export interface BackendOptions {
-  /** The backend (default `auto`: native TensorFlow if it is set up, otherwise wasm). */
+  /** The backend (default `auto`: native TensorFlow if it is set up, otherwise a graphics card through WebGPU, otherwise wasm). */
   readonly backend?: BackendChoice | undefined;
   /** The precision of the native backend's matrix products in inference (default `fp32`); everything made with `bf16` records it. */
   readonly precision?: Precision | undefined;

@@ -13,6 +13,13 @@ export const platform: Platform = {
   nativeDevices: unavailable,
   nativeVersions: unavailable,
   useNativeFused: unavailable,
+  openGpu: () => {
+    const { gpu } = navigator as { readonly gpu?: GPU };
+    if (gpu !== undefined) return Promise.resolve(gpu);
+    const sentence = "There is no WebGPU here; use a current browser on a page served over https or from localhost.";
+    return Promise.reject(new CoordTokError("backend", sentence));
+  },
+  mayHaveGpu: () => true,
   fusedAllowed: () => true,
   availableBytes: () => undefined,
   wasmFiles: embeddedWasm,

@@ -3,6 +3,7 @@ import { dirname, join, sep } from "node:path";
 import type { Platform } from "../platform.js";
 import { withoutProcessHandlers } from "./process-handlers.js";
 import { loadNative, nativeDevices, nativeVersions, useNativeFused } from "./native.js";
+import { mayHaveGpu, openGpu } from "./webgpu.js";
 
 /** The platform of Node. */
 export const platform: Platform = {
@@ -14,6 +15,8 @@ export const platform: Platform = {
   nativeDevices,
   nativeVersions,
   useNativeFused,
+  openGpu,
+  mayHaveGpu,
   fusedAllowed: () => process.env["COORDTOK_FUSED"] !== "0",
   availableBytes: () => process.availableMemory(),
   wasmFiles: () => {

@@ -60,7 +60,7 @@ describe("the doctor", () => {
     expect(report.compiler).toMatchObject({ found: false, text: expect.stringContaining("ziglang") as string });
     expect(report.backends.map(({ name, loads }) => [name, loads])).toEqual([
       ["tensorflow", false],
-      ["webgpu", false],
+      ["webgpu", expect.any(Boolean)],
       ["wasm", true],
       ["cpu", true],
     ]);

@@ -24,6 +24,7 @@ import { driverHelp, findNvidiaDriver, type NvidiaDriver } from "./nvidia.js";
 import { findPip } from "./python.js";
 import { selfTest } from "./self-test.js";
 import { freeBytes } from "./sizes.js";
+import type { GpuAdapter } from "../webgpu/device.js";
 
 /** The installation of TensorFlow as found on disk, without loading it. */
 export interface SetupDescription {
@@ -53,6 +54,8 @@ export interface BackendFinding {
   readonly loads: boolean;
   /** What it computes on, or why it does not load and how to get it. */
   readonly text: string;
+  /** The graphics adapter of `webgpu`, with its features and limits; absent for other backends. */
+  readonly adapter?: GpuAdapter;
   /** Whether its fused operations can be used, or why not; absent if the backend has none or does not load. */
   readonly fused?: FusedState;
   /** The speed of a product of 1024×1024 matrices in 1e9 operations per second, if measured. */
@@ -176,13 +179,28 @@ async function tryNative(
 async function tryBackend(name: BackendName, { signal }: LongCallOptions): Promise<BackendFinding> {
   const before = getBackend() as string | undefined;
   try {
-    const { device, fused } = await loadBackend(name, { purpose: "training", signal });
-    return { name, loads: true, text: device, ...(fused.active ? { fused } : {}) };
+    const { device, adapter, fused } = await loadBackend(name, { purpose: "training", signal });
+    const text = adapter === undefined ? device : `${device}; ${limitsText(adapter)}`;
+    return { name, loads: true, text, ...(adapter && { adapter }), ...(fused.active ? { fused } : {}) };
   } catch (thrown) {
     return { name, loads: false, text: notFound(thrown).text };
   } finally {
     if (before !== undefined && before !== "") await setBackend(before);
   }
+}
+
+function limitsText({ largestTensorBytes, workgroupBytes, features }: GpuAdapter): string {
+  const wanted = ["shader-f16", "subgroups", "timestamp-query"];
+  const [present, missing] = [true, false].map((has) => wanted.filter((name) => features.includes(name) === has)) as [
+    string[],
+    string[],
+  ];
+  return [
+    `tensors up to ${Math.floor(largestTensorBytes / 2 ** 20)} MiB`,
+    `${workgroupBytes / 1024} KiB per workgroup`,
+    ...(present.length > 0 ? [`with ${present.join(", ")}`] : []),
+    ...(missing.length > 0 ? [`without ${missing.join(", ")}`] : []),
+  ].join("; ");
 }
 
 async function compilerFinding({ signal }: LongCallOptions): Promise<Finding> {

@@ -11,7 +11,7 @@ const backendNames: readonly BackendChoice[] = ["auto", "tensorflow", "webgpu", 
 
 /** The flag of every command that computes. */
 export const backendFlag: Flag<BackendChoice> = choice(
-  "backend to compute with; auto takes native TensorFlow if it is set up, otherwise wasm",
+  "backend to compute with; auto takes native TensorFlow if it is set up, otherwise a graphics card through WebGPU, otherwise wasm",
   backendNames,
   { initial: "auto" },
 );

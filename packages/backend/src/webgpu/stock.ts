@@ -1,0 +1,33 @@
+import type { DataType, TensorInfo } from "@tensorflow/tfjs-core";
+
+/** What of the backend of tfjs-backend-webgpu 4.22 is used. Several of these are private there: the version is checked before. */
+export interface StockBackend {
+  readonly device: GPUDevice;
+  readonly bufferManager: {
+    readonly numBytesUsed: number;
+    readonly numBytesAllocated: number;
+    releaseBuffer(buffer: GPUBuffer, reuse?: boolean): void;
+  };
+  readonly tensorMap: { get(dataId: object): StockData | undefined };
+  computePassEncoder: GPUComputePassEncoder | null;
+  readonly commandEncoder: GPUCommandEncoder | null;
+  readonly commandQueueOwnedIds: WeakSet<object>;
+  dispatchCountInPass: number;
+  makeTensorInfo(shape: readonly number[], dtype: DataType, values?: ArrayLike<number>): TensorInfo;
+  disposeData(dataId: object, force?: boolean): boolean;
+  incRef(dataId: object): void;
+  uploadToGPU(dataId: object): void;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+  read(dataId: object): Promise<unknown>;
+  dispose(): void;
+}
+
+/** One tensor's data. Its type is that of the numbers in the buffer. */
+export interface StockData {
+  values: ArrayLike<number> | null | undefined;
+  readonly dtype: DataType;
+  readonly shape: readonly number[];
+  readonly resource?: GPUBuffer;
+}
