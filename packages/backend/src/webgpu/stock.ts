@@ -1,6 +1,6 @@
 import type { DataType, TensorInfo } from "@tensorflow/tfjs-core";
 
-/** What of the backend of tfjs-backend-webgpu 4.22 is used. Several of these are private there: the version is checked before. */
+/** What of the backend of tfjs-backend-webgpu is used. Several of these are private there, so the peer dependency names 4.22.0 exactly. */
 export interface StockBackend {
   readonly device: GPUDevice;
   readonly bufferManager: {
