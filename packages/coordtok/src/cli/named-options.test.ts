@@ -14,6 +14,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/clip/source-clip.ts", ["reconstruct"]],
   ["coordtok/src/clip/", ["decode"]],
   ["coordtok/src/convert/", ["convert"]],
+  ["coordtok/src/train/training-videos.ts", ["train-tokenizer"]],
   ["coordtok/src/train/train-demo.ts", ["demo"]],
   ["coordtok/src/starter-demo.ts", ["demo"]],
   ["coordtok/src/latents/", ["encode-dataset"]],
