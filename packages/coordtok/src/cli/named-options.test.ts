@@ -16,6 +16,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/convert/", ["convert"]],
   ["coordtok/src/film/decode-film.ts", ["decode"]],
   ["coordtok/src/film/", ["encode", "reconstruct"]],
+  ["coordtok/src/train/training-videos.ts", ["train-tokenizer"]],
   ["coordtok/src/train/train-demo.ts", ["demo"]],
   ["coordtok/src/starter-demo.ts", ["demo"]],
   ["coordtok/src/latents/", ["encode-dataset"]],
