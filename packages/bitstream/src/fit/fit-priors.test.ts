@@ -9,7 +9,10 @@ const channels = 4;
 function planesOf(random: Random): FittedPlanes {
   const values = perPlane((plane) => {
     const cells = sizes[plane][0] * sizes[plane][1];
-    return channelsOutermost(Float32Array.from({ length: cells * channels }, () => random.uniform() - 0.5), channels);
+    return channelsOutermost(
+      Float32Array.from({ length: cells * channels }, () => random.uniform() - 0.5),
+      channels,
+    );
   });
   return { values, sizes, channels };
 }
