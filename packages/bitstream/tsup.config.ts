@@ -1,3 +1,3 @@
 import { buildPackage } from "../../tsup.base.js";
 
-export default buildPackage({ index: "src/index.ts" });
+export default buildPackage({ index: "src/index.ts", "fit/index": "src/fit/index.ts" });

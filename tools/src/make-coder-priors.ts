@@ -1,15 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadBackend } from "@coordtok/backend";
+import { channelsOutermost, fitPriors, type FittedPlanes } from "@coordtok/bitstream/fit";
 import { clipFromRgb, disposeTree, isCoordTokError, type RgbClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { starterBytes } from "@coordtok/starter";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
 import { planeNames, planeSize, triplaneShape } from "@coordtok/triplane";
 import { findVideos, readClip } from "@coordtok/video/node";
-import { encodePriors } from "../../packages/bitstream/src/priors.js";
 import { root } from "./check-command.js";
-import { channelsOutermost, fitPriors, type FittedPlanes } from "./coder-priors/fit-priors.js";
 
 /* Learns the priors of the coder of packages/bitstream again, from the footage of ../shared/data/free: pnpm coder-priors */
 
@@ -30,7 +29,7 @@ for (const path of await findVideos([join(root, "..", "shared", "data", "free", 
   console.log(`${clips.length} windows, ${path}`);
 }
 tokenizer.dispose();
-const text = Buffer.from(encodePriors(fitPriors(clips))).toString("base64");
+const text = Buffer.from(fitPriors(clips)).toString("base64");
 const lines = text.match(new RegExp(`.{1,${letters}}`, "g"))!.map((line) => `  "${line}",`);
 const source = `/** The priors of the starter, as \`pnpm coder-priors\` learns them, in base64. */
 export const starterPriors: string = [

@@ -1,6 +1,7 @@
-import { CholeskyDecomposition, Matrix } from "ml-matrix";
+import { CoordTokError } from "@coordtok/core";
 import type { PerPlane, PlaneName } from "@coordtok/triplane";
-import { emptyState } from "../../../packages/bitstream/src/bit-model.js";
+import { CholeskyDecomposition, Matrix } from "ml-matrix";
+import { emptyState } from "../bit-model.js";
 import {
   contextCount,
   fillMeanInputs,
@@ -14,14 +15,17 @@ import {
   weightOne,
   type ChannelWeights,
   type PlaneWork,
-} from "../../../packages/bitstream/src/plane-coder.js";
-import type { PlanePriors, Priors } from "../../../packages/bitstream/src/priors.js";
-import { BitEncoder } from "../../../packages/bitstream/src/range-coder.js";
+} from "../plane-coder.js";
+import { encodePriors, type PlanePriors } from "../priors.js";
+import { BitEncoder } from "../range-coder.js";
 
-/** The planes of one clip, channels outermost, and their cells. */
+/** The planes of one clip that priors are learnt from. */
 export interface FittedPlanes {
+  /** The numbers of each plane, `[C, outer, inner]`; see {@link channelsOutermost}. */
   readonly values: PerPlane<Float32Array>;
+  /** The cells of each plane. */
   readonly sizes: PerPlane<readonly [outer: number, inner: number]>;
+  /** C, the same for all clips. */
   readonly channels: number;
 }
 
@@ -32,9 +36,16 @@ const learnSteps = [1 / 4, 1 / 6, 1 / 8, 1 / 12, 1 / 16] as const;
 const fitEvery = 3;
 const ridge = 1e-3;
 
-/** Fits predictions to planes and lets the models learn them: least squares first, then the coder itself, twice over all. */
-export function fitPriors(clips: readonly FittedPlanes[]): Priors {
-  return { space: fitPlanes(clips, ["xy"]), time: fitPlanes(clips, ["yt", "xt"]) };
+/**
+ * Learns the priors of a coder from planes (`docs/spec.md#bit-models`): predictions by least squares, then contexts and mixers by coding all planes twice.
+ * @param clips at least one.
+ * @returns the priors as the package keeps those of the starter.
+ * @throws CoordTokError `input` without clips.
+ */
+export function fitPriors(clips: readonly FittedPlanes[]): Uint8Array {
+  if (clips.length === 0)
+    throw new CoordTokError("input", "Expected the planes of at least one clip to fit priors to, got none.");
+  return encodePriors({ space: fitPlanes(clips, ["xy"]), time: fitPlanes(clips, ["yt", "xt"]) });
 }
 
 interface Work extends PlaneWork {
@@ -159,7 +170,10 @@ class LeastSquares {
   }
 }
 
-/** The planes of a clip as {@link FittedPlanes} has them, from cells with their channels innermost. */
+/**
+ * Numbers with their channels outermost, `[C, cells]`.
+ * @param values with their channels innermost, `[cells, C]`, as tensors hold planes.
+ */
 export function channelsOutermost(values: Float32Array, channels: number): Float32Array {
   const cells = values.length / channels;
   return Float32Array.from(values, (_, i) => values[(i % cells) * channels + Math.floor(i / cells)]!);
