@@ -272,7 +272,7 @@ describe("a setup that cannot succeed says in one sentence why and what to do", 
           }),
           { tensorflow: "9.9.9" },
         ),
-      /has no tensorflow-cpu==9\.9\.9 for this platform \(there are 2\.18\.1, 2\.21\.0\)/,
+      /has no tensorflow-cpu==9\.9\.9 for this platform \(available are 2\.18\.1, 2\.21\.0\)/,
     ],
     [
       "a disk that fills up during the download",
