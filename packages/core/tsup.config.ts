@@ -8,4 +8,5 @@ export default buildPackage({
   "torch/index": "src/torch/index.ts",
   "node/index": "src/node/index.ts",
   "text/index": "src/text/index.ts",
+  "checks/index": "src/checks/index.ts",
 });

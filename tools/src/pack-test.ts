@@ -136,6 +136,7 @@ const browserEntries = [
   "@coordtok/core/nn",
   "@coordtok/core/train",
   "@coordtok/core/torch",
+  "@coordtok/core/checks",
   "@coordtok/core/text",
   "@coordtok/triplane",
   "@coordtok/bitstream",

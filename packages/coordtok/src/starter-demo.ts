@@ -18,7 +18,7 @@ import { latticeSettings } from "./clip/lattice-settings.js";
 import { reconstructInWindows, type Reconstruction } from "./clip/reconstruct-clip.js";
 import { readAnyLength } from "./clip/source-clip.js";
 import { checkLatticeMemory, commonOptionNames, type CommonOptions } from "./model.js";
-import { starterDemoOwner } from "./own-folders.js";
+import { starterDemoOwner } from "./outputs/own-folders.js";
 import { ensureFfmpeg } from "./setup/set-up.js";
 import { encodeGif } from "./pictures/gif.js";
 import { planePictures, readPlanes, type PlaneValues } from "./pictures/planes.js";

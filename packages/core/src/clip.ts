@@ -1,6 +1,6 @@
 import { slice, tensor, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { CoordTokError } from "./errors.js";
-import { checkBackend, givenText } from "./given.js";
+import { checkBackend, givenText } from "./checks/given.js";
 
 /** A batch of B clips of T frames as a tensor: the input of the encoder and the output of the decoder. */
 export interface Clip {

@@ -13,9 +13,6 @@ export {
   type RgbFrame,
 } from "./clip.js";
 
-// What is given by programs: checked, and named in messages.
-export { checkBackend, checkClip, givenText } from "./given.js";
-
 // Trees of tensors: the parameters of a model.
 export {
   disposeTree,
@@ -27,9 +24,6 @@ export {
   type TensorTree,
   type Tree,
 } from "./tree.js";
-
-// What is read from files.
-export { checkStored } from "./stored.js";
 
 // Checkpoints: configuration and weights in one file.
 export {
@@ -83,7 +77,6 @@ export {
   suggest,
   withOverrides,
   type Json,
-  formBounds,
 } from "./config.js";
 export { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "./options.js";
 export { checkDivides, checkShape, formatShape } from "./shape.js";

@@ -1,12 +1,5 @@
-import {
-  checkDivides,
-  checkInteger,
-  checkGroup,
-  checkNumber,
-  formBounds,
-  CoordTokError,
-  withOverrides,
-} from "@coordtok/core";
+import { checkDivides, checkInteger, checkGroup, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
+import { formBounds } from "@coordtok/core/checks";
 import { axes, planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
 
 /** Everything that fixes the form of a SiT over triplanes. It is plain data; `preset` gives examples. */

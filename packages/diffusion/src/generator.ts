@@ -1,5 +1,4 @@
 import {
-  checkBackend,
   checkChoice,
   checkInteger,
   checkOptions,
@@ -11,6 +10,7 @@ import {
   type OptionNames,
   type RangeSource,
 } from "@coordtok/core";
+import { checkBackend } from "@coordtok/core/checks";
 import { mapPlanes, planeShape, sliceTriplane, type NormalizedTriplane } from "@coordtok/triplane";
 import { fill, type Tensor4D } from "@tensorflow/tfjs-core";
 import { loadGenerator, type LatentFacts, type LoadGeneratorOptions } from "./checkpoint.js";

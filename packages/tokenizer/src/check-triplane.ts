@@ -1,4 +1,5 @@
-import { CoordTokError, givenText } from "@coordtok/core";
+import { CoordTokError } from "@coordtok/core";
+import { givenText } from "@coordtok/core/checks";
 import { planeNames, type PlaneName, type Triplane } from "@coordtok/triplane";
 
 /**

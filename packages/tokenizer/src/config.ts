@@ -1,12 +1,5 @@
-import {
-  checkChoice,
-  checkDivides,
-  checkInteger,
-  checkGroup,
-  CoordTokError,
-  formBounds,
-  withOverrides,
-} from "@coordtok/core";
+import { checkChoice, checkDivides, checkInteger, checkGroup, CoordTokError, withOverrides } from "@coordtok/core";
+import { formBounds } from "@coordtok/core/checks";
 import type { PatchSize } from "@coordtok/core/nn";
 import {
   patchLattice,

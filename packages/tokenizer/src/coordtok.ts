@@ -1,12 +1,5 @@
-import {
-  checkBackend,
-  checkClip,
-  checkOptions,
-  disposeTree,
-  type Clip,
-  type OptionNames,
-  type RangeSource,
-} from "@coordtok/core";
+import { checkOptions, disposeTree, type Clip, type OptionNames, type RangeSource } from "@coordtok/core";
+import { checkBackend, checkClip } from "@coordtok/core/checks";
 import type { PointSet, Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";
 import { halfOf, loadTokenizer, type LoadTokenizerOptions } from "./checkpoint.js";

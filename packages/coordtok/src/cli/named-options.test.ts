@@ -20,7 +20,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/train/train-demo.ts", ["demo"]],
   ["coordtok/src/starter-demo.ts", ["demo"]],
   ["coordtok/src/latents/", ["encode-dataset"]],
-  ["coordtok/src/outputs.ts", ["decode"]],
+  ["coordtok/src/outputs/", ["decode"]],
   ["coordtok/src/sample/", ["sample"]],
   ["coordtok/src/setup/", ["setup"]],
   ["coordtok/src/train/generator-plan.ts", ["train-diffusion"]],

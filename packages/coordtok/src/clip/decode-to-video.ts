@@ -6,7 +6,7 @@ import { openFilm, type FilmFile, type FilmSource } from "@coordtok/triplane";
 import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";
 import { decodeFilm, tokenizerForm } from "../film/index.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
-import { checkVideoOutput } from "../outputs.js";
+import { checkVideoOutput } from "../outputs/outputs.js";
 import { loadFilmDecoder } from "./film-model.js";
 
 /** Options of {@link decodeToVideo}. */

@@ -12,8 +12,8 @@ import { fitting } from "../film/fit.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
-import { prepareFolder } from "../outputs.js";
-import { reconstructOwner } from "../own-folders.js";
+import { prepareFolder } from "../outputs/outputs.js";
+import { reconstructOwner } from "../outputs/own-folders.js";
 import { filmSource } from "./encode-video.js";
 import {
   checkWindowFrames,

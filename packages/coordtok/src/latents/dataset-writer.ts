@@ -11,7 +11,7 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
-import { latentsOwner } from "../own-folders.js";
+import { latentsOwner } from "../outputs/own-folders.js";
 import { isShardName, shardPath } from "./shard-name.js";
 import type { ClipPlace } from "./clips-of-video.js";
 import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";

@@ -1,4 +1,4 @@
-import { checkStored } from "@coordtok/core";
+import { checkStored } from "@coordtok/core/checks";
 import {
   array,
   boolean,

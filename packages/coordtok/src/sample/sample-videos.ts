@@ -28,7 +28,7 @@ import { axes, parseStats, planeNames, type TriplaneStats } from "@coordtok/trip
 import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { clipOfSample } from "./decode-samples.js";
 import { checkGeneratorMemory, commonOptionNames, type CommonOptions } from "../model.js";
-import { prepareFolder } from "../outputs.js";
+import { prepareFolder } from "../outputs/outputs.js";
 import { stripPicture } from "../pictures/strip.js";
 import { findCheckpoint } from "../clip/triplane-file.js";
 

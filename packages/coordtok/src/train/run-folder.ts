@@ -1,7 +1,8 @@
 import { encodePng } from "@coordtok/video/node";
 import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { checkStored, CoordTokError, messageOf } from "@coordtok/core";
+import { CoordTokError, messageOf } from "@coordtok/core";
+import { checkStored } from "@coordtok/core/checks";
 import { integer, looseObject, minValue, nullable, number, optional, pipe } from "valibot";
 import {
   adoptFolder,
@@ -17,7 +18,7 @@ import {
   type FileContent,
 } from "@coordtok/core/node";
 import { jsonText, parseJson } from "@coordtok/core/text";
-import { runOwner } from "../own-folders.js";
+import { runOwner } from "../outputs/own-folders.js";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
 
 /** One line of `metrics.jsonl`. */

@@ -9,7 +9,7 @@ import { ffmpegOptionNames, findFfmpeg, probe, probeOptionNames, writeVideo } fr
 import { encodeVideo } from "../clip/encode-video.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
 import { ensureFfmpeg } from "../setup/set-up.js";
-import { trainDemoOwner } from "../own-folders.js";
+import { trainDemoOwner } from "../outputs/own-folders.js";
 import { reconstructInto, type ReconstructReport } from "../clip/reconstruct-video.js";
 import { trainOnVideos } from "./train-on-videos.js";
 

@@ -1,5 +1,5 @@
 import { CoordTokError } from "../errors.js";
-import { givenText } from "../given.js";
+import { givenText } from "../checks/given.js";
 
 /** A source of bytes that can be read by ranges: a file, a blob, an array. */
 export interface RangeSource {

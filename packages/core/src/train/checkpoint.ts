@@ -20,7 +20,7 @@ import { CoordTokError, messageOf } from "../errors.js";
 import { shapeInitializer } from "../nn/init.js";
 import type { LongCallOptions } from "../progress.js";
 import type { RandomState } from "../random.js";
-import { checkStored } from "../stored.js";
+import { checkStored } from "../checks/stored.js";
 import { jsonText, parseJson } from "../text/json.js";
 import { treeEntries, treeFromLeaves, type TensorTree } from "../tree.js";
 import { optimizerOf, type LoopSettings, type TrainState } from "./loop.js";

@@ -1,4 +1,5 @@
-import { checkChoice, checkDivides, checkInteger, checkKnownKeys, CoordTokError, formBounds } from "@coordtok/core";
+import { checkChoice, checkDivides, checkInteger, checkKnownKeys, CoordTokError } from "@coordtok/core";
+import { formBounds } from "@coordtok/core/checks";
 
 /**
  * The form of a lattice tokenizer. It does not fix a clip size: positions are encoded as waves of the coordinates, so one set of

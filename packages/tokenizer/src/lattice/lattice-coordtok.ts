@@ -1,12 +1,5 @@
-import {
-  checkBackend,
-  checkClip,
-  checkOptions,
-  disposeTree,
-  type Clip,
-  type OptionNames,
-  type RangeSource,
-} from "@coordtok/core";
+import { checkOptions, disposeTree, type Clip, type OptionNames, type RangeSource } from "@coordtok/core";
+import { checkBackend, checkClip } from "@coordtok/core/checks";
 import { checkTriplane } from "../check-triplane.js";
 import type { Triplane } from "@coordtok/triplane";
 import type { Tensor3D } from "@tensorflow/tfjs-core";

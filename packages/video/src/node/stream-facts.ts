@@ -1,4 +1,5 @@
-import { checkStored, CoordTokError } from "@coordtok/core";
+import { CoordTokError } from "@coordtok/core";
+import { checkStored } from "@coordtok/core/checks";
 import {
   array,
   finite,

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { isCoordTokError } from "@coordtok/core";
 import { checkpointsFolder, readTextIfThere, type FolderEntry, type FolderOwner } from "@coordtok/core/node";
-import { readIndex } from "./latents/index-file.js";
-import { isShardName } from "./latents/shard-name.js";
-import { openShard } from "./latents/shard.js";
+import { readIndex } from "../latents/index-file.js";
+import { isShardName } from "../latents/shard-name.js";
+import { openShard } from "../latents/shard.js";
 import { readdir } from "node:fs/promises";
 
 /** Names of what a training keeps in its folder. */

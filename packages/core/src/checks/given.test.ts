@@ -3,9 +3,9 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { mistyped } from "@coordtok/tools/mistyped";
 import { describe, expect, it } from "vitest";
-import { rangeSource } from "./checkpoint/range-source.js";
-import { clipFromRgb } from "./clip.js";
-import { isCoordTokError } from "./errors.js";
+import { rangeSource } from "../checkpoint/range-source.js";
+import { clipFromRgb } from "../clip.js";
+import { isCoordTokError } from "../errors.js";
 import { checkClip, givenText } from "./given.js";
 
 function messageOf(work: () => unknown): string {

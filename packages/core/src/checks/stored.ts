@@ -1,5 +1,5 @@
 import { getDotPath, safeParse, type GenericSchema, type InferOutput } from "valibot";
-import { CoordTokError } from "./errors.js";
+import { CoordTokError } from "../errors.js";
 
 /**
  * Checks what was read from a file against the schema of its format.

@@ -1,6 +1,6 @@
 import { engine } from "@tensorflow/tfjs-core";
-import type { Clip } from "./clip.js";
-import { CoordTokError } from "./errors.js";
+import type { Clip } from "../clip.js";
+import { CoordTokError } from "../errors.js";
 
 /** How a message calls a value that is not what was expected: `undefined`, `the text "a.mp4"`, `a list`, `a Map`. */
 export function givenText(value: unknown): string {

@@ -1,0 +1,3 @@
+export { formBounds } from "../config.js";
+export { checkBackend, checkClip, givenText } from "./given.js";
+export { checkStored } from "./stored.js";
