@@ -67,13 +67,13 @@ async function planeCodes(plane: Tensor4D, name: PlaneName, step: number): Promi
   const codes = new Int32Array(values.length);
   for (let i = 0; i < codes.length; i++) {
     const code = Math.round(values[i]! / step);
+    if (!Number.isFinite(values[i]!))
+      throw new CoordTokError("input", `Plane ${name} holds ${values[i]!}, which cannot be rounded.`);
     if (!(code >= -largestCode && code <= largestCode))
       throw new CoordTokError(
         "input",
-        Number.isFinite(values[i]!)
-          ? `Plane ${name} holds ${values[i]!}, more than ${largestCode} steps of ${step}; take a larger step.`
-          : `Plane ${name} holds ${values[i]!}, which cannot be rounded.`,
-        Number.isFinite(values[i]!) ? { options: { step: undefined } } : {},
+        `Plane ${name} holds ${values[i]!}, more than ${largestCode} steps of ${step}; take a larger step.`,
+        { options: { step: undefined } },
       );
     codes[i] = code;
   }

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { testBackends } from "@coordtok/tools";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { probe, readClip, writeVideo } from "@coordtok/video/node";
@@ -43,9 +43,9 @@ describe("from a video to a triplane and back", () => {
       "6",
     );
     expect([code, stderr.includes("Warning: Left out")]).toEqual([0, false]);
-    expect(stderr).toContain("Held out, so not trained on: held out.mp4\n");
+    expect(stderr).toMatch(/Held out, so not trained on: .*held out\.mp4\n/);
     const { videos } = JSON.parse((await bytesOf("run/config.json")).toString()) as { videos: string[] };
-    expect(videos).toEqual(["wide clip.mp4"]);
+    expect(videos.map((path) => basename(path))).toEqual(["wide clip.mp4"]);
     expect(stdout).toContain("step-000012.safetensors");
     const names = await readdir(join(folder, "run"));
     expect(names.sort()).toEqual([
@@ -340,6 +340,6 @@ describe("demo --train", () => {
       ...common,
     );
     expect(code).toBe(1);
-    expect(stderr).toContain("which no earlier demo made; choose another folder (--out)");
+    expect(stderr).toMatch(/"run" holds results of training, not of demo --train; choose a new or an empty folder \(--out\)/);
   });
 });

@@ -174,7 +174,7 @@ describe("doctor", () => {
   it("prints one JSON document with every backend of Node and its reason", { timeout: 120_000 }, async () => {
     const { stdout } = await runHere(["doctor", "--json"]);
     const found = JSON.parse(stdout) as { backends: { name: string; text: string }[]; node: { fine: boolean } };
-    expect(found.backends.map(({ name }) => name)).toEqual(["tensorflow", "wasm", "cpu"]);
+    expect(found.backends.map(({ name }) => name)).toEqual(["tensorflow", "webgpu", "wasm", "cpu"]);
     for (const { text } of found.backends) expect(text.length).toBeGreaterThan(10);
     expect(found.node.fine).toBe(true);
   });
