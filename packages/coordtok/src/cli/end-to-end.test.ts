@@ -340,6 +340,8 @@ describe("demo --train", () => {
       ...common,
     );
     expect(code).toBe(1);
-    expect(stderr).toMatch(/"run" holds results of training, not of demo --train; choose a new or an empty folder \(--out\)/);
+    expect(stderr).toMatch(
+      /"run" holds results of training, not of demo --train; choose a new or an empty folder \(--out\)/,
+    );
   });
 });
