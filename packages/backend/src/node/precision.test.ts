@@ -86,7 +86,7 @@ describe.skipIf(!hasNative)(`the precision of the native backend${title}`, () =>
       ]);
       expect(mode).toBe("STRICT");
       expect(results[0]?.precision).toBe("fp32");
-      expect(results[0]?.notes?.join()).toContain("ONEDNN_DEFAULT_FPMATH_MODE=BF16 is left out");
+      expect(results[0]?.notes?.join()).toContain("ONEDNN_DEFAULT_FPMATH_MODE=BF16 is ignored");
       expect(results[1]?.message).toContain("has been loaded with fp32");
     },
   );
