@@ -234,6 +234,7 @@ describe("a .coordtok file", () => {
     await expect(bytesOf([{ codes }], mistyped({ group: [2] }))).rejects.toThrow(/Unknown option "group"/);
     const file = await readBitstream(await bytesOf(windows), (facts) => facts);
     await expect(file.readCodes(4)).rejects.toThrow(/a window from 0 to 3, got 4/);
+    await expect(file.readCodes(0, mistyped({ budgets: 4 }))).rejects.toThrow(/Unknown option "budgets" of readCodes/);
   });
 
   it("stops when it is asked to", async () => {

@@ -8,6 +8,7 @@ import {
   type RangeSource,
 } from "@coordtok/core";
 import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
+import { mistyped } from "@coordtok/tools/mistyped";
 import { div, mul, zeros, type Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import {
@@ -183,6 +184,7 @@ describeEachBackend("film file", { timeout: 60_000 }, () => {
       "Plane yt of window 1 in the data is damaged: its checksum differs",
     );
     disposeTree([await file.readWindow(0), await file.readWindow(1, { tile: 1 })]);
+    await expect(file.readWindow(0, mistyped({ tiles: 1 }))).rejects.toThrow(/Unknown option "tiles" of readWindow/);
   });
 
   it("numbers that are not finite are refused though their checksum is right", async () => {

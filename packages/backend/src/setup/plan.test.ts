@@ -56,7 +56,7 @@ describe("what is set up", () => {
   it.each<[SetupWishes, Machine, RegExp]>([
     [{ device: "gpu" }, mac, /wheels for darwin-arm64 have no CUDA/],
     [{ device: "gpu", wheel: cpuWheel }, linux, /has no CUDA; give the wheel of the project tensorflow/],
-    [{ tensorflow: "2.18.1", wheel: cpuWheel }, linux, /of TensorFlow 2\.20\.0, but 2\.18\.1 was asked for/],
+    [{ tensorflow: "2.18.1", wheel: cpuWheel }, linux, /of TensorFlow 2\.20\.0, but version 2\.18\.1 was requested/],
     [{ tensorflow: "latest" }, linux, /such as 2\.18\.1, got "latest"/],
     [{ wheel: "tensorflow.whl" }, linux, /file name it was published under.*got "tensorflow\.whl"/],
     [{ wheel: "torch-2.9.1-cp312-cp312-manylinux_2_17_x86_64.whl" }, linux, /Expected a wheel of TensorFlow/],

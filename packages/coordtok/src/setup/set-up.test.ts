@@ -6,6 +6,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../cli/testdata/run-cli.js";
 import { ensureFfmpeg, ensureFfmpegBy, setUp } from "./set-up.js";
 
+it("an unknown option of ensureFfmpeg is refused", async () => {
+  await expect(ensureFfmpeg({ ffmpg: "x" } as object)).rejects.toThrow(/Unknown option "ffmpg" of ensureFfmpeg/);
+});
+
 it("an unknown option of setUp is refused before any search, naming the nearest one", async () => {
   await expect(setUp({ wheels: ["a.whl"] } as object)).rejects.toMatchObject({
     code: "config",
