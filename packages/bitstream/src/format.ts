@@ -5,7 +5,7 @@ import { stepUnits } from "./quantize.js";
 import { piecesOf, type PieceRange, type WindowLayout } from "./window-coder.js";
 
 /*
- * The layout of a .coordtok file (`docs/spec.md#coordtok-file`): a head, the pieces, the facts as JSON, the index, a tail.
+ * The layout of a .coordtok file (`docs/spec.md#bitstream-file`): a head, the pieces, the facts as JSON, the index, a tail.
  */
 
 /** What a file begins with; the bytes after the letters show a transfer that changed line ends. */

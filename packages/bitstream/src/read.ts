@@ -53,7 +53,7 @@ export interface Bitstream<Facts> {
 }
 
 /**
- * Opens a `.coordtok` file (`docs/spec.md#coordtok-file`): reads its head and its index, and later the pieces that are asked for and nothing else.
+ * Opens a `.coordtok` file (`docs/spec.md#bitstream-file`): reads its head and its index, and later the pieces that are asked for and nothing else.
  * @param parseFacts checks the stored facts, which come from anywhere, and gives them their type.
  * @throws CoordTokError `file-format` for another file, one that is cut short or damaged, or one of a newer version; what `parseFacts` throws.
  */

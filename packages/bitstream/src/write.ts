@@ -31,7 +31,7 @@ export interface EncodeBitstreamOptions {
 const encodeBitstreamOptionNames: OptionNames<EncodeBitstreamOptions> = { priors: true, groups: true, signal: true };
 
 /**
- * The bytes of a `.coordtok` file (`docs/spec.md#coordtok-file`), piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`.
+ * The bytes of a `.coordtok` file (`docs/spec.md#bitstream-file`), piece by piece, for `writeAtomically` of `@coordtok/core/node` or a `Blob`.
  * A window is coded and leaves as soon as it comes, and only a few bytes of each are kept until the end.
  * @param windows at least one, up to 2^20.
  * @param facts what the reader should know, plain data; a function is called when all windows have come.

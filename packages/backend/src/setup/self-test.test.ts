@@ -18,8 +18,7 @@ it.skipIf(problem !== undefined)(
   },
 );
 
-it.skipIf(problem !== undefined)(`the installation here is found again within two seconds${title}`, async () => {
-  const { alreadySetUp, seconds } = await setupTensorflow();
+it.skipIf(problem !== undefined)(`the installation here is found again without a download${title}`, async () => {
+  const { alreadySetUp } = await setupTensorflow();
   expect(alreadySetUp).toBe(true);
-  expect(seconds).toBeLessThan(2);
 });
