@@ -21,10 +21,10 @@ const tailMagic = 0x4b54_4321;
 
 /** The most windows of a file, bytes of its facts and of its index, and numbers of the planes of a window. */
 export const limits = {
-  windows: 2 ** 20,
-  factBytes: 2 ** 26,
-  indexBytes: 2 ** 27,
-  planeNumbers: 2 ** 23,
+  windows: 0x10_0000,
+  factBytes: 0x400_0000,
+  indexBytes: 0x800_0000,
+  planeNumbers: 0x80_0000,
   channels: 64,
   groups: 64,
 } as const;
