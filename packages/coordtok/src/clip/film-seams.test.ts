@@ -15,9 +15,10 @@ const films = [
   "free/videos/kmansoft+srtc/sintel_trailer.webm",
 ];
 
-describeEachBackend("the joins of windows of a real film", { timeout: 600_000 }, () => {
+describeEachBackend("the joins of windows of a real film", { timeout: 600_000 }, (backend) => {
+  const slow = backend === "cpu" ? " (skipped: plain JavaScript takes minutes)" : "";
   for (const name of films)
-    it(`change no more than other frames: ${name}`, async (context) => {
+    it.skipIf(slow !== "")(`change no more than other frames: ${name}${slow}`, async (context) => {
       const path = fileURLToPath(new URL(name, data));
       if (!existsSync(path)) context.skip("there is no ../shared/data beside the repository");
       using model = await loadPretrained("starter");
