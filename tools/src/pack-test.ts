@@ -83,8 +83,10 @@ if (name !== "tensorflow" || values.join() !== "3,3,3,3") throw new Error(\`\${n
 /** Makes a program that imports every public entry of every package and fails when one exports nothing. */
 function entryImports(packages: readonly PackedPackage[]): string {
   const entries = packages.flatMap(({ name, folder }) => {
-    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { exports: object };
-    return Object.keys(manifest.exports)
+    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+      publishConfig: { exports: object };
+    };
+    return Object.keys(manifest.publishConfig.exports)
       .filter((path) => !path.endsWith(".json"))
       .map((path) => name + path.slice(1));
   });
