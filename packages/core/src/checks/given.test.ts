@@ -65,7 +65,7 @@ describe("a value of the wrong kind is one sentence", () => {
 
 it("a forgotten loadBackend is one sentence that names it", { timeout: 60_000 }, () => {
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  const index = JSON.stringify(new URL("./index.ts", import.meta.url).href);
+  const index = JSON.stringify(new URL("../index.ts", import.meta.url).href);
   const code = `const { clipFromRgb } = await import(${index});
     try { clipFromRgb([{ data: new Uint8Array(12), frameCount: 1, height: 2, width: 2 }]); }
     catch ({ code, message }) { console.log(code, message); }`;
