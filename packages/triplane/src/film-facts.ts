@@ -22,6 +22,12 @@ export interface FilmSource extends TriplaneSource {
   readonly pixelFormat?: string | undefined;
   /** Its colours. */
   readonly colour?: FilmColour | undefined;
+  /** The width of a pixel as displayed, divided by its height, 0.1 to 10; absent for square pixels. */
+  readonly pixelAspect?: number | undefined;
+  /** The codec of the video's sound, such as `aac`, which is not in the film; absent without sound. */
+  readonly sound?: string | undefined;
+  /** The time of the first frame in the video, in seconds; absent for 0. */
+  readonly beginSeconds?: number | undefined;
 }
 
 /** How the frames of the source became the frames that were encoded, and how those are cut. */
@@ -97,6 +103,9 @@ const source = v.object({
   timestampsSeconds: v.optional(v.array(v.pipe(v.number(), v.finite()))),
   pixelFormat: v.optional(text),
   colour: v.optional(v.object({ matrix: v.optional(text), range: v.optional(text), transfer: v.optional(text) })),
+  pixelAspect: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(10))),
+  sound: v.optional(text),
+  beginSeconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1e9))),
 });
 const filmFacts = v.object({
   source,

@@ -3,5 +3,5 @@ export { planFrames } from "./frame-plan.js";
 export { centreCrop, resizeSize } from "./geometry.js";
 export { enlarge, paste } from "./picture.js";
 export { fitFrame, resizeRgb, type RgbPicture } from "./resize.js";
-export type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "./types.js";
+export type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoColour, VideoInfo, VideoPixels } from "./types.js";
 export { syntheticClip, type SyntheticClipOptions } from "./synthetic-clip.js";

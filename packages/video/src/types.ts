@@ -6,6 +6,22 @@ export interface FrameSize {
   readonly width: number;
 }
 
+/** What the numbers of a video mean as colours, in ffmpeg's words; what the file does not say is absent. */
+export interface VideoColour {
+  /** The matrix between RGB and YUV, such as `bt709`. */
+  readonly matrix?: string | undefined;
+  /** `tv` for limited, `pc` for full range. */
+  readonly range?: string | undefined;
+  /** The transfer characteristics, such as `smpte2084`. */
+  readonly transfer?: string | undefined;
+}
+
+/**
+ * Which pixels of a video are read: `stored` takes them as they are, as the papers do; `displayed` maps high dynamic range to the standard
+ * range and joins the fields of interlaced frames, as players do.
+ */
+export type VideoPixels = "stored" | "displayed";
+
 /** Facts about a video file, known before it is decoded. */
 export interface VideoInfo {
   /** The path as given. */
@@ -31,6 +47,14 @@ export interface VideoInfo {
   readonly codec: string;
   /** The pixel format in ffmpeg's terms, such as `yuv420p`. */
   readonly pixelFormat: string;
+  /** What the stored numbers mean as colours, as far as the file says it. */
+  readonly colour: VideoColour;
+  /** The width of a pixel as displayed, divided by its height; 1 for square pixels. Frames are delivered pixel by pixel, not stretched. */
+  readonly pixelAspect: number;
+  /** Whether a frame holds two fields, its odd and its even rows, that were taken one after the other. */
+  readonly interlaced: boolean;
+  /** The codec of the first track of sound, such as `aac`; absent without sound. */
+  readonly sound?: string | undefined;
   /** Anything unusual about the file, one sentence each. */
   readonly warnings: readonly string[];
 }

@@ -3,7 +3,7 @@ import { checkOptions, CoordTokError, pickOptions, type OptionNames, type Rectan
 import { openFileSource } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { openFilm, type FilmFile, type FilmSource } from "@coordtok/triplane";
-import { prepareWriteVideo, writeVideo } from "@coordtok/video/node";
+import { prepareWriteVideo, writeVideo, type WriteVideoOptions } from "@coordtok/video/node";
 import { decodeFilm, tokenizerForm } from "../film/index.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { checkVideoOutput } from "../outputs/outputs.js";
@@ -29,6 +29,8 @@ export interface DecodeToVideoOptions extends CommonOptions {
   readonly rectangle?: Rectangle | undefined;
   /** Paper's form: patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
+  /** The video that the film was made from, whose sound is written beside the frames (default: no sound). */
+  readonly audioFrom?: string | undefined;
 }
 
 const decodeToVideoOptionNames: OptionNames<DecodeToVideoOptions> = {
@@ -39,6 +41,7 @@ const decodeToVideoOptionNames: OptionNames<DecodeToVideoOptions> = {
   fps: true,
   rectangle: true,
   sliceSize: true,
+  audioFrom: true,
 };
 
 /** The result of {@link decodeToVideo}. */
@@ -65,37 +68,86 @@ export interface DecodeReport {
  */
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
-  const { out, rectangle, sliceSize, overwrite, signal, onProgress } = options;
-  await checkVideoOutput(out, { overwrite, inputs: [path, options.checkpoint] });
+  const { out, rectangle, sliceSize, overwrite, signal, onProgress, audioFrom } = options;
+  await checkVideoOutput(out, { overwrite, inputs: [path, options.checkpoint, audioFrom] });
   // ffprobe is needed only for reading.
-  const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe ?? false } as const;
+  const ffprobe = options.ffprobe ?? (audioFrom === undefined ? false : undefined);
+  const ffmpeg = { ffmpeg: options.ffmpeg, ffprobe } as const;
   const writer = prepareWriteVideo(out, ffmpeg);
   writer.catch(() => undefined);
   await using file = await openFileSource(path);
   const film = await openFilm(file, tokenizerForm);
   const fps = options.fps ?? film.source.fps;
   const positions = positionsOf(film.source, options);
+  const shown = showing(film.source, positions, options);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   checkDecoding(film, sliceSize, backend);
   await writer;
-  const { checkpoint, onWarning } = options;
+  const { checkpoint, onWarning, onNote } = options;
   using model = await loadFilmDecoder(path, film, { signal, checkpoint, onWarning });
-  if (film.source.timestampsSeconds !== undefined && options.fps === undefined && positions.length > 1)
-    onWarning?.(
-      `The frames of "${path}" come at varying times; they are written at their mean rate, ${fps.toFixed(2)} per second.`,
-    );
+  if (film.source.sound !== undefined && audioFrom === undefined && hasRoomForSound(out))
+    onNote?.(`The sound of "${film.source.name}" is not in the film and left out; name the video to take it from.`);
   const frames = decodeFilm(film, { model, positions, rectangle, sliceSize, signal, onProgress });
   const written = await writeVideo(out, frames, {
     ...ffmpeg,
     overwrite,
     signal,
     fps,
+    ...shown,
     frameCount: positions.length,
   });
   for (const warning of written.warnings) onWarning?.(`${out}: ${warning}.`);
   const { height, width } = rectangle ?? film.picture;
   const { name, precision } = backend;
   return { video: out, frames: written.frameCount, width, height, fps, backend: name, precision };
+}
+
+/** Whether the format of a video can hold sound. */
+function hasRoomForSound(out: string): boolean {
+  return /\.(mp4|webm|mkv)$/i.test(out);
+}
+
+/** How the frames of a film are written: their times, the shape of their pixels, and the sound that belongs to them. */
+function showing(
+  source: FilmSource,
+  positions: readonly number[],
+  { fps, audioFrom, frames }: DecodeToVideoOptions,
+): Pick<WriteVideoOptions, "timing" | "pixelAspect" | "sound"> {
+  const rises = positions.every((position, i) => i === 0 || position >= positions[i - 1]!);
+  const timing = source.timestampsSeconds !== undefined && fps === undefined && rises ? "frames" : "constant";
+  return {
+    timing,
+    pixelAspect: source.pixelAspect,
+    ...(audioFrom !== undefined && { sound: soundOf(source, positions, audioFrom, frames) }),
+  };
+}
+
+/** The sound of the frames from the first to the last. */
+function soundOf(
+  source: FilmSource,
+  positions: readonly number[],
+  path: string,
+  frames: readonly number[] = [],
+): NonNullable<WriteVideoOptions["sound"]> {
+  const [first, last] = [positions[0]!, positions.at(-1)!];
+  if (frames.some((frame, i) => frame !== frames[0]! + i))
+    throw new CoordTokError(
+      "input",
+      "Sound needs consecutive frames; give a range, for example 0-63, or leave the sound out.",
+      {
+        options: { audioFrom: undefined },
+      },
+    );
+  const begin = source.beginSeconds ?? source.start / (source.fps * source.stride);
+  const end = timeOfFrame(source, last) + 1 / source.fps;
+  return { path, startSeconds: begin + timeOfFrame(source, first), durationSeconds: end - timeOfFrame(source, first) };
+}
+
+function timeOfFrame(
+  { timestampsSeconds: times, fps }: Pick<FilmSource, "fps" | "timestampsSeconds">,
+  frame: number,
+): number {
+  return times?.[Math.round(frame)] ?? frame / fps;
 }
 
 function checkDecoding(
@@ -115,7 +167,7 @@ const mostFrames = 1_000_000;
 
 /** The positions to decode: frames, or for another rate the times between them that keep the duration. */
 function positionsOf(
-  source: Pick<FilmSource, "fps" | "frames">,
+  source: Pick<FilmSource, "fps" | "frames" | "timestampsSeconds">,
   options: Pick<DecodeToVideoOptions, "frames" | "fps">,
 ): readonly number[] {
   const wanted = options.frames ?? Array.from({ length: source.frames }, (_, i) => i);
@@ -130,8 +182,8 @@ function positionsOf(
   const [first, last] = [wanted[0]!, wanted.at(-1)!];
   if (wanted.some((frame, i) => frame !== first + i))
     throw new CoordTokError("input", "Another frame rate needs consecutive frames; give a range, for example 0-63.");
-  const step = source.fps / options.fps;
-  const count = Math.max(1, Math.round(wanted.length / step));
+  const from = timeOfFrame(source, first);
+  const count = Math.max(1, Math.round((timeOfFrame(source, last) + 1 / source.fps - from) * options.fps));
   if (!(count <= mostFrames))
     throw new CoordTokError(
       "input",
@@ -140,5 +192,22 @@ function positionsOf(
         options: { fps: undefined },
       },
     );
-  return Array.from({ length: count }, (_, i) => Math.min(last, first + i * step));
+  const place = placeAtTime(source, first, last);
+  return Array.from({ length: count }, (_, i) => place(from + i / options.fps!));
+}
+
+/** Returns a function that tells the place between frames of a rising row of times. */
+function placeAtTime(
+  { timestampsSeconds: times, fps }: Pick<FilmSource, "fps" | "timestampsSeconds">,
+  first: number,
+  last: number,
+): (seconds: number) => number {
+  if (times === undefined) return (seconds) => Math.min(last, seconds * fps);
+  let at = first;
+  return (seconds) => {
+    while (at < last && times[at + 1]! <= seconds) at++;
+    if (at === last) return last;
+    const gap = times[at + 1]! - times[at]!;
+    return at + Math.min(1, Math.max(0, (seconds - times[at]!) / gap));
+  };
 }

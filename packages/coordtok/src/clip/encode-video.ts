@@ -106,7 +106,7 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   const checkpoint = await resolveModel(options.checkpoint);
   await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
   await (await openFileSource(checkpoint)).close();
-  const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
+  const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal, pixels: "displayed" });
   for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadPretrained(checkpoint, {
@@ -193,6 +193,7 @@ function framesOf(path: string, info: VideoInfo, options: EncodeVideoOptions): R
     ...pickOptions(options, ffmpegOptionNames),
     signal: options.signal,
     info,
+    pixels: "displayed",
     onWarning: (warning) => options.onWarning?.(`${path}: ${warning}.`),
   });
 }
@@ -217,7 +218,7 @@ export function filmSource(
   path: string,
   info: VideoInfo,
   timestamps: readonly number[],
-  { start = 0, stride = 1 }: WindowOptions,
+  { start = 0, stride = 1, fit }: WindowOptions & Pick<EncodeVideoOptions, "fit">,
 ): FilmSource {
   const begin = timestamps[0] ?? 0;
   const times = timestamps.map((time) => time - begin);
@@ -235,6 +236,11 @@ export function filmSource(
     resize: "exact",
     ...(info.rotation === 0 ? {} : { rotation: info.rotation }),
     pixelFormat: info.pixelFormat,
+    ...(Object.keys(info.colour).length === 0 ? {} : { colour: info.colour }),
+    // Frames that were stretched to a shape have lost the one of their pixels.
+    ...(info.pixelAspect === 1 || fit === "stretch" ? {} : { pixelAspect: info.pixelAspect }),
+    ...(info.sound === undefined ? {} : { sound: info.sound }),
+    ...(begin > 0 ? { beginSeconds: begin } : {}),
     ...(isConstant || !rises ? {} : { timestampsSeconds: times }),
   };
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,11 +15,15 @@ import { filmSource } from "./encode-video.js";
 const clip = syntheticClip({ frames: 21, height: 57, width: 41, seed: 3 });
 let folder = "";
 let video = "";
+let sounding = "";
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "coordtok-film-"));
   video = join(folder, "film.mkv");
   await writeVideo(video, framesFromClip(clip, 20), { fps: 20 });
+  sounding = join(folder, "sound.mp4");
+  const args = "-v error -f lavfi -i color=s=16x16:r=10:d=3 -f lavfi -i sine=d=3 -c:v libx264 -c:a aac";
+  execFileSync("ffmpeg", [...args.split(" "), sounding]);
 });
 
 afterAll(() => {
@@ -97,6 +102,38 @@ describeEachBackend("a whole video through the starter", { timeout: 240_000 }, (
     expect(await pixels(own)).toEqual(await pixels(few));
   });
 
+  it("comes back with its varying times, its sound and the shape of its pixels", async () => {
+    const times = Array.from({ length: 9 }, (_, i) => (i < 5 ? i * 0.1 : 0.4 + (i - 4) * 0.25));
+    const { data, ...size } = syntheticClip({ frames: 9, height: 32, width: 40, seed: 4 });
+    const timed = times.map((timestampSeconds, i) => ({
+      ...size,
+      data: data.subarray(i * 3840, (i + 1) * 3840),
+      timestampSeconds,
+    }));
+    const source = at("timed.mp4");
+    const sound = { path: sounding, durationSeconds: 1.5 };
+    await writeVideo(source, timed, { fps: 10, timing: "frames", pixelAspect: 16 / 15, sound });
+    const out = at("timed.triplane.safetensors");
+    const { source: facts } = await encodeVideo(source, { out, backend });
+    expect(facts).toMatchObject({ frames: 9, sound: "aac", colour: { matrix: "bt709", range: "tv" } });
+    expect(facts.pixelAspect).toBeCloseTo(16 / 15, 3);
+    const back = at("timed-back.mp4");
+    const notes: string[] = [];
+    await decodeToVideo(out, { out: back, backend, audioFrom: source });
+    const { info, timestampsSeconds } = await readClip(back);
+    expect(info.pixelAspect).toBeCloseTo(16 / 15, 3);
+    expect(info.sound).toBe("aac");
+    times.forEach((time, i) => {
+      expect(timestampsSeconds[i]! - timestampsSeconds[0]!).toBeCloseTo(time, 3);
+    });
+    const even = at("timed-even.mp4");
+    await decodeToVideo(out, { out: even, backend, fps: 10, onNote: (note) => notes.push(note) });
+    expect((await readClip(even)).clip.frameCount).toBe(15);
+    expect(notes.join("\n")).toContain("is not in the film and left out");
+    const apart = decodeToVideo(out, { out: at("apart.mp4"), backend, frames: [0, 5], audioFrom: source });
+    await expect(apart).rejects.toThrow("Sound needs consecutive frames");
+  });
+
   it("a picture is a film of one frame", async () => {
     const picture = join(folder, "picture.png");
     const frame = { width: clip.width, height: clip.height, data: clip.data.subarray(0, 57 * 41 * 3) };
@@ -122,7 +159,16 @@ describeEachBackend("a whole video through the starter", { timeout: 240_000 }, (
 });
 
 it("times that a constant rate does not give are kept", () => {
-  const info = { averageFps: 10, width: 4, height: 4, rotation: 90, pixelFormat: "yuv420p" };
+  const info = {
+    averageFps: 10,
+    width: 4,
+    height: 4,
+    rotation: 90,
+    pixelFormat: "yuv420p",
+    colour: {},
+    pixelAspect: 1,
+    interlaced: false,
+  };
   const source = (times: readonly number[]): ReturnType<typeof filmSource> =>
     filmSource(
       "a/b.mp4",

@@ -57,9 +57,11 @@ export async function reconstructFilm(
   } as const;
   const fps = info.averageFps / (options.stride ?? 1);
   const [decodedFrames, bothFrames] = [new Channel<RgbFrame>(), new Channel<RgbFrame>()];
+  const timing = hasVaryingRate(info) ? "frames" : "constant";
+  const pixelAspect = options.fit === "stretch" ? 1 : info.pixelAspect;
   const writing = {
-    reconstruction: writeVideo(files.reconstruction, decodedFrames, { ...video, fps }),
-    sideBySide: writeVideo(files.sideBySide, bothFrames, { ...video, fps }),
+    reconstruction: writeVideo(files.reconstruction, decodedFrames, { ...video, fps, timing, pixelAspect }),
+    sideBySide: writeVideo(files.sideBySide, bothFrames, { ...video, fps, timing, pixelAspect }),
   };
   const writers = Promise.all([writing.reconstruction, writing.sideBySide]);
   const close = (reason: unknown): void => {
@@ -113,6 +115,11 @@ export async function reconstructFilm(
   }
 }
 
+/** Whether frames come at varying times: the shortest step between frames says less than the mean. */
+function hasVaryingRate({ fps, averageFps }: VideoInfo): boolean {
+  return Math.abs(fps - averageFps) > 0.02 * fps;
+}
+
 function progressOf(
   done: number,
   { frameCount }: VideoInfo,
@@ -141,6 +148,7 @@ class FilmSourceFrames {
       ...pickOptions(options, ffmpegOptionNames),
       signal,
       info,
+      pixels: "displayed",
       onWarning: (warning) => options.onWarning?.(`${path}: ${warning}.`),
     });
   }

@@ -129,7 +129,7 @@ export async function reconstructInto(
   const { overwrite, signal } = options;
   await prepareFolder(options.out, Object.values(files), { overwrite });
   await (await openFileSource(checkpoint)).close();
-  const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal });
+  const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal, pixels: "displayed" });
   for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadPretrained(checkpoint, {

@@ -1,5 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
-import { limits, runFfmpeg } from "./ffmpeg-program.js";
+import { abilities } from "./abilities.js";
 import type { FoundProgram } from "./find-ffmpeg.js";
 import { accurateScaling } from "./scaling.js";
 
@@ -91,8 +91,6 @@ export const muxers: Readonly<Record<VideoFormat, string>> = {
 /** The encoder of `@ffmpeg/core` 0.12 that crashes. */
 const brokenInWasm = "libvpx-vp9";
 
-const known = new Map<string, Promise<ReadonlySet<string>>>();
-
 /**
  * Chooses the best encoder of a format that an ffmpeg has.
  * @throws CoordTokError `unsupported`, naming the encoders that would do.
@@ -113,16 +111,8 @@ function quicker(encoder: Encoder): Encoder {
   return { ...encoder, arguments: (quality) => [...encoder.arguments(quality), "-preset", "veryfast"] };
 }
 
-/** Lists the names of all video encoders of an ffmpeg. */
-export function encoderNames(ffmpeg: FoundProgram): Promise<ReadonlySet<string>> {
-  const key = [ffmpeg.path, ...ffmpeg.prefix].join("\n");
-  let names = known.get(key);
-  if (!names) {
-    names = runFfmpeg(ffmpeg, ["-hide_banner", "-encoders"], { limit: limits.answer }).then(({ stdout }) => {
-      const all = [...stdout.matchAll(/^ V\S{5} (\S+)/gm)].map((match) => match[1]!);
-      return new Set(ffmpeg.source === "@ffmpeg/core" ? all.filter((name) => name !== brokenInWasm) : all);
-    });
-    known.set(key, names);
-  }
-  return names;
+/** Lists the names of all encoders of an ffmpeg. */
+export async function encoderNames(ffmpeg: FoundProgram): Promise<ReadonlySet<string>> {
+  const all = await abilities(ffmpeg, "encoders");
+  return ffmpeg.source === "@ffmpeg/core" ? new Set([...all].filter((name) => name !== brokenInWasm)) : all;
 }

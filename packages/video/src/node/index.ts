@@ -16,4 +16,5 @@ export { readClip, type ReadClip } from "./read-clip.js";
 export { readFrames, type ReadOptions } from "./read-frames.js";
 export type { VideoFormat, VideoQuality } from "./encoders.js";
 export { prepareWriteVideo, writeVideo, type WriteVideoOptions, type WrittenVideo } from "./write-video.js";
+export type { VideoSound } from "./sound.js";
 export { writeH264Within, type WriteWithinOptions, type WrittenWithin } from "./write-within.js";

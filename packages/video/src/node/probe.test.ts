@@ -35,6 +35,9 @@ describe.each([
       rotation: 0,
       codec: "h264",
       pixelFormat: "yuv420p",
+      colour: ffprobe === false ? {} : {},
+      pixelAspect: 1,
+      interlaced: false,
       warnings: [],
     });
   });

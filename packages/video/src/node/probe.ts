@@ -1,8 +1,16 @@
-import { checkOptions, CoordTokError, pickOptions, type LongCallOptions, type OptionNames } from "@coordtok/core";
+import {
+  checkChoice,
+  checkOptions,
+  CoordTokError,
+  pickOptions,
+  type LongCallOptions,
+  type OptionNames,
+} from "@coordtok/core";
 import type { ProgramEnd } from "@coordtok/core/node";
-import type { VideoInfo } from "../types.js";
+import type { VideoInfo, VideoPixels } from "../types.js";
+import { canMapRange, isHighRange } from "./displayed-pixels.js";
 import { limits, runFfmpeg, type ProgramCommand } from "./ffmpeg-program.js";
-import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
+import { ffmpegOptionNames, findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { defaultMaxPixels, inputArguments } from "./input-arguments.js";
 import { noVideoTrack, openInput, tooLarge, tooManyPixels, unreadable, type InputFile } from "./input-file.js";
 import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts } from "./stream-facts.js";
@@ -11,10 +19,14 @@ import { factsFromBanner, factsFromFfprobe, ffprobeArguments, type StreamFacts }
 export interface ProbeOptions extends FfmpegOptions {
   /** Stops the call. */
   readonly signal?: LongCallOptions["signal"];
+  /** The pixels that will be read, on which warnings depend (default `stored`). */
+  readonly pixels?: VideoPixels | undefined;
 }
 
-/** The names of {@link ProbeOptions}. */
-export const probeOptionNames: OptionNames<ProbeOptions> = { ...ffmpegOptionNames, signal: true };
+/** The names of those {@link ProbeOptions} that long calls and everything that starts ffmpeg have as well. */
+export const probeOptionNames: OptionNames<Omit<ProbeOptions, "pixels">> = { ...ffmpegOptionNames, signal: true };
+
+const allNames: OptionNames<ProbeOptions> = { ...probeOptionNames, pixels: true };
 
 /**
  * Inspects a video file without decoding it: the size as displayed, the rates, the claims of the container, and anything unusual.
@@ -23,7 +35,7 @@ export const probeOptionNames: OptionNames<ProbeOptions> = { ...ffmpegOptionName
  * `file-format` (damaged or truncated), `unsupported` for frames of more than `maxPixels`, `ffmpeg` if there is none, `aborted`.
  */
 export async function probe(path: string, options: ProbeOptions = {}): Promise<VideoInfo> {
-  checkOptions(options, probeOptionNames, "probe");
+  checkOptions(options, allNames, "probe");
   const file = await openInput(path);
   const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
   const facts = ffmpeg.ffprobe
@@ -32,7 +44,31 @@ export async function probe(path: string, options: ProbeOptions = {}): Promise<V
   if (!facts) throw noVideoTrack(path);
   const { maxPixels = defaultMaxPixels } = options;
   if (facts.width * facts.height > maxPixels) throw tooLarge(path, facts, maxPixels);
-  return videoInfo(file, facts);
+  const pixels = checkChoice(options.pixels ?? "stored", "pixels", ["stored", "displayed"]);
+  const info = videoInfo(file, facts);
+  const warnings = pixels === "stored" ? readAsStored(facts) : await readAsDisplayed(ffmpeg, info);
+  return { ...info, warnings: [...info.warnings, ...warnings] };
+}
+
+/** What looks different when pixels are read as they are stored. */
+function readAsStored({ pixelAspect, colour, interlaced }: StreamFacts): string[] {
+  const warnings: string[] = [];
+  if (pixelAspect && Math.abs(Math.log(pixelAspect.value)) > 0.02)
+    warnings.push(`its pixels are not square (${pixelAspect.text}); they are read unchanged, so shapes look stretched`);
+  if (interlaced)
+    warnings.push("it is interlaced; both fields are read as they are, so edges that move look like combs");
+  if (isHighRange(colour)) warnings.push("it is a high dynamic range video; colours are read unchanged and look pale");
+  return warnings;
+}
+
+/** What is changed when pixels are read as players show them, or cannot be. */
+async function readAsDisplayed(ffmpeg: Ffmpeg, info: VideoInfo): Promise<string[]> {
+  if (!isHighRange(info.colour)) return [];
+  return (await canMapRange(ffmpeg))
+    ? ["it is a high dynamic range video; its colours are mapped to the standard range"]
+    : [
+        `it is a high dynamic range video; the ffmpeg at "${ffmpeg.path}" has no zscale filter to map its colours, so they look pale`,
+      ];
 }
 
 async function askFfprobe(
@@ -89,8 +125,18 @@ function videoInfo(file: InputFile, facts: StreamFacts): VideoInfo {
     rotation,
     codec: facts.codec,
     pixelFormat: facts.pixelFormat,
+    colour: facts.colour,
+    pixelAspect: displayedAspect(facts.pixelAspect?.value, turned),
+    interlaced: facts.interlaced,
+    ...(facts.sound === undefined ? {} : { sound: facts.sound }),
     warnings: [...claims.warnings, ...oddities(facts, fps, averageFps, rotation)],
   };
+}
+
+/** The aspect of a pixel as displayed, after a quarter turn the other way round; 1 for what no camera makes. */
+function displayedAspect(stored = 1, turned: boolean): number {
+  const aspect = turned ? 1 / stored : stored;
+  return aspect > 0.1 && aspect < 10 ? aspect : 1;
 }
 
 /** The rate assumed for a file that states none, such as a raw stream; ffmpeg assumes the same. */
@@ -127,19 +173,15 @@ const alphaFormats = /^(argb|abgr|rgba|bgra|gbrap|yuva|ya8|ya16|vuya|ayuv|pal8)/
 
 function oddities(facts: StreamFacts, fps: number, averageFps: number, rotation: number): string[] {
   const warnings: string[] = [];
-  const { pixelAspect, codec, transfer } = facts;
+  const { codec } = facts;
   if (pictureFormats.test(facts.format)) warnings.push("it is a still picture, with only 1 frame");
   if (Math.abs(fps - averageFps) > 0.02 * fps)
     warnings.push(
       `variable frame rate (nominal ${rounded(fps)}, average ${rounded(averageFps)} per second); frames are chosen by index, not by time`,
     );
-  if (pixelAspect && Math.abs(Math.log(pixelAspect.value)) > 0.02)
-    warnings.push(`its pixels are not square (${pixelAspect.text}); they are read unchanged, so shapes look stretched`);
   if (codec !== "gif" && (facts.alphaTag || alphaFormats.test(facts.pixelFormat))) warnings.push("alpha ignored");
   if (facts.videoTracks > 1) warnings.push(`it has ${facts.videoTracks} video tracks; the first is read`);
   if (rotation % 90 !== 0) warnings.push(`it is rotated by ${rotation} degrees; the corners are cut off or black`);
-  if (transfer === "smpte2084" || transfer === "arib-std-b67")
-    warnings.push("it is a high dynamic range video; colours are read unchanged and look pale");
   return warnings;
 }
 

@@ -41,7 +41,8 @@ export async function readClip(path: string, options: FrameRange & ReadOptions =
     warnings.push(warning);
     options.onWarning?.(warning);
   };
-  const info = options.info ?? (await probe(path, pickOptions(options, probeOptionNames)));
+  const info =
+    options.info ?? (await probe(path, { ...pickOptions(options, probeOptionNames), pixels: options.pixels }));
   if (options.info) warnings.push(...info.warnings);
   else info.warnings.forEach(warn);
   const timestampsSeconds: number[] = [];

@@ -13,7 +13,8 @@ import type { ProgramEnd } from "@coordtok/core/node";
 import { startTooLate } from "../frame-plan.js";
 import { centreCrop, checkFrameSize, resizeSize } from "../geometry.js";
 import { fitFrame } from "../resize.js";
-import type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo } from "../types.js";
+import type { FramePlan, FrameRange, FrameSize, ResizeMode, VideoInfo, VideoPixels } from "../types.js";
+import { displayFilters } from "./displayed-pixels.js";
 import { FfmpegLog, frameLogFilters } from "./ffmpeg-log.js";
 import { limits, startFfmpeg } from "./ffmpeg-program.js";
 import { ffmpegOptionNames, findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
@@ -30,6 +31,8 @@ export interface ReadOptions extends LongCallOptions, FfmpegOptions {
   readonly size?: FrameSize | undefined;
   /** How to resize: `exact` as in the papers, or `fast` by ffmpeg (default `exact`). Without `size` nothing is resized. */
   readonly resize?: Exclude<ResizeMode, "none"> | undefined;
+  /** Which pixels to read (default `stored`). */
+  readonly pixels?: VideoPixels | undefined;
   /** Whether damage is an error, thrown after the last readable frame, instead of a warning (default false). */
   readonly strict?: boolean | undefined;
   /** Called with each warning, a sentence without the path: anything unusual that `probe` found, damage, too few frames. */
@@ -44,6 +47,7 @@ export const readOptionNames: OptionNames<ReadOptions> = {
   ...ffmpegOptionNames,
   size: true,
   resize: true,
+  pixels: true,
   strict: true,
   onWarning: true,
   info: true,
@@ -87,14 +91,16 @@ export async function* decodeFrames(
   const { signal, onProgress, size } = options;
   const selection = selectFrames(wanted);
   const resize = checkChoice(options.resize ?? "exact", "resize", ["exact", "fast"]);
+  checkChoice(options.pixels ?? "stored", "pixels", ["stored", "displayed"]);
   if (size) checkFrameSize(size);
   throwIfAborted(signal);
   const file = await openInput(path);
   const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
-  const info = options.info ?? (await probe(path, pickOptions(options, probeOptionNames)));
+  const info =
+    options.info ?? (await probe(path, { ...pickOptions(options, probeOptionNames), pixels: options.pixels }));
   if (!options.info) for (const warning of info.warnings) options.onWarning?.(warning);
   const log = new FfmpegLog(selection.includes);
-  const filter = filterFor(ffmpeg, selection, resize === "fast" && size ? { from: info, to: size } : undefined);
+  const filter = await filterFor(ffmpeg, selection, info, options);
   const program = startFfmpeg(ffmpeg, decodeArguments(ffmpeg, file, selection, filter, options), {
     limit: limits.frames,
     signal,
@@ -127,13 +133,19 @@ export async function* decodeFrames(
   }
 }
 
-function filterFor(ffmpeg: Ffmpeg, selection: Selection, fast: { from: FrameSize; to: FrameSize } | undefined): string {
-  const { first, stride } = selection;
-  const filters = [...frameLogFilters(ffmpeg.knowsFpsMode)];
+async function filterFor(
+  ffmpeg: Ffmpeg,
+  { first, stride }: Selection,
+  info: VideoInfo,
+  { size: target, resize, pixels }: ReadOptions,
+): Promise<string> {
+  const display = pixels === "displayed" ? await displayFilters(ffmpeg, info) : undefined;
+  const filters = [...frameLogFilters(ffmpeg.knowsFpsMode), ...(display?.everyFrame ?? [])];
   if (first > 0 || stride > 1) filters.push(`select='gte(n,${first})*not(mod(n-${first},${stride}))'`);
-  if (fast) {
-    const size = resizeSize(fast.from, fast.to);
-    const { width, height, left, top } = centreCrop(size, fast.to);
+  filters.push(...(display?.readFrames ?? []));
+  if (resize === "fast" && target) {
+    const size = resizeSize(info, target);
+    const { width, height, left, top } = centreCrop(size, target);
     filters.push(`scale=${size.width}:${size.height}:${accurateScaling}`, "format=rgb24");
     filters.push(`crop=${width}:${height}:${left}:${top}`);
   } else filters.push(`scale=${accurateScaling}`);

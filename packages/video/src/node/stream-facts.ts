@@ -13,6 +13,7 @@ import {
   union,
   type InferOutput,
 } from "valibot";
+import type { VideoColour } from "../types.js";
 
 /** The facts in a container about the video track that ffmpeg's `0:V:0` selects: the first that is not a cover picture. */
 export interface StreamFacts {
@@ -36,8 +37,10 @@ export interface StreamFacts {
   readonly alphaTag: boolean;
   /** The number of video tracks, without cover pictures. */
   readonly videoTracks: number;
-  /** The transfer characteristics, such as `smpte2084`. */
-  readonly transfer: string | undefined;
+  readonly colour: VideoColour;
+  readonly interlaced: boolean;
+  /** The codec of the first track of sound. */
+  readonly sound: string | undefined;
 }
 
 const figure = optional(pipe(number(), finite()));
@@ -58,7 +61,10 @@ const outputSchema = object({
         nb_frames: text,
         duration: text,
         sample_aspect_ratio: text,
+        color_space: text,
+        color_range: text,
         color_transfer: text,
+        field_order: text,
         disposition: optional(record(string(), number())),
         tags: optional(record(string(), string())),
         side_data_list: optional(array(object({ rotation: optional(union([number(), string()])) }))),
@@ -70,7 +76,7 @@ const outputSchema = object({
 
 const shownEntries = [
   "format=format_name,duration",
-  "stream=codec_type,codec_name,pix_fmt,width,height,r_frame_rate,avg_frame_rate,nb_frames,duration,sample_aspect_ratio,color_transfer",
+  "stream=codec_type,codec_name,pix_fmt,width,height,r_frame_rate,avg_frame_rate,nb_frames,duration,sample_aspect_ratio,color_space,color_range,color_transfer,field_order",
   "stream_disposition=attached_pic,timed_thumbnails",
   "stream_tags=rotate,alpha_mode,ALPHA_MODE",
   "stream_side_data=rotation",
@@ -113,7 +119,9 @@ export function factsFromFfprobe(path: string, json: string): StreamFacts | unde
     pixelAspect: aspect(stream.sample_aspect_ratio),
     alphaTag: tags["alpha_mode"] === "1",
     videoTracks: videos.length,
-    transfer: stream.color_transfer,
+    colour: colourOf(stream.color_space, stream.color_range, stream.color_transfer),
+    interlaced: /^(tt|bb|tb|bt)$/.test(stream.field_order ?? ""),
+    sound: streams.find(({ codec_type: type }) => type === "audio")?.codec_name,
   };
 }
 
@@ -161,8 +169,29 @@ export function factsFromBanner(lines: readonly string[]): StreamFacts | undefin
     pixelAspect: aspect(/\bSAR (\d+:\d+)/.exec(stream.text)?.[1]),
     alphaTag: /^\s*alpha_mode\s*: 1$/im.test(below),
     videoTracks: videos.length,
-    transfer: /\b(smpte2084|arib-std-b67)\b/.exec(pixelPart)?.[1],
+    ...colourFromBanner(pixelPart),
+    sound: /^ {2}Stream #0:\d+\S*: Audio: (\w+)/m.exec(header)?.[1],
   };
+}
+
+/** The facts in the brackets behind a pixel format, such as `(tv, bt709/bt709/smpte2084, top first)`. */
+function colourFromBanner(pixelPart: string): Pick<StreamFacts, "colour" | "interlaced"> {
+  const words = (/\((.*)\)/.exec(pixelPart)?.[1] ?? "").split(",").map((word) => word.trim());
+  const range = words.find((word) => word === "tv" || word === "pc");
+  const interlaced = words.some((word) => /^(top|bottom) (coded )?first/.test(word));
+  // Matrix, primaries and transfer, or one word for all three.
+  const [matrix, , transfer = matrix] = (
+    words.find((word) => /^(bt|smpte|fcc|gbr|arib|unknown)/.test(word)) ?? ""
+  ).split("/");
+  return { colour: colourOf(matrix, range, transfer), interlaced };
+}
+
+/** Colours in ffmpeg's words, without those that say nothing. */
+function colourOf(matrix: string | undefined, range: string | undefined, transfer: string | undefined): VideoColour {
+  const said = (word: string | undefined): string | undefined =>
+    word !== undefined && word !== "unknown" && /^[\w.-]{1,32}$/.test(word) ? word : undefined;
+  const facts = Object.entries({ matrix: said(matrix), range: said(range), transfer: said(transfer) });
+  return Object.fromEntries(facts.filter(([, word]) => word !== undefined));
 }
 
 interface BannerStream {

@@ -22,15 +22,27 @@ import { checkRate, type RgbFrames } from "../clip.js";
 import type { FrameSize } from "../types.js";
 import { chooseEncoder, muxers, type Encoder, type VideoFormat, type VideoQuality } from "./encoders.js";
 import { limits, startFfmpeg } from "./ffmpeg-program.js";
-import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions, type FoundProgram } from "./find-ffmpeg.js";
+import { ffmpegOptionNames, findFfmpeg, type Ffmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { fileOutput, folderOutput, formatOf, writeFailure, type Output } from "./output.js";
 import { encodePng } from "./png.js";
 import { Scratch } from "./scratch.js";
+import { planSound, type PlannedSound, type VideoSound } from "./sound.js";
+import { ticksPerSecond, timedFrames } from "./timed-frames.js";
+import { checkAspect, withAspect, withEvenSides, writtenSize } from "./written-size.js";
 
 /** Options of {@link writeVideo}. */
 export interface WriteVideoOptions extends LongCallOptions, FfmpegOptions {
-  /** The frame rate per second, 0.001 to 1000000. The timestamps of the frames are not used. */
+  /** The frame rate per second, 0.001 to 1000000; with `timing` of `frames` only the last frame lasts as long as it says. */
   readonly fps: number;
+  /**
+   * When each frame is shown: `constant` at the rate `fps`, or `frames` at its own `timestampSeconds`, counted from the first one's, which
+   * rise; kept to a tenth of a millisecond, by webm to a millisecond, by gif to a hundredth of a second (default `constant`).
+   */
+  readonly timing?: "constant" | "frames" | undefined;
+  /** The width of a pixel as displayed, divided by its height, 0.1 to 10 (default 1); gif and pictures do not say it. */
+  readonly pixelAspect?: number | undefined;
+  /** Sound from a file, for mp4, webm and mkv (default: none). */
+  readonly sound?: VideoSound | undefined;
   /** The format (default: that of the path's extension; `.png` or a trailing slash means a folder of pictures). */
   readonly format?: VideoFormat | undefined;
   /** The quality of mp4 and webm (default `good`). */
@@ -45,11 +57,16 @@ const writeVideoOptionNames: OptionNames<WriteVideoOptions> = {
   ...longCallOptionNames,
   ...ffmpegOptionNames,
   fps: true,
+  timing: true,
+  pixelAspect: true,
+  sound: true,
   format: true,
   quality: true,
   overwrite: true,
   frameCount: true,
 };
+
+const soundNames: OptionNames<VideoSound> = { path: true, startSeconds: true, durationSeconds: true };
 
 /** A written video. */
 export interface WrittenVideo {
@@ -84,6 +101,9 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
   const { fps, signal, overwrite = false } = options;
   const format = formatOf(path, options.format);
   checkRate(fps);
+  checkChoice(options.timing ?? "constant", "timing", ["constant", "frames"]);
+  checkAspect(options.pixelAspect);
+  if (options.sound) checkOptions(options.sound, soundNames, "sound of writeVideo");
   checkChoice(options.quality ?? "good", "quality", ["small", "good", "high"]);
   throwIfAborted(signal);
   const scratch = new Scratch();
@@ -94,10 +114,12 @@ export async function writeVideo(path: string, frames: RgbFrames, options: Write
     const output = await (format === "png" ? folderOutput : fileOutput)(path, overwrite, scratch);
     const ffmpeg = await findFfmpeg(pickOptions(options, ffmpegOptionNames));
     const encoder = await chooseEncoder(ffmpeg, format);
+    const sound = options.sound && (await planSound(ffmpeg, format, options.sound, options));
     const first = await nextFrame(source, signal);
     if (!first)
       throw new CoordTokError("input", `Expected at least one frame for "${path}", got none; nothing was written.`);
-    const job: Job = { path, format, options, ffmpeg, encoder, output, scratch, written: writtenSize(first, encoder) };
+    const written = writtenSize(first, encoder);
+    const job: Job = { path, format, options, ffmpeg, encoder, sound, output, scratch, written };
     const frameCount = await (format === "gif" ? writeGif : writeDirectly)(job, first, source);
     throwIfAborted(signal);
     await output.finish();
@@ -150,8 +172,9 @@ interface Job {
   readonly path: string;
   readonly format: VideoFormat;
   readonly options: WriteVideoOptions;
-  readonly ffmpeg: FoundProgram;
+  readonly ffmpeg: Ffmpeg;
   readonly encoder: Encoder;
+  readonly sound: PlannedSound | undefined;
   readonly output: Output;
   readonly scratch: Scratch;
   readonly written: FrameSize;
@@ -164,6 +187,9 @@ const fastestGif = 50;
 
 function warningsFor({ format, options, written }: Job, first: RgbFrame): string[] {
   const warnings: string[] = [];
+  const { pixelAspect = 1 } = options;
+  if ((format === "gif" || format === "png") && Math.abs(Math.log(pixelAspect)) > 0.02)
+    warnings.push(`${format} cannot say that pixels are not square (${pixelAspect.toFixed(3)}); shapes look stretched`);
   if (written.width !== first.width || written.height !== first.height)
     warnings.push(
       `${format} needs even sides: ${first.width}x${first.height} was written as ${written.width}x${written.height}`,
@@ -175,7 +201,9 @@ function warningsFor({ format, options, written }: Job, first: RgbFrame): string
 
 async function writeDirectly(job: Job, first: RgbFrame, source: FrameSource): Promise<number> {
   const { output, encoder, options, format } = job;
-  const codec = ["-c:v", encoder.name, ...encoder.arguments(options.quality ?? "good"), "-f", muxers[format]];
+  const video = withAspect(encoder.arguments(options.quality ?? "good"), options.pixelAspect);
+  const sound = job.sound?.output ?? ["-an"];
+  const codec = ["-c:v", encoder.name, ...video, ...sound, "-f", muxers[format]];
   if (format !== "png") return encode(job, [...codec, `file:${output.temporary}`], first, source);
   await mkdir(output.temporary).catch((thrown: unknown) => {
     throw fileWriteError(thrown, job.path);
@@ -192,14 +220,15 @@ async function writeGif(job: Job, first: RgbFrame, source: FrameSource): Promise
   const palette = scratch.add(temporaryPathFor(output.temporary.replace(/gif$/i, "png")));
   const frameCount = await encode(
     job,
-    [..."-c:v ffv1 -level 1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
+    [..."-an -c:v ffv1 -level 1 -pix_fmt bgr0 -f matroska".split(" "), `file:${lossless}`],
     first,
     source,
   );
   const clip = ["-i", `file:${lossless}`];
   await transcode(job, [...clip, ..."-vf palettegen -frames:v 1 -update 1 -f image2".split(" "), `file:${palette}`]);
   const dither = ["-i", `file:${palette}`, "-lavfi", "paletteuse"];
-  await transcode(job, [...clip, ...dither, ..."-c:v gif -f gif".split(" "), `file:${output.temporary}`]);
+  const timing = outputTiming(job, job.options.timing === "frames");
+  await transcode(job, [...clip, ...dither, ...timing, ..."-c:v gif -f gif".split(" "), `file:${output.temporary}`]);
   return frameCount;
 }
 
@@ -213,21 +242,68 @@ async function encode(
   source: FrameSource,
   cwd?: string,
 ): Promise<number> {
-  const { written, options, path } = job;
-  const fps = job.format === "gif" ? Math.min(options.fps, fastestGif) : options.fps;
-  const input = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", `${written.width}x${written.height}`];
-  const args = [...commonArguments, ...input, "-framerate", String(fps), "-i", "pipe:0", "-an", ...outputArguments];
+  const { options, path } = job;
+  const timed = job.format !== "png" && options.timing === "frames";
+  const args = [...commonArguments, ...inputOf(job, timed), ...(job.sound?.input ?? []), ...outputTiming(job, timed)];
+  args.push(...outputArguments);
   const { frameCount: total, onProgress } = options;
   let count = 0;
   await supervise(job, args, { cwd, limit: limits.frames }, async (program) => {
-    for (let frame: RgbFrame | undefined = first; frame; frame = await nextFrame(source, options.signal)) {
+    let frame: RgbFrame | undefined = first;
+    while (frame) {
       checkFrame(frame, first, count, path);
-      if (!(await send(program, withEvenSides(frame, written)))) return;
+      const data = withEvenSides(frame, job.written);
+      // How long a frame is shown is known when the next one is there.
+      const next: RgbFrame | undefined = timed ? await nextFrame(source, options.signal) : undefined;
+      if (timed && !(await send(program, timeOf(job, { frame, first, next, count }, data.length)))) return;
+      if (!(await send(program, data))) return;
       count++;
       onProgress?.({ task: "write", done: count, unit: "frames", ...(total === undefined ? {} : { total }) });
+      frame = timed ? next : await nextFrame(source, options.signal);
     }
   });
   return count;
+}
+
+/** What ffmpeg is told about the frames in the pipe. */
+function inputOf({ written, options, format }: Job, timed: boolean): string[] {
+  if (timed) return ["-f", "matroska", "-i", "pipe:0"];
+  const fps = format === "gif" ? Math.min(options.fps, fastestGif) : options.fps;
+  const size = `${written.width}x${written.height}`;
+  return [..."-f rawvideo -pix_fmt rgb24 -video_size".split(" "), size, "-framerate", String(fps), "-i", "pipe:0"];
+}
+
+function outputTiming({ ffmpeg }: Job, timed: boolean): string[] {
+  if (!timed) return [];
+  return [ffmpeg.knowsFpsMode ? "-fps_mode" : "-vsync", "passthrough", "-enc_time_base", `1/${ticksPerSecond}`];
+}
+
+/** What goes before the numbers of a frame: the stream's head before the first, and its time. */
+function timeOf(
+  { written, options, path }: Job,
+  {
+    frame,
+    first,
+    next,
+    count,
+  }: {
+    readonly frame: RgbFrame;
+    readonly first: RgbFrame;
+    readonly next: RgbFrame | undefined;
+    readonly count: number;
+  },
+  bytes: number,
+): Uint8Array {
+  const from = first.timestampSeconds;
+  const seconds = frame.timestampSeconds - from;
+  const end = next ? next.timestampSeconds - from : seconds + 1 / options.fps;
+  if (!(seconds >= 0 && end >= seconds && end < 1e9))
+    throw new CoordTokError(
+      "input",
+      `Expected frames for "${path}" whose timestampSeconds rise, got ${frame.timestampSeconds} for frame ${count}, followed by ${next?.timestampSeconds ?? "none"}.`,
+    );
+  const before = timedFrames.before(bytes, seconds, end - seconds);
+  return count === 0 ? Buffer.concat([timedFrames.head(written), before]) : before;
 }
 
 async function transcode(job: Job, args: readonly string[]): Promise<void> {
@@ -321,28 +397,4 @@ function checkFrame(frame: RgbFrame, first: RgbFrame, index: number, path: strin
       "shape",
       `Expected frames of ${first.width}x${first.height} (${first.width * first.height * 3} bytes) for "${path}", got ${width}x${height} (${data.length} bytes) as frame ${index}.`,
     );
-}
-
-function writtenSize({ width, height }: FrameSize, { evenSides }: Encoder): FrameSize {
-  return evenSides === true ? evenSize({ width, height }) : { width, height };
-}
-
-/** Returns a size with odd sides enlarged by one pixel. */
-export function evenSize({ width, height }: FrameSize): FrameSize {
-  return { width: width + (width % 2), height: height + (height % 2) };
-}
-
-/** Returns the bytes of a frame with its last column and row repeated if the written size is larger. */
-export function withEvenSides(frame: RgbFrame, written: FrameSize): Uint8Array {
-  const { width, height, data } = frame;
-  if (width === written.width && height === written.height) return data;
-  const result = new Uint8Array(written.width * written.height * 3);
-  const rowBytes = written.width * 3;
-  for (let row = 0; row < written.height; row++) {
-    const from = Math.min(row, height - 1) * width * 3;
-    result.set(data.subarray(from, from + width * 3), row * rowBytes);
-    if (written.width > width)
-      result.copyWithin((row + 1) * rowBytes - 3, (row + 1) * rowBytes - 6, (row + 1) * rowBytes - 3);
-  }
-  return result;
 }

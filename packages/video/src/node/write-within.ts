@@ -18,7 +18,8 @@ import { limits, runFfmpeg } from "./ffmpeg-program.js";
 import { ffmpegOptionNames, findFfmpeg, type FfmpegOptions } from "./find-ffmpeg.js";
 import { fileOutput, writeFailure } from "./output.js";
 import { Scratch } from "./scratch.js";
-import { evenSize, withEvenSides, writeVideo } from "./write-video.js";
+import { writeVideo } from "./write-video.js";
+import { evenSize, withEvenSides } from "./written-size.js";
 
 /** Options of {@link writeH264Within}. */
 export interface WriteWithinOptions extends LongCallOptions, FfmpegOptions {

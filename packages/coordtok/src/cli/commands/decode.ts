@@ -36,6 +36,10 @@ export const decodeCommand: AnyCommand = defineCommand({
       value: "t,l,h,w",
       defaultText: "all of it",
     }),
+    audioFrom: text("the video that was encoded, to take its sound from; mp4, webm and mkv", {
+      value: "file",
+      defaultText: "no sound",
+    }),
     slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
@@ -48,6 +52,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   },
   examples: [
     "decode clip.triplane.safetensors --out clip.mp4",
+    "decode film.triplane.safetensors --out film.mp4 --audio-from film.webm",
     "decode clip.triplane.safetensors --out frame7.png --frames 7",
     "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
   ],
@@ -65,6 +70,7 @@ export const decodeCommand: AnyCommand = defineCommand({
       rectangle,
       fps: flags.fps,
       sliceSize: flags.slice,
+      audioFrom: flags.audioFrom,
     });
     const lines = tableText([
       ["video", report.video],
