@@ -15,49 +15,67 @@ const names: Readonly<Record<string, { readonly label: string; readonly colour: 
   "train-step-every-patch": { label: "training step, every patch", colour: "#888888" },
 };
 
+/** A curve over the number of frames. */
+export interface LengthCurve {
+  readonly label: string;
+  readonly colour: string;
+  readonly points: readonly { readonly frames: number; readonly value: number }[];
+}
+
+/** One of the panels of a picture, above each other. */
+export interface LengthPanel {
+  /** What the numbers are. */
+  readonly label: string;
+  readonly curves: readonly LengthCurve[];
+  /** How far the axis reaches, both in the panel's numbers; by the curves when absent. */
+  readonly domain?: readonly [number, number] | undefined;
+}
+
 /** Draws time and memory against the length of the clip, as an SVG document of two panels. */
 export function lengthPicture(rows: readonly LengthRow[]): string {
+  const curves = (valueOf: (row: LengthRow) => number): LengthCurve[] =>
+    Object.entries(names).map(([task, look]) => ({
+      ...look,
+      points: rows.filter((row) => row.task === task).map((row) => ({ frames: row.frames, value: valueOf(row) })),
+    }));
+  return panelsPicture("frames of the clip", [
+    { label: "seconds", curves: curves((row) => row.medianSeconds) },
+    { label: "peak of tensors, GB", curves: curves((row) => row.peakTensorBytes / 1e9) },
+  ]);
+}
+
+/** Draws curves over the number of frames, both in logarithms, as an SVG document. */
+export function panelsPicture(xLabel: string, panels: readonly LengthPanel[]): string {
   const { document } = parseHTML("<html><body></body></html>");
   const root = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const height = 2 * panelHeight;
+  const height = panels.length * panelHeight;
   const sheet = { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` };
   for (const [name, value] of Object.entries(sheet)) root.setAttribute(name, String(value));
   root.setAttribute("font-family", "system-ui, sans-serif");
   root.setAttribute("color", "#222");
   root.innerHTML = `<rect width="${width}" height="${height}" fill="white"/>`;
-  const panels: Element[] = [
-    panel(document, rows, "seconds", (row) => row.medianSeconds),
-    panel(document, rows, "peak of tensors, GB", (row) => row.peakTensorBytes / 1e9),
-  ];
-  panels.forEach((drawn, index) => {
+  panels.forEach((panel, index) => {
+    const drawn = drawPanel(document, xLabel, panel);
     drawn.setAttribute("y", String(index * panelHeight));
     root.append(drawn);
   });
   return root.outerHTML;
 }
 
-function panel(
-  document: Document,
-  rows: readonly LengthRow[],
-  label: string,
-  valueOf: (row: LengthRow) => number,
-): Element {
-  const curves = Object.entries(names).map(([task, look]) => ({
-    ...look,
-    points: rows.filter((row) => row.task === task).map((row) => ({ frames: row.frames, value: valueOf(row) })),
-  }));
-  const shifts = nameShifts(curves.map(({ points }) => points.map(({ value }) => value)));
+function drawPanel(document: Document, xLabel: string, { label, curves, domain }: LengthPanel): Element {
+  const shifts = nameShifts(domain ?? curves.flatMap(({ points }) => points.map(({ value }) => value)), curves);
+  const frames = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.frames)))];
   const drawn = plot({
     document,
     width,
     height: panelHeight,
     ...margins,
     style: { fontSize: "13px", background: "white" },
-    x: { label: "frames of the clip", type: "log", base: 2 },
-    y: { label: `${label} (log)`, type: "log" },
+    x: { label: xLabel, type: "log", base: 2 },
+    y: { label: `${label} (log)`, type: "log", ...(domain ? { domain } : {}) },
     marks: [
       gridY({ ticks: 5 }),
-      axisX({ ticks: [...new Set(rows.map(({ frames }) => frames))], tickFormat: String }),
+      axisX({ ticks: frames, tickFormat: String }),
       axisY({ ticks: 5, tickFormat: "~g" }),
       ...curves.flatMap(({ label: name, colour, points }, curve) => [
         line(points, { x: "frames", y: "value", stroke: colour, strokeWidth: 1.8, marker: "circle" }),
@@ -72,13 +90,18 @@ function panel(
   return drawn;
 }
 
-/** The number of pixels by which the name at the end of each curve moves up, so that names do not overlap. */
-function nameShifts(curves: readonly (readonly number[])[]): number[] {
-  const values = curves.flat();
-  const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))];
+/**
+ * The number of pixels by which the name at the end of each curve moves up, so that names do not overlap.
+ * @param range numbers whose least and largest are at the ends of the axis.
+ */
+function nameShifts(range: readonly number[], curves: readonly LengthCurve[]): number[] {
+  const [least, most] = [Math.log(Math.min(...range)), Math.log(Math.max(...range))];
   const pixels = (panelHeight - margins.marginTop - margins.marginBottom) / Math.max(most - least, 1e-9);
   const shifts = curves.map(() => 0);
-  const ends = curves.flatMap((curve, i) => (curve.length === 0 ? [] : [{ i, up: Math.log(curve.at(-1)!) * pixels }]));
+  const ends = curves.flatMap(({ points }, i) => {
+    const last = points.at(-1);
+    return last === undefined ? [] : [{ i, up: Math.log(last.value) * pixels }];
+  });
   let free = -Infinity;
   for (const { i, up } of ends.sort((a, b) => a.up - b.up)) {
     const at = Math.max(up, free);
