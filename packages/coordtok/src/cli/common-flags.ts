@@ -3,6 +3,7 @@ import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
 import { InvalidArgumentError } from "commander";
 import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
+import { damagedPolicies, type DamagedPolicy } from "../latents/damaged-policy.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
@@ -102,6 +103,13 @@ export const maxPixelsFlag: Flag<number | undefined> = integer("refuse videos wh
   defaultText: "67108864, as 8192x8192 has",
 });
 
+/** The flag of commands that take many videos. */
+export const damagedFlag: Flag<DamagedPolicy> = choice(
+  "videos of which only a part decodes: use what decodes, skip them, or fail at the first; skip and fail decode every video once more",
+  damagedPolicies,
+  { initial: "use" },
+);
+
 /** The flag of every command that writes files. */
 export const overwriteFlag: Flag<boolean> = toggle("replace files that exist");
 
@@ -157,6 +165,15 @@ export function commonOptions(
     onNote: context.note,
     onWarning: context.warn,
   };
+}
+
+const longestList = 20;
+
+/** Lines that list videos with the reason for each, the first 20. @param heading such as `Skipped 3 videos:`; nothing is printed for none. */
+export function videoLines(heading: string, videos: readonly { readonly reason: string }[], rest: string): string[] {
+  if (videos.length === 0) return [];
+  const lines = [heading, ...videos.slice(0, longestList).map(({ reason }) => `  ${reason}`)];
+  return videos.length > longestList ? [...lines, `  … and ${videos.length - longestList} more: see ${rest}`] : lines;
 }
 
 /** The entries that are not undefined. */

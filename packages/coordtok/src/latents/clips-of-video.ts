@@ -48,6 +48,8 @@ export interface PlacedClip extends ClipPlace {
 /** How {@link clipsOfVideo} reads, and who receives its remarks about the video. */
 export interface ClipsOfVideoOptions extends Pick<LongCallOptions, "signal">, FfmpegOptions {
   readonly onWarning?: ((warning: string) => void) | undefined;
+  /** Told what is damaged, instead of `onWarning`, when all of the clips have been read. */
+  readonly onDamage?: ((damage: string) => void) | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CoordTokError, type Json } from "@coordtok/core";
+import type { SourceIdentity } from "@coordtok/core/checks";
 import { claimFolder, clearFolder, fileWriteError } from "@coordtok/core/node";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import {
@@ -12,7 +13,8 @@ import {
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
 import { latentsOwner } from "../outputs/own-folders.js";
-import { isShardName, shardPath } from "./shard-name.js";
+import { dropVideos } from "./drop-videos.js";
+import { isShardName, nextShardNumber, shardPath } from "./shard-name.js";
 import type { ClipPlace } from "./clips-of-video.js";
 import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";
 import {
@@ -22,6 +24,7 @@ import {
   type FinishedVideo,
   type LatentClip,
   type ShardFacts,
+  type VideoSource,
 } from "./shard.js";
 
 /** The settings of a latent dataset. */
@@ -38,6 +41,14 @@ export interface DatasetPlan {
   readonly part?: string | undefined;
 }
 
+/** What the folder of a dataset holds of a video. */
+export interface EarlierVideo {
+  /** Its class; absent for one without. */
+  readonly class?: string | undefined;
+  /** Its content; absent where a version without this record encoded it. */
+  readonly source?: SourceIdentity | undefined;
+}
+
 /**
  * Writes the folder of a latent dataset. The shards are authoritative: each records which clips it holds and which videos it
  * finishes. The index is derived from them and rewritten after each.
@@ -50,6 +61,10 @@ export class DatasetWriter {
   /** Clips of videos that are not finished. */
   readonly #known = new Set<string>();
   readonly #finished = new Set<string>();
+  readonly #damaged = new Map<string, string>();
+  /** The videos of the shards that were there when the folder was opened. */
+  readonly #earlier = new Map<string, EarlierVideo>();
+  readonly #sources = new Map<string, SourceIdentity>();
   readonly #skipped: { video: string; reason: string }[] = [];
   readonly #skippedNames = new Set<string>();
   #statistics: TriplaneStats | undefined;
@@ -96,14 +111,49 @@ export class DatasetWriter {
     const shard = await openShard(join(this.#folder, name));
     checkAlike(this.#folder, shard.settings, this.#plan.settings);
     this.#count(name, shard);
-    for (const clip of shard.clips) this.#known.add(keyOf(clip.video, clip));
+    for (const clip of shard.clips) {
+      this.#known.add(keyOf(clip.video, clip));
+      this.#earlier.set(clip.video, { class: clip.class, source: this.#sources.get(clip.video) });
+    }
   }
 
-  #count(file: string, { clips, finished, statistics }: ShardFacts): void {
+  #count(file: string, { clips, finished, sources, statistics }: ShardFacts): void {
     this.#shards.push({ file, clips: clips.length });
     this.#clips += clips.length;
     this.#statistics = this.#statistics ? mergeStats(this.#statistics, statistics) : statistics;
-    for (const { video } of finished) this.#finished.add(video);
+    for (const { video, ...source } of sources) this.#sources.set(video, source);
+    for (const { video, damage } of finished) {
+      this.#finished.add(video);
+      if (damage !== undefined) this.#damaged.set(video, damage);
+    }
+  }
+
+  /** The videos that the folder held when it was opened, by name. */
+  get earlier(): ReadonlyMap<string, EarlierVideo> {
+    return this.#earlier;
+  }
+
+  /** Videos of which only a part decodes, and what is damaged. */
+  get damaged(): readonly { readonly video: string; readonly reason: string }[] {
+    return [...this.#damaged].map(([video, reason]) => ({ video, reason }));
+  }
+
+  /** Removes the clips of videos, so that they can be encoded again. The index is written afterwards, unless no clip is left. */
+  async drop(videos: ReadonlySet<string>): Promise<void> {
+    const { dtype } = this.#plan;
+    const shards = this.#shards.splice(0);
+    this.#clips = 0;
+    this.#statistics = undefined;
+    for (const set of [this.#known, this.#finished, this.#damaged, this.#sources]) set.clear();
+    for (const { file } of shards) {
+      const { facts, homeless } = await dropVideos(join(this.#folder, file), videos, dtype);
+      this.#pendingFinished.push(...homeless.finished);
+      if (facts === undefined) continue;
+      this.#count(file, facts);
+      for (const clip of facts.clips) this.#known.add(keyOf(clip.video, clip));
+    }
+    for (const { video } of this.#pendingFinished) this.#finished.add(video);
+    if (this.#shards.length > 0) await this.flush({ complete: false });
   }
 
   /** Number of clips, including those not yet written. */
@@ -140,9 +190,15 @@ export class DatasetWriter {
     this.#pending.push({ triplane, clip });
   }
 
+  /** Records what the clips of a video are made from, before the first of them. */
+  from(video: string, source: SourceIdentity): void {
+    this.#sources.set(video, source);
+  }
+
   /** Records that a video has been read to its end. */
   finish(video: FinishedVideo): void {
     this.#finished.add(video.video);
+    if (video.damage !== undefined) this.#damaged.set(video.video, video.damage);
     this.#pendingFinished.push(video);
   }
 
@@ -167,6 +223,7 @@ export class DatasetWriter {
       classes: this.#classes,
       shards: this.#shards,
       skipped: this.#skipped,
+      damaged: this.damaged,
       statistics: this.#statistics,
     };
     await writeIndex(this.#folder, index);
@@ -175,17 +232,27 @@ export class DatasetWriter {
 
   async #writePending(): Promise<void> {
     const { config, settings, dtype, part } = this.#plan;
-    const path = shardPath(this.#folder, this.#shards.length, part);
+    const names = this.#shards.map(({ file }) => file);
+    const path = shardPath(this.#folder, nextShardNumber(names, part), part);
+    const clips = this.#pending.map(({ clip }) => clip);
     const facts = await writeShard(
       path,
       this.#pending.map(({ triplane }) => triplane),
       config,
-      { settings, clips: this.#pending.map(({ clip }) => clip), finished: this.#pendingFinished },
+      { settings, clips, finished: this.#pendingFinished, sources: this.#sourcesOf(clips) },
       dtype,
     );
     this.#count(basename(path), facts);
     this.dispose();
     this.#pendingFinished = [];
+  }
+
+  #sourcesOf(clips: readonly LatentClip[]): VideoSource[] {
+    const videos = new Set([...clips, ...this.#pendingFinished].map(({ video }) => video));
+    return [...videos].flatMap((video) => {
+      const source = this.#sources.get(video);
+      return source === undefined ? [] : [{ video, ...source }];
+    });
   }
 
   /** Frees the waiting triplanes. */

@@ -1,8 +1,9 @@
 import { countText } from "@coordtok/core/text";
-import { resolveCheckpoint } from "@coordtok/core/node";
+import { identifySource, resolveCheckpoint } from "@coordtok/core/node";
 import { loadModel } from "@coordtok/tokenizer/node";
 import { basename, resolve } from "node:path";
 import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
+import type { SourceIdentity } from "@coordtok/core/checks";
 import {
   checkChoice,
   checkInteger,
@@ -18,10 +19,12 @@ import {
 } from "@coordtok/core";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { tokenCount, type TriplaneStats } from "@coordtok/triplane";
-import { ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node";
+import { countFrames, ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node";
 import { clipsOfVideo, type ClipChoice } from "./clips-of-video.js";
+import { damagedPolicies, type DamagedPolicy } from "./damaged-policy.js";
 import { datasetVideos, type DatasetVideo, type Labels } from "./dataset-videos.js";
 import { DatasetWriter, type DatasetPlan } from "./dataset-writer.js";
+import { earlierWork } from "./earlier-work.js";
 import { indexPath } from "./index-file.js";
 import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { referenceTo } from "../clip/triplane-file.js";
@@ -35,10 +38,12 @@ export interface EncodeDatasetOptions extends CommonOptions, GivenChoice {
   readonly checkpoint: string;
   /** The folder for the latents (default: the name of the dataset's folder with `-latents`, in the working folder). */
   readonly out?: string | undefined;
-  /** The source of the classes (default `auto`: folders, if every video is in one). */
+  /** The source of the classes (default `auto`: the paths of folders, or none if no video is in one). */
   readonly labels?: Labels | undefined;
   /** Files that list the videos to take, one per line, like the split lists of UCF-101 (default: all videos). */
   readonly lists?: readonly string[] | undefined;
+  /** What becomes of videos of which only a part decodes (default `use`): their clips are taken, they are left out, or the first ends the run. */
+  readonly damaged?: DamagedPolicy | undefined;
   /** The number format (default `F32`). */
   readonly dtype?: "F32" | "F16" | undefined;
   /** Number of clips per file, at least 1 (default 256). */
@@ -53,6 +58,7 @@ const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
   out: true,
   labels: true,
   lists: true,
+  damaged: true,
   dtype: true,
   shardSize: true,
   part: true,
@@ -85,6 +91,8 @@ export interface EncodeDatasetReport {
   readonly statistics: TriplaneStats;
   /** Videos that could not be read completely, and why. */
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+  /** Videos of which only a part decodes, whose clips were taken, and what is damaged. */
+  readonly damaged: readonly { readonly video: string; readonly reason: string }[];
   /** Whether every video has been processed; false when only a part was encoded. */
   readonly complete: boolean;
   /** The backend that was used, for example `tensorflow` or `wasm`. */
@@ -95,17 +103,18 @@ export interface EncodeDatasetReport {
 
 /**
  * Encodes all videos in a folder into a latent dataset, for `openLatents`. Videos in folders named after classes are labelled with
- * their class. Finished work is not repeated: an interrupted dataset is resumed, and videos added since are encoded. Clips are
- * encoded one at a time, so the latents do not depend on where a run was stopped.
- * @throws CoordTokError `aborted` after saving; `file-exists` when the folder holds latents that were made with other settings;
- *   `input` when no video can be read.
+ * their class. Finished work is not repeated: an interrupted dataset is resumed, videos added since are encoded, and those whose content
+ * has changed are encoded again. Clips are encoded one at a time, so the latents do not depend on where a run was stopped.
+ * @throws CoordTokError `aborted` after saving; `file-exists` when the folder holds latents that were made with other settings, of other videos, or
+ *   with other classes; `input` when no video can be read, or only some are in the folder of a class.
  */
 export async function encodeDataset(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
   checkOptions(options, encodeDatasetOptionNames, "encodeDataset");
-  const { signal, labels = "auto", lists = [], dtype = "F32", shardSize = 256, part } = options;
+  const { signal, labels = "auto", lists = [], damaged = "use", dtype = "F32", shardSize = 256, part } = options;
   const out = options.out ?? `${basename(resolve(folder))}-latents`;
   checkInteger(shardSize, "shardSize", 1);
-  const videos = await datasetVideos(folder, { labels, lists });
+  checkChoice(damaged, "damaged", damagedPolicies);
+  const { videos, there } = await datasetVideos(folder, { labels, lists });
   const classes = [...new Set(videos.flatMap((video) => video.class ?? []))].sort();
   options.onNote?.(
     `${countText(videos.length, "video")} found${classes.length > 0 ? ` in ${countText(classes.length, "class", "classes")}` : ""}`,
@@ -129,6 +138,7 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
       ...choice,
       stretches: choice.stretches === Infinity ? null : choice.stretches,
       dtype,
+      ...(damaged === "use" ? {} : { damaged }),
       checkpoint: checkpoint.sha256,
       ...namedPrecision(backend),
     },
@@ -141,9 +151,11 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
     overwrite: options.overwrite ?? false,
     inputs: [file, ...lists, ...videos.map(({ path }) => path)],
   });
-  const before = writer.clips;
   const own = part ? videos.filter((_, index) => index % part.of === part.number - 1) : videos;
   try {
+    const changed = await earlierWork({ folder, out, videos, own, there, earlier: writer.earlier }, options);
+    if (changed.size > 0) await writer.drop(changed);
+    const before = writer.clips;
     await encodeVideos(own, writer, model, choice, options);
     const index = await writer.flush({ complete: videos.every(({ name }) => writer.isSettled(name)) });
     if (!index) throw nothingToEncode(own, writer.skipped);
@@ -158,6 +170,7 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
       tokens: tokenCount(triplaneShapeOf(model.config)),
       statistics,
       skipped: index.skipped,
+      damaged: writer.damaged,
       complete: index.complete,
       backend: backend.name,
       precision: backend.precision,
@@ -235,9 +248,13 @@ async function* readable<T>(clips: AsyncIterable<T>): AsyncGenerator<T, void> {
   try {
     yield* clips;
   } catch (thrown) {
-    if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
-    throw new UnreadableVideo("A video cannot be read.", { cause: thrown });
+    unreadable(thrown);
   }
+}
+
+function unreadable(thrown: unknown): never {
+  if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
+  throw new UnreadableVideo("A video cannot be read.", { cause: thrown });
 }
 
 async function saveAndStop(
@@ -263,11 +280,15 @@ async function encodeOne(
   onClip: () => void,
 ): Promise<void> {
   const { signal } = options;
+  const reading = { signal, ...pickOptions(options, ffmpegOptionNames) };
   const remarks: string[] = [];
+  let damage: string | undefined;
+  await refuseDamage(path, options);
+  writer.from(name, await identified(path, signal));
   const clips = clipsOfVideo(path, model.config.clip, choice, {
-    signal,
-    ...pickOptions(options, ffmpegOptionNames),
+    ...reading,
     onWarning: (remark) => remarks.push(remark),
+    onDamage: (what) => (damage = what),
   });
   for await (const { read, ...place } of readable(clips)) {
     throwIfAborted(signal);
@@ -278,7 +299,27 @@ async function encodeOne(
     await writer.add(triplane, { video: name, ...(label === undefined ? {} : { class: label }), ...place });
     onClip();
   }
-  writer.finish({ video: name, ...(remarks.length === 0 ? {} : { remarks }) });
+  writer.finish({
+    video: name,
+    ...(remarks.length === 0 ? {} : { remarks }),
+    ...(damage === undefined ? {} : { damage }),
+  });
+}
+
+/** What a video is made of. @throws UnreadableVideo. */
+function identified(path: string, signal: AbortSignal | undefined): Promise<SourceIdentity> {
+  return identifySource(path, { signal }).catch(unreadable);
+}
+
+/** Decodes a video once before its clips are taken, where damaged ones are not. @throws UnreadableVideo, CoordTokError `file-format`. */
+async function refuseDamage(path: string, options: EncodeDatasetOptions): Promise<void> {
+  const { damaged = "use", signal } = options;
+  if (damaged === "use") return;
+  const reading = { signal, ...pickOptions(options, ffmpegOptionNames) };
+  const { damage } = await countFrames(path, reading).catch(unreadable);
+  if (damage === undefined) return;
+  const error = new CoordTokError("file-format", `"${path}" is damaged: ${damage}.`, { options: { damaged: "use" } });
+  throw damaged === "fail" ? error : new UnreadableVideo(error.message, { cause: error });
 }
 
 function nothingToEncode(

@@ -76,7 +76,7 @@ describe("texts are read in a time that grows with their length alone", () => {
       code: "input",
     });
     await writeFile(at("list.txt"), `a-good.mp4${" ".repeat(400_000)}12\r\n`);
-    const found = await datasetVideos(at("videos"), { labels: "none", lists: [at("list.txt")] });
+    const { videos: found } = await datasetVideos(at("videos"), { labels: "none", lists: [at("list.txt")] });
     expect(found.map(({ name }) => name)).toEqual(["a-good.mp4"]);
   });
 

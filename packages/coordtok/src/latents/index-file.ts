@@ -23,6 +23,8 @@ export interface LatentIndex {
   readonly statistics: TriplaneStats;
   /** Videos that gave no clip, and why. */
   readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+  /** Videos of which only a part decodes, and what is damaged; their clips are those that decode. Absent in older folders. */
+  readonly damaged?: readonly { readonly video: string; readonly reason: string }[] | undefined;
   /** Whether every video has been processed. */
   readonly complete: boolean;
   /** The program that wrote the file, with its version. */
@@ -41,6 +43,7 @@ const keys: Record<keyof LatentIndex | keyof typeof format, true> = {
   shards: true,
   statistics: true,
   skipped: true,
+  damaged: true,
   complete: true,
   creator: true,
 };

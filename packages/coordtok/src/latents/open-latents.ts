@@ -7,6 +7,7 @@ import {
   type OptionNames,
 } from "@coordtok/core";
 import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
+import { countText } from "@coordtok/core/text";
 import type { LabelledTriplane } from "@coordtok/triplane";
 import { readIndex, type LatentIndex } from "./index-file.js";
 import { openShard, type Shard } from "./shard.js";
@@ -75,6 +76,11 @@ export async function openLatents(folder: string): Promise<Latents> {
       );
     shards.push({ ...shard, clips: [], finished: [] });
     for (const clip of shard.clips) {
+      if (clip.class === undefined && numbers.size > 0)
+        throw new CoordTokError(
+          "file-format",
+          `The clip of ${clip.video} in ${file} of "${folder}" has no class, but the dataset has ${countText(numbers.size, "class", "classes")}; encode the dataset again into another folder.`,
+        );
       const label = clip.class === undefined ? 0 : numbers.get(clip.class);
       if (label === undefined)
         throw new CoordTokError(

@@ -10,3 +10,13 @@ export function shardPath(folder: string, number: number, part: string | undefin
 export function isShardName(name: string): boolean {
   return /^shard-(?:\d+of\d+-)?\d{5,}\.safetensors$/.test(name);
 }
+
+/** The first number that no shard of a part, or of a dataset that is encoded as a whole, has; numbers in the middle may be free. */
+export function nextShardNumber(names: readonly string[], part: string | undefined): number {
+  const own = part === undefined ? "shard-" : `shard-${part.replace("/", "of")}-`;
+  const numbers = names.flatMap((name) => {
+    const number = name.startsWith(own) ? /^(\d+)\.safetensors$/.exec(name.slice(own.length))?.[1] : undefined;
+    return number === undefined ? [] : [Number(number)];
+  });
+  return numbers.reduce((next, number) => Math.max(next, number + 1), 0);
+}

@@ -8,6 +8,7 @@ import {
   type Json,
   type SafetensorsEntry,
 } from "@coordtok/core";
+import type { SourceIdentity } from "@coordtok/core/checks";
 import { asJson } from "@coordtok/core/text";
 import { openFileSource, writeAtomically, type FileSource } from "@coordtok/core/node";
 import { checkConfig, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
@@ -42,6 +43,13 @@ export interface FinishedVideo {
   readonly video: string;
   /** Remarks about the video, one sentence each. */
   readonly remarks?: readonly string[] | undefined;
+  /** What is damaged in it; absent when all of it decodes. */
+  readonly damage?: string | undefined;
+}
+
+/** The content of a video that clips were made from. */
+export interface VideoSource extends SourceIdentity {
+  readonly video: string;
 }
 
 /** The settings that determine the latents of a dataset. */
@@ -54,6 +62,8 @@ export interface ShardFacts {
   readonly clips: readonly LatentClip[];
   /** Videos that this shard completes. */
   readonly finished: readonly FinishedVideo[];
+  /** The content of the videos of its clips; none in a shard that is older than this record. */
+  readonly sources: readonly VideoSource[];
   /** The statistics of this shard alone. */
   readonly statistics: TriplaneStats;
 }
@@ -66,13 +76,14 @@ export interface Shard extends ShardFacts {
   readClip(source: FileSource, index: number): Promise<Triplane>;
 }
 
-/** Writes the triplanes of some clips, one each, as one file `[N, ...]`, and returns its metadata. Nothing is disposed. */
+/** Writes the triplanes of some clips, one each, as one file `[N, ...]`, and returns its metadata. Nothing is disposed. @param overwrite replaces a file. */
 export async function writeShard(
   path: string,
   triplanes: readonly Triplane[],
   config: TokenizerConfig,
   facts: Omit<ShardFacts, "statistics">,
   dtype: "F32" | "F16",
+  overwrite = false,
 ): Promise<ShardFacts> {
   const planes = stackTriplanes(triplanes);
   try {
@@ -81,7 +92,7 @@ export async function writeShard(
     const whole = { ...facts, statistics };
     const metadata = Object.fromEntries(Object.entries(whole).map(([key, value]) => [key, JSON.stringify(value)]));
     const content = { kind: latentsKind, config: asJson(config), tensors: { planes }, metadata };
-    await writeAtomically(path, saveCheckpoint(content, { dtype }));
+    await writeAtomically(path, saveCheckpoint(content, { dtype }), { overwrite });
     return whole;
   } finally {
     disposeTriplane(planes);
@@ -123,7 +134,12 @@ function parseFacts(path: string, metadata: ReadonlyMap<string, string>): ShardF
       throw damaged(path, `its ${key} cannot be read (${messageOf(thrown)})`);
     }
   };
-  const stored = { settings: parsed("settings"), clips: parsed("clips"), finished: parsed("finished") };
+  const stored = {
+    settings: parsed("settings"),
+    clips: parsed("clips"),
+    finished: parsed("finished"),
+    sources: metadata.has("sources") ? parsed("sources") : [],
+  };
   return { ...checkShardFacts(stored, path), statistics: parseStats(parsed("statistics") as Json) };
 }
 

@@ -1,9 +1,10 @@
-import { checkStored } from "@coordtok/core/checks";
+import { checkStored, sourceIdentitySchema } from "@coordtok/core/checks";
 import {
   array,
   boolean,
   check,
   integer,
+  intersect,
   looseObject,
   maxLength,
   maxValue,
@@ -21,7 +22,7 @@ import {
 } from "valibot";
 import { isShardName } from "./shard-name.js";
 import type { LatentIndex } from "./index-file.js";
-import type { DatasetSettings, FinishedVideo, LatentClip } from "./shard.js";
+import type { DatasetSettings, FinishedVideo, LatentClip, VideoSource } from "./shard.js";
 
 // The formats of a folder of latents, in one place: what is read from its files is checked here and nowhere else.
 
@@ -42,7 +43,8 @@ const clip = object({
   flipped: boolean(),
   frames: positive,
 });
-const finished = object({ video: name, remarks: optional(array(string())) });
+const finished = object({ video: name, remarks: optional(array(string())), damage: optional(string()) });
+const source = intersect([object({ video: name }), sourceIdentitySchema]);
 
 const indexSchema = pipe(
   object({
@@ -57,6 +59,7 @@ const indexSchema = pipe(
     shards: array(object({ file: pipe(string(), check(isShardName, "the name of a shard")), clips: positive })),
     statistics: unknown(),
     skipped: array(object({ video: name, reason: string() })),
+    damaged: optional(array(object({ video: name, reason: string() }))),
     complete: boolean(),
     creator: string(),
   }),
@@ -86,9 +89,19 @@ export function checkStoredIndex(
 
 /** What a shard says of its clips, parsed from its metadata. @throws CoordTokError `file-format` naming the field. */
 export function checkShardFacts(
-  stored: Readonly<Record<"settings" | "clips" | "finished", unknown>>,
+  stored: Readonly<Record<"settings" | "clips" | "finished" | "sources", unknown>>,
   path: string,
-): { readonly settings: DatasetSettings; readonly clips: LatentClip[]; readonly finished: FinishedVideo[] } {
-  const schema = object({ settings, clips: pipe(array(clip), minLength(1)), finished: array(finished) });
+): {
+  readonly settings: DatasetSettings;
+  readonly clips: LatentClip[];
+  readonly finished: FinishedVideo[];
+  readonly sources: VideoSource[];
+} {
+  const schema = object({
+    settings,
+    clips: pipe(array(clip), minLength(1)),
+    finished: array(finished),
+    sources: array(source),
+  });
   return checkStored(schema, stored, `"${path}"`);
 }

@@ -1,3 +1,4 @@
 export { formBounds } from "../config.js";
 export { checkBackend, checkClip, givenText } from "./given.js";
 export { checkStored } from "./stored.js";
+export { isSameSource, sourceIdentitySchema, type SourceIdentity } from "./source-identity.js";

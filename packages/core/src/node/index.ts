@@ -34,6 +34,7 @@ export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js"
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
 export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
 export { ownProgram } from "./own-program.js";
+export { identifySource, type IdentifyOptions } from "./source-identity.js";
 export { makePrivateFolder, trustProblem } from "./private-folder.js";
 export {
   lastLinesOf,

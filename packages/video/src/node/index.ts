@@ -1,3 +1,4 @@
+export { countFrames, type CountOptions, type FrameCount } from "./count-frames.js";
 export {
   describeFfmpeg,
   ffmpegOptionNames,

@@ -37,6 +37,8 @@ export interface ReadOptions extends LongCallOptions, FfmpegOptions {
   readonly strict?: boolean | undefined;
   /** Called with each warning, a sentence without the path: anything unusual that `probe` found, damage, too few frames. */
   readonly onWarning?: ((warning: string) => void) | undefined;
+  /** Called with what is damaged, a sentence without the path, after the last frame and instead of `onWarning` (default: `onWarning`). */
+  readonly onDamage?: ((damage: string) => void) | undefined;
   /** The result of `probe`, if already known; its warnings are then not repeated (default: the file is probed). */
   readonly info?: VideoInfo | undefined;
 }
@@ -50,6 +52,7 @@ export const readOptionNames: OptionNames<ReadOptions> = {
   pixels: true,
   strict: true,
   onWarning: true,
+  onDamage: true,
   info: true,
 };
 
@@ -220,7 +223,7 @@ function conclude(result: Decoded, options: ReadOptions): DecodeOutcome {
   const damage = damageOf(result, reachedEnd);
   if (damage && options.strict === true)
     throw new CoordTokError("file-format", `"${path}" is damaged: ${damage.text}.`, { details: log.problems });
-  if (damage) warn(damage.text);
+  if (damage) (options.onDamage ?? warn)(damage.text);
   if (log.changes > 0) warn("frames change their size or format midway; later ones are scaled to the first size");
   if (reachedEnd && info.frameCount !== undefined && log.decoded > info.frameCount + 1)
     warn(`the header states ${info.frameCount} frames, but ${log.decoded} were decoded`);

@@ -6,10 +6,12 @@ import { defineCommand, type AnyCommand } from "../command.js";
 import {
   backendFlag,
   commonOptions,
+  damagedFlag,
   ffmpegFlag,
   maxPixelsFlag,
   overwriteFlag,
   precisionFlag,
+  videoLines,
 } from "../common-flags.js";
 import { choice, integer, text, texts, toggle } from "../flags.js";
 import { required } from "./encode.js";
@@ -18,16 +20,20 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
   name: "encode-dataset",
   summary: "encode a folder of videos into latents to train a generator on; resumable",
   description:
-    "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents: shard-N.safetensors and index.json with classes and statistics. The folder of a video names its class, as in UCF-101. Broken videos are skipped and listed at the end. Ctrl-C saves what has been encoded; the same command resumes, and later adds new videos.",
+    "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents: shard-N.safetensors and index.json with classes and statistics. The path of a video's folder is its class, as in UCF-101; cats/good and dogs/good are two. Broken videos are skipped and listed at the end, and so are damaged ones. Ctrl-C saves what has been encoded; the same command resumes, later adds new videos, and encodes those again whose content has changed.",
   args: [{ name: "DIR", help: "the folder of videos" }],
   flags: {
     checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
       value: "file",
     }),
     out: text("the folder for the latents", { value: "folder", defaultText: "DIR-latents in the working folder" }),
-    labels: choice("source of the classes; auto takes folders if every video is in one", ["auto", "folders", "none"], {
-      initial: "auto",
-    }),
+    labels: choice(
+      "source of the classes: folders, or none; auto takes folders unless no video is in one",
+      ["auto", "folders", "none"],
+      {
+        initial: "auto",
+      },
+    ),
     list: texts("a file that lists the videos to take, one per line, for example trainlist01.txt of UCF-101", {
       value: "file",
       option: "lists",
@@ -50,6 +56,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     short: choice("treatment of videos that are shorter than the model's clips", ["skip", "pad"], {
       initial: "skip",
     }),
+    damaged: damagedFlag,
     dtype: choice("number format; F16 halves the files", ["F32", "F16"], { initial: "F32" }),
     shardSize: integer("clips per file", { minimum: 1, initial: 256 }),
     part: text(
@@ -73,7 +80,8 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
   run: async (context) => {
     const { flags } = context;
     const { encodeDataset } = await import("../../latents/encode-dataset.js");
-    const { out, labels, list, start, stride, hop, stretches, crops, flip, short, dtype, shardSize, part } = flags;
+    const { out, labels, list, start, stride, hop, stretches, crops, flip, short, damaged, dtype, shardSize, part } =
+      flags;
     const report = await encodeDataset(context.args[0]!, {
       ...commonOptions(context),
       out,
@@ -86,6 +94,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
       crops,
       flip,
       short,
+      damaged,
       dtype,
       shardSize,
       checkpoint: required(flags.checkpoint, "--checkpoint"),
@@ -104,7 +113,7 @@ function parsePart(part: string): { number: number; of: number } {
 }
 
 function linesOf(report: EncodeDatasetReport): string[] {
-  const { latents, clips, encoded, videos, classes, shards, tokens, statistics, skipped, complete } = report;
+  const { latents, clips, encoded, videos, classes, shards, tokens, statistics, skipped, damaged, complete } = report;
   const lines = [
     tableText([
       ["latents", `${latents} (${countText(shards, "file")})`],
@@ -114,17 +123,21 @@ function linesOf(report: EncodeDatasetReport): string[] {
       ...planeNames.map((plane): [string, string] => [`plane ${plane}`, planeText(statistics, plane)]),
     ]),
   ];
-  if (skipped.length > 0)
-    lines.push(
-      `Skipped ${countText(skipped.length, "video")}:`,
-      ...skipped.slice(0, longestList).map(({ reason }) => `  ${reason}`),
-    );
-  if (skipped.length > longestList)
-    lines.push(`  … and ${skipped.length - longestList} more: see index.json in ${latents}`);
-  return lines;
+  const rest = `index.json in ${latents}`;
+  return [
+    ...lines,
+    ...videoLines(`Skipped ${countText(skipped.length, "video")}:`, skipped, rest),
+    ...videoLines(
+      `Damaged, of which what decodes was taken, ${countText(damaged.length, "video")}:`,
+      named(damaged),
+      rest,
+    ),
+  ];
 }
 
-const longestList = 20;
+function named(videos: EncodeDatasetReport["damaged"]): { readonly reason: string }[] {
+  return videos.map(({ video, reason }) => ({ reason: `${video}: ${reason}` }));
+}
 
 function firstOf(names: readonly string[], count: number): string {
   return names.slice(0, count).join(", ") + (names.length > count ? ", …" : "");
