@@ -1,8 +1,10 @@
-import { CoordTokError, isCoordTokError, pickOptions, Random, throwIfAborted } from "@coordtok/core";
-import type { FrameSize, VideoInfo } from "@coordtok/video";
-import { ffmpegOptionNames, probe, probeOptionNames, readFrames } from "@coordtok/video/node";
-import type { CommonOptions } from "./options.js";
+import { checkChoice, CoordTokError, isCoordTokError, pickOptions, Random, throwIfAborted } from "@coordtok/core";
+import { damagedPolicies, type VideoInfo } from "@coordtok/video";
+import { countFrames, ffmpegOptionNames, probe, probeOptionNames } from "@coordtok/video/node";
+import { contentOf, earlierContents } from "./contents.js";
+import type { CommonOptions, EvaluateOptions } from "./options.js";
 import type { Protocol } from "./protocol.js";
+import type { RecordedContent } from "./settings.js";
 
 /** A video of an evaluation. */
 export interface EvaluatedVideo {
@@ -11,9 +13,11 @@ export interface EvaluatedVideo {
   readonly path: string;
   /** Its reconstruction, when pairs of videos are compared. */
   readonly other?: string | undefined;
+  /** What is damaged in it, where that is known before it is measured. */
+  readonly damage?: string | undefined;
 }
 
-/** A video and its number of reliable frames; `undefined` when the number does not matter. */
+/** A video and its number of frames; `undefined` when the number does not matter. */
 export interface MeasuredVideo extends EvaluatedVideo {
   readonly frames: number | undefined;
 }
@@ -88,9 +92,7 @@ function randomClips(
   while (clips.length < count)
     for (const place of random.permutation(videos.length)) {
       const video = videos[place]!;
-      // Headers often count one frame more than there are.
-      const reliable = video.frames! > length ? video.frames! - 1 : length;
-      const start = random.integer(reliable - length + 1);
+      const start = random.integer(video.frames! - length + 1);
       if (clips.length < count) clips.push({ video, start, length, expected: length });
     }
   return clips;
@@ -121,38 +123,84 @@ export function clipsOfShard(clips: readonly PlannedClip[], shard: Shard | undef
   return clips.filter(({ index }) => shard === undefined || index % shard.count === shard.index - 1);
 }
 
+/** What {@link measureVideos} found. */
+export interface FoundVideos {
+  readonly videos: MeasuredVideo[];
+  readonly leftOut: LeftOut[];
+  /** The content of each video that can be opened, in their order. */
+  readonly contents: RecordedContent[];
+  /** The same of their reconstructions. */
+  readonly otherContents: RecordedContent[];
+}
+
+/** Options of {@link measureVideos}. */
+export interface MeasureVideosOptions extends CommonOptions, Pick<EvaluateOptions, "size" | "damaged" | "out"> {
+  /** Which side of an evaluation these are (default `reference`). */
+  readonly side?: "reference" | "other" | undefined;
+}
+
 /**
- * Determines how many frames each video has. If a header does not tell, the frames are counted when the protocol needs the number.
- * Videos that cannot be read are left out.
- * @throws CoordTokError the error of the only video; `input` when none can be read; `aborted`, `ffmpeg`.
+ * Looks at all videos: at their content, and, where the protocol needs it or damaged ones are not taken, how many frames decode. What an earlier run
+ * recorded of the same content is not found out again. Videos that cannot be read are left out.
+ * @throws CoordTokError the error of the only video; `input` when none can be read; `file-format` for a damaged one if asked for; `aborted`, `ffmpeg`.
  */
 export async function measureVideos(
   videos: readonly EvaluatedVideo[],
   protocol: Protocol,
-  options: CommonOptions & { readonly size?: FrameSize | undefined },
-): Promise<{ videos: MeasuredVideo[]; leftOut: LeftOut[] }> {
-  const measured: MeasuredVideo[] = [];
-  const leftOut: LeftOut[] = [];
+  options: MeasureVideosOptions,
+): Promise<FoundVideos> {
+  const { damaged = "use", signal } = options;
+  checkChoice(damaged, "damaged", damagedPolicies);
+  const earlier = await earlierContents(options.out);
+  const found: FoundVideos = { videos: [], leftOut: [], contents: [], otherContents: [] };
   const total = videos.length;
-  const { size } = options;
-  const probing = pickOptions(options, probeOptionNames);
   for (const [done, video] of videos.entries()) {
-    throwIfAborted(options.signal);
+    throwIfAborted(signal);
     options.onProgress?.({ task: "look at the videos", done, total, unit: "videos" });
     try {
-      const info = await probe(video.path, probing);
-      if (video.other !== undefined && size === undefined) checkSizes(info, await probe(video.other, probing));
-      const stated = info.frameCount;
-      const needed = protocol.length !== "whole" && stated === undefined;
-      measured.push({ ...video, frames: needed ? await countFrames(video.path, options) : stated });
+      const { name, path, other } = video;
+      const content = await contentOf(name, path, earlier[options.side ?? "reference"], signal);
+      const counted = protocol.length !== "whole" || damaged !== "use" ? await countOf(path, content, options) : {};
+      found.contents.push({ ...content, ...counted });
+      if (other !== undefined) found.otherContents.push(await contentOf(name, other, earlier.other, signal));
+      const frames = await lookAt(video, counted.decoded, options);
+      const { damage } = counted;
+      if (damage !== undefined && damaged !== "use")
+        throw new CoordTokError("file-format", `"${path}" is damaged: ${damage}.`, { options: { damaged: "use" } });
+      found.videos.push({ ...video, frames, ...(damage === undefined ? {} : { damage }) });
     } catch (thrown) {
-      leftOut.push({ name: video.name, reason: readingFailure(thrown, total) });
+      if (damaged === "fail") throw thrown;
+      found.leftOut.push({ name: video.name, reason: readingFailure(thrown, total) });
     }
   }
   options.onProgress?.({ task: "look at the videos", done: total, total, unit: "videos" });
-  if (measured.length === 0)
-    throw new CoordTokError("input", `None of the ${total} videos can be read; the first: ${leftOut[0]!.reason}`);
-  return { videos: measured, leftOut };
+  if (found.videos.length === 0)
+    throw new CoordTokError("input", `None of the ${total} videos can be read; the first: ${found.leftOut[0]!.reason}`);
+  return found;
+}
+
+/** Probes a video and its reconstruction. @returns the number of frames, which the header states where they have not been counted. */
+async function lookAt(
+  { path, other }: EvaluatedVideo,
+  decoded: number | undefined,
+  options: MeasureVideosOptions,
+): Promise<number | undefined> {
+  const probing = pickOptions(options, probeOptionNames);
+  const info = await probe(path, probing);
+  if (other !== undefined && options.size === undefined) checkSizes(info, await probe(other, probing));
+  return decoded ?? info.frameCount;
+}
+
+async function countOf(
+  path: string,
+  known: RecordedContent,
+  options: MeasureVideosOptions,
+): Promise<Pick<RecordedContent, "decoded" | "damage">> {
+  const { decoded, damage } = known;
+  if (decoded !== undefined) return { decoded, damage };
+  const reading = { signal: options.signal, ...pickOptions(options, ffmpegOptionNames) };
+  const { frames, damage: what } = await countFrames(path, reading);
+  return { decoded: frames, ...(what === undefined ? {} : { damage: what }) };
 }
 
 /** Throws `config` when the two videos of a pair differ in size, which concerns the whole evaluation. */
@@ -180,12 +228,4 @@ const ofOneVideo = new Set([
 export function readingFailure(thrown: unknown, of: number): string {
   if (!isCoordTokError(thrown) || !ofOneVideo.has(thrown.code) || of === 1) throw thrown;
   return thrown.message;
-}
-
-async function countFrames(path: string, options: CommonOptions): Promise<number> {
-  let count = 0;
-  const reading = { signal: options.signal, ...pickOptions(options, ffmpegOptionNames) };
-  const frames = readFrames(path, {}, { ...reading, size: { width: 16, height: 16 }, resize: "fast" });
-  for await (const frame of frames) if (frame.data.length > 0) count++;
-  return count;
 }

@@ -6,7 +6,8 @@ import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip 
 import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
 import { measuredOf, shownOfSet, writeGeneration, type Measured, type WrittenEvaluation } from "./finish.js";
-import { measureOne } from "./measure-clip.js";
+import { contentOf, earlierContents } from "./contents.js";
+import { measureOne, withDamage } from "./measure-clip.js";
 import { evaluateOptionNames, type EvaluateOptions } from "./options.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { FailedRecord, SetRecord } from "./record.js";
@@ -45,8 +46,8 @@ export async function evaluateGeneration(
   const needed = [...real, ...generated].some((path) => !isStatistics(path));
   const features = needed ? await loadFeatures(output, protocol, options) : undefined;
   try {
-    const reference = await planSide(real, protocol, options);
-    const other = generated.length === 0 ? undefined : await planSide(generated, protocol, options);
+    const reference = await planSide(real, "reference", protocol, options);
+    const other = generated.length === 0 ? undefined : await planSide(generated, "other", protocol, options);
     const stored = reference.stored ?? other?.stored;
     const settings: EvaluationSettings = {
       task: other === undefined ? "statistics" : "generation",
@@ -70,6 +71,7 @@ export async function evaluateGeneration(
     for (const side of [reference, other]) if (side?.stored) checkAlike(side.stored.path, side.stored.facts, expected);
     await using folder = await EvaluationFolder.open(options.out, settings, {
       overwrite: options.overwrite,
+      onNote: options.onNote,
       inputs: [...reference.settings.given, ...(other?.settings.given ?? [])],
     });
     return await measureSides({ folder, settings, features, options }, reference, other);
@@ -100,24 +102,25 @@ function isStatistics(path: string): boolean {
 
 async function planSide(
   given: readonly string[],
+  side: Side,
   protocol: NamedProtocol,
   options: EvaluateOptions,
 ): Promise<PlannedSide> {
   const [file] = given;
-  if (given.length === 1 && isStatistics(file!))
-    return {
-      settings: sideSettings(given, []),
-      clips: [],
-      leftOut: [],
-      stored: { path: file!, ...(await readStatistics(file!)) },
-    };
+  if (given.length === 1 && isStatistics(file!)) {
+    const stored = { path: file!, ...(await readStatistics(file!)) };
+    const earlier = await earlierContents(options.out);
+    const content = await contentOf(file!, file!, earlier[side], options.signal);
+    return { settings: sideSettings(given, [], [content]), clips: [], leftOut: [], stored };
+  }
   if (given.some(isStatistics))
     throw new CoordTokError("input", "Expected videos or one file of statistics for each side, not both.");
   const videos = await listVideos(given);
-  const measured = await measureVideos(videos, protocol, options);
+  const measured = await measureVideos(videos, protocol, { ...options, side });
   const { clips, leftOut } = planClips(measured.videos, protocol, options.seed ?? 0);
   const names = videos.map(({ name }) => name);
-  return { settings: sideSettings(given, names), clips, leftOut: [...measured.leftOut, ...leftOut] };
+  const settings = sideSettings(given, names, measured.contents);
+  return { settings, clips, leftOut: [...measured.leftOut, ...leftOut] };
 }
 
 async function measureSides(
@@ -149,18 +152,21 @@ async function measureSide(
       clips: clipsOfShard(planned.clips, shard),
       stripsOf: firstClips,
       stripKey: (index) => `${side}-${index}`,
-      measure: (clip, onFrame) => {
+      measure: async (clip, onFrame) => {
         const { video, start, length } = clip;
+        let damage = video.damage;
         const frames = readFrames(
           video.path,
           { start, length },
           {
             size,
             signal,
+            onDamage: (what) => void (damage ??= what),
             ...pickOptions(options, ffmpegOptionNames),
           },
         );
-        return measureOne(frames, clip, features!.network, side, { signal, onFrame });
+        const measured = await measureOne(frames, clip, features!.network, side, { signal, onFrame });
+        return withDamage(measured, damage);
       },
     },
     options,

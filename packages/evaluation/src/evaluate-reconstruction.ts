@@ -17,9 +17,9 @@ import {
 } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
 import { finishReconstruction } from "./finish.js";
-import { measurePair, scoreOptionsOf, type Measures } from "./measure-clip.js";
+import { measurePair, scoreOptionsOf, withDamage, type Measures } from "./measure-clip.js";
 import { evaluateOptionNames, type EvaluateReconstructionOptions } from "./options.js";
-import { pairsOfVideos, pairsThroughModel, type PairSource } from "./pair-source.js";
+import { pairsOfVideos, pairsThroughModel, type PairSource, type ReadingOptions } from "./pair-source.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { ClipRecord, FailedRecord } from "./record.js";
 import { runClips } from "./run-clips.js";
@@ -63,14 +63,19 @@ export async function evaluateReconstruction(
   await using tools = await loadTools(protocol, options);
   const measured = await measureVideos(videos, protocol, options);
   const { clips, leftOut } = planClips(measured.videos, protocol, options.seed ?? 0);
-  const source = pairSource(tools.model, protocol, options);
+  const damages = new Map<string, string>();
+  const onDamage = (path: string, damage: string): void => void damages.set(path, damage);
+  const source = pairSource(tools.model, protocol, { ...options, onDamage });
   const settings: EvaluationSettings = {
     task: "reconstruction",
     protocol,
     seed: options.seed ?? 0,
     size: tools.model ? sizeOf(tools.model) : options.size,
-    reference: sideSettings(originals, namesOf(videos)),
-    other: options.against === undefined ? undefined : sideSettings([options.against], namesOf(videos)),
+    reference: sideSettings(originals, namesOf(videos), measured.contents),
+    other:
+      options.against === undefined
+        ? undefined
+        : sideSettings([options.against], namesOf(videos), measured.otherContents),
     checkpoint: tools.checkpoint,
     lpips: options.lpips === undefined ? undefined : { network: options.lpips, files: tools.lpipsFiles },
     i3d: tools.features && { output: options.fvd!, files: tools.features.files },
@@ -84,21 +89,25 @@ export async function evaluateReconstruction(
   };
   await using folder = await EvaluationFolder.open(options.out, settings, {
     overwrite: options.overwrite,
+    onNote: options.onNote,
     inputs: [options.checkpoint, ...videos.flatMap(({ path, other }) => [path, other])],
   });
-  return await measureAll({ folder, settings, source, tools, clips: clipsOfShard(clips, options.shard) }, options);
+  const job = { folder, settings, source, damages, tools, clips: clipsOfShard(clips, options.shard) };
+  return await measureAll(job, options);
 }
 
 interface Job {
   readonly folder: EvaluationFolder;
   readonly settings: EvaluationSettings;
   readonly source: PairSource;
+  /** What was found damaged on reading, by path. */
+  readonly damages: ReadonlyMap<string, string>;
   readonly tools: Tools;
   readonly clips: readonly PlannedClip[];
 }
 
 async function measureAll(
-  { folder, settings, source, tools, clips }: Job,
+  { folder, settings, source, damages, tools, clips }: Job,
   options: EvaluateReconstructionOptions,
 ): Promise<WrittenEvaluation> {
   const journal = await folder.journal<ClipRecord | FailedRecord>("clips");
@@ -116,7 +125,8 @@ async function measureAll(
       stripKey: String,
       detail: meanText,
       measure: async (clip, onFrame) => {
-        const result = await measurePair(source, clip, measures, { signal: options.signal, onFrame });
+        const measured = await measurePair(source, clip, measures, { signal: options.signal, onFrame });
+        const result = withDamage(measured, clip.video.damage ?? damages.get(clip.video.path));
         if (!withSanity.has(clip.index)) return result;
         const stored = storedSize(source, result.record, options);
         const sanity = await measureSanity(source, clip, result.record, stored, measures, {
@@ -178,7 +188,7 @@ async function loadTools(protocol: NamedProtocol, options: EvaluateReconstructio
 function pairSource(
   model: CoordTok | undefined,
   { slice }: NamedProtocol,
-  options: EvaluateReconstructionOptions,
+  options: EvaluateReconstructionOptions & Pick<ReadingOptions, "onDamage">,
 ): PairSource {
   return model === undefined ? pairsOfVideos(options.size, options) : pairsThroughModel(model, slice, options);
 }

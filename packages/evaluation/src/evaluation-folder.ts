@@ -18,6 +18,7 @@ import {
   type FolderOwner,
 } from "@coordtok/core/node";
 import type { FailedRecord } from "./record.js";
+import { contentDifference, withoutContents } from "./content-difference.js";
 import type { EvaluationSettings } from "./settings.js";
 import { parseRecord, parseSettings, type Series } from "./stored.js";
 
@@ -83,14 +84,18 @@ export class EvaluationFolder implements AsyncDisposable {
    */
   static async open(
     path: string,
-    settings: object,
-    options: { readonly overwrite?: boolean | undefined; readonly inputs?: readonly (string | undefined)[] },
+    settings: EvaluationSettings,
+    options: {
+      readonly overwrite?: boolean | undefined;
+      readonly inputs?: readonly (string | undefined)[];
+      readonly onNote?: ((line: string) => void) | undefined;
+    },
   ): Promise<EvaluationFolder> {
     await claimFolder(path, owner, { inputs: options.inputs, resumes: true });
     const folder = new EvaluationFolder(path, await lock(path));
     try {
       if (options.overwrite === true) await clearFolder(path, owner);
-      await folder.#begin(settings);
+      await folder.#begin(settings, options.onNote);
       return folder;
     } catch (thrown) {
       await folder[Symbol.asyncDispose]();
@@ -98,14 +103,27 @@ export class EvaluationFolder implements AsyncDisposable {
     }
   }
 
-  async #begin(settings: object): Promise<void> {
+  async #begin(settings: EvaluationSettings, onNote: ((line: string) => void) | undefined): Promise<void> {
     const { path } = this;
     const before = await this.settings();
     const names = (await readdir(path)).filter((name) => !name.startsWith(lockName) && !name.startsWith("."));
     if (before !== undefined) {
-      const differing = differences(before, settings);
-      if (differing.length === 0) return;
-      if (names.some((name) => name !== fileNames.settings))
+      const differing = differences(withoutContents(before), withoutContents(settings));
+      const content = contentDifference(before, settings);
+      if (differing.length === 0 && content === undefined) {
+        if (before.reference.contents === undefined)
+          onNote?.(
+            `"${path}" was begun by a version that did not record the content of videos; what it measured counts as measured`,
+          );
+        return;
+      }
+      if (differing.length === 0 && names.some((name) => name !== fileNames.settings))
+        throw new CoordTokError(
+          "file-exists",
+          `"${path}" holds scores of other videos than there are now: ${content!}; choose another folder or allow overwriting.`,
+          { options: { out: undefined, overwrite: true } },
+        );
+      if (differing.length > 0 && names.some((name) => name !== fileNames.settings))
         throw new CoordTokError(
           "file-exists",
           `"${path}" holds another evaluation, with another ${differing.join(", ")}; choose another folder or allow overwriting.`,

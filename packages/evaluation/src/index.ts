@@ -7,5 +7,12 @@ export type { EvaluationFiles, WrittenEvaluation } from "./finish.js";
 export type { CommonOptions, EvaluateOptions, EvaluateReconstructionOptions } from "./options.js";
 export type { ClipRecord, FrameMeasureName, SanityRecord, Scores, SetRecord } from "./record.js";
 export type { Correlation, EvaluationReport, FrameCurve, FvdReport, SanityRow, ShortRecord } from "./report.js";
-export type { EvaluationEnvironment, EvaluationSettings, EvaluationTask, SideSettings, UsedFile } from "./settings.js";
+export type {
+  EvaluationEnvironment,
+  EvaluationSettings,
+  EvaluationTask,
+  RecordedContent,
+  SideSettings,
+  UsedFile,
+} from "./settings.js";
 export { reportText } from "./report-text.js";

@@ -42,6 +42,14 @@ export interface MeasuredClip<R> {
   readonly strip: RgbPicture;
 }
 
+/** A measured clip whose record says what is damaged in its video, if anything is. */
+export function withDamage<R extends { readonly damage?: string | undefined }>(
+  measured: MeasuredClip<R>,
+  damage: string | undefined,
+): MeasuredClip<R> {
+  return damage === undefined ? measured : { ...measured, record: { ...measured.record, damage } };
+}
+
 interface MeasureOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after each frame. */

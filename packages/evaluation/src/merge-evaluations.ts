@@ -1,6 +1,8 @@
+import { jsonText } from "@coordtok/core/text";
 import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 import { encodeStatistics, mergeStatistics, type PooledStatistics } from "@coordtok/metrics";
 import { commonOptionNames, type CommonOptions } from "./options.js";
+import { contentDifference, withoutContents } from "./content-difference.js";
 import { differences, EvaluationFolder } from "./evaluation-folder.js";
 import { measuredOf, writeGeneration, writeReconstruction, type WrittenEvaluation } from "./finish.js";
 import type { Series } from "./stored.js";
@@ -79,8 +81,14 @@ function checkParts(parts: readonly Part[]): EvaluationSettings {
   const [first] = parts;
   if (!first) throw new CoordTokError("input", "Expected the folders of the parts, got none.");
   for (const { path, settings } of parts) {
-    const differing = differences(first.settings, settings, ["shard"]);
+    const differing = differences(withoutContents(first.settings), withoutContents(settings), ["shard"]);
     const counts = settings.shard!.count === first.settings.shard!.count;
+    const content = contentDifference(first.settings, settings);
+    if (differing.length === 0 && counts && content !== undefined)
+      throw new CoordTokError(
+        "input",
+        `"${path}" and "${first.path}" measured other videos: ${content}; measure the part that is older again.`,
+      );
     if (differing.length > 0 || !counts)
       throw new CoordTokError(
         "input",
@@ -110,17 +118,17 @@ function mergedEnvironment(parts: readonly Part[]): { backend: string; device: s
   };
 }
 
+/** Writes the records of all parts, in place of those of an earlier merge. */
 async function mergeJournals<R extends { readonly index: number }>(
   folder: EvaluationFolder,
   folders: readonly EvaluationFolder[],
   name: Series,
 ): Promise<readonly (R | FailedRecord)[]> {
-  const journal = await folder.journal<R | FailedRecord>(name);
-  const there = new Set(journal.records.map(({ index }) => index));
   const all = await Promise.all(folders.map(async (part) => (await part.journal<R | FailedRecord>(name)).records));
-  for (const record of all.flat().sort((a, b) => a.index - b.index))
-    if (!there.has(record.index)) await journal.add(record);
-  return journal.records;
+  const lines = all.flat().sort((a, b) => a.index - b.index);
+  if (lines.length === 0) return [];
+  await folder.write(`${name}.jsonl`, lines.map((record) => `${jsonText(record)}\n`).join(""));
+  return (await folder.journal<R | FailedRecord>(name)).records;
 }
 
 async function mergeSides(

@@ -4,7 +4,7 @@ import type { OverwriteOption } from "@coordtok/core/node";
 import { ffmpegOptionNames, type FfmpegOptions } from "@coordtok/video/node";
 import type { LpipsWeightsName } from "@coordtok/metrics";
 import type { I3dOutput } from "@coordtok/metrics/networks";
-import type { FrameSize } from "@coordtok/video";
+import type { DamagedPolicy, FrameSize } from "@coordtok/video";
 import type { Shard } from "./clip-plan.js";
 import type { NamedProtocol } from "./protocol.js";
 
@@ -37,6 +37,8 @@ export interface EvaluateOptions extends CommonOptions {
    * otherwise `logits`).
    */
   readonly fvd?: I3dOutput | undefined;
+  /** What becomes of videos of which only a part decodes (default `use`): what decodes is measured, they are left out, or the first ends the call. */
+  readonly damaged?: DamagedPolicy | undefined;
   /** Measures only a part of the clips; `mergeEvaluations` merges the parts. */
   readonly shard?: Shard | undefined;
 }
@@ -51,6 +53,7 @@ export const evaluateOptionNames: OptionNames<EvaluateOptions> = {
   weights: true,
   i3d: true,
   fvd: true,
+  damaged: true,
   shard: true,
 };
 

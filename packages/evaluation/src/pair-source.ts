@@ -11,7 +11,7 @@ import { framePairs } from "@coordtok/metrics";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { disposeTriplane, floatCount } from "@coordtok/triplane";
 import { rgbClipFromFrames, type FrameSize } from "@coordtok/video";
-import { ffmpegOptionNames, readFrames, type FfmpegOptions } from "@coordtok/video/node";
+import { ffmpegOptionNames, readFrames, type FfmpegOptions, type ReadOptions } from "@coordtok/video/node";
 import type { PlannedClip } from "./clip-plan.js";
 
 /** A frame and its reconstruction. */
@@ -23,7 +23,11 @@ export interface StoredSize {
   readonly bytes: number;
 }
 
-type ReadingOptions = Pick<LongCallOptions, "signal"> & FfmpegOptions;
+/** How the frames of an evaluation are read. */
+export interface ReadingOptions extends Pick<LongCallOptions, "signal">, FfmpegOptions {
+  /** Told what is damaged in an original. */
+  readonly onDamage?: ((path: string, damage: string) => void) | undefined;
+}
 
 /** The source of the frames of an evaluation. It streams: a whole clip is in memory only when the model needs it. */
 export interface PairSource {
@@ -49,7 +53,7 @@ const paperSide = 128;
 /** Reads pairs of videos, compared at a size (default: their own). */
 export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptions): PairSource {
   const read = (path: string, { start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
-    readFrames(path, { start, length }, { size, signal: options.signal, ...pickOptions(options, ffmpegOptionNames) });
+    readFrames(path, { start, length }, readingOf(path, size, options));
   return {
     pairs: (clip) => framePairs(read(clip.video.path, clip), read(clip.video.other!, clip)),
     reference: (clip) => read(clip.video.path, clip),
@@ -63,6 +67,11 @@ export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptio
   };
 }
 
+function readingOf(path: string, size: FrameSize | undefined, options: ReadingOptions): ReadOptions {
+  const onDamage = (damage: string): void => options.onDamage?.(path, damage);
+  return { size, signal: options.signal, onDamage, ...pickOptions(options, ffmpegOptionNames) };
+}
+
 /** Passes videos through a model, in segments of the model's length, each encoded and decoded alone. */
 export function pairsThroughModel(model: CoordTok, slice: number | "all", options: ReadingOptions): PairSource {
   const { frames: segmentLength, height, width } = model.config.clip;
@@ -70,11 +79,7 @@ export function pairsThroughModel(model: CoordTok, slice: number | "all", option
   const patches = (segmentLength / time) * (height / space) * (width / space);
   const sliceSize = slice === "all" ? patches : slice;
   const reference = ({ video, start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
-    readFrames(
-      video.path,
-      { start, length },
-      { size: { height, width }, signal: options.signal, ...pickOptions(options, ffmpegOptionNames) },
-    );
+    readFrames(video.path, { start, length }, readingOf(video.path, { height, width }, options));
   const values = floatCount(triplaneShapeOf(model.config));
   return {
     pairs: (clip) => reconstructedPairs(model, reference(clip), { sliceSize, signal: options.signal }),

@@ -28,6 +28,8 @@ export interface ClipRecord extends Scores {
   readonly perFrame: { readonly [name in FrameMeasureName]?: readonly number[] };
   /** Number of feature vectors, for the original and the reconstruction each. */
   readonly windows: number;
+  /** What is damaged in the video, of which only a part decodes. */
+  readonly damage?: string | undefined;
   /** Simple baselines in the same space; only some clips have them. */
   readonly sanity?: SanityRecord | undefined;
 }
@@ -58,6 +60,8 @@ export interface SetRecord {
   readonly detail: number;
   /** Number of feature vectors. */
   readonly windows: number;
+  /** What is damaged in the video, of which only a part decodes. */
+  readonly damage?: string | undefined;
 }
 
 /** A clip that could not be measured. */

@@ -1,4 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
+import { countText } from "@coordtok/core/text";
 import { frechetDistance, pearson, spearman, summarize, type PooledStatistics, type Summary } from "@coordtok/metrics";
 import type { LeftOut } from "./clip-plan.js";
 import { protocolText } from "./protocol.js";
@@ -109,6 +110,7 @@ export function reconstructionReport(records: readonly ClipRecord[], parts: Repo
   const equal = records.filter(({ psnrDb }) => psnrDb === Infinity).length;
   const warnings =
     equal === 0 ? [] : [`${equal} of ${records.length} clips came back without any error; their PSNR is infinite.`];
+  warnings.push(...damageWarnings(records));
   const sanity = sanityRows(records, parts.settings.sanity?.text ?? "");
   return {
     ...common(parts, warnings, parts.settings.sanity ? sanityMade : {}),
@@ -130,12 +132,22 @@ export function generationReport(
   const labelled = (records: readonly SetRecord[], label: string): Record<string, Summary> =>
     Object.fromEntries(Object.entries(summaries(records, names)).map(([name, value]) => [`${label}.${name}`, value]));
   return {
-    ...common(parts, [], {}),
+    ...common(parts, damageWarnings([...sets.reference, ...sets.other]), {}),
     counts: { reference: sets.reference.length, other: sets.other.length },
     measures: { ...labelled(sets.reference, "real"), ...labelled(sets.other, "generated") },
     curves: {},
     clips: { reference: sets.reference, other: sets.other },
   };
+}
+
+/** A sentence about the videos of which only a part decodes. */
+function damageWarnings(records: readonly { readonly name: string; readonly damage?: string | undefined }[]): string[] {
+  const damaged = new Map(records.flatMap(({ name, damage }) => (damage === undefined ? [] : [[name, damage]])));
+  const [first] = damaged;
+  if (!first) return [];
+  return [
+    `Of ${countText(damaged.size, "video")} only a part decodes, which was measured; the first is ${first[0]}: ${first[1]}. The list of clips names all.`,
+  ];
 }
 
 function common(

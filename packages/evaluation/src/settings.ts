@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { LpipsWeightsName } from "@coordtok/metrics";
 import type { I3dOutput } from "@coordtok/metrics/networks";
 import type { Precision } from "@coordtok/backend";
+import type { SourceIdentity } from "@coordtok/core/checks";
 import type { FrameSize } from "@coordtok/video";
 import type { LeftOut, Shard } from "./clip-plan.js";
 import type { NamedProtocol } from "./protocol.js";
@@ -17,6 +18,16 @@ export interface UsedFile {
   readonly sha256: string;
 }
 
+/** A video or a file of statistics as it was when it was measured. */
+export interface RecordedContent extends SourceIdentity {
+  /** Its name in reports. */
+  readonly name: string;
+  /** Number of frames that decode, where it was needed. */
+  readonly decoded?: number | undefined;
+  /** What is damaged in it, where all of it was decoded. */
+  readonly damage?: string | undefined;
+}
+
 /** The videos of one side. */
 export interface SideSettings {
   /** The paths as given: folders, files, or a file of statistics. */
@@ -25,6 +36,8 @@ export interface SideSettings {
   readonly videos: number;
   /** SHA-256 of the list of their names. */
   readonly namesSha256: string;
+  /** The content of each; absent in evaluations that are older than this record. */
+  readonly contents?: readonly RecordedContent[] | undefined;
 }
 
 /** All settings that determine the numbers of an evaluation, as stored in `settings.json`. */
@@ -93,10 +106,15 @@ export function sizeText(size: FrameSize | undefined): string {
 }
 
 /** The settings of one side. */
-export function sideSettings(given: readonly string[], names: readonly string[]): SideSettings {
+export function sideSettings(
+  given: readonly string[],
+  names: readonly string[],
+  contents: readonly RecordedContent[],
+): SideSettings {
   return {
     given,
     videos: names.length,
     namesSha256: createHash("sha256").update(names.join("\n")).digest("hex"),
+    contents,
   };
 }

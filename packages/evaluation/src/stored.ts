@@ -1,10 +1,11 @@
-import { checkStored } from "@coordtok/core/checks";
+import { checkStored, sourceIdentitySchema } from "@coordtok/core/checks";
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import {
   array,
   boolean,
   check,
   integer,
+  intersect,
   looseObject,
   maxLength,
   maxValue,
@@ -37,7 +38,11 @@ const name = pipe(string(), maxLength(10_000));
 const sentence = pipe(string(), maxLength(100_000));
 const sha256 = pipe(string(), regex(/^[0-9a-f]{64}$/));
 const usedFile = object({ file: name, sha256 });
-const side = object({ given: array(name), videos: count, namesSha256: sha256 });
+const content = intersect([
+  object({ name, decoded: optional(positive), damage: optional(sentence) }),
+  sourceIdentitySchema,
+]);
+const side = object({ given: array(name), videos: count, namesSha256: sha256, contents: optional(array(content)) });
 const leftOut = object({ name, reason: sentence });
 const size = object({ height: positive, width: positive });
 
@@ -94,6 +99,7 @@ const place = {
   motion: number(),
   detail: number(),
   windows: count,
+  damage: optional(sentence),
 };
 const values = array(number());
 

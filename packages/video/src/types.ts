@@ -82,3 +82,9 @@ export interface FramePlan {
  * which differs from it by 50 to 53 dB; `none` keeps the size.
  */
 export type ResizeMode = "exact" | "fast" | "none";
+
+/** What becomes of videos of which only a part decodes: what decodes is used, they are left out, or the first ends the call. */
+export type DamagedPolicy = (typeof damagedPolicies)[number];
+
+/** All values of {@link DamagedPolicy}. */
+export const damagedPolicies = ["use", "skip", "fail"] as const;

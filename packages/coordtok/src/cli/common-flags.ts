@@ -1,9 +1,9 @@
 import type { BackendChoice } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
+import { damagedPolicies, type DamagedPolicy } from "@coordtok/video";
 import { InvalidArgumentError } from "commander";
 import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
-import { damagedPolicies, type DamagedPolicy } from "../latents/damaged-policy.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";

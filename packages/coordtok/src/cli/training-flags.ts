@@ -37,8 +37,8 @@ interface TrainingFlags {
   readonly warmup: Flag<Count>;
   readonly clip: Flag<Count>;
   readonly ema: Flag<Count>;
-  readonly saveEvery: Flag<number>;
-  readonly keep: Flag<number>;
+  readonly saveEvery: Flag<Count>;
+  readonly keep: Flag<Count>;
   readonly seed: Flag<Count>;
   readonly backend: typeof backendFlag;
   readonly ffmpeg: typeof ffmpegFlag;
@@ -80,8 +80,8 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
       defaultText: "0.999",
       option: "emaDecay",
     }),
-    saveEvery: integer("steps between checkpoints", { minimum: 1, initial: 500 }),
-    keep: integer("number of checkpoints to keep", { minimum: 1, initial: 3 }),
+    saveEvery: integer("steps between checkpoints", { minimum: 1, defaultText: "500, or the run's" }),
+    keep: integer("number of checkpoints to keep", { minimum: 1, defaultText: "3, or the run's" }),
     seed: integer("seed of all random numbers; not with --resume", { defaultText: "0" }),
     backend: backendFlag,
     ffmpeg: ffmpegFlag,

@@ -19,9 +19,9 @@ import {
 } from "@coordtok/core";
 import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { tokenCount, type TriplaneStats } from "@coordtok/triplane";
+import { damagedPolicies, type DamagedPolicy } from "@coordtok/video";
 import { countFrames, ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node";
 import { clipsOfVideo, type ClipChoice } from "./clips-of-video.js";
-import { damagedPolicies, type DamagedPolicy } from "./damaged-policy.js";
 import { datasetVideos, type DatasetVideo, type Labels } from "./dataset-videos.js";
 import { DatasetWriter, type DatasetPlan } from "./dataset-writer.js";
 import { earlierWork } from "./earlier-work.js";

@@ -1,15 +1,19 @@
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkInteger, CoordTokError } from "@coordtok/core";
+import { checkStored } from "@coordtok/core/checks";
 import { withChanges, type TrainState } from "@coordtok/core/train";
 import { checkConfig, defaultFlow, type GeneratorConfig } from "@coordtok/diffusion";
 import { checkFlow } from "@coordtok/diffusion/flow";
 import type { SiTParams } from "@coordtok/diffusion/model";
 import { readTraining, trainDefaults, type DiffusionTrainSettings } from "@coordtok/diffusion/train";
 import { triplaneShapeOf } from "@coordtok/tokenizer";
+import { looseObject, optional } from "valibot";
 import type { LatentIndex } from "../latents/index-file.js";
 import { checkGeneratorMemory } from "../model.js";
+import { keepingSchema, type Keeping } from "./keeping.js";
 import type { TrainOnLatentsOptions } from "./train-on-latents.js";
 import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+import { latentSourcesSchema, type LatentSources } from "./training-sources.js";
 
 /** The content of `config.json` of a generator's run: everything needed to repeat the training. */
 export interface GeneratorRecord extends GeneratorConfig {
@@ -17,19 +21,32 @@ export interface GeneratorRecord extends GeneratorConfig {
   readonly latents: string;
   /** The absolute path of the checkpoint of the tokenizer. */
   readonly tokenizer: string;
+  /** What the latents were; absent in the runs of older versions. */
+  readonly sources?: LatentSources | undefined;
+  /** How often it saves and writes previews. */
+  readonly keeping?: Keeping | undefined;
   readonly settings: DiffusionTrainSettings;
   readonly seed: number;
   /** How a time budget determined the number of steps. */
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }
 
-/** Checks the content of a `config.json`. @throws CoordTokError `config`. */
+const storedParts = looseObject({ sources: optional(latentSourcesSchema), keeping: optional(keepingSchema) });
+
+/** Checks the content of a `config.json`. @throws CoordTokError `config`, `file-format`. */
 export function parseGeneratorRecord(stored: object): GeneratorRecord {
   const record = stored as GeneratorRecord;
   checkInteger(record.seed, "seed", Number.MIN_SAFE_INTEGER);
   checkSettings(record.settings, ["batchSize", "totalSteps"]);
   checkTexts([record.latents, record.tokenizer], "the paths of latents and tokenizer");
-  return { ...record, model: checkConfig(record.model), flow: checkFlow(record.flow) };
+  const { sources, keeping } = checkStored(storedParts, stored, "the configuration");
+  return {
+    ...record,
+    ...(sources && { sources }),
+    ...(keeping && { keeping }),
+    model: checkConfig(record.model),
+    flow: checkFlow(record.flow),
+  };
 }
 
 /** What to train, and the state to start from. */

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkChoice, checkInteger, CoordTokError } from "@coordtok/core";
+import { checkStored } from "@coordtok/core/checks";
 import { resolveCheckpoint } from "@coordtok/core/node";
 import { initialTrainState, optimizerOf, withChanges, type TrainState } from "@coordtok/core/train";
 import { lpipsWeightsNames, type LpipsWeightsName } from "@coordtok/metrics";
@@ -9,8 +10,11 @@ import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerParams } from "@coordtok/tokenizer/model";
 import { loadModel } from "@coordtok/tokenizer/node";
 import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
+import { looseObject, optional } from "valibot";
 import { checkMemory } from "../model.js";
+import { keepingSchema, type Keeping } from "./keeping.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
+import { trainingSourcesSchema, type TrainingSource } from "./training-sources.js";
 import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
 /** The perceptual loss of stage 2. */
@@ -29,6 +33,10 @@ export interface TokenizerRecord {
   /** Absolute paths of the videos, in the order in which clips are numbered. */
   readonly videos: readonly string[];
   readonly validation: readonly string[];
+  /** The content of both; absent in the runs of older versions. */
+  readonly sources?: readonly TrainingSource[] | undefined;
+  /** How often it saves and measures. */
+  readonly keeping?: Keeping | undefined;
   /** The perceptual loss of stage 2. */
   readonly perceptual?: PerceptualChoice | undefined;
   /** The checkpoint whose weights the training started from. */
@@ -37,17 +45,20 @@ export interface TokenizerRecord {
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }
 
-/** Checks the content of a `config.json`. @throws CoordTokError `config`. */
+const storedParts = looseObject({ sources: optional(trainingSourcesSchema), keeping: optional(keepingSchema) });
+
+/** Checks the content of a `config.json`. @throws CoordTokError `config`, `file-format`. */
 export function parseTokenizerRecord(stored: object): TokenizerRecord {
   const record = stored as TokenizerRecord;
   checkInteger(record.seed, "seed", Number.MIN_SAFE_INTEGER);
   checkSettings(record.settings, ["batchSize", "pointsPerClip", "totalSteps"]);
   for (const name of ["videos", "validation"] as const) checkTexts(record[name], name);
+  const { sources, keeping } = checkStored(storedParts, stored, "the configuration");
   if (record.perceptual !== undefined) {
     checkChoice(record.perceptual.lpips, "perceptual.lpips", lpipsWeightsNames);
     checkTexts([record.perceptual.weights], "perceptual.weights");
   }
-  return { ...record, config: checkConfig(record.config) };
+  return { ...record, ...(sources && { sources }), ...(keeping && { keeping }), config: checkConfig(record.config) };
 }
 
 /** What to train, the state to start from, and the record for the run folder. */

@@ -13,9 +13,11 @@ import { findCheckpoint, referenceTo } from "../clip/triplane-file.js";
 import { indexPath } from "../latents/index-file.js";
 import { openLatents, type Latents } from "../latents/open-latents.js";
 import { parseGeneratorRecord, planGenerator, type GeneratorPlan, type GeneratorRecord } from "./generator-plan.js";
+import { keepingOf, withKeeping } from "./keeping.js";
 import { writePreview } from "./previews.js";
 import { disposable, findRun, trainingOptionNames, type RunPlace, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
+import { latentSources } from "./training-sources.js";
 
 /** Options of {@link trainOnLatents}. */
 export interface TrainOnLatentsOptions extends TrainingOptions<DiffusionTrainSettings> {
@@ -51,10 +53,11 @@ export interface TrainLatentsReport extends Omit<TrainingResult, "psnrDb" | "val
  */
 export async function trainOnLatents(
   folder: string | undefined,
-  options: TrainOnLatentsOptions,
+  given: TrainOnLatentsOptions,
 ): Promise<TrainLatentsReport> {
-  checkOptions(options, trainOnLatentsOptionNames, "trainOnLatents");
-  const place = await findRun(options, parseGeneratorRecord);
+  checkOptions(given, trainOnLatentsOptionNames, "trainOnLatents");
+  const place = await findRun(given, parseGeneratorRecord);
+  const options = withKeeping(given, place.resumed?.record.keeping);
   const path = folder ?? place.resumed?.record.latents;
   if (path === undefined) throw new CoordTokError("input", "Expected a folder of latents to train on.");
   const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
@@ -63,7 +66,11 @@ export async function trainOnLatents(
   const tokenizerPath = await findTokenizer(path, latents, options.tokenizer ?? recorded);
   using plan = disposable(await planGenerator(place.resumed, latents.index, options, backend));
   using tokenizer = await loadModel(tokenizerPath, { signal: options.signal, part: "decoder" });
-  const training = await generatorRun(plan, { path, latents, tokenizerPath, tokenizer }, place, options);
+  const begun = place.resumed?.record;
+  const earlier = begun && { sources: begun.sources, classes: begun.model.classes };
+  const sources = await latentSources(path, latents.index, earlier, options);
+  const run = await generatorRun(plan, { path, latents, tokenizerPath, tokenizer }, place, options);
+  const training = { ...run, record: { ...run.record, sources, keeping: keepingOf(options) } };
   const { psnrDb, validationPsnrDb, ...result } = await runTraining(training, place, backend, options);
   return { ...result, clips: latents.length };
 }

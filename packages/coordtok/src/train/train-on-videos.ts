@@ -10,9 +10,11 @@ import type { TokenizerParams } from "@coordtok/tokenizer/model";
 import { encodeTraining, psnrOfError, trainTokenizer, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { findVideos } from "@coordtok/video/node";
 import { heldOutPsnr } from "./held-out.js";
+import { keepingOf, withKeeping } from "./keeping.js";
 import { parseTokenizerRecord, planTokenizer, type PerceptualChoice, type TokenizerPlan } from "./tokenizer-plan.js";
 import { disposable, findRun, trainingOptionNames, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
+import { videoSources } from "./training-sources.js";
 import { readTrainingClips, withoutHeldOut, type TrainingClips } from "./training-videos.js";
 
 /** Options of {@link trainOnVideos}. */
@@ -55,9 +57,10 @@ export interface TrainReport extends TrainingResult {
  * @param paths files and folders; with `resume` they default to those of the run.
  * @throws CoordTokError `aborted`, saying how to resume; and for videos, settings or folders that cannot be used.
  */
-export async function trainOnVideos(paths: readonly string[], options: TrainOnVideosOptions): Promise<TrainReport> {
-  checkOptions(options, trainOnVideosOptionNames, "trainOnVideos");
-  const place = await findRun(options, parseTokenizerRecord);
+export async function trainOnVideos(paths: readonly string[], given: TrainOnVideosOptions): Promise<TrainReport> {
+  checkOptions(given, trainOnVideosOptionNames, "trainOnVideos");
+  const place = await findRun(given, parseTokenizerRecord);
+  const options = withKeeping(given, place.resumed?.record.keeping);
   const videos = place.resumed && paths.length === 0 ? place.resumed.record.videos : await findVideos(paths);
   const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
   options.onNote?.(`${countText(videos.length, "video")} found`);
@@ -65,8 +68,12 @@ export async function trainOnVideos(paths: readonly string[], options: TrainOnVi
   using perceptual = await loadPerceptual(plan.record.perceptual, options);
   const isGiven = place.resumed === undefined || paths.length > 0;
   const trained = isGiven ? await withoutHeldOut(videos, plan.record.validation, options) : videos;
+  const earlier = place.resumed && { run: place.path, sources: place.resumed.record.sources };
+  const sources = await videoSources([...trained, ...plan.record.validation], earlier, options);
   const clips = await readTrainingClips(trained, plan.record.validation, plan.config, options);
-  const result = await runTraining(tokenizerRun(plan, clips, perceptual?.loss, options), place, backend, options);
+  const run = tokenizerRun(plan, clips, perceptual?.loss, options);
+  const record = { ...run.record, sources, keeping: keepingOf(options) };
+  const result = await runTraining({ ...run, record }, place, backend, options);
   return { ...result, clips: clips.clips.length, skipped: clips.skipped };
 }
 

@@ -13,6 +13,7 @@ import { defineCommand, type AnyCommand, type CommandContext } from "../command.
 import {
   backendFlag,
   commonOptions,
+  damagedFlag,
   ffmpegFlag,
   maxPixelsFlag,
   overwriteFlag,
@@ -60,6 +61,7 @@ const flags = {
   }),
   values: integer("values that the evaluated form stores per clip", { minimum: 3, defaultText: "the model's" }),
   bytes: integer("bytes that the evaluated form takes per clip", { minimum: 1, defaultText: "4 for each value" }),
+  damaged: damagedFlag,
   shard: text("measure only part i of n, for example 1/4", { value: "i/n" }),
   seed: seedFlag,
   backend: backendFlag,
@@ -73,7 +75,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
   name: "evaluate",
   summary: "measure reconstructions or generated videos and write a report",
   description:
-    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and one line per clip. Ctrl-C stops immediately and keeps every measured clip; the same command resumes there. --shard splits the work into parts, each with its own folder, and --merge merges them. Weights are never downloaded: when a file is missing, the error holds the command that downloads it.",
+    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and one line per clip. Ctrl-C stops immediately and keeps every measured clip; the same command resumes there; videos whose content has changed since are refused by name. --shard splits the work into parts, each with its own folder, and --merge merges them. Weights are never downloaded: when a file is missing, the error holds the command that downloads it.",
   args: [
     {
       name: "PATH",
@@ -96,7 +98,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
     const common = { ...commonOptions(context), out: context.flags.out };
     const { evaluateGeneration, evaluateReconstruction, mergeEvaluations } = await import("@coordtok/evaluation");
     if (task === "merge") return result(await mergeEvaluations(context.args, common));
-    const { weights, i3d, fvd, seed } = context.flags;
+    const { weights, i3d, fvd, seed, damaged } = context.flags;
     const shard = shardOf(context.flags.shard);
     const options = {
       ...common,
@@ -104,6 +106,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
       i3d,
       fvd,
       seed,
+      damaged,
       shard,
       protocol: protocol(context.flags),
       size: size(context),

@@ -25,7 +25,7 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
       value: "path",
       defaultText: "the one that made the latents",
     }),
-    previewEvery: integer("steps between previews; 0 for none", { minimum: 0, initial: 500 }),
+    previewEvery: integer("steps between previews; 0 for none", { minimum: 0, defaultText: "500, or the run's" }),
   },
   examples: [
     "train-diffusion latents/ --minutes 30 --out runs/generator",

@@ -30,7 +30,11 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       "a held-out video whose PSNR is measured during training; if it is among the training videos, it is left out of the training",
       { value: "video", option: "validation" },
     ),
-    valEvery: integer("steps between these measurements", { minimum: 1, initial: 100, option: "validateEvery" }),
+    valEvery: integer("steps between these measurements", {
+      minimum: 1,
+      defaultText: "100, or the run's",
+      option: "validateEvery",
+    }),
   },
   examples: [
     "train-tokenizer videos/ --preset tiny --minutes 20 --out runs/first",
