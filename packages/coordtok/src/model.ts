@@ -31,11 +31,7 @@ export function checkMemory(config: TokenizerConfig, work: MemoryWork, backend: 
 }
 
 /** Does what {@link checkMemory} does, for a tokenizer of the lattice form. */
-export function checkLatticeMemory(
-  config: LatticeConfig,
-  work: LatticeMemoryWork & { readonly task: "encode" | "decode" },
-  backend: LoadedBackend,
-): void {
+export function checkLatticeMemory(config: LatticeConfig, work: LatticeMemoryWork, backend: LoadedBackend): void {
   refuseTooMuch(estimateLatticeMemory(config, work), `${work.task}-lattice`, backend);
 }
 
@@ -66,6 +62,7 @@ const sentences = {
   "encode-lattice": ["Encoding", "smaller frames or shorter windows"],
   "decode-lattice": ["Decoding", "smaller frames or shorter windows"],
   train: ["Training", "a smaller batch or fewer points"],
+  "train-lattice": ["Training", "fewer or smaller windows"],
   "train-generator": ["Training", "a smaller batch"],
   sample: ["Sampling", "a smaller batch"],
 } as const;

@@ -2,6 +2,7 @@
 export { CoordTok } from "./coordtok.js";
 export { LatticeCoordTok } from "./lattice/lattice-coordtok.js";
 export {
+  formOfConfig,
   openTokenizer,
   type AnyTokenizer,
   type AnyTokenizerConfig,
@@ -23,6 +24,7 @@ export {
   type TokenizerConfig,
 } from "./config.js";
 export { checkLatticeConfig, type LatticeConfig } from "./lattice/config.js";
+export { latticePreset, latticePresetNames, overrideLatticeConfig } from "./lattice/presets.js";
 export { preset, presetNames } from "./presets.js";
 export { estimateMemory, type MemoryWork } from "./memory.js";
 // Checkpoint files.

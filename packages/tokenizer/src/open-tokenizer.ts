@@ -32,11 +32,12 @@ export async function openTokenizer(
   options: OpenTokenizerOptions = {},
 ): Promise<AnyTokenizer> {
   checkOptions(options, loadTokenizerOptionNames, "openTokenizer");
-  const { config: form } = await openCheckpoint(source, { kind: checkpointKind, parseConfig: formOf });
+  const { config: form } = await openCheckpoint(source, { kind: checkpointKind, parseConfig: formOfConfig });
   return form === "lattice" ? LatticeCoordTok.load(source, options) : CoordTok.load(source, options);
 }
 
-function formOf(stored: Json): AnyTokenizerConfig["form"] {
+/** The form that a stored configuration names; one that names none has the paper's. */
+export function formOfConfig(stored: Json): AnyTokenizerConfig["form"] {
   const form = typeof stored === "object" && stored !== null && "form" in stored ? stored["form"] : undefined;
   return form === "lattice" ? form : "paper";
 }

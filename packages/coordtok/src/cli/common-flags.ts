@@ -1,6 +1,14 @@
 import type { BackendChoice } from "@coordtok/backend";
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
-import { overrideConfig, preset, presetNames, type TokenizerConfig } from "@coordtok/tokenizer";
+import {
+  latticePreset,
+  overrideConfig,
+  overrideLatticeConfig,
+  preset,
+  presetNames,
+  type LatticeConfig,
+  type TokenizerConfig,
+} from "@coordtok/tokenizer";
 import { damagedPolicies, type DamagedPolicy } from "@coordtok/video";
 import { InvalidArgumentError } from "commander";
 import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
@@ -128,6 +136,11 @@ export const configFlags: {
 /** The configuration that `--preset` and `--set` ask for. @throws CoordTokError `usage`. */
 export function configOf(flags: { readonly preset: string; readonly set: readonly string[] }): TokenizerConfig {
   return asUsage("--set", () => overrideConfig(preset(flags.preset), flags.set));
+}
+
+/** The configuration of the lattice form that `--preset` and `--set` ask for. @throws CoordTokError `usage`. */
+export function latticeConfigOf(flags: { readonly preset: string; readonly set: readonly string[] }): LatticeConfig {
+  return asUsage("--preset and --set", () => overrideLatticeConfig(latticePreset(flags.preset), flags.set));
 }
 
 /** Reads flags so that their errors count as wrong usage. */

@@ -19,6 +19,8 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/film/decode-film.ts", ["decode"]],
   ["coordtok/src/film/", ["encode", "reconstruct"]],
   ["coordtok/src/train/training-videos.ts", ["train-tokenizer"]],
+  ["coordtok/src/train/train-on-videos.ts", ["train-tokenizer"]],
+  ["coordtok/src/train/lattice-plan.ts", ["train-tokenizer"]],
   ["coordtok/src/train/train-demo.ts", ["demo"]],
   ["coordtok/src/starter-demo.ts", ["demo"]],
   ["coordtok/src/latents/", ["encode-dataset"]],
@@ -49,6 +51,8 @@ const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/lattice-settings.ts": ["size", "content", "motion", "windowFrames"],
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
   "coordtok/src/train/generator-plan.ts": ["batchSize", "accumulate"],
+  "coordtok/src/train/lattice-plan.ts": ["lpips", "weights", "pointsPerClip", "stage", "perceptualScale"],
+  "coordtok/src/train/tokenizer-plan.ts": ["pictures", "size", "windowFrames", "optimizer", "muonRate", "pictureShare"],
   "coordtok/src/convert/plan.ts": ["weights", "dtype", "part", "config", "statistics"],
   "tokenizer/src/official/infer.ts": ["encoderHeads", "decoderHeads"],
 };

@@ -1,5 +1,13 @@
+import { openCheckpoint } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
-import { openTokenizer, type AnyTokenizer, type OpenTokenizerOptions } from "@coordtok/tokenizer";
+import {
+  checkpointKind,
+  formOfConfig,
+  openTokenizer,
+  type AnyTokenizer,
+  type AnyTokenizerConfig,
+  type OpenTokenizerOptions,
+} from "@coordtok/tokenizer";
 import { resolveModel } from "./resolve-model.js";
 
 /**
@@ -12,6 +20,16 @@ export async function loadPretrained(name: string, options: OpenTokenizerOptions
   const source = await openFileSource(await resolveModel(name));
   try {
     return await openTokenizer(source, options);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The form of a tokenizer that {@link loadPretrained} would load, without its weights. */
+export async function formOfModel(name: string): Promise<AnyTokenizerConfig["form"]> {
+  const source = await openFileSource(await resolveModel(name));
+  try {
+    return (await openCheckpoint(source, { kind: checkpointKind, parseConfig: formOfConfig })).config;
   } finally {
     await source.close();
   }

@@ -1,40 +1,66 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { clipFromRgb, isCoordTokError, rgbFromClip, type RgbClip } from "@coordtok/core";
+import { writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
-import type { TokenizerConfig } from "@coordtok/tokenizer";
-import { decode, encode, type TokenizerParams } from "@coordtok/tokenizer/model";
+import type { AnyTokenizer } from "@coordtok/tokenizer";
 import { disposeTriplane } from "@coordtok/triplane";
+import { encodePng } from "@coordtok/video/node";
+import { stripPicture } from "../pictures/strip.js";
 
-/** Computes the mean PSNR in dB of held-out clips after encoding and decoding with given weights; `undefined` when it was stopped. */
-export async function heldOutPsnr(
-  params: TokenizerParams,
-  config: TokenizerConfig,
+/** The number of held-out clips in a preview. */
+const shownClips = 4;
+
+/** The reconstructions of held-out clips by a tokenizer. */
+export interface HeldOut {
+  /** The mean PSNR in dB. */
+  readonly psnrDb: number;
+  /** The first clips, each as it is and then as it is reconstructed. */
+  readonly shown: readonly RgbClip[];
+}
+
+/** Encodes and decodes held-out clips; `undefined` when it was stopped. The tokenizer is not disposed of. */
+export async function reconstructHeldOut(
+  tokenizer: AnyTokenizer,
   clips: readonly RgbClip[],
   signal: AbortSignal | undefined,
-): Promise<number | undefined> {
-  const figures: number[] = [];
+): Promise<HeldOut | undefined> {
+  let sum = 0;
+  const shown: RgbClip[] = [];
   try {
-    for (const clip of clips) figures.push(await psnrOfClip(params, config, clip, signal));
+    for (const [i, clip] of clips.entries()) {
+      const reconstruction = await reconstruct(tokenizer, clip, signal);
+      sum += psnrOfRgb(clip, reconstruction).clipDb;
+      if (i < shownClips) shown.push(clip, reconstruction);
+    }
   } catch (thrown) {
     if (isCoordTokError(thrown) && thrown.code === "aborted") return undefined;
     throw thrown;
   }
-  return figures.reduce((sum, figure) => sum + figure, 0) / figures.length;
+  return { psnrDb: sum / clips.length, shown };
 }
 
-async function psnrOfClip(
-  params: TokenizerParams,
-  config: TokenizerConfig,
-  clip: RgbClip,
-  signal: AbortSignal | undefined,
-): Promise<number> {
+/** Writes `previews/step-N.png` in a run folder: some frames of each shown clip, and below each those of its reconstruction. */
+export async function writeHeldOutPreview(folder: string, step: number, { shown }: HeldOut): Promise<void> {
+  const previews = join(folder, "previews");
+  await mkdir(previews, { recursive: true });
+  const path = join(previews, `step-${String(step).padStart(6, "0")}.png`);
+  const [first] = shown as [RgbClip, ...RgbClip[]];
+  const sameSize = shown.filter(({ height, width }) => height === first.height && width === first.width);
+  await writeAtomically(path, encodePng(stripPicture(sameSize)), { overwrite: true });
+}
+
+async function reconstruct(tokenizer: AnyTokenizer, clip: RgbClip, signal: AbortSignal | undefined): Promise<RgbClip> {
   const tensors = clipFromRgb([clip]);
-  const triplane = encode(params.encoder, config, tensors);
+  const triplane = tokenizer.encode(tensors);
   tensors.frames.dispose();
   try {
-    const times = Array.from({ length: clip.frameCount }, (_, i) => i);
-    const decoded = await decode(params.decoder, config, triplane, { times, signal });
-    const frames = await rgbFromClip(decoded).finally(() => decoded.frames.dispose());
-    return psnrOfRgb(clip, frames).clipDb;
+    const { frameCount, height, width } = clip;
+    const decoded =
+      tokenizer.form === "lattice"
+        ? await tokenizer.decode(triplane, { size: { frames: frameCount, height, width }, signal })
+        : await tokenizer.decode(triplane, { times: Array.from({ length: frameCount }, (_, i) => i), signal });
+    return await rgbFromClip(decoded).finally(() => decoded.frames.dispose());
   } finally {
     disposeTriplane(triplane);
   }

@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { LoadedBackend } from "@coordtok/backend";
 import { checkChoice, checkInteger, CoordTokError } from "@coordtok/core";
-import { checkStored } from "@coordtok/core/checks";
 import { resolveCheckpoint } from "@coordtok/core/node";
 import { initialTrainState, optimizerOf, withChanges, type TrainState } from "@coordtok/core/train";
 import { lpipsWeightsNames, type LpipsWeightsName } from "@coordtok/metrics";
@@ -10,11 +9,10 @@ import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerParams } from "@coordtok/tokenizer/model";
 import { loadModel } from "@coordtok/tokenizer/node";
 import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
-import { looseObject, optional } from "valibot";
 import { checkMemory } from "../model.js";
-import { keepingSchema, type Keeping } from "./keeping.js";
+import { parseLatticeRecord, type LatticeRecord } from "./lattice-plan.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
-import { trainingSourcesSchema, type TrainingSource } from "./training-sources.js";
+import { storedParts, type StoredParts } from "./stored-parts.js";
 import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
 /** The perceptual loss of stage 2. */
@@ -26,17 +24,13 @@ export interface PerceptualChoice {
 }
 
 /** The content of `config.json` of a tokenizer's run: everything needed to repeat the training. */
-export interface TokenizerRecord {
+export interface TokenizerRecord extends StoredParts {
   readonly config: TokenizerConfig;
   readonly settings: TokenizerTrainSettings;
   readonly seed: number;
   /** Absolute paths of the videos, in the order in which clips are numbered. */
   readonly videos: readonly string[];
   readonly validation: readonly string[];
-  /** The content of both; absent in the runs of older versions. */
-  readonly sources?: readonly TrainingSource[] | undefined;
-  /** How often it saves and measures. */
-  readonly keeping?: Keeping | undefined;
   /** The perceptual loss of stage 2. */
   readonly perceptual?: PerceptualChoice | undefined;
   /** The checkpoint whose weights the training started from. */
@@ -45,20 +39,23 @@ export interface TokenizerRecord {
   readonly budget?: { readonly minutes: number; readonly secondsPerStep: number } | undefined;
 }
 
-const storedParts = looseObject({ sources: optional(trainingSourcesSchema), keeping: optional(keepingSchema) });
+/** Checks the content of a `config.json`, of either form. @throws CoordTokError `config`. */
+export function parseAnyRecord(stored: object): TokenizerRecord | LatticeRecord {
+  const { config } = stored as { readonly config?: { readonly form?: unknown } };
+  return config?.form === "lattice" ? parseLatticeRecord(stored) : parseTokenizerRecord(stored);
+}
 
-/** Checks the content of a `config.json`. @throws CoordTokError `config`, `file-format`. */
-export function parseTokenizerRecord(stored: object): TokenizerRecord {
+function parseTokenizerRecord(stored: object): TokenizerRecord {
   const record = stored as TokenizerRecord;
   checkInteger(record.seed, "seed", Number.MIN_SAFE_INTEGER);
   checkSettings(record.settings, ["batchSize", "pointsPerClip", "totalSteps"]);
   for (const name of ["videos", "validation"] as const) checkTexts(record[name], name);
-  const { sources, keeping } = checkStored(storedParts, stored, "the configuration");
+  const parts = storedParts(stored);
   if (record.perceptual !== undefined) {
     checkChoice(record.perceptual.lpips, "perceptual.lpips", lpipsWeightsNames);
     checkTexts([record.perceptual.weights], "perceptual.weights");
   }
-  return { ...record, ...(sources && { sources }), ...(keeping && { keeping }), config: checkConfig(record.config) };
+  return { ...record, ...parts, config: checkConfig(record.config) };
 }
 
 /** What to train, the state to start from, and the record for the run folder. */
@@ -79,12 +76,13 @@ export function planTokenizer(
   options: TrainOnVideosOptions,
   backend: LoadedBackend,
 ): Promise<TokenizerPlan> {
+  refuseLatticeOptions(options);
   return resumed === undefined ? newPlan(options, backend) : resumedPlan(resumed, options, backend);
 }
 
 async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): Promise<TokenizerPlan> {
   const { seed = 0, from, signal } = options;
-  const settings = withChanges(trainDefaults, options.settings);
+  const settings = withChanges(trainDefaults, paperSettings(options));
   const validation = (options.validation ?? []).map((path) => resolve(path));
   const perceptual = perceptualChoice(settings, undefined, options);
   const record = { settings, seed, validation, perceptual };
@@ -99,7 +97,8 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
     return { config, settings, state, record: { config, ...record, from: checkpoint } };
   }
   const { config } = options;
-  if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
+  if (config === undefined || config.form === "lattice")
+    throw new CoordTokError("config", "Expected a configuration for a new training.");
   onConfig(config);
   return { config, settings, record: { config, ...record } };
 }
@@ -109,14 +108,42 @@ async function resumedPlan(
   options: TrainOnVideosOptions,
   backend: LoadedBackend,
 ): Promise<TokenizerPlan> {
-  checkTrainingMemory(record.config, withChanges(record.settings, options.settings), backend);
+  checkTrainingMemory(record.config, withChanges(record.settings, paperSettings(options)), backend);
   let perceptual: PerceptualChoice | undefined;
-  const plan = await resumeTraining(checkpoint, readTraining, options, (_, settings) => {
-    checkTrainingMemory(record.config, settings, backend);
-    perceptual = perceptualChoice(settings, record.perceptual, options);
-  });
+  const plan = await resumeTraining(
+    checkpoint,
+    readTraining,
+    { ...options, settings: paperSettings(options) },
+    (_, settings) => {
+      checkTrainingMemory(record.config, settings, backend);
+      perceptual = perceptualChoice(settings, record.perceptual, options);
+    },
+  );
   const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;
   return { ...plan, record: { ...record, settings: plan.settings, validation, perceptual } };
+}
+
+/** The settings as given; what only the lattice form has was refused before. */
+function paperSettings({ settings }: TrainOnVideosOptions): Partial<TokenizerTrainSettings> {
+  return (settings ?? {}) as Partial<TokenizerTrainSettings>;
+}
+
+/** Options and settings that only trainings of the lattice form have. */
+const latticeOptions = ["pictures", "size", "windowFrames"] as const;
+const latticeSettings = ["optimizer", "muonRate", "pictureShare"] as const;
+
+function refuseLatticeOptions(options: TrainOnVideosOptions): void {
+  const settings = (options.settings ?? {}) as Readonly<Record<string, unknown>>;
+  const given = [
+    ...latticeOptions.filter((name) => options[name] !== undefined),
+    ...latticeSettings.filter((name) => settings[name] !== undefined),
+  ];
+  for (const name of given)
+    throw new CoordTokError(
+      "usage",
+      `The training has the paper's form, and ${name} applies to the lattice form; leave it out.`,
+      { options: { [name]: undefined } },
+    );
 }
 
 function checkTrainingMemory(

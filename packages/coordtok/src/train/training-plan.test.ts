@@ -7,7 +7,7 @@ import { preset } from "@coordtok/tokenizer";
 import { trainDefaults } from "@coordtok/tokenizer/train";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseGeneratorRecord } from "./generator-plan.js";
-import { parseTokenizerRecord } from "./tokenizer-plan.js";
+import { parseAnyRecord } from "./tokenizer-plan.js";
 import { findRun } from "./training-plan.js";
 
 const settings = { ...trainDefaults, clipNorm: Infinity };
@@ -41,8 +41,8 @@ afterAll(async () => {
 
 describe("the run folder of a training", () => {
   it("is the requested folder, or one named after the time", async () => {
-    expect(await findRun({ out: "here" }, parseTokenizerRecord)).toEqual({ path: "here", resumed: undefined });
-    expect((await findRun({}, parseTokenizerRecord)).path).toMatch(/^runs\/\d{4}(-\d\d){5}$/);
+    expect(await findRun({ out: "here" }, parseAnyRecord)).toEqual({ path: "here", resumed: undefined });
+    expect((await findRun({}, parseAnyRecord)).path).toMatch(/^runs\/\d{4}(-\d\d){5}$/);
   });
 
   it("is that of the training to resume, given by its path or by a checkpoint in it", async () => {
@@ -50,7 +50,7 @@ describe("the run folder of a training", () => {
     const checkpoint = join(path, "checkpoints", "step-000002.safetensors");
     const resumed = { checkpoint, record: tokenizer };
     for (const resume of [path, checkpoint])
-      expect(await findRun({ resume }, parseTokenizerRecord)).toEqual({ path, resumed });
+      expect(await findRun({ resume }, parseAnyRecord)).toEqual({ path, resumed });
     const other = await runFolder("generator", jsonText(generator));
     expect((await findRun({ resume: other }, parseGeneratorRecord)).resumed?.record).toEqual(generator);
   });
@@ -58,12 +58,12 @@ describe("the run folder of a training", () => {
   it("cannot be that of another kind of training, or one whose configuration is damaged", async () => {
     const { videos, ...lacking } = tokenizer;
     for (const [name, config, parse] of [
-      ["crossed", jsonText(generator), parseTokenizerRecord],
+      ["crossed", jsonText(generator), parseAnyRecord],
       ["turned", jsonText(tokenizer), parseGeneratorRecord],
-      ["cut", jsonText(tokenizer).slice(0, 100), parseTokenizerRecord],
-      ["empty", "null", parseTokenizerRecord],
-      ["lacking", jsonText(lacking), parseTokenizerRecord],
-      ["number", jsonText({ ...tokenizer, videos: [1] }), parseTokenizerRecord],
+      ["cut", jsonText(tokenizer).slice(0, 100), parseAnyRecord],
+      ["empty", "null", parseAnyRecord],
+      ["lacking", jsonText(lacking), parseAnyRecord],
+      ["number", jsonText({ ...tokenizer, videos: [1] }), parseAnyRecord],
     ] as const) {
       const resume = await runFolder(name, config);
       await expect(findRun<object>({ resume }, parse), name).rejects.toMatchObject({
@@ -78,6 +78,6 @@ describe("the run folder of a training", () => {
 
   it("takes no seed for a resumed training", async () => {
     const resume = await runFolder("seeded", jsonText(tokenizer));
-    await expect(findRun({ resume, seed: 1 }, parseTokenizerRecord)).rejects.toMatchObject({ code: "usage" });
+    await expect(findRun({ resume, seed: 1 }, parseAnyRecord)).rejects.toMatchObject({ code: "usage" });
   });
 });

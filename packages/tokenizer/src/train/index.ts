@@ -11,13 +11,19 @@ export {
   type TrainTokenizerOptions,
   type TrainTokenizerStep,
 } from "./train.js";
-export { latticeLoss, type LatticeLossOptions } from "../lattice/train/loss.js";
+export { latticeLoss, psnrOfLatticeLoss, type LatticeLossOptions } from "../lattice/train/loss.js";
 export { createLatticeStart, withLinearStart } from "../lattice/train/start.js";
 export { stillPicture, type StillPicture } from "../lattice/train/moving-pictures.js";
 export type { PictureStack } from "../lattice/train/picture-taps.js";
-export { latticeTrainDefaults, type BatchShape, type LatticeTrainSettings } from "../lattice/train/settings.js";
+export {
+  latticeShapes,
+  latticeTrainDefaults,
+  type BatchShape,
+  type LatticeShapesOptions,
+  type LatticeTrainSettings,
+} from "../lattice/train/settings.js";
 export { latticeOptimizer } from "../lattice/train/optimizer.js";
-export type { TrainingFootage } from "../lattice/train/batch.js";
+export { drawLatticeWindows, type TrainingFootage } from "../lattice/train/batch.js";
 export {
   encodeLatticeTraining,
   readLatticeTraining,

@@ -4,7 +4,8 @@ import { extname, join, resolve } from "node:path";
 import { CoordTokError } from "@coordtok/core";
 import { fileReadError } from "@coordtok/core/node";
 
-const extensions = new Set([".mp4", ".avi", ".mkv", ".webm", ".mov", ".gif"]);
+const videoExtensions: ReadonlySet<string> = new Set([".mp4", ".avi", ".mkv", ".webm", ".mov", ".gif"]);
+const pictureExtensions: ReadonlySet<string> = new Set([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"]);
 
 /**
  * Lists the videos among files and folders. Folders are searched recursively and sorted by path, so that the order is the same everywhere.
@@ -13,7 +14,24 @@ const extensions = new Set([".mp4", ".avi", ".mkv", ".webm", ".mov", ".gif"]);
  * begin with a dot are passed over.
  * @throws CoordTokError `file-not-found`, `file-read`, `input` if there is none.
  */
-export async function findVideos(paths: readonly string[]): Promise<string[]> {
+export function findVideos(paths: readonly string[]): Promise<string[]> {
+  return findFiles(paths, videoExtensions, "video");
+}
+
+/**
+ * Lists the still pictures among files and folders, as {@link findVideos} lists videos. `readClip` reads a picture as one frame.
+ * @returns absolute paths, each once.
+ * @throws CoordTokError `file-not-found`, `file-read`, `input` if there is none.
+ */
+export function findPictures(paths: readonly string[]): Promise<string[]> {
+  return findFiles(paths, pictureExtensions, "picture");
+}
+
+async function findFiles(
+  paths: readonly string[],
+  extensions: ReadonlySet<string>,
+  noun: "video" | "picture",
+): Promise<string[]> {
   const found: string[] = [];
   for (const path of paths) {
     const facts = await stat(path).catch((thrown: unknown) => {
@@ -23,20 +41,25 @@ export async function findVideos(paths: readonly string[]): Promise<string[]> {
       found.push(resolve(path));
       continue;
     }
-    const videos = await videosBelow(path, "", new Set());
-    found.push(...videos.sort().map((name) => resolve(join(path, name))));
+    const below = await filesBelow(path, "", extensions, new Set());
+    found.push(...below.sort().map((name) => resolve(join(path, name))));
   }
   const unique = await withoutDoubles(found);
   if (unique.length === 0)
     throw new CoordTokError(
       "input",
-      `There is no video in ${paths.map((path) => `"${path}"`).join(", ")}; looked for ${[...extensions].join(" ")}.`,
+      `There is no ${noun} in ${paths.map((path) => `"${path}"`).join(", ")}; looked for ${[...extensions].join(" ")}.`,
     );
   return unique;
 }
 
-/** The names of the videos below a folder of a search, relative to where it began. @param seen the folders looked at so far. */
-async function videosBelow(root: string, below: string, seen: Set<string>): Promise<string[]> {
+/** The names of the files below a folder of a search, relative to where it began. @param seen the folders looked at so far. */
+async function filesBelow(
+  root: string,
+  below: string,
+  extensions: ReadonlySet<string>,
+  seen: Set<string>,
+): Promise<string[]> {
   const folder = join(root, below);
   const identity = await identityOf(folder);
   if (seen.has(identity)) return [];
@@ -51,7 +74,7 @@ async function videosBelow(root: string, below: string, seen: Set<string>): Prom
     if (item.name.startsWith(".")) continue;
     const name = join(below, item.name);
     const isFolder = item.isDirectory() || (item.isSymbolicLink() && (await leadsToFolder(join(root, name))));
-    if (isFolder) found.push(...(await videosBelow(root, name, seen)));
+    if (isFolder) found.push(...(await filesBelow(root, name, extensions, seen)));
     else if (extensions.has(extname(name).toLowerCase())) found.push(name);
   }
   return found;

@@ -10,7 +10,7 @@ export {
   type ProgramCandidate,
   type ProgramSource,
 } from "./find-ffmpeg.js";
-export { findVideos } from "./find-videos.js";
+export { findPictures, findVideos } from "./find-videos.js";
 export { encodePng } from "./png.js";
 export { probe, probeOptionNames, type ProbeOptions } from "./probe.js";
 export { readClip, type ReadClip } from "./read-clip.js";

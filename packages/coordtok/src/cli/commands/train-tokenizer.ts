@@ -1,6 +1,7 @@
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { commonOptions, configFlags, configOf, given } from "../common-flags.js";
+import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
+import { commonOptions, configFlags, configOf, given, latticeConfigOf, sizeFlag } from "../common-flags.js";
 import { choice, integer, number, text, texts } from "../flags.js";
 import { checkTrainingFlags, refuseUsage, settingsOf, trainingFlags, trainingText } from "../training-flags.js";
 
@@ -8,15 +9,43 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   name: "train-tokenizer",
   summary: "train a tokenizer on videos, in a run folder; resumable",
   description:
-    "Trains a tokenizer on video files and all videos in folders (mp4 avi mkv webm mov gif, searched recursively). The run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg and curve.png. Ctrl-C saves a checkpoint and prints how to resume.",
+    "Trains a tokenizer on video files and all videos in folders (mp4 avi mkv webm mov gif, searched recursively), of the paper's form or, with --form lattice, of the form of the starter, which takes clips of any size. A lattice training begins with a linear model in closed form, whose PSNR is printed, or goes on from any lattice checkpoint: --from starter. The run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg, curve.png and, with held-out videos, previews/. Ctrl-C saves a checkpoint and prints how to resume.",
   args: [{ name: "PATH", help: "folders and video files; not needed with --resume", optional: true, several: true }],
   flags: {
+    form: choice("form of the tokenizer", ["paper", "lattice"], {
+      defaultText: "that of --from or --resume, or paper",
+    }),
     ...configFlags,
     ...trainingFlags({ steps: "1000", batch: "4", learningRate: "0.001", warmup: "50" }),
-    points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "256", option: "pointsPerClip" }),
-    from: text("start a new training from the weights and configuration of this checkpoint or run folder", {
+    pictures: texts("lattice form: a folder of pictures, or a picture, to make windows under a moving camera from", {
       value: "path",
     }),
+    size: {
+      ...sizeFlag,
+      help: "lattice form: columns and rows of pixels of the windows trained on, multiples of 8, or one number for both",
+      defaultText: "64x64, and 96x96 in one step of seven",
+    },
+    windowFrames: integer("lattice form: frames of these windows, a multiple of 4", {
+      minimum: 4,
+      defaultText: "16, and 32 in one step of four",
+    }),
+    optimizer: choice("lattice form: optimizer of the matrices within the blocks", ["muon", "adamw"], {
+      defaultText: "muon",
+    }),
+    muonRate: number("lattice form: peak learning rate of Muon; --learning-rate is that of AdamW", {
+      minimum: 0,
+      defaultText: "0.01",
+    }),
+    pictureShare: number("lattice form: share of the windows that are made from pictures", {
+      minimum: 0,
+      maximum: 1,
+      defaultText: "0.3",
+    }),
+    points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "256", option: "pointsPerClip" }),
+    from: text(
+      "start a new training from the weights and configuration of this model: starter, starter-bytes, a checkpoint or run folder",
+      { value: "name" },
+    ),
     stage: choice("1 trains on random patches, 2 on whole frames with a perceptual loss", ["1", "2"], {
       defaultText: "1, or the run's",
     }),
@@ -38,6 +67,8 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   },
   examples: [
     "train-tokenizer videos/ --preset tiny --minutes 20 --out runs/first",
+    "train-tokenizer videos/ --form lattice --pictures images/ --minutes 20 --out runs/lattice",
+    "train-tokenizer mine/ --from starter --size 128 --batch 16 --minutes 10 --out runs/mine",
     "train-tokenizer --resume runs/first --steps 5000",
     "train-tokenizer videos/ --from runs/first --stage 2 --lpips squeeze --weights weights --out runs/second",
     "train-tokenizer a.mp4 b.avi --set decoder.layers=6 --learning-rate 5e-4 --val c.mp4",
@@ -50,12 +81,16 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     const { trainOnVideos } = await import("../../train/train-on-videos.js");
     const report = await trainOnVideos(args, {
       ...commonOptions(context),
-      config: flags.resume === undefined && flags.from === undefined ? configOf(flags) : undefined,
+      form: flags.form,
+      config: flags.resume === undefined && flags.from === undefined ? anyConfigOf(flags) : undefined,
       out: flags.out,
       resume: flags.resume,
       from: flags.from,
       lpips: flags.lpips,
       weights: flags.weights,
+      pictures: flags.pictures.length === 0 ? undefined : flags.pictures,
+      size: flags.size,
+      windowFrames: flags.windowFrames,
       minutes: flags.minutes,
       seed: flags.seed,
       validation: flags.val.length === 0 ? undefined : flags.val,
@@ -68,14 +103,27 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
           stage: flags.stage === undefined ? undefined : (Number(flags.stage) as 1 | 2),
           perceptualScale: flags.perceptualScale,
           pointsPerClip: flags.points,
+          optimizer: flags.optimizer,
+          muonRate: flags.muonRate,
+          pictureShare: flags.pictureShare,
         }),
       },
     });
+    const { startPsnrDb } = report;
+    const start = startPsnrDb === undefined ? "" : `, linear start ${startPsnrDb.toFixed(2)} dB`;
     const held = report.validationPsnrDb === undefined ? "" : `, held out ${report.validationPsnrDb.toFixed(2)} dB`;
-    const psnr = report.psnrDb === undefined ? "" : ` (PSNR ${report.psnrDb.toFixed(2)} dB${held})`;
+    const psnr = report.psnrDb === undefined ? "" : ` (PSNR ${report.psnrDb.toFixed(2)} dB${held}${start})`;
     return { lines: [trainingText(report, psnr)], data: report };
   },
 });
+
+function anyConfigOf(flags: {
+  readonly form: "paper" | "lattice" | undefined;
+  readonly preset: string;
+  readonly set: readonly string[];
+}): AnyTokenizerConfig {
+  return flags.form === "lattice" ? latticeConfigOf(flags) : configOf(flags);
+}
 
 function checkCombination(
   args: readonly string[],
@@ -87,12 +135,13 @@ function checkCombination(
     from: string | undefined;
     stage: string | undefined;
     lpips: string | undefined;
+    form: string | undefined;
   },
 ): void {
   checkTrainingFlags(args, "a folder or videos", flags);
   if (flags.stage === "2" && flags.lpips === undefined && flags.resume === undefined)
     refuseUsage("--stage 2 needs a perceptual loss: --lpips vgg, alex or squeeze, with its files in --weights.");
-  const stage = flags.stage ?? (flags.resume === undefined ? "1" : undefined);
+  const stage = flags.stage ?? (flags.resume === undefined && flags.form !== "lattice" ? "1" : undefined);
   if (stage === "1" && flags.lpips !== undefined) refuseUsage("--lpips needs --stage 2.");
   if (flags.resume !== undefined && flags.from !== undefined)
     refuseUsage(

@@ -1,4 +1,4 @@
-import { CoordTokError, type Clip, type Random, type RgbClip } from "@coordtok/core";
+import { CoordTokError, Random, rgbFromClip, type Clip, type RgbClip } from "@coordtok/core";
 import { tensor5d } from "@tensorflow/tfjs-core";
 import type { Budget } from "../budget.js";
 import { latticeBlock, type FrameSize } from "../config.js";
@@ -77,6 +77,30 @@ export function drawLatticeBatch(
     budget: Array.from({ length: clips }, () => drawBudget(channels, random)),
     blocks: [...random.permutation(blocks).subarray(0, settings.decodedBlocks)].sort((a, b) => a - b),
   };
+}
+
+/**
+ * Draws windows as a training sees them, to make a start from or to measure on.
+ * @param count of windows, over all shapes of the settings in turn.
+ * @param seed for all draws.
+ * @throws CoordTokError `input` when no clip is large enough for a shape and there are no pictures.
+ */
+export async function drawLatticeWindows(
+  footage: TrainingFootage,
+  settings: LatticeTrainSettings,
+  count: number,
+  seed: number,
+): Promise<RgbClip[]> {
+  const shapes = [...settings.firstShapes, ...settings.shapes];
+  checkFootage(footage, shapes);
+  const random = new Random(seed);
+  const windows: RgbClip[] = [];
+  for (let i = 0; i < count; i++) {
+    const shape = { ...shapes[i % shapes.length]!, clips: 1 };
+    const { clip } = drawLatticeBatch(footage, shape, 1, settings, random);
+    windows.push(await rgbFromClip(clip).finally(() => clip.frames.dispose()));
+  }
+  return windows;
 }
 
 /** Draws one of several choices with probabilities proportional to their shares. */

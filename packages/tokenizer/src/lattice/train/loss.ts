@@ -53,7 +53,7 @@ function targetPatches(clip: Clip, count: number, blocks: readonly number[]): Te
   });
 }
 
-/** The mean squared error that corresponds to a loss. */
-export function errorOfLoss(loss: number): number {
-  return Math.max(Math.exp(loss) - errorFloor, Number.MIN_VALUE);
+/** The PSNR in dB that corresponds to a lattice loss, that is, to the geometric mean of the clips' errors. */
+export function psnrOfLatticeLoss(loss: number): number {
+  return 10 * Math.log10(4 / Math.max(Math.exp(loss) - errorFloor, Number.MIN_VALUE));
 }

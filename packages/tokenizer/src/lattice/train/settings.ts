@@ -1,4 +1,4 @@
-import { checkChoice, checkInteger, checkNumber } from "@coordtok/core";
+import { checkChoice, checkInteger, checkNumber, checkOptions, type OptionNames } from "@coordtok/core";
 import { adamwDefaults, checkLoopSettings, type LoopSettings } from "@coordtok/core/train";
 import { latticeBlock, type FrameSize } from "../config.js";
 
@@ -77,4 +77,51 @@ function checkBatchShape(shape: BatchShape, where: string): void {
   }
   checkInteger(shape.clips, `${where}.clips`, 1);
   checkNumber(shape.share, `${where}.share`, 0);
+}
+
+/** What {@link latticeShapes} makes shapes for. */
+export interface LatticeShapesOptions {
+  /** Rows and columns of pixels of every window, whole blocks of 8 (default: 64x64, and 96x96 in every seventh step). */
+  readonly size?: { readonly height: number; readonly width: number } | undefined;
+  /** Frames of every window, whole blocks of 4 (default: 16, and 32 in every fourth step). */
+  readonly frames?: number | undefined;
+  /** The number of windows of 16 frames of 64x64 pixels in a step; of larger ones there are fewer, at least 1 (default 8). */
+  readonly clips?: number | undefined;
+}
+
+const latticeShapesOptionNames: OptionNames<LatticeShapesOptions> = { size: true, frames: true, clips: true };
+
+/** The number of values of the smallest default window. */
+const unit = 16 * 64 * 64;
+
+/**
+ * The shapes of a training with windows of other sizes than the default. Steps of all shapes take about equally long.
+ * @throws CoordTokError `config` for sizes that are not whole blocks.
+ */
+export function latticeShapes(options: LatticeShapesOptions): Pick<LatticeTrainSettings, "shapes" | "firstShapes"> {
+  checkOptions(options, latticeShapesOptionNames, "latticeShapes");
+  const { size, frames, clips = 8 } = options;
+  checkInteger(clips, "clips", 1);
+  const resized = (shape: BatchShape): BatchShape => {
+    const { height, width } = size ?? shape;
+    const length = frames ?? shape.frames;
+    const count = Math.max(1, Math.round((clips * unit) / (length * height * width)));
+    return { frames: length, height, width, clips: count, share: shape.share };
+  };
+  const made = {
+    shapes: merged(latticeTrainDefaults.shapes.map(resized)),
+    firstShapes: merged(latticeTrainDefaults.firstShapes.map(resized)),
+  };
+  for (const shape of made.shapes) checkBatchShape(shape, "shape");
+  return made;
+}
+
+/** The shapes, each once, with the sum of its shares. */
+function merged(shapes: readonly BatchShape[]): BatchShape[] {
+  const found = new Map<string, BatchShape>();
+  for (const shape of shapes) {
+    const key = `${shape.frames} ${shape.height} ${shape.width}`;
+    found.set(key, { ...shape, share: shape.share + (found.get(key)?.share ?? 0) });
+  }
+  return [...found.values()];
 }

@@ -13,7 +13,7 @@ import { drawLatticeBatch } from "./batch.js";
 import { drawWindow } from "./footage.js";
 import { latticeLoss } from "./loss.js";
 import { drawMovingPictures, stillPicture } from "./moving-pictures.js";
-import { latticeTrainDefaults, type LatticeTrainSettings } from "./settings.js";
+import { latticeShapes, latticeTrainDefaults, type LatticeTrainSettings } from "./settings.js";
 import { createLatticeStart, withLinearStart } from "./start.js";
 import { encodeLatticeTraining, readLatticeTraining, trainLattice, type TrainLatticeOptions } from "./train.js";
 
@@ -276,5 +276,20 @@ describe("windows for training", () => {
         moved++;
     }
     expect(moved).toBeGreaterThan(4);
+  });
+});
+
+describe("the shapes of a lattice training", () => {
+  it("have about as many values in every step, and are whole blocks", () => {
+    const { shapes, firstShapes } = latticeTrainDefaults;
+    expect(latticeShapes({})).toEqual({ firstShapes, shapes });
+    expect(latticeShapes({ size: { height: 128, width: 64 }, clips: 16 }).shapes).toMatchObject([
+      { frames: 16, height: 128, width: 64, clips: 8 },
+      { frames: 32, height: 128, width: 64, clips: 4 },
+    ]);
+    expect(latticeShapes({ size: { height: 128, width: 128 }, frames: 16, clips: 1 }).shapes).toEqual([
+      { frames: 16, height: 128, width: 128, clips: 1, share: 1 },
+    ]);
+    expect(() => latticeShapes({ frames: 6 })).toThrow(/frames/);
   });
 });

@@ -22,7 +22,7 @@ import { parseLatticeConfig } from "../checkpoint.js";
 import type { LatticeConfig } from "../config.js";
 import { latticeParamShapes, type LatticeParams } from "../params.js";
 import { checkFootage, drawByShare, drawLatticeBatch, type LatticeBatch, type TrainingFootage } from "./batch.js";
-import { errorOfLoss, latticeLoss } from "./loss.js";
+import { latticeLoss, psnrOfLatticeLoss } from "./loss.js";
 import { latticeOptimizer, rateFactor } from "./optimizer.js";
 import { checkLatticeTrainSettings, latticeTrainDefaults, type LatticeTrainSettings } from "./settings.js";
 
@@ -101,7 +101,7 @@ export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerato
   for await (const { state: next, report } of steps) {
     const learningRate = settings.learningRate * factor(report.step - 1);
     clock.advance(report.step);
-    const psnrDb = 10 * Math.log10(4 / errorOfLoss(report.loss));
+    const psnrDb = psnrOfLatticeLoss(report.loss);
     yield { state: next, report: { ...report, learningRate, psnrDb, progress: clock.progress } };
     if (clock.progress >= 1 || options.signal?.aborted) return;
   }
