@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { CoordTokError, type Json } from "@coordtok/core";
 import type { SourceIdentity } from "@coordtok/core/checks";
 import { claimFolder, clearFolder, fileWriteError } from "@coordtok/core/node";
-import type { TokenizerConfig } from "@coordtok/tokenizer";
+import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import {
   disposeTriplane,
   mergeStats,
@@ -29,7 +29,7 @@ import {
 
 /** The settings of a latent dataset. */
 export interface DatasetPlan {
-  readonly config: TokenizerConfig;
+  readonly config: AnyTokenizerConfig;
   readonly checkpoint: CheckpointReference;
   readonly settings: DatasetSettings;
   /** The names of all classes. */

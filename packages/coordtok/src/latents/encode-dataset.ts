@@ -1,6 +1,5 @@
 import { countText } from "@coordtok/core/text";
-import { identifySource, resolveCheckpoint } from "@coordtok/core/node";
-import { loadModel } from "@coordtok/tokenizer/node";
+import { identifySource } from "@coordtok/core/node";
 import { basename, resolve } from "node:path";
 import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
 import type { SourceIdentity } from "@coordtok/core/checks";
@@ -11,13 +10,11 @@ import {
   clipFromRgb,
   CoordTokError,
   isCoordTokError,
-  longCallOptionNames,
   messageOf,
   pickOptions,
   throwIfAborted,
   type OptionNames,
 } from "@coordtok/core";
-import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
 import { tokenCount, type TriplaneStats } from "@coordtok/triplane";
 import { damagedPolicies, type DamagedPolicy } from "@coordtok/video";
 import { countFrames, ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node";
@@ -26,16 +23,23 @@ import { datasetVideos, type DatasetVideo, type Labels } from "./dataset-videos.
 import { DatasetWriter, type DatasetPlan } from "./dataset-writer.js";
 import { earlierWork } from "./earlier-work.js";
 import { indexPath } from "./index-file.js";
-import { checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
-import { referenceTo } from "../clip/triplane-file.js";
+import { modelReference } from "../clip/film-model.js";
+import { commonOptionNames, type CommonOptions } from "../model.js";
+import { resolveModel } from "../models/resolve-model.js";
+import {
+  latentEncoderOptionNames,
+  openLatentEncoder,
+  type LatentEncoder,
+  type LatticeDatasetOptions,
+} from "./latent-encoder.js";
 
 /** The choice of clips as given. By default all stretches of the model's length are taken from the centre, not mirrored. */
 type GivenChoice = { readonly [name in keyof ClipChoice]?: ClipChoice[name] | undefined };
 
 /** Options of {@link encodeDataset}. */
-export interface EncodeDatasetOptions extends CommonOptions, GivenChoice {
-  /** A checkpoint file, or a run folder for its newest checkpoint. */
-  readonly checkpoint: string;
+export interface EncodeDatasetOptions extends CommonOptions, GivenChoice, LatticeDatasetOptions {
+  /** A known model, a checkpoint file, or a run folder for its newest checkpoint (default `starter`). */
+  readonly checkpoint?: string | undefined;
   /** The folder for the latents (default: the name of the dataset's folder with `-latents`, in the working folder). */
   readonly out?: string | undefined;
   /** The source of the classes (default `auto`: the paths of folders, or none if no video is in one). */
@@ -69,6 +73,10 @@ const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
   crops: true,
   flip: true,
   short: true,
+  size: true,
+  windowFrames: true,
+  content: true,
+  motion: true,
 };
 
 /** The result of {@link encodeDataset}. */
@@ -120,17 +128,11 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
     `${countText(videos.length, "video")} found${classes.length > 0 ? ` in ${countText(classes.length, "class", "classes")}` : ""}`,
   );
   await findFfmpeg(pickOptions(options, ffmpegOptionNames));
-  const file = await resolveCheckpoint(options.checkpoint);
-  const checkpoint = await referenceTo(file, indexPath(out), { signal });
+  const file = await resolveModel(options.checkpoint);
+  const checkpoint = await modelReference(options.checkpoint, file, indexPath(out), { signal });
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
-  using model = await loadModel(file, {
-    ...pickOptions(options, longCallOptionNames),
-    part: "encoder",
-    onConfig: (config) => {
-      checkMemory(config, { task: "encode" }, backend);
-    },
-  });
-  const choice = checkedChoice(options, model.config.clip.frames);
+  using model = await openLatentEncoder(file, pickOptions(options, latentEncoderOptionNames), backend);
+  const choice = checkedChoice(options, model.clip.frames);
   const plan: DatasetPlan = {
     config: model.config,
     checkpoint,
@@ -139,6 +141,7 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
       stretches: choice.stretches === Infinity ? null : choice.stretches,
       dtype,
       ...(damaged === "use" ? {} : { damaged }),
+      ...model.settings,
       checkpoint: checkpoint.sha256,
       ...namedPrecision(backend),
     },
@@ -167,7 +170,7 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
       videos: videos.length,
       classes: index.classes,
       shards: shards.length,
-      tokens: tokenCount(triplaneShapeOf(model.config)),
+      tokens: tokenCount(model.planes),
       statistics,
       skipped: index.skipped,
       damaged: writer.damaged,
@@ -206,7 +209,7 @@ function checkedChoice(options: GivenChoice, frames: number): ClipChoice {
 async function encodeVideos(
   videos: readonly DatasetVideo[],
   writer: DatasetWriter,
-  model: CoordTok,
+  model: LatentEncoder,
   choice: ClipChoice,
   options: EncodeDatasetOptions,
 ): Promise<void> {
@@ -274,7 +277,7 @@ async function saveAndStop(
 async function encodeOne(
   { path, name, class: label }: DatasetVideo,
   writer: DatasetWriter,
-  model: CoordTok,
+  model: LatentEncoder,
   choice: ClipChoice,
   options: EncodeDatasetOptions,
   onClip: () => void,
@@ -285,7 +288,7 @@ async function encodeOne(
   let damage: string | undefined;
   await refuseDamage(path, options);
   writer.from(name, await identified(path, signal));
-  const clips = clipsOfVideo(path, model.config.clip, choice, {
+  const clips = clipsOfVideo(path, model.clip, choice, {
     ...reading,
     onWarning: (remark) => remarks.push(remark),
     onDamage: (what) => (damage = what),

@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { checkKnownKeys, CoordTokError, isCoordTokError, messageOf, type Json } from "@coordtok/core";
 import { readText, writeAtomically } from "@coordtok/core/node";
-import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
+import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
+import { checkAnyConfig, latentGeometry } from "./geometry.js";
 import { checkStoredIndex, kindOfIndex } from "./stored.js";
 
 /** The content of `index.json` of a latent dataset. */
 export interface LatentIndex {
   /** The tokenizer that made the latents. */
-  readonly config: TokenizerConfig;
+  readonly config: AnyTokenizerConfig;
   /** Its checkpoint; a relative path starts at the folder of the dataset. */
   readonly checkpoint: CheckpointReference;
   /** The settings that the clips were made with. */
@@ -87,10 +88,12 @@ function parseIndex(stored: unknown): LatentIndex {
     throw new CoordTokError("file-format", `its version is ${JSON.stringify(version)}, this program reads 1.`);
   checkKnownKeys(stored as object, Object.keys(keys), "it");
   const index = checkStoredIndex(stored);
+  const config = checkAnyConfig(index.config);
+  latentGeometry(config, index.settings);
   return {
     ...index,
     checkpoint: parseCheckpointReference(index.checkpoint),
-    config: checkConfig(index.config),
+    config,
     statistics: parseStats(index.statistics as Json),
   };
 }

@@ -11,7 +11,7 @@ import {
 import type { SourceIdentity } from "@coordtok/core/checks";
 import { asJson } from "@coordtok/core/text";
 import { openFileSource, writeAtomically, type FileSource } from "@coordtok/core/node";
-import { checkConfig, triplaneShapeOf, type TokenizerConfig } from "@coordtok/tokenizer";
+import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import {
   disposeTriplane,
   mapPlanes,
@@ -24,6 +24,7 @@ import {
   type TriplaneStats,
 } from "@coordtok/triplane";
 import { tensor4d } from "@tensorflow/tfjs-core";
+import { checkAnyConfig, latentGeometry, type LatentGeometry } from "./geometry.js";
 import { checkShardFacts } from "./stored.js";
 import type { ClipPlace } from "./clips-of-video.js";
 
@@ -71,7 +72,7 @@ export interface ShardFacts {
 /** A shard whose metadata have been read; planes are read clip by clip. */
 export interface Shard extends ShardFacts {
   readonly path: string;
-  readonly config: TokenizerConfig;
+  readonly config: AnyTokenizerConfig;
   /** Reads one clip through an open file. The caller owns the result. */
   readClip(source: FileSource, index: number): Promise<Triplane>;
 }
@@ -80,7 +81,7 @@ export interface Shard extends ShardFacts {
 export async function writeShard(
   path: string,
   triplanes: readonly Triplane[],
-  config: TokenizerConfig,
+  config: AnyTokenizerConfig,
   facts: Omit<ShardFacts, "statistics">,
   dtype: "F32" | "F16",
   overwrite = false,
@@ -111,11 +112,12 @@ function checkFinite(statistics: TriplaneStats, clips: readonly LatentClip[]): v
 export async function openShard(path: string): Promise<Shard> {
   const source = await openFileSource(path);
   try {
-    const { config, metadata, file } = await openCheckpoint(source, { kind: latentsKind, parseConfig: checkConfig });
+    const { config, metadata, file } = await openCheckpoint(source, { kind: latentsKind, parseConfig: checkAnyConfig });
     const facts = parseFacts(path, metadata);
+    const { planes } = geometryOf(path, config, facts.settings);
     const entries = planeNames.map((plane) => {
       const entry = file.entries.get(`planes.${plane}`);
-      const expected = planeShape(triplaneShapeOf(config), plane, facts.clips.length);
+      const expected = planeShape(planes, plane, facts.clips.length);
       if (entry?.shape.join() !== expected.join() || !["F32", "F16"].includes(entry.dtype))
         throw damaged(path, `plane ${plane} does not fit`);
       return entry;
@@ -141,6 +143,14 @@ function parseFacts(path: string, metadata: ReadonlyMap<string, string>): ShardF
     sources: metadata.has("sources") ? parsed("sources") : [],
   };
   return { ...checkShardFacts(stored, path), statistics: parseStats(parsed("statistics") as Json) };
+}
+
+function geometryOf(path: string, config: AnyTokenizerConfig, settings: DatasetSettings): LatentGeometry {
+  try {
+    return latentGeometry(config, settings);
+  } catch (thrown) {
+    throw damaged(path, messageOf(thrown));
+  }
 }
 
 function damaged(path: string, problem: string): CoordTokError {

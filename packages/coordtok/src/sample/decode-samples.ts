@@ -1,18 +1,38 @@
 import { disposeTree, rgbFromClip, type LongCallOptions, type RgbClip } from "@coordtok/core";
 import type { Sample } from "@coordtok/diffusion";
-import type { CoordTok } from "@coordtok/tokenizer";
-import { denormalize, type TriplaneStats } from "@coordtok/triplane";
+import { triplaneShapeOf, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
+import {
+  axes,
+  denormalize,
+  mapPlanes,
+  triplaneShape,
+  type NormalizedTriplane,
+  type Triplane,
+  type TriplaneShape,
+  type TriplaneStats,
+} from "@coordtok/triplane";
+import { mul, pad, tensor1d, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
+
+/** Whether a tokenizer decodes planes of a size. The lattice form takes planes of any size whose channels are its first ones. */
+export function decodesPlanes(config: AnyTokenizerConfig, planes: TriplaneShape): boolean {
+  if (config.form === "lattice") return planes.channels <= config.channels;
+  const own = triplaneShapeOf(config);
+  return [...axes, "channels" as const].every((size) => planes[size] === own[size]);
+}
 
 /** Decodes a sample to frames. The caller still owns its planes. */
 export async function clipOfSample(
-  { planes }: Sample,
+  { planes }: Pick<Sample, "planes">,
   statistics: TriplaneStats,
-  tokenizer: CoordTok,
+  tokenizer: AnyTokenizer,
   options: LongCallOptions = {},
 ): Promise<RgbClip> {
-  const triplane = denormalize(planes, statistics);
+  const triplane = planesOfSample(planes, statistics, tokenizer.config);
   try {
-    const clip = await tokenizer.decode(triplane, options);
+    const clip =
+      tokenizer.form === "lattice"
+        ? await tokenizer.decode(triplane, options)
+        : await tokenizer.decode(triplane, options);
     try {
       return await rgbFromClip(clip);
     } finally {
@@ -21,4 +41,28 @@ export async function clipOfSample(
   } finally {
     disposeTree(triplane);
   }
+}
+
+/**
+ * The planes that a tokenizer decodes. Channels that are constant in the training data, such as those beyond a budget, get their constant back;
+ * for the lattice form the channels that were not kept follow as zeros.
+ */
+function planesOfSample(planes: NormalizedTriplane, statistics: TriplaneStats, config: AnyTokenizerConfig): Triplane {
+  return tidy(() => {
+    const varying = mapPlanes((plane) => {
+      const mask = statistics[plane].squares.map((squares) => (squares > 0 ? 1 : 0));
+      return mul<Tensor4D>(planes[plane], tensor1d(mask));
+    });
+    const triplane = denormalize(varying as NormalizedTriplane, statistics);
+    if (config.form === "paper") return triplane;
+    const missing = config.channels - triplaneShape(triplane).channels;
+    return mapPlanes((plane) =>
+      pad(triplane[plane], [
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [0, missing],
+      ]),
+    );
+  });
 }

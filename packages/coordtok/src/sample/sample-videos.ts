@@ -1,4 +1,3 @@
-import { loadModel } from "@coordtok/tokenizer/node";
 import { join } from "node:path";
 import { backendOptionNames, prepareBackend, type Precision } from "@coordtok/backend";
 import {
@@ -23,14 +22,16 @@ import {
   type SampleOptions,
   type SamplerName,
 } from "@coordtok/diffusion";
-import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
-import { axes, parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
+import type { AnyTokenizer } from "@coordtok/tokenizer";
+import { parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
 import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
-import { clipOfSample } from "./decode-samples.js";
+import { findModel } from "../models/find-model.js";
+import { loadPretrained } from "../models/load-pretrained.js";
+import { resolveModel } from "../models/resolve-model.js";
+import { clipOfSample, decodesPlanes } from "./decode-samples.js";
 import { checkGeneratorMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { prepareFolder } from "../outputs/outputs.js";
 import { stripPicture } from "../pictures/strip.js";
-import { findCheckpoint } from "../clip/triplane-file.js";
 
 /** Options of {@link sampleVideos}. */
 export interface SampleVideosOptions
@@ -258,7 +259,7 @@ function checkChannels(statistics: TriplaneStats, channels: number): void {
       );
 }
 
-async function openDecoder(generator: SiT, file: string, options: SampleVideosOptions): Promise<CoordTok> {
+async function openDecoder(generator: SiT, file: string, options: SampleVideosOptions): Promise<AnyTokenizer> {
   const { signal } = options;
   const reference = generator.latents?.tokenizer;
   if (options.tokenizer === undefined && reference === undefined)
@@ -269,11 +270,10 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
     );
   const path =
     options.tokenizer === undefined
-      ? await findCheckpoint(file, reference!, "generates latents of", { signal, option: "tokenizer" })
-      : await resolveCheckpoint(options.tokenizer);
-  const tokenizer = await loadModel(path, { signal, part: "decoder" });
-  const [made, decoded] = [generator.config.planes, triplaneShapeOf(tokenizer.config)];
-  if ([...axes, "channels" as const].every((size) => made[size] === decoded[size])) return tokenizer;
+      ? await findModel(file, reference!, "generates latents of", { signal, option: "tokenizer" })
+      : await resolveModel(options.tokenizer);
+  const tokenizer = await loadPretrained(path, { signal, part: "decoder" });
+  if (decodesPlanes(tokenizer.config, generator.config.planes)) return tokenizer;
   tokenizer.dispose();
   throw new CoordTokError(
     "checkpoint",

@@ -6,8 +6,8 @@ import { checkConfig, defaultFlow, type GeneratorConfig } from "@coordtok/diffus
 import { checkFlow } from "@coordtok/diffusion/flow";
 import type { SiTParams } from "@coordtok/diffusion/model";
 import { readTraining, trainDefaults, type DiffusionTrainSettings } from "@coordtok/diffusion/train";
-import { triplaneShapeOf } from "@coordtok/tokenizer";
 import { looseObject, optional } from "valibot";
+import { latentGeometry } from "../latents/geometry.js";
 import type { LatentIndex } from "../latents/index-file.js";
 import { checkGeneratorMemory } from "../model.js";
 import { keepingSchema, type Keeping } from "./keeping.js";
@@ -64,14 +64,14 @@ export interface GeneratorPlan {
  */
 export async function planGenerator(
   resumed: Resumed<GeneratorRecord> | undefined,
-  { config: tokenizer, classes }: LatentIndex,
+  index: LatentIndex,
   options: TrainOnLatentsOptions,
   backend: LoadedBackend,
 ): Promise<GeneratorPlan> {
   if (resumed !== undefined) return resumedPlan(resumed, options, backend);
   const { config, flow = defaultFlow, seed = 0 } = options;
   if (config === undefined) throw new CoordTokError("config", "Expected a configuration for a new training.");
-  const model = config(triplaneShapeOf(tokenizer), Math.max(1, classes.length));
+  const model = config(latentGeometry(index.config, index.settings).planes, Math.max(1, index.classes.length));
   const settings = withChanges(trainDefaults, options.settings);
   checkGeneratorMemory(model, { task: "train", clips: settings.batchSize }, backend);
   return { config: { model, flow }, settings, seed };

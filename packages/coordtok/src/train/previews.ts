@@ -4,7 +4,7 @@ import { disposeTree, isCoordTokError, pickOptions, type RgbClip } from "@coordt
 import { writeAtomically } from "@coordtok/core/node";
 import { SiT, type GeneratorConfig } from "@coordtok/diffusion";
 import type { SiTParams } from "@coordtok/diffusion/model";
-import type { CoordTok } from "@coordtok/tokenizer";
+import type { AnyTokenizer } from "@coordtok/tokenizer";
 import type { TriplaneStats } from "@coordtok/triplane";
 import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { clipOfSample } from "../sample/decode-samples.js";
@@ -25,7 +25,7 @@ export async function writePreview(
   step: number,
   { model, flow }: GeneratorConfig,
   params: SiTParams,
-  { statistics, tokenizer }: { readonly statistics: TriplaneStats; readonly tokenizer: CoordTok },
+  { statistics, tokenizer }: { readonly statistics: TriplaneStats; readonly tokenizer: AnyTokenizer },
   options: CommonOptions,
 ): Promise<void> {
   const { signal } = options;

@@ -1,16 +1,18 @@
 import { resolve } from "node:path";
 import { backendOptionNames, prepareBackend } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
-import { resolveCheckpoint } from "@coordtok/core/node";
 import { countText } from "@coordtok/core/text";
 import type { Flow, SiTConfig } from "@coordtok/diffusion";
 import type { SiTParams } from "@coordtok/diffusion/model";
 import { clipsTaken, encodeTraining, trainDiffusion, type DiffusionTrainSettings } from "@coordtok/diffusion/train";
-import type { CoordTok } from "@coordtok/tokenizer";
-import { loadModel } from "@coordtok/tokenizer/node";
+import type { AnyTokenizer } from "@coordtok/tokenizer";
 import type { TriplaneShape } from "@coordtok/triplane";
-import { findCheckpoint, referenceTo } from "../clip/triplane-file.js";
+import { modelReference } from "../clip/film-model.js";
 import { indexPath } from "../latents/index-file.js";
+import { findModel } from "../models/find-model.js";
+import { loadPretrained } from "../models/load-pretrained.js";
+import { knownModels, resolveModel } from "../models/resolve-model.js";
+import { decodesPlanes } from "../sample/decode-samples.js";
 import { openLatents, type Latents } from "../latents/open-latents.js";
 import { parseGeneratorRecord, planGenerator, type GeneratorPlan, type GeneratorRecord } from "./generator-plan.js";
 import { keepingOf, withKeeping } from "./keeping.js";
@@ -65,7 +67,13 @@ export async function trainOnLatents(
   const recorded = folder === undefined ? place.resumed?.record.tokenizer : undefined;
   const tokenizerPath = await findTokenizer(path, latents, options.tokenizer ?? recorded);
   using plan = disposable(await planGenerator(place.resumed, latents.index, options, backend));
-  using tokenizer = await loadModel(tokenizerPath, { signal: options.signal, part: "decoder" });
+  using tokenizer = await loadPretrained(tokenizerPath, { signal: options.signal, part: "decoder" });
+  if (!decodesPlanes(tokenizer.config, plan.config.model.planes))
+    throw new CoordTokError(
+      "checkpoint",
+      `The tokenizer "${tokenizerPath}" has planes of another size than the latents in "${path}"; name the tokenizer that made them.`,
+      { options: { tokenizer: undefined } },
+    );
   const begun = place.resumed?.record;
   const earlier = begun && { sources: begun.sources, classes: begun.model.classes };
   const sources = await latentSources(path, latents.index, earlier, options);
@@ -92,8 +100,8 @@ async function openFilledLatents(path: string, { onNote, onWarning }: TrainOnLat
 
 /** Finds the checkpoint of the tokenizer: the given one, otherwise the one that made the latents. */
 function findTokenizer(path: string, latents: Latents, given: string | undefined): Promise<string> {
-  if (given !== undefined) return resolveCheckpoint(given);
-  return findCheckpoint(indexPath(path), latents.index.checkpoint, "was made with", { option: "tokenizer" });
+  if (given !== undefined) return resolveModel(given);
+  return findModel(indexPath(path), latents.index.checkpoint, "was made with", { option: "tokenizer" });
 }
 
 /** The latents that a generator is trained on. */
@@ -101,7 +109,7 @@ interface TrainingLatents {
   readonly path: string;
   readonly latents: Latents;
   readonly tokenizerPath: string;
-  readonly tokenizer: CoordTok;
+  readonly tokenizer: AnyTokenizer;
 }
 
 /** Describes the training of a generator to `runTraining`. */
@@ -114,7 +122,9 @@ async function generatorRun(
   const { signal, previewEvery = 500 } = options;
   const { statistics, classes } = latents.index;
   // Checkpoints record the path of the tokenizer relative to their own folder, which is inside the run folder.
-  const reference = await referenceTo(tokenizerPath, `${place.path}/checkpoints/x`);
+  const named = options.tokenizer ?? latents.index.checkpoint.path;
+  const isKnown = Object.hasOwn(knownModels, named);
+  const reference = await modelReference(isKnown ? named : tokenizerPath, tokenizerPath, `${place.path}/checkpoints/x`);
   const facts = { statistics, classes, tokenizer: reference };
   const record = { latents: resolve(path), tokenizer: resolve(tokenizerPath), ...config, settings, seed };
   return {

@@ -1,31 +1,35 @@
 import { countText, groupedText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { planeNames, deviationOf, type TriplaneStats } from "@coordtok/triplane";
+import type { WindowFrames } from "../../clip/lattice-settings.js";
 import type { EncodeDatasetReport } from "../../latents/encode-dataset.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import {
   backendFlag,
+  checkpointFlag,
   commonOptions,
   damagedFlag,
   ffmpegFlag,
+  latticeFlags,
   maxPixelsFlag,
   overwriteFlag,
   precisionFlag,
+  sizeFlag,
   videoLines,
 } from "../common-flags.js";
 import { choice, integer, text, texts, toggle } from "../flags.js";
-import { required } from "./encode.js";
 
 export const encodeDatasetCommand: AnyCommand = defineCommand({
   name: "encode-dataset",
   summary: "encode a folder of videos into latents to train a generator on; resumable",
   description:
-    "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents: shard-N.safetensors and index.json with classes and statistics. The path of a video's folder is its class, as in UCF-101; cats/good and dogs/good are two. Broken videos are skipped and listed at the end, and so are damaged ones. Ctrl-C saves what has been encoded; the same command resumes, later adds new videos, and encodes those again whose content has changed.",
+    "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents, with the starter unless a checkpoint is given: shard-N.safetensors and index.json with classes and statistics. The path of a video's folder is its class, as in UCF-101; cats/good and dogs/good are two. Broken videos are skipped and listed at the end, and so are damaged ones. Ctrl-C saves what has been encoded; the same command resumes, later adds new videos, and encodes those again whose content has changed.",
   args: [{ name: "DIR", help: "the folder of videos" }],
   flags: {
-    checkpoint: text("the tokenizer: a checkpoint file, or a run folder for its newest checkpoint (required)", {
-      value: "file",
-    }),
+    checkpoint: checkpointFlag,
+    size: { ...sizeFlag, help: `${sizeFlag.help}; multiples of 8` },
+    ...latticeFlags,
+    windowFrames: choice("lattice form: frames of each clip", ["8", "16", "32", "64"], { defaultText: "16" }),
     out: text("the folder for the latents", { value: "folder", defaultText: "DIR-latents in the working folder" }),
     labels: choice(
       "source of the classes: folders, or none; auto takes folders unless no video is in one",
@@ -72,6 +76,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     overwrite: overwriteFlag,
   },
   examples: [
+    "encode-dataset films/ --size 64 --content 8 --motion 8 --out latents",
     "encode-dataset UCF-101/ --checkpoint runs/first --list trainlist01.txt --flip",
     "encode-dataset videos/ --checkpoint runs/first --hop 64 --crops 3 --out latents",
     "encode-dataset videos/ --checkpoint runs/first --part 2/4",
@@ -97,7 +102,11 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
       damaged,
       dtype,
       shardSize,
-      checkpoint: required(flags.checkpoint, "--checkpoint"),
+      checkpoint: flags.checkpoint,
+      size: flags.size,
+      content: flags.content,
+      motion: flags.motion,
+      windowFrames: flags.windowFrames === undefined ? undefined : (Number(flags.windowFrames) as WindowFrames),
       part: part === undefined ? undefined : parsePart(part),
     });
     return { lines: linesOf(report), data: report };

@@ -37,7 +37,7 @@ export const sampleCommand: AnyCommand = defineCommand({
       option: "batchSize",
     }),
     fps: number("frames per second of the videos", { minimum: 0.1, maximum: 1000, initial: 25 }),
-    tokenizer: text("checkpoint or run folder of the tokenizer", {
+    tokenizer: text("the tokenizer: a known model, checkpoint or run folder", {
       value: "path",
       defaultText: "the one the generator was trained with",
     }),

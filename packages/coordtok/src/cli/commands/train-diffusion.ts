@@ -21,7 +21,7 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     weighting: choice("weight of a noise or score loss over time", ["none", "velocity", "likelihood"], {
       defaultText: "none",
     }),
-    tokenizer: text("checkpoint or run folder of the tokenizer", {
+    tokenizer: text("the tokenizer that decodes previews and samples: a known model, checkpoint or run folder", {
       value: "path",
       defaultText: "the one that made the latents",
     }),
