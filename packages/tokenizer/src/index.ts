@@ -30,6 +30,7 @@ export { estimateMemory, type MemoryWork } from "./memory.js";
 // Checkpoint files.
 export {
   checkpointKind,
+  encodeFormBytes,
   encodeTokenizer,
   encodeTokenizerBytes,
   loadTokenizer,

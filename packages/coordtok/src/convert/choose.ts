@@ -1,11 +1,13 @@
-import { CoordTokError, renamedTensors, suggest, type TensorFile } from "@coordtok/core";
+import { CoordTokError, renamedTensors, suggest, type Json, type TensorFile } from "@coordtok/core";
+import { formOfConfig } from "@coordtok/tokenizer";
 import { diffusionModel } from "./diffusion-model.js";
+import { latticeModel } from "./lattice-model.js";
 import type { OfficialModel } from "./official-model.js";
 import { tokenizerModel } from "./tokenizer-model.js";
 import type { WeightsChoice } from "./weights-file.js";
 
 /** The published kinds of models. */
-export const officialModels: readonly OfficialModel[] = [tokenizerModel, diffusionModel];
+export const officialModels: readonly OfficialModel[] = [tokenizerModel, latticeModel, diffusionModel];
 
 /** Which weights of a training: the weights themselves, or their moving average. */
 export type WeightsKind = "ema" | "model";
@@ -75,7 +77,7 @@ function nothingFound(
   source: string,
   models: readonly OfficialModel[],
 ): CoordTokError {
-  const kinds = models.map(({ kind }) => kind).join(" or a ");
+  const kinds = [...new Set(models.map(({ kind }) => kind))].join(" or a ");
   const all = choices.flatMap(({ stateDict }) => [...stateDict.entries.keys()]);
   const seen =
     all.length === 0
@@ -88,15 +90,19 @@ function nothingFound(
   );
 }
 
-/** Returns the kind of model by name. @throws CoordTokError `usage` for an unknown name. */
-export function modelOfKind(kind: string): OfficialModel {
-  const model = officialModels.find((one) => one.kind === kind);
+/**
+ * Returns the model that one of our checkpoints holds.
+ * @param config as stored; it tells the two forms of tokenizers apart.
+ * @throws CoordTokError `checkpoint` for an unknown kind.
+ */
+export function modelOfKind(kind: string, config: Json): OfficialModel {
+  const isLattice = kind === latticeModel.kind && formOfConfig(config) === "lattice";
+  const model = isLattice ? latticeModel : officialModels.find((one) => one.kind === kind);
   if (model) return model;
   throw new CoordTokError(
     "checkpoint",
-    `No published model corresponds to a checkpoint of kind "${kind}"${suggest(
-      kind,
-      officialModels.map((one) => one.kind),
-    )}.`,
+    `No published model corresponds to a checkpoint of kind "${kind}"${suggest(kind, [
+      ...new Set(officialModels.map((one) => one.kind)),
+    ])}.`,
   );
 }

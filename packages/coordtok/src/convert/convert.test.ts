@@ -1,6 +1,16 @@
 import { loadBackend } from "@coordtok/backend";
-import { disposeTree, loadCheckpoint, openSafetensors, treeEntries, type Json, type TensorFile } from "@coordtok/core";
-import { loadTokenizer } from "@coordtok/tokenizer";
+import {
+  disposeTree,
+  encodeSafetensors,
+  loadCheckpoint,
+  openSafetensors,
+  treeEntries,
+  type Json,
+  type TensorFile,
+} from "@coordtok/core";
+import { writeAtomically } from "@coordtok/core/node";
+import { latticePreset, loadTokenizer } from "@coordtok/tokenizer";
+import { createLatticeParams, encodeLatticeCheckpoint } from "@coordtok/tokenizer/lattice";
 import { paramsFromOfficial } from "@coordtok/tokenizer/official";
 import type { SiTConfig } from "@coordtok/diffusion";
 import { paramsFromOfficial as sitFromOfficial } from "@coordtok/diffusion/official";
@@ -263,5 +273,54 @@ describe("the command line", () => {
       1,
       expect.stringContaining("convert it once and pass the result (coordtok convert "),
     ]);
+  });
+});
+
+describe("tokenizers of the lattice form", () => {
+  const config = latticePreset("test");
+  const names = ["decoder.skip.weight", "latent.blocks.0.cross.kv.weight", "video.blocks.0.attention.qkv.weight"];
+
+  async function checkpoint(storage?: "int8"): Promise<string> {
+    const params = createLatticeParams(config, 4);
+    const path = join(folder, `lattice-${storage ?? "F32"}.safetensors`);
+    await writeAtomically(path, encodeLatticeCheckpoint(config, params, { storage }));
+    disposeTree(params);
+    return path;
+  }
+
+  it("go to the names of the reference with its configuration, and back with the same bits", async () => {
+    const ours = await checkpoint();
+    const theirs = await convert(ours);
+    const file = await openSafetensors(readFileSync(theirs));
+    expect([...file.entries.keys()]).toEqual(expect.arrayContaining(names));
+    expect(file.entries.get("decoder.skip.weight")!.shape).toEqual([768, 24]);
+    const reference = { width: 32, heads: 2, video: 1, latent: 1, decoder: 1, channels: 8 };
+    expect(JSON.parse(file.metadata.get("config")!)).toEqual(reference);
+    await expectSameTensors(await open(await convert(theirs)), await open(ours));
+    // Without the metadata the shapes tell all but the heads, which the width tells.
+    const bare = join(folder, "bare.safetensors");
+    const list = [...file.entries].map(([name, { dtype, shape }]) => ({
+      name,
+      dtype: dtype as "F32",
+      shape,
+      bytes: () => file.readPieces(name),
+    }));
+    await writeAtomically(bare, encodeSafetensors(list, {}));
+    const report = await convertFile(bare, join(folder, "again.safetensors"));
+    expect(report).toMatchObject({ as: "tokenizer", direction: "import", config });
+    await expectSameTensors(await open(report.output), await open(ours));
+  });
+
+  it("of int8 weights go to the floats that they stand for, and one part goes alone", async () => {
+    const theirs = await open(await convert(await checkpoint("int8"), { part: "decoder" }));
+    expect([...theirs.entries.keys()].every((name) => name.startsWith("decoder."))).toBe(true);
+    const [exact] = await Promise.all([open(await convert(await checkpoint()))]);
+    const [a, b] = [
+      await theirs.readNumbers("decoder.features.weight"),
+      await exact.readNumbers("decoder.features.weight"),
+    ];
+    const worst = Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
+    expect(worst).toBeGreaterThan(0);
+    expect(worst).toBeLessThan(Math.max(...b.map(Math.abs)) / 250);
   });
 });

@@ -1,4 +1,4 @@
-import { CoordTokError, readFloats, type FloatStorage, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
+import { CoordTokError, readFloats, type FloatStorage, type NamedBytes, type TensorFile } from "@coordtok/core";
 import { checkTensorNames, bytesOfFloats, theirTensors } from "@coordtok/core/state-dict";
 import type { WeightsKind } from "./choose.js";
 import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js";
@@ -8,7 +8,7 @@ import type { ModelPart, OfficialForm, OfficialModel } from "./official-model.js
  * @throws CoordTokError `checkpoint` when the checkpoint does not hold the requested weights completely.
  */
 export function exportTensors(
-  file: SafetensorsFile,
+  file: TensorFile,
   model: OfficialModel,
   form: OfficialForm,
   options: {

@@ -35,6 +35,8 @@ export interface OfficialForm {
   readonly fixed: ReadonlyMap<string, FixedTensor>;
   /** The description of the model, as lines for people. */
   readonly description: readonly (readonly [string, string])[];
+  /** The metadata of official files that we write (default: the official arguments). */
+  readonly fileMetadata?: Readonly<Record<string, string>> | undefined;
   /** Encodes our checkpoint. */
   readonly encode: (
     tensors: Iterable<NamedBytes>,

@@ -1,5 +1,12 @@
 import { countText } from "@coordtok/core/text";
-import { CoordTokError, encodeSafetensors, type Json, type NamedBytes, type SafetensorsFile } from "@coordtok/core";
+import {
+  CoordTokError,
+  encodeSafetensors,
+  floatWeights,
+  type Json,
+  type NamedBytes,
+  type SafetensorsFile,
+} from "@coordtok/core";
 import { readText } from "@coordtok/core/node";
 import type { TorchFile, TorchValue } from "@coordtok/core/torch";
 import { parseStats, type TriplaneStats } from "@coordtok/triplane";
@@ -8,6 +15,7 @@ import { chooseWeights, modelOfKind, type Chosen } from "./choose.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 import { exportTensors } from "./export.js";
 import { fixedProblems, importTensors } from "./import.js";
+import { latticeFileFormat } from "./lattice-model.js";
 import { latentMetadata } from "./diffusion-model.js";
 import type { ModelHints, OfficialModel } from "./official-model.js";
 import { choicesOf, type WeightsFile } from "./weights-file.js";
@@ -128,13 +136,14 @@ function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions
     throw new CoordTokError("usage", "A checkpoint of CoordTok.ts holds its configuration; leave this option out.", {
       options: { config: undefined },
     });
-  const model = modelOfKind(kind);
+  const config = JSON.parse(file.metadata.get("coordtok.config") ?? "null") as Json;
+  const model = modelOfKind(kind, config);
   if (options.as !== undefined && options.as !== model.kind)
     throw new CoordTokError("checkpoint", `Expected a ${options.as} in ${file.name}, but it is a ${model.kind}.`);
   checkPart(model, options);
-  const form = model.formOf(JSON.parse(file.metadata.get("coordtok.config") ?? "null") as Json);
-  const list = exportTensors(file, model, form, options);
-  const metadata = { format: "pt", [argumentsKey]: JSON.stringify(form.official) };
+  const form = model.formOf(config);
+  const list = exportTensors(floatWeights(file), model, form, options);
+  const metadata = form.fileMetadata ?? { format: "pt", [argumentsKey]: JSON.stringify(form.official) };
   return {
     list,
     encode: (tensors) => encodeSafetensors(tensors, metadata, { finite: true }),
@@ -149,6 +158,13 @@ function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions
   };
 }
 
+/** The configuration that an official file holds in its metadata. */
+function storedConfig({ metadata }: SafetensorsFile): string | undefined {
+  return (
+    metadata.get(argumentsKey) ?? (metadata.get("format") === latticeFileFormat ? metadata.get("config") : undefined)
+  );
+}
+
 async function hintsFor(
   weights: Exclude<WeightsFile, { format: "ours" }>,
   options: ConvertOptions,
@@ -158,7 +174,7 @@ async function hintsFor(
     throw new CoordTokError("usage", "A configuration includes the number of heads; give one of them, not both.", {
       options: { config: undefined, heads: undefined },
     });
-  const stored = weights.format === "safetensors" ? weights.file.metadata.get(argumentsKey) : undefined;
+  const stored = weights.format === "safetensors" ? storedConfig(weights.file) : undefined;
   const config =
     options.config !== undefined
       ? await readConfig(options.config)

@@ -30,6 +30,7 @@ export {
   latticeFromStateDict,
   latticeRows,
   latticeStateDictShapes,
+  referenceFromLatticeConfig,
   stateDictFromLattice,
   type ReferenceConfig,
 } from "./state-dict.js";

@@ -115,6 +115,12 @@ export interface ReferenceConfig {
   readonly channels: number;
 }
 
+/** Converts our configuration to that of the reference. */
+export function referenceFromLatticeConfig(config: LatticeConfig): ReferenceConfig {
+  const { width, heads, videoLayers: video, latentLayers: latent, decoderLayers: decoder, channels } = config;
+  return { width, heads, video, latent, decoder, channels };
+}
+
 /**
  * Converts the configuration of the reference to ours.
  * @param value plain data, for example parsed JSON.

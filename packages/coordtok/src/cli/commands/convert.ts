@@ -7,7 +7,7 @@ export const convertCommand: AnyCommand = defineCommand({
   name: "convert",
   summary: "convert official PyTorch weights into a checkpoint, and back",
   description:
-    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; it never runs anything that the file names. A checkpoint of CoordTok.ts is converted to safetensors with the official names, for PyTorch. The command finds the weights anywhere in the file, checks every name and shape, and infers the configuration from the shapes. The text log of the official trainer is converted to a JSON file of latent statistics.",
+    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; it never runs anything that the file names. A checkpoint of CoordTok.ts is converted to safetensors with the official names, for PyTorch. Tokenizers of the lattice form have the names of their PyTorch reference. The command finds the weights anywhere in the file, checks every name and shape, and infers the configuration from the shapes. The text log of the official trainer is converted to a JSON file of latent statistics.",
   args: [
     { name: "IN", help: "the file to convert" },
     { name: "OUT", help: "the file to write, .safetensors; .json for statistics" },
@@ -45,6 +45,7 @@ export const convertCommand: AnyCommand = defineCommand({
   examples: [
     "convert CoordTok_UCF101_1M_50K.pth tokenizer.safetensors",
     "convert sit.pth sit.safetensors --statistics log.txt",
+    "convert lattice.safetensors tokenizer.safetensors",
     "convert runs/first/checkpoints/step-001000.safetensors official.safetensors",
     "convert anything.pth anything.safetensors --as raw",
     "convert log.txt statistics.json",
