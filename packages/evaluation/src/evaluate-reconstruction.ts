@@ -1,11 +1,10 @@
-import { resolveCheckpoint } from "@coordtok/core/node";
+import { openFileSource, resolveCheckpoint } from "@coordtok/core/node";
 import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/backend";
-import { loadModel } from "@coordtok/tokenizer/node";
 import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
 import { ClipScorer } from "@coordtok/metrics";
 import { disposeLpipsParams, type LpipsParams } from "@coordtok/metrics/networks";
 import { loadLpips, defaultWeightsFolder } from "@coordtok/metrics/node";
-import type { CoordTok } from "@coordtok/tokenizer";
+import { openTokenizer, type AnyTokenizer } from "@coordtok/tokenizer";
 import { measureVideos, planClips, clipsOfShard, type EvaluatedVideo, type PlannedClip } from "./clip-plan.js";
 import {
   environmentOf,
@@ -19,12 +18,13 @@ import { EvaluationFolder } from "./evaluation-folder.js";
 import { finishReconstruction } from "./finish.js";
 import { measurePair, scoreOptionsOf, withDamage, type Measures } from "./measure-clip.js";
 import { evaluateOptionNames, type EvaluateReconstructionOptions } from "./options.js";
-import { pairsOfVideos, pairsThroughModel, type PairSource, type ReadingOptions } from "./pair-source.js";
+import { pairsOfVideos, pairsThroughModel, type PairSource } from "./pair-source.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { ClipRecord, FailedRecord } from "./record.js";
 import { runClips } from "./run-clips.js";
 import { measureSanity } from "./sanity.js";
 import { sideSettings, sizeText, type EvaluationSettings, type UsedFile } from "./settings.js";
+import { latticeSegmentNames, segmentCoder, type SegmentCoder } from "./segment-coder.js";
 import { shownClips } from "./shown-clips.js";
 import { trimFeatures } from "./statistics-file.js";
 import type { WrittenEvaluation } from "./finish.js";
@@ -39,6 +39,9 @@ const evaluateReconstructionOptionNames: OptionNames<EvaluateReconstructionOptio
   sanityClips: true,
   values: true,
   bytes: true,
+  windowFrames: true,
+  content: true,
+  motion: true,
 };
 
 /**
@@ -65,12 +68,14 @@ export async function evaluateReconstruction(
   const { clips, leftOut } = planClips(measured.videos, protocol, options.seed ?? 0);
   const damages = new Map<string, string>();
   const onDamage = (path: string, damage: string): void => void damages.set(path, damage);
-  const source = pairSource(tools.model, protocol, { ...options, onDamage });
+  const coder = coderOf(tools, protocol, options);
+  const reading = { ...options, onDamage };
+  const source = coder === undefined ? pairsOfVideos(options.size, reading) : pairsThroughModel(coder, reading);
   const settings: EvaluationSettings = {
     task: "reconstruction",
     protocol,
     seed: options.seed ?? 0,
-    size: tools.model ? sizeOf(tools.model) : options.size,
+    size: coder?.size ?? options.size,
     reference: sideSettings(originals, namesOf(videos), measured.contents),
     other:
       options.against === undefined
@@ -81,7 +86,7 @@ export async function evaluateReconstruction(
     i3d: tools.features && { output: options.fvd!, files: tools.features.files },
     msSsim: options.msSsim === true ? true : undefined,
     sanity: sanitySettings(source, options),
-    made: { ...framesMade(tools.model, protocol, options), ...madeText(tools, protocol, options) },
+    made: { ...framesMade(coder, options), ...madeText(tools, protocol, options) },
     planned: { reference: clips.length, other: clips.length },
     shard: options.shard,
     ...namedPrecision(backend),
@@ -143,7 +148,7 @@ async function measureAll(
 
 /** Everything that is loaded for the whole run and freed after it. */
 interface Tools extends AsyncDisposable {
-  readonly model?: CoordTok | undefined;
+  readonly model?: AnyTokenizer | undefined;
   readonly checkpoint?: UsedFile | undefined;
   readonly lpipsFiles: readonly UsedFile[];
   readonly features?: LoadedFeatures | undefined;
@@ -168,7 +173,7 @@ async function loadTools(protocol: NamedProtocol, options: EvaluateReconstructio
       made.push(() => disposeLpipsParams(loaded.params));
     }
     const path = options.checkpoint === undefined ? undefined : await resolveCheckpoint(options.checkpoint);
-    const model = path === undefined ? undefined : await loadModel(path, { signal });
+    const model = path === undefined ? undefined : await openModel(path, signal);
     if (model) made.push(() => model.dispose());
     const measures = { ssim: true, msSsim: options.msSsim === true, lpips, features: features?.network };
     return {
@@ -185,31 +190,41 @@ async function loadTools(protocol: NamedProtocol, options: EvaluateReconstructio
   }
 }
 
-function pairSource(
-  model: CoordTok | undefined,
-  { slice }: NamedProtocol,
-  options: EvaluateReconstructionOptions & Pick<ReadingOptions, "onDamage">,
-): PairSource {
-  return model === undefined ? pairsOfVideos(options.size, options) : pairsThroughModel(model, slice, options);
+async function openModel(path: string, signal: AbortSignal | undefined): Promise<AnyTokenizer> {
+  const source = await openFileSource(path);
+  try {
+    return await openTokenizer(source, { signal });
+  } finally {
+    await source.close();
+  }
 }
 
-function sizeOf({ config }: CoordTok): EvaluationSettings["size"] {
-  const { height, width } = config.clip;
-  return { height, width };
+/** The coder of the tokenizer that is evaluated, if there is one. */
+function coderOf(
+  { model }: Tools,
+  { slice }: NamedProtocol,
+  options: EvaluateReconstructionOptions,
+): SegmentCoder | undefined {
+  if (model !== undefined) return segmentCoder(model, slice, pickOptions(options, latticeSegmentNames));
+  for (const name of ["windowFrames", "content", "motion"] as const)
+    if (options[name] !== undefined)
+      throw new CoordTokError(
+        "config",
+        `Pairs of videos are compared as they are; ${name} applies to a tokenizer, leave it out.`,
+        {
+          options: { [name]: undefined },
+        },
+      );
+  return undefined;
 }
 
 /** Describes the source of the frames that are compared. */
 function framesMade(
-  model: CoordTok | undefined,
-  { slice }: NamedProtocol,
-  { size: asked }: EvaluateReconstructionOptions,
+  coder: SegmentCoder | undefined,
+  { size }: EvaluateReconstructionOptions,
 ): Readonly<Record<string, string>> {
-  const size = model ? sizeOf(model) : asked;
-  const frames = sizeText(size);
-  if (model === undefined) return { frames };
-  const together = slice === "all" ? "all patches of a segment" : `${slice} patches`;
-  const decoding = `segments of ${model.config.clip.frames} frames, each encoded and decoded alone, ${together} decoded together, rounded to bytes; the average of the training's weights`;
-  return { frames, decoding };
+  if (coder === undefined) return { frames: sizeText(size) };
+  return { frames: sizeText(coder.size), decoding: coder.decoding };
 }
 
 function madeText(

@@ -7,6 +7,7 @@ import type { I3dOutput } from "@coordtok/metrics/networks";
 import type { DamagedPolicy, FrameSize } from "@coordtok/video";
 import type { Shard } from "./clip-plan.js";
 import type { NamedProtocol } from "./protocol.js";
+import type { LatticeSegments } from "./segment-coder.js";
 
 /** The options that every function of this package has. */
 export interface CommonOptions extends LongCallOptions, Notices, OverwriteOption, BackendOptions, FfmpegOptions {}
@@ -26,7 +27,10 @@ export interface EvaluateOptions extends CommonOptions {
   readonly protocol?: NamedProtocol | undefined;
   /** The seed of the choice of clips (default 0). */
   readonly seed?: number | undefined;
-  /** The size that frames are resized and cropped to, as in the papers (default: their own; with a checkpoint, the model's). */
+  /**
+   * The size that frames are resized and cropped to, as in the papers (default: their own; with a checkpoint, the model's, for one of the
+   * lattice form 128x128).
+   */
   readonly size?: FrameSize | undefined;
   /** The folder of files of weights, by their published names (default `weights`). */
   readonly weights?: string | undefined;
@@ -58,7 +62,7 @@ export const evaluateOptionNames: OptionNames<EvaluateOptions> = {
 };
 
 /** Options of `evaluateReconstruction`. */
-export interface EvaluateReconstructionOptions extends EvaluateOptions {
+export interface EvaluateReconstructionOptions extends EvaluateOptions, Omit<LatticeSegments, "size"> {
   /**
    * The tokenizer to pass the videos through: a checkpoint file, or a run folder for its newest checkpoint. Give either this or
    * `against`.

@@ -1,18 +1,9 @@
-import {
-  clipFromRgb,
-  pickOptions,
-  rgbFromClip,
-  throwIfAborted,
-  type LongCallOptions,
-  type RgbClip,
-  type RgbFrame,
-} from "@coordtok/core";
+import { pickOptions, type LongCallOptions, type RgbFrame } from "@coordtok/core";
 import { framePairs } from "@coordtok/metrics";
-import { triplaneShapeOf, type CoordTok } from "@coordtok/tokenizer";
-import { disposeTriplane, floatCount } from "@coordtok/triplane";
 import { rgbClipFromFrames, type FrameSize } from "@coordtok/video";
 import { ffmpegOptionNames, readFrames, type FfmpegOptions, type ReadOptions } from "@coordtok/video/node";
 import type { PlannedClip } from "./clip-plan.js";
+import type { SegmentCoder } from "./segment-coder.js";
 
 /** A frame and its reconstruction. */
 export type FramePair = readonly [reference: RgbFrame, other: RgbFrame];
@@ -72,17 +63,13 @@ function readingOf(path: string, size: FrameSize | undefined, options: ReadingOp
   return { size, signal: options.signal, onDamage, ...pickOptions(options, ffmpegOptionNames) };
 }
 
-/** Passes videos through a model, in segments of the model's length, each encoded and decoded alone. */
-export function pairsThroughModel(model: CoordTok, slice: number | "all", options: ReadingOptions): PairSource {
-  const { frames: segmentLength, height, width } = model.config.clip;
-  const { time, space } = model.config.decoder.patch;
-  const patches = (segmentLength / time) * (height / space) * (width / space);
-  const sliceSize = slice === "all" ? patches : slice;
+/** Passes videos through a tokenizer, in segments. */
+export function pairsThroughModel(coder: SegmentCoder, options: ReadingOptions): PairSource {
+  const { frames: segmentLength, size, values } = coder;
   const reference = ({ video, start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
-    readFrames(video.path, { start, length }, readingOf(video.path, { height, width }, options));
-  const values = floatCount(triplaneShapeOf(model.config));
+    readFrames(video.path, { start, length }, readingOf(video.path, size, options));
   return {
-    pairs: (clip) => reconstructedPairs(model, reference(clip), { sliceSize, signal: options.signal }),
+    pairs: (clip) => reconstructedPairs(coder, reference(clip), options.signal),
     reference,
     segmentLength,
     stored: ({ frames }) => {
@@ -94,44 +81,22 @@ export function pairsThroughModel(model: CoordTok, slice: number | "all", option
 }
 
 async function* reconstructedPairs(
-  model: CoordTok,
+  coder: SegmentCoder,
   frames: AsyncIterable<RgbFrame>,
-  options: { readonly sliceSize: number; readonly signal: AbortSignal | undefined },
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<FramePair, void> {
   let segment: RgbFrame[] = [];
   const flush = async function* (): AsyncGenerator<FramePair, void> {
     const original = segment;
     segment = [];
-    const decoded = await reconstruct(model, await rgbClipFromFrames(original), options);
+    const decoded = await coder.reconstruct(await rgbClipFromFrames(original), signal);
     const bytes = decoded.height * decoded.width * 3;
     for (const [t, frame] of original.entries())
       yield [frame, { ...frame, data: decoded.data.subarray(t * bytes, (t + 1) * bytes) }];
   };
   for await (const frame of frames) {
     segment.push(frame);
-    if (segment.length === model.config.clip.frames) yield* flush();
+    if (segment.length === coder.frames) yield* flush();
   }
   if (segment.length > 0) yield* flush();
-}
-
-async function reconstruct(
-  model: CoordTok,
-  clip: RgbClip,
-  { sliceSize, signal }: { readonly sliceSize: number; readonly signal: AbortSignal | undefined },
-): Promise<RgbClip> {
-  throwIfAborted(signal);
-  const tensors = clipFromRgb([clip]);
-  const triplane = model.encode(tensors);
-  tensors.frames.dispose();
-  try {
-    const times = Array.from({ length: clip.frameCount }, (_, i) => i);
-    const decoded = await model.decode(triplane, { times, sliceSize, signal });
-    try {
-      return await rgbFromClip(decoded);
-    } finally {
-      decoded.frames.dispose();
-    }
-  } finally {
-    disposeTriplane(triplane);
-  }
 }

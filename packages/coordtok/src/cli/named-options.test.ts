@@ -51,6 +51,8 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
 const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/lattice-settings.ts": ["size", "content", "motion", "windowFrames"],
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
+  "evaluation/src/evaluate-reconstruction.ts": ["windowFrames", "content", "motion"],
+  "evaluation/src/segment-coder.ts": ["size", "windowFrames", "content", "motion"],
   "coordtok/src/train/generator-plan.ts": ["batchSize", "accumulate"],
   "coordtok/src/train/lattice-plan.ts": ["lpips", "weights", "pointsPerClip", "stage", "perceptualScale"],
   "coordtok/src/train/tokenizer-plan.ts": ["pictures", "size", "windowFrames", "optimizer", "muonRate", "pictureShare"],

@@ -15,6 +15,7 @@ import {
   commonOptions,
   damagedFlag,
   ffmpegFlag,
+  latticeFlags,
   maxPixelsFlag,
   overwriteFlag,
   precisionFlag,
@@ -23,7 +24,10 @@ import {
 import { choice, integer, text, toggle, type FlagValues } from "../flags.js";
 
 const flags = {
-  checkpoint: text("measure the videos through this tokenizer: a checkpoint file or a run folder", { value: "file" }),
+  checkpoint: text(
+    "measure the videos through this tokenizer: starter, starter-bytes, a checkpoint file or a run folder",
+    { value: "name", defaultText: "starter, if nothing else is chosen" },
+  ),
   against: text("measure the videos against these reconstructions: a video, or a folder with the same names", {
     value: "path",
   }),
@@ -45,8 +49,10 @@ const flags = {
   fvdWindow: integer("frames per feature vector, instead of the protocol's", { minimum: 9 }),
   size: text("resize and crop frames to this size, as the papers do, for example 128x128", {
     value: "WxH",
-    defaultText: "as they are",
+    defaultText: "as they are; with a tokenizer its own, for the lattice form 128x128",
   }),
+  windowFrames: integer("lattice form: frames encoded together", { minimum: 1, defaultText: "16" }),
+  ...latticeFlags,
   lpips: choice("measure LPIPS with this network", lpipsWeightsNames),
   msSsim: toggle("also measure MS-SSIM, which needs frames of at least 176x176"),
   fvd: choice("measure the Fréchet video distance with this output of I3D", ["logits", "pooled"], {
@@ -75,7 +81,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
   name: "evaluate",
   summary: "measure reconstructions or generated videos and write a report",
   description:
-    "Measures videos through a tokenizer (--checkpoint), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and one line per clip. Ctrl-C stops immediately and keeps every measured clip; the same command resumes there; videos whose content has changed since are refused by name. --shard splits the work into parts, each with its own folder, and --merge merges them. Weights are never downloaded: when a file is missing, the error holds the command that downloads it.",
+    "Measures videos through a tokenizer (--checkpoint; the starter, unless something else is chosen), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and one line per clip. Ctrl-C stops immediately and keeps every measured clip; the same command resumes there; videos whose content has changed since are refused by name. --shard splits the work into parts, each with its own folder, and --merge merges them. Weights are never downloaded: when a file is missing, the error holds the command that downloads it.",
   args: [
     {
       name: "PATH",
@@ -85,6 +91,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
   ],
   flags,
   examples: [
+    "evaluate videos/ --content 8 --motion 8",
     "evaluate videos/ --checkpoint runs/first --lpips squeeze --weights weights",
     "evaluate original.mp4 --against reconstruction.mp4 --size 128x128",
     "evaluate test-videos/ --checkpoint runs/first --protocol coordtok-paper --fvd logits --shard 1/4 --out part-1",
@@ -111,9 +118,9 @@ export const evaluateCommand: AnyCommand = defineCommand({
       protocol: protocol(context.flags),
       size: size(context),
     };
-    const written = await goingOn(context, () =>
+    const written = await goingOn(context, async () =>
       task === "reconstruction"
-        ? evaluateReconstruction(context.args, { ...options, ...reconstructionOptions(context.flags) })
+        ? evaluateReconstruction(context.args, { ...options, ...(await reconstructionOptions(context.flags)) })
         : evaluateGeneration(
             context.args,
             context.flags.generated === undefined ? [] : [context.flags.generated],
@@ -135,10 +142,6 @@ function taskOf(values: Values): "reconstruction" | "generation" | "merge" {
     ...(statistics ? ["--statistics"] : []),
     ...(merge ? ["--merge"] : []),
   ];
-  if (chosen.length === 0)
-    refuse(
-      "Choose what to measure: --checkpoint (through a tokenizer), --against (reconstructions), --generated (generated videos), --statistics or --merge.",
-    );
   if (chosen.length > 1) refuse(`${chosen.join(" and ")} exclude each other.`);
   const isGeneration = generated !== undefined || statistics;
   if (isGeneration && (values.lpips !== undefined || values.msSsim))
@@ -157,14 +160,24 @@ function protocol(values: Values): NamedProtocol {
   return protocolOf(name, { clips, length, slice, fvdWindow });
 }
 
-function reconstructionOptions(values: Values): Pick<
-  Values,
-  "checkpoint" | "against" | "lpips" | "msSsim" | "values" | "bytes"
-> & {
-  readonly sanityClips: number;
-} {
-  const { checkpoint, against, lpips, msSsim, sanity, bytes } = values;
-  return { checkpoint, against, lpips, msSsim, sanityClips: sanity, values: values.values, bytes };
+/** The file of a tokenizer; `resolveModel` would slow every start. */
+async function resolve(name: string | undefined): Promise<string> {
+  const { resolveModel } = await import("../../models/resolve-model.js");
+  return resolveModel(name);
+}
+
+async function reconstructionOptions(
+  values: Values,
+): Promise<
+  Pick<
+    Values,
+    "checkpoint" | "against" | "lpips" | "msSsim" | "values" | "bytes" | "windowFrames" | "content" | "motion"
+  > & { readonly sanityClips: number }
+> {
+  const { against, lpips, msSsim, sanity, bytes, windowFrames, content, motion } = values;
+  const checkpoint = against === undefined ? await resolve(values.checkpoint) : undefined;
+  const segments = { windowFrames, content, motion };
+  return { checkpoint, against, lpips, msSsim, sanityClips: sanity, values: values.values, bytes, ...segments };
 }
 
 function size({ flags: values }: { readonly flags: Values }): FrameSize | undefined {
@@ -173,8 +186,6 @@ function size({ flags: values }: { readonly flags: Values }): FrameSize | undefi
   const [width, height] = [Number(match?.[1]), Number(match?.[2])];
   if (!match || width < 1 || height < 1)
     refuse(`Expected --size as columns x rows, for example 128x128, got "${values.size}".`);
-  if (values.checkpoint !== undefined)
-    refuse("--size and --checkpoint exclude each other: frames are resized to the model's size.");
   return { width, height };
 }
 
