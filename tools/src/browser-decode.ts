@@ -1,11 +1,31 @@
-import { Random } from "@coordtok/core";
-import { CoordTok, preset } from "@coordtok/tokenizer";
+import { disposeTree, Random } from "@coordtok/core";
+import { CoordTok, LatticeCoordTok, latticePreset, preset } from "@coordtok/tokenizer";
 import { disposeTriplane, mapPlanes, planeShape } from "@coordtok/triplane";
 
 /** The decoded clip that the browser test compares, as plain data. */
 export interface DecodedClip {
   readonly shape: readonly number[];
   readonly values: readonly number[];
+}
+
+/**
+ * Encodes a clip of seeded noise of a size that is not whole blocks with seeded weights of the lattice form, and decodes some of it: planes xy,
+ * and frames of two blocks.
+ */
+export async function codeSmallLattice(): Promise<readonly DecodedClip[]> {
+  using tokenizer = LatticeCoordTok.create(latticePreset("test"), { seed: 5 });
+  const size = { frames: 7, height: 20, width: 28 };
+  const frames = new Random(3).normalTensor([1, size.frames, size.height, size.width, 3]);
+  const triplane = tokenizer.encode({ frames, validFrames: [size.frames] }, { budget: { content: 6, motion: 3 } });
+  const decoded = await tokenizer.decode(triplane, { size, times: [6, 1] });
+  const made = await Promise.all(
+    [triplane.xy, triplane.yt, decoded.frames].map(async (tensor) => ({
+      shape: tensor.shape,
+      values: [...(await tensor.data())],
+    })),
+  );
+  disposeTree([frames, triplane, decoded.frames]);
+  return made;
 }
 
 /** Decodes a triplane of seeded noise with seeded weights on the backend in use: two frames and one time between two others. */

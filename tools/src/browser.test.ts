@@ -5,7 +5,7 @@ import { loadBackend } from "@coordtok/backend";
 import { build, type BuildResult } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { browserNames as names, outcomeOfPage, programOnPath } from "./browser-program.js";
-import { decodeSmallTriplane, type DecodedClip } from "./browser-decode.js";
+import { codeSmallLattice, decodeSmallTriplane, type DecodedClip } from "./browser-decode.js";
 
 const program = programOnPath(names);
 
@@ -13,6 +13,7 @@ interface Outcome {
   readonly backend: string;
   readonly fused: { readonly active: boolean; readonly text: string };
   readonly clip: DecodedClip;
+  readonly lattice: readonly DecodedClip[];
 }
 
 /** Bundles `core`, `triplane`, `tokenizer` and the wasm backend for a page. */
@@ -72,19 +73,30 @@ describe("the bundle for browsers", () => {
       expect(inputs.some((path) => path.includes(`packages/${name}/src/`))).toBe(true);
   });
 
-  it("decodes the same pixels in headless Chromium as in Node", { timeout: 60_000 }, async ({ skip }) => {
-    if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
-    server = await servePage(bundle.outputFiles[0]!.text);
-    const inBrowser = await outcomeOfPage<Outcome>(program, addressOf(server));
-    await loadBackend("wasm");
-    const inNode = await decodeSmallTriplane();
+  it(
+    "decodes the same pixels in headless Chromium as in Node, and encodes the same planes of the lattice form",
+    { timeout: 60_000 },
+    async ({ skip }) => {
+      if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
+      server = await servePage(bundle.outputFiles[0]!.text);
+      const inBrowser = await outcomeOfPage<Outcome>(program, addressOf(server));
+      await loadBackend("wasm");
+      const inNode = await decodeSmallTriplane();
 
-    expect(inBrowser.backend).toBe("wasm");
-    expect(inBrowser.fused.active, inBrowser.fused.text).toBe(true);
-    expect(inBrowser.clip.shape).toEqual(inNode.shape);
-    expect(spread(inNode.values)).toBeGreaterThan(0.05);
-    expect(largestDifference(inBrowser.clip.values, inNode.values)).toBeLessThanOrEqual(1e-4);
-  });
+      expect(inBrowser.backend).toBe("wasm");
+      expect(inBrowser.fused.active, inBrowser.fused.text).toBe(true);
+      expect(inBrowser.clip.shape).toEqual(inNode.shape);
+      expect(spread(inNode.values)).toBeGreaterThan(0.05);
+      expect(largestDifference(inBrowser.clip.values, inNode.values)).toBeLessThanOrEqual(1e-4);
+      const lattice = await codeSmallLattice();
+      expect(inBrowser.lattice.map(({ shape }) => shape)).toEqual(lattice.map(({ shape }) => shape));
+      expect(lattice.at(-1)!.shape).toEqual([1, 2, 20, 28, 3]);
+      for (const [i, { values }] of lattice.entries()) {
+        expect(spread(values)).toBeGreaterThan(0.05);
+        expect(largestDifference(inBrowser.lattice[i]!.values, values)).toBeLessThanOrEqual(1e-4);
+      }
+    },
+  );
 
   it("names the address of a wasm file that is not there", { timeout: 60_000 }, async ({ skip }) => {
     if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
