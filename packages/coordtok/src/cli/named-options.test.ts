@@ -55,7 +55,7 @@ const computed: Readonly<Record<string, readonly string[]>> = {
   "evaluation/src/segment-coder.ts": ["size", "windowFrames", "content", "motion"],
   "coordtok/src/train/generator-plan.ts": ["batchSize", "accumulate"],
   "coordtok/src/train/lattice-plan.ts": ["lpips", "weights", "pointsPerClip", "stage", "perceptualScale"],
-  "coordtok/src/train/tokenizer-plan.ts": ["pictures", "size", "windowFrames", "optimizer", "muonRate", "pictureShare"],
+  "coordtok/src/train/tokenizer-plan.ts": ["pictures", "size", "windowFrames", "pictureShare"],
   "coordtok/src/convert/plan.ts": ["weights", "dtype", "part", "config", "statistics"],
   "tokenizer/src/official/infer.ts": ["encoderHeads", "decoderHeads"],
 };

@@ -1,7 +1,7 @@
 import { durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { backendFlag, ffmpegFlag, maxPixelsFlag, given } from "./common-flags.js";
-import { integer, number, text, type Flag } from "./flags.js";
+import { choice, integer, number, text, type Flag } from "./flags.js";
 
 /** The defaults that `--help` shows. A test compares them with those of the training, whose import would slow every start. */
 interface TrainingDefaults {
@@ -9,6 +9,8 @@ interface TrainingDefaults {
   readonly batch: string;
   readonly learningRate: string;
   readonly warmup: string;
+  readonly ema: string;
+  readonly optimizer: string;
 }
 
 type Text = string | undefined;
@@ -23,6 +25,8 @@ interface SettingFlags {
   readonly warmup: Count;
   readonly clip: Count;
   readonly ema: Count;
+  readonly optimizer: "muon" | "adamw" | undefined;
+  readonly muonRate: Count;
 }
 
 /** The flags of every command that trains. */
@@ -37,6 +41,8 @@ interface TrainingFlags {
   readonly warmup: Flag<Count>;
   readonly clip: Flag<Count>;
   readonly ema: Flag<Count>;
+  readonly optimizer: Flag<"muon" | "adamw" | undefined>;
+  readonly muonRate: Flag<Count>;
   readonly saveEvery: Flag<Count>;
   readonly keep: Flag<Count>;
   readonly seed: Flag<Count>;
@@ -77,8 +83,19 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
     ema: number("decay of the moving average of the weights", {
       minimum: 0,
       maximum: 1,
-      defaultText: "0.999",
+      defaultText: defaults.ema,
       option: "emaDecay",
+    }),
+    optimizer: choice(
+      "optimizer of the matrices within the blocks; all else is trained with AdamW",
+      ["muon", "adamw"],
+      {
+        defaultText: defaults.optimizer,
+      },
+    ),
+    muonRate: number("peak learning rate of Muon; --learning-rate is that of AdamW", {
+      minimum: 0,
+      defaultText: "0.01",
     }),
     saveEvery: integer("steps between checkpoints", { minimum: 1, defaultText: "500, or the run's" }),
     keep: integer("number of checkpoints to keep", { minimum: 1, defaultText: "3, or the run's" }),
@@ -98,6 +115,8 @@ export function settingsOf(flags: SettingFlags): {
   warmupSteps?: number;
   clipNorm?: number;
   emaDecay?: number;
+  optimizer?: "muon" | "adamw";
+  muonRate?: number;
 } {
   return given({
     totalSteps: flags.steps,
@@ -107,6 +126,8 @@ export function settingsOf(flags: SettingFlags): {
     warmupSteps: flags.warmup,
     clipNorm: flags.clip,
     emaDecay: flags.ema,
+    optimizer: flags.optimizer,
+    muonRate: flags.muonRate,
   });
 }
 

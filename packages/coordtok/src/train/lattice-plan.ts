@@ -102,14 +102,8 @@ async function resumedPlan(
   backend: LoadedBackend,
 ): Promise<LatticePlan> {
   const changes = { ...options, settings: changesOf(options) };
-  const plan = await resumeTraining(checkpoint, readLatticeTraining, changes, (before, now) => {
+  const plan = await resumeTraining(checkpoint, readLatticeTraining, changes, (_, now) => {
     checkTrainingMemory(record.config, now, backend, options);
-    if (now.optimizer !== before.optimizer)
-      throw new CoordTokError(
-        "usage",
-        `The training uses the optimizer ${before.optimizer} and cannot continue with ${now.optimizer}; leave this option out or start a new training.`,
-        { options: { optimizer: undefined } },
-      );
   });
   const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;
   return { ...plan, record: { ...record, settings: plan.settings, validation } };

@@ -130,7 +130,7 @@ function paperSettings({ settings }: TrainOnVideosOptions): Partial<TokenizerTra
 
 /** Options and settings that only trainings of the lattice form have. */
 const latticeOptions = ["pictures", "size", "windowFrames"] as const;
-const latticeSettings = ["optimizer", "muonRate", "pictureShare"] as const;
+const latticeSettings = ["pictureShare"] as const;
 
 function refuseLatticeOptions(options: TrainOnVideosOptions): void {
   const settings = (options.settings ?? {}) as Readonly<Record<string, unknown>>;

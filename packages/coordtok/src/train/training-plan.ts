@@ -115,6 +115,7 @@ export async function resumeTraining<Config, Settings extends LoopSettings, P ex
     const { config, settings: before, state } = await read(source, { signal });
     const settings = withChanges(before, options.settings);
     try {
+      checkSameOptimizer(before, settings);
       check?.(before, settings);
       if (minutes === undefined) checkStepsLeft(state.step, settings);
     } catch (thrown) {
@@ -126,6 +127,17 @@ export async function resumeTraining<Config, Settings extends LoopSettings, P ex
   } finally {
     await source.close();
   }
+}
+
+/** The state of an optimizer is of no use to another. @throws CoordTokError `usage`. */
+function checkSameOptimizer(before: LoopSettings, now: LoopSettings): void {
+  const [was, is] = [before.optimizer ?? "adamw", now.optimizer ?? "adamw"];
+  if (was !== is)
+    throw new CoordTokError(
+      "usage",
+      `The training uses the optimizer ${was} and cannot continue with ${is}; leave this option out or start a new training.`,
+      { options: { optimizer: undefined } },
+    );
 }
 
 function checkStepsLeft(step: number, { totalSteps }: LoopSettings): void {

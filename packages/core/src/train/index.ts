@@ -15,6 +15,7 @@ export {
   type TrainState,
   type TrainStep,
 } from "./loop.js";
+export { blockOptimizer, type BlockOptimizer, type BlockOptimizerSettings } from "./muon-beside-adamw.js";
 export { muon, muonDefaults, type MuonPieces, type MuonSettings, type MuonState } from "./muon.js";
 export { learningRateAt, type ScheduleSettings } from "./schedule.js";
 export {

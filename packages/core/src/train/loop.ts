@@ -1,5 +1,5 @@
 import { add, clone, dispose, mul, scalar, tidy, type Scalar } from "@tensorflow/tfjs-core";
-import { checkInteger, checkNumber } from "../config.js";
+import { checkChoice, checkInteger, checkNumber } from "../config.js";
 import { CoordTokError } from "../errors.js";
 import { macrotask } from "../progress.js";
 import { Random, type RandomState } from "../random.js";
@@ -8,6 +8,7 @@ import { adamw, type AdamWSettings } from "./adamw.js";
 import { emaDecayAt, emaUpdate } from "./ema.js";
 import { clipByGlobalNorm, globalNorm } from "./gradient-norm.js";
 import { lossAndGradients } from "./gradients.js";
+import { blockOptimizer, type BlockOptimizer } from "./muon-beside-adamw.js";
 import { learningRateAt, type ScheduleSettings } from "./schedule.js";
 import { chain, type Transform } from "./transform.js";
 
@@ -33,6 +34,10 @@ export interface LoopSettings extends ScheduleSettings, AdamWSettings {
   readonly clipNorm: number;
   /** Decay of the moving average, 0 to 1. */
   readonly emaDecay: number;
+  /** The optimizer of the matrices within the blocks; everything else is trained with AdamW (default `adamw`). */
+  readonly optimizer?: BlockOptimizer | undefined;
+  /** The peak learning rate of Muon; `learningRate` is that of AdamW (default 0.01). */
+  readonly muonRate?: number | undefined;
 }
 
 /** The report of one step of training. */
@@ -59,8 +64,10 @@ export interface Task<P extends TensorTree, Batch> {
   readonly disposeBatch?: (batch: Batch) => void;
 }
 
-/** Makes the default optimizer: it clips gradients by their norm, then applies AdamW with the schedule. */
+/** Makes the optimizer that the settings name, with their schedule: by default it clips gradients by their norm, then applies AdamW. */
 export function optimizerOf(settings: LoopSettings): Transform {
+  if (settings.optimizer === "muon")
+    return blockOptimizer(settings, (step) => learningRateAt(step, { ...settings, learningRate: 1 }));
   const { beta1, beta2, epsilon, weightDecay } = settings;
   return chain({
     clip: clipByGlobalNorm(settings.clipNorm),
@@ -95,6 +102,8 @@ export function checkLoopSettings(settings: LoopSettings): void {
   checkInteger(settings.accumulate, "accumulate", 1);
   checkInteger(settings.warmupSteps, "warmupSteps", 0);
   checkInteger(settings.totalSteps, "totalSteps", 1);
+  checkChoice(settings.optimizer ?? "adamw", "optimizer", ["muon", "adamw"]);
+  checkNumber(settings.muonRate ?? 0, "muonRate", 0);
   for (const name of ["learningRate", "clipNorm", "epsilon", "weightDecay"] as const)
     checkNumber(settings[name], name, 0);
   for (const name of ["finalFraction", "emaDecay", "beta1", "beta2"] as const) checkNumber(settings[name], name, 0, 1);

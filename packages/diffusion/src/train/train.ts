@@ -67,6 +67,8 @@ export const trainDefaults: DiffusionTrainSettings = {
   accumulate: 1,
   clipNorm: 1,
   emaDecay: 0.999,
+  optimizer: "adamw",
+  muonRate: 0.01,
   batchSize: 8,
   times: "logit-normal",
   timesMean: 0,

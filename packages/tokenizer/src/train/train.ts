@@ -60,6 +60,8 @@ export const trainDefaults: TokenizerTrainSettings = {
   accumulate: 1,
   clipNorm: 1,
   emaDecay: 0.999,
+  optimizer: "adamw",
+  muonRate: 0.01,
   batchSize: 4,
   pointsPerClip: 256,
   stage: 1,

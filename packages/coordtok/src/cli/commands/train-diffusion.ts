@@ -15,7 +15,14 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     set: texts("a single value of the configuration, for example depth=8", { value: "path=value" }),
     path: choice("the path from noise to data", pathNames, { defaultText: "linear" }),
     prediction: choice("the quantity that the model predicts", predictionNames, { defaultText: "velocity" }),
-    ...trainingFlags({ steps: "2000", batch: "8", learningRate: "0.0005", warmup: "100" }),
+    ...trainingFlags({
+      steps: "2000",
+      batch: "8",
+      learningRate: "0.0005",
+      warmup: "100",
+      ema: "0.999",
+      optimizer: "adamw",
+    }),
     weightDecay: number("weight decay", { minimum: 0, defaultText: "0" }),
     times: choice("distribution of training times", ["uniform", "logit-normal"], { defaultText: "logit-normal" }),
     weighting: choice("weight of a noise or score loss over time", ["none", "velocity", "likelihood"], {

@@ -16,7 +16,14 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       defaultText: "that of --from or --resume, or paper",
     }),
     ...configFlags,
-    ...trainingFlags({ steps: "1000", batch: "4", learningRate: "0.001", warmup: "50" }),
+    ...trainingFlags({
+      steps: "1000",
+      batch: "4, lattice form 8 of 16 frames of 64x64, fewer of larger ones",
+      learningRate: "0.001",
+      warmup: "50, lattice form 60",
+      ema: "0.999, lattice form 0.998",
+      optimizer: "adamw, lattice form muon",
+    }),
     pictures: texts("lattice form: a folder of pictures, or a picture, to make windows under a moving camera from", {
       value: "path",
     }),
@@ -28,13 +35,6 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     windowFrames: integer("lattice form: frames of these windows, a multiple of 4", {
       minimum: 4,
       defaultText: "16, and 32 in one step of four",
-    }),
-    optimizer: choice("lattice form: optimizer of the matrices within the blocks", ["muon", "adamw"], {
-      defaultText: "muon",
-    }),
-    muonRate: number("lattice form: peak learning rate of Muon; --learning-rate is that of AdamW", {
-      minimum: 0,
-      defaultText: "0.01",
     }),
     pictureShare: number("lattice form: share of the windows that are made from pictures", {
       minimum: 0,
@@ -103,8 +103,6 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
           stage: flags.stage === undefined ? undefined : (Number(flags.stage) as 1 | 2),
           perceptualScale: flags.perceptualScale,
           pointsPerClip: flags.points,
-          optimizer: flags.optimizer,
-          muonRate: flags.muonRate,
           pictureShare: flags.pictureShare,
         }),
       },

@@ -1,14 +1,4 @@
-import {
-  adamw,
-  chain,
-  clipByGlobalNorm,
-  clipByOwnNorm,
-  muon,
-  partition,
-  type MuonPieces,
-  type Schedule,
-  type Transform,
-} from "@coordtok/core/train";
+import { blockOptimizer, type Schedule, type Transform } from "@coordtok/core/train";
 import type { LatticeTrainSettings } from "./settings.js";
 
 /**
@@ -18,28 +8,7 @@ import type { LatticeTrainSettings } from "./settings.js";
  * @param factor the schedule that multiplies the learning rates of a step (default: always 1).
  */
 export function latticeOptimizer(settings: LatticeTrainSettings, factor: Schedule = () => 1): Transform {
-  const { beta1, beta2, epsilon, weightDecay } = settings;
-  const rest = adamw((step) => settings.learningRate * factor(step), { beta1, beta2, epsilon, weightDecay });
-  if (settings.optimizer === "adamw") return chain({ clip: clipByGlobalNorm(settings.clipNorm), adamw: rest });
-  return partition((path) => (isBlockMatrix(path) ? "muon" : "rest"), {
-    muon: muon((step) => settings.muonRate * factor(step), { piecesOf: blockPieces }),
-    rest: chain({ clip: clipByOwnNorm(settings.clipNorm), adamw: rest }),
-  });
-}
-
-/** Whether a parameter is a matrix of an attention layer or MLP. */
-function isBlockMatrix(path: string): boolean {
-  return path.includes(".blocks.") && path.endsWith(".kernel");
-}
-
-/**
- * The pieces of a matrix that Muon makes orthogonal one by one, and its rate: maps stored side by side are separate pieces; the
- * wide map of an MLP moves at twice the rate.
- */
-function blockPieces(path: string): MuonPieces {
-  if (path.endsWith(".queryKeyValue.kernel")) return { count: 3 };
-  if (path.endsWith(".keyValue.kernel")) return { count: 2 };
-  return path.endsWith(".mlp.expand.kernel") ? { rate: 2 } : {};
+  return blockOptimizer(settings, factor);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { checkChoice, checkInteger, checkNumber, checkOptions, type OptionNames } from "@coordtok/core";
+import { checkInteger, checkNumber, checkOptions, type OptionNames } from "@coordtok/core";
 import { adamwDefaults, checkLoopSettings, type LoopSettings } from "@coordtok/core/train";
 import { latticeBlock, type FrameSize } from "../config.js";
 
@@ -12,10 +12,6 @@ export interface BatchShape extends FrameSize {
 
 /** The settings of a lattice training. `finalFraction` has no effect: rates end at 0. */
 export interface LatticeTrainSettings extends LoopSettings {
-  /** The optimizer of the matrices within the blocks; everything else is trained with AdamW. */
-  readonly optimizer: "muon" | "adamw";
-  /** The peak learning rate of Muon; `learningRate` is that of AdamW. */
-  readonly muonRate: number;
   /** The last part of the training, 0 to 1, in which the rates fall to 0. */
   readonly fallShare: number;
   /** The shapes from which each step draws one; their sizes are whole blocks. */
@@ -59,9 +55,7 @@ export const latticeTrainDefaults: LatticeTrainSettings = {
 /** Throws `config` unless all settings are in range. */
 export function checkLatticeTrainSettings(settings: LatticeTrainSettings): void {
   checkLoopSettings(settings);
-  checkChoice(settings.optimizer, "optimizer", ["muon", "adamw"]);
   checkInteger(settings.decodedBlocks, "decodedBlocks", 1);
-  checkNumber(settings.muonRate, "muonRate", 0);
   for (const name of ["fallShare", "firstShare", "pictureShare"] as const) checkNumber(settings[name], name, 0, 1);
   for (const list of ["shapes", "firstShapes"] as const) {
     checkInteger(settings[list].length, `${list}.length`, 1);
