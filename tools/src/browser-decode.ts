@@ -1,5 +1,6 @@
 import { disposeTree, Random } from "@coordtok/core";
 import { CoordTok, LatticeCoordTok, latticePreset, preset } from "@coordtok/tokenizer";
+import type { Rank } from "@tensorflow/tfjs-core";
 import { disposeTriplane, mapPlanes, planeShape } from "@coordtok/triplane";
 
 /** The decoded clip that the browser test compares, as plain data. */
@@ -15,7 +16,7 @@ export interface DecodedClip {
 export async function codeSmallLattice(): Promise<readonly DecodedClip[]> {
   using tokenizer = LatticeCoordTok.create(latticePreset("test"), { seed: 5 });
   const size = { frames: 7, height: 20, width: 28 };
-  const frames = new Random(3).normalTensor([1, size.frames, size.height, size.width, 3]);
+  const frames = new Random(3).normalTensor<Rank.R5>([1, size.frames, size.height, size.width, 3]);
   const triplane = tokenizer.encode({ frames, validFrames: [size.frames] }, { budget: { content: 6, motion: 3 } });
   const decoded = await tokenizer.decode(triplane, { size, times: [6, 1] });
   const made = await Promise.all(

@@ -125,7 +125,7 @@ async function resumedPlan(
 
 /** The settings as given; what only the lattice form has was refused before. */
 function paperSettings({ settings }: TrainOnVideosOptions): Partial<TokenizerTrainSettings> {
-  return (settings ?? {}) as Partial<TokenizerTrainSettings>;
+  return settings ?? {};
 }
 
 /** Options and settings that only trainings of the lattice form have. */
