@@ -88,6 +88,22 @@ describeEachBackend("CoordTok", () => {
     expect(largestDifference(part, expected)).toBeLessThan(1e-5);
   });
 
+  it("decodes a rectangle with the patches around it, with enough of them to the pixels of whole frames", async () => {
+    const whole = await decoded(tokenizer, { times: [5], sliceSize: 16 });
+    const rectangle = { top: 1, left: 25, height: 6, width: 5 };
+    const expected = Array.from({ length: 6 * 5 * 3 }, (_, i) => {
+      const [row, column] = [1 + Math.floor(i / 15), 25 + (Math.floor(i / 3) % 5)];
+      return whole[(row * 32 + column) * 3 + (i % 3)]!;
+    });
+    const distance = async (context: number | undefined): Promise<number> =>
+      largestDifference(await decoded(tokenizer, { times: [5], sliceSize: 16, rectangle, context }), expected);
+    // The frame has 4 x 4 patches, so the default reaches all of it.
+    expect(await distance(undefined)).toBeLessThan(1e-5);
+    expect(await distance(3)).toBeLessThan(1e-5);
+    expect(await distance(0)).toBeGreaterThan(1e-4);
+    await expect(distance(-1)).rejects.toThrow("context");
+  });
+
   it("decodes times between frames, close to a frame when the time is close to it", async () => {
     const [at, near, between] = await Promise.all(
       [[4], [4.002], [4.5]].map((times) => decoded(tokenizer, { times, sliceSize: 16 })),

@@ -1,4 +1,5 @@
 import {
+  checkInteger,
   checkOptions,
   CoordTokError,
   longCallOptionNames,
@@ -23,8 +24,14 @@ export interface DecodeOptions extends LongCallOptions {
    * frames, the position table is interpolated. Default: all frames of the model.
    */
   readonly times?: readonly number[] | undefined;
-  /** The part of the frame to decode; only the patches that it touches are decoded. Default: the whole frame. */
+  /** The part of the frame to decode; only the patches that it touches and those of `context` are decoded. Default: the whole frame. */
   readonly rectangle?: Rectangle | undefined;
+  /**
+   * Patches around the rectangle, on each side, that are decoded with it and thrown away; at least 0 (default 6). Patches of a slice attend to
+   * each other, so a rectangle alone has other pixels than the same part of whole frames: with no context up to 12 dB further from the source,
+   * with 6 at most 0.7 dB (docs/spec.md#decoding-a-clip).
+   */
+  readonly context?: number | undefined;
   /**
    * The number of patches decoded together, which attend to each other; at least 1 (default 1024, as in training). It changes the
    * pixels slightly.
@@ -36,8 +43,12 @@ const decodeOptionNames: OptionNames<DecodeOptions> = {
   ...longCallOptionNames,
   times: true,
   rectangle: true,
+  context: true,
   sliceSize: true,
 };
+
+/** The default number of patches that are decoded around a rectangle. */
+const defaultContext = 6;
 
 /** The default number of patches decoded together. */
 export const defaultSliceSize = 1024;
@@ -94,7 +105,8 @@ function planDecode(config: TokenizerConfig, options: DecodeOptions): DecodePlan
   const lattice = latticeOf(config);
   const times = planTimes(options.times, config);
   const rectangle = options.rectangle ?? { top: 0, left: 0, height: clip.height, width: clip.width };
-  const covering = lattice.region([0], rectangle);
+  const context = checkInteger(options.context ?? defaultContext, "context", 0);
+  const covering = around(lattice.region([0], rectangle), context, lattice);
   const region: PatchRegion = { ...covering, times: times.positions.map((_, place) => place) };
   const [top, bottom] = region.rows;
   const [left, right] = region.columns;
@@ -114,6 +126,15 @@ function planDecode(config: TokenizerConfig, options: DecodeOptions): DecodePlan
       return cut(unpatchify(patches, decoder.patch, size), times.picks, inner);
     },
   };
+}
+
+/** A region with so many patches more on each side, as far as there are any. */
+function around({ rows, columns, times }: PatchRegion, context: number, lattice: PatchLattice): PatchRegion {
+  const wider = ([begin, end]: readonly [number, number], all: number): readonly [number, number] => [
+    Math.max(0, begin - context),
+    Math.min(all, end + context),
+  ];
+  return { times, rows: wider(rows, lattice.rows), columns: wider(columns, lattice.columns) };
 }
 
 /** The points of a slice whose times are indices into a list of lattice positions, whole or fractional. */

@@ -27,6 +27,11 @@ export interface DecodeToVideoOptions extends CommonOptions {
   readonly fps?: number | undefined;
   /** The part of the picture to decode (default: the whole picture). */
   readonly rectangle?: Rectangle | undefined;
+  /**
+   * Paper's form: patches around the rectangle that are decoded with it and thrown away (default 6). Patches attend to each other, so a
+   * rectangle alone has other pixels than the same part of whole frames. The lattice form decodes whole frames.
+   */
+  readonly context?: number | undefined;
   /** Paper's form: patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
   /** The video that the film was made from, whose sound is written beside the frames (default: no sound). */
@@ -40,6 +45,7 @@ const decodeToVideoOptionNames: OptionNames<DecodeToVideoOptions> = {
   frames: true,
   fps: true,
   rectangle: true,
+  context: true,
   sliceSize: true,
   audioFrom: true,
 };
@@ -68,7 +74,7 @@ export interface DecodeReport {
  */
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
   checkOptions(options, decodeToVideoOptionNames, "decodeToVideo");
-  const { out, rectangle, sliceSize, overwrite, signal, onProgress, audioFrom } = options;
+  const { out, rectangle, context, sliceSize, overwrite, signal, onProgress, audioFrom } = options;
   await checkVideoOutput(out, { overwrite, inputs: [path, options.checkpoint, audioFrom] });
   // ffprobe is needed only for reading.
   const ffprobe = options.ffprobe ?? (audioFrom === undefined ? false : undefined);
@@ -87,7 +93,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   using model = await loadFilmDecoder(path, film, { signal, checkpoint, onWarning });
   if (film.source.sound !== undefined && audioFrom === undefined && hasRoomForSound(out))
     onNote?.(`The sound of "${film.source.name}" is not in the film and left out; name the video to take it from.`);
-  const frames = decodeFilm(film, { model, positions, rectangle, sliceSize, signal, onProgress });
+  const frames = decodeFilm(film, { model, positions, rectangle, context, sliceSize, signal, onProgress });
   const written = await writeVideo(out, frames, {
     ...ffmpeg,
     overwrite,

@@ -15,6 +15,8 @@ export type FilmDecoder = AnyTokenizer;
 export interface ComposeOptions extends Pick<LongCallOptions, "signal"> {
   /** The part of the picture that is decoded (default: all of it). */
   readonly rectangle?: Rectangle | undefined;
+  /** Paper's form: patches around the rectangle that are decoded with it, so that it looks as in whole frames (default 6). */
+  readonly context?: number | undefined;
   /** Paper's form: patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
 }
@@ -154,7 +156,7 @@ async function decodeTile(
   number: number,
   { height, width }: Rectangle,
   rectangle: Rectangle,
-  { signal, sliceSize }: ComposeOptions,
+  { signal, context, sliceSize }: ComposeOptions,
 ): Promise<Float32Array> {
   const planes = await triplane(number);
   const clip =
@@ -165,7 +167,7 @@ async function decodeTile(
           rectangle,
           signal,
         })
-      : await model.decode(planes, { times, rectangle, sliceSize, signal });
+      : await model.decode(planes, { times, rectangle, context, sliceSize, signal });
   try {
     return (await clip.frames.data()) as Float32Array;
   } finally {

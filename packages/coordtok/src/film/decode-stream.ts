@@ -18,7 +18,12 @@ export interface DecodeStreamOptions extends LongCallOptions, ComposeOptions {
 }
 
 /** The names of {@link ComposeOptions}. */
-export const composeOptionNames: OptionNames<ComposeOptions> = { signal: true, rectangle: true, sliceSize: true };
+export const composeOptionNames: OptionNames<ComposeOptions> = {
+  signal: true,
+  rectangle: true,
+  context: true,
+  sliceSize: true,
+};
 
 const decodeStreamOptionNames: OptionNames<DecodeStreamOptions> = {
   ...longCallOptionNames,

@@ -9,7 +9,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   name: "decode",
   summary: "decode a triplane file into a video: all of it, or any frames, rectangle or frame rate",
   description:
-    "Decodes a triplane file into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged.",
+    "Decodes a triplane file into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged. A rectangle of the lattice form has the pixels of the whole picture; in the paper's form it comes close to them, see --context.",
   args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
   flags: {
     out: text(
@@ -40,6 +40,10 @@ export const decodeCommand: AnyCommand = defineCommand({
       value: "file",
       defaultText: "no sound",
     }),
+    context: integer(
+      "paper's form: patches around --rectangle that are decoded with it; patches attend to each other, so fewer give other pixels than all of the picture does",
+      { minimum: 0, defaultText: "6, within 1 dB of the whole picture" },
+    ),
     slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
@@ -68,6 +72,7 @@ export const decodeCommand: AnyCommand = defineCommand({
       checkpoint: flags.checkpoint,
       frames,
       rectangle,
+      context: flags.context,
       fps: flags.fps,
       sliceSize: flags.slice,
       audioFrom: flags.audioFrom,
