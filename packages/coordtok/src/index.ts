@@ -41,6 +41,7 @@ export {
   type DecodeStreamOptions,
   type EncodeStreamOptions,
   type FilmDecoder,
+  type FilmRefineOptions,
   type FilmSplit,
   type FitOptions,
   type FrameFit,

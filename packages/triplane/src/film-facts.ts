@@ -60,6 +60,18 @@ export interface FilmBudget {
   readonly motion: number;
 }
 
+/** How the planes were improved with the decoder fixed. */
+export interface FilmRefinement {
+  /** How many windows were refined; the others keep the planes that were encoded. */
+  readonly windows: number;
+  /** Steps over all tiles of all windows. */
+  readonly steps: number;
+  /** PSNR in dB over the refined windows before, frames that windows share counted in each. */
+  readonly startPsnrDb: number;
+  /** The same with the refined planes. */
+  readonly psnrDb: number;
+}
+
 /** Everything that a film says about itself but its configuration: what formats of films have in common. */
 export interface FilmFacts extends FilmPicture {
   /** The video it was made from; `frames` is the length of the film. */
@@ -74,6 +86,8 @@ export interface FilmFacts extends FilmPicture {
   readonly creator?: string | undefined;
   /** The precision it was computed with, such as `bf16`; absent for fp32. */
   readonly precision?: string | undefined;
+  /** Absent where no window was refined. */
+  readonly refinement?: FilmRefinement | undefined;
 }
 
 /** The most windows of a film, tiles of a window, and pixels along a side of a frame. */
@@ -89,6 +103,7 @@ const rectangle = v.strictObject({
   height: side,
   width: side,
 });
+const decibels = v.pipe(v.number(), v.finite());
 const filmWindow = v.strictObject({ first: count(0), frames: count(1), overlap: count(0) });
 const source = v.object({
   name: v.optional(text),
@@ -118,6 +133,9 @@ const filmFacts = v.object({
   checkpoint: v.optional(v.object({ path: text, sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) })),
   creator: v.optional(text),
   precision: v.optional(text),
+  refinement: v.optional(
+    v.object({ windows: count(1), steps: count(1, Number.MAX_SAFE_INTEGER), startPsnrDb: decibels, psnrDb: decibels }),
+  ),
 });
 
 /**

@@ -59,6 +59,7 @@ export {
   type FilmColour,
   type FilmFacts,
   type FilmPicture,
+  type FilmRefinement,
   type FilmSource,
   type FilmWindow,
 } from "./film-facts.js";

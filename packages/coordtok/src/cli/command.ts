@@ -26,6 +26,11 @@ export interface CommandContext<F> {
   readonly flags: FlagValues<F>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /**
+   * Makes the first Ctrl-C abort this signal instead of `signal`, for commands that can finish early; the next one then aborts `signal`.
+   * @param line tells people what happens now.
+   */
+  readonly finishEarly: (line: string) => AbortSignal;
   readonly onProgress: OnProgress;
   /** Prints a note for people; does nothing with `--quiet`. */
   readonly note: (line: string) => void;

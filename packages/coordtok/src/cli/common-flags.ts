@@ -10,8 +10,10 @@ import {
   type TokenizerConfig,
 } from "@coordtok/tokenizer";
 import { damagedPolicies, type DamagedPolicy } from "@coordtok/video";
+import { countText } from "@coordtok/core/text";
+import type { FilmRefinement } from "@coordtok/triplane";
 import { InvalidArgumentError } from "commander";
-import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
+import type { FilmRefineOptions, FilmSplit, FrameFit, FramePixels } from "../film/index.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
 import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
@@ -90,6 +92,41 @@ export const filmFlags: {
     initial: "scenes",
   }),
 };
+
+/** How the planes of a film are improved, by steps or seconds. */
+export const refineFlag: Flag<{ readonly steps: number } | { readonly seconds: number } | undefined> = {
+  value: "steps|5s",
+  help: "improve the planes of each window with the decoder fixed, by so many steps (20 is a good number) or for so many seconds; Ctrl-C once keeps what is reached",
+  initial: undefined,
+  defaultText: "not at all",
+  read: (given) => {
+    const [, amount = "", unit] = /^(\d{1,6}(?:\.\d{1,3})?)(s?)$/.exec(given.trim()) ?? [];
+    const value = Number(amount);
+    if (unit === "s" && value > 0) return { seconds: value };
+    if (amount !== "" && unit === "" && Number.isInteger(value) && value > 0) return { steps: value };
+    throw new InvalidArgumentError("Expected a number of steps, for example 20, or seconds, for example 5s.");
+  },
+};
+
+/** The option that `--refine` stands for; the first Ctrl-C then ends refinement alone. */
+export function refineOptions({
+  flags,
+  finishEarly,
+}: Pick<CommandContext<object>, "finishEarly"> & {
+  readonly flags: { readonly refine: { readonly steps: number } | { readonly seconds: number } | undefined };
+}): FilmRefineOptions | undefined {
+  const line =
+    "Refinement ends: this window keeps what it has reached, the windows that follow are not refined, and the work is finished; press Ctrl-C again to stop without a result.";
+  return flags.refine && { ...flags.refine, stop: finishEarly(line) };
+}
+
+/** What refinement did, as a row of a table. */
+export function refinementRows(refinement: FilmRefinement | undefined): [string, string][] {
+  if (refinement === undefined) return [];
+  const { windows, steps, startPsnrDb, psnrDb } = refinement;
+  const gain = `${startPsnrDb.toFixed(2)} to ${psnrDb.toFixed(2)} dB`;
+  return [["refined", `${countText(windows, "window")}, ${countText(steps, "step")} in all: ${gain}`]];
+}
 
 /** Parses `320x240`, or `128` for a square. */
 function readSize(given: string): FramePixels {

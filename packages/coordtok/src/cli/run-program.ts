@@ -60,13 +60,18 @@ function withoutSeparator(argv: readonly string[]): string[] {
 
 async function runCommand({ command, args, flags }: Invocation): Promise<number> {
   const stop = new AbortController();
+  const early: EarlyStop = { controller: new AbortController(), line: undefined };
   const renderer = createProgressRenderer({ stream: process.stderr, quiet: flags.quiet });
-  const stopListening = listenForStop(stop, renderer.writeLines);
+  const stopListening = listenForStop(stop, early, renderer.writeLines);
   try {
     const result = await command.run({
       args,
       flags,
       signal: stop.signal,
+      finishEarly: (line) => {
+        early.line = line;
+        return early.controller.signal;
+      },
       onProgress: renderer.onProgress,
       note: (line) => {
         if (!flags.quiet) renderer.writeLines(plainText(line));
@@ -84,14 +89,26 @@ async function runCommand({ command, args, flags }: Invocation): Promise<number>
   }
 }
 
-/** Makes the first Ctrl-C stop the work cleanly and a second one immediately. */
-function listenForStop(stop: AbortController, writeLines: (text: string) => void): () => void {
+/** What the first Ctrl-C does where a command can finish early. */
+interface EarlyStop {
+  readonly controller: AbortController;
+  /** What people are told; absent for other commands. */
+  line: string | undefined;
+}
+
+/** Makes the first Ctrl-C stop the work cleanly, after finishing early where a command can, and a further one immediately. */
+function listenForStop(stop: AbortController, early: EarlyStop, writeLines: (text: string) => void): () => void {
   let askedAt = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
     // Package managers and the process we may run in may pass on a signal that the terminal has sent to us as well.
-    if (stop.signal.aborted && Date.now() - askedAt < 500) return;
+    if ((stop.signal.aborted || early.controller.signal.aborted) && Date.now() - askedAt < 500) return;
     if (stop.signal.aborted) process.exit(exitCodes.stopped);
     askedAt = Date.now();
+    if (early.line !== undefined && !early.controller.signal.aborted && signal === "SIGINT") {
+      writeLines(early.line);
+      early.controller.abort(signal);
+      return;
+    }
     writeLines("Stopping; press Ctrl-C again to stop at once.");
     stop.abort(signal);
   };

@@ -83,6 +83,8 @@ describe("the command line", () => {
 
   it.each([
     [["train-tokenizer", "x", "--steps", "0"], "whole number of at least 1"],
+    [["encode", "x", "--refine", "fast"], "a number of steps, for example 20, or seconds"],
+    [["reconstruct", "x", "--refine", "1.5"], "a number of steps, for example 20, or seconds"],
     [["train-tokenizer", "x", "--ema", "2"], "from 0 to 1"],
     [["train-tokenizer", "x", "--preset", "tinny"], "did you mean tiny"],
     [["train-tokenizer", "x", "--set", "decoder.layerz=4"], 'did you mean "layers"'],

@@ -19,10 +19,11 @@ import {
 import { asJson } from "@coordtok/core/text";
 import { checkOutput, openFileSource } from "@coordtok/core/node";
 import type { AnyTokenizer, AnyTokenizerConfig } from "@coordtok/tokenizer";
-import type { FilmSource } from "@coordtok/triplane";
+import type { FilmRefinement, FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { ffmpegOptionNames, probe, readFrames } from "@coordtok/video/node";
-import { encodeStream, type FilmSplit, type FrameFit } from "../film/index.js";
+import { encodeStream, type FilmRefineOptions, type FilmSplit, type FrameFit } from "../film/index.js";
+import { checkRefinement } from "../film/refinement.js";
 import { windowPlan } from "../film/encode-stream.js";
 import { fitting } from "../film/fit.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
@@ -54,6 +55,8 @@ export interface EncodeVideoOptions extends CommonOptions, WindowOptions, Omit<L
   readonly overlap?: number | undefined;
   /** Whether windows end at cuts, so that none holds two scenes (default `scenes`). */
   readonly split?: FilmSplit | undefined;
+  /** How the planes of each window are improved with the decoder fixed, by steps or seconds (default: not at all). */
+  readonly refine?: Omit<FilmRefineOptions, "rounding"> | undefined;
 }
 
 const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
@@ -69,6 +72,7 @@ const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   windowFrames: true,
   overlap: true,
   split: true,
+  refine: true,
   ...windowOptionNames,
 };
 
@@ -86,6 +90,8 @@ export interface EncodeReport {
   readonly floats: number;
   /** The source of the film. */
   readonly source: FilmSource;
+  /** What refinement made of the planes; absent where none were refined. */
+  readonly refinement?: FilmRefinement | undefined;
   /** The form of the tokenizer. */
   readonly form: AnyTokenizer["form"];
   /** The checkpoint file that was used. */
@@ -102,7 +108,8 @@ export interface EncodeReport {
  */
 export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
-  const { out, signal, dtype = "F32", overwrite } = options;
+  const { out, signal, dtype = "F32", overwrite, refine } = options;
+  if (refine) checkRefinement(refine);
   const checkpoint = await resolveModel(options.checkpoint);
   await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
   await (await openFileSource(checkpoint)).close();
@@ -111,7 +118,7 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadPretrained(checkpoint, {
     ...pickOptions(options, longCallOptionNames),
-    part: options.embedDecoder === true ? undefined : "encoder",
+    part: options.embedDecoder === true || refine ? undefined : "encoder",
     onConfig: (config) => {
       checkEncoding(config, checkpoint, info, options, backend);
     },
@@ -122,6 +129,7 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
     ...streamOptions(model.config, options),
     model,
     budget,
+    refine,
     signal,
     onProgress: withTotal(info, options),
   });
@@ -149,6 +157,7 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
     tokens,
     floats,
     source: described.source!,
+    refinement: written.refinement,
     form: model.form,
     checkpoint,
     backend: backend.name,

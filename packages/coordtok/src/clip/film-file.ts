@@ -9,18 +9,20 @@ import {
   type FilmBudget,
   type FilmFacts,
   type FilmPicture,
+  type FilmRefinement,
   type FilmStorage,
   type FilmWindow,
   type StoredPlane,
 } from "@coordtok/triplane";
 import type { TriplaneWindow } from "../film/index.js";
+import { RefinementSum } from "../film/refinement.js";
 
 /** How a film is written. */
 export interface WriteFilmOptions {
   /** The facts that are known when all windows have been written. */
   readonly describe: (
     written: Pick<WrittenFilm, "timestampsSeconds">,
-  ) => Omit<FilmFacts, keyof FilmPicture | "windows" | "budget"> & { readonly config: Json };
+  ) => Omit<FilmFacts, keyof FilmPicture | "windows" | "budget" | "refinement"> & { readonly config: Json };
   /** How numbers are stored. */
   readonly dtype: FilmStorage;
   /** The channels that are kept (default: all). */
@@ -40,6 +42,8 @@ export interface WrittenFilm {
   readonly tokens: number;
   /** Numbers that are stored. */
   readonly floats: number;
+  /** What refinement made of the planes; absent where none were refined. */
+  readonly refinement: FilmRefinement | undefined;
 }
 
 /**
@@ -62,6 +66,7 @@ export async function writeFilm(
     const planes = new PlaneLog(handle, path);
     const written: FilmWindow[] = [];
     const timestampsSeconds: number[] = [];
+    const refined = new RefinementSum();
     let picture: FilmPicture | undefined;
     let [tokens, floats] = [0, 0];
     for await (const window of windows) {
@@ -76,12 +81,20 @@ export async function writeFilm(
         disposeTree([...triplanes]);
       }
       picture ??= window.picture;
+      if (window.refinement) refined.join(window.refinement);
       written.push({ first, frames, overlap });
       timestampsSeconds.push(...window.timestampsSeconds.slice(overlap));
     }
-    const facts = { ...describe({ timestampsSeconds }), ...picture!, windows: written, ...(budget && { budget }) };
+    const refinement = refined.facts();
+    const facts = {
+      ...describe({ timestampsSeconds }),
+      ...picture!,
+      windows: written,
+      ...(budget && { budget }),
+      ...(refinement && { refinement }),
+    };
     await writeAtomically(path, encodeFilm(facts, planes.stored, { decoder }), { overwrite, signal });
-    return { windows: written, timestampsSeconds, tokens, floats };
+    return { windows: written, timestampsSeconds, tokens, floats, refinement };
   } finally {
     await handle.close();
     await rm(scratch, { force: true });

@@ -3,9 +3,10 @@ import { psnrOfErrors, squaredErrorSum } from "@coordtok/metrics";
 import type { AnyTokenizer } from "@coordtok/tokenizer";
 import { packTriplane, tokenCount, triplaneShape, type Triplane } from "@coordtok/triplane";
 import type { RgbPicture, VideoInfo } from "@coordtok/video";
-import { ffmpegOptionNames, readFrames, writeVideo } from "@coordtok/video/node";
+import { ffmpegOptionNames, readFrames, writeVideo, type WriteVideoOptions } from "@coordtok/video/node";
 import { decodeStream, type TriplaneWindow } from "../film/index.js";
 import { encodeFitted, type EncodeStreamOptions } from "../film/encode-stream.js";
+import { RefinementSum } from "../film/refinement.js";
 import { fitting, type FrameFitting } from "../film/fit.js";
 import { planesPicture } from "../pictures/planes.js";
 import { besideEachOther } from "../pictures/side-by-side.js";
@@ -18,7 +19,16 @@ import { windowOptionNames } from "./source-clip.js";
 /** What a film came to. */
 export type FilmReconstruction = Pick<
   ReconstructReport,
-  "size" | "tokens" | "floats" | "bytes" | "pixelsPerFloat" | "psnrDb" | "framesPsnrDb" | "windows" | "seconds"
+  | "size"
+  | "tokens"
+  | "floats"
+  | "bytes"
+  | "pixelsPerFloat"
+  | "psnrDb"
+  | "framesPsnrDb"
+  | "windows"
+  | "seconds"
+  | "refinement"
 > & {
   /** A picture of the planes of the first window. */
   readonly planes: RgbPicture;
@@ -48,20 +58,21 @@ export async function reconstructFilm(
   const budget = model.form === "lattice" ? latticeBudget(model.config, options) : undefined;
   const source = new FilmSourceFrames(path, info, model, options);
   const counts = new WindowCounts(budget);
-  const encoded = encodeFitted(source.frames(), () => source.picture, { ...plan, model, budget, signal });
-  const video = {
-    ...pickOptions(options, ffmpegOptionNames),
-    overwrite: options.overwrite,
+  const errors: number[] = [];
+  const encoded = encodeFitted(source.frames(), () => source.picture, {
+    ...plan,
+    model,
+    budget,
     signal,
-    quality: "high",
-  } as const;
-  const fps = info.averageFps / (options.stride ?? 1);
+    refine: options.refine,
+    onProgress: ({ detail }) =>
+      onProgress?.({ ...progressOf(errors.length, info, options), ...(detail && { detail }) }),
+  });
+  const video = writeOptions(info, options);
   const [decodedFrames, bothFrames] = [new Channel<RgbFrame>(), new Channel<RgbFrame>()];
-  const timing = hasVaryingRate(info) ? "frames" : "constant";
-  const pixelAspect = options.fit === "stretch" ? 1 : info.pixelAspect;
   const writing = {
-    reconstruction: writeVideo(files.reconstruction, decodedFrames, { ...video, fps, timing, pixelAspect }),
-    sideBySide: writeVideo(files.sideBySide, bothFrames, { ...video, fps, timing, pixelAspect }),
+    reconstruction: writeVideo(files.reconstruction, decodedFrames, video),
+    sideBySide: writeVideo(files.sideBySide, bothFrames, video),
   };
   const writers = Promise.all([writing.reconstruction, writing.sideBySide]);
   const close = (reason: unknown): void => {
@@ -73,7 +84,6 @@ export async function reconstructFilm(
     failure ??= { reason };
     close(reason);
   });
-  const errors: number[] = [];
   let draw: ReturnType<typeof besideEachOther> | undefined;
   let waited = 0;
   const started = performance.now();
@@ -106,6 +116,7 @@ export async function reconstructFilm(
       pixelsPerFloat: (errors.length * height * width * 3) / floats,
       psnrDb: clipDb,
       framesPsnrDb: framesDb,
+      refinement: counts.refinement.facts(),
       timestampsSeconds: source.timestampsSeconds,
     };
   } catch (thrown) {
@@ -118,6 +129,22 @@ export async function reconstructFilm(
 /** Whether frames come at varying times: the shortest step between frames says less than the mean. */
 function hasVaryingRate({ fps, averageFps }: VideoInfo): boolean {
   return Math.abs(fps - averageFps) > 0.02 * fps;
+}
+
+/** How both videos are written, with the times and the shape of pixels of the source. */
+function writeOptions(
+  info: VideoInfo,
+  { overwrite, signal, fit, stride = 1, ...options }: ReconstructVideoOptions,
+): WriteVideoOptions {
+  return {
+    ...pickOptions(options, ffmpegOptionNames),
+    overwrite,
+    signal,
+    quality: "high",
+    fps: info.averageFps / stride,
+    timing: hasVaryingRate(info) ? "frames" : "constant",
+    pixelAspect: fit === "stretch" ? 1 : info.pixelAspect,
+  };
 }
 
 function progressOf(
@@ -186,6 +213,7 @@ class WindowCounts {
   floats = 0;
   windows = 0;
   planes: RgbPicture | undefined;
+  readonly refinement = new RefinementSum();
   readonly #budget: EncodeStreamOptions["budget"];
 
   constructor(budget: EncodeStreamOptions["budget"]) {
@@ -195,6 +223,7 @@ class WindowCounts {
   async *counting(windows: AsyncIterable<TriplaneWindow>): AsyncGenerator<TriplaneWindow, void, undefined> {
     for await (const window of windows) {
       this.windows++;
+      if (window.refinement) this.refinement.join(window.refinement);
       for (const triplane of window.triplanes) {
         const shape = triplaneShape(triplane);
         const { content, motion } = this.#budget ?? { content: shape.channels, motion: shape.channels };

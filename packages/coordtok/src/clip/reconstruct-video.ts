@@ -3,10 +3,11 @@ import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend 
 import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
 import { claimFolder, openFileSource, writeAtomically } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
-import type { FilmSource } from "@coordtok/triplane";
+import type { FilmRefinement, FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { encodePng, ffmpegOptionNames, probe } from "@coordtok/video/node";
-import type { FilmSplit, FrameFit, FramePixels } from "../film/index.js";
+import type { FilmRefineOptions, FilmSplit, FrameFit, FramePixels } from "../film/index.js";
+import { checkRefinement } from "../film/refinement.js";
 import { windowPlan } from "../film/encode-stream.js";
 import { fitting } from "../film/fit.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
@@ -44,6 +45,8 @@ export interface ReconstructVideoOptions extends CommonOptions, WindowOptions, O
   readonly fit?: FrameFit | undefined;
   /** Lattice form: rows and columns (default 128 x 128), or a number, with the fit `tile` the short side; see `FitOptions`. */
   readonly size?: LatticeOptions["size"] | number;
+  /** How the planes of each window are improved with the decoder fixed, by steps or seconds (default: not at all). */
+  readonly refine?: Omit<FilmRefineOptions, "rounding"> | undefined;
 }
 
 const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
@@ -58,6 +61,7 @@ const reconstructVideoOptionNames: OptionNames<ReconstructVideoOptions> = {
   size: true,
   content: true,
   motion: true,
+  refine: true,
   ...windowOptionNames,
 };
 
@@ -79,6 +83,8 @@ export interface ReconstructReport {
   readonly psnrDb: number;
   /** The same for each frame. */
   readonly framesPsnrDb: readonly number[];
+  /** What refinement made of the planes; absent where none were refined. */
+  readonly refinement?: FilmRefinement | undefined;
   /** The form of the tokenizer: the paper's, or the lattice form. */
   readonly form: AnyTokenizer["form"];
   /** Number of windows that the film was cut into. */
@@ -127,6 +133,7 @@ export async function reconstructInto(
 ): Promise<ReconstructReport> {
   const files = reconstructFiles(options.out);
   const { overwrite, signal } = options;
+  if (options.refine) checkRefinement(options.refine);
   await prepareFolder(options.out, Object.values(files), { overwrite });
   await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal, pixels: "displayed" });

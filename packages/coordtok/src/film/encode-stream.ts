@@ -17,6 +17,7 @@ import {
 import type { AnyTokenizer, AnyTokenizerConfig, Budget } from "@coordtok/tokenizer";
 import type { FilmPicture, FilmWindow, Triplane } from "@coordtok/triplane";
 import { fitting, type FitOptions, type FrameFitting } from "./fit.js";
+import { checkRefinement, refineTile, RefinementSum, type FilmRefineOptions } from "./refinement.js";
 import { SceneCuts } from "./scene-cuts.js";
 import { WindowCutter, type FrameWindow } from "./window-plan.js";
 
@@ -35,6 +36,8 @@ export interface EncodeStreamOptions extends LongCallOptions, Partial<Omit<FitOp
   readonly split?: FilmSplit | undefined;
   /** Lattice form: the channels that are kept (default: all). */
   readonly budget?: Budget | undefined;
+  /** How planes are improved before they leave (default: not at all); the decoder of the tokenizer is needed then. */
+  readonly refine?: FilmRefineOptions | undefined;
 }
 
 const encodeStreamOptionNames: OptionNames<EncodeStreamOptions> = {
@@ -44,6 +47,7 @@ const encodeStreamOptionNames: OptionNames<EncodeStreamOptions> = {
   overlap: true,
   split: true,
   budget: true,
+  refine: true,
   fit: true,
   size: true,
 };
@@ -56,6 +60,8 @@ export interface TriplaneWindow extends FilmWindow {
   readonly picture: FilmPicture;
   /** The planes of each tile, in the order of the tiles. Who takes the window frees them. */
   readonly triplanes: readonly Triplane[];
+  /** What refinement made of them; absent where they were not refined. */
+  readonly refinement?: RefinementSum | undefined;
 }
 
 /**
@@ -92,13 +98,24 @@ export async function* encodeFitted(
   options: Omit<EncodeStreamOptions, "fit" | "size">,
 ): AsyncGenerator<TriplaneWindow, void, undefined> {
   const { model, signal, onProgress, budget } = options;
+  const refine = options.refine && checkRefinement(options.refine);
   const cutter = new WindowCutter(windowPlan(model.config, options));
   const split = checkChoice(options.split ?? "scenes", "split", ["scenes", "fixed"]);
   const cuts = split === "scenes" ? new SceneCuts() : undefined;
   let done = 0;
   const encodeWindow = async (window: FrameWindow): Promise<TriplaneWindow> => {
     throwIfAborted(signal);
-    const encoded = await encode(model, window, picture(), budget);
+    const encoded = await encode(model, window, picture(), {
+      budget,
+      refine,
+      signal,
+      onProgress:
+        onProgress &&
+        (({ done: step, total, detail = "" }) => {
+          const steps = total === undefined ? `step ${step}` : `step ${step} of ${total}`;
+          onProgress({ task: "encode", done, unit: "frames", detail: `refined to ${detail}, ${steps}` });
+        }),
+    });
     onProgress?.({ task: "encode", done, unit: "frames" });
     return encoded;
   };
@@ -135,12 +152,13 @@ async function encode(
   model: AnyTokenizer,
   { pixels, first, frames, overlap }: FrameWindow,
   { height, width, picture, tiles }: FilmPicture,
-  budget: Budget | undefined,
+  options: Pick<EncodeStreamOptions, "budget" | "refine" | "signal" | "onProgress">,
 ): Promise<TriplaneWindow> {
   const triplanes: Triplane[] = [];
+  const sum = new RefinementSum();
   try {
     for (const tile of tiles) {
-      triplanes.push(encodeTile(model, tileOf(pixels, tile), budget));
+      triplanes.push(await encodeTile(model, tileOf(pixels, tile), { ...options, tiles: tiles.length, sum }));
       await macrotask();
     }
   } catch (thrown) {
@@ -154,13 +172,26 @@ async function encode(
     timestampsSeconds: pixels.map(({ timestampSeconds }) => timestampSeconds),
     picture: { height, width, picture, tiles },
     triplanes,
+    ...(options.refine && { refinement: sum }),
   };
 }
 
-function encodeTile(model: AnyTokenizer, clip: RgbClip, budget: Budget | undefined): Triplane {
+async function encodeTile(
+  model: AnyTokenizer,
+  clip: RgbClip,
+  {
+    budget,
+    refine,
+    ...rest
+  }: Pick<EncodeStreamOptions, "budget" | "refine" | "signal" | "onProgress"> & {
+    readonly tiles: number;
+    readonly sum: RefinementSum;
+  },
+): Promise<Triplane> {
   const tensors = clipFromRgb([clip]);
   try {
-    return model.form === "lattice" ? model.encode(tensors, { budget }) : model.encode(tensors);
+    const planes = model.form === "lattice" ? model.encode(tensors, { budget }) : model.encode(tensors);
+    return refine === undefined ? planes : await refineTile(model, tensors, planes, { ...refine, ...rest });
   } finally {
     tensors.frames.dispose();
   }

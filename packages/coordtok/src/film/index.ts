@@ -3,5 +3,6 @@ export { encodeStream, type EncodeStreamOptions, type FilmSplit, type TriplaneWi
 export { decodeStream, type DecodeStreamOptions } from "./decode-stream.js";
 export { decodeFilm, type DecodeFilmOptions } from "./decode-film.js";
 export type { ComposeOptions, FilmDecoder } from "./compose.js";
+export type { FilmRefineOptions } from "./refinement.js";
 export { tokenizerForm } from "./film-form.js";
 export type { FitOptions, FrameFit, FramePixels } from "./fit.js";

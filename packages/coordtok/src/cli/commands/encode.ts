@@ -13,6 +13,9 @@ import {
   maxPixelsFlag,
   overwriteFlag,
   precisionFlag,
+  refineFlag,
+  refinementRows,
+  refineOptions,
 } from "../common-flags.js";
 import { choice, integer, text, toggle } from "../flags.js";
 import { windowFlags } from "../window-flags.js";
@@ -36,6 +39,7 @@ export const encodeCommand: AnyCommand = defineCommand({
       defaultText: "16 for the lattice form, the model's for the paper's form",
     }),
     ...filmFlags,
+    refine: refineFlag,
     dtype: choice("number format; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
     embedDecoder: toggle("store the decoder's weights in the file, so that the file can be decoded alone"),
     backend: backendFlag,
@@ -46,6 +50,7 @@ export const encodeCommand: AnyCommand = defineCommand({
   },
   examples: [
     "encode film.mp4",
+    "encode film.mp4 --refine 20",
     "encode film.mp4 --size 256 --content 16 --motion 16 --dtype F16",
     "encode clip.mp4 --checkpoint runs/first --out clip.triplane.safetensors --start 100 --stride 2",
   ],
@@ -67,6 +72,7 @@ export const encodeCommand: AnyCommand = defineCommand({
       windowFrames: flags.windowFrames,
       overlap: flags.overlap,
       split: flags.split,
+      refine: refineOptions(context),
       dtype: flags.dtype,
       embedDecoder: flags.embedDecoder,
       out,
@@ -76,6 +82,7 @@ export const encodeCommand: AnyCommand = defineCommand({
       ["triplane", `${report.triplane} (${bytesText(report.bytes)})`],
       ["frames", `${report.source.frames} of ${report.source.name} in ${countText(report.windows, "window")}`],
       ["tokens", `${groupedText(report.tokens)} (${groupedText(report.floats)} numbers)`],
+      ...refinementRows(report.refinement),
     ]);
     return { lines: [lines], data: report };
   },

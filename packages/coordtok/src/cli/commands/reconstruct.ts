@@ -11,6 +11,9 @@ import {
   latticeFlags,
   overwriteFlag,
   precisionFlag,
+  refineFlag,
+  refinementRows,
+  refineOptions,
   sizeFlag,
 } from "../common-flags.js";
 import type { WindowFrames } from "../../clip/lattice-settings.js";
@@ -35,6 +38,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
       defaultText: "16",
     }),
     ...filmFlags,
+    refine: refineFlag,
     slice: integer("paper's form: patches decoded together; best as in training", {
       minimum: 1,
       initial: 1024,
@@ -48,6 +52,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
   },
   examples: [
     "reconstruct clip.mp4",
+    "reconstruct clip.mp4 --refine 5s",
     "reconstruct clip.mp4 --size 320x240 --content 16 --motion 8 --length 500",
     "reconstruct clip.mp4 --checkpoint runs/first --out results",
   ],
@@ -63,6 +68,7 @@ export const reconstructCommand: AnyCommand = defineCommand({
       fit: flags.fit,
       overlap: flags.overlap,
       split: flags.split,
+      refine: refineOptions(context),
       content: flags.content,
       motion: flags.motion,
       start: flags.start,
@@ -85,6 +91,7 @@ export function reconstructionText(report: ReconstructReport): string {
     ["triplane", `${floats}, one for every ${report.pixelsPerFloat.toFixed(1)} pixel values`],
     ["bytes", `${bytesText(report.bytes)} in half precision`],
     ["PSNR", `${report.psnrDb.toFixed(2)} dB`],
+    ...refinementRows(report.refinement),
     ["speed", `${(source.frames / seconds).toFixed(1)} frames per second on ${report.backend}`],
     ["clip", files.reconstruction],
     ["side by side", files.sideBySide],
