@@ -60,9 +60,14 @@ export function encodeHead(writer: ByteWriter): void {
   writer.word(crc32c(begin));
 }
 
+/** Whether bytes begin as a file does. */
+export function hasMagic(bytes: Uint8Array): boolean {
+  return magic.every((byte, i) => bytes[i] === byte);
+}
+
 /** @throws CoordTokError `file-format` unless the bytes are the head of a file of this version. */
 export function checkHead(bytes: Uint8Array, name: string): void {
-  if (!magic.every((byte, i) => bytes[i] === byte))
+  if (!hasMagic(bytes))
     throw new CoordTokError("file-format", `Expected a .coordtok file, but ${name} does not begin like one.`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(12, true) !== crc32c(bytes.subarray(0, 12)))

@@ -10,7 +10,7 @@ import {
   type RangeSource,
 } from "@coordtok/core";
 import { crc32c, perPlane, type PlaneName, type Triplane } from "@coordtok/triplane";
-import { checkHead, headBytes, parseEntry, parseTail, tailBytes, type StoredPiece } from "./format.js";
+import { checkHead, hasMagic, headBytes, parseEntry, parseTail, tailBytes, type StoredPiece } from "./format.js";
 import { ByteReader } from "./numbers.js";
 import { checkPriors, type PriorsName } from "./priors.js";
 import { dequantize, type TriplaneCodes } from "./quantize.js";
@@ -42,6 +42,8 @@ export interface Bitstream<Facts> {
   readonly windows: readonly StoredWindow[];
   /** Bytes of the file that are not in a piece: head, facts, index and tail. */
   readonly otherBytes: number;
+  /** How many of them are facts. */
+  readonly factBytes: number;
   /**
    * The codes of a window.
    * @param index 0 to windows-1.
@@ -85,10 +87,17 @@ export async function readBitstream<Facts>(
     facts: parseFacts(facts),
     priors,
     windows,
+    factBytes: tail.factsLength,
     otherBytes: headBytes + tail.factsLength + tail.indexLength + tailBytes,
     readCodes,
     readTriplane: async (index, options = {}) => dequantize(await readCodes(index, options)),
   };
+}
+
+/** Whether a source begins like a `.coordtok` file. */
+export async function isBitstream(source: RangeSource | Uint8Array | Blob): Promise<boolean> {
+  const file = rangeSource(source);
+  return file.size >= headBytes && hasMagic(await file.read(0, headBytes));
 }
 
 function parseStored(bytes: Uint8Array, name: string): { priors: PriorsName; facts: Json } {

@@ -18,7 +18,13 @@ export { runDemo, type DemoOptions, type DemoSummary } from "./train/train-demo.
 export { runStarterDemo, type StarterDemoOptions, type StarterDemoSummary } from "./starter-demo.js";
 export { convertFile, type ConvertKind, type ConvertOptions, type ConvertReport } from "./convert/convert.js";
 export type { ForeignWeights, WeightsFacts } from "./convert/describe.js";
-export { describeFile, type FileDescription, type ModelFacts } from "./inspect/describe-file.js";
+export {
+  describeFile,
+  type CodingFacts,
+  type FileDescription,
+  type ModelFacts,
+  type PieceFacts,
+} from "./inspect/describe-file.js";
 export { examine, type Examination } from "./inspect/doctor.js";
 export {
   readTriplane,
@@ -34,11 +40,16 @@ export type { LatticeOptions, WindowFrames } from "./clip/lattice-settings.js";
 export {
   decodeFilm,
   decodeStream,
+  encodeClipToBytes,
   encodeStream,
+  openAnyFilm,
   tokenizerForm,
+  type CodedClip,
+  type CodingQuality,
   type ComposeOptions,
   type DecodeFilmOptions,
   type DecodeStreamOptions,
+  type EncodeClipToBytesOptions,
   type EncodeStreamOptions,
   type FilmDecoder,
   type FilmRefineOptions,
@@ -46,6 +57,8 @@ export {
   type FitOptions,
   type FrameFit,
   type FramePixels,
+  type OpenedFilm,
+  type StepOptions,
   type TriplaneWindow,
 } from "./film/index.js";
 export type { WindowOptions } from "./clip/source-clip.js";

@@ -51,14 +51,10 @@ export interface ReadWindowOptions extends Pick<LongCallOptions, "signal"> {
 
 const readWindowOptionNames: OptionNames<ReadWindowOptions> = { signal: true, tile: true };
 
-/** A film whose facts have been read; planes are read when asked for, while the source is open. */
-export interface FilmFile<Config> extends FilmFacts {
-  /** The version of the file: 1 holds one window and no checksums. */
-  readonly version: 1 | 2;
+/** A film in a file of any format, whose facts have been read; planes are read when asked for, while the source is open. */
+export interface Film<Config> extends FilmFacts {
   /** The configuration of the tokenizer. */
   readonly config: Config;
-  /** How the planes are stored. */
-  readonly dtype: string;
   /** Whether a decoder is in the file. */
   readonly hasDecoder: boolean;
   /**
@@ -72,6 +68,14 @@ export interface FilmFile<Config> extends FilmFacts {
    * @throws CoordTokError `checkpoint` when the file carries none, or one that does not match exactly.
    */
   readDecoder(expected: ExpectedShapes, options?: LongCallOptions): Promise<Map<string, Tensor>>;
+}
+
+/** A film in a triplane file. */
+export interface FilmFile<Config> extends Film<Config> {
+  /** The version of the file: 1 holds one window and no checksums. */
+  readonly version: 1 | 2;
+  /** How the planes are stored. */
+  readonly dtype: string;
 }
 
 /**

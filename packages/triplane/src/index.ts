@@ -72,5 +72,12 @@ export {
   type PackOptions,
   type StoredPlane,
 } from "./film-write.js";
-export { openFilm, type FilmClipSize, type FilmFile, type FilmForm, type ReadWindowOptions } from "./film-read.js";
+export {
+  openFilm,
+  type Film,
+  type FilmClipSize,
+  type FilmFile,
+  type FilmForm,
+  type ReadWindowOptions,
+} from "./film-read.js";
 export type { LookupOperations } from "./fused-operations.js";

@@ -1,11 +1,26 @@
-import { encodeBitstream, readBitstream, type BitstreamWindow, type StoredPiece } from "@coordtok/bitstream";
+import {
+  codedFilmFacts,
+  encodeBitstream,
+  openCodedFilm,
+  readBitstream,
+  type BitstreamWindow,
+  type StoredPiece,
+} from "@coordtok/bitstream";
 import { isCoordTokError, Random } from "@coordtok/core";
-import { crc32c, perPlane, planeSize } from "@coordtok/triplane";
+import { crc32c, perPlane, planeSize, type FilmForm } from "@coordtok/triplane";
 import type { FuzzReport } from "./fuzz-readers.js";
 import { mutate } from "./mutate.js";
 
 /** An input may take this long before it counts as a hang. */
 const longestMs = 2000;
+
+const shape = { time: 2, rows: 4, columns: 3, channels: 5 };
+
+const form: FilmForm<unknown> = {
+  parseConfig: (stored) => stored,
+  shapeOf: () => shape,
+  frameSize: () => ({ height: 32, width: 24 }),
+};
 
 /** A small file and its pieces. */
 interface Seed {
@@ -34,7 +49,16 @@ export async function fuzzBitstreams(inputs: number, seed: number): Promise<Omit
 }
 
 async function makeSeed(random: Random, priors: "none" | "starter"): Promise<Seed> {
-  const shape = { time: 2, rows: 4, columns: 3, channels: 5 };
+  const whole = { top: 0, left: 0, height: 32, width: 24 };
+  const facts = codedFilmFacts({
+    config: {},
+    source: { name: "clip.mp4", width: 24, height: 32, fps: 25, frames: 20, start: 0, stride: 1 },
+    ...whole,
+    picture: whole,
+    tiles: [whole],
+    windows: [0, 6, 12].map((first) => ({ first, frames: 8, overlap: first === 0 ? 0 : 2 })),
+    windowsPsnrDb: [20, 21, 22],
+  });
   const windows = Array.from({ length: 3 }, (_, i): BitstreamWindow => {
     const planes = perPlane((plane) => {
       const [outer, inner] = planeSize(shape, plane);
@@ -43,9 +67,9 @@ async function makeSeed(random: Random, priors: "none" | "starter"): Promise<See
     return { codes: { shape, step: 0.25, planes }, budget: { content: 5 - i, motion: i } };
   });
   const parts: Uint8Array[] = [];
-  for await (const part of encodeBitstream(windows, { name: "clip.mp4" }, { priors, groups: [2] })) parts.push(part);
+  for await (const part of encodeBitstream(windows, facts, { priors, groups: [2] })) parts.push(part);
   const bytes = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
-  const { windows: stored } = await readBitstream(bytes, (facts) => facts);
+  const { windows: stored } = await readBitstream(bytes, (found) => found);
   return { bytes, pieces: stored.flatMap(({ pieces }) => pieces) };
 }
 
@@ -85,6 +109,7 @@ async function outcomeOf(input: Uint8Array): Promise<string> {
   try {
     const file = await readBitstream(input, (facts) => facts);
     for (const index of file.windows.keys()) await file.readCodes(index);
+    await openCodedFilm(input, form);
     return "read";
   } catch (thrown) {
     return isCoordTokError(thrown) ? "refused" : String(thrown);

@@ -37,7 +37,7 @@ export const precisionFlag: Flag<"fp32" | "bf16" | undefined> = choice(
 /** The flag of every command that takes a tokenizer of either form. */
 export const checkpointFlag: Flag<string | undefined> = text(
   "the tokenizer: starter, starter-bytes, a checkpoint file, or a run folder for its newest checkpoint",
-  { value: "name", defaultText: "starter" },
+  { value: "name", defaultText: "starter; starter-bytes for a .coordtok file" },
 );
 
 /** The flag of commands that cut frames of any shape to one size. */
@@ -86,10 +86,32 @@ export const filmFlags: {
   ),
   overlap: integer("frames that neighbouring windows share and that are blended when decoding", {
     minimum: 0,
-    defaultText: "4 for the lattice form, 8 for the paper's form",
+    defaultText: "4 for the lattice form, 8 for the paper's form, 0 in a .coordtok file",
   }),
   split: choice("where windows end: at cuts as well, or only where they are full", ["scenes", "fixed"], {
     initial: "scenes",
+  }),
+};
+
+/** How planes are rounded in a `.coordtok` file. */
+export const codingFlags: {
+  readonly step: Flag<number | undefined>;
+  readonly quality: Flag<"low" | "medium" | "high" | undefined>;
+} = {
+  step: {
+    value: "n|1/n",
+    help: ".coordtok: the step that planes are rounded to, from 1/65536 to 64",
+    initial: undefined,
+    defaultText: "that of --quality",
+    read: (given) => {
+      const [, above = "", below = "1"] = /^(\d{1,8}(?:\.\d{1,8})?)(?:\/(\d{1,8}))?$/.exec(given.trim()) ?? [];
+      const value = above === "" ? NaN : Number(above) / Number(below);
+      if (value >= 1 / 65536 && value <= 64) return value;
+      throw new InvalidArgumentError("Expected a step from 1/65536 to 64, for example 0.125 or 1/8.");
+    },
+  },
+  quality: choice(".coordtok, lattice form: steps of 1/4, 1/8 or 1/16", ["low", "medium", "high"], {
+    defaultText: "medium",
   }),
 };
 

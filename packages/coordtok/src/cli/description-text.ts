@@ -4,7 +4,8 @@ import type { CheckpointReference } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import type { ForeignWeights } from "../convert/describe.js";
 import { tokenizerFacts } from "../convert/tokenizer-model.js";
-import type { FileDescription } from "../inspect/describe-file.js";
+import type { CodingFacts, FileDescription } from "../inspect/describe-file.js";
+import { refinementRows } from "./common-flags.js";
 import type { LatentIndex } from "../latents/index-file.js";
 
 /** Formats what `info` prints about a file. */
@@ -39,19 +40,71 @@ function modelRows(config: AnyTokenizerConfig): [string, string][] {
 function filmRows(film: Extract<FileDescription, { readonly what: "triplane" }>): [string, string][] {
   const { path, bytes, source, size, windows, tiles, tokens, floats, budget, dtype, precision } = film;
   const rate = source.timestampsSeconds === undefined ? "" : " on average, at varying times";
+  const { coding, refinement } = film;
   const kept = budget === undefined ? "" : `, ${budget.content} + ${budget.motion} channels`;
   const inTiles = tiles === 1 ? "" : ` of ${tiles} tiles`;
   return [
-    ["file", `triplane, ${path} (${bytesText(bytes)})`],
+    ["file", `${coding ? "film of coded planes" : "triplane"}, ${path} (${bytesText(bytes)})`],
     [
       "source",
       `${source.frames} frames of ${source.name} (${source.width}x${source.height}), ${source.fps.toFixed(2)} per second${rate}`,
     ],
     ["film", `${countText(windows.length, "window")}${inTiles}, ${size.width}x${size.height}`],
-    ["stored", `${groupedText(tokens ?? 0)} tokens, ${groupedText(floats ?? 0)} numbers as ${dtype}${kept}`],
+    [
+      "stored",
+      `${groupedText(tokens ?? 0)} tokens, ${groupedText(floats ?? 0)} numbers ${coding ? "in few bytes" : `as ${dtype}`}${kept}`,
+    ],
+    ...(coding ? codingRows(coding, film) : []),
+    ...refinementRows(refinement),
     ["decoder at", decoderPlace(film.embeddedDecoder, film.checkpoint)],
     ...(precision === undefined ? [] : [["precision", precision] as [string, string]]),
   ];
+}
+
+/** Where the bytes of a film of coded planes go. */
+function codingRows(
+  { windows, pieces, factBytes, indexBytes }: CodingFacts,
+  { bytes, source, windows: lengths }: Extract<FileDescription, { readonly what: "triplane" }>,
+): [string, string][] {
+  const seconds = source.frames / source.fps;
+  const share = (part: number): string => `${groupedText(part)} bytes, ${((100 * part) / bytes).toFixed(1)} %`;
+  const rangeOf = (values: readonly number[], text: (value: number) => string): string => {
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    return least === most ? text(least) : `${text(least)} to ${text(most)}`;
+  };
+  const channels = (name: "content" | "motion"): string =>
+    rangeOf(
+      windows.map(({ budget }) => budget[name]),
+      String,
+    );
+  const steps = rangeOf(
+    windows.map(({ step }) => step),
+    stepText,
+  );
+  const psnr = windows.flatMap(({ psnrDb }) => (psnrDb === undefined ? [] : [psnrDb]));
+  return [
+    ["rate", `${((8 * bytes) / 1000 / seconds).toFixed(1)} kbit/s, ${bytesText(Math.round(bytes / seconds))} a second`],
+    [
+      "windows",
+      `${rangeOf(
+        lengths.map(({ frames }) => frames),
+        String,
+      )} frames, ${channels("content")} + ${channels("motion")} channels, step ${steps}`,
+    ],
+    ...(psnr.length === 0
+      ? []
+      : [["PSNR", `${rangeOf(psnr, (value) => value.toFixed(1))} dB, by window`] as [string, string]]),
+    ["header", `${share(factBytes)} facts; ${share(indexBytes)} index`],
+    ...pieces.map(({ plane, first, end, bytes: size, numbers }): [string, string] => [
+      plane,
+      `channels ${first} to ${end - 1}: ${share(size)}, ${((8 * size) / numbers).toFixed(2)} bits a number`,
+    ]),
+  ];
+}
+
+function stepText(step: number): string {
+  const inverse = 1 / step;
+  return Number.isInteger(inverse) && inverse > 1 ? `1/${inverse}` : String(step);
 }
 
 function decoderPlace(embedded: boolean, checkpoint: CheckpointReference | undefined): string {

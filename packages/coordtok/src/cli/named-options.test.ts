@@ -10,13 +10,15 @@ const packages = join(import.meta.dirname, "../../..");
 /** The commands in which users meet the errors of a folder or file; the first matching row counts. */
 const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[] = [
   ["backend/src/setup/", ["setup"]],
-  // No command writes or reads coded planes yet.
-  ["bitstream/src/", []],
   ["coordtok/src/clip/lattice-settings.ts", ["encode", "encode-dataset", "reconstruct"]],
+  ["bitstream/src/priors.ts", []],
+  ["bitstream/src/", ["encode", "convert"]],
+  ["coordtok/src/clip/coded-file.ts", ["encode"]],
   ["coordtok/src/clip/source-clip.ts", ["reconstruct"]],
   ["coordtok/src/clip/", ["decode"]],
   ["coordtok/src/convert/", ["convert"]],
   ["coordtok/src/film/decode-film.ts", ["decode"]],
+  ["coordtok/src/film/code-stream.ts", ["encode"]],
   ["coordtok/src/film/", ["encode", "reconstruct"]],
   ["coordtok/src/train/training-videos.ts", ["train-tokenizer"]],
   ["coordtok/src/train/train-on-latents.ts", ["train-diffusion"]],
@@ -50,6 +52,19 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
 /** The possible values of a computed option name, by file. */
 const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/lattice-settings.ts": ["size", "content", "motion", "windowFrames"],
+  "coordtok/src/clip/coded-file.ts": ["dtype", "embedDecoder", "step", "quality"],
+  "coordtok/src/convert/convert.ts": ["step", "quality"],
+  "coordtok/src/convert/film.ts": [
+    "weights",
+    "part",
+    "config",
+    "statistics",
+    "heads",
+    "encoderHeads",
+    "decoderHeads",
+    "step",
+    "quality",
+  ],
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
   "evaluation/src/evaluate-reconstruction.ts": ["windowFrames", "content", "motion"],
   "evaluation/src/segment-coder.ts": ["size", "windowFrames", "content", "motion"],

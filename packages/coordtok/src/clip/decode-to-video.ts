@@ -2,9 +2,9 @@ import { backendOptionNames, prepareBackend, type LoadedBackend, type Precision 
 import { checkOptions, CoordTokError, pickOptions, type OptionNames, type Rectangle } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizerConfig } from "@coordtok/tokenizer";
-import { openFilm, type FilmFile, type FilmSource } from "@coordtok/triplane";
+import type { Film, FilmSource } from "@coordtok/triplane";
 import { prepareWriteVideo, writeVideo, type WriteVideoOptions } from "@coordtok/video/node";
-import { decodeFilm, tokenizerForm } from "../film/index.js";
+import { decodeFilm, openAnyFilm } from "../film/index.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { checkVideoOutput } from "../outputs/outputs.js";
 import { loadFilmDecoder } from "./film-model.js";
@@ -69,7 +69,7 @@ export interface DecodeReport {
 }
 
 /**
- * Decodes a triplane file into a video: all of it, or any frames, any rectangle, any frame rate. Only the windows that hold them are read.
+ * Decodes a film, a triplane file or a `.coordtok` file, into a video: all of it, or any frames, any rectangle, any frame rate. Only the windows that hold them are read.
  * @throws CoordTokError for a file that cannot be used, frames outside the film, a decoder that is not found; `aborted`.
  */
 export async function decodeToVideo(path: string, options: DecodeToVideoOptions): Promise<DecodeReport> {
@@ -82,7 +82,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   const writer = prepareWriteVideo(out, ffmpeg);
   writer.catch(() => undefined);
   await using file = await openFileSource(path);
-  const film = await openFilm(file, tokenizerForm);
+  const film = await openAnyFilm(file);
   const fps = options.fps ?? film.source.fps;
   const positions = positionsOf(film.source, options);
   const shown = showing(film.source, positions, options);
@@ -157,7 +157,7 @@ function timeOfFrame(
 }
 
 function checkDecoding(
-  { config, windows, tiles }: FilmFile<AnyTokenizerConfig>,
+  { config, windows, tiles }: Film<AnyTokenizerConfig>,
   sliceSize: number | undefined,
   backend: LoadedBackend,
 ): void {

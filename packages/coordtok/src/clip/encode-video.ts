@@ -18,7 +18,7 @@ import {
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { checkOutput, openFileSource } from "@coordtok/core/node";
-import type { AnyTokenizer, AnyTokenizerConfig } from "@coordtok/tokenizer";
+import type { AnyTokenizer, AnyTokenizerConfig, Budget } from "@coordtok/tokenizer";
 import type { FilmRefinement, FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { ffmpegOptionNames, probe, readFrames } from "@coordtok/video/node";
@@ -30,28 +30,29 @@ import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions 
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { ownVersion } from "../inspect/versions.js";
-import { writeFilm } from "./film-file.js";
+import { codingStep } from "../film/code-stream.js";
+import { checkStorage, defaultBytesModel, isCodedName, writeCodedFilm, type StorageOptions } from "./coded-file.js";
+import { writeFilm, type WriteFilmOptions, type WrittenFilm } from "./film-file.js";
 import { modelReference } from "./film-model.js";
 import { isLattice, latticeBudget, refuseLatticeOptions, type LatticeOptions } from "./lattice-settings.js";
 import { windowOptionNames, type WindowOptions } from "./source-clip.js";
 
 /** Options of {@link encodeVideo}. */
-export interface EncodeVideoOptions extends CommonOptions, WindowOptions, Omit<LatticeOptions, "size"> {
-  /** A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default `starter`). */
+export interface EncodeVideoOptions extends CommonOptions, WindowOptions, StorageOptions, Omit<LatticeOptions, "size"> {
+  /**
+   * A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default: `starter`, for a `.coordtok` file
+   * `starter-bytes`).
+   */
   readonly checkpoint?: string | undefined;
-  /** The file to write, usually `NAME.triplane.safetensors`. */
+  /** The file to write: `NAME.coordtok` for coded planes, any other, usually `NAME.triplane.safetensors`, for planes as numbers. */
   readonly out: string;
-  /** The number format (default `F32`). */
-  readonly dtype?: "F32" | "F16" | undefined;
-  /** Whether to store the decoder's weights in the file, so that it can be decoded alone (default false). */
-  readonly embedDecoder?: boolean | undefined;
   /** How frames of any shape become frames for the tokenizer (default: `tile` for the lattice form, `crop` for the paper's form). */
   readonly fit?: FrameFit | undefined;
   /** Lattice form: rows and columns, or a number, with `tile` the short side (default 128); see `FitOptions`. */
   readonly size?: LatticeOptions["size"] | number;
   /** Frames that are encoded together (default: 16 for the lattice form, the model's for the paper's form, which takes no more). */
   readonly windowFrames?: number | undefined;
-  /** Frames that neighbouring windows share and that are blended when decoding (default: 8 for the paper's form, 4 for the lattice form). */
+  /** Frames that neighbouring windows share and that are blended when decoding (default: 8 for the paper's form, 4 for the lattice form, 0 in a `.coordtok` file). */
   readonly overlap?: number | undefined;
   /** Whether windows end at cuts, so that none holds two scenes (default `scenes`). */
   readonly split?: FilmSplit | undefined;
@@ -65,6 +66,8 @@ const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   out: true,
   dtype: true,
   embedDecoder: true,
+  step: true,
+  quality: true,
   fit: true,
   size: true,
   content: true,
@@ -108,9 +111,11 @@ export interface EncodeReport {
  */
 export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
-  const { out, signal, dtype = "F32", overwrite, refine } = options;
+  const { out, signal, overwrite, refine } = options;
+  checkStorage(out, options);
   if (refine) checkRefinement(refine);
-  const checkpoint = await resolveModel(options.checkpoint);
+  const named = options.checkpoint ?? (isCodedName(out) ? defaultBytesModel : undefined);
+  const checkpoint = await resolveModel(named);
   await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
   await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal, pixels: "displayed" });
@@ -124,22 +129,18 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
     },
   });
   const budget = isLattice(model.config) ? latticeBudget(model.config, options) : undefined;
-  const reference = await modelReference(options.checkpoint, checkpoint, out, { signal });
+  const reference = await modelReference(named, checkpoint, out, { signal });
   const windows = encodeStream(framesOf(path, info, options), {
     ...streamOptions(model.config, options),
     model,
     budget,
-    refine,
+    refine: refine && { ...refine, ...(isCodedName(out) && { rounding: { step: codingStep(model.config, options) } }) },
     signal,
     onProgress: withTotal(info, options),
   });
   const described: { source?: FilmSource } = {};
-  const { floats, tokens, ...written } = await writeFilm(out, windows, {
-    dtype,
-    budget,
-    overwrite,
-    signal,
-    decoder: options.embedDecoder === true ? model.params.decoder : undefined,
+  const { floats, tokens, ...written } = await writeWindows(model, windows, budget, {
+    ...options,
     describe: ({ timestampsSeconds }) => ({
       config: asJson(model.config),
       source: (described.source = filmSource(path, info, timestampsSeconds, options)),
@@ -165,10 +166,31 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   };
 }
 
+/** Writes windows in the format that the name of the file asks for. */
+function writeWindows(
+  model: AnyTokenizer,
+  windows: ReturnType<typeof encodeStream>,
+  budget: Budget | undefined,
+  options: EncodeVideoOptions & Pick<WriteFilmOptions, "describe">,
+): Promise<WrittenFilm> {
+  const { out, dtype = "F32", embedDecoder, overwrite, signal, describe, step, quality } = options;
+  const common = { describe, budget, overwrite, signal };
+  if (isCodedName(out)) return writeCodedFilm(out, windows, { ...common, config: model.config, step, quality });
+  const decoder = embedDecoder === true ? model.params.decoder : undefined;
+  return writeFilm(out, windows, { ...common, dtype, decoder });
+}
+
 /** What a tokenizer is asked for, each form with its own default. */
 function streamOptions(
   config: AnyTokenizerConfig,
-  { fit = isLattice(config) ? "tile" : "crop", size, windowFrames, overlap, split }: EncodeVideoOptions,
+  {
+    out,
+    fit = isLattice(config) ? "tile" : "crop",
+    size,
+    windowFrames,
+    overlap = isCodedName(out) ? 0 : undefined,
+    split,
+  }: EncodeVideoOptions,
 ): Pick<EncodeVideoOptions, "size" | "windowFrames" | "overlap" | "split"> & { readonly fit: FrameFit } {
   return { fit, size, windowFrames, overlap, split };
 }
@@ -181,6 +203,7 @@ function checkEncoding(
   backend: LoadedBackend,
 ): void {
   const { windowFrames } = windowPlan(config, options);
+  if (isCodedName(options.out)) codingStep(config, options);
   if (!isLattice(config)) {
     const { size, content, motion } = options;
     refuseLatticeOptions(checkpoint, { size, content, motion });

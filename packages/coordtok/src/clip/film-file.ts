@@ -22,7 +22,7 @@ export interface WriteFilmOptions {
   /** The facts that are known when all windows have been written. */
   readonly describe: (
     written: Pick<WrittenFilm, "timestampsSeconds">,
-  ) => Omit<FilmFacts, keyof FilmPicture | "windows" | "budget" | "refinement"> & { readonly config: Json };
+  ) => Omit<FilmFacts, keyof FilmPicture | "windows" | "budget"> & { readonly config: Json };
   /** How numbers are stored. */
   readonly dtype: FilmStorage;
   /** The channels that are kept (default: all). */

@@ -4,7 +4,7 @@ import { sha256OfFile } from "@coordtok/core/node";
 import { CoordTok, LatticeCoordTok, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { latticeParamShapes, type LatticeDecoderParams } from "@coordtok/tokenizer/lattice";
 import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
-import type { CheckpointReference, FilmFile } from "@coordtok/triplane";
+import type { CheckpointReference, Film } from "@coordtok/triplane";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { defaultModel, knownModels, resolveModel } from "../models/resolve-model.js";
 import { findCheckpoint, referenceTo } from "./triplane-file.js";
@@ -33,7 +33,7 @@ export async function modelReference(
  */
 export async function loadFilmDecoder(
   path: string,
-  film: FilmFile<AnyTokenizerConfig>,
+  film: Film<AnyTokenizerConfig>,
   options: Pick<LongCallOptions, "signal"> & Pick<Notices, "onWarning"> & { readonly checkpoint?: string | undefined },
 ): Promise<AnyTokenizer> {
   const { checkpoint: given, signal, onWarning } = options;
@@ -53,10 +53,7 @@ export async function loadFilmDecoder(
   return model;
 }
 
-async function embeddedDecoder(
-  film: FilmFile<AnyTokenizerConfig>,
-  signal: AbortSignal | undefined,
-): Promise<AnyTokenizer> {
+async function embeddedDecoder(film: Film<AnyTokenizerConfig>, signal: AbortSignal | undefined): Promise<AnyTokenizer> {
   const { config } = film;
   if (config.form === "paper") {
     const decoder = nestTensors(await film.readDecoder(decoderShapes(config), { signal })) as DecoderParams;

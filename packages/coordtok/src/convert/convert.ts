@@ -16,18 +16,22 @@ import {
   type FileSource,
   type OverwriteOption,
 } from "@coordtok/core/node";
+import { isBitstream } from "@coordtok/bitstream";
 import { planeNames } from "@coordtok/triplane";
 import { statsFromOfficialLog } from "@coordtok/triplane/official";
+import { isCodedName } from "../clip/coded-file.js";
+import type { StepOptions } from "../film/index.js";
+import { convertFilm } from "./film.js";
 import { planFor } from "./plan.js";
 import { isTorchName, openWeights } from "./weights-file.js";
 
 /** The kind of a conversion. */
-export type ConvertKind = "tokenizer" | "diffusion" | "raw" | "statistics";
+export type ConvertKind = "tokenizer" | "diffusion" | "raw" | "statistics" | "film";
 
 /** Options of {@link convertFile}. */
 export interface ConvertOptions extends LongCallOptions, OverwriteOption {
-  /** The kind of the file (default: detected; `raw` is never detected). */
-  readonly as?: ConvertKind | undefined;
+  /** The kind of the file (default: detected; `raw` is never detected, and a film is known by itself). */
+  readonly as?: Exclude<ConvertKind, "film"> | undefined;
   /** Which weights of a training (default: the moving average if there is one). */
   readonly weights?: "ema" | "model" | undefined;
   /** The number format (default: that of the input, F32 for F64). */
@@ -36,6 +40,10 @@ export interface ConvertOptions extends LongCallOptions, OverwriteOption {
   readonly part?: "encoder" | "decoder" | undefined;
   /** A JSON file with the configuration, ours or official arguments (default: inferred from the shapes). */
   readonly config?: string | undefined;
+  /** For a film that becomes a `.coordtok` file: the step that its planes are rounded to (default: that of `quality`). */
+  readonly step?: StepOptions["step"];
+  /** Instead of a step, for planes of the lattice form: 1/4, 1/8 or 1/16 (default `medium`). */
+  readonly quality?: StepOptions["quality"];
   /** Called with possible problems, one sentence each. */
   readonly onWarning?: ((sentence: string) => void) | undefined;
   /** For a diffusion model: its latent statistics, a JSON file or the text log of the official trainer (default: none). */
@@ -53,6 +61,8 @@ const convertOptionNames: OptionNames<ConvertOptions> = {
   as: true,
   weights: true,
   dtype: true,
+  step: true,
+  quality: true,
   part: true,
   config: true,
   onWarning: true,
@@ -71,7 +81,7 @@ export interface ConvertReport {
   readonly output: string;
   /** The kind that the file was converted as. */
   readonly as: ConvertKind;
-  /** `import` to a checkpoint of CoordTok.ts, `export` to official names, `copy` for `raw`. */
+  /** `import` to a checkpoint of CoordTok.ts, `export` to official names, `copy` for `raw` and films. */
   readonly direction: "import" | "export" | "copy";
   /** What was found and written, as lines for people. */
   readonly facts: readonly (readonly [string, string])[];
@@ -91,7 +101,8 @@ const longestLog = 2 ** 26;
 
 /**
  * Converts official weights (a file of `torch.save` of any version, or safetensors) to a checkpoint of CoordTok.ts, such a
- * checkpoint to official names in safetensors, any tensors to safetensors (`raw`), or the statistics in an official log to JSON.
+ * checkpoint to official names in safetensors, any tensors to safetensors (`raw`), the statistics in an official log to JSON, or a film
+ * from a triplane file to a `.coordtok` file and back.
  * One tensor at a time is in memory; the file appears when it is complete.
  * @throws CoordTokError `file-not-found`, `file-format`, `checkpoint`, `config`, `file-exists`, `file-write`, `aborted`.
  */
@@ -103,6 +114,12 @@ export async function convertFile(input: string, output: string, options: Conver
   try {
     const log = await readLog(source, options.as);
     if (log !== undefined) return await convertLog(input, output, log, options);
+    if (isCodedName(output) || (await isBitstream(source))) return await convertFilm(source, output, options);
+    for (const name of ["step", "quality"] as const)
+      if (options[name] !== undefined)
+        throw new CoordTokError("usage", "Planes are rounded only for a .coordtok file; leave this option out.", {
+          options: { [name]: undefined },
+        });
     const plan = await planFor(await openWeights(source), options);
     const total = plan.list.reduce((sum, tensor) => sum + sizeOf(tensor), 0);
     let bytes = 0;

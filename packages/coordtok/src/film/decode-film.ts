@@ -11,7 +11,7 @@ import {
 } from "@coordtok/core";
 import { latticeBlock } from "@coordtok/tokenizer/lattice";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
-import type { FilmFile, FilmWindow, Triplane } from "@coordtok/triplane";
+import type { Film, FilmWindow, Triplane } from "@coordtok/triplane";
 import { composeFrames, type ComposeOptions, type FilmDecoder, type WeightedPart } from "./compose.js";
 import { blendWeight, composeOptionNames } from "./decode-stream.js";
 
@@ -39,12 +39,12 @@ const numbersAtOnce = 2 ** 24;
 /**
  * Decodes any frames of a film, reading and decoding only the windows, and of the lattice form only the blocks of frames, that hold them. Memory
  * holds two windows, however long the film is.
- * @param film from `openFilm`, which must stay open meanwhile.
+ * @param film from `openAnyFilm`, which must stay open meanwhile.
  * @throws CoordTokError `input` for frames outside of the film or a rectangle outside of the picture; as `readWindow` and the tokenizer's
  *   `decode`; `aborted`.
  */
 export async function* decodeFilm(
-  film: FilmFile<AnyTokenizerConfig>,
+  film: Film<AnyTokenizerConfig>,
   options: DecodeFilmOptions,
 ): AsyncGenerator<RgbFrame, void, undefined> {
   checkOptions(options, decodeFilmOptionNames, "decodeFilm");
@@ -150,11 +150,11 @@ function weightsOf(windows: readonly FilmWindow[], { windows: found, positions }
 
 /** The planes of the windows that are in use. */
 class PlaneCache {
-  readonly #film: FilmFile<AnyTokenizerConfig>;
+  readonly #film: Film<AnyTokenizerConfig>;
   readonly #signal: AbortSignal | undefined;
   readonly #read = new Map<number, Map<number, Triplane>>();
 
-  constructor(film: FilmFile<AnyTokenizerConfig>, signal: AbortSignal | undefined) {
+  constructor(film: Film<AnyTokenizerConfig>, signal: AbortSignal | undefined) {
     this.#film = film;
     this.#signal = signal;
   }

@@ -60,6 +60,12 @@ export interface TriplaneWindow extends FilmWindow {
   readonly picture: FilmPicture;
   /** The planes of each tile, in the order of the tiles. Who takes the window frees them. */
   readonly triplanes: readonly Triplane[];
+  /** How they are to be coded where windows differ, and their PSNR where it is known. */
+  readonly coding?: {
+    readonly step: number;
+    readonly budget: Budget;
+    readonly psnrDb?: number | undefined;
+  };
   /** What refinement made of them; absent where they were not refined. */
   readonly refinement?: RefinementSum | undefined;
 }

@@ -4,5 +4,13 @@ export { decodeStream, type DecodeStreamOptions } from "./decode-stream.js";
 export { decodeFilm, type DecodeFilmOptions } from "./decode-film.js";
 export type { ComposeOptions, FilmDecoder } from "./compose.js";
 export type { FilmRefineOptions } from "./refinement.js";
+export {
+  encodeClipToBytes,
+  type CodedClip,
+  type CodingQuality,
+  type EncodeClipToBytesOptions,
+  type StepOptions,
+} from "./code-stream.js";
+export { openAnyFilm, type OpenedFilm } from "./open-film.js";
 export { tokenizerForm } from "./film-form.js";
 export type { FitOptions, FrameFit, FramePixels } from "./fit.js";

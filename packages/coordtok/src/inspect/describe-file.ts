@@ -9,26 +9,28 @@ import {
   type SafetensorsFile,
 } from "@coordtok/core";
 import { listCheckpoints, openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
+import { isBitstream, type WindowCoding } from "@coordtok/bitstream";
 import { checkpointKind, triplaneShapeOf, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { latticeParamShapes } from "@coordtok/tokenizer/lattice";
 import {
   floatCount,
-  openFilm,
   planeNames,
   planeSize,
   tokenCount,
   triplaneKind,
   type CheckpointReference,
   type FilmBudget,
+  type FilmRefinement,
   type FilmSource,
   type FilmWindow,
+  type PlaneName,
   type TriplaneShape,
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { ffmpegOptionNames, probe, type FfmpegOptions } from "@coordtok/video/node";
 import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
-import { tokenizerForm, type FramePixels } from "../film/index.js";
+import { openAnyFilm, tokenizerForm, type FramePixels, type OpenedFilm } from "../film/index.js";
 import { readIndex, type LatentIndex } from "../latents/index-file.js";
 
 /** The facts about a tokenizer's form that triplanes and checkpoints both hold. */
@@ -45,6 +47,31 @@ export interface ModelFacts {
   readonly floats: number | undefined;
 }
 
+/** Where the bytes of some channels of a plane go in a film of coded planes. */
+export interface PieceFacts {
+  /** The plane. */
+  readonly plane: PlaneName;
+  /** The first channel, and the one behind the last. */
+  readonly first: number;
+  readonly end: number;
+  /** Bytes in all windows. */
+  readonly bytes: number;
+  /** Numbers that they stand for. */
+  readonly numbers: number;
+}
+
+/** How the planes of a film are coded. */
+export interface CodingFacts {
+  /** How each window is coded. */
+  readonly windows: readonly WindowCoding[];
+  /** Plane by plane, and in each the groups of channels that can be read alone. */
+  readonly pieces: readonly PieceFacts[];
+  /** Bytes of the facts about the film. */
+  readonly factBytes: number;
+  /** Bytes of head, index and tail. */
+  readonly indexBytes: number;
+}
+
 /** The kind of a file and the facts about it. */
 export type FileDescription =
   | ({ readonly what: "video" } & VideoInfo)
@@ -57,8 +84,12 @@ export type FileDescription =
       readonly tiles: number;
       /** The size of its frames as they are decoded. */
       readonly size: FramePixels;
-      /** How the numbers are stored, such as `F16`. */
+      /** How the numbers are stored, such as `F16`; `coded` in a `.coordtok` file. */
       readonly dtype: string;
+      /** Where the bytes of a `.coordtok` file go; absent for planes as numbers. */
+      readonly coding?: CodingFacts | undefined;
+      /** What refinement made of the planes; absent where none were refined. */
+      readonly refinement?: FilmRefinement | undefined;
       /** The channels that are stored; absent where all are. */
       readonly budget: FilmBudget | undefined;
       readonly checkpoint: CheckpointReference | undefined;
@@ -92,37 +123,41 @@ export async function describeFile(
   if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };
   const source = await openFileSource(path);
   try {
+    if (await isBitstream(source)) return await describeFilm(path, source);
     const weights = await openWeights(source);
     if (weights.format !== "ours") return { what: "weights", ...describeWeights(weights, source) };
     return await (weights.kind === triplaneKind
-      ? describeTriplane(path, source)
+      ? describeFilm(path, source)
       : describeCheckpoint(path, source.size, weights));
   } finally {
     await source.close();
   }
 }
 
-/** Whether a file holds weights and is not for ffmpeg: by its name, or because it begins like a PyTorch checkpoint. */
+/** Whether a file is ours or holds weights and is not for ffmpeg: by its name, or because it begins like a film or a PyTorch checkpoint. */
 async function isOfWeights(path: string): Promise<boolean> {
-  if (/\.safetensors$/i.test(path) || isTorchName(path)) return true;
+  if (/\.(safetensors|coordtok)$/i.test(path) || isTorchName(path)) return true;
   const source = await openFileSource(path).catch(() => undefined);
   try {
-    return source !== undefined && (await looksLikeTorch(source));
+    return source !== undefined && ((await isBitstream(source)) || (await looksLikeTorch(source)));
   } finally {
     await source?.close();
   }
 }
 
-async function describeTriplane(path: string, file: FileSource): Promise<FileDescription> {
-  const film = await openFilm(file, tokenizerForm);
-  const { config, source, checkpoint, precision, hasDecoder, windows, tiles, picture, dtype, budget } = film;
+async function describeFilm(path: string, file: FileSource): Promise<FileDescription> {
+  const film = await openAnyFilm(file);
+  const { config, source, checkpoint, precision, hasDecoder, windows, tiles, picture, budget, refinement } = film;
+  const dtype = film.format === "coordtok" ? "coded" : film.dtype;
   let [tokens, floats] = [0, 0];
-  for (const { frames } of windows)
+  windows.forEach(({ frames }, i) => {
+    const kept = film.format === "coordtok" ? film.coding[i]!.budget : budget;
     for (const { height, width } of tiles) {
       const shape = tokenizerForm.shapeOf(config, { frames, height, width });
       tokens += tokenCount(shape);
-      floats += storedFloats(shape, budget);
+      floats += storedFloats(shape, kept);
     }
+  });
   return {
     what: "triplane",
     path,
@@ -135,11 +170,34 @@ async function describeTriplane(path: string, file: FileSource): Promise<FileDes
     tiles: tiles.length,
     size: { height: picture.height, width: picture.width },
     dtype,
+    ...(film.format === "coordtok" && { coding: codingFacts(film) }),
+    refinement,
     budget,
     checkpoint,
     precision,
     embeddedDecoder: hasDecoder,
   };
+}
+
+function codingFacts({ coding, bitstream }: OpenedFilm & { readonly format: "coordtok" }): CodingFacts {
+  const pieces = new Map<string, PieceFacts>();
+  for (const { shape, pieces: stored } of bitstream.windows)
+    for (const { plane, first, end, length } of stored) {
+      const [outer, inner] = planeSize(shape, plane);
+      const before = pieces.get(`${plane} ${first}`) ?? { plane, first, end, bytes: 0, numbers: 0 };
+      pieces.set(`${plane} ${first}`, {
+        plane,
+        first,
+        end: Math.max(before.end, end),
+        bytes: before.bytes + length,
+        numbers: before.numbers + outer * inner * (end - first),
+      });
+    }
+  const { factBytes, otherBytes } = bitstream;
+  const inOrder = planeNames.flatMap((plane) =>
+    [...pieces.values()].filter((piece) => piece.plane === plane).sort((a, b) => a.first - b.first),
+  );
+  return { windows: coding, pieces: inOrder, factBytes, indexBytes: otherBytes - factBytes };
 }
 
 function storedFloats(shape: TriplaneShape, budget: FilmBudget | undefined): number {

@@ -1,16 +1,16 @@
 import { bytesText, groupedText, tableText } from "@coordtok/core/text";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { overwriteFlag } from "../common-flags.js";
+import { codingFlags, overwriteFlag } from "../common-flags.js";
 import { choice, integer, text } from "../flags.js";
 
 export const convertCommand: AnyCommand = defineCommand({
   name: "convert",
-  summary: "convert official PyTorch weights into a checkpoint, and back",
+  summary: "convert official PyTorch weights into a checkpoint, films between their formats, and back",
   description:
-    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; it never runs anything that the file names. A checkpoint of CoordTok.ts is converted to safetensors with the official names, for PyTorch. Tokenizers of the lattice form have the names of their PyTorch reference. The command finds the weights anywhere in the file, checks every name and shape, and infers the configuration from the shapes. The text log of the official trainer is converted to a JSON file of latent statistics.",
+    "Reads a PyTorch checkpoint (.pth, .pt; any version of torch.save) or safetensors with the official names and writes a checkpoint for the other commands; it never runs anything that the file names. A checkpoint of CoordTok.ts is converted to safetensors with the official names, for PyTorch. Tokenizers of the lattice form have the names of their PyTorch reference. The command finds the weights anywhere in the file, checks every name and shape, and infers the configuration from the shapes. The text log of the official trainer is converted to a JSON file of latent statistics. A film in a triplane file is converted to a .coordtok file, and back.",
   args: [
     { name: "IN", help: "the file to convert" },
-    { name: "OUT", help: "the file to write, .safetensors; .json for statistics" },
+    { name: "OUT", help: "the file to write, .safetensors; .json for statistics, .coordtok for planes in few bytes" },
   ],
   flags: {
     as: choice("kind of the file; raw copies every tensor unchanged", ["tokenizer", "diffusion", "raw", "statistics"], {
@@ -40,6 +40,7 @@ export const convertCommand: AnyCommand = defineCommand({
     }),
     encoderHeads: integer("like --heads, for the encoder of a tokenizer", { minimum: 1 }),
     decoderHeads: integer("like --heads, for the decoder of a tokenizer", { minimum: 1 }),
+    ...codingFlags,
     overwrite: overwriteFlag,
   },
   examples: [
@@ -49,6 +50,7 @@ export const convertCommand: AnyCommand = defineCommand({
     "convert runs/first/checkpoints/step-001000.safetensors official.safetensors",
     "convert anything.pth anything.safetensors --as raw",
     "convert log.txt statistics.json",
+    "convert film.triplane.safetensors film.coordtok --step 1/16",
   ],
   calls: "convertFile",
   run: async (context) => {
@@ -65,6 +67,8 @@ export const convertCommand: AnyCommand = defineCommand({
       encoderHeads,
       decoderHeads,
       overwrite,
+      step: flags.step,
+      quality: flags.quality,
       dtype: dtype === undefined ? undefined : storages[dtype],
       signal,
       onProgress,
@@ -73,7 +77,12 @@ export const convertCommand: AnyCommand = defineCommand({
     const counts: [string, string][] =
       report.tensors === 0
         ? []
-        : [["written", `${groupedText(report.tensors)} tensors, ${groupedText(report.parameters)} parameters`]];
+        : [
+            [
+              "written",
+              `${groupedText(report.tensors)} ${report.as === "film" ? "planes" : "tensors"}, ${groupedText(report.parameters)} ${report.as === "film" ? "numbers" : "parameters"}`,
+            ],
+          ];
     const output: [string, string] = ["output", `${report.output} (${bytesText(report.bytes)})`];
     return { lines: [tableText([...report.facts, ...counts, output])], data: report };
   },

@@ -7,10 +7,10 @@ import { required } from "./encode.js";
 
 export const decodeCommand: AnyCommand = defineCommand({
   name: "decode",
-  summary: "decode a triplane file into a video: all of it, or any frames, rectangle or frame rate",
+  summary: "decode a triplane file or a .coordtok file into a video: all of it, or any frames, rectangle or frame rate",
   description:
-    "Decodes a triplane file into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged. A rectangle of the lattice form has the pixels of the whole picture; in the paper's form it comes close to them, see --context.",
-  args: [{ name: "TRIPLANE", help: "a .triplane.safetensors file" }],
+    "Decodes a film, a triplane file or a .coordtok file, into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged. A rectangle of the lattice form has the pixels of the whole picture; in the paper's form it comes close to them, see --context.",
+  args: [{ name: "FILM", help: "a .triplane.safetensors or .coordtok file" }],
   flags: {
     out: text(
       "the video to write: .mp4, .webm, .gif, .mkv, a folder of pictures, ending in a slash, or .png for one frame (required)",
@@ -57,6 +57,7 @@ export const decodeCommand: AnyCommand = defineCommand({
   examples: [
     "decode clip.triplane.safetensors --out clip.mp4",
     "decode film.triplane.safetensors --out film.mp4 --audio-from film.webm",
+    "decode film.coordtok --out film.mp4",
     "decode clip.triplane.safetensors --out frame7.png --frames 7",
     "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
   ],

@@ -5,6 +5,7 @@ import { defineCommand, type AnyCommand } from "../command.js";
 import {
   backendFlag,
   checkpointFlag,
+  codingFlags,
   commonOptions,
   ffmpegFlag,
   filmFlags,
@@ -22,13 +23,16 @@ import { windowFlags } from "../window-flags.js";
 
 export const encodeCommand: AnyCommand = defineCommand({
   name: "encode",
-  summary: "encode a video of any length into a triplane file",
+  summary: "encode a video of any length into planes: numbers in a triplane file, or few bytes in a .coordtok file",
   description:
-    "Encodes a video, all of it or a part, into a .triplane.safetensors file, from which any frames and any part of them can be decoded. The film is cut into windows, which end at cuts; memory does not grow with its length.",
+    "Encodes a video, all of it or a part, into a file from which any frames and any part of them can be decoded: .triplane.safetensors holds the planes as numbers, .coordtok holds them rounded and entropy-coded in a fraction of the bytes. The film is cut into windows, which end at cuts; memory does not grow with its length.",
   args: [{ name: "VIDEO", help: "the video file" }],
   flags: {
     checkpoint: checkpointFlag,
-    out: text("the file to write", { value: "file", defaultText: "VIDEO.triplane.safetensors in the working folder" }),
+    out: text("the file to write: its ending, .coordtok or another, chooses the format", {
+      value: "file",
+      defaultText: "VIDEO.triplane.safetensors in the working folder",
+    }),
     ...windowFlags,
     length: integer("number of frames", { minimum: 1, defaultText: "all" }),
     size: filmSizeFlag,
@@ -40,8 +44,11 @@ export const encodeCommand: AnyCommand = defineCommand({
     }),
     ...filmFlags,
     refine: refineFlag,
-    dtype: choice("number format; F16 halves the file", ["F32", "F16"], { initial: "F32" }),
-    embedDecoder: toggle("store the decoder's weights in the file, so that the file can be decoded alone"),
+    ...codingFlags,
+    dtype: choice("triplane file: number format; F16 halves the file", ["F32", "F16"], { defaultText: "F32" }),
+    embedDecoder: toggle(
+      "triplane file: store the decoder's weights in the file, so that the file can be decoded alone",
+    ),
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,
@@ -50,7 +57,7 @@ export const encodeCommand: AnyCommand = defineCommand({
   },
   examples: [
     "encode film.mp4",
-    "encode film.mp4 --refine 20",
+    "encode film.mp4 --out film.coordtok --quality low --refine 20",
     "encode film.mp4 --size 256 --content 16 --motion 16 --dtype F16",
     "encode clip.mp4 --checkpoint runs/first --out clip.triplane.safetensors --start 100 --stride 2",
   ],
@@ -73,13 +80,15 @@ export const encodeCommand: AnyCommand = defineCommand({
       overlap: flags.overlap,
       split: flags.split,
       refine: refineOptions(context),
+      step: flags.step,
+      quality: flags.quality,
       dtype: flags.dtype,
       embedDecoder: flags.embedDecoder,
       out,
       checkpoint: flags.checkpoint,
     });
     const lines = tableText([
-      ["triplane", `${report.triplane} (${bytesText(report.bytes)})`],
+      ["film", `${report.triplane} (${bytesText(report.bytes)})`],
       ["frames", `${report.source.frames} of ${report.source.name} in ${countText(report.windows, "window")}`],
       ["tokens", `${groupedText(report.tokens)} (${groupedText(report.floats)} numbers)`],
       ...refinementRows(report.refinement),

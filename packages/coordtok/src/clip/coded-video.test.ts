@@ -1,0 +1,120 @@
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { clipFromRgb, disposeTree, rgbFromClip } from "@coordtok/core";
+import { starterBytes } from "@coordtok/starter";
+import { LatticeCoordTok } from "@coordtok/tokenizer";
+import { readClip, writeVideo } from "@coordtok/video/node";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
+import { psnrOfRgb } from "@coordtok/metrics";
+import { describeEachBackend } from "@coordtok/tools";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { convertFile } from "../convert/convert.js";
+import { encodeClipToBytes } from "../film/index.js";
+import { describeFile } from "../inspect/describe-file.js";
+import { decodeToVideo } from "./decode-to-video.js";
+import { encodeVideo } from "./encode-video.js";
+
+const clip = syntheticClip({ frames: 21, height: 40, width: 48, seed: 3 });
+let folder = "";
+let video = "";
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "coordtok-coded-"));
+  video = join(folder, "film.mkv");
+  await writeVideo(video, framesFromClip(clip, 20), { fps: 20 });
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describeEachBackend("a video as a .coordtok file", { timeout: 240_000 }, (backend) => {
+  const at = (name: string): string => join(folder, `${backend}-${name}`);
+
+  it("is decoded, described and converted both ways, and comes back bit for bit", async () => {
+    const out = at("film.coordtok");
+    const report = await encodeVideo(video, { out, backend, windowFrames: 8, quality: "high", motion: 8 });
+    expect(report).toMatchObject({
+      windows: 3,
+      form: "lattice",
+      source: { frames: 21, width: 48, height: 40, fps: 20 },
+    });
+    const described = await describeFile(out);
+    expect(described).toMatchObject({
+      what: "triplane",
+      dtype: "coded",
+      floats: report.floats,
+      windows: [{ frames: 8 }, { frames: 8 }, { frames: 5, overlap: 0 }],
+      checkpoint: { path: "starter-bytes" },
+    });
+    const { coding } = described as typeof described & { what: "triplane" };
+    expect(coding!.windows[0]).toMatchObject({ step: 1 / 16, budget: { content: 32, motion: 8 } });
+    const pieceBytes = coding!.pieces.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(pieceBytes + coding!.factBytes + coding!.indexBytes).toBe(report.bytes);
+
+    const back = at("film.mkv");
+    expect(await decodeToVideo(out, { out: back, backend })).toMatchObject({
+      frames: 21,
+      width: 48,
+      height: 40,
+      fps: 20,
+    });
+    const psnr = psnrOfRgb(clip, (await readClip(back, { length: 21, size: { height: 40, width: 48 } })).clip);
+    expect(psnr.clipDb).toBeGreaterThan(24);
+
+    const numbers = at("film.triplane.safetensors");
+    await convertFile(out, numbers);
+    expect(await describeFile(numbers)).toMatchObject({ dtype: "F32", budget: { content: 32, motion: 8 } });
+    const again = at("again.coordtok");
+    await convertFile(numbers, again, { step: 1 / 16 });
+    expect(readFileSync(again)).toEqual(readFileSync(out));
+  });
+
+  it("refined with the rounding in the loop is better, and says so", async () => {
+    const common = { backend, length: 8, step: 1 / 4, windowFrames: 8 } as const;
+    const report = await encodeVideo(video, { ...common, out: at("refined.coordtok"), refine: { steps: 3 } });
+    expect(report.refinement).toMatchObject({ windows: 1, steps: 3 });
+    expect(report.refinement!.psnrDb).toBeGreaterThan(report.refinement!.startPsnrDb);
+    expect(await describeFile(report.triplane)).toMatchObject({ refinement: report.refinement });
+  });
+
+  it("of a clip in memory is what the file decodes to", async () => {
+    using model = await LatticeCoordTok.load(new Uint8Array(readFileSync(starterBytes)));
+    const coded = await encodeClipToBytes(model, clip, { step: 1 / 8, windowFrames: 16 });
+    expect(coded.planeBytes).toBeLessThan(coded.bytes.length);
+    expect(coded.decoded).toMatchObject({ frameCount: 21, height: 40, width: 48 });
+    expect(psnrOfRgb(clip, coded.decoded).clipDb).toBeGreaterThan(24);
+    const out = at("clip.coordtok");
+    writeFileSync(out, coded.bytes);
+    const back = at("clip.mkv");
+    await decodeToVideo(out, { out: back, backend, checkpoint: "starter-bytes" });
+    const tensors = clipFromRgb([clip]);
+    const whole = model.encode(tensors);
+    const unrounded = await model.decode(whole, { size: { frames: 21, height: 40, width: 48 } });
+    const exact = psnrOfRgb(clip, await rgbFromClip(unrounded));
+    disposeTree([tensors.frames, whole, unrounded.frames]);
+    expect(Math.abs(exact.clipDb - psnrOfRgb(clip, coded.decoded).clipDb)).toBeLessThan(3);
+  });
+
+  it("damaged, cut short or asked for what does not apply is refused in one sentence", async () => {
+    const out = at("whole.coordtok");
+    await encodeVideo(video, { out, backend, length: 8, windowFrames: 8 });
+    const bytes = readFileSync(out);
+    const damaged = at("damaged.coordtok");
+    const edited = Uint8Array.from(bytes, (byte, i) => (i === 40 ? byte ^ 1 : byte));
+    writeFileSync(damaged, edited);
+    await expect(decodeToVideo(damaged, { out: at("damaged.mkv"), backend })).rejects.toThrow("is damaged in plane xy");
+    truncateSync(damaged, bytes.length - 7);
+    await expect(describeFile(damaged)).rejects.toThrow("is cut short");
+    const encode = (options: object): Promise<unknown> =>
+      encodeVideo(video, { out: at("x.coordtok"), backend, ...options });
+    await expect(encode({ dtype: "F16" })).rejects.toThrow("dtype applies to triplane files");
+    await expect(encode({ embedDecoder: true })).rejects.toThrow("embedDecoder applies to triplane files");
+    await expect(encode({ step: 1, quality: "low" })).rejects.toThrow("either a step or a quality");
+    await expect(encode({ step: 0 })).rejects.toThrow("a step of 1/65536 to 64");
+    await expect(encode({ out: at("x.safetensors"), step: 1 })).rejects.toThrow("step applies to .coordtok files");
+    await expect(convertFile(out, at("other.coordtok"))).rejects.toThrow("expected an output that ends in .triplane");
+    await expect(convertFile(out, at("y.safetensors"), { heads: 4 })).rejects.toThrow("applies to weights");
+  });
+});
