@@ -3,5 +3,6 @@ import { buildPackage } from "../../tsup.base.js";
 export default buildPackage({
   index: "src/index.ts",
   "node/index": "src/node/index.ts",
+  "node/window-worker": "src/node/windows/window-worker.ts",
   "node/ffmpeg-wasm-child": "src/node/ffmpeg-wasm-child.ts",
 });

@@ -1,9 +1,10 @@
 // A program as a user of the packages would write it, run with plain node by the check `packed`: it encodes a clip to a triplane
-// and decodes it, on wasm.
+// and decodes it, on wasm, and reads a window of a video in a thread.
 import { loadBackend } from "@coordtok/backend";
 import { clipFromRgb, Random, rgbFromClip } from "@coordtok/core";
 import { CoordTok, preset } from "@coordtok/tokenizer";
 import { disposeTriplane, triplaneShape } from "@coordtok/triplane";
+import { openWindowLoader } from "@coordtok/video/node";
 import { memory } from "@tensorflow/tfjs-core";
 
 function check(holds: boolean, what: string): void {
@@ -44,3 +45,19 @@ const before = memory().numTensors;
 }
 check(memory().numTensors === before, "no tensor is left");
 console.log("encoded and decoded a clip on", backend.device);
+
+const loader = openWindowLoader({
+  frames: { size: { height: 24, width: 32 } },
+  longest: 8,
+  workers: 1,
+  storeFolder: "frames",
+});
+try {
+  for (const where of ["decoded", "stored"]) {
+    const window = await loader.read({ path: "clip.mp4", place: 0.5, frames: 8 });
+    check(window.frameCount === 8 && window.data.length === 8 * 24 * 32 * 3, `the ${where} window has 8 frames`);
+  }
+} finally {
+  await loader.close();
+}
+console.log("read a window of a video in a thread");

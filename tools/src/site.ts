@@ -5,7 +5,17 @@ import { root, temporaryFolder } from "./check-command.js";
 import { publicPackages } from "./public-entries.js";
 
 /** The guides, in the order in which they are read; the first heading of each is its title. */
-const guides = ["flow", "browser", "generation", "reproduce-the-paper", "performance", "conventions", "parity", "spec"];
+const guides = [
+  "flow",
+  "browser",
+  "training",
+  "generation",
+  "reproduce-the-paper",
+  "performance",
+  "conventions",
+  "parity",
+  "spec",
+];
 
 /** The file that marks a folder as ours, so that it may be replaced. */
 const mark = ".coordtok-site";

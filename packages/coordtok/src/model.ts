@@ -24,10 +24,11 @@ export const commonOptionNames: OptionNames<CommonOptions> = {
 
 /**
  * Throws when work of a tokenizer does not fit into the memory that the backend has left.
+ * @param readingBytes what reading videos takes meanwhile.
  * @throws CoordTokError `memory` with the figures and alternatives.
  */
-export function checkMemory(config: TokenizerConfig, work: MemoryWork, backend: LoadedBackend): void {
-  refuseTooMuch(estimateMemory(config, work), work.task, backend);
+export function checkMemory(config: TokenizerConfig, work: MemoryWork, backend: LoadedBackend, readingBytes = 0): void {
+  refuseTooMuch(estimateMemory(config, work), work.task, backend, readingBytes);
 }
 
 /** Does what {@link checkMemory} does, for a tokenizer of the lattice form. */
@@ -40,19 +41,28 @@ export function checkGeneratorMemory(config: SiTConfig, work: GeneratorWork, bac
   refuseTooMuch(estimateGeneratorMemory(config, work), work.task === "train" ? "train-generator" : work.task, backend);
 }
 
-function refuseTooMuch(need: MemoryEstimate, task: keyof typeof sentences, { name, freeBytes }: LoadedBackend): void {
+function refuseTooMuch(
+  need: MemoryEstimate,
+  task: keyof typeof sentences,
+  { name, freeBytes }: LoadedBackend,
+  readingBytes = 0,
+): void {
   const free = freeBytes();
-  if (free === undefined || need.totalBytes <= free) return;
+  // The heap of wasm holds tensors alone.
+  const reading = name === "wasm" ? 0 : readingBytes;
+  const totalBytes = need.totalBytes + reading;
+  if (free === undefined || totalBytes <= free) return;
   const parts = [
     `weights ${bytesText(need.weightBytes)}`,
     `activations ${bytesText(need.activationBytes)}`,
     ...(need.optimizerBytes > 0 ? [`optimizer and gradients ${bytesText(need.optimizerBytes)}`] : []),
+    ...(reading > 0 ? [`reading videos ${bytesText(reading)}`] : []),
   ];
   const [doing, wayOut] = sentences[task];
   const elsewhere = name === "tensorflow" ? "a machine with more memory" : "the backend tensorflow";
   throw new CoordTokError(
     "memory",
-    `${doing} needs about ${bytesText(need.totalBytes)} (${parts.join(", ")}), but the backend ${name} has ${bytesText(free)} left; use ${wayOut}, a smaller model or ${elsewhere}.`,
+    `${doing} needs about ${bytesText(totalBytes)} (${parts.join(", ")}), but the backend ${name} has ${bytesText(free)} left; use ${wayOut}, a smaller model or ${elsewhere}.`,
   );
 }
 

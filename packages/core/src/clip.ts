@@ -96,6 +96,22 @@ export function bytesFromModelRange(values: Float32Array): Uint8Array {
  * is loaded.
  */
 export function clipFromRgb(clips: readonly RgbClip[]): Clip {
+  const { bytes, shape, validFrames } = batchOfClips(clips);
+  const values = new Float32Array(bytes.length);
+  for (let i = 0; i < values.length; i++) values[i] = modelRangeOfBytes[bytes[i]!]!;
+  return { frames: tensor(values, shape, "float32"), validFrames };
+}
+
+/** A batch of clips as bytes. */
+export interface ByteBatch {
+  /** Values from 0 to 255 of the shape. */
+  readonly bytes: Uint8Array;
+  readonly shape: [batch: number, time: number, height: number, width: number, channels: 3];
+  readonly validFrames: readonly number[];
+}
+
+/** Joins clips as {@link clipFromRgb} does. @throws as it does. */
+export function batchOfClips(clips: readonly RgbClip[]): ByteBatch {
   const given: unknown = clips;
   if (!Array.isArray(given))
     throw new CoordTokError(
@@ -108,24 +124,25 @@ export function clipFromRgb(clips: readonly RgbClip[]): Clip {
   if (!first) throw new CoordTokError("input", "Expected at least one clip, got none.");
   const { height, width } = first;
   const frameCount = Math.max(...clips.map((clip) => clip.frameCount));
-  const frameValues = height * width * 3;
-  const values = new Float32Array(clips.length * frameCount * frameValues);
-  clips.forEach((clip, index) => {
+  const frameBytes = height * width * 3;
+  const shape: ByteBatch["shape"] = [clips.length, frameCount, height, width, 3];
+  const validFrames = clips.map((clip) => clip.frameCount);
+  for (const clip of clips)
     if (clip.height !== height || clip.width !== width)
       throw new CoordTokError(
         "shape",
         `Expected clips of one size, got ${width}x${height} and ${clip.width}x${clip.height}; resize or crop them alike.`,
       );
-    const start = index * frameCount * frameValues;
-    for (let i = 0; i < clip.data.length; i++) values[start + i] = modelRangeOfBytes[clip.data[i]!]!;
-    const last = start + (clip.frameCount - 1) * frameValues;
+  if (clips.length === 1) return { bytes: first.data, shape, validFrames };
+  const bytes = new Uint8Array(clips.length * frameCount * frameBytes);
+  clips.forEach((clip, index) => {
+    const start = index * frameCount * frameBytes;
+    bytes.set(clip.data, start);
+    const last = start + (clip.frameCount - 1) * frameBytes;
     for (let t = clip.frameCount; t < frameCount; t++)
-      values.copyWithin(start + t * frameValues, last, last + frameValues);
+      bytes.copyWithin(start + t * frameBytes, last, last + frameBytes);
   });
-  return {
-    frames: tensor(values, [clips.length, frameCount, height, width, 3], "float32"),
-    validFrames: clips.map((clip) => clip.frameCount),
-  };
+  return { bytes, shape, validFrames };
 }
 
 /**

@@ -157,6 +157,7 @@ export function refuseUsage(message: string): never {
 export function trainingText(
   report: { readonly run: string; readonly step: number; readonly seconds: number; readonly loss: number } & {
     readonly checkpoint: string;
+    readonly dataShare: number;
   },
   psnr = "",
 ): string {
@@ -164,6 +165,7 @@ export function trainingText(
     ["run", report.run],
     ["steps", `${report.step} in ${durationText(report.seconds)}`],
     ["loss", `${report.loss.toPrecision(4)}${psnr}`],
+    ["waiting for data", `${(100 * report.dataShare).toFixed(1)} % of the time`],
     ["checkpoint", report.checkpoint],
   ]);
 }

@@ -3,13 +3,16 @@ import { isCoordTokError } from "@coordtok/core";
 import { checkpointsFolder, readTextIfThere, type FolderEntry, type FolderOwner } from "@coordtok/core/node";
 import { readIndex } from "../latents/index-file.js";
 import { isShardName } from "../latents/shard-name.js";
+import { eventFileName } from "../train/event-file.js";
 import { openShard } from "../latents/shard.js";
 import { readdir } from "node:fs/promises";
 
 /** Names of what a training keeps in its folder. */
 const runEntries: readonly FolderEntry[] = [
-  ...["config.json", "versions.json", "metrics.jsonl", "curve.svg", "curve.png"].map((name) => ({ name })),
-  { name: checkpointsFolder, entries: [{ name: /step-\d+\.safetensors/ }] },
+  ...["config.json", "versions.json", "metrics.jsonl", "curve.svg", "curve.png", eventFileName].map((name) => ({
+    name,
+  })),
+  { name: checkpointsFolder, entries: [{ name: /(?:step-\d+|best)\.safetensors/ }] },
   { name: "previews", entries: [{ name: /step-\d+\.(?:png|mp4)/ }] },
 ];
 

@@ -6,10 +6,62 @@ import { psnrOfRgb } from "@coordtok/metrics";
 import type { AnyTokenizer } from "@coordtok/tokenizer";
 import { disposeTriplane } from "@coordtok/triplane";
 import { encodePng } from "@coordtok/video/node";
+import type { CommonOptions } from "../model.js";
 import { stripPicture } from "../pictures/strip.js";
+import { isUnreadable, type WindowReading } from "./training-videos.js";
 
 /** The number of held-out clips in a preview. */
 const shownClips = 4;
+
+/** The first frames of held-out videos, as many as the model takes. They are read anew at each measurement. */
+export class HeldOutClips implements AsyncIterable<RgbClip> {
+  readonly #reader: WindowReading;
+  readonly #frames: number;
+  readonly #videos: readonly string[];
+
+  private constructor(reader: WindowReading, frames: number, videos: readonly string[]) {
+    this.#reader = reader;
+    this.#frames = frames;
+    this.#videos = videos;
+  }
+
+  /**
+   * Reads the held-out videos once, so that those that cannot be read are known before the training. Unreadable ones that are only in
+   * a folder are left out.
+   * @param named the paths that were given; the others come from folders.
+   * @throws CoordTokError as `readFrames` for a named video that cannot be read.
+   */
+  static async open(
+    reader: WindowReading,
+    frames: number,
+    videos: readonly string[],
+    named: ReadonlySet<string>,
+    { onWarning }: Pick<CommonOptions, "onWarning">,
+  ): Promise<HeldOutClips> {
+    const readable = await Promise.all(
+      videos.map(async (path) => {
+        try {
+          await reader.read({ path, place: 0, frames });
+          return [path];
+        } catch (thrown) {
+          if (named.has(path) || !isUnreadable(thrown)) throw thrown;
+          onWarning?.(`Not measured: ${thrown.message}`);
+          return [];
+        }
+      }),
+    );
+    return new HeldOutClips(reader, frames, readable.flat());
+  }
+
+  /** The number of clips. */
+  get length(): number {
+    return this.#videos.length;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<RgbClip, void> {
+    for (const path of this.#videos) yield this.#reader.read({ path, place: 0, frames: this.#frames });
+  }
+}
 
 /** The reconstructions of held-out clips by a tokenizer. */
 export interface HeldOut {
@@ -22,22 +74,23 @@ export interface HeldOut {
 /** Encodes and decodes held-out clips; `undefined` when it was stopped. The tokenizer is not disposed of. */
 export async function reconstructHeldOut(
   tokenizer: AnyTokenizer,
-  clips: readonly RgbClip[],
+  clips: Iterable<RgbClip> | AsyncIterable<RgbClip>,
   signal: AbortSignal | undefined,
 ): Promise<HeldOut | undefined> {
   let sum = 0;
+  let count = 0;
   const shown: RgbClip[] = [];
   try {
-    for (const [i, clip] of clips.entries()) {
+    for await (const clip of clips) {
       const reconstruction = await reconstruct(tokenizer, clip, signal);
       sum += psnrOfRgb(clip, reconstruction).clipDb;
-      if (i < shownClips) shown.push(clip, reconstruction);
+      if (count++ < shownClips) shown.push(clip, reconstruction);
     }
   } catch (thrown) {
     if (isCoordTokError(thrown) && thrown.code === "aborted") return undefined;
     throw thrown;
   }
-  return { psnrDb: sum / clips.length, shown };
+  return { psnrDb: sum / count, shown };
 }
 
 /** Writes `previews/step-N.png` in a run folder: some frames of each shown clip, and below each those of its reconstruction. */

@@ -1,11 +1,12 @@
 import { encodePng } from "@coordtok/video/node";
-import { appendFile, copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CoordTokError, messageOf } from "@coordtok/core";
 import { checkStored } from "@coordtok/core/checks";
 import { integer, looseObject, minValue, nullable, number, optional, pipe } from "valibot";
 import {
   adoptFolder,
+  bestCheckpointPath,
   checkpointPath,
   checkpointsFolder,
   claimFolder,
@@ -19,6 +20,7 @@ import {
 } from "@coordtok/core/node";
 import { jsonText, parseJson } from "@coordtok/core/text";
 import { runOwner } from "../outputs/own-folders.js";
+import { eventFileName, eventRecord, firstRecord, recordsOfMetrics } from "./event-file.js";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
 
 /** One line of `metrics.jsonl`. */
@@ -26,6 +28,8 @@ export interface MetricsLine extends CurvePoint {
   readonly gradientNorm: number;
   readonly learningRate: number;
   readonly seconds: number;
+  /** How much of them the step waited for its data; absent in runs of earlier versions. */
+  readonly dataSeconds?: number | undefined;
 }
 
 /** The names of the files in a run folder. */
@@ -41,8 +45,14 @@ export interface RunFolder {
   readonly path: string;
   writeConfig(config: object, versions: unknown): Promise<void>;
   appendMetrics(lines: readonly MetricsLine[]): Promise<void>;
+  /** Adds the preview of a step to the event file, if there is one. */
+  appendPreview(step: number): Promise<void>;
   /** Writes a checkpoint and removes older ones beyond `keep`. Returns its path. */
   writeCheckpoint(step: number, content: FileContent, keep: number): Promise<string>;
+  /** Writes the checkpoint that measured best so far, which is never removed. */
+  writeBest(content: FileContent): Promise<void>;
+  /** The PSNR in dB of that checkpoint, if there is one. */
+  bestPsnrDb(): Promise<number | undefined>;
   /** Draws `curve.svg` and `curve.png` from all metrics so far. */
   writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
 }
@@ -68,6 +78,7 @@ export async function createRunFolder(path: string): Promise<RunFolder> {
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);
   });
+  await writeEvents(path, []);
   return runFolder(path);
 }
 
@@ -85,17 +96,19 @@ export async function reopenRunFolder(
   await adoptFolder(path, runOwner);
   const later = (await listCheckpoints(path)).filter((checkpoint) => checkpoint.step > step);
   const abandoned = later.length === 0 ? undefined : await setAside(path, later);
-  const kept = (await readMetrics(path)).filter((line) => line.step <= step);
+  const lines = await readMetrics(path);
+  const kept = lines.filter((line) => line.step <= step);
   await writeAtomically(
     join(path, names.metrics),
     kept.map((line) => `${JSON.stringify(line)}\n`),
     { overwrite: true },
   );
+  await writeEvents(path, kept);
   return { folder: runFolder(path), abandoned };
 }
 
 /** Moves checkpoints to a run folder beside this one, so that their relative paths still resolve. */
-async function setAside(path: string, checkpoints: readonly { readonly path: string }[]): Promise<string> {
+async function setAside(path: string, checkpoints: Awaited<ReturnType<typeof listCheckpoints>>): Promise<string> {
   const own = new Set(await readdir(path));
   const siblings = new Set(await readdir(dirname(resolve(path))));
   let number = 1;
@@ -107,10 +120,64 @@ async function setAside(path: string, checkpoints: readonly { readonly path: str
       if (own.has(name)) await copyFile(join(path, name), join(aside, name));
     await adoptFolder(aside, runOwner);
     for (const { path: file } of checkpoints) await rename(file, join(aside, names.checkpoints, basename(file)));
+    const best = bestOf(await readMetrics(path));
+    if (best !== undefined && best.step >= checkpoints[0]!.step && (await isThere(bestCheckpointPath(path))))
+      await rename(bestCheckpointPath(path), bestCheckpointPath(aside));
   } catch (thrown) {
     throw fileWriteError(thrown, aside);
   }
   return aside;
+}
+
+async function append(file: string, content: string | Uint8Array): Promise<void> {
+  await appendFile(file, content).catch((thrown: unknown) => {
+    throw fileWriteError(thrown, file);
+  });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The step with the highest PSNR of held-out videos; the first of several. */
+function bestOf(lines: readonly MetricsLine[]): { readonly step: number; readonly psnrDb: number } | undefined {
+  let best: { step: number; psnrDb: number } | undefined;
+  for (const { step, validationPsnrDb: psnrDb } of lines)
+    if (psnrDb !== undefined && !(psnrDb <= (best?.psnrDb ?? -Infinity))) best = { step, psnrDb };
+  return best;
+}
+
+/** Writes the event file anew, from metrics and from the previews of their steps. */
+async function writeEvents(path: string, lines: readonly MetricsLine[]): Promise<void> {
+  const now = Date.now() / 1000;
+  const last = lines.at(-1)?.step ?? 0;
+  const previews = await readdir(previewsFolder(path)).catch(() => []);
+  const steps = previews.flatMap((name) => {
+    const step = Number(/^step-(\d+)\.png$/.exec(name)?.[1] ?? NaN);
+    return step <= last ? [step] : [];
+  });
+  const content = async function* (): AsyncGenerator<Uint8Array, void> {
+    yield firstRecord(now);
+    yield recordsOfMetrics(lines, now);
+    for (const step of steps.sort((a, b) => a - b))
+      yield previewRecord(step, await readFile(join(previewsFolder(path), previewName(step))));
+  };
+  await writeAtomically(join(path, eventFileName), content(), { overwrite: true });
+}
+
+function previewsFolder(path: string): string {
+  return join(path, "previews");
+}
+
+function previewName(step: number): string {
+  return `step-${String(step).padStart(6, "0")}.png`;
+}
+
+function previewRecord(step: number, png: Uint8Array): Uint8Array {
+  return eventRecord(step, Date.now() / 1000, [{ tag: "preview", value: png }]);
 }
 
 function runFolder(path: string): RunFolder {
@@ -123,9 +190,12 @@ function runFolder(path: string): RunFolder {
     },
     appendMetrics: async (lines) => {
       const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
-      await appendFile(within(names.metrics), text).catch((thrown: unknown) => {
-        throw fileWriteError(thrown, within(names.metrics));
-      });
+      await append(within(names.metrics), text);
+      await append(within(eventFileName), recordsOfMetrics(lines, Date.now() / 1000));
+    },
+    appendPreview: async (step) => {
+      const png = await readFile(join(previewsFolder(path), previewName(step))).catch(() => undefined);
+      if (png !== undefined) await append(within(eventFileName), previewRecord(step, png));
     },
     writeCheckpoint: async (step, content, keep) => {
       const file = checkpointPath(path, step);
@@ -134,6 +204,9 @@ function runFolder(path: string): RunFolder {
       for (const old of all.slice(0, Math.max(0, all.length - keep))) await rm(old.path, { force: true });
       return file;
     },
+    writeBest: (content) => writeAtomically(bestCheckpointPath(path), content, { overwrite: true }),
+    bestPsnrDb: async () =>
+      (await isThere(bestCheckpointPath(path))) ? bestOf(await readMetrics(path))?.psnrDb : undefined,
     writeCurve: async () => {
       const lines = await readMetrics(path);
       if (lines.length === 0) return undefined;
@@ -152,6 +225,7 @@ const metricsSchema = looseObject({
   gradientNorm: number(),
   learningRate: number(),
   seconds: number(),
+  dataSeconds: optional(number()),
   psnrDb: optionalNumber,
   validationPsnrDb: optionalNumber,
 });

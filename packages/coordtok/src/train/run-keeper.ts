@@ -21,6 +21,9 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
   readonly #recent: MetricsLine[] = [];
   #flushedAt = performance.now();
   #validationPsnrDb: number | undefined;
+  #timed = { seconds: 0, dataSeconds: 0 };
+  #firstEpoch = true;
+  #bestPsnrDb: number | undefined;
   #savedStep = -1;
   #savedAs = "";
 
@@ -43,9 +46,13 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
     this.step = report.step;
     const last = report.step === settings?.totalSteps;
     const measured = measure !== undefined && (last || report.step % measure.every === 0);
-    if (measured) this.#validationPsnrDb = (await measure.of(state)) ?? this.#validationPsnrDb;
-    const line: MetricsLine = { ...report, validationPsnrDb: measured ? this.#validationPsnrDb : undefined };
+    if (measured && this.#bestPsnrDb === undefined)
+      this.#bestPsnrDb = (measure.fresh === true ? undefined : await this.#folder.bestPsnrDb()) ?? -Infinity;
+    const measuredDb = measured ? await measure.of(state) : undefined;
+    this.#validationPsnrDb = measuredDb ?? this.#validationPsnrDb;
+    const line: MetricsLine = { ...report, validationPsnrDb: measuredDb };
     this.#pending.push(line);
+    this.#time(report);
     this.#recent.push(line);
     if (this.#recent.length > 20) this.#recent.shift();
     if (performance.now() - this.#flushedAt > flushSeconds * 1000) await this.#flush();
@@ -60,21 +67,28 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
       await this.#save(state, settings);
       await this.#folder.writeCurve();
     }
-    if (preview !== undefined && (last || report.step % preview.every === 0)) await preview.of(state);
+    if (measuredDb !== undefined) await this.#keepBest(measuredDb, state, settings);
+    const previewed = preview !== undefined && (last || report.step % preview.every === 0);
+    if (previewed) await preview.of(state);
+    if (measured || previewed) {
+      await this.#flush();
+      await this.#folder.appendPreview(report.step);
+    }
   }
 
   /** Saves the last state. @throws CoordTokError `aborted` when there is none. */
   async finish(
     state: TrainState<P> | undefined,
     settings: S,
-  ): Promise<Pick<TrainingResult, "step" | "loss" | "psnrDb" | "validationPsnrDb" | "checkpoint">> {
+  ): Promise<Pick<TrainingResult, "step" | "loss" | "psnrDb" | "validationPsnrDb" | "dataShare" | "checkpoint">> {
     if (state === undefined) throwIfAborted(this.#options.signal);
     const { loss, psnrDb } = this.#means();
     await this.#flush();
     await this.#save(state!, settings);
     await this.#folder.writeCurve();
     const validationPsnrDb = this.#validationPsnrDb;
-    return { step: state!.step, loss, psnrDb, validationPsnrDb, checkpoint: this.#savedAs };
+    const dataShare = this.#timed.dataSeconds / Math.max(1e-9, this.#timed.seconds);
+    return { step: state!.step, loss, psnrDb, validationPsnrDb, dataShare, checkpoint: this.#savedAs };
   }
 
   /** Writes the metrics of a training that has diverged, but not its weights, and returns the error to throw. */
@@ -99,6 +113,23 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
       details,
       options: { learningRate: undefined, resume: last },
     });
+  }
+
+  /** Saves a state that measures better than all before. */
+  async #keepBest(psnrDb: number, state: TrainState<P>, settings: S = this.#run.settings): Promise<void> {
+    if (psnrDb <= this.#bestPsnrDb!) return;
+    this.#bestPsnrDb = psnrDb;
+    await this.#folder.writeBest(this.#run.encode(settings, state));
+  }
+
+  #time({ step, seconds, dataSeconds }: AnyStep<P>["report"]): void {
+    const { stepsPerEpoch = Infinity } = this.#run;
+    if (this.#firstEpoch && step > Math.ceil(stepsPerEpoch)) {
+      this.#firstEpoch = false;
+      this.#timed = { seconds: 0, dataSeconds: 0 };
+    }
+    this.#timed.seconds += seconds;
+    this.#timed.dataSeconds += dataSeconds;
   }
 
   #means(): { loss: number; psnrDb: number | undefined } {

@@ -9,11 +9,13 @@ import { checkConfig, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerParams } from "@coordtok/tokenizer/model";
 import { loadModel } from "@coordtok/tokenizer/node";
 import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
+import { bytesPerWorker, defaultWorkers } from "@coordtok/video/node";
 import { checkMemory } from "../model.js";
 import { parseLatticeRecord, type LatticeRecord } from "./lattice-plan.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
 import { storedParts, type StoredParts } from "./stored-parts.js";
 import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
+import { windowsAhead } from "./training-videos.js";
 
 /** The perceptual loss of stage 2. */
 export interface PerceptualChoice {
@@ -64,7 +66,7 @@ export interface TokenizerPlan {
   readonly settings: TokenizerTrainSettings;
   /** The state to start from; absent for new parameters. */
   readonly state?: TrainState<TokenizerParams> | undefined;
-  readonly record: Omit<TokenizerRecord, "videos">;
+  readonly record: Omit<TokenizerRecord, "videos" | "validation">;
 }
 
 /**
@@ -83,11 +85,10 @@ export function planTokenizer(
 async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): Promise<TokenizerPlan> {
   const { seed = 0, from, signal } = options;
   const settings = withChanges(trainDefaults, paperSettings(options));
-  const validation = (options.validation ?? []).map((path) => resolve(path));
   const perceptual = perceptualChoice(settings, undefined, options);
-  const record = { settings, seed, validation, perceptual };
+  const record = { settings, seed, perceptual };
   const onConfig = (config: TokenizerConfig): void => {
-    checkTrainingMemory(config, settings, backend);
+    checkTrainingMemory(config, settings, backend, options);
   };
   if (from !== undefined) {
     const checkpoint = resolve(await resolveCheckpoint(from));
@@ -108,19 +109,18 @@ async function resumedPlan(
   options: TrainOnVideosOptions,
   backend: LoadedBackend,
 ): Promise<TokenizerPlan> {
-  checkTrainingMemory(record.config, withChanges(record.settings, paperSettings(options)), backend);
+  checkTrainingMemory(record.config, withChanges(record.settings, paperSettings(options)), backend, options);
   let perceptual: PerceptualChoice | undefined;
   const plan = await resumeTraining(
     checkpoint,
     readTraining,
     { ...options, settings: paperSettings(options) },
     (_, settings) => {
-      checkTrainingMemory(record.config, settings, backend);
+      checkTrainingMemory(record.config, settings, backend, options);
       perceptual = perceptualChoice(settings, record.perceptual, options);
     },
   );
-  const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;
-  return { ...plan, record: { ...record, settings: plan.settings, validation, perceptual } };
+  return { ...plan, record: { ...record, settings: plan.settings, perceptual } };
 }
 
 /** The settings as given; what only the lattice form has was refused before. */
@@ -150,8 +150,12 @@ function checkTrainingMemory(
   config: TokenizerConfig,
   { batchSize, pointsPerClip }: TokenizerTrainSettings,
   backend: LoadedBackend,
+  { workers = defaultWorkers() }: TrainOnVideosOptions,
 ): void {
-  checkMemory(config, { task: "train", clips: batchSize, points: pointsPerClip }, backend);
+  const { frames, height, width } = config.clip;
+  const windows = batchSize + windowsAhead(batchSize);
+  const readingBytes = Math.max(1, workers) * bytesPerWorker + windows * frames * height * width * 3;
+  checkMemory(config, { task: "train", clips: batchSize, points: pointsPerClip }, backend, readingBytes);
 }
 
 /** Chooses the perceptual loss of a training. @throws CoordTokError `config` for stage 2 without one. */

@@ -18,7 +18,7 @@ import { readAnyLength } from "../clip/source-clip.js";
 import { reconstructHeldOut, writeHeldOutPreview } from "./held-out.js";
 import { keepingOf } from "./keeping.js";
 import { planLattice, type LatticePlan, type LatticeRecord } from "./lattice-plan.js";
-import type { TrainOnVideosOptions, TrainReport } from "./train-on-videos.js";
+import type { TrainingPaths, TrainOnVideosOptions, TrainReport } from "./train-on-videos.js";
 import { readFootage, type Footage } from "./training-footage.js";
 import { disposable, type RunPlace } from "./training-plan.js";
 import { runTraining, type TrainingRun } from "./training-run.js";
@@ -30,11 +30,12 @@ const startWindows = 48;
 
 /** Does what `trainOnVideos` does, for the lattice form. */
 export async function trainLatticeOnVideos(
-  videos: readonly string[],
+  { videos, validation }: TrainingPaths,
   place: RunPlace<LatticeRecord>,
   backend: LoadedBackend,
-  options: TrainOnVideosOptions,
+  given: TrainOnVideosOptions,
 ): Promise<TrainReport> {
+  const options = { ...given, validation };
   using plan = disposable(await planLattice(place.resumed, options, backend));
   const { record, settings } = plan;
   const trained = await withoutHeldOut(videos, record.validation, options);

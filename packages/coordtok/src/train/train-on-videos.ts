@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { backendOptionNames, prepareBackend, type LoadedBackend } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions, type OptionNames, type PerceptualLoss } from "@coordtok/core";
 import { countText } from "@coordtok/core/text";
@@ -15,10 +15,10 @@ import {
   type LatticeTrainSettings,
   type TokenizerTrainSettings,
 } from "@coordtok/tokenizer/train";
-import { findVideos } from "@coordtok/video/node";
+import { ffmpegOptionNames, findVideos, openWindowLoader } from "@coordtok/video/node";
 import { formOfModel } from "../models/load-pretrained.js";
 import { keepingOf, withKeeping } from "./keeping.js";
-import { reconstructHeldOut, writeHeldOutPreview } from "./held-out.js";
+import { HeldOutClips, reconstructHeldOut, writeHeldOutPreview } from "./held-out.js";
 import type { LatticeRecord } from "./lattice-plan.js";
 import {
   parseAnyRecord,
@@ -31,7 +31,14 @@ import { trainLatticeOnVideos } from "./train-lattice-on-videos.js";
 import { disposable, findRun, trainingOptionNames, type RunPlace, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
 import { videoSources } from "./training-sources.js";
-import { readTrainingClips, withoutHeldOut, type TrainingClips } from "./training-videos.js";
+import {
+  knowingSources,
+  TrainingWindows,
+  untilAborted,
+  withoutHeldOut,
+  type SkippedVideo,
+  type WindowReading,
+} from "./training-videos.js";
 
 /** Options of {@link trainOnVideos}. */
 export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSettings | LatticeTrainSettings> {
@@ -42,7 +49,7 @@ export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSett
   readonly config?: AnyTokenizerConfig | undefined;
   /** The form that is trained; one that `from` or `resume` does not have is refused (default: that of `config`, `from` or `resume`). */
   readonly form?: AnyTokenizerConfig["form"] | undefined;
-  /** Held-out videos whose PSNR is measured during training. Those among the training videos are left out of the training. */
+  /** Held-out videos, and folders of them, whose PSNR is measured during training. Those among the training videos are left out of the training. */
   readonly validation?: readonly string[] | undefined;
   /** Number of steps between these measurements (default 100). */
   readonly validateEvery?: number | undefined;
@@ -58,6 +65,10 @@ export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSett
   readonly size?: { readonly height: number; readonly width: number } | undefined;
   /** Lattice form: frames of these windows, whole blocks of 4 (default: 16 and 32). */
   readonly windowFrames?: number | undefined;
+  /** The number of threads that read videos; 0 reads in the calling thread. The training is the same with any (default: one less than the machine has cores, from 1 to 4). */
+  readonly workers?: number | undefined;
+  /** What resized frames, kept below the cache folder for later epochs and trainings, may take on disk, in bytes; 0 keeps none (default 20e9). */
+  readonly frameCacheBytes?: number | undefined;
 }
 
 const trainOnVideosOptionNames: OptionNames<TrainOnVideosOptions> = {
@@ -72,14 +83,16 @@ const trainOnVideosOptionNames: OptionNames<TrainOnVideosOptions> = {
   pictures: true,
   size: true,
   windowFrames: true,
+  workers: true,
+  frameCacheBytes: true,
 };
 
 /** The result of {@link trainOnVideos}. */
 export interface TrainReport extends TrainingResult {
-  /** Number of clips that were trained on. */
+  /** Number of videos that were trained on. */
   readonly clips: number;
   /** Videos that could not be read, and why. */
-  readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedVideo[];
   /** The PSNR in dB of the linear start of the lattice form; absent for the paper's form and for trainings from given weights. */
   readonly startPsnrDb?: number | undefined;
 }
@@ -94,19 +107,33 @@ export interface TrainReport extends TrainingResult {
 export async function trainOnVideos(paths: readonly string[], given: TrainOnVideosOptions): Promise<TrainReport> {
   checkOptions(given, trainOnVideosOptionNames, "trainOnVideos");
   const place = await findRun(given, parseAnyRecord);
-  const options = withKeeping(given, place.resumed?.record.keeping);
-  const videos = place.resumed && paths.length === 0 ? place.resumed.record.videos : await findVideos(paths);
-  const form = await formOf(place.resumed?.record, options);
+  const record = place.resumed?.record;
+  const options = withKeeping(given, record?.keeping);
+  const videos = record && paths.length === 0 ? record.videos : await findVideos(paths);
+  const validation = await validationOf(options, record);
+  const form = await formOf(record, options);
   const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
   options.onNote?.(`${countText(videos.length, "video")} found`);
   return form === "lattice"
-    ? trainLatticeOnVideos(videos, place as RunPlace<LatticeRecord>, backend, options)
-    : trainPaperOnVideos(videos, paths.length > 0, place as RunPlace<TokenizerRecord>, backend, options);
+    ? trainLatticeOnVideos({ videos, validation }, place as RunPlace<LatticeRecord>, backend, options)
+    : trainPaperOnVideos(
+        { videos, validation, isGiven: paths.length > 0 },
+        place as RunPlace<TokenizerRecord>,
+        backend,
+        options,
+      );
+}
+
+/** The files that a training reads. */
+export interface TrainingPaths {
+  /** The videos to train on, among them perhaps some that are held out. */
+  readonly videos: readonly string[];
+  /** The held-out videos. */
+  readonly validation: readonly string[];
 }
 
 async function trainPaperOnVideos(
-  videos: readonly string[],
-  isGiven: boolean,
+  { videos, validation, isGiven }: TrainingPaths & { readonly isGiven: boolean },
   place: RunPlace<TokenizerRecord>,
   backend: LoadedBackend,
   options: TrainOnVideosOptions,
@@ -114,14 +141,51 @@ async function trainPaperOnVideos(
   using plan = disposable(await planTokenizer(place.resumed, options, backend));
   using perceptual = await loadPerceptual(plan.record.perceptual, options);
   const isNew = place.resumed === undefined || isGiven;
-  const trained = isNew ? await withoutHeldOut(videos, plan.record.validation, options) : videos;
-  const earlier = place.resumed && { run: place.path, sources: place.resumed.record.sources };
-  const sources = await videoSources([...trained, ...plan.record.validation], earlier, options);
-  const clips = await readTrainingClips(trained, plan.record.validation, plan.config, options);
-  const run = tokenizerRun(plan, clips, perceptual?.loss, place.path, options);
+  const trained = isNew ? await withoutHeldOut(videos, validation, options) : videos;
+  const earlier = place.resumed?.record;
+  const before = earlier && { run: place.path, sources: earlier.sources };
+  const sources = await videoSources([...trained, ...validation], before, options);
+  const { frames, height, width } = plan.config.clip;
+  await using loader = openWindowLoader({
+    ...pickOptions(options, ffmpegOptionNames),
+    frames: { size: { height, width } },
+    longest: frames,
+    workers: options.workers,
+    storeBytes: options.frameCacheBytes,
+  });
+  const reader = knowingSources(loader, sources);
+  const heldOut = await openHeldOut(reader, frames, validation, options);
+  const windows = new TrainingWindows(reader, { videos: trained, seed: plan.record.seed, frames }, options);
+  const run = tokenizerRun(
+    plan,
+    { videos: trained, validation, windows, heldOut },
+    perceptual?.loss,
+    place.path,
+    options,
+  );
   const record = { ...run.record, sources, keeping: keepingOf(options) };
   const result = await runTraining({ ...run, record }, place, backend, options);
-  return { ...result, clips: clips.clips.length, skipped: clips.skipped };
+  const { skipped } = windows;
+  return { ...result, clips: trained.length - skipped.length, skipped };
+}
+
+/** The paths of the held-out videos: those given, otherwise those of the training to resume. @throws CoordTokError as `findVideos`. */
+async function validationOf(
+  { validation = [] }: TrainOnVideosOptions,
+  record: TokenizerRecord | LatticeRecord | undefined,
+): Promise<readonly string[]> {
+  return validation.length === 0 ? (record?.validation ?? []) : findVideos(validation);
+}
+
+/** Reads the held-out videos for the first time, as long as the training is not stopped. */
+function openHeldOut(
+  reader: WindowReading,
+  frames: number,
+  videos: readonly string[],
+  options: TrainOnVideosOptions,
+): Promise<HeldOutClips> {
+  const named = new Set(options.validation?.map((path) => resolve(path)));
+  return untilAborted(HeldOutClips.open(reader, frames, videos, named, options), options.signal);
 }
 
 /** The form of a training. @throws CoordTokError `usage` when another one is asked for. */
@@ -148,13 +212,21 @@ async function loadPerceptual(
   return { loss: perceptualLoss(params), [Symbol.dispose]: () => disposeLpipsParams(params) };
 }
 
+/** What a tokenizer is trained and measured on. */
+interface TrainingData {
+  readonly videos: readonly string[];
+  readonly validation: readonly string[];
+  readonly windows: TrainingWindows;
+  readonly heldOut: HeldOutClips;
+}
+
 /** Describes the training of a tokenizer to `runTraining`. */
 function tokenizerRun(
   { config, settings, state, record }: TokenizerPlan,
-  { clips, videos, heldOut }: TrainingClips,
+  { videos, validation, windows, heldOut }: TrainingData,
   perceptual: PerceptualLoss | undefined,
   folder: string,
-  { signal, validateEvery = 100 }: TrainOnVideosOptions,
+  { signal, validateEvery = 100, validation: given }: TrainOnVideosOptions,
 ): TrainingRun<TokenizerParams, TokenizerTrainSettings> {
   const measure = async ({ average, step }: TrainState<TokenizerParams>): Promise<number | undefined> => {
     const measured = await reconstructHeldOut(CoordTok.from(config, average), heldOut, signal);
@@ -164,12 +236,13 @@ function tokenizerRun(
   return {
     settings,
     state,
-    record: { ...record, videos },
+    record: { ...record, videos, validation },
     trainer: "trainOnVideos",
+    stepsPerEpoch: videos.length / (settings.batchSize * settings.accumulate),
     steps: (current, from) =>
       trainTokenizer({
         config,
-        clips,
+        clips: windows,
         settings: current,
         seed: record.seed,
         signal,
@@ -178,6 +251,6 @@ function tokenizerRun(
       }),
     encode: (current, at) => encodeTraining({ config, settings: current, state: at }),
     psnrOf: settings.stage === 1 ? psnrOfError : undefined,
-    measure: heldOut.length === 0 ? undefined : { every: validateEvery, of: measure },
+    measure: heldOut.length === 0 ? undefined : { every: validateEvery, of: measure, fresh: given !== undefined },
   };
 }

@@ -18,6 +18,8 @@ export interface AnyStep<P extends TensorTree> {
 export interface OnTheWay<P extends TensorTree, Result> {
   readonly every: number;
   readonly of: (state: TrainState<P>) => Promise<Result>;
+  /** Whether results do not compare with those of a training that is resumed. */
+  readonly fresh?: boolean | undefined;
 }
 
 /** The inputs of a training run, whatever it trains. */
@@ -27,6 +29,8 @@ export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
   readonly state?: TrainState<P> | undefined;
   /** The content of `config.json`, with the settings. */
   readonly record: { readonly settings: S; readonly [name: string]: unknown };
+  /** The number of steps in which all data are seen once, if that is known. */
+  readonly stepsPerEpoch?: number | undefined;
   /** The function that resumes such a training. */
   readonly trainer: "trainOnVideos" | "trainOnLatents";
   /** Trains with some settings from some state on and yields the steps; ends after a step once the signal is aborted. */
@@ -57,6 +61,10 @@ export interface TrainingResult {
   readonly psnrDb: number | undefined;
   /** The last PSNR in dB of the held-out clips, if there are any. */
   readonly validationPsnrDb: number | undefined;
+  /**
+   * The share of the steps' time, 0 to 1, in which they waited for their data: from the second epoch on, if there is one.
+   */
+  readonly dataShare: number;
   /** The path of the newest checkpoint. */
   readonly checkpoint: string;
   /** The duration in seconds. */

@@ -1,8 +1,10 @@
 import { linkSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { withoutHeldOut } from "./training-videos.js";
+import { CoordTokError, type RgbClip } from "@coordtok/core";
+import type { WindowLoader, WindowRequest } from "@coordtok/video/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TrainingWindows, windowsAhead, withoutHeldOut } from "./training-videos.js";
 
 let folder = "";
 const at = (name: string): string => join(folder, name);
@@ -31,4 +33,64 @@ it("held-out videos are left out of the training under every path and link, and 
 
 it("a training with nothing but held-out videos is refused", async () => {
   await expect(withoutHeldOut([at("a.mp4")], [at("a.mp4")], {})).rejects.toMatchObject({ code: "input" });
+});
+
+describe("the windows of a training", () => {
+  /** Windows whose only byte is the number of their video; videos named bad cannot be read. */
+  const loaderOf = (read: string[] = []): { loader: WindowLoader; release: () => void; hold: () => void } => {
+    let gate = Promise.resolve();
+    let open = (): void => undefined;
+    const loader = {
+      read: async ({ path }: WindowRequest): Promise<RgbClip> => {
+        read.push(path);
+        await gate;
+        if (path.includes("bad")) throw new CoordTokError("not-a-video", `"${path}" is no video.`);
+        return { data: Uint8Array.of(Number(path.slice(1)), 0, 0), frameCount: 1, width: 1, height: 1 };
+      },
+      close: () => Promise.resolve(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+    const hold = (): void => {
+      gate = new Promise((resolve) => (open = resolve));
+    };
+    return { loader, hold, release: () => open() };
+  };
+  const videos = ["v0", "v1", "bad2", "v3", "v4", "v5", "v6"];
+  const valuesOf = (clips: readonly RgbClip[]): number[] => clips.map(({ data }) => data[0]!);
+
+  it("are the same wherever a training continues, and are read ahead", async () => {
+    const whole = new TrainingWindows(loaderOf().loader, { videos, seed: 4, frames: 1 }, {});
+    const expected = [...valuesOf(await whole.windows(0, 8)), ...valuesOf(await whole.windows(8, 8))];
+    const read: string[] = [];
+    const later = new TrainingWindows(loaderOf(read).loader, { videos, seed: 4, frames: 1 }, {});
+    expect(valuesOf(await later.windows(8, 4))).toEqual(expected.slice(8, 12));
+    expect(read.length).toBeGreaterThanOrEqual(4 + windowsAhead(4));
+    expect(valuesOf(await later.windows(12, 4))).toEqual(expected.slice(12, 16));
+  });
+
+  it("pass over videos that cannot be read, which is said once", async () => {
+    const warnings: string[] = [];
+    const onWarning = (text: string): void => void warnings.push(text);
+    const windows = new TrainingWindows(loaderOf().loader, { videos, seed: 1, frames: 1 }, { onWarning });
+    const drawn = valuesOf(await windows.windows(0, 70));
+    expect(new Set(drawn)).toEqual(new Set([0, 1, 3, 4, 5, 6]));
+    expect(warnings).toEqual(['Left out: "bad2" is no video.']);
+    expect(windows.skipped).toEqual([{ video: "bad2", reason: '"bad2" is no video.' }]);
+    const none = new TrainingWindows(loaderOf().loader, { videos: ["bad1", "bad2"], seed: 1, frames: 1 }, {});
+    await expect(none.windows(0, 1)).rejects.toMatchObject({
+      code: "input",
+      message: expect.stringContaining("None of the 2 videos can be read; the first: ") as string,
+    });
+  });
+
+  it("do not keep a training that is stopped waiting", async () => {
+    const stop = new AbortController();
+    const { loader, hold, release } = loaderOf();
+    hold();
+    const windows = new TrainingWindows(loader, { videos, seed: 1, frames: 1 }, { signal: stop.signal });
+    const waiting = windows.windows(0, 2);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "aborted" });
+    release();
+  });
 });

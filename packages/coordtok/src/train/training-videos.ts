@@ -1,43 +1,131 @@
 import { stat } from "node:fs/promises";
-import { bytesText } from "@coordtok/core/text";
-import { CoordTokError, isCoordTokError, pickOptions, throwIfAborted, type RgbClip } from "@coordtok/core";
-import type { TokenizerConfig } from "@coordtok/tokenizer";
-import { ffmpegOptionNames, readClip } from "@coordtok/video/node";
-import { readSourceClip } from "../clip/source-clip.js";
+import { resolve } from "node:path";
+import { CoordTokError, isCoordTokError, type RgbClip } from "@coordtok/core";
+import { videoDraws, type WindowSource } from "@coordtok/tokenizer/train";
+import type { WindowLoader } from "@coordtok/video/node";
 import type { CommonOptions } from "../model.js";
+import type { TrainingSource } from "./training-sources.js";
 
-/** Clips that take more memory than this, in bytes, raise a warning. */
-const muchMemory = 4e9;
-
-/** Clips in memory, and the videos that gave none. */
-export interface TrainingClips {
-  /** The clips to train on: whole videos. */
-  readonly clips: readonly RgbClip[];
-  /** The paths of the videos that the clips came from, in the same order. */
-  readonly videos: readonly string[];
-  readonly skipped: readonly { readonly video: string; readonly reason: string }[];
-  /** The clips to measure on: the first frames of each held-out video, as many as the model takes. */
-  readonly heldOut: readonly RgbClip[];
+/** A video that could not be read, and why. */
+export interface SkippedVideo {
+  readonly video: string;
+  readonly reason: string;
 }
 
-/**
- * Reads videos at the size of a model, as bytes in memory. Unreadable ones among the training videos are skipped and listed.
- * @param validation the held-out videos.
- * @throws CoordTokError `input` when none can be read, `ffmpeg`, `aborted`.
- */
-export async function readTrainingClips(
-  videos: readonly string[],
-  validation: readonly string[],
-  config: Pick<TokenizerConfig, "clip">,
-  options: CommonOptions,
-): Promise<TrainingClips> {
-  const read = await readWholeVideos(videos, config, options);
-  const heldOut: RgbClip[] = [];
-  for (const path of validation)
-    heldOut.push(
-      (await readSourceClip(path, config, pickOptions(options, { ...ffmpegOptionNames, signal: true }))).clip,
+/** What reads windows: a loader, or one that knows the content of some videos. */
+export type WindowReading = Pick<WindowLoader, "read">;
+
+/** Lets a loader know the content of videos, so that it need not read them to learn it. */
+export function knowingSources(loader: WindowReading, sources: readonly TrainingSource[]): WindowReading {
+  const known = new Map(sources.map((source) => [source.path, source]));
+  return { read: (request) => loader.read({ ...request, identity: known.get(resolve(request.path)) }) };
+}
+
+/** What a training on videos reads. */
+export interface TrainingVideos {
+  /** The videos to train on, in the order in which they are numbered. */
+  readonly videos: readonly string[];
+  /** The seed of the order in which windows are drawn. */
+  readonly seed: number;
+  /** The frames of the model. */
+  readonly frames: number;
+}
+
+/** Reads the windows of a training, those of the next steps ahead. */
+export class TrainingWindows implements WindowSource {
+  /** The videos that could not be read so far, in the order in which that was found. */
+  readonly skipped: SkippedVideo[] = [];
+  readonly #loader: WindowReading;
+  readonly #videos: readonly string[];
+  readonly #frames: number;
+  readonly #drawOf: ReturnType<typeof videoDraws>;
+  readonly #options: Pick<CommonOptions, "signal" | "onWarning">;
+  readonly #failed = new Set<string>();
+  readonly #reading = new Map<number, Promise<RgbClip>>();
+
+  /** @param loader reads frames of the size of the model. */
+  constructor(
+    loader: WindowReading,
+    { videos, seed, frames }: TrainingVideos,
+    options: Pick<CommonOptions, "signal" | "onWarning">,
+  ) {
+    this.#loader = loader;
+    this.#videos = videos;
+    this.#frames = frames;
+    this.#drawOf = videoDraws(seed, videos.length);
+    this.#options = options;
+  }
+
+  /**
+   * Returns the windows with these numbers and begins to read those that follow.
+   * @throws CoordTokError `input` when no video can be read, `aborted` once the signal of the training is.
+   */
+  readonly windows = async (first: number, count: number): Promise<RgbClip[]> => {
+    const wanted = Array.from({ length: count }, (_, i) => this.#windowOf(first + i));
+    for (let i = 0; i < windowsAhead(count); i++) void this.#windowOf(first + count + i);
+    try {
+      return await untilAborted(Promise.all(wanted), this.#options.signal);
+    } finally {
+      for (let i = 0; i < count; i++) this.#reading.delete(first + i);
+    }
+  };
+
+  #windowOf(number: number): Promise<RgbClip> {
+    let window = this.#reading.get(number);
+    if (window === undefined) {
+      window = this.#read(number);
+      // Whoever asks for the window learns of its failure.
+      window.catch(() => undefined);
+      this.#reading.set(number, window);
+    }
+    return window;
+  }
+
+  /** Reads a window; the next video of the epoch stands in for one that cannot be read. */
+  async #read(number: number): Promise<RgbClip> {
+    for (let passed = 0; passed < this.#videos.length; passed++) {
+      const { video, place } = this.#drawOf(number, passed);
+      const path = this.#videos[video]!;
+      if (this.#failed.has(path)) continue;
+      try {
+        return await this.#loader.read({ path, place, frames: this.#frames });
+      } catch (thrown) {
+        if (!isUnreadable(thrown)) throw thrown;
+        if (this.#failed.has(path)) continue;
+        this.#failed.add(path);
+        this.skipped.push({ video: path, reason: thrown.message });
+        this.#options.onWarning?.(`Left out: ${thrown.message}`);
+      }
+    }
+    throw new CoordTokError(
+      "input",
+      `None of the ${this.#videos.length} videos can be read; the first: ${this.skipped[0]!.reason}`,
     );
-  return { ...read, heldOut };
+  }
+}
+
+/** The number of windows that are read ahead of a micro-batch. */
+export function windowsAhead(batchSize: number): number {
+  return Math.max(8, 2 * batchSize);
+}
+
+/** Whether an error is about the file that was read, so that a training can go on without it. */
+export function isUnreadable(thrown: unknown): thrown is CoordTokError {
+  return isCoordTokError(thrown) && !["aborted", "ffmpeg", "memory", "file-write", "file-exists"].includes(thrown.code);
+}
+
+/** Waits for a promise, or throws `aborted` once the signal is. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(new CoordTokError("aborted", "Stopped on request.", { cause: signal.reason }));
+    if (signal.aborted) {
+      stop();
+      return;
+    }
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }
 
 /**
@@ -67,43 +155,4 @@ export async function withoutHeldOut(
     );
   if (leftOut.length > 0) onNote?.(`Held out, so not trained on: ${leftOut.join(", ")}`);
   return kept;
-}
-
-async function readWholeVideos(
-  videos: readonly string[],
-  { clip: size }: Pick<TokenizerConfig, "clip">,
-  options: CommonOptions,
-): Promise<Omit<TrainingClips, "heldOut">> {
-  const { signal, onProgress, onWarning } = options;
-  const clips: RgbClip[] = [];
-  const kept: string[] = [];
-  const skipped: { video: string; reason: string }[] = [];
-  let bytes = 0;
-  for (const [index, video] of videos.entries()) {
-    throwIfAborted(signal);
-    onProgress?.({ task: "read videos", done: index, total: videos.length, unit: "videos", detail: bytesText(bytes) });
-    try {
-      const { clip } = await readClip(video, { size, signal, ...pickOptions(options, ffmpegOptionNames) });
-      clips.push(clip);
-      kept.push(video);
-      if (bytes < muchMemory && bytes + clip.data.length >= muchMemory)
-        onWarning?.(
-          `The clips take more than ${bytesText(muchMemory)} of memory; train on fewer or shorter videos if memory runs out.`,
-        );
-      bytes += clip.data.length;
-    } catch (thrown) {
-      if (!isCoordTokError(thrown) || thrown.code === "aborted" || thrown.code === "ffmpeg") throw thrown;
-      skipped.push({ video, reason: thrown.message });
-      onWarning?.(`Left out: ${thrown.message}`);
-    }
-  }
-  onProgress?.({
-    task: "read videos",
-    done: videos.length,
-    total: videos.length,
-    unit: "videos",
-    detail: bytesText(bytes),
-  });
-  if (clips.length > 0) return { clips, videos: kept, skipped };
-  throw new CoordTokError("input", `None of the ${videos.length} videos can be read; the first: ${skipped[0]!.reason}`);
 }

@@ -32,8 +32,14 @@ export {
 export { pathWithin } from "./path-within.js";
 export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
-export { checkpointPath, checkpointsFolder, listCheckpoints, newestCheckpoint } from "./run-checkpoints.js";
-export { ownProgram } from "./own-program.js";
+export {
+  bestCheckpointPath,
+  checkpointPath,
+  checkpointsFolder,
+  listCheckpoints,
+  newestCheckpoint,
+} from "./run-checkpoints.js";
+export { ownProgram, startOwnWorker } from "./own-program.js";
 export { identifySource, type IdentifyOptions } from "./source-identity.js";
 export { makePrivateFolder, trustProblem } from "./private-folder.js";
 export {

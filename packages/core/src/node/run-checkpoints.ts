@@ -13,7 +13,12 @@ export function checkpointPath(run: string, step: number): string {
   return join(run, checkpointsFolder, `step-${String(step).padStart(6, "0")}.safetensors`);
 }
 
-/** Lists the checkpoints of a run folder, the oldest first. */
+/** Returns the path of the checkpoint of a run folder that measured best on held-out videos. There is none without them. */
+export function bestCheckpointPath(run: string): string {
+  return join(run, checkpointsFolder, "best.safetensors");
+}
+
+/** Lists the checkpoints of a run folder by their steps, the oldest first; the best one is not among them. */
 export async function listCheckpoints(path: string): Promise<{ readonly step: number; readonly path: string }[]> {
   const folder = join(path, checkpointsFolder);
   const files = await readdir(folder).catch(() => []);

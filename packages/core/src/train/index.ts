@@ -1,3 +1,4 @@
+export { clipForTraining } from "./clip-for-training.js";
 export { withChanges } from "../config.js";
 export { adamw, adamwDefaults, type AdamWSettings, type AdamWState, type Schedule } from "./adamw.js";
 export { encodeTrainState, readTrainState, type ExpectedTraining, type StoredTraining } from "./checkpoint.js";

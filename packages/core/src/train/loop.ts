@@ -52,6 +52,8 @@ export interface TrainStep {
   readonly learningRate: number;
   /** The duration of the step in seconds. */
   readonly seconds: number;
+  /** How much of it passed until the data of the step were there, in seconds: their reading, drawing and assembling. */
+  readonly dataSeconds: number;
 }
 
 /** The data and the loss of {@link trainLoop}. */
@@ -169,6 +171,7 @@ async function trainStep<P extends TensorTree, Batch>(
       gradientNorm,
       learningRate: learningRateAt(step, settings),
       seconds: (performance.now() - started) / 1000,
+      dataSeconds: accumulated.dataSeconds,
     },
   };
 }
@@ -178,10 +181,16 @@ async function accumulate<P extends TensorTree, Batch>(
   task: Task<P, Batch>,
   count: number,
   random: Random,
-): Promise<{ loss: Scalar; gradients: P }> {
+): Promise<{ loss: Scalar; gradients: P; dataSeconds: number }> {
   let total: { loss: Scalar; gradients: P } | undefined;
+  let dataSeconds = 0;
   for (let i = 0; i < count; i++) {
-    const batch = await task.nextBatch(random);
+    const asked = performance.now();
+    const batch = await Promise.resolve(task.nextBatch(random)).catch((thrown: unknown) => {
+      if (total !== undefined) disposeTree([total.loss, total.gradients]);
+      throw thrown;
+    });
+    dataSeconds += (performance.now() - asked) / 1000;
     const one = lossAndGradients(params, (leaves) => {
       const loss = task.loss(leaves, batch);
       return count === 1 ? loss : mul(loss, scalar(1 / count));
@@ -205,5 +214,5 @@ async function accumulate<P extends TensorTree, Batch>(
       disposeTree(part.gradients);
     }
   }
-  return total!;
+  return { ...total!, dataSeconds };
 }

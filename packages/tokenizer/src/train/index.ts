@@ -10,7 +10,9 @@ export {
   type TokenizerTrainSettings,
   type TrainTokenizerOptions,
   type TrainTokenizerStep,
+  type WindowSource,
 } from "./train.js";
+export { videoDraws, type VideoDraw } from "./sampler.js";
 export { latticeLoss, psnrOfLatticeLoss, type LatticeLossOptions } from "../lattice/train/loss.js";
 export { createLatticeStart, withLinearStart } from "../lattice/train/start.js";
 export { stillPicture, type StillPicture } from "../lattice/train/moving-pictures.js";

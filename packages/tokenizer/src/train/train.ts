@@ -3,8 +3,8 @@ import {
   checkInteger,
   checkNumber,
   checkOptions,
-  clipFromRgb,
   CoordTokError,
+  isCoordTokError,
   type OptionNames,
   type PerceptualLoss,
   type Random,
@@ -12,6 +12,7 @@ import {
 } from "@coordtok/core";
 import {
   adamwDefaults,
+  clipForTraining,
   initialTrainState,
   optimizerOf,
   trainLoop,
@@ -33,6 +34,15 @@ export interface ClipSource {
   readonly length: number;
   /** Returns clip `index`, 0 to length-1, of the model's frame size and any length; must return the same clip at every call. */
   readonly get: (index: number) => RgbClip | Promise<RgbClip>;
+}
+
+/** Windows to train on, in a fixed order; they may be read ahead. */
+export interface WindowSource {
+  /**
+   * Returns the windows `first` to `first + count - 1` of the training, each of the model's frame size and of 1 to the model's number of
+   * frames. They must depend on these numbers alone, so that a resumed training gets the same.
+   */
+  readonly windows: (first: number, count: number) => Promise<readonly RgbClip[]>;
 }
 
 /** The settings of a tokenizer training. */
@@ -72,8 +82,8 @@ export const trainDefaults: TokenizerTrainSettings = {
 export interface TrainTokenizerOptions {
   /** The configuration of the model. */
   readonly config: TokenizerConfig;
-  /** The clips to train on. */
-  readonly clips: readonly RgbClip[] | ClipSource;
+  /** The clips to train on, from which windows are drawn; or the windows themselves. */
+  readonly clips: readonly RgbClip[] | ClipSource | WindowSource;
   /** The settings that differ from {@link trainDefaults}. */
   readonly settings?: Partial<TokenizerTrainSettings>;
   /** The state to resume from; training takes ownership of it. Without it, training starts from new parameters of `seed`. */
@@ -82,7 +92,7 @@ export interface TrainTokenizerOptions {
   readonly seed?: number;
   /** The perceptual loss, required in stage 2. */
   readonly perceptual?: PerceptualLoss;
-  /** Ends the training after the step in progress; the last state yielded is complete. */
+  /** Ends the training after the step in progress, or without it while that waits for data; the last state yielded is complete. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -116,17 +126,17 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
   checkOptions(options, trainTokenizerOptionNames, "trainTokenizer");
   const { config, signal } = options;
   const settings: TokenizerTrainSettings = withChanges(trainDefaults, options.settings);
-  const clips = clipSource(options.clips);
-  checkTrainSettings(settings, clips, options.perceptual);
+  checkTrainSettings(settings, options.clips, options.perceptual);
   const lattice = latticeOf(config);
   const perceptual: PerceptualTerm | undefined =
     settings.stage === 2 ? { loss: options.perceptual!, scale: settings.perceptualScale } : undefined;
   const { seed = 0 } = options;
   const state = options.state ?? initialTrainState(createParams(config, seed), seed, optimizerOf(settings));
+  const nextWindows = windowsOf(options.clips, settings, config, state.step);
   const steps = trainLoop<TokenizerParams, LossBatch>(
     state,
     {
-      nextBatch: (random) => drawBatch(clips, config, lattice, settings, random),
+      nextBatch: async (random) => drawBatch(await nextWindows(random), lattice, settings, random),
       loss: (params, batch) => mul(tokenizerLoss(params, config, batch, lattice, perceptual), 1 / settings.batchSize),
       disposeBatch: (batch) => {
         batch.clip.frames.dispose();
@@ -135,10 +145,38 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
     },
     settings,
   );
-  for await (const { state: next, report } of steps) {
-    yield { state: next, report: { ...report, psnrDb: settings.stage === 1 ? psnrOfError(report.loss) : undefined } };
-    if (signal?.aborted) return;
+  try {
+    for await (const { state: next, report } of steps) {
+      yield { state: next, report: { ...report, psnrDb: settings.stage === 1 ? psnrOfError(report.loss) : undefined } };
+      if (signal?.aborted) return;
+    }
+  } catch (thrown) {
+    if (signal?.aborted !== true || !isCoordTokError(thrown) || thrown.code !== "aborted") throw thrown;
   }
+}
+
+/** The windows of one micro-batch after another. */
+function windowsOf(
+  given: TrainTokenizerOptions["clips"],
+  { batchSize, accumulate }: TokenizerTrainSettings,
+  { clip: { frames } }: TokenizerConfig,
+  step: number,
+): (random: Random) => Promise<readonly RgbClip[]> {
+  if ("windows" in given) {
+    let taken = step * accumulate * batchSize;
+    return () => {
+      const first = taken;
+      taken += batchSize;
+      return given.windows(first, batchSize);
+    };
+  }
+  const clips = clipSource(given);
+  return async (random) => {
+    const windows: RgbClip[] = [];
+    for (let i = 0; i < batchSize; i++)
+      windows.push(randomWindow(await clips.get(random.integer(clips.length)), frames, random));
+    return windows;
+  };
 }
 
 /** The PSNR in dB of a mean squared error in model range, whose values span 2. */
@@ -154,14 +192,15 @@ function clipSource(clips: readonly RgbClip[] | ClipSource): ClipSource {
 
 function checkTrainSettings(
   settings: TokenizerTrainSettings,
-  clips: ClipSource,
+  clips: TrainTokenizerOptions["clips"],
   perceptual: PerceptualLoss | undefined,
 ): void {
   checkInteger(settings.batchSize, "batchSize", 1);
   checkInteger(settings.pointsPerClip, "pointsPerClip", 1);
   checkNumber(settings.perceptualScale, "perceptualScale", 0);
   checkChoice(String(settings.stage), "stage", ["1", "2"]);
-  if (!(clips.length >= 1)) throw new CoordTokError("input", "Expected at least one clip to train on, got none.");
+  if (!("windows" in clips) && !(clips.length >= 1))
+    throw new CoordTokError("input", "Expected at least one clip to train on, got none.");
   if (settings.stage === 2 && perceptual === undefined)
     throw new CoordTokError(
       "input",
@@ -169,16 +208,12 @@ function checkTrainSettings(
     );
 }
 
-async function drawBatch(
-  clips: ClipSource,
-  config: TokenizerConfig,
+function drawBatch(
+  windows: readonly RgbClip[],
   lattice: PatchLattice,
   settings: TokenizerTrainSettings,
   random: Random,
-): Promise<LossBatch> {
-  const windows: RgbClip[] = [];
-  for (let i = 0; i < settings.batchSize; i++)
-    windows.push(randomWindow(await clips.get(random.integer(clips.length)), config.clip.frames, random));
+): LossBatch {
   const draw = settings.stage === 2 ? randomFramePatches : randomPatches;
   // The clips of a batch decode equally many points, so in stage 2 the shortest clip sets the number of frames.
   const perTime = lattice.rows * lattice.columns;
@@ -201,7 +236,7 @@ export function lossBatch(windows: readonly RgbClip[], drawn: readonly Int32Arra
   const targets = new Float32Array(drawn.length * count * values);
   drawn.forEach((own, i) => targets.set(patchTargets(windows[i]!, own, lattice.patch), i * count * values));
   return {
-    clip: clipFromRgb(windows),
+    clip: clipForTraining(windows),
     points: lattice.points(...drawn.map((indices) => ({ count, indices }))),
     targets: tensor3d(targets, [drawn.length, count, values]),
   };

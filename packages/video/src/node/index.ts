@@ -19,3 +19,12 @@ export type { VideoFormat, VideoQuality } from "./encoders.js";
 export { prepareWriteVideo, writeVideo, type WriteVideoOptions, type WrittenVideo } from "./write-video.js";
 export type { VideoSound } from "./sound.js";
 export { writeH264Within, type WriteWithinOptions, type WrittenWithin } from "./write-within.js";
+export {
+  bytesPerWorker,
+  defaultWorkers,
+  openWindowLoader,
+  windowLoaderOptionNames,
+  type WindowLoader,
+  type WindowLoaderOptions,
+} from "./windows/window-loader.js";
+export type { WindowFrames, WindowRequest } from "./windows/window-reader.js";

@@ -85,11 +85,17 @@ export async function* readFrames(
     options.onWarning?.(`only ${delivered} of ${count} requested frames; the file ends there`);
 }
 
+/** Options of {@link decodeFrames}. */
+export interface DecodeOptions extends ReadOptions {
+  /** Begins with the first frame shown at this time or later, which then has index 0 (default: the first frame of the file). */
+  readonly seekSeconds?: number | undefined;
+}
+
 /** As {@link readFrames}, but returns the outcome, for callers that word their own warning about too few frames. */
 export async function* decodeFrames(
   path: string,
   wanted: FramePlan | FrameRange,
-  options: ReadOptions,
+  options: DecodeOptions,
 ): AsyncGenerator<RgbFrame, DecodeOutcome, undefined> {
   const { signal, onProgress, size } = options;
   const selection = selectFrames(wanted);
@@ -160,11 +166,12 @@ function decodeArguments(
   file: InputFile,
   selection: Selection,
   filter: string,
-  options: ReadOptions,
+  options: DecodeOptions,
 ): string[] {
   return [
     ..."-hide_banner -nostdin -nostats -loglevel level+info".split(" "),
     ...inputArguments(file, options),
+    ...((options.seekSeconds ?? 0) > 0 ? ["-ss", options.seekSeconds!.toFixed(6)] : []),
     ...["-i", file.url],
     // The log then shows the file's own texts only before the first frame.
     ..."-map_metadata -1 -map_chapters -1".split(" "),

@@ -9,7 +9,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
   name: "train-tokenizer",
   summary: "train a tokenizer on videos, in a run folder; resumable",
   description:
-    "Trains a tokenizer on video files and all videos in folders (mp4 avi mkv webm mov gif, searched recursively), of the paper's form or, with --form lattice, of the form of the starter, which takes clips of any size. A lattice training begins with a linear model in closed form, whose PSNR is printed, or goes on from any lattice checkpoint: --from starter. The run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg, curve.png and, with held-out videos, previews/. Ctrl-C saves a checkpoint and prints how to resume.",
+    "Trains a tokenizer on video files and all videos in folders (mp4 avi mkv webm mov gif, searched recursively), of the paper's form or, with --form lattice, of the form of the starter, which takes clips of any size. A lattice training begins with a linear model in closed form, whose PSNR is printed, or goes on from any lattice checkpoint: --from starter. The run folder receives config.json, versions.json, metrics.jsonl, checkpoints/, curve.svg, curve.png, an event file for TensorBoard and, with held-out videos, previews/ and the best checkpoint, checkpoints/best.safetensors. Ctrl-C saves a checkpoint and prints how to resume.",
   args: [{ name: "PATH", help: "folders and video files; not needed with --resume", optional: true, several: true }],
   flags: {
     form: choice("form of the tokenizer", ["paper", "lattice"], {
@@ -56,14 +56,22 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       defaultText: "1",
     }),
     val: texts(
-      "a held-out video whose PSNR is measured during training; if it is among the training videos, it is left out of the training",
-      { value: "video", option: "validation" },
+      "a held-out video, or a folder of them, whose PSNR is measured during training; what is among the training videos is left out of the training",
+      { value: "path", option: "validation" },
     ),
     valEvery: integer("steps between these measurements", {
       minimum: 1,
       defaultText: "100, or the run's",
       option: "validateEvery",
     }),
+    workers: integer("threads that read videos, with the same result for any number; 0 reads in the main thread", {
+      minimum: 0,
+      defaultText: "one less than there are cores, from 1 to 4",
+    }),
+    frameCache: number(
+      "gigabytes of disk for resized frames, kept below the cache folder so that later epochs and trainings need not decode; 0 keeps none",
+      { minimum: 0, defaultText: "20", option: "frameCacheBytes" },
+    ),
   },
   examples: [
     "train-tokenizer videos/ --preset tiny --minutes 20 --out runs/first",
@@ -95,6 +103,8 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       seed: flags.seed,
       validation: flags.val.length === 0 ? undefined : flags.val,
       validateEvery: flags.valEvery,
+      workers: flags.workers,
+      frameCacheBytes: flags.frameCache === undefined ? undefined : flags.frameCache * 1e9,
       saveEvery: flags.saveEvery,
       keep: flags.keep,
       settings: {
