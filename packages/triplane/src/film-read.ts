@@ -72,7 +72,7 @@ export interface Film<Config> extends FilmFacts {
 
 /** A film in a triplane file. */
 export interface FilmFile<Config> extends Film<Config> {
-  /** The version of the file: 1 holds one window and no checksums. */
+  /** The version of the file: 1 holds one window; those of older writers have no checksums. */
   readonly version: 1 | 2;
   /** How the planes are stored. */
   readonly dtype: string;

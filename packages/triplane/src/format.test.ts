@@ -77,6 +77,35 @@ describeEachBackend("triplane file", () => {
     disposeTree([triplane, decoder, back, weights]);
   });
 
+  it.each(["F32", "F16"] as const)("any changed byte of a plane in %s is found when it is read", async (dtype) => {
+    const triplane = planes(1);
+    const bytes = new Uint8Array(await (await blobOf(encodeTriplaneFile(triplane, facts, { dtype }))).arrayBuffer());
+    triplane.xy.dispose();
+    const begin = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    for (let at = begin; at < bytes.length; at += 37) {
+      bytes[at] = bytes[at]! ^ 1;
+      const damaged = await readTriplaneFile(bytes, parseConfig);
+      await expect(damaged.readTriplane()).rejects.toMatchObject({
+        code: "file-format",
+        message: expect.stringMatching(/Plane (xy|yt|xt) in the data is damaged: its checksum differs/) as string,
+      });
+      bytes[at] = bytes[at]! ^ 1;
+    }
+    disposeTree([triplane.yt, triplane.xt, await (await readTriplaneFile(bytes, parseConfig)).readTriplane()]);
+  });
+
+  it("reads files without checksums, of which damage to 0xff is found as numbers that are not finite", async () => {
+    const triplane = planes(1);
+    const whole = await openSafetensors(await blobOf(encodeTriplaneFile(triplane, facts)));
+    const metadata = Object.fromEntries([...whole.metadata].filter(([key]) => key !== "checksums"));
+    const tensors = planeNames.map((plane) => ({ name: `planes.${plane}`, tensor: triplane[plane] }));
+    const bytes = new Uint8Array(await (await blobOf(encodeSafetensors(tensors, metadata))).arrayBuffer());
+    const file = await readTriplaneFile(bytes, parseConfig);
+    disposeTree([triplane, await file.readTriplane()]);
+    bytes.fill(0xff, bytes.length - 100, bytes.length - 80);
+    await expect((await readTriplaneFile(bytes, parseConfig)).readTriplane()).rejects.toThrow("not finite");
+  });
+
   it("refuses options that reading does not have", async () => {
     const triplane = planes(1);
     const file = await readTriplaneFile(await blobOf(encodeTriplaneFile(triplane, facts)), parseConfig);

@@ -18,8 +18,12 @@ import {
   type SafetensorsFile,
   type TensorTree,
 } from "@coordtok/core";
+import { checkStored } from "@coordtok/core/checks";
+import { bytesOfFloats } from "@coordtok/core/state-dict";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { planeNames } from "./axes.js";
+import { integer, maxValue, minValue, number, pipe, strictObject } from "valibot";
+import { planeNames, type PlaneName } from "./axes.js";
+import { crc32c } from "./crc32c.js";
 import { planeShape, triplaneShape, type Triplane, type TriplaneShape } from "./triplane.js";
 
 /** The checkpoint kind of a triplane file. */
@@ -97,7 +101,11 @@ export interface TriplaneFile<Config> extends TriplaneFacts<Config> {
   readonly dtype: FloatStorage;
   /** Whether the file includes a decoder. */
   readonly hasDecoder: boolean;
-  /** Reads the planes, as float32, owned by the caller. */
+  /**
+   * Reads the planes, as float32, owned by the caller.
+   * @throws CoordTokError `file-format` when the checksum of a plane differs (files of older versions have none), `checkpoint` for numbers that are
+   * not finite, `aborted`.
+   */
   readTriplane(options?: LongCallOptions): Promise<Triplane>;
   /**
    * Reads the weights of the decoder by name, owned by the caller.
@@ -109,7 +117,7 @@ export interface TriplaneFile<Config> extends TriplaneFacts<Config> {
 
 /**
  * Yields the bytes of a `.triplane.safetensors` file in pieces, for `writeAtomically` of `@coordtok/core/node` or a `Blob`. The planes are
- * stored as `planes.xy`, `planes.yt` and `planes.xt`, a decoder under `decoder.`, the facts in the metadata. Nothing is disposed.
+ * stored as `planes.xy`, `planes.yt` and `planes.xt`, a decoder under `decoder.`, the facts and the CRC-32C of each plane in the metadata. Nothing is disposed.
  * @throws CoordTokError `shape` for planes that do not fit each other, `config` for invalid facts, `input` for numbers
  * beyond the range of `F16`, `not-finite` for numbers that are not finite.
  */
@@ -123,6 +131,7 @@ export async function* encodeTriplaneFile(
   const { batch } = triplaneShape(triplane);
   const checked = parseFacts(facts, batch);
   if (dtype === "F16") await checkHalfRange(triplane);
+  const checksums = JSON.stringify(await checksumsOf(triplane, dtype));
   const metadata = Object.entries(checked).flatMap(([key, value]): [string, string][] =>
     value === undefined ? [] : [[key, JSON.stringify(value)]],
   );
@@ -131,10 +140,20 @@ export async function* encodeTriplaneFile(
       kind: triplaneKind,
       config: facts.config,
       tensors: decoder === undefined ? { planes: triplane } : { planes: triplane, decoder: treeOf(decoder) },
-      metadata: Object.fromEntries(metadata),
+      metadata: { ...Object.fromEntries(metadata), checksums },
     },
     { dtype: (name) => (name.startsWith(planesPrefix) ? dtype : decoderDtype) },
   );
+}
+
+type Checksums = Readonly<Record<PlaneName, number>>;
+
+/** The CRC-32C of the bytes of each plane as it is stored. */
+async function checksumsOf(triplane: Triplane, dtype: "F32" | "F16"): Promise<Checksums> {
+  const checksums: Partial<Record<PlaneName, number>> = {};
+  for (const plane of planeNames)
+    checksums[plane] = crc32c(bytesOfFloats((await triplane[plane].data()) as Float32Array, dtype));
+  return checksums as Checksums;
 }
 
 function treeOf(decoder: TensorTree | ReadonlyMap<string, Tensor>): TensorTree {
@@ -173,6 +192,7 @@ export async function readTriplaneFile<Config>(
   const { config, metadata, file } = await openCheckpoint(source, { kind: triplaneKind, parseConfig });
   const shape = storedShape(file);
   const facts = storedFacts(metadata, shape.batch, file.name);
+  const checksums = storedChecksums(metadata, file.name);
   const hasDecoder = [...file.entries.keys()].some((name) => name.startsWith(decoderPrefix));
   const shapes = new Map(planeNames.map((plane) => [plane, planeShape(shape, plane, shape.batch)] as const));
   return {
@@ -183,6 +203,7 @@ export async function readTriplaneFile<Config>(
     hasDecoder,
     readTriplane: async (options = {}) => {
       checkOptions(options, longCallOptionNames, "readTriplane");
+      if (checksums) await compareChecksums(file, checksums);
       return Object.fromEntries(await assignStrict(shapes, file, { ...options, prefix: planesPrefix })) as Triplane;
     },
     readDecoder: async (expected, options = {}) => {
@@ -214,6 +235,32 @@ function storedShape(file: SafetensorsFile): TriplaneShape & { readonly batch: n
   for (const name of file.entries.keys())
     if (!names.includes(name) && !name.startsWith(decoderPrefix)) fail(`has the unknown tensor "${name}"`);
   return shape;
+}
+
+const checksum = pipe(number(), integer(), minValue(0), maxValue(2 ** 32 - 1));
+const checksumsSchema = strictObject({ xy: checksum, yt: checksum, xt: checksum });
+
+/** The checksums of the planes; `undefined` in files of versions that wrote none. @throws CoordTokError `file-format`. */
+function storedChecksums(metadata: ReadonlyMap<string, string>, name: string): Checksums | undefined {
+  const text = metadata.get("checksums");
+  if (text === undefined) return undefined;
+  let stored: unknown;
+  try {
+    stored = JSON.parse(text);
+  } catch {
+    stored = text;
+  }
+  return checkStored(checksumsSchema, stored, `the checksums in ${name}`);
+}
+
+/** @throws CoordTokError `file-format` naming the first plane whose bytes are not those that were written. */
+async function compareChecksums(file: SafetensorsFile, checksums: Checksums): Promise<void> {
+  for (const plane of planeNames)
+    if (crc32c(await file.readBytes(planesPrefix + plane)) !== checksums[plane])
+      throw new CoordTokError(
+        "file-format",
+        `Plane ${plane} in ${file.name} is damaged: its checksum differs; take another copy of the file, or encode the video again.`,
+      );
 }
 
 const factKeys = ["source", "validFrames", "checkpoint", "creator", "precision"] as const;
