@@ -1,6 +1,7 @@
 // The direction of imports. `a <- b` reads "b may import a":
 // core <- triplane <- {tokenizer, diffusion, bitstream}; core <- {video, metrics, backend}; evaluation sees all of these but diffusion;
-// coordtok, tools, examples and benchmarks see everything.
+// coordtok, tools, examples and benchmarks see everything. viewer's page and worker are bundled from all of these and from coordtok/film; its
+// client, which other pages import, sees core and starter.
 const mayImport = {
   core: [],
   triplane: ["core"],
@@ -12,6 +13,10 @@ const mayImport = {
   bitstream: ["core", "triplane"],
   starter: [],
   evaluation: ["core", "triplane", "video", "tokenizer", "metrics", "backend"],
+  viewer: [
+    ...["core", "triplane", "video", "tokenizer", "metrics", "backend", "bitstream", "diffusion", "starter"],
+    "coordtok/src/film",
+  ],
 };
 
 const tests = "\\.test\\.ts$";
@@ -25,8 +30,11 @@ const nodeOnly = [
   tests,
 ];
 
+/** Sources that are published as bundles only; what goes into them is a development dependency. */
+const bundled = "^packages/viewer/src/(engine|media|page|node/(build|bundle|from-source))";
+
 const directions = Object.entries(mayImport).map(([name, allowed]) => ({
-  name: `${name}-imports-${allowed.join("-and-") || "no-package"}`,
+  name: `${name}-imports-${allowed.join("-and-").replaceAll("/", "-") || "no-package"}`,
   severity: "error",
   from: { path: `^packages/${name}/src/`, pathNot: tests },
   to: { path: "^(packages|tools|examples|benchmarks)/", pathNot: [name, ...allowed].map((dir) => `^packages/${dir}/`) },
@@ -64,8 +72,15 @@ module.exports = {
       name: "nothing-imports-programs",
       comment: "coordtok, examples and benchmarks are at the top.",
       severity: "error",
-      from: { path: "^packages/", pathNot: "^packages/coordtok/" },
+      from: { path: "^packages/", pathNot: "^packages/(coordtok|viewer)/" },
       to: { path: "^(packages/coordtok|examples|benchmarks)/" },
+    },
+    {
+      name: "the-client-of-the-viewer-is-small",
+      comment: "What other pages import of @coordtok/viewer/worker comes unbundled, with core and starter alone.",
+      severity: "error",
+      from: { path: "^packages/viewer/src/worker/", pathNot: [tests, "/worker/program\\.ts$"] },
+      to: { path: "^packages/", pathNot: "^packages/(core|starter)/|^packages/viewer/src/worker/" },
     },
     {
       name: "only-tests-import-tools",
@@ -108,7 +123,7 @@ module.exports = {
       name: "declared",
       comment: "Every import stands in the package.json of the package that makes it.",
       severity: "error",
-      from: { path: "^packages/", pathNot: [tests, "tsup\\.config\\.ts$"] },
+      from: { path: "^packages/", pathNot: [tests, "tsup\\.config\\.ts$", bundled] },
       to: {
         dependencyTypes: ["npm-no-pkg", "npm-unknown", "npm-dev"],
         dependencyTypesNot: ["npm", "npm-peer", "npm-optional", "type-only"],
@@ -130,7 +145,7 @@ module.exports = {
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["@coordtok/source", "import", "node", "default", "types"],
-      extensions: [".ts", ".js", ".cjs", ".mjs", ".d.ts", ".json"],
+      extensions: [".ts", ".tsx", ".js", ".cjs", ".mjs", ".d.ts", ".json"],
     },
   },
 };

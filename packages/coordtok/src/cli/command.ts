@@ -15,6 +15,7 @@ export interface ArgumentRow {
 /** The result of a command: the same facts as lines for people and as data for programs. */
 export interface CommandResult {
   readonly lines: readonly string[];
+  /** Undefined when the command has printed its document already. */
   readonly data: unknown;
   /** The exit code; 1 for a check that found something wrong. Default 0. */
   readonly exitCode?: 0 | 1;

@@ -30,6 +30,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/outputs/", ["decode"]],
   ["coordtok/src/sample/", ["sample"]],
   ["coordtok/src/setup/", ["setup"]],
+  ["coordtok/src/view/", ["view"]],
   ["coordtok/src/train/generator-plan.ts", ["train-diffusion"]],
   ["coordtok/src/train/tokenizer-plan.ts", ["train-tokenizer"]],
   ["coordtok/src/train/", ["train-diffusion", "train-tokenizer"]],

@@ -117,6 +117,7 @@ function listenForStop(stop: AbortController, early: EarlyStop, writeLines: (tex
 }
 
 async function print(result: CommandResult, json: boolean): Promise<void> {
+  if (json && result.data === undefined) return;
   const text = json ? plainJson(result.data) : plainLines(result.lines.join("\n"));
   if (text !== "") await new Promise((done) => process.stdout.write(`${text}\n`, done));
 }

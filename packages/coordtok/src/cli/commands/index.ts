@@ -13,6 +13,7 @@ import { sampleCommand } from "./sample.js";
 import { setupCommand } from "./setup.js";
 import { trainDiffusionCommand } from "./train-diffusion.js";
 import { trainTokenizerCommand } from "./train-tokenizer.js";
+import { viewCommand } from "./view.js";
 
 /** All commands, in the order of the help. */
 export const commands: readonly AnyCommand[] = [
@@ -24,6 +25,7 @@ export const commands: readonly AnyCommand[] = [
   encodeCommand,
   decodeCommand,
   reconstructCommand,
+  viewCommand,
   convertCommand,
   encodeDatasetCommand,
   trainDiffusionCommand,

@@ -1,0 +1,55 @@
+import type { ReadSettings } from "../media/messages.js";
+import type { Session } from "./session.js";
+
+/** What a file holds, by its name and its first bytes. */
+type FileKind = "planes" | "bitstream" | "checkpoint" | "picture" | "video" | "weights";
+
+/** Opens files that were chosen, dropped or given: one video, some pictures as a clip, planes, or a checkpoint. */
+export async function openFiles(session: Session, files: readonly File[], settings?: ReadSettings): Promise<void> {
+  const [first] = files;
+  if (!first) return;
+  const read = settings ?? session.state.get().reading;
+  const kinds = await Promise.all(files.map(kindOf));
+  if (kinds.every((kind) => kind === "picture")) {
+    const sorted = [...files].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+    session.remember((again) => session.openPictures(sorted, sorted[0]!.name, again));
+    return session.openPictures(sorted, sorted[0]!.name, read);
+  }
+  if (files.length > 1) {
+    session.showError("Expected one file, or several pictures as the frames of a clip; choose one of these.");
+    return;
+  }
+  const [kind] = kinds;
+  if (kind === "planes" || kind === "bitstream") return session.openPlanes(first, first.name);
+  if (kind === "checkpoint") return session.useModel(first);
+  if (kind === "weights") {
+    session.showError(
+      `"${first.name}" holds weights of PyTorch; make a checkpoint of it on the command line (coordtok convert) and open that.`,
+    );
+    return;
+  }
+  session.remember((again) => session.openVideo(first, first.name, again));
+  return session.openVideo(first, first.name, read);
+}
+
+async function kindOf(file: File): Promise<FileKind> {
+  const head = new Uint8Array(await file.slice(0, 65536).arrayBuffer());
+  const text = String.fromCharCode(...head.subarray(0, 16));
+  if (/\.coordtok$/i.test(file.name)) return "bitstream";
+  if (/\.safetensors$/i.test(file.name)) return (await holdsPlanes(file)) ? "planes" : "checkpoint";
+  if (/\.(pth|pt|bin)$/i.test(file.name)) return "weights";
+  if (text.startsWith("\u0089PNG") || text.startsWith("\u00ff\u00d8\u00ff") || /^RIFF....WEBP/s.test(text))
+    return "picture";
+  return "video";
+}
+
+/** Headers of safetensors files are read up to here. */
+const mostHeader = 16 * 2 ** 20;
+
+/** Whether a safetensors file says that it holds planes. */
+async function holdsPlanes(file: Blob): Promise<boolean> {
+  const length = new DataView(await file.slice(0, 8).arrayBuffer());
+  if (length.byteLength < 8) return false;
+  const size = Math.min(mostHeader, Number(length.getBigUint64(0, true)));
+  return /"kind"\s*:\s*"[^"]*triplane/.test(await file.slice(8, 8 + size).text());
+}

@@ -1,0 +1,123 @@
+import type { JSX } from "preact";
+import { useRef } from "preact/hooks";
+import { usePaint } from "../canvas.js";
+import type { Session } from "../session.js";
+import type { PlaneView } from "../state.js";
+import { useStore } from "../store.js";
+import type { PlaneName } from "../../worker/types.js";
+import { cellAt, paintPlane } from "./paint-planes.js";
+
+const titles: Readonly<Record<PlaneName, string>> = {
+  xy: "rows by columns",
+  yt: "time by columns",
+  xt: "time by rows",
+};
+
+/** The three planes, unfolded: yt below xy and xt beside it, since they share its columns and its rows. */
+export function Planes({ session }: { session: Session }): JSX.Element {
+  const aspect = useStore(session.state, () => `${String(session.frames.width)} / ${String(session.frames.height)}`);
+  return (
+    <section class="planes" aria-label="The planes">
+      <header class="section-head">
+        <h2>The three planes</h2>
+        <PlaneViewChoice session={session} />
+      </header>
+      <div class="unfolded" style={{ "--aspect": aspect }}>
+        <PlaneFigure session={session} plane="xy" />
+        <PlaneFigure session={session} plane="xt" />
+        <PlaneFigure session={session} plane="yt" />
+        <PlanesNote session={session} />
+      </div>
+    </section>
+  );
+}
+
+function PlaneViewChoice({ session }: { session: Session }): JSX.Element {
+  const view = useStore(session.state, (state) => state.planeView);
+  const channels = useStore(session.state, (state) => state.model?.channels ?? 32);
+  const hasOriginal = useStore(session.state, () => session.frames.hasOriginal);
+  const set = (planeView: PlaneView): void => session.state.set({ planeView });
+  const channel = typeof view === "number" ? view : undefined;
+  return (
+    <div class="plane-view" role="group" aria-label="What the planes are drawn as">
+      <div class="segmented">
+        <button type="button" aria-pressed={view === "components"} onClick={() => set("components")}>
+          Colours
+        </button>
+        <button type="button" aria-pressed={channel !== undefined} onClick={() => set(channel ?? 0)}>
+          Channel
+        </button>
+        {hasOriginal && (
+          <button type="button" aria-pressed={view === "slices"} onClick={() => set("slices")}>
+            Video slices
+          </button>
+        )}
+      </div>
+      {channel !== undefined && (
+        <label class="inline">
+          <input
+            type="range"
+            aria-label="Channel"
+            min="0"
+            max={channels - 1}
+            value={channel}
+            onInput={(event) => set(Number(event.currentTarget.value))}
+          />
+          <span class="number">{channel}</span>
+        </label>
+      )}
+    </div>
+  );
+}
+
+function PlaneFigure({ session, plane }: { session: Session; plane: PlaneName }): JSX.Element {
+  const reference = usePaint(session, (canvas) => paintPlane(session, canvas, plane));
+  const painting = useRef(false);
+  const mode = useStore(session.state, (state) => state.edits.modes[plane]);
+  const at = (event: PointerEvent): void => {
+    const box = reference.current!.getBoundingClientRect();
+    const cell = cellAt(session, plane, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+    const { brush } = session.state.get();
+    session.state.set({ pointer: cell && { at: "cell", cell } });
+    if (cell && painting.current && brush !== undefined) session.paint(cell, brush);
+    else if (cell) session.probeSoon(cell);
+  };
+  const leave = (): void => {
+    painting.current = false;
+    session.state.set({ pointer: undefined, probe: undefined });
+  };
+  return (
+    <figure class={`plane plane-${plane}`} data-mode={mode}>
+      <canvas
+        ref={reference}
+        role="img"
+        aria-label={`Plane ${plane}, ${titles[plane]}`}
+        data-layer={plane}
+        onPointerDown={(event) => {
+          painting.current = session.state.get().brush !== undefined;
+          at(event);
+        }}
+        onPointerMove={at}
+        onPointerUp={() => (painting.current = false)}
+        onPointerLeave={leave}
+      />
+      <figcaption>
+        <b>{plane}</b> <span>{titles[plane]}</span>
+      </figcaption>
+    </figure>
+  );
+}
+
+function PlanesNote({ session }: { session: Session }): JSX.Element {
+  const cell = useStore(session.state, ({ pointer }) =>
+    pointer?.at === "cell"
+      ? `Cell ${String(pointer.cell.outer)}, ${String(pointer.cell.inner)} of ${pointer.cell.plane}; beside the video, what it changes.`
+      : undefined,
+  );
+  return (
+    <p class="planes-note">
+      {cell ??
+        "Every pixel reads three cells, one from each plane: hover over the video to see which. Hover over a plane to see what a cell changes."}
+    </p>
+  );
+}

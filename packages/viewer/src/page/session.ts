@@ -1,0 +1,390 @@
+import { isCoordTokError, messageOf, type LongCallOptions, type ProgressEvent } from "@coordtok/core";
+import { Channel } from "../worker/channel.js";
+import type { MediaCalls, MediaClip, ReadSettings, SceneSettings } from "../media/messages.js";
+import { CoordTokWorker } from "../worker/client.js";
+import type { FilmData, FramesData, ModelSource } from "../worker/types.js";
+import { basisOf, errorPicture, type PlaneBasis } from "./colours.js";
+import { Clock } from "./clock.js";
+import { editFilm, noEdits, planeNames, strokeOf, type Edits, type Stroke } from "./edits.js";
+import { Frames } from "./frames.js";
+import { windowAt, type Cell } from "./geometry.js";
+import { initialState, type PageState, type SceneName } from "./state.js";
+import { measureShares } from "./shares.js";
+import { createStore, type Store } from "./store.js";
+
+/** The work of the page: what is loaded, encoded, changed and decoded. Components show its state and call its methods. */
+export class Session {
+  readonly state: Store<PageState> = createStore(initialState);
+  readonly clock: Clock = new Clock();
+  frames: Frames = new Frames(undefined);
+  basis: PlaneBasis | undefined;
+  /** Rises with each basis. */
+  basisNumber = 0;
+  readonly #media: Channel<MediaCalls>;
+  /** The frame that the first clip is shown at. */
+  startAt = 0;
+  #worker: CoordTokWorker | undefined;
+  #clip: MediaClip | undefined;
+  #other: FilmData | undefined;
+  /** The work of the present clip: encoding, refining. */
+  #work: AbortController | undefined;
+  #decoding: AbortController | undefined;
+
+  constructor() {
+    this.#media = new Channel(new Worker(new URL("../media/program.js", import.meta.url), { type: "module" }));
+  }
+
+  /** Starts the backend and loads the starter. */
+  async start(backend: "auto" | "webgpu" | "wasm" | "cpu" = "auto"): Promise<void> {
+    this.#worker?.dispose();
+    this.#worker = undefined;
+    await this.#run("Starting", async (options) => {
+      this.#worker = await CoordTokWorker.start({ backend, ...options });
+      this.state.set({ backend: this.#worker.backend });
+      const model = await this.#worker.load("starter", options);
+      this.state.set({ model });
+    });
+  }
+
+  /** Loads another model and encodes the clip again. */
+  async useModel(source: ModelSource): Promise<void> {
+    await this.#run("Loading weights", async (options) => {
+      const model = await this.#worker!.load(source, options);
+      this.state.set({ model });
+    });
+    this.#other = undefined;
+    await this.encodeAgain();
+  }
+
+  async openScene(scene: SceneName): Promise<void> {
+    const { pattern } = this.state.get();
+    const settings: SceneSettings =
+      scene === "butterfly" ? { scene } : scene === "shapes" ? { scene, seed: 4 } : { scene, ...pattern };
+    await this.#open(scene, (options) => this.#media.call("scene", settings, options));
+  }
+
+  async openVideo(file: Blob, name: string, settings: ReadSettings): Promise<void> {
+    await this.#open(undefined, (options) => this.#media.call("read", { file, name, settings }, options));
+  }
+
+  async openPictures(files: readonly Blob[], name: string, settings: ReadSettings): Promise<void> {
+    await this.#open(undefined, (options) => this.#media.call("pictures", { files, name, settings }, options));
+  }
+
+  /** Opens planes from a file; there is no original to compare with. */
+  async openPlanes(file: Blob, name: string): Promise<void> {
+    await this.#run("Reading planes", async (options) => {
+      const opened = await this.#worker!.open(file, options);
+      this.#clip = undefined;
+      this.#reset(opened.film.frames, opened.film.fps);
+      this.frames = new Frames(undefined, opened.film);
+      this.state.set({ shown: { name: opened.name ?? name } });
+      this.#setFilm(opened.film);
+    });
+    await this.decode();
+  }
+
+  async #open(scene: SceneName | undefined, read: (options: LongCallOptions) => Promise<MediaClip>): Promise<void> {
+    const clip = await this.#run("Reading frames", read);
+    if (!clip) return;
+    this.#clip = clip;
+    const { name, credit, source, frames, fps } = clip;
+    this.#reset(frames.frameCount, fps);
+    this.frames = new Frames(frames);
+    this.state.set({ shown: { name, scene, credit, source } });
+    await this.encodeAgain();
+  }
+
+  #reset(frames: number, fps: number): void {
+    this.#decoding?.abort();
+    this.#other = undefined;
+    this.basis = undefined;
+    this.clock.setFilm(frames, fps);
+    this.clock.seek(this.startAt);
+    this.startAt = 0;
+    const { edits } = this.state.get();
+    this.state.set({
+      film: undefined,
+      edited: undefined,
+      rate: undefined,
+      shares: undefined,
+      refined: 0,
+      edits: { ...edits, strokes: [] },
+      decoded: 0,
+    });
+  }
+
+  /** Encodes the clip with the model and the windows that are chosen. */
+  async encodeAgain(): Promise<void> {
+    const clip = this.#clip;
+    if (!clip || !this.#worker) return;
+    this.#decoding?.abort();
+    const film = await this.#run("Encoding", (options) => this.#encode(clip.frames, clip.fps, options));
+    if (!film || this.#clip !== clip) return;
+    this.state.set({ refined: 0, shares: undefined, rate: undefined });
+    if (planeNames.some((name) => this.state.get().edits.modes[name] === "swapped")) await this.#encodeOther();
+    this.#setFilm(film);
+    await this.decode();
+  }
+
+  #encode(frames: FramesData, fps: number, options: LongCallOptions): Promise<FilmData> {
+    const { model, windowFrames } = this.state.get();
+    return this.#worker!.encode(frames, {
+      ...options,
+      fps,
+      size: { height: frames.height, width: frames.width },
+      ...(model?.form === "lattice" ? { windowFrames } : {}),
+    });
+  }
+
+  #setFilm(film: FilmData): void {
+    this.basis = basisOf(film);
+    this.basisNumber++;
+    this.state.set({ film });
+    this.#applyEdits();
+  }
+
+  #applyEdits(): void {
+    const { film, edits, rate, step } = this.state.get();
+    if (!film) return;
+    const base = step !== undefined && rate ? rate.film : film;
+    this.state.set({ edited: editFilm(base, edits, this.#other) });
+  }
+
+  /** Changes what is done to the planes, and decodes again. */
+  async edit(change: Partial<Edits>): Promise<void> {
+    const edits = { ...this.state.get().edits, ...change };
+    this.state.set({ edits });
+    if (planeNames.some((name) => edits.modes[name] === "swapped") && !this.#other) await this.#encodeOther();
+    this.#applyEdits();
+    if (change.budget !== undefined) this.#rateSoon();
+    await this.decode();
+  }
+
+  /** The planes of another clip of the same size, to swap with. */
+  async #encodeOther(): Promise<void> {
+    const { height, width, count } = this.frames;
+    const size = { height, width, frames: count };
+    await this.#run("Encoding another clip", async (options) => {
+      const clip = await this.#media.call("scene", { scene: "shapes", seed: 11, size }, options);
+      this.#other = await this.#encode(clip.frames, clip.fps, options);
+    });
+  }
+
+  /** Decodes all frames, those at the playhead first. */
+  async decode(): Promise<void> {
+    const { edited, model } = this.state.get();
+    if (!edited || !this.#worker) return;
+    this.#decoding?.abort();
+    const stop = new AbortController();
+    this.#decoding = stop;
+    const { frames, clock } = this;
+    frames.dropBetween();
+    const between = model?.form === "paper" && clock.speed < 1;
+    const step = between ? clock.speed : 1;
+    const block = model?.patch.frames ?? 1;
+    const first = Math.floor(clock.frame / block) * block;
+    const places = Array.from({ length: Math.ceil((frames.count - 1) / step) + 1 }, (_, i) => i * step).filter(
+      (place) => place <= frames.count - 1,
+    );
+    const positions = [...places.filter((place) => place >= first), ...places.filter((place) => place < first)];
+    try {
+      await this.#worker.decode(edited, {
+        positions,
+        signal: stop.signal,
+        onProgress: ({ done, total }) => {
+          if (!this.#work) this.state.set({ busy: { what: "Decoding", done, total, unit: "frames" } });
+        },
+        onFrame: ({ position, data }) => {
+          if (stop.signal.aborted) return;
+          frames.put(position, data);
+          this.state.set({ decoded: this.state.get().decoded + 1 });
+        },
+      });
+    } catch (thrown) {
+      this.#report(thrown);
+    }
+    if (this.#decoding !== stop) return;
+    this.#decoding = undefined;
+    if (!this.#work) this.state.set({ busy: undefined });
+  }
+
+  #probeTimer: ReturnType<typeof setTimeout> | undefined;
+  #probing: AbortController | undefined;
+  #probes = 0;
+
+  /** Shows what a cell changes at the frame that is shown, by decoding the frame without it. */
+  probeSoon(cell: Cell): void {
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = setTimeout(() => void this.#probe(cell), 120);
+  }
+
+  async #probe(cell: Cell): Promise<void> {
+    const { edited } = this.state.get();
+    const { clock, frames } = this;
+    const before = frames.decoded(clock.frame);
+    if (!edited || !before || !this.#worker || this.#decoding || this.#work) return;
+    this.#probing?.abort();
+    const stop = new AbortController();
+    this.#probing = stop;
+    const without = editFilm(edited, { ...noEdits, strokes: [strokeOf(edited, cell, 0)] });
+    try {
+      const [frame] = await this.#worker.decode(without, { positions: [clock.frame], signal: stop.signal });
+      const { pointer } = this.state.get();
+      if (!frame || pointer?.at !== "cell" || stop.signal.aborted) return;
+      const picture = errorPicture(before, frame.data, frames.width, frames.height, 4);
+      this.state.set({ probe: { number: this.#probes++, picture } });
+    } catch (thrown) {
+      this.#report(thrown);
+    }
+  }
+
+  /** Paints on a plane: the numbers of a cell are multiplied. */
+  paint(cell: Cell, factor: number): void {
+    const { film, edits } = this.state.get();
+    if (!film) return;
+    const stroke = strokeOf(film, cell, factor);
+    const isSame = (old: Stroke): boolean =>
+      old.window === stroke.window &&
+      old.tile === stroke.tile &&
+      old.plane === stroke.plane &&
+      old.cell === stroke.cell;
+    if (edits.strokes.some((old) => isSame(old) && old.factor === factor)) return;
+    void this.edit({ strokes: [...edits.strokes.filter((old) => !isSame(old)), stroke] });
+  }
+
+  /** Improves the planes window by window while the film goes on playing. */
+  async refine(steps: number): Promise<void> {
+    const { film, edits } = this.state.get();
+    const original = this.#clip?.frames;
+    if (!film || !original) return;
+    const budgeted = editFilm(film, { ...noEdits, budget: edits.budget });
+    await this.#run("Refining", async (options) => {
+      let better = budgeted;
+      await this.#worker!.refine(budgeted, original, {
+        ...options,
+        steps,
+        onWindow: (window, index) => {
+          better = { ...better, windows: better.windows.map((old, i) => (i === index ? window : old)) };
+          this.state.set({ film: better });
+          this.#applyEdits();
+        },
+      });
+      this.state.set({ refined: this.state.get().refined + steps });
+    });
+    await this.#rate();
+    await this.decode();
+  }
+
+  /** Rounds the planes to multiples of a step, or no longer. */
+  async round(step: number | undefined): Promise<void> {
+    this.state.set({ step, ...(step === undefined ? { rate: undefined } : {}) });
+    await this.#rate();
+    await this.decode();
+  }
+
+  #rateTimer: ReturnType<typeof setTimeout> | undefined;
+
+  #rateSoon(): void {
+    clearTimeout(this.#rateTimer);
+    this.#rateTimer = setTimeout(() => void this.#rate(), 400);
+  }
+
+  async #rate(): Promise<void> {
+    const { film, step, edits } = this.state.get();
+    if (film && step !== undefined)
+      await this.#run("Rounding", async (options) => {
+        const rate = await this.#worker!.rate(film, { ...options, step, budget: edits.budget });
+        this.state.set({ rate });
+      });
+    this.#applyEdits();
+  }
+
+  /** Measures the window at the playhead with every choice of planes. */
+  async measureShares(): Promise<void> {
+    const { film } = this.state.get();
+    if (!film || !this.frames.hasOriginal) return;
+    const window = film.windows[windowAt(film, this.clock.frame)]!;
+    await this.#run("Measuring planes", (options) =>
+      measureShares(this.#worker!, film, window, this.frames, {
+        ...options,
+        onShares: (shares) => this.state.set({ shares }),
+      }),
+    );
+  }
+
+  /** The film that is decoded, as a file. */
+  async savePlanes(): Promise<Blob | undefined> {
+    const { edited, shown } = this.state.get();
+    if (!edited) return undefined;
+    return this.#run("Writing planes", (options) => this.#worker!.save(edited, { ...options, name: shown?.name }));
+  }
+
+  /** The reconstruction as a video. */
+  async saveVideo(format: "mp4" | "webm"): Promise<Blob | undefined> {
+    const frames = this.frames.decodedFrames();
+    if (!frames) {
+      this.state.set({ error: "Some frames are not decoded yet; wait until decoding has finished." });
+      return undefined;
+    }
+    const { fps } = this.clock;
+    return this.#run("Writing video", (options) => this.#media.call("write", { frames, fps, format }, options));
+  }
+
+  #again: ((settings: ReadSettings) => Promise<void>) | undefined;
+  #againTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Remembers how the file at hand is read, to read it again with other settings. */
+  remember(again: (settings: ReadSettings) => Promise<void>): void {
+    this.#again = again;
+  }
+
+  get canReadAgain(): boolean {
+    return this.#again !== undefined;
+  }
+
+  /** Reads the file again, when the settings have been left alone for a moment. */
+  readAgain(reading: ReadSettings): void {
+    this.state.set({ reading });
+    clearTimeout(this.#againTimer);
+    this.#againTimer = setTimeout(() => void this.#again?.(reading), 300);
+  }
+
+  /** Stops the work in progress. */
+  stop(): void {
+    this.#work?.abort();
+    this.#decoding?.abort();
+  }
+
+  showError(sentence: string | undefined): void {
+    this.state.set({ error: sentence });
+  }
+
+  /** Runs work that replaces what runs, shows its progress, and turns errors into sentences. */
+  async #run<T>(what: string, work: (options: LongCallOptions) => Promise<T>): Promise<T | undefined> {
+    this.#work?.abort();
+    const stop = new AbortController();
+    this.#work = stop;
+    this.state.set({ error: undefined, busy: { what, done: 0, unit: "" } });
+    const onProgress = ({ done, total, unit, detail }: ProgressEvent): void => {
+      if (this.#work === stop) this.state.set({ busy: { what, done, total, unit, detail } });
+    };
+    try {
+      return await work({ signal: stop.signal, onProgress });
+    } catch (thrown) {
+      this.#report(thrown);
+      return undefined;
+    } finally {
+      if (this.#work === stop) {
+        this.#work = undefined;
+        this.state.set({ busy: undefined });
+      }
+    }
+  }
+
+  #report(thrown: unknown): void {
+    if (isCoordTokError(thrown) && thrown.code === "aborted") return;
+    const sentence = isCoordTokError(thrown) ? thrown.sentence : `This is a bug of the page: ${messageOf(thrown)}`;
+    this.state.set({ error: sentence });
+  }
+}

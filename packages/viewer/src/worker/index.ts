@@ -1,0 +1,30 @@
+// A tokenizer in a worker, for any page.
+export {
+  CoordTokWorker,
+  type DecodeOptions,
+  type EncodeOptions,
+  type RateOptions,
+  type RefineOptions,
+  type SaveOptions,
+  type StartOptions,
+} from "./client.js";
+export type {
+  BackendFacts,
+  ChannelBudget,
+  DecodedFrame,
+  DecodeSettings,
+  EncodeSettings,
+  FilmData,
+  FramesData,
+  ModelFacts,
+  ModelSource,
+  OpenedFilm,
+  PlaneData,
+  PlaneName,
+  PlanesData,
+  RateFacts,
+  RateSettings,
+  RefineSettings,
+  SaveSettings,
+  WindowData,
+} from "./types.js";

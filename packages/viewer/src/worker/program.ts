@@ -1,0 +1,4 @@
+import { handlers } from "../engine/handlers.js";
+import { serve } from "../engine/serve.js";
+
+serve(handlers);
