@@ -8,6 +8,7 @@ type FileKind = "planes" | "bitstream" | "checkpoint" | "picture" | "video" | "w
 export async function openFiles(session: Session, files: readonly File[], settings?: ReadSettings): Promise<void> {
   const [first] = files;
   if (!first) return;
+  session.showWork("Opening");
   const read = settings ?? session.state.get().reading;
   const kinds = await Promise.all(files.map(kindOf));
   if (kinds.every((kind) => kind === "picture")) {
@@ -51,5 +52,5 @@ async function holdsPlanes(file: Blob): Promise<boolean> {
   const length = new DataView(await file.slice(0, 8).arrayBuffer());
   if (length.byteLength < 8) return false;
   const size = Math.min(mostHeader, Number(length.getBigUint64(0, true)));
-  return /"kind"\s*:\s*"[^"]*triplane/.test(await file.slice(8, 8 + size).text());
+  return /"coordtok\.kind"\s*:\s*"triplane"/.test(await file.slice(8, 8 + size).text());
 }

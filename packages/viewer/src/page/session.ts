@@ -178,6 +178,7 @@ export class Session {
     this.#decoding?.abort();
     const stop = new AbortController();
     this.#decoding = stop;
+    if (!this.#work) this.showWork("Decoding");
     const { frames, clock } = this;
     frames.dropBetween();
     const between = model?.form === "paper" && clock.speed < 1;
@@ -357,7 +358,12 @@ export class Session {
   }
 
   showError(sentence: string | undefined): void {
-    this.state.set({ error: sentence });
+    this.state.set({ error: sentence, ...(this.#work ? {} : { busy: undefined }) });
+  }
+
+  /** Says what is being done until the next work begins. */
+  showWork(what: string): void {
+    this.state.set({ error: undefined, busy: { what, done: 0, unit: "" } });
   }
 
   /** Runs work that replaces what runs, shows its progress, and turns errors into sentences. */

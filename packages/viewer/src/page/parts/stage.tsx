@@ -181,7 +181,7 @@ function StageTools({ session, view, viewport, setViewport }: ToolsProps): JSX.E
         <button type="button" aria-label="Zoom out" disabled={viewport.scale <= 1} onClick={() => zoom(0.5)}>
           −
         </button>
-        <button type="button" class="number" aria-label="Whole frame" onClick={() => setViewport(wholeFrame)}>
+        <button type="button" class="number" title="Show the whole frame" onClick={() => setViewport(wholeFrame)}>
           {`${viewport.scale < 10 ? viewport.scale.toFixed(viewport.scale % 1 === 0 ? 0 : 1) : viewport.scale.toFixed(0)}×`}
         </button>
         <button type="button" aria-label="Zoom in" onClick={() => zoom(2)}>
