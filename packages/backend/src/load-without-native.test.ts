@@ -56,6 +56,7 @@ it("auto uses a graphics card, otherwise wasm, if TensorFlow is not set up, and 
   const [native, gpu] = loaded.passedOver;
   expect(native).toEqual({ name: "tensorflow", reason: 'TensorFlow has not been set up; run "npx coordtok setup".' });
   expect(loaded.name).toBe(gpu === undefined ? "webgpu" : "wasm");
+  expect(loaded.notes).toEqual([]);
   if (!mayHaveGpu())
     expect(gpu).toEqual({
       name: "webgpu",
@@ -126,6 +127,7 @@ it.each<[string, () => void, RegExp]>([
   const loaded = await loadBackend("auto");
   if (!mayHaveGpu()) expect(loaded.name).toBe("wasm");
   expect(loaded.passedOver[0]?.reason).toMatch(message);
+  expect(loaded.notes[0]).toBe(`The native backend is passed over: ${loaded.passedOver[0]!.reason}`);
 });
 
 it("every backend leaves standard output and standard error clean", { timeout: 120_000 }, () => {

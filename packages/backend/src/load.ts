@@ -154,12 +154,24 @@ async function load(
       freeBytes: facts.freeBytes ?? (() => undefined),
       fused: facts.fused ?? { active: false, text: "none for this backend" },
       passedOver: [...passedOver],
-      notes: [...versionNotes(versions), ...fusedNotes(facts.fused), ...(facts.notes ?? [])],
+      notes: [
+        ...brokenNotes(passedOver),
+        ...versionNotes(versions),
+        ...fusedNotes(facts.fused),
+        ...(facts.notes ?? []),
+      ],
     };
   } catch (thrown) {
     if (before !== undefined && getSelected() !== before) await setBackend(before);
     throw isCoordTokError(thrown) ? thrown : doesNotLoad(row, thrown);
   }
+}
+
+/** Why a native backend that was set up is not used; that there is none needs no note. */
+function brokenNotes(passedOver: LoadedBackend["passedOver"]): string[] {
+  return passedOver
+    .filter(({ name, reason }) => name === "tensorflow" && !reason.includes("has not been set up"))
+    .map(({ reason }) => `The native backend is passed over: ${reason}`);
 }
 
 interface LoadedFacts {

@@ -30,7 +30,9 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   let invocation: Invocation | undefined;
   const nearest = otherNames[argv[0] ?? ""];
   if (nearest !== undefined) {
-    process.stderr.write(`error: unknown command '${argv[0]}'\n(Did you mean ${nearest}?)\n`);
+    const message = `unknown command '${argv[0]}'\n(Did you mean ${nearest}?)`;
+    process.stderr.write(`error: ${message}\n`);
+    if (argv.includes("--json")) await print({ lines: [], data: { error: { code: "usage", message } } }, true);
     return exitCodes.usage;
   }
   // commander knows no flags beside that of the version.

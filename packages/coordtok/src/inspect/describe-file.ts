@@ -27,7 +27,8 @@ import {
   type TriplaneShape,
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
-import { ffmpegOptionNames, probe, type FfmpegOptions } from "@coordtok/video/node";
+import { bytesText } from "@coordtok/core/text";
+import { ffmpegOptionNames, missingBytes, probe, type FfmpegOptions } from "@coordtok/video/node";
 import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
 import { openAnyFilm, tokenizerForm, type FramePixels, type OpenedFilm } from "../film/index.js";
@@ -120,7 +121,7 @@ export async function describeFile(
   const newest = isFolder ? (await listCheckpoints(given)).at(-1) : undefined;
   if (isFolder && newest === undefined) return describeLatents(given);
   const path = newest?.path ?? given;
-  if (!(await isOfWeights(path))) return { what: "video", ...(await probe(path, options)) };
+  if (!(await isOfWeights(path))) return describeVideo(path, options);
   const source = await openFileSource(path);
   try {
     if (await isBitstream(source)) return await describeFilm(path, source);
@@ -132,6 +133,13 @@ export async function describeFile(
   } finally {
     await source.close();
   }
+}
+
+async function describeVideo(path: string, options: FfmpegOptions): Promise<FileDescription> {
+  const info = await probe(path, options);
+  const missing = await missingBytes(path);
+  const cut = `it is cut off: ${bytesText(missing)} are missing at its end, so not all of its frames decode`;
+  return { what: "video", ...info, warnings: missing > 0 ? [...info.warnings, cut] : info.warnings };
 }
 
 /** Whether a file is ours or holds weights and is not for ffmpeg: by its name, or because it begins like a film or a PyTorch checkpoint. */

@@ -21,6 +21,15 @@ const points = Array.from({ length: 1000 }, (_, i) => ({
   validationPsnrDb: i % 100 === 99 ? 9 + Math.log(i + 1) : undefined,
 }));
 
+it("pictures without the renderer of this platform are an error that says so", () => {
+  const missing = (): never => {
+    throw new Error("Cannot find module '@resvg/resvg-js-linux-x64-gnu'\nRequire stack:");
+  };
+  expect(() => renderSvg(curveSvg(points), missing)).toThrow(
+    /^Pictures cannot be drawn, since the part of @resvg\/resvg-js for .* does not load \(Cannot find module '@resvg\/resvg-js-linux-x64-gnu'\); install/,
+  );
+});
+
 describe("the training curve", () => {
   it("is an SVG with both axes named and their numbers as text", () => {
     const svg = curveSvg(points);

@@ -1,9 +1,30 @@
+import { createRequire } from "node:module";
+import { CoordTokError, messageOf } from "@coordtok/core";
 import { enlarge, type RgbPicture } from "@coordtok/video";
 import { encodePng } from "@coordtok/video/node";
-import { Resvg } from "@resvg/resvg-js";
 
-/** Renders an SVG (without text, see `textStrokes`) on white. */
-export function renderSvg(svg: string): RgbPicture {
+type Renderer = typeof import("@resvg/resvg-js");
+
+/** Loads the renderer, which is a native library of each platform. @throws CoordTokError `unsupported` when that of this one is missing. */
+function renderer(load: () => unknown = () => createRequire(import.meta.url)("@resvg/resvg-js")): Renderer {
+  try {
+    return load() as Renderer;
+  } catch (thrown) {
+    throw new CoordTokError(
+      "unsupported",
+      `Pictures cannot be drawn, since the part of @resvg/resvg-js for ${process.platform}-${process.arch} does not load (${messageOf(thrown).split("\n")[0]!}); install the packages again on this machine, with their optional dependencies.`,
+      { cause: thrown },
+    );
+  }
+}
+
+/**
+ * Renders an SVG (without text, see `textStrokes`) on white.
+ * @param load loads the renderer.
+ * @throws CoordTokError `unsupported` when there is no renderer for this platform.
+ */
+export function renderSvg(svg: string, load?: () => unknown): RgbPicture {
+  const { Resvg } = renderer(load);
   const rendered = new Resvg(svg, { background: "white", font: { loadSystemFonts: false } }).render();
   const { width, height, pixels } = rendered;
   const data = new Uint8Array(width * height * 3);

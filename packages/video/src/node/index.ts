@@ -11,6 +11,7 @@ export {
   type ProgramSource,
 } from "./find-ffmpeg.js";
 export { findPictures, findVideos } from "./find-videos.js";
+export { missingBytes } from "./missing-bytes.js";
 export { encodePng } from "./png.js";
 export { probe, probeOptionNames, type ProbeOptions } from "./probe.js";
 export { readClip, type ReadClip } from "./read-clip.js";
