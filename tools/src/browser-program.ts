@@ -1,5 +1,8 @@
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { basename, delimiter, join } from "node:path";
+import { build, type BuildResult } from "esbuild";
 import { chromium } from "playwright-core";
 
 /** The path of the first of some programs that is on PATH and executable. */
@@ -43,4 +46,53 @@ export async function outcomeOfPage<T>(program: string, address: string): Promis
   } finally {
     await browser.close();
   }
+}
+
+/** A bundled program and what it was made of. */
+export type BrowserBundle = BuildResult<{ write: false; metafile: true }>;
+
+/** Bundles a program with the packages' sources for a page. */
+export function bundleForBrowser(entry: string): Promise<BrowserBundle> {
+  return build({
+    entryPoints: [entry],
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    conditions: ["@coordtok/source", "module"],
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+  });
+}
+
+/** What a page may ask for. */
+export interface PageFiles {
+  /** Its program. */
+  readonly script: string;
+  /** Other files by their names. */
+  readonly files?: Readonly<Record<string, { readonly type: string; readonly body: Uint8Array }>>;
+}
+
+/** Serves a page with its program and files, and nothing else, on this machine only. */
+export async function servePage({ script, files = {} }: PageFiles): Promise<Server> {
+  const page = '<!doctype html><title>CoordTok.ts</title><script type="module" src="/page.js"></script>';
+  const server = createServer((request, response) => {
+    const name = basename(new URL(request.url ?? "/", "http://page").pathname);
+    const send = (type: string, body: string | Uint8Array): void => {
+      response.writeHead(200, { "content-type": type }).end(body);
+    };
+    const file = Object.hasOwn(files, name) ? files[name] : undefined;
+    if (name === "") send("text/html; charset=utf-8", page);
+    else if (name === "page.js") send("text/javascript; charset=utf-8", script);
+    else if (file) send(file.type, file.body);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+/** The address of a page that {@link servePage} serves. */
+export function addressOf(server: Server): string {
+  return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
 }

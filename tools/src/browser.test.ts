@@ -1,10 +1,16 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { basename, join } from "node:path";
+import type { Server } from "node:http";
+import { join } from "node:path";
 import { loadBackend } from "@coordtok/backend";
-import { build, type BuildResult } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { browserNames as names, outcomeOfPage, programOnPath } from "./browser-program.js";
+import {
+  addressOf,
+  browserNames as names,
+  bundleForBrowser,
+  outcomeOfPage,
+  programOnPath,
+  servePage,
+  type BrowserBundle,
+} from "./browser-program.js";
 import { codeSmallLattice, decodeSmallTriplane, type DecodedClip } from "./browser-decode.js";
 
 const program = programOnPath(names);
@@ -16,47 +22,12 @@ interface Outcome {
   readonly lattice: readonly DecodedClip[];
 }
 
-/** Bundles `core`, `triplane`, `tokenizer` and the wasm backend for a page. */
-function bundlePage(): Promise<BuildResult<{ write: false; metafile: true }>> {
-  return build({
-    entryPoints: [join(import.meta.dirname, "browser-page.ts")],
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    conditions: ["@coordtok/source", "module"],
-    write: false,
-    metafile: true,
-    logLevel: "silent",
-  });
-}
-
-/** Serves the page and its program, and nothing else, on this machine only. */
-async function servePage(script: string): Promise<Server> {
-  const page = '<!doctype html><title>CoordTok.ts</title><script type="module" src="/page.js"></script>';
-  const server = createServer((request, response) => {
-    const name = basename(new URL(request.url ?? "/", "http://page").pathname);
-    const send = (type: string, body: string): void => {
-      response.writeHead(200, { "content-type": type }).end(body);
-    };
-    if (name === "") send("text/html; charset=utf-8", page);
-    else if (name === "page.js") send("text/javascript; charset=utf-8", script);
-    else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
-}
-
-function addressOf(server: Server): string {
-  return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
-}
-
 describe("the bundle for browsers", () => {
-  let bundle: BuildResult<{ write: false; metafile: true }>;
+  let bundle: BrowserBundle;
   let server: Server | undefined;
 
   beforeAll(async () => {
-    bundle = await bundlePage();
+    bundle = await bundleForBrowser(join(import.meta.dirname, "browser-page.ts"));
   });
 
   afterAll(() => {
@@ -78,7 +49,7 @@ describe("the bundle for browsers", () => {
     { timeout: 60_000 },
     async ({ skip }) => {
       if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
-      server = await servePage(bundle.outputFiles[0]!.text);
+      server = await servePage({ script: bundle.outputFiles[0]!.text });
       const inBrowser = await outcomeOfPage<Outcome>(program, addressOf(server));
       await loadBackend("wasm");
       const inNode = await decodeSmallTriplane();
@@ -100,7 +71,7 @@ describe("the bundle for browsers", () => {
 
   it("names the address of a wasm file that is not there", { timeout: 60_000 }, async ({ skip }) => {
     if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
-    server ??= await servePage(bundle.outputFiles[0]!.text);
+    server ??= await servePage({ script: bundle.outputFiles[0]!.text });
     const address = addressOf(server);
     await expect(outcomeOfPage<Outcome>(program, `${address}?wasmPaths=missing/`)).rejects.toThrow(
       `does not start from "${address}missing/tfjs-backend-wasm-simd.wasm"; serve`,
