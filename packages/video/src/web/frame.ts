@@ -78,16 +78,20 @@ type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 /** A canvas of a size, whose pixels stay in memory because they are read. */
 function canvasOf(width: number, height: number): Context {
   const settings = { willReadFrequently: true, colorSpace: "srgb" } as const;
-  const context: Context | null =
-    typeof OffscreenCanvas === "undefined"
-      ? Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", settings)
-      : new OffscreenCanvas(width, height).getContext("2d", settings);
+  const context =
+    onPage(width, height)?.getContext("2d", settings) ?? new OffscreenCanvas(width, height).getContext("2d", settings);
   if (context === null)
     throw new CoordTokError(
       "unsupported",
       `This browser has no canvas of ${width}x${height} pixels; scale the picture down.`,
     );
   return context;
+}
+
+/** A canvas of the page, where there is a page and, as in older browsers, no canvas without one. */
+function onPage(width: number, height: number): HTMLCanvasElement | undefined {
+  if (typeof OffscreenCanvas !== "undefined") return undefined;
+  return Object.assign(document.createElement("canvas"), { width, height });
 }
 
 function pixelsOf(context: Context, width: number, height: number): ImageData {
