@@ -77,9 +77,12 @@ type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 /** A canvas of a size, whose pixels stay in memory because they are read. */
 function canvasOf(width: number, height: number): Context {
-  const settings = { willReadFrequently: true, colorSpace: "srgb" } as const;
-  const context =
-    onPage(width, height)?.getContext("2d", settings) ?? new OffscreenCanvas(width, height).getContext("2d", settings);
+  const settings: CanvasRenderingContext2DSettings = { willReadFrequently: true, colorSpace: "srgb" };
+  const page = onPage(width, height);
+  const context: Context | null =
+    page === undefined
+      ? new OffscreenCanvas(width, height).getContext("2d", settings)
+      : page.getContext("2d", settings);
   if (context === null)
     throw new CoordTokError(
       "unsupported",
