@@ -2,10 +2,10 @@ import { loadBackend } from "@coordtok/backend";
 import type { BackendFacts } from "../worker/types.js";
 import { decodeFrames } from "./decode.js";
 import { encodeFrames } from "./encode.js";
-import { openFile, saveFile } from "./files.js";
+import { openFile } from "./open.js";
 import { loadModel } from "./models.js";
-import { rateOf } from "./rate.js";
 import { refineFilm } from "./refine.js";
+import { rateOf, saveFile } from "./save.js";
 import type { CallEvent, Calls } from "../worker/messages.js";
 import type { HandlerContext, Handlers } from "./serve.js";
 
@@ -27,7 +27,7 @@ export const handlers: Handlers<Calls> = {
   encode: ({ frames, settings }, context) => encodeFrames(frames, settings, context),
   decode: ({ film, settings }, context) => decodeFrames(film, settings, context),
   refine: ({ film, frames, settings }, context) => refineFilm(film, frames, settings, context),
-  open: ({ file }, context) => openFile(file, context),
+  open: ({ file, known }, context) => openFile(file, known, context),
   save: ({ film, settings }, context) => saveFile(film, settings, context),
   rate: ({ film, settings }, context) => rateOf(film, settings, context),
 };

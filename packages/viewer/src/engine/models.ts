@@ -1,12 +1,15 @@
 import { CoordTokError, throwIfAborted, type LongCallOptions } from "@coordtok/core";
 import { openTokenizer, type AnyTokenizer } from "@coordtok/tokenizer";
 import { latticeBlock } from "@coordtok/tokenizer/lattice";
+import type { CheckpointReference } from "@coordtok/triplane";
 import type { ModelFacts } from "../worker/types.js";
 
 /** A loaded tokenizer and what is known of it. */
 export interface LoadedModel {
   readonly facts: ModelFacts;
   readonly tokenizer: AnyTokenizer;
+  /** How files name it: its name, and the SHA-256 of its file, where the browser computes it. */
+  readonly reference: CheckpointReference | undefined;
 }
 
 /** The tokenizers that are loaded, the newest last. */
@@ -25,13 +28,40 @@ export async function loadModel(id: string, source: string | Blob, options: Long
   const bytes =
     typeof source === "string" ? await fetchBytes(source, options) : new Uint8Array(await source.arrayBuffer());
   const tokenizer = await openTokenizer(bytes, { signal: options.signal });
+  const sha256 = await digestOf(bytes);
+  const path = typeof source !== "string" && "name" in source ? String(source.name) : id;
+  return keepModel(id, tokenizer, bytes.length, sha256 === undefined ? undefined : { path, sha256 }).facts;
+}
+
+/** Keeps a tokenizer under a name; the oldest makes room. */
+export function keepModel(
+  id: string,
+  tokenizer: AnyTokenizer,
+  bytes: number,
+  reference: CheckpointReference | undefined,
+): LoadedModel {
+  loaded.get(id)?.tokenizer.dispose();
+  loaded.delete(id);
   for (const [oldest, { tokenizer: old }] of [...loaded].slice(0, Math.max(0, loaded.size + 1 - mostModels))) {
     old.dispose();
     loaded.delete(oldest);
   }
-  const facts = factsOf(id, tokenizer, bytes.length);
-  loaded.set(id, { facts, tokenizer });
-  return facts;
+  const model = { facts: factsOf(id, tokenizer, bytes), tokenizer, reference };
+  loaded.set(id, model);
+  return model;
+}
+
+/** The loaded tokenizer whose file has a SHA-256. */
+export function modelWithDigest(sha256: string): LoadedModel | undefined {
+  return [...loaded.values()].find(({ reference }) => reference?.sha256 === sha256);
+}
+
+/** The SHA-256 of bytes; on pages without https and not from this machine, browsers compute none. */
+async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
+  const { subtle } = crypto as { readonly subtle?: SubtleCrypto };
+  if (subtle === undefined) return undefined;
+  const digest = new Uint8Array(await subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** A loaded tokenizer by its name, or the one that was loaded last. @throws CoordTokError `input`. */
@@ -65,7 +95,7 @@ function factsOf(id: string, tokenizer: AnyTokenizer, bytes: number): ModelFacts
 /** The largest checkpoint that is fetched. */
 const mostBytes = 2 ** 31;
 
-async function fetchBytes(address: string, { signal, onProgress }: LongCallOptions): Promise<Uint8Array> {
+async function fetchBytes(address: string, { signal, onProgress }: LongCallOptions): Promise<Uint8Array<ArrayBuffer>> {
   const unreadable = (reason: string, cause?: unknown): CoordTokError =>
     new CoordTokError("file-read", `The weights at "${address}" cannot be fetched: ${reason}; reload the page.`, {
       cause,

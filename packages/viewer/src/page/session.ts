@@ -78,7 +78,7 @@ export class Session {
       this.#clip = undefined;
       this.#reset(opened.film.frames, opened.film.fps);
       this.frames = new Frames(undefined, opened.film);
-      this.state.set({ shown: { name: opened.name ?? name } });
+      this.state.set({ shown: { name: opened.name ?? name }, model: opened.model });
       this.#setFilm(opened.film);
     });
     await this.decode();
@@ -315,10 +315,12 @@ export class Session {
   }
 
   /** The film that is decoded, as a file. */
-  async savePlanes(): Promise<Blob | undefined> {
-    const { edited, shown } = this.state.get();
+  async savePlanes(format: "triplane" | "coordtok"): Promise<Blob | undefined> {
+    const { edited, shown, step } = this.state.get();
     if (!edited) return undefined;
-    return this.#run("Writing planes", (options) => this.#worker!.save(edited, { ...options, name: shown?.name }));
+    return this.#run("Writing planes", (options) =>
+      this.#worker!.save(edited, { ...options, format, step, name: shown?.name }),
+    );
   }
 
   /** The reconstruction as a video. */

@@ -86,6 +86,7 @@ const saveOptionNames: OptionNames<SaveOptions> = {
   ...longCallOptionNames,
   format: true,
   dtype: true,
+  step: true,
   budget: true,
   name: true,
 };
@@ -136,7 +137,7 @@ export class CoordTokWorker implements Disposable {
     if (address instanceof Blob)
       return this.#channel.call("load", { source: address, id: `file-${String(this.#files++)}` }, options);
     const id = typeof source === "string" ? source : address.href;
-    return this.#channel.call("load", { source: new URL(address, baseAddress()).href, id }, options);
+    return this.#channel.call("load", { source: addressOf(address), id }, options);
   }
 
   /**
@@ -188,12 +189,14 @@ export class CoordTokWorker implements Disposable {
   }
 
   /**
-   * Opens a file of planes, `.triplane.safetensors`; the planes are those of the model that was loaded last, which has to be the one that made them.
+   * Opens a file of planes, `.triplane.safetensors` or `.coordtok`, and loads the model that made them: a starter, a decoder in the file, or a checkpoint
+   * that was loaded before.
    * @throws CoordTokError `file-format` for a broken file, `checkpoint` for one of another kind or of another model, `aborted`.
    */
   async open(file: Blob, options: LongCallOptions = {}): Promise<OpenedFilm> {
     checkOptions(options, longCallOptionNames, "CoordTokWorker.open");
-    return this.#channel.call("open", { file }, options);
+    const known = { starter: addressOf(starter), "starter-bytes": addressOf(starterBytes) };
+    return this.#channel.call("open", { file, known }, options);
   }
 
   /**
@@ -232,7 +235,7 @@ function windowsOf(onWindow: EncodeOptions["onWindow"]): (event: CallEvent) => v
   };
 }
 
-/** What relative addresses start from; a bundler may give some for the weights. */
-function baseAddress(): string | undefined {
-  return (globalThis as { document?: { baseURI: string } }).document?.baseURI;
+/** An address that a worker can use as well; a bundler may give relative ones for the weights. */
+function addressOf(address: URL): string {
+  return new URL(address, (globalThis as { document?: { baseURI: string } }).document?.baseURI).href;
 }

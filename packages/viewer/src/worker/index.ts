@@ -15,6 +15,7 @@ export type {
   DecodeSettings,
   EncodeSettings,
   FilmData,
+  FilmOrigin,
   FramesData,
   ModelFacts,
   ModelSource,

@@ -37,7 +37,7 @@ export interface Calls {
     give: FilmData;
     event: CallEvent;
   };
-  readonly open: { take: { file: Blob }; give: OpenedFilm; event: CallEvent };
+  readonly open: { take: { file: Blob; known: Readonly<Record<string, string>> }; give: OpenedFilm; event: CallEvent };
   readonly save: { take: { film: FilmData; settings: SaveSettings }; give: Blob; event: CallEvent };
   readonly rate: { take: { film: FilmData; settings: RateSettings }; give: RateFacts; event: CallEvent };
 }

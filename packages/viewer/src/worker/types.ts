@@ -1,4 +1,4 @@
-import type { Rectangle, RgbClip } from "@coordtok/core";
+import type { Json, Rectangle, RgbClip } from "@coordtok/core";
 
 /** The name of a plane; xy has rows and columns, yt time and columns, xt time and rows. */
 export type PlaneName = "xy" | "yt" | "xt";
@@ -52,6 +52,24 @@ export interface FilmData {
   readonly tiles: readonly Rectangle[];
   /** The windows in their order, which cover every frame. */
   readonly windows: readonly WindowData[];
+  /** What the file said that the film was opened from, to write it again as it was. */
+  readonly origin?: FilmOrigin | undefined;
+}
+
+/** What is kept of a file that a film was opened from. */
+export interface FilmOrigin {
+  /** Its format. */
+  readonly format: "triplane" | "coordtok";
+  /** The facts of the film as plain data. */
+  readonly facts: Json;
+  /** How a triplane file stores numbers. */
+  readonly dtype?: "F32" | "F16" | undefined;
+  /** How a `.coordtok` file codes each window. */
+  readonly coding?: readonly {
+    readonly step: number;
+    readonly budget: ChannelBudget;
+    readonly psnrDb?: number | undefined;
+  }[];
 }
 
 /** A decoded frame. */
@@ -140,6 +158,8 @@ export type FramesData = RgbClip;
 export interface OpenedFilm {
   /** Its planes. */
   readonly film: FilmData;
+  /** The model that made them, which is loaded. */
+  readonly model: ModelFacts;
   /** The name of the video that it was made from, where the file says it. */
   readonly name?: string | undefined;
   /** Bytes of the file. */
@@ -148,9 +168,11 @@ export interface OpenedFilm {
 
 /** How planes are written. */
 export interface SaveSettings {
-  /** Default `triplane`, a `.triplane.safetensors` file. */
-  readonly format?: "triplane" | undefined;
-  /** How numbers are stored (default `F32`). */
+  /** Default `triplane`, a `.triplane.safetensors` file; `coordtok` rounds and codes the planes. */
+  readonly format?: "triplane" | "coordtok" | undefined;
+  /** `coordtok`: the distance between neighbouring numbers (default: as the film was opened, otherwise 1/8). */
+  readonly step?: number | undefined;
+  /** `triplane`: how numbers are stored (default: as the film was opened, otherwise `F32`). */
   readonly dtype?: "F32" | "F16" | undefined;
   /** The channels that are kept (default: all). */
   readonly budget?: ChannelBudget | undefined;

@@ -38,9 +38,17 @@ export function ExportPanel({ session }: { session: Session }): JSX.Element {
           type="button"
           class="button"
           disabled={!has}
-          onClick={() => save(".triplane.safetensors", () => session.savePlanes())}
+          onClick={() => save(".triplane.safetensors", () => session.savePlanes("triplane"))}
         >
           Planes, file
+        </button>
+        <button
+          type="button"
+          class="button"
+          disabled={!has}
+          onClick={() => save(".coordtok", () => session.savePlanes("coordtok"))}
+        >
+          Few bytes, .coordtok
         </button>
         <button
           type="button"
