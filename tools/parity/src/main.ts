@@ -71,6 +71,7 @@ async function main({ fixtures, kind, backend, json }: ParityFlags): Promise<num
     kind,
     signal: stop.signal,
     onRun: (parityCase, run, outcome) => say(runLine(parityCase, run, outcome)),
+    onUnread: ({ id }, reason) => say(`FAIL         ${id}: ${reason}`),
     onNotCovered: ({ id, kind }) => say(`not covered  ${id} (kind ${kind})`),
     onSkipped: (id, reason) => say(`skipped      ${id}: ${reason}`),
   });

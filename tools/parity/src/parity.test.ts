@@ -1,3 +1,5 @@
+import { encodeSafetensors, openSafetensors, type NamedBytes } from "@coordtok/core";
+import { bytesOfFloats } from "@coordtok/core/state-dict";
 import { describeEachBackend, type TestBackendName } from "@coordtok/tools";
 import { memory } from "@tensorflow/tfjs-core";
 import { existsSync } from "node:fs";
@@ -6,7 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { formulaIntegers } from "./handlers/formula.js";
 import { runParity } from "./run-parity.js";
+import type { ParityResult } from "./types.js";
 
 const own = fileURLToPath(new URL("../../../fixtures", import.meta.url));
 const shared = fileURLToPath(new URL("../../../../shared/fixtures", import.meta.url));
@@ -139,5 +143,114 @@ describe("a parity case whose weights are elsewhere", () => {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  });
+});
+
+/** The part of a stored case that the tests change. */
+interface Changeable {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly runs: readonly { readonly name: string; readonly outputs: readonly string[] }[];
+}
+
+/** Copies a case of the repository with a change, also of its tensors, and runs it. */
+async function runChanged(
+  id: string,
+  change: (stored: Changeable) => Changeable,
+  changeTensors?: (folder: string) => Promise<void>,
+): Promise<ParityResult> {
+  const folder = await mkdtemp(join(tmpdir(), "coordtok-"));
+  try {
+    await cp(join(own, id), join(folder, id), { recursive: true });
+    const file = join(folder, id, "case.json");
+    await writeFile(file, JSON.stringify(change(JSON.parse(await readFile(file, "utf8")) as Changeable)));
+    await changeTensors?.(join(folder, id));
+    const { cases } = await runParity({ folders: [folder] });
+    expect(cases).toHaveLength(1);
+    return cases[0]!;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writes a file of a case again with other tensors. */
+async function rewrite(path: string, change: (one: NamedBytes) => NamedBytes[]): Promise<void> {
+  const file = await openSafetensors(new Uint8Array(await readFile(path)));
+  const tensors: NamedBytes[] = [];
+  for (const [name, { dtype, shape }] of file.entries)
+    tensors.push(...change({ name, dtype: dtype as NamedBytes["dtype"], shape, bytes: await file.readBytes(name) }));
+  await writeFile(path, encodeSafetensors(tensors));
+}
+
+/** The loss of each run of a case when LPIPS has another factor, from the stored parts of the loss. */
+async function lossesWith(scale: number, path: string): Promise<Map<string, Uint8Array>> {
+  const stored = await openSafetensors(new Uint8Array(await readFile(path)));
+  const losses = new Map<string, Uint8Array>();
+  for (const run of ["eval", "train"]) {
+    const [mse] = await stored.readNumbers(`${run}.mse_part`);
+    const perFrame = await stored.readNumbers(`${run}.lpips_per_frame`);
+    const loss = mse! + scale * perFrame.reduce((sum, one) => sum + one, 0);
+    losses.set(`${run}.loss`, bytesOfFloats(Float32Array.of(loss), "F32"));
+  }
+  return losses;
+}
+
+/** A head of LPIPS with 1/16 of its channels, as "uniform(0, 2/in_channels)" makes it. */
+function smallHead({ name, shape }: NamedBytes): NamedBytes {
+  const channels = shape[1]! / 16;
+  const integer = formulaIntegers(`lpips-a/${name}`);
+  const values = Float32Array.from({ length: channels }, (_, i) => (2 / channels) * (integer(i) / 2 ** 32));
+  return { name, dtype: "F32", shape: [1, channels, 1, 1], bytes: bytesOfFloats(values, "F32") };
+}
+
+describeEachBackend("the configuration of a parity case", { timeout: 60_000 }, () => {
+  it("fails the case when its handler does not read a field", async () => {
+    const withWarmup = ({ config, ...rest }: Changeable): Changeable => ({
+      ...rest,
+      config: { ...config, warmup: { steps: 3 } },
+    });
+    expect(await runChanged("diffusion/ema", withWarmup)).toMatchObject({
+      status: "fail",
+      reason: "the handler of diffusion/ema did not read warmup.steps of its config, so it computed something else",
+    });
+  });
+
+  it("sets the factor of LPIPS in the loss", async () => {
+    const id = "tokenizer/loss-stage2-lpips";
+    const scaled = ({ config, runs, ...rest }: Changeable): Changeable => ({
+      ...rest,
+      config: { ...config, lpips_loss_scale: 0.7 },
+      runs: runs.map((run) => ({ ...run, outputs: [`${run.name}.loss`] })),
+    });
+    const changed = await runChanged(id, scaled, async (folder) => {
+      const path = join(folder, "outputs.safetensors");
+      const losses = await lossesWith(0.7, path);
+      await rewrite(path, (one) => [{ ...one, bytes: losses.get(one.name) ?? one.bytes }]);
+    });
+    expect(changed).toMatchObject({ status: "pass" });
+    expect(await runChanged(id, scaled)).toMatchObject({ status: "fail" });
+  });
+
+  it("may let the heads of LPIPS follow from the weight rule", async () => {
+    const byRule = (lin: string, hash_lin: boolean, heads: (one: NamedBytes) => NamedBytes[]): Promise<ParityResult> =>
+      runChanged(
+        "metrics/lpips-vgg16",
+        ({ config, runs, ...rest }) => ({
+          ...rest,
+          config: {
+            ...config,
+            channel_divisor: 16,
+            hash_lin,
+            weight_rule: { ...(config["weight_rule"] as object), lin },
+          },
+          runs: runs.map((run) => ({ ...run, outputs: ["r0.lpips", "r0.per_layer"] })),
+        }),
+        (folder) => rewrite(join(folder, "weights.safetensors"), heads),
+      );
+    const given = "given in weights.safetensors";
+    // The stored results are those of the full width: both fail, by the same distance.
+    const { worst } = await byRule("uniform(0, 2/in_channels)", true, () => []);
+    expect(worst?.maxError).toBeGreaterThan(0);
+    expect((await byRule(given, false, (one) => [smallHead(one)])).worst).toEqual(worst);
+    expect((await byRule(given, true, () => [])).reason).toContain("weight_rule.lin");
   });
 });

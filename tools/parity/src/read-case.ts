@@ -3,6 +3,7 @@ import { openFileSource } from "@coordtok/core/node";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { trackReads } from "./tracked.js";
 import type { ParityCase, ParityRun, Tolerance } from "./types.js";
 
 /** Finds the folders of all cases below some folders, by their id `<area>/<case>`. When several folders hold a case, the first one counts. */
@@ -61,10 +62,12 @@ export async function openCase(folder: string): Promise<OpenedCase> {
   const files = ["inputs.safetensors", elsewhere ?? "weights.safetensors", "outputs.safetensors"];
   const sources = await Promise.all(files.map((name) => openFileSource(join(folder, name))));
   const [inputs, weights, expected] = await Promise.all(sources.map((source) => openSafetensors(source)));
+  const config = trackReads(stored.config ?? {});
   const parityCase: ParityCase = {
     id,
     kind,
-    config: stored.config ?? {},
+    config: config.value,
+    unreadConfig: config.unread,
     facts: stored as unknown as Record<string, unknown>,
     runs: (stored.runs ?? [{ outputs: ["*"] }]).map(completeRun),
     tolerances: new Map(Object.entries(stored.outputs).map(([name, { atol = 0, rtol = 0 }]) => [name, { atol, rtol }])),

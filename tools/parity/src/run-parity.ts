@@ -13,6 +13,8 @@ export interface ParityOptions extends LongCallOptions {
   readonly kind?: string | undefined;
   /** Called with every run, for one line each. */
   readonly onRun?: ((parityCase: ParityCase, run: ParityRun, outcome: RunOutcome) => void) | undefined;
+  /** Called with every case whose configuration was not read whole, and the reason for its failure. */
+  readonly onUnread?: ((parityCase: ParityCase, reason: string) => void) | undefined;
   /** Called with every case that no handler covers. */
   readonly onNotCovered?: ((parityCase: ParityCase) => void) | undefined;
   /** Called with every case that cannot run here, and the reason. */
@@ -78,6 +80,11 @@ async function runCase(parityCase: ParityCase, options: ParityOptions): Promise<
     if (!outcome.passed) reason ??= outcome.reason ?? `${run.name} exceeds its tolerance`;
     if (outcome.worst !== undefined && (worst === undefined || ratio(outcome.worst) > ratio(worst)))
       worst = outcome.worst;
+  }
+  const unread = parityCase.unreadConfig();
+  if (reason === undefined && unread.length > 0) {
+    reason = `the handler of ${kind} did not read ${unread.join(", ")} of its config, so it computed something else`;
+    options.onUnread?.(parityCase, reason);
   }
   return {
     id,

@@ -25,7 +25,10 @@ export interface Tolerance {
 export interface ParityCase {
   readonly id: string;
   readonly kind: string;
+  /** Its configuration; the runner follows which fields are read. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** The fields of the configuration that nothing read so far. */
+  readonly unreadConfig: () => readonly string[];
   /** Everything in `case.json`. */
   readonly facts: Readonly<Record<string, unknown>>;
   readonly runs: readonly ParityRun[];

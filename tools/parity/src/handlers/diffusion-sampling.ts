@@ -3,12 +3,7 @@ import type { Flow, LastStep, OdeSolverName, SdeSolverName } from "@coordtok/dif
 import { interval, officialEpsilon, velocityField, weightedSum, type Field } from "@coordtok/diffusion/flow";
 import { sit, type SiTParams } from "@coordtok/diffusion/model";
 import { odeTrajectory, sdeTrajectory } from "@coordtok/diffusion/sample";
-import {
-  configFromOfficial,
-  decodeOfficial,
-  paramsFromOfficial,
-  type OfficialArguments,
-} from "@coordtok/tokenizer/official";
+import { decodeOfficial, paramsFromOfficial } from "@coordtok/tokenizer/official";
 import {
   collectStats,
   denormalize,
@@ -31,8 +26,9 @@ import {
   inputPlanes,
   planeOutputs,
 } from "./diffusion-model.js";
-import { analyticModel } from "./diffusion-analytic.js";
-import { inputNames, inputTriplane, withoutPrefix } from "./inputs.js";
+import { analyticModel, checkAnalyticModel } from "./diffusion-analytic.js";
+import { expectFact, inputNames, inputTriplane, withoutPrefix } from "./inputs.js";
+import { argumentsOf } from "./tokenizer.js";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 
 interface OdeArguments {
@@ -63,6 +59,7 @@ async function odeStates<T extends TensorTree>(run: ParityRun, model: Field<T>, 
 }
 
 const odeOriginal: ParityHandler = async (parityCase, run) => {
+  checkAnalyticModel(parityCase.config);
   const { prediction } = flowOf(run.args);
   const init = await inputTensor(parityCase, run, "init");
   const states = await odeStates<Tensor4D>(run, (x, t) => analyticModel(prediction, x, t), init);
@@ -146,6 +143,7 @@ function drawOf(stored: Tensor, step: number): Tensor4D {
 }
 
 const sdeOriginal: ParityHandler = async (parityCase, run) => {
+  checkAnalyticModel(parityCase.config);
   const { prediction } = flowOf(run.args);
   const [init, noise] = await Promise.all(["init", "noise"].map((role) => inputTensor(parityCase, run, role)));
   const states = await sdeStates<Tensor4D>(
@@ -196,6 +194,7 @@ function statsOutputs(prefix: string, stats: TriplaneStats): [string, readonly n
 
 const latentStatistics: ParityHandler = async (parityCase, run) => {
   const { split, log_txt } = parityCase.config as { split: number; log_txt: string };
+  expectFact(parityCase.config, "planes", run.inputs["planes"]);
   const planes = await inputTriplane(parityCase, run, "planes");
   const count = planes.xy.shape[0];
   const clips = Array.from({ length: count }, (_, i) => sliceTriplane(planes, i));
@@ -218,7 +217,7 @@ const latentStatistics: ParityHandler = async (parityCase, run) => {
 };
 
 const noiseToVideo: ParityHandler = async (parityCase, run) => {
-  const facts = parityCase.config as { sit: unknown; coordtok: OfficialArguments };
+  const facts = parityCase.config as { sit: unknown; coordtok: Record<string, unknown> };
   const { config, params } = await diffusionModelOf(parityCase, facts.sit, "sit.");
   const init = await inputPlanes(parityCase, run, "init");
   const { draw, stored } = await planeDraws(parityCase, run);
@@ -248,8 +247,12 @@ async function storedStats({ inputs }: ParityCase, run: ParityRun): Promise<Trip
 }
 
 /** Decodes all frames in one slice. */
-async function decodeWith({ weights }: ParityCase, official: OfficialArguments, planes: Triplane): Promise<Tensor> {
-  const config = configFromOfficial(official);
+async function decodeWith(
+  { weights }: ParityCase,
+  official: Record<string, unknown>,
+  planes: Triplane,
+): Promise<Tensor> {
+  const { config } = argumentsOf(official);
   const params = await paramsFromOfficial(config, withoutPrefix(weights, "coordtok."));
   const { frames } = decodeOfficial(params.decoder, config, planes, { slices: 1 });
   disposeTree(params);

@@ -11,6 +11,16 @@ export function inputName(run: ParityRun, role: string): string {
   return name;
 }
 
+/** Checks that the config of a case, if it names a fact, names the one that the run has. */
+export function expectFact(config: Readonly<Record<string, unknown>>, name: string, found: unknown): void {
+  const stored = config[name];
+  if (stored !== undefined && JSON.stringify(stored) !== JSON.stringify(found))
+    throw new CoordTokError(
+      "file-format",
+      `Expected ${name} ${JSON.stringify(stored)}, which the config of the case names, but the run has ${JSON.stringify(found)}.`,
+    );
+}
+
 /** Returns the names of the tensors that a run gives for a role. */
 export function inputNames(run: ParityRun, role: string): readonly string[] {
   const names = run.inputs[role];

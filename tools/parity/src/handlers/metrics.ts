@@ -1,4 +1,4 @@
-import { modelRangeFromByte } from "@coordtok/core";
+import { CoordTokError, modelRangeFromByte } from "@coordtok/core";
 import {
   covarianceOf,
   frechetDistance,
@@ -38,8 +38,9 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
 import { formulaClip, formulaTensor } from "./formula.js";
-import { inputName } from "./inputs.js";
-import { readAll } from "./tokenizer.js";
+import { expectFact, inputName } from "./inputs.js";
+import { lpipsWeights } from "./lpips-weights.js";
+import { expectWords, weightRuleOf, type WeightRule } from "./weight-rule.js";
 
 const eightBit: ParityHandler = async () => {
   const unit = tensor(Float32Array.from({ length: 256 }, (_, byte) => unitFromByte(byte)));
@@ -72,16 +73,9 @@ const psnrAndSsim: ParityHandler = async ({ inputs }, run) => {
 
 /** The layers whose features LPIPS compares, by the names of the stored results. */
 const comparedLayers = ["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"];
-/** VGG16: the slice, the index and the width of each convolution. */
-// prettier-ignore
-const vggConvolutions = [
-  [1, 0, 64], [1, 2, 64], [2, 5, 128], [2, 7, 128], [3, 10, 256], [3, 12, 256], [3, 14, 256],
-  [4, 17, 512], [4, 19, 512], [4, 21, 512], [5, 24, 512], [5, 26, 512], [5, 28, 512],
-] as const;
 
 const lpipsCase: ParityHandler = async (parityCase, run) => {
-  const stored = await readAll(parityCase.weights, [...parityCase.weights.entries.keys()]);
-  const weights = new Map([...formulaVgg(parityCase), ...stored]);
+  const weights = await lpipsWeights(parityCase);
   const params = lpipsParamsFromStateDict(weights);
   const [input, target] = await Promise.all(
     ["input", "target"].map(async (role) => lastChannel(await parityCase.inputs.read(inputName(run, role)))),
@@ -101,22 +95,6 @@ const lpipsCase: ParityHandler = async (parityCase, run) => {
   for (const made of [input!, target!, ...weights.values()]) made.dispose();
   return outputs;
 };
-
-/** The convolutions filled by the weight rule of a case; none when all are stored. */
-function formulaVgg({ config }: ParityCase): Map<string, Tensor> {
-  const tensors = new Map<string, Tensor>();
-  if (config["weight_rule"] === undefined) return tensors;
-  const prefix = config["hash_prefix"] as string;
-  let inputs = 3;
-  for (const [slice, index, width] of vggConvolutions) {
-    const name = `net.slice${slice}.${index}`;
-    const bound = Math.sqrt(6 / (inputs * 9));
-    tensors.set(`${name}.weight`, formulaTensor(`${prefix}${name}.weight`, [width, inputs, 3, 3], -bound, bound));
-    tensors.set(`${name}.bias`, formulaTensor(`${prefix}${name}.bias`, [width], -0.05, 0.15));
-    inputs = width;
-  }
-  return tensors;
-}
 
 /** Converts `[N, C, H, W]` to `[N, H, W, C]`. Frees its argument. */
 function lastChannel(frames: Tensor): Tensor4D {
@@ -182,7 +160,7 @@ function channelsFirst(values: ArrayLike<number>, shape: readonly number[]): Flo
 type ClipRule = readonly [name: string, frames: number, height: number, width: number, shift: number];
 
 const i3dCase: ParityHandler = async (parityCase, run) => {
-  const params = formulaI3d(parityCase.config["hash_prefix"] as string);
+  const params = formulaI3d(parityCase);
   const windows = (run.args["clips"] as ClipRule[]).flatMap((rule) => windowsOf(run, rule));
   const outputs = new Map<string, Tensor | ArrayLike<number>>();
   const sameSource = run.name === "resized" ? windows.slice(0, 1) : windows;
@@ -198,6 +176,7 @@ const i3dCase: ParityHandler = async (parityCase, run) => {
     );
   }).dispose();
   await Promise.all(reads);
+  outputs.set(`${run.name}.preprocessed_sample`, await preprocessedSample(parityCase, windows));
   if (run.args["mode"] === "logits")
     outputs.set(
       `${run.name}.logits`,
@@ -251,11 +230,25 @@ function record(
   outputs.set(`${name}.rms`, [Math.sqrt(squares / values.length)]);
 }
 
-function formulaI3d(prefix: string): I3dParams {
+/** Every so many values of each window, as the case asks. */
+async function preprocessedSample({ config }: ParityCase, windows: readonly Tensor5D[]): Promise<number[]> {
+  const stride = config["sample_stride_input"] as number;
+  const values = await Promise.all(windows.map(async (window) => channelsFirst(await window.data(), window.shape)));
+  return values.flatMap((all) => Array.from(all.filter((_, i) => i % stride === 0)));
+}
+
+const clipRule =
+  "p = (3x + 5y + 11t + 37c + s) mod 256 (x column, y row, t frame, c channel); tri = p<128 ? 2p : 510-2p; noise = the top 8 bits of the lowbias32 value for (name, linear index in (t,h,w,c)); pixel = (3*tri + noise) >> 2";
+
+function formulaI3d({ config }: ParityCase): I3dParams {
+  expectWords(config["clip_rule"], "clip_rule", clipRule);
+  expectFact(config, "num_classes", i3dWeightShapes().get("logits.conv3d.bias")![0]);
+  const rule = weightRuleOf(config);
+  if (rule === undefined) throw new CoordTokError("file-format", "Expected a weight_rule in the config of the case.");
   const tensors = new Map(
     [...i3dWeightShapes()].map(([name, shape]) => {
-      const [low, high] = formulaRange(name, shape);
-      return [name, formulaTensor(`${prefix}${name}`, shape, low, high)];
+      const [low, high] = formulaRange(rule, name, shape);
+      return [name, formulaTensor(rule.prefix + name, shape, low, high)];
     }),
   );
   const params = i3dParamsFromStateDict(tensors);
@@ -264,14 +257,12 @@ function formulaI3d(prefix: string): I3dParams {
 }
 
 /** The range of a tensor of I3D, by the weight rule of its case. */
-function formulaRange(name: string, shape: readonly number[]): [low: number, high: number] {
-  if (name.endsWith("conv3d.weight")) {
-    const bound = Math.sqrt(6 / shape.slice(1).reduce((product, dim) => product * dim, 1));
-    return [-bound, bound];
-  }
-  if (name.endsWith("bn.weight")) return [0.8, 1.2];
-  if (name.endsWith("bn.running_var")) return [0.5, 1.5];
-  return [-0.1, 0.1];
+function formulaRange(rule: WeightRule, name: string, shape: readonly number[]): readonly [low: number, high: number] {
+  if (name.endsWith("bn.weight")) return rule.range("bn_weight");
+  if (name.endsWith("bn.running_var")) return rule.range("bn_running_var");
+  if (!name.endsWith("conv3d.weight")) return rule.range("other");
+  const [, inputs, kt, kh, kw] = shape as [number, number, number, number, number];
+  return rule.range("conv_weight", { in: inputs, kt, kh, kw });
 }
 
 /** The handlers of the `metrics/*` kinds. */

@@ -1,4 +1,4 @@
-import { disposeTree, renamedTensors, type SafetensorsFile } from "@coordtok/core";
+import { CoordTokError, disposeTree, renamedTensors, type TensorFile } from "@coordtok/core";
 import { latticeCoordinate } from "@coordtok/triplane";
 import { officialIndex } from "@coordtok/triplane/official";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
@@ -14,15 +14,34 @@ import type { Tensor, Tensor5D } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler } from "../types.js";
 import { inputName, inputPoints, inputTriplane } from "./inputs.js";
 
+/** A tokenizer with its official arguments. */
+interface Model {
+  readonly config: TokenizerConfig;
+  readonly params: TokenizerParams;
+  /** The factor of LPIPS in the loss, which nothing but the loss depends on. */
+  readonly lpipsScale: number;
+}
+
 /** Reads the model of a case. */
-export async function modelOf(parityCase: ParityCase): Promise<{ config: TokenizerConfig; params: TokenizerParams }> {
-  const config = configFromOfficial(parityCase.config as unknown as OfficialArguments);
-  const stateDict = renamedTensors(parityCase.weights, (name) => (isOfficialLoss(name) ? undefined : name));
-  return { config, params: await paramsFromOfficial(config, stateDict) };
+export async function modelOf({ config: official, weights }: ParityCase): Promise<Model> {
+  const { config, lpipsScale } = argumentsOf(official);
+  const stateDict = renamedTensors(weights, (name) => (isOfficialLoss(name) ? undefined : name));
+  return { config, params: await paramsFromOfficial(config, stateDict), lpipsScale };
+}
+
+/** Reads all official arguments of a tokenizer. */
+export function argumentsOf(official: Readonly<Record<string, unknown>>): Omit<Model, "params"> {
+  const { enc_patch_type: kind = "transformer", lpips_loss_scale: scale = 0 } = official;
+  if (kind !== "transformer" || typeof scale !== "number")
+    throw new CoordTokError(
+      "file-format",
+      `Expected enc_patch_type "transformer" and a number as lpips_loss_scale in the config of the case, got ${JSON.stringify([kind, scale])}.`,
+    );
+  return { config: configFromOfficial(official as unknown as OfficialArguments), lpipsScale: scale };
 }
 
 /** Reads tensors by name. */
-export async function readAll(file: SafetensorsFile, names: Iterable<string>): Promise<Map<string, Tensor>> {
+export async function readAll(file: TensorFile, names: Iterable<string>): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const name of names) tensors.set(name, await file.read(name));
   return tensors;

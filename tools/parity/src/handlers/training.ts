@@ -1,4 +1,4 @@
-import { disposeTree, type PerceptualLoss, type RgbClip, type RgbFrame, treeMap } from "@coordtok/core";
+import { CoordTokError, disposeTree, type PerceptualLoss, type RgbClip, type RgbFrame, treeMap } from "@coordtok/core";
 import { adamw, globalNorm, lossAndGradients } from "@coordtok/core/train";
 import type { TokenizerConfig } from "@coordtok/tokenizer";
 import { latticeOf, type TokenizerParams } from "@coordtok/tokenizer/model";
@@ -19,7 +19,8 @@ import {
   type Tensor5D,
 } from "@tensorflow/tfjs-core";
 import type { ParityCase, ParityHandler, ParityRun } from "../types.js";
-import { inputName, inputNames, inputPoints } from "./inputs.js";
+import { expectFact, inputName, inputNames, inputPoints } from "./inputs.js";
+import { lpipsWeights } from "./lpips-weights.js";
 import { modelOf, readAll } from "./tokenizer.js";
 
 async function batchOf(parityCase: ParityCase, run: ParityRun): Promise<LossBatch> {
@@ -40,11 +41,11 @@ async function lossOutputs(
   config: TokenizerConfig,
   params: TokenizerParams,
   batch: LossBatch,
-  perceptual?: PerceptualLoss,
+  perceptual?: { readonly loss: PerceptualLoss; readonly scale: number },
 ): Promise<{ outputs: Map<string, Tensor>; gradients: TokenizerParams }> {
   const lattice = latticeOf(config);
   const { loss, gradients } = lossAndGradients(params, (leaves) =>
-    tokenizerLoss(leaves, config, batch, lattice, perceptual && { loss: perceptual, scale: 1 }),
+    tokenizerLoss(leaves, config, batch, lattice, perceptual),
   );
   const outputs = new Map<string, Tensor>([
     [`${run.name}.loss`, loss],
@@ -56,7 +57,9 @@ async function lossOutputs(
 }
 
 const stageOne: ParityHandler = async (parityCase, run) => {
-  const { config, params } = await modelOf(parityCase);
+  const { config, params, lpipsScale } = await modelOf(parityCase);
+  if (lpipsScale !== 0)
+    throw new CoordTokError("file-format", `Expected lpips_loss_scale 0 in a case of stage 1, got ${lpipsScale}.`);
   const batch = await batchOf(parityCase, run);
   const { outputs, gradients } = await lossOutputs(run, config, params, batch);
   const { lr, weight_decay, betas, eps } = run.args["optimizer"] as {
@@ -76,14 +79,10 @@ const stageOne: ParityHandler = async (parityCase, run) => {
 };
 
 const stageTwo: ParityHandler = async (parityCase, run) => {
-  const { config, params } = await modelOf(parityCase);
+  const { config, params, lpipsScale: scale } = await modelOf(parityCase);
   const batch = await batchOf(parityCase, run);
-  const prefix = "decoder.lpips_loss.";
-  const names = [...parityCase.weights.entries.keys()].filter((name) => name.startsWith(prefix));
-  const tensors = await readAll(parityCase.weights, names);
-  const network = lpipsParamsFromStateDict(
-    new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor])),
-  );
+  const tensors = await lpipsWeights(parityCase, "decoder.lpips_loss.");
+  const network = lpipsParamsFromStateDict(tensors);
   const dropoutKeep = await keepMasks(parityCase, run);
   let perFrame: Tensor | undefined;
   const perceptual: PerceptualLoss = (prediction, target) => {
@@ -93,10 +92,10 @@ const stageTwo: ParityHandler = async (parityCase, run) => {
   // Only the result of a loss with gradients can be kept, so its parts are computed separately.
   const parts = tidy((): [Scalar, Tensor] => {
     const lattice = latticeOf(config);
-    tokenizerLoss(params, config, batch, lattice, { loss: perceptual, scale: 1 });
+    tokenizerLoss(params, config, batch, lattice, { loss: perceptual, scale });
     return [tokenizerLoss(params, config, batch, lattice), perFrame!];
   });
-  const { outputs, gradients } = await lossOutputs(run, config, params, batch, perceptual);
+  const { outputs, gradients } = await lossOutputs(run, config, params, batch, { loss: perceptual, scale });
   outputs.set(`${run.name}.mse_part`, parts[0]).set(`${run.name}.lpips_per_frame`, parts[1]);
   disposeTree([
     params,
@@ -158,6 +157,7 @@ interface SamplingArguments {
 
 const sampling: ParityHandler = async (parityCase, run) => {
   const args = run.args as unknown as SamplingArguments;
+  checkSampling(parityCase, run, args);
   const { clip, valid } = await windowOf(parityCase, run, args);
   const lattice = patchLattice({
     frames: args.num_frames,
@@ -184,6 +184,18 @@ const sampling: ParityHandler = async (parityCase, run) => {
     [`${run.name}.n_frames`, [valid]],
   ]);
 };
+
+/** Checks that the run and its frames are of the sizes that the case names. */
+function checkSampling({ config, inputs }: ParityCase, run: ParityRun, args: SamplingArguments): void {
+  const [count, height, width] = inputs.entries.get(inputName(run, "frames"))!.shape;
+  const found = {
+    num_frames: args.num_frames,
+    img_size: args.img_size,
+    video_frames: count,
+    video_size: [height, width],
+  };
+  for (const [name, value] of Object.entries(found)) expectFact(config, name, value);
+}
 
 /** Reads the window of a case's decoded frames, resized and cropped. */
 async function windowOf(

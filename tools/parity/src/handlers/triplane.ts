@@ -4,11 +4,14 @@ import { disposeTree } from "@coordtok/core";
 import { lookup, planeNames } from "@coordtok/triplane";
 import { grads, slice, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import type { ParityHandler } from "../types.js";
-import { inputName, inputPoints, inputTriplane } from "./inputs.js";
+import { expectFact, inputName, inputPoints, inputTriplane } from "./inputs.js";
 
 const lookUp: ParityHandler = async (parityCase, run) => {
   const planes = await inputTriplane(parityCase, run, "planes");
   const points = await inputPoints(parityCase, run, "coords");
+  const [rows, , channels] = planes.xy.shape.slice(1);
+  const facts = { latent_resolution_xy: rows, latent_resolution_t: planes.yt.shape[1], latent_n_features: channels };
+  for (const [name, value] of Object.entries(facts)) expectFact(parityCase.config, name, value);
   const upstream = await parityCase.inputs.read(inputName(run, "upstream"));
   const embedding = lookup(planes, points);
   const gradients = grads((xy, yt, xt) =>
