@@ -120,7 +120,9 @@ export async function* decodeFrames(
   let handedOver = 0;
   let delivered = 0;
   try {
-    for await (const picture of readPpm(program.stdout, size && resize === "exact" ? reusedBuffer(size) : undefined)) {
+    const exact = size && resize === "exact" ? reusedBuffer(size) : undefined;
+    const most = resize === "exact" ? (options.maxPixels ?? defaultMaxPixels) : undefined;
+    for await (const picture of readPpm(program.stdout, exact, most)) {
       throwIfAborted(signal);
       const index = selection.first + handedOver++ * selection.stride;
       if (!selection.includes(index)) continue;

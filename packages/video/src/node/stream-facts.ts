@@ -2,8 +2,10 @@ import { CoordTokError } from "@coordtok/core";
 import { checkStored } from "@coordtok/core/checks";
 import {
   array,
-  finite,
+  integer,
   maxLength,
+  maxValue,
+  minValue,
   number,
   object,
   optional,
@@ -43,7 +45,7 @@ export interface StreamFacts {
   readonly sound: string | undefined;
 }
 
-const figure = optional(pipe(number(), finite()));
+const pixels = optional(pipe(number(), integer(), minValue(0), maxValue(2 ** 31)));
 const text = optional(pipe(string(), maxLength(10_000)));
 
 /** What is read of ffprobe's JSON. Fields of another type, which no ffprobe prints, make the file unreadable. */
@@ -54,8 +56,8 @@ const outputSchema = object({
         codec_type: text,
         codec_name: text,
         pix_fmt: text,
-        width: figure,
-        height: figure,
+        width: pixels,
+        height: pixels,
         r_frame_rate: text,
         avg_frame_rate: text,
         nb_frames: text,
@@ -112,10 +114,10 @@ export function factsFromFfprobe(path: string, json: string): StreamFacts | unde
     height: stream.height,
     rate: ratio(stream.r_frame_rate),
     averageRate: ratio(stream.avg_frame_rate),
-    frameCount: positive(stream.nb_frames),
+    frameCount: whole(positive(stream.nb_frames)),
     durationSeconds: positive(stream.duration) ?? positive(format.duration),
     // The display matrix rotates counter-clockwise, the old tag clockwise.
-    rotation: matrix === undefined ? Number(tags["rotate"] ?? 0) : -Number(matrix),
+    rotation: degrees(matrix === undefined ? Number(tags["rotate"] ?? 0) : -Number(matrix)),
     pixelAspect: aspect(stream.sample_aspect_ratio),
     alphaTag: tags["alpha_mode"] === "1",
     videoTracks: videos.length,
@@ -149,8 +151,8 @@ export function factsFromBanner(lines: readonly string[]): StreamFacts | undefin
   const stream = videos[0];
   if (!stream) return undefined;
   const parts = topLevelParts(stream.text);
-  const size = parts.map((part) => /^(\d+)x(\d+)(?![\dx])/.exec(part)).find((match) => match !== null);
-  if (!size) return undefined;
+  const size = parts.map((part) => /^(\d{1,9})x(\d{1,9})(?![\dx])/.exec(part)).find((match) => match !== null);
+  if (!size || Number(size[1]) === 0 || Number(size[2]) === 0) return undefined;
   const pixelPart = parts[parts.findIndex((part) => part === size.input) - 1] ?? "unknown";
   const header = lines.join("\n");
   const below = stream.below.join("\n");
@@ -165,7 +167,7 @@ export function factsFromBanner(lines: readonly string[]): StreamFacts | undefin
     averageRate: printedRate(stream.text, "fps"),
     frameCount: undefined,
     durationSeconds: printedDuration(header),
-    rotation: matrix === undefined ? Number(/^\s*rotate\s*: (-?\d+)/m.exec(below)?.[1] ?? 0) : -Number(matrix),
+    rotation: degrees(matrix === undefined ? Number(/^\s*rotate\s*: (-?\d+)/m.exec(below)?.[1] ?? 0) : -Number(matrix)),
     pixelAspect: aspect(/\bSAR (\d+:\d+)/.exec(stream.text)?.[1]),
     alphaTag: /^\s*alpha_mode\s*: 1$/im.test(below),
     videoTracks: videos.length,
@@ -247,6 +249,15 @@ function printedDuration(header: string): number | undefined {
 function positive(value: number | string | undefined): number | undefined {
   const number = Number(value);
   return Number.isFinite(number) && number > 0 ? number : undefined;
+}
+
+function whole(value: number | undefined): number | undefined {
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** A rotation that is no number, which no file means, is none. */
+function degrees(value: number): number {
+  return Number.isFinite(value) ? value : 0;
 }
 
 function ratio(text: string | undefined): number | undefined {

@@ -167,7 +167,7 @@ function checkInterval(row: IntervalRow): void {
     typeof b === "number" && Math.abs(a - b) > 1e-15;
   const right =
     codes.includes(code) &&
-    (typeof stored.from === "number" || error !== undefined) &&
+    [stored.from, stored.to, error].some((one) => one !== null && one !== undefined) &&
     !differs(training, stored.training) &&
     !differs(drawing, stored.drawing) &&
     !differs(way.from, stored.from) &&
