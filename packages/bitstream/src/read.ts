@@ -9,6 +9,7 @@ import {
   type OptionNames,
   type RangeSource,
 } from "@coordtok/core";
+import { parseStoredJson } from "@coordtok/core/text";
 import { crc32c, perPlane, type PlaneName, type Triplane } from "@coordtok/triplane";
 import { checkHead, hasMagic, headBytes, parseEntry, parseTail, tailBytes, type StoredPiece } from "./format.js";
 import { ByteReader } from "./numbers.js";
@@ -103,7 +104,7 @@ export async function isBitstream(source: RangeSource | Uint8Array | Blob): Prom
 function parseStored(bytes: Uint8Array, name: string): { priors: PriorsName; facts: Json } {
   let stored: unknown;
   try {
-    stored = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    stored = parseStoredJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (thrown) {
     throw new CoordTokError("file-format", `The facts of ${name} are not valid JSON: ${messageOf(thrown)}`, {
       cause: thrown,

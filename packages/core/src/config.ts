@@ -1,4 +1,5 @@
 import { CoordTokError } from "./errors.js";
+import { shownJson } from "./text/json.js";
 
 /** Plain data that JSON can represent. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -62,7 +63,7 @@ export function checkGroup(
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new CoordTokError(
       "config",
-      `Expected ${where} to be a group of ${known.join(", ")}, got ${JSON.stringify(value)}.`,
+      `Expected ${where} to be a group of ${known.join(", ")}, got ${shownJson(value)}.`,
     );
   const group = Object.fromEntries(
     Object.entries(value).map(([name, own]) => {
@@ -99,7 +100,7 @@ export function checkInteger(value: unknown, name: string, minimum: number, maxi
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < minimum || value > maximum)
     throw new CoordTokError(
       "config",
-      `Expected ${name} to be a whole number ${maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}, got ${JSON.stringify(value)}.`,
+      `Expected ${name} to be a whole number ${maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}, got ${shownJson(value)}.`,
     );
   return value;
 }
@@ -115,7 +116,7 @@ export function checkNumber(value: unknown, name: string, minimum: number, maxim
   if (typeof value !== "number" || !(value >= minimum && value <= maximum))
     throw new CoordTokError(
       "config",
-      `Expected ${name} to be a number ${maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}, got ${JSON.stringify(value)}.`,
+      `Expected ${name} to be a number ${maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}, got ${shownJson(value)}.`,
     );
   return value;
 }
@@ -126,10 +127,7 @@ export function checkNumber(value: unknown, name: string, minimum: number, maxim
  */
 export function checkChoice<T extends string>(value: unknown, name: string, choices: readonly T[]): T {
   if (typeof value === "string" && (choices as readonly string[]).includes(value)) return value as T;
-  throw new CoordTokError(
-    "config",
-    `Expected ${name} to be one of ${choices.join(", ")}, got ${JSON.stringify(value)}.`,
-  );
+  throw new CoordTokError("config", `Expected ${name} to be one of ${choices.join(", ")}, got ${shownJson(value)}.`);
 }
 
 /**
@@ -163,7 +161,7 @@ function setPath(root: object, assignment: string): void {
     if (before !== null && value !== null && typeof value !== typeof before)
       throw new CoordTokError(
         "config",
-        `Expected ${typeof before === "object" ? "a group of values" : `a ${typeof before}`} for ${path}, got ${JSON.stringify(value)}.`,
+        `Expected ${typeof before === "object" ? "a group of values" : `a ${typeof before}`} for ${path}, got ${shownJson(value)}.`,
       );
     node[step] = value;
   });

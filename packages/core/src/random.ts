@@ -2,6 +2,7 @@ import { tensor, type Rank, type ShapeMap, type Tensor } from "@tensorflow/tfjs-
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { CoordTokError } from "./errors.js";
+import { shownJson } from "./text/json.js";
 
 /** The state of a {@link Random}: the 4 words of its generator. It can be stored as JSON. */
 export type RandomState = readonly number[];
@@ -28,7 +29,7 @@ export class Random {
       if (seed.length !== 4 || seed.every((word) => word === 0) || !seed.every((word) => Number.isInteger(word)))
         throw new CoordTokError(
           "input",
-          `Expected a random state of 4 whole numbers that are not all 0, got ${JSON.stringify(seed)}.`,
+          `Expected a random state of 4 whole numbers that are not all 0, got ${shownJson(seed)}.`,
         );
       this.#generator = xoroshiro128plusFromState(seed);
     }

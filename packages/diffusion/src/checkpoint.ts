@@ -12,7 +12,7 @@ import {
   type OptionNames,
   type RangeSource,
 } from "@coordtok/core";
-import { asJson } from "@coordtok/core/text";
+import { asJson, parseStoredJson, shownJson } from "@coordtok/core/text";
 import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
 import { checkConfig, type SiTConfig } from "./config.js";
 import { paramShapes, type SiTParams } from "./model/params.js";
@@ -42,7 +42,7 @@ export interface LatentFacts {
 /** Checks the configuration that a checkpoint holds. @throws CoordTokError `config`. */
 export function parseGeneratorConfig(stored: Json): GeneratorConfig {
   if (typeof stored !== "object" || stored === null || Array.isArray(stored))
-    throw new CoordTokError("config", `Expected a configuration of model and flow, got ${JSON.stringify(stored)}.`);
+    throw new CoordTokError("config", `Expected a configuration of model and flow, got ${shownJson(stored)}.`);
   checkKnownKeys(stored, ["model", "flow"], "the configuration of a generator");
   const { model, flow } = stored as Record<string, unknown>;
   return { model: checkConfig(model), flow: checkFlow(flow) };
@@ -65,7 +65,7 @@ export function parseLatentMetadata(metadata: ReadonlyMap<string, string>): Late
   const text = metadata.get(latentsKey);
   if (text === undefined) return undefined;
   try {
-    const { statistics, classes, tokenizer } = JSON.parse(text) as { [name in keyof LatentFacts]: Json };
+    const { statistics, classes, tokenizer } = parseStoredJson(text) as { [name in keyof LatentFacts]: Json };
     return {
       statistics: parseStats(statistics),
       classes: (classes as readonly Json[]).map(String),

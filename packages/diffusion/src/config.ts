@@ -1,4 +1,5 @@
 import { checkDivides, checkInteger, checkGroup, checkNumber, CoordTokError, withOverrides } from "@coordtok/core";
+import { shownJson } from "@coordtok/core/text";
 import { formBounds } from "@coordtok/core/checks";
 import { axes, planeNames, planeSize, type PlaneName, type TriplaneShape } from "@coordtok/triplane";
 
@@ -58,7 +59,7 @@ export function checkConfig(value: unknown): SiTConfig {
   if (typeof config["learnSigma"] !== "boolean")
     throw new CoordTokError(
       "config",
-      `Expected learnSigma to be true or false, got ${JSON.stringify(config["learnSigma"])}.`,
+      `Expected learnSigma to be true or false, got ${shownJson(config["learnSigma"])}.`,
     );
   const checked = { ...config, planes } as unknown as SiTConfig;
   for (const axis of axes) checkDivides(checked.patch, "patch", checked.planes[axis], `planes.${axis}`);

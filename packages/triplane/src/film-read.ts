@@ -15,6 +15,7 @@ import {
   type OptionNames,
   type RangeSource,
 } from "@coordtok/core";
+import { parseStoredJson } from "@coordtok/core/text";
 import { pad, tensor4d, tidy, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import { planeNames, type PlaneName } from "./axes.js";
 import { crc32c } from "./crc32c.js";
@@ -216,7 +217,7 @@ function storedFacts(
   name: string,
 ): { readonly facts: FilmFacts; readonly checksums: readonly number[] } {
   try {
-    const stored = JSON.parse(metadata.get("film") ?? "null") as { readonly windows?: unknown } | null;
+    const stored = parseStoredJson(metadata.get("film") ?? "null") as { readonly windows?: unknown } | null;
     const rows: unknown = stored?.windows;
     if (!Array.isArray(rows) || !rows.every(isRow))
       throw new CoordTokError("config", "Expected a table of windows, each a row of whole numbers.");

@@ -20,6 +20,7 @@ import {
 } from "@coordtok/core";
 import { checkStored } from "@coordtok/core/checks";
 import { bytesOfFloats } from "@coordtok/core/state-dict";
+import { parseStoredJson, shownJson } from "@coordtok/core/text";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { integer, maxValue, minValue, number, pipe, strictObject } from "valibot";
 import { planeNames, type PlaneName } from "./axes.js";
@@ -273,7 +274,7 @@ function storedFacts(
   try {
     const stored = factKeys.flatMap((key): [string, unknown][] => {
       const text = metadata.get(key);
-      return text === undefined ? [] : [[key, JSON.parse(text)]];
+      return text === undefined ? [] : [[key, parseStoredJson(text)]];
     });
     return parseFacts(Object.fromEntries(stored), batch);
   } catch (thrown) {
@@ -326,7 +327,7 @@ export function parseCheckpointReference(stored: unknown): CheckpointReference {
 
 function recordOf(value: unknown, name: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new CoordTokError("config", `Expected ${name} to be a record, got ${JSON.stringify(value)}.`);
+    throw new CoordTokError("config", `Expected ${name} to be a record, got ${shownJson(value)}.`);
   return value as Record<string, unknown>;
 }
 

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { findInstalled, isFileFacts, platformName, type FileFacts, type Installed } from "@coordtok/core/node";
+import { parseStoredJson } from "@coordtok/core/text";
 
 /** The content of `setup.json` in an installation. It is written last, so its presence means that the installation is complete. */
 export interface InstallationFacts {
@@ -65,7 +66,10 @@ export async function findInstallation(
 /** Reads one installation folder; see {@link findInstallation}. */
 export async function readInstallation(directory: string): Promise<Installation | { readonly missing: string }> {
   try {
-    return await installationOf({ directory, facts: JSON.parse(await readFile(join(directory, factsName), "utf8")) });
+    return await installationOf({
+      directory,
+      facts: parseStoredJson(await readFile(join(directory, factsName), "utf8")),
+    });
   } catch {
     return incomplete(directory);
   }

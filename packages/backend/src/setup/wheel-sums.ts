@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CoordTokError, type LongCallOptions } from "@coordtok/core";
+import { parseStoredJson } from "@coordtok/core/text";
 import { sha256OfFile, writeAtomically } from "@coordtok/core/node";
 
 /** Options of {@link checkWheelSum}. */
@@ -67,7 +68,7 @@ async function readRecord(folder: string): Promise<Record<string, string>> {
   const path = join(folder, recordName);
   const text = await readFile(path, "utf8").catch(() => "{}");
   try {
-    const entries = Object.entries(JSON.parse(text) as object);
+    const entries = Object.entries(parseStoredJson(text) as object);
     if (entries.every(([, sum]) => typeof sum === "string" && /^[0-9a-f]{64}$/.test(sum)))
       return Object.fromEntries(entries);
   } catch {

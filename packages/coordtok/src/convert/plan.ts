@@ -1,4 +1,4 @@
-import { countText } from "@coordtok/core/text";
+import { countText, parseStoredJson } from "@coordtok/core/text";
 import {
   CoordTokError,
   encodeSafetensors,
@@ -199,7 +199,7 @@ async function readConfig(path: string): Promise<Json> {
 
 function parseJson(text: string, name: string): Json {
   try {
-    return JSON.parse(text) as Json;
+    return parseStoredJson(text) as Json;
   } catch (thrown) {
     throw new CoordTokError("file-format", `Expected JSON in ${name}, but it is not valid.`, { cause: thrown });
   }

@@ -8,6 +8,7 @@ import {
   type OptionNames,
   type SafetensorsFile,
 } from "@coordtok/core";
+import { parseStoredJson } from "@coordtok/core/text";
 import { listCheckpoints, openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
 import { isBitstream, type WindowCoding } from "@coordtok/bitstream";
 import { checkpointKind, triplaneShapeOf, type AnyTokenizerConfig } from "@coordtok/tokenizer";
@@ -236,13 +237,13 @@ function describeCheckpoint(
       "checkpoint",
       `"${path}" is a safetensors file of kind ${kind}, neither a triplane nor a tokenizer checkpoint.`,
     );
-  const config = tokenizerForm.parseConfig(JSON.parse(file.metadata.get("coordtok.config") ?? "null") as Json);
+  const config = tokenizerForm.parseConfig(parseStoredJson(file.metadata.get("coordtok.config") ?? "null") as Json);
   const shapes: Iterable<readonly number[]> =
     config.form === "lattice"
       ? latticeParamShapes(config).values()
       : [...file.entries].filter(([name]) => name.startsWith("average.")).map(([, { shape }]) => shape);
   const parameters = Array.from(shapes).reduce((sum, dims) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
-  const training = JSON.parse(file.metadata.get("training") ?? "null") as { readonly step: number } | null;
+  const training = parseStoredJson(file.metadata.get("training") ?? "null") as { readonly step: number } | null;
   return { what: "checkpoint", ...modelFacts(path, bytes, config), parameters, step: training?.step };
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { checkKnownKeys, CoordTokError, isCoordTokError, messageOf, type Json } from "@coordtok/core";
+import { parseStoredJson, shownJson } from "@coordtok/core/text";
 import { readText, writeAtomically } from "@coordtok/core/node";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { parseCheckpointReference, parseStats, type CheckpointReference, type TriplaneStats } from "@coordtok/triplane";
@@ -73,7 +74,7 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
     );
   });
   try {
-    return parseIndex(JSON.parse(text) as unknown);
+    return parseIndex(parseStoredJson(text) as unknown);
   } catch (thrown) {
     throw new CoordTokError("file-format", `"${path}" is not the index of a latent dataset: ${messageOf(thrown)}`, {
       cause: thrown,
@@ -83,9 +84,9 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
 
 function parseIndex(stored: unknown): LatentIndex {
   const { kind, version } = kindOfIndex(stored);
-  if (kind !== format.kind) throw new CoordTokError("file-format", `its kind is ${JSON.stringify(kind)}.`);
+  if (kind !== format.kind) throw new CoordTokError("file-format", `its kind is ${shownJson(kind)}.`);
   if (version !== format.version)
-    throw new CoordTokError("file-format", `its version is ${JSON.stringify(version)}, this program reads 1.`);
+    throw new CoordTokError("file-format", `its version is ${shownJson(version)}, this program reads 1.`);
   checkKnownKeys(stored as object, Object.keys(keys), "it");
   const index = checkStoredIndex(stored);
   const config = checkAnyConfig(index.config);

@@ -9,7 +9,7 @@ import {
   type SafetensorsEntry,
 } from "@coordtok/core";
 import type { SourceIdentity } from "@coordtok/core/checks";
-import { asJson } from "@coordtok/core/text";
+import { asJson, parseStoredJson } from "@coordtok/core/text";
 import { openFileSource, writeAtomically, type FileSource } from "@coordtok/core/node";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import {
@@ -131,7 +131,7 @@ export async function openShard(path: string): Promise<Shard> {
 function parseFacts(path: string, metadata: ReadonlyMap<string, string>): ShardFacts {
   const parsed = (key: string): unknown => {
     try {
-      return JSON.parse(metadata.get(key) ?? "") as unknown;
+      return parseStoredJson(metadata.get(key) ?? "") as unknown;
     } catch (thrown) {
       throw damaged(path, `its ${key} cannot be read (${messageOf(thrown)})`);
     }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { isCoordTokError } from "@coordtok/core";
+import { parseStoredJson } from "@coordtok/core/text";
 import { checkpointsFolder, readTextIfThere, type FolderEntry, type FolderOwner } from "@coordtok/core/node";
 import { readIndex } from "../latents/index-file.js";
 import { isShardName } from "../latents/shard-name.js";
@@ -58,7 +59,7 @@ export const latentsOwner: FolderOwner = {
 /** Whether a JSON file has members of these types. */
 async function says(path: string, members: Readonly<Record<string, "number" | "object">>): Promise<boolean> {
   try {
-    const stored: unknown = JSON.parse((await readTextIfThere(path)) ?? "null");
+    const stored: unknown = parseStoredJson((await readTextIfThere(path)) ?? "null");
     if (typeof stored !== "object" || stored === null) return false;
     const found = stored as Record<string, unknown>;
     return Object.entries(members).every(([name, type]) => typeof found[name] === type && found[name] !== null);

@@ -13,6 +13,7 @@ import {
   type OptionNames,
   type RgbClip,
 } from "@coordtok/core";
+import { parseStoredJson } from "@coordtok/core/text";
 import { openFileSource, readText, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
 import {
   SiT,
@@ -240,7 +241,7 @@ async function statisticsOf(
   }
   const text = await readText(given);
   try {
-    const content = JSON.parse(text) as Json;
+    const content = parseStoredJson(text) as Json;
     const isIndex = typeof content === "object" && content !== null && "statistics" in content;
     return parseStats(isIndex ? content["statistics"]! : content);
   } catch (thrown) {

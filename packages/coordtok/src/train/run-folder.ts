@@ -18,7 +18,7 @@ import {
   writeAtomically,
   type FileContent,
 } from "@coordtok/core/node";
-import { jsonText, parseJson } from "@coordtok/core/text";
+import { jsonText, parseJson, parseStoredJson, shownJson } from "@coordtok/core/text";
 import { runOwner } from "../outputs/own-folders.js";
 import { eventFileName, eventRecord, firstRecord, recordsOfMetrics } from "./event-file.js";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
@@ -240,7 +240,7 @@ async function readMetrics(path: string): Promise<MetricsLine[]> {
     const where = `line ${index + 1} of "${file}"`;
     const { psnrDb, validationPsnrDb, ...rest } = checkStored(
       metricsSchema,
-      isJson(line) ? JSON.parse(line) : line,
+      isJson(line) ? parseStoredJson(line) : line,
       where,
     );
     return [{ ...rest, psnrDb: psnrDb ?? undefined, validationPsnrDb: validationPsnrDb ?? undefined }];
@@ -249,7 +249,7 @@ async function readMetrics(path: string): Promise<MetricsLine[]> {
 
 function isJson(line: string): boolean {
   try {
-    JSON.parse(line);
+    parseStoredJson(line);
     return true;
   } catch {
     return false;
@@ -283,7 +283,7 @@ export async function readRunConfig<Config>(path: string, parse: (stored: object
   try {
     const stored = parseJson(await readText(await pathWithin(path, names.config), { mostBytes: 2 ** 26 }));
     if (typeof stored !== "object" || stored === null)
-      throw new CoordTokError("file-format", `Expected a record, got ${JSON.stringify(stored)}.`);
+      throw new CoordTokError("file-format", `Expected a record, got ${shownJson(stored)}.`);
     return parse(stored);
   } catch (thrown) {
     throw new CoordTokError(

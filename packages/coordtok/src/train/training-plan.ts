@@ -1,4 +1,5 @@
 import { checkInteger, CoordTokError, type OptionNames, type TensorTree } from "@coordtok/core";
+import { shownJson } from "@coordtok/core/text";
 import { openFileSource, resolveCheckpoint, type FileSource } from "@coordtok/core/node";
 import {
   disposeTrainState,
@@ -84,14 +85,14 @@ function defaultRunName(): string {
 /** Throws `config` unless the settings of `config.json` are a group with these whole numbers. */
 export function checkSettings(value: unknown, counts: readonly string[]): void {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new CoordTokError("config", `Expected settings to be a group, got ${JSON.stringify(value)}.`);
+    throw new CoordTokError("config", `Expected settings to be a group, got ${shownJson(value)}.`);
   for (const name of counts) checkInteger((value as Record<string, unknown>)[name], `settings.${name}`, 1);
 }
 
 /** Throws `config` unless a part of `config.json` is a list of texts. */
 export function checkTexts(value: unknown, name: string): void {
   if (!Array.isArray(value) || !value.every((entry) => typeof entry === "string"))
-    throw new CoordTokError("config", `Expected ${name} to be texts, got ${JSON.stringify(value)}.`);
+    throw new CoordTokError("config", `Expected ${name} to be texts, got ${shownJson(value)}.`);
 }
 
 /**

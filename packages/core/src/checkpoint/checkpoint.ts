@@ -9,6 +9,7 @@ import type { RangeSource } from "./range-source.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors-read.js";
 import { encodeSafetensors, type EncodeOptions } from "./safetensors-write.js";
 import { checkOptions, longCallOptionNames, type OptionNames } from "../options.js";
+import { parseStoredJson } from "../text/json.js";
 
 /** The metadata keys that describe a checkpoint in its safetensors file; all other keys belong to the caller. */
 const keys = { kind: "coordtok.kind", format: "coordtok.format", config: "coordtok.config" } as const;
@@ -111,7 +112,7 @@ function checkVersion(file: SafetensorsFile, newest: number): number {
 
 function parseConfigOf<Config>(file: SafetensorsFile, expected: ExpectedCheckpoint<Config>): Config {
   try {
-    return expected.parseConfig(JSON.parse(file.metadata.get(keys.config) ?? "") as Json);
+    return expected.parseConfig(parseStoredJson(file.metadata.get(keys.config) ?? "") as Json);
   } catch (thrown) {
     throw new CoordTokError("checkpoint", `The configuration in ${file.name} is not valid: ${messageOf(thrown)}`, {
       cause: thrown,

@@ -5,6 +5,7 @@ import type { LongCallOptions } from "../progress.js";
 import { sha256OfFile } from "./file-source.js";
 import { writeAtomically } from "./write-file.js";
 import { checkOptions, longCallOptionNames } from "../options.js";
+import { parseStoredJson } from "../text/json.js";
 
 /** The path, size and checksum of an installed file. */
 export interface FileFacts {
@@ -71,7 +72,7 @@ function markOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
 
 async function readChecked(folder: string): Promise<Record<string, unknown>> {
   try {
-    const read: unknown = JSON.parse(await readFile(join(folder, checkedName), "utf8"));
+    const read: unknown = parseStoredJson(await readFile(join(folder, checkedName), "utf8"));
     return typeof read === "object" && read !== null ? (read as Record<string, unknown>) : {};
   } catch {
     return {};

@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { trustProblem } from "./private-folder.js";
 import { writeAtomically } from "./write-file.js";
+import { parseStoredJson } from "../text/json.js";
 
 /** Returns the name of a platform in file names: `process.platform` and `process.arch`, such as `linux-x64`. */
 export function platformName(platform: string = process.platform, arch: string = process.arch): string {
@@ -70,7 +71,7 @@ export async function findInstalled(
 
 async function readJson(path: string): Promise<object> {
   if ((await stat(path)).size > longestFacts) throw new Error("too long");
-  const read: unknown = JSON.parse(await readFile(path, "utf8"));
+  const read: unknown = parseStoredJson(await readFile(path, "utf8"));
   if (typeof read !== "object" || read === null) throw new Error("no object");
   return read;
 }

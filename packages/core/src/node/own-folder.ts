@@ -5,6 +5,7 @@ import { checkOptions, type OptionNames } from "../options.js";
 import { fileWriteError } from "./file-error.js";
 import { readTextIfThere } from "./read-text.js";
 import { checkNoInput, writeAtomically } from "./write-file.js";
+import { parseStoredJson } from "../text/json.js";
 
 /** A name in a folder that a command owns: of a file, or with `entries` of a folder. */
 export interface FolderEntry {
@@ -146,7 +147,7 @@ async function readMark(path: string): Promise<string | undefined> {
   const text = await readTextIfThere(file, { mostBytes: 65_536 });
   if (text === undefined) return undefined;
   try {
-    const { kind, version, command } = JSON.parse(text) as Record<string, unknown>;
+    const { kind, version, command } = parseStoredJson(text) as Record<string, unknown>;
     if (kind === markKind && version === markVersion && typeof command === "string" && /^[\w -]{1,60}$/.test(command))
       return command;
   } catch {

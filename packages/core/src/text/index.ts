@@ -1,3 +1,3 @@
 export { bytesText, countText, durationText, groupedText, tableText } from "./text.js";
 export { plainText } from "./plain-text.js";
-export { asJson, jsonText, parseJson } from "./json.js";
+export { asJson, jsonText, parseJson, parseStoredJson, shownJson } from "./json.js";

@@ -1,4 +1,5 @@
 import { checkChoice, checkKnownKeys, CoordTokError, type TensorTree } from "@coordtok/core";
+import { shownJson } from "@coordtok/core/text";
 import { interpolant, pathNames, type PathName } from "./interpolant.js";
 import { tidyTree, weightedSum } from "./tree-math.js";
 
@@ -25,7 +26,7 @@ export const defaultFlow: Flow = { path: "linear", prediction: "velocity" };
  */
 export function checkFlow(value: unknown): Flow {
   if (typeof value !== "object" || value === null)
-    throw new CoordTokError("config", `Expected a flow of path and prediction, got ${JSON.stringify(value)}.`);
+    throw new CoordTokError("config", `Expected a flow of path and prediction, got ${shownJson(value)}.`);
   checkKnownKeys(value, ["path", "prediction"], "the flow");
   const { path, prediction } = value as Record<string, unknown>;
   return {

@@ -10,7 +10,7 @@ import {
   type RangeSource,
   type SafetensorsFile,
 } from "@coordtok/core";
-import { asJson } from "@coordtok/core/text";
+import { asJson, parseStoredJson } from "@coordtok/core/text";
 import { bytesOfFloats, checkStateDict, ourTensors } from "@coordtok/core/state-dict";
 import { encodeFormBytes, loadForm, loadTokenizerOptionNames, type LoadFormOptions } from "../checkpoint.js";
 import { checkLatticeConfig, type LatticeConfig } from "./config.js";
@@ -106,7 +106,7 @@ export async function* convertReference(
 
 function referenceConfigOf(file: SafetensorsFile): LatticeConfig {
   try {
-    return latticeConfigFromReference(JSON.parse(file.metadata.get("config") ?? "") as ReferenceConfig);
+    return latticeConfigFromReference(parseStoredJson(file.metadata.get("config") ?? "") as ReferenceConfig);
   } catch (thrown) {
     throw new CoordTokError(
       "checkpoint",

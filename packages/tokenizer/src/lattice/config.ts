@@ -1,4 +1,5 @@
 import { checkChoice, checkDivides, checkInteger, checkKnownKeys, CoordTokError } from "@coordtok/core";
+import { shownJson } from "@coordtok/core/text";
 import { formBounds } from "@coordtok/core/checks";
 
 /**
@@ -38,7 +39,7 @@ export function checkLatticeConfig(value: unknown): LatticeConfig {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new CoordTokError(
       "config",
-      `Expected ${where} to be a group of form, ${sizes.join(", ")}, got ${JSON.stringify(value)}.`,
+      `Expected ${where} to be a group of form, ${sizes.join(", ")}, got ${shownJson(value)}.`,
     );
   checkKnownKeys(value, ["form", ...sizes], where);
   const config = value as Record<string, unknown>;

@@ -1,4 +1,5 @@
 import { CoordTokError } from "@coordtok/core";
+import { parseStoredJson } from "@coordtok/core/text";
 import { checkStored } from "@coordtok/core/checks";
 import {
   array,
@@ -131,7 +132,7 @@ function parseOutput(path: string, json: string): InferOutput<typeof outputSchem
   const where = `what ffprobe says about "${path}"`;
   let parsed: unknown;
   try {
-    parsed = JSON.parse(json);
+    parsed = parseStoredJson(json);
   } catch (thrown) {
     throw new CoordTokError(
       "file-format",
@@ -167,9 +168,9 @@ export function factsFromBanner(lines: readonly string[]): StreamFacts | undefin
     averageRate: printedRate(stream.text, "fps"),
     frameCount: undefined,
     durationSeconds: printedDuration(header),
-    rotation: degrees(matrix === undefined ? Number(/^\s*rotate\s*: (-?\d+)/m.exec(below)?.[1] ?? 0) : -Number(matrix)),
+    rotation: degrees(matrix === undefined ? Number(/^[ \t]*rotate[ \t]*: (-?\d+)/m.exec(below)?.[1] ?? 0) : -Number(matrix)),
     pixelAspect: aspect(/\bSAR (\d+:\d+)/.exec(stream.text)?.[1]),
-    alphaTag: /^\s*alpha_mode\s*: 1$/im.test(below),
+    alphaTag: /^[ \t]*alpha_mode[ \t]*: 1$/im.test(below),
     videoTracks: videos.length,
     ...colourFromBanner(pixelPart),
     sound: /^ {2}Stream #0:\d+\S*: Audio: (\w+)/m.exec(header)?.[1],
@@ -233,7 +234,7 @@ function topLevelParts(text: string): string[] {
 }
 
 function printedRate(text: string, unit: "fps" | "tbr"): number | undefined {
-  const match = new RegExp(`([\\d.]+)(k?) ${unit}\\b`).exec(text);
+  const match = new RegExp(`(?<![\\d.])([\\d.]+)(k?) ${unit}\\b`).exec(text);
   if (!match) return undefined;
   const printed = Number(match[1]) * (match[2] === "k" ? 1000 : 1);
   // Two digits are printed; 29.97 stands for 30000/1001.
