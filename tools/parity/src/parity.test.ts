@@ -177,7 +177,7 @@ async function rewrite(path: string, change: (one: NamedBytes) => NamedBytes[]):
   const file = await openSafetensors(new Uint8Array(await readFile(path)));
   const tensors: NamedBytes[] = [];
   for (const [name, { dtype, shape }] of file.entries)
-    tensors.push(...change({ name, dtype: dtype as NamedBytes["dtype"], shape, bytes: await file.readBytes(name) }));
+    tensors.push(...change({ name, dtype: dtype, shape, bytes: await file.readBytes(name) }));
   await writeFile(path, encodeSafetensors(tensors));
 }
 

@@ -1,5 +1,6 @@
 import { encodeBitstream, readBitstream, type BitstreamWindow } from "@coordtok/bitstream";
 import { disposeTree, Random, type Json } from "@coordtok/core";
+import { asJson } from "@coordtok/core/text";
 import { tokenizerForm } from "coordtok/film";
 import {
   crc32c,
@@ -54,7 +55,7 @@ const source = { name: "clip.mp4", width: 8, height: 8, fps: 25, frames: 4, star
 const checkpoint = { path: "run/tokenizer.safetensors", sha256: "a".repeat(64) };
 
 async function firstVersion(planes: Triplane): Promise<Uint8Array> {
-  const facts = { config: smallConfig as unknown as Json, source, validFrames: [3], checkpoint, creator: "coordtok 0" };
+  const facts = { config: asJson(smallConfig), source, validFrames: [3], checkpoint, creator: "coordtok 0" };
   return bytesOf(encodeTriplaneFile(planes, facts));
 }
 
@@ -62,7 +63,7 @@ async function secondVersion(planes: Triplane): Promise<Uint8Array> {
   const packed = await packTriplane(planes);
   const whole = { top: 0, left: 0, height: 8, width: 8 };
   const facts: FilmFacts & { readonly config: Json } = {
-    config: smallConfig as unknown as Json,
+    config: asJson(smallConfig),
     source: { ...source, frames: 7, timestampsSeconds: [0, 1, 2, 3, 4, 5, 6], colour: { matrix: "bt709" } },
     height: 8,
     width: 8,

@@ -2,24 +2,29 @@ import type { Random } from "@coordtok/core";
 import { joined } from "./mutate-container.js";
 
 /** How long the operand of an instruction is: bytes, or the bytes of the length that precedes it, or a number of lines. */
-const operands: Readonly<Record<string, number | { readonly length: 1 | 4 | 8 } | { readonly lines: 1 | 2 }>> = {
-  ...Object.fromEntries([..."Kqh\x80\x82"].map((code) => [code, 1])),
-  ...Object.fromEntries([..."M\x83"].map((code) => [code, 2])),
-  ...Object.fromEntries([..."Jrj\x84"].map((code) => [code, 4])),
-  ...Object.fromEntries([..."G\x95"].map((code) => [code, 8])),
-  ...Object.fromEntries([..."UC\x8a\x8c"].map((code) => [code, { length: 1 }])),
-  ...Object.fromEntries([..."XTB\x8b"].map((code) => [code, { length: 4 }])),
-  ...Object.fromEntries([..."\x8d\x8e\x96"].map((code) => [code, { length: 8 }])),
-  ...Object.fromEntries([..."ILFSVPpg"].map((code) => [code, { lines: 1 }])),
-  ...Object.fromEntries([..."ci"].map((code) => [code, { lines: 2 }])),
-};
+type Operand = number | { readonly length: 1 | 4 | 8 } | { readonly lines: 1 | 2 };
+
+const codesByOperand: readonly (readonly [codes: string, operand: Operand])[] = [
+  ["Kqh\x80\x82", 1],
+  ["M\x83", 2],
+  ["Jrj\x84", 4],
+  ["G\x95", 8],
+  ["UC\x8a\x8c", { length: 1 }],
+  ["XTB\x8b", { length: 4 }],
+  ["\x8d\x8e\x96", { length: 8 }],
+  ["ILFSVPpg", { lines: 1 }],
+  ["ci", { lines: 2 }],
+];
+const operands: ReadonlyMap<string, Operand> = new Map(
+  codesByOperand.flatMap(([codes, operand]) => Array.from(codes, (code) => [code, operand] as const)),
+);
 
 /** Cuts a pickle into its instructions with their operands; what follows its end is the last piece. */
 export function instructionsOf(pickle: Uint8Array): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < pickle.length;) {
     const code = String.fromCharCode(pickle[at]!);
-    const end = at + 1 + operandLength(pickle, at + 1, operands[code] ?? 0);
+    const end = at + 1 + operandLength(pickle, at + 1, operands.get(code) ?? 0);
     pieces.push(pickle.subarray(at, end));
     at = end;
     if (code === ".") {
@@ -30,7 +35,7 @@ export function instructionsOf(pickle: Uint8Array): Uint8Array[] {
   return pieces;
 }
 
-function operandLength(pickle: Uint8Array, at: number, kind: (typeof operands)[string]): number {
+function operandLength(pickle: Uint8Array, at: number, kind: Operand): number {
   if (typeof kind === "number") return kind;
   if ("length" in kind) {
     let length = 0;

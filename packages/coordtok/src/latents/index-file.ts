@@ -74,7 +74,7 @@ export async function readIndex(folder: string): Promise<LatentIndex> {
     );
   });
   try {
-    return parseIndex(parseStoredJson(text) as unknown);
+    return parseIndex(parseStoredJson(text));
   } catch (thrown) {
     throw new CoordTokError("file-format", `"${path}" is not the index of a latent dataset: ${messageOf(thrown)}`, {
       cause: thrown,

@@ -131,7 +131,7 @@ export async function openShard(path: string): Promise<Shard> {
 function parseFacts(path: string, metadata: ReadonlyMap<string, string>): ShardFacts {
   const parsed = (key: string): unknown => {
     try {
-      return parseStoredJson(metadata.get(key) ?? "") as unknown;
+      return parseStoredJson(metadata.get(key) ?? "");
     } catch (thrown) {
       throw damaged(path, `its ${key} cannot be read (${messageOf(thrown)})`);
     }

@@ -51,7 +51,7 @@ function checkDepth(text: string): void {
 export function shownJson(value: unknown): string {
   let text: string | undefined;
   try {
-    text = JSON.stringify(value) as string | undefined;
+    text = JSON.stringify(value);
   } catch {
     // It holds itself, or is nested too deep.
   }

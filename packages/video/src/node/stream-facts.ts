@@ -168,7 +168,9 @@ export function factsFromBanner(lines: readonly string[]): StreamFacts | undefin
     averageRate: printedRate(stream.text, "fps"),
     frameCount: undefined,
     durationSeconds: printedDuration(header),
-    rotation: degrees(matrix === undefined ? Number(/^[ \t]*rotate[ \t]*: (-?\d+)/m.exec(below)?.[1] ?? 0) : -Number(matrix)),
+    rotation: degrees(
+      matrix === undefined ? Number(/^[ \t]*rotate[ \t]*: (-?\d+)/m.exec(below)?.[1] ?? 0) : -Number(matrix),
+    ),
     pixelAspect: aspect(/\bSAR (\d+:\d+)/.exec(stream.text)?.[1]),
     alphaTag: /^[ \t]*alpha_mode[ \t]*: 1$/im.test(below),
     videoTracks: videos.length,
