@@ -15,7 +15,7 @@ import { openShard, writeShard } from "../../../packages/coordtok/src/latents/sh
 import { reconstructOwner, runOwner } from "../../../packages/coordtok/src/outputs/own-folders.js";
 import { parseGeneratorRecord } from "../../../packages/coordtok/src/train/generator-plan.js";
 import { readRunConfig, reopenRunFolder } from "../../../packages/coordtok/src/train/run-folder.js";
-import { parseTokenizerRecord } from "../../../packages/coordtok/src/train/tokenizer-plan.js";
+import { parseAnyRecord } from "../../../packages/coordtok/src/train/tokenizer-plan.js";
 import { EvaluationFolder } from "../../../packages/evaluation/src/evaluation-folder.js";
 import { mutateSafetensors } from "./mutate-container.js";
 import { mutateJson, mutateJsonLines, mutateText } from "./mutate-json.js";
@@ -70,10 +70,12 @@ async function latentTargets(folder: string): Promise<FuzzTarget[]> {
   } as Triplane;
   const clip = { video: "cats/a.mp4", class: "cats", start: 0, crop: 0, flipped: false, frames: 4 };
   const settings = { stride: 1, labels: "auto", fps: null };
+  const source = { video: "cats/a.mp4", bytes: 9, modifiedMs: 1.5, of: "whole" as const, sha256: "f".repeat(64) };
   const facts = {
     settings,
     clips: [clip, { ...clip, start: 4 }],
     finished: [{ video: "cats/a.mp4", remarks: ["short"] }],
+    sources: [source],
   };
   const { statistics } = await writeShard(shard, [planes, planes], smallConfig, facts, "F32");
   disposeTree(planes);
@@ -168,7 +170,7 @@ function trainingTargets(folder: string): FuzzTarget[] {
   return [
     jsonFile("run-config", join(folder, "config.json"), [tokenizer, generator], async (past) => {
       const isTokenizer = readFileSync(join(folder, "config.json"), "utf8").includes("videos");
-      const parse: (stored: object) => unknown = isTokenizer ? parseTokenizerRecord : parseGeneratorRecord;
+      const parse: (stored: object) => unknown = isTokenizer ? parseAnyRecord : parseGeneratorRecord;
       await readRunConfig(folder, (stored) => {
         past();
         return parse(stored);

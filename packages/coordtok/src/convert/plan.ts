@@ -136,7 +136,7 @@ function planExport(kind: string, file: SafetensorsFile, options: ConvertOptions
     throw new CoordTokError("usage", "A checkpoint of CoordTok.ts holds its configuration; leave this option out.", {
       options: { config: undefined },
     });
-  const config = JSON.parse(file.metadata.get("coordtok.config") ?? "null") as Json;
+  const config = parseStoredJson(file.metadata.get("coordtok.config") ?? "null") as Json;
   const model = modelOfKind(kind, config);
   if (options.as !== undefined && options.as !== model.kind)
     throw new CoordTokError("checkpoint", `Expected a ${options.as} in ${file.name}, but it is a ${model.kind}.`);
