@@ -1,4 +1,10 @@
-import { encodeBitstream, readBitstream, type BitstreamWindow } from "@coordtok/bitstream";
+import {
+  codedFilmFacts,
+  encodeBitstream,
+  openCodedFilm,
+  readBitstream,
+  type BitstreamWindow,
+} from "@coordtok/bitstream";
 import { disposeTree, Random, type Json } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { tokenizerForm } from "coordtok/film";
@@ -8,10 +14,10 @@ import {
   encodeTriplaneFile,
   openFilm,
   packTriplane,
-  parseFilmFacts,
   perPlane,
   planeSize,
   type FilmFacts,
+  type FilmForm,
   type PackedPlane,
   type Triplane,
 } from "@coordtok/triplane";
@@ -118,13 +124,28 @@ async function bitstreamTarget(): Promise<FuzzTarget> {
       if (kind === 2) return resealed(withOtherFacts(seed, random));
       return resealed(withOtherBytes(seed, random));
     },
-    read: async (input, past) => {
-      const file = await readBitstream(input, (facts) => (isOdd(input) ? parseFilmFacts(facts) : facts));
+    read: async (input, past, holds) => {
+      if (isOdd(input)) {
+        const film = await openCodedFilm(meteredSource(input, holds), bitstreamForm);
+        past();
+        for (const window of film.windows.keys()) disposeTree(await film.readWindow(window));
+        return;
+      }
+      const file = await readBitstream(input, (facts) => facts);
       past();
       for (const index of file.windows.keys()) await file.readCodes(index);
     },
   };
 }
+
+const bitstreamShape = { time: 2, rows: 4, columns: 3, channels: 5 };
+
+/** A form that takes any configuration. */
+const bitstreamForm: FilmForm<unknown> = {
+  parseConfig: (stored) => stored,
+  shapeOf: () => bitstreamShape,
+  frameSize: () => ({ height: 32, width: 24 }),
+};
 
 /** Every second input is read whatever its facts are, so that the windows behind them are reached. */
 function isOdd(input: Uint8Array): boolean {
@@ -133,24 +154,24 @@ function isOdd(input: Uint8Array): boolean {
 
 async function bitstream(priors: "none" | "starter"): Promise<Uint8Array> {
   const random = new Random(5);
-  const shape = { time: 2, rows: 4, columns: 3, channels: 5 };
   const windows = Array.from({ length: 3 }, (_, i): BitstreamWindow => {
     const planes = perPlane((plane) => {
-      const [outer, inner] = planeSize(shape, plane);
-      return Int32Array.from({ length: outer * inner * shape.channels }, () => random.integer(9) - 4);
+      const [outer, inner] = planeSize(bitstreamShape, plane);
+      return Int32Array.from({ length: outer * inner * bitstreamShape.channels }, () => random.integer(9) - 4);
     });
-    return { codes: { shape, step: 0.25, planes }, budget: { content: 5 - i, motion: i } };
+    return { codes: { shape: bitstreamShape, step: 0.25, planes }, budget: { content: 5 - i, motion: i } };
   });
   const whole = { top: 0, left: 0, height: 32, width: 24 };
-  const film = {
-    source: { ...source, frames: 12 },
-    height: 32,
-    width: 24,
+  const film = codedFilmFacts({
+    config: {},
+    source: { name: "clip.mp4", width: 24, height: 32, fps: 25, frames: 20, start: 0, stride: 1 },
+    ...whole,
     picture: whole,
     tiles: [whole],
-    windows: [0, 1, 2].map((i) => ({ first: 4 * i, frames: 4, overlap: 0 })),
+    windows: [0, 6, 12].map((first) => ({ first, frames: 8, overlap: first === 0 ? 0 : 2 })),
+    windowsPsnrDb: [20, 21, 22],
     checkpoint,
-  };
+  });
   return bytesOf(encodeBitstream(windows, film, { priors, groups: [2] }));
 }
 
