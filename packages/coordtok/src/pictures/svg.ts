@@ -1,9 +1,10 @@
 import { createRequire } from "node:module";
 import { CoordTokError, messageOf } from "@coordtok/core";
+import type * as resvg from "@resvg/resvg-js";
 import { enlarge, type RgbPicture } from "@coordtok/video";
 import { encodePng } from "@coordtok/video/node";
 
-type Renderer = typeof import("@resvg/resvg-js");
+type Renderer = typeof resvg;
 
 /** Loads the renderer, which is a native library of each platform. @throws CoordTokError `unsupported` when that of this one is missing. */
 function renderer(load: () => unknown = () => createRequire(import.meta.url)("@resvg/resvg-js")): Renderer {

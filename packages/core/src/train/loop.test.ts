@@ -74,3 +74,34 @@ describeEachBackend("a training that diverges", () => {
     disposeTrainState(state);
   });
 });
+
+describeEachBackend("a step of many micro-batches", () => {
+  it("is left between two of them when the training is stopped, and the state before it stays", async () => {
+    await expectNoLeak(async () => {
+      const stop = new AbortController();
+      let drawn = 0;
+      let state = initialTrainState<Params>({ a: tensor1d([1, 2]) }, 0, optimizerOf(settings));
+      const steps = trainLoop<Params, Scalar>(
+        state,
+        {
+          nextBatch: () => {
+            // In the second step, as by Ctrl-C.
+            if (++drawn === 305) setTimeout(() => stop.abort());
+            return scalar(1);
+          },
+          loss: ({ a }, factor) => mul(sum(square(a)), factor),
+          disposeBatch: (factor) => factor.dispose(),
+          signal: stop.signal,
+        },
+        { ...settings, accumulate: 300 },
+      );
+      const train = async (): Promise<void> => {
+        for await (const step of steps) state = step.state;
+      };
+      await expect(train()).rejects.toMatchObject({ code: "aborted" });
+      expect(state.step).toBe(1);
+      expect(drawn).toBeLessThan(400);
+      disposeTrainState(state);
+    });
+  });
+});

@@ -1,6 +1,6 @@
 import { add, clone, dispose, mul, scalar, tidy, type Scalar } from "@tensorflow/tfjs-core";
 import { checkChoice, checkInteger, checkNumber } from "../config.js";
-import { CoordTokError } from "../errors.js";
+import { CoordTokError, throwIfAborted } from "../errors.js";
 import { macrotask } from "../progress.js";
 import { Random, type RandomState } from "../random.js";
 import { disposeTree, treeFromLeaves, treeLeaves, treeMap, type TensorTree } from "../tree.js";
@@ -64,6 +64,8 @@ export interface Task<P extends TensorTree, Batch> {
   readonly loss: (params: P, batch: Batch) => Scalar;
   /** Frees a micro-batch. */
   readonly disposeBatch?: (batch: Batch) => void;
+  /** Ends the training between two micro-batches; the step that they belong to is then not taken. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Makes the optimizer that the settings name, with their schedule: by default it clips gradients by their norm, then applies AdamW. */
@@ -116,7 +118,7 @@ export function checkLoopSettings(settings: LoopSettings): void {
  * state with a report, and frees the old state. The event loop runs between steps, so signals are served.
  * @param state the state to start from; the loop takes ownership. The caller owns the state yielded last.
  * @param optimizer the optimizer that the state was made for (default: {@link optimizerOf} the settings).
- * @throws CoordTokError `config` for settings out of range, `not-finite` if a loss or its gradient is not finite, and whatever `task`
+ * @throws CoordTokError `config` for settings out of range, `not-finite` if a loss or its gradient is not finite, `aborted`, and whatever `task`
  * throws; the state yielded last stays valid.
  */
 export async function* trainLoop<P extends TensorTree, Batch>(
@@ -176,6 +178,15 @@ async function trainStep<P extends TensorTree, Batch>(
   };
 }
 
+/** Draws micro-batch number `i` of a step. @throws CoordTokError `aborted`, but not before the first: a step ends the training by itself. */
+async function nextBatch<P extends TensorTree, Batch>(task: Task<P, Batch>, random: Random, i: number): Promise<Batch> {
+  if (i > 0) {
+    await macrotask();
+    throwIfAborted(task.signal);
+  }
+  return task.nextBatch(random);
+}
+
 async function accumulate<P extends TensorTree, Batch>(
   params: P,
   task: Task<P, Batch>,
@@ -186,7 +197,7 @@ async function accumulate<P extends TensorTree, Batch>(
   let dataSeconds = 0;
   for (let i = 0; i < count; i++) {
     const asked = performance.now();
-    const batch = await Promise.resolve(task.nextBatch(random)).catch((thrown: unknown) => {
+    const batch = await nextBatch(task, random, i).catch((thrown: unknown) => {
       if (total !== undefined) disposeTree([total.loss, total.gradients]);
       throw thrown;
     });

@@ -4,6 +4,7 @@ import {
   checkNumber,
   checkOptions,
   CoordTokError,
+  isCoordTokError,
   disposeTree,
   type OptionNames,
   type Random,
@@ -162,6 +163,7 @@ export async function* trainDiffusion(options: TrainDiffusionOptions): AsyncGene
       disposeBatch: ({ data, noise }) => {
         disposeTree([data, noise]);
       },
+      signal,
     },
     settings,
   );
@@ -170,6 +172,9 @@ export async function* trainDiffusion(options: TrainDiffusionOptions): AsyncGene
       yield step;
       if (signal?.aborted) return;
     }
+  } catch (thrown) {
+    // Stopped within a step, which is then not taken.
+    if (signal?.aborted !== true || !isCoordTokError(thrown) || thrown.code !== "aborted") throw thrown;
   } finally {
     await latents.return?.();
   }

@@ -142,6 +142,7 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
         batch.clip.frames.dispose();
         batch.targets.dispose();
       },
+      signal,
     },
     settings,
   );

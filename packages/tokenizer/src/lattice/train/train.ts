@@ -1,6 +1,7 @@
 import {
   checkOptions,
   CoordTokError,
+  isCoordTokError,
   longCallOptionNames,
   type LongCallOptions,
   type OptionNames,
@@ -94,16 +95,22 @@ export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerato
       },
       loss: (params, { clip, budget, blocks }) => latticeLoss(params, config, clip, { budget, blocks }),
       disposeBatch: ({ clip }) => clip.frames.dispose(),
+      signal: options.signal,
     },
     seconds === undefined ? settings : { ...settings, totalSteps: Number.MAX_SAFE_INTEGER },
     optimizer,
   );
-  for await (const { state: next, report } of steps) {
-    const learningRate = settings.learningRate * factor(report.step - 1);
-    clock.advance(report.step);
-    const psnrDb = psnrOfLatticeLoss(report.loss);
-    yield { state: next, report: { ...report, learningRate, psnrDb, progress: clock.progress } };
-    if (clock.progress >= 1 || options.signal?.aborted) return;
+  try {
+    for await (const { state: next, report } of steps) {
+      const learningRate = settings.learningRate * factor(report.step - 1);
+      clock.advance(report.step);
+      const psnrDb = psnrOfLatticeLoss(report.loss);
+      yield { state: next, report: { ...report, learningRate, psnrDb, progress: clock.progress } };
+      if (clock.progress >= 1 || options.signal?.aborted) return;
+    }
+  } catch (thrown) {
+    // Stopped within a step, which is then not taken.
+    if (options.signal?.aborted !== true || !isCoordTokError(thrown) || thrown.code !== "aborted") throw thrown;
   }
 }
 
