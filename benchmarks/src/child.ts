@@ -4,6 +4,7 @@ import { isCoordTokError, messageOf } from "@coordtok/core";
 import { loadBackend, type LoadBackendOptions } from "@coordtok/backend";
 import { profile } from "@tensorflow/tfjs-core";
 import type { Case } from "./case.js";
+import { latticeTimes } from "./lattice/lattice-times.js";
 import { operationTimes, type OperationTime } from "./operations.js";
 import { timedRuns } from "./timing.js";
 import { createWorkload } from "./workload.js";
@@ -21,7 +22,7 @@ export type Request =
       /** Whether to measure also the peak size of live tensors in a run. */
       readonly tensorBytes?: boolean | undefined;
     }
-  | { readonly kind: "operations"; readonly backend: Case["backend"] };
+  | { readonly kind: "operations" | "lattice"; readonly backend: Case["backend"] };
 
 /** The answer of a measuring process. */
 export interface Measured {
@@ -49,6 +50,7 @@ async function measure(request: Request): Promise<Measured> {
     .map(([part, version]) => `${part} ${version}`)
     .join(", ")}`;
   if (request.kind === "operations") return { seconds: [], peakBytes: 0, device, operations: await operationTimes() };
+  if (request.kind === "lattice") return { seconds: [], peakBytes: 0, device, operations: await latticeTimes() };
   const workload = createWorkload(request.case);
   const seconds = await timedRuns(workload.run, { warmUp: workload.warmUp, runs: request.runs });
   // This comes before the tensors are counted, which takes memory of its own.

@@ -4,7 +4,7 @@ import { pickCases, tasks, withPrecision, usualCases, type Case } from "./case.j
 
 /** The parsed command line. */
 export interface BenchFlags {
-  readonly what: "cases" | "lengths" | "operations" | "metrics";
+  readonly what: "cases" | "lengths" | "operations" | "metrics" | "lattice";
   readonly cases: readonly Case[];
   /** Number of processes on each side and case. */
   readonly rounds: number | undefined;
@@ -23,6 +23,7 @@ export const help: string = `Usage: pnpm bench [cases] [options]
        pnpm bench lengths [options]
        pnpm bench operations [options]
        pnpm bench metrics [options]
+       pnpm bench lattice [options]
 
 cases (default): seconds and peak memory of encode, decode-slice (1024 patches), decode-clip (every patch of the clip) and train-step (loss,
 gradients and AdamW for one clip and 1024 patches) for presets small, S and L (L is not trained), and sit (one evaluation of the diffusion
@@ -31,6 +32,8 @@ lengths: the same against the length of the clip, from 16 to 256 frames, and tra
 operations: single operations, with their gradients.
 metrics: frames per second of every quality measure; the networks have random weights. With PEER_PYTHON ours and PyTorch's alternate, and the
 medians are over rounds of at least 0.05 s of calls. The script with the same networks is benchmarks/src/metrics/metrics_torch.py.
+lattice: the starter on 16 frames of 128x128: encode, decode, and one step of refinement. With PEER_PYTHON beside its reference, which PEER_LATTICE
+names (default: ../shared/starter/lattice_torch.py).
 
 With PEER_PYTHON=/path/to/python (PyTorch 2 or newer, numpy) the same network in PyTorch alternates with ours, and the ratio is ours over
 PyTorch's. PEER_SCRIPT names its program (default: ../shared/peer/coordtok_torch.py, with sit_torch.py beside it). Every measurement runs in a separate process, which reports the
@@ -50,7 +53,7 @@ Options of lengths:
   --frames LIST               lengths of the clip in frames, multiples of 8 (default: 16,32,64,128,256)
   --points N                  patches decoded together (default: 1024)
   --picture FILE              draw the curves into an SVG file; an existing file is replaced
-Options of lengths, operations and metrics:
+Options of lengths, operations, metrics and lattice:
   --backend NAME              tensorflow, wasm or cpu (default: tensorflow)
 Options of all:
   --json FILE                 write the rows as JSON as they are measured; an existing file is replaced
@@ -121,6 +124,7 @@ const flagsOf: { readonly [what in BenchFlags["what"]]: readonly (keyof Values)[
   lengths: ["preset", "frames", "points", "picture", "backend"],
   operations: ["backend"],
   metrics: ["backend", "rounds"],
+  lattice: ["backend"],
 };
 
 function isOneOf<K extends string>(name: string, table: Readonly<Record<K, unknown>>): name is K {

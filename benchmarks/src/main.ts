@@ -4,8 +4,15 @@ import { benchCases } from "./bench-cases.js";
 import { benchLengths } from "./bench-lengths.js";
 import { benchMetrics } from "./bench-metrics.js";
 import { benchOperations } from "./bench-operations.js";
+import { benchLattice } from "./lattice/bench-lattice.js";
 
-const commands = { cases: benchCases, lengths: benchLengths, operations: benchOperations, metrics: benchMetrics };
+const commands = {
+  cases: benchCases,
+  lengths: benchLengths,
+  operations: benchOperations,
+  metrics: benchMetrics,
+  lattice: benchLattice,
+};
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(signal));
 

@@ -4,7 +4,7 @@ import { clipFromRgb, type Random, type RgbClip } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { SiT } from "@coordtok/diffusion";
 import type { LpipsParams } from "@coordtok/metrics/networks";
-import type { CoordTok } from "@coordtok/tokenizer";
+import type { AnyTokenizer } from "@coordtok/tokenizer";
 import {
   denormalize,
   disposeTriplane,
@@ -16,6 +16,7 @@ import {
 import { readClip } from "@coordtok/video/node";
 import {
   gather,
+  pad,
   reshape,
   squeeze,
   tensor1d,
@@ -31,7 +32,7 @@ import { featureCount, framesLookedAt, videoFeatures } from "./video-features.js
 /** The tools for making sets of clips. */
 export interface Tools {
   readonly latents: Latents;
-  readonly model: CoordTok;
+  readonly model: AnyTokenizer;
   readonly lpips: LpipsParams;
   readonly projection: Tensor2D;
 }
@@ -49,8 +50,11 @@ async function decodedClip(
   triplane: Triplane,
   label: number,
 ): Promise<FeaturedClip> {
-  const times = framesLookedAt(model.config.clip.frames);
-  const { frames } = await model.decode(triplane, { times });
+  const times = framesLookedAt(frameCount(model, triplane));
+  const whole = widened(model, triplane);
+  const { frames } =
+    model.form === "lattice" ? await model.decode(whole, { times }) : await model.decode(whole, { times });
+  disposeTriplane(whole);
   const flat = squeeze<Tensor4D>(frames, [0]);
   try {
     return featured(label, await videoFeatures(lpips, projection, flat));
@@ -58,6 +62,24 @@ async function decodedClip(
     flat.dispose();
     frames.dispose();
   }
+}
+
+/** The number of frames that planes decode to. */
+function frameCount({ config }: AnyTokenizer, triplane: Triplane): number {
+  return config.form === "lattice" ? 4 * triplane.yt.shape[1] : config.clip.frames;
+}
+
+/** The planes with zeros for the channels that latents of the lattice form do not keep. */
+function widened({ config }: AnyTokenizer, triplane: Triplane): Triplane {
+  const missing = config.form === "lattice" ? config.channels - triplane.xy.shape[3] : 0;
+  return mapPlanes((plane) =>
+    pad(triplane[plane], [
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [0, missing],
+    ]),
+  );
 }
 
 async function videoClip({ lpips, projection }: Tools, clip: RgbClip, label: number): Promise<FeaturedClip> {

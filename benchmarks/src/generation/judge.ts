@@ -1,4 +1,3 @@
-import { loadModel } from "@coordtok/tokenizer/node";
 import { basename, dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { loadBackend } from "@coordtok/backend";
@@ -6,7 +5,7 @@ import { Random } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { loadLpips } from "@coordtok/metrics/node";
 import { disposeTriplane } from "@coordtok/triplane";
-import { openLatents, type Latents } from "coordtok";
+import { loadPretrained, openLatents, type Latents } from "coordtok";
 import { chooseClips, classMixes, twoHalves, type ClassMix } from "./class-mix.js";
 import {
   changedClips,
@@ -29,7 +28,7 @@ distance of the same features, both with the standard deviation over sets resamp
 each class alone. One half of the clips of each class is the reference, the other half the row "data".
 
   --latents FOLDER      the latents, made by encode-dataset
-  --checkpoint FILE     the tokenizer, a checkpoint file
+  --checkpoint NAME     the tokenizer: starter, or a checkpoint file
   --samples FOLDER      videos of "coordtok sample" without --class: their classes come in turn; may be repeated
   --generator FILE      a checkpoint of train-diffusion, which is sampled here; may be repeated
   --count N             clips in every set except the samples of a folder (default 64), the classes in turn
@@ -131,7 +130,7 @@ if (values.latents === undefined || values.checkpoint === undefined || mixes.len
   throw new Error(help);
 await loadBackend("auto", { purpose: "inference" });
 await using latents = await openLatents(values.latents);
-using model = await loadModel(values.checkpoint);
+using model = await loadPretrained(values.checkpoint);
 const { params: lpips } = await loadLpips("squeeze", values.weights);
 const report = await judge(
   { latents, model, lpips, projection: featureProjection() },

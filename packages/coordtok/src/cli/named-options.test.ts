@@ -23,6 +23,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/train/training-videos.ts", ["train-tokenizer"]],
   ["coordtok/src/train/train-on-latents.ts", ["train-diffusion"]],
   ["coordtok/src/train/train-on-videos.ts", ["train-tokenizer"]],
+  ["coordtok/src/train/training-sources.ts", ["train-tokenizer"]],
   ["coordtok/src/train/lattice-plan.ts", ["train-tokenizer"]],
   ["coordtok/src/train/train-demo.ts", ["demo"]],
   ["coordtok/src/starter-demo.ts", ["demo"]],
