@@ -119,7 +119,7 @@ function changesOf({ settings, size, windowFrames }: TrainOnVideosOptions): Part
 }
 
 /** Options and settings that only trainings of the paper's form have. */
-const paperOptions = ["lpips", "weights"] as const;
+const paperOptions = ["lpips", "weights", "workers", "frameCacheBytes"] as const;
 const paperSettings = ["pointsPerClip", "stage", "perceptualScale"] as const;
 
 function refusePaperOptions(options: TrainOnVideosOptions): void {
