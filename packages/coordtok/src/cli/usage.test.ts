@@ -91,7 +91,7 @@ describe("the command line", () => {
     [["train-tokenizer"], "Expected a folder or videos"],
     [["train-tokenizer", "x", "--stage", "2"], "--lpips vgg, alex or squeeze"],
     [["train-tokenizer", "x", "--lpips", "squeeze"], "--stage 2"],
-    [["evaluate", "x"], "--checkpoint (through a tokenizer)"],
+    [["evaluate", "x", "--statistics", "--merge"], "--statistics and --merge exclude each other"],
     [["evaluate", "x", "--against", "y", "--checkpoint", "z"], "exclude each other"],
     [["evaluate", "x", "--generated", "y", "--lpips", "alex"], "do not apply to generated"],
     [["evaluate", "x", "--against", "y", "--size", "128"], "columns x rows"],
