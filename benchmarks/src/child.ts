@@ -22,7 +22,8 @@ export type Request =
       /** Whether to measure also the peak size of live tensors in a run. */
       readonly tensorBytes?: boolean | undefined;
     }
-  | { readonly kind: "operations" | "lattice"; readonly backend: Case["backend"] };
+  | { readonly kind: "operations"; readonly backend: Case["backend"] }
+  | { readonly kind: "lattice"; readonly backend: Case["backend"] };
 
 /** The answer of a measuring process. */
 export interface Measured {
@@ -49,8 +50,8 @@ async function measure(request: Request): Promise<Measured> {
   const device = `${loaded.device}; ${Object.entries(loaded.versions)
     .map(([part, version]) => `${part} ${version}`)
     .join(", ")}`;
-  if (request.kind === "operations") return { seconds: [], peakBytes: 0, device, operations: await operationTimes() };
   if (request.kind === "lattice") return { seconds: [], peakBytes: 0, device, operations: await latticeTimes() };
+  if (request.kind === "operations") return { seconds: [], peakBytes: 0, device, operations: await operationTimes() };
   const workload = createWorkload(request.case);
   const seconds = await timedRuns(workload.run, { warmUp: workload.warmUp, runs: request.runs });
   // This comes before the tensors are counted, which takes memory of its own.

@@ -1,6 +1,6 @@
 import { disposeTree, Random, type Clip } from "@coordtok/core";
 import { refine } from "@coordtok/tokenizer/refine";
-import { disposeTriplane, type Triplane } from "@coordtok/triplane";
+import { disposeTriplane } from "@coordtok/triplane";
 import type { Rank } from "@tensorflow/tfjs-core";
 import { loadPretrained } from "coordtok";
 import type { OperationTime } from "../operations.js";
@@ -42,7 +42,7 @@ export async function latticeTimes(): Promise<OperationTime[]> {
       { name: "refine step", medianSeconds: step },
     ];
   } finally {
-    disposeTree([frames, planes as Triplane]);
+    disposeTree([frames, planes]);
     model.dispose();
   }
 }
