@@ -9,7 +9,7 @@ import {
   type RgbClip,
   type RgbFrame,
 } from "@coordtok/core";
-import { claimFolder, writeAtomically } from "@coordtok/core/node";
+import { openFolder, writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
 import { starter } from "@coordtok/starter";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
@@ -82,12 +82,7 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
   const started = performance.now();
   const { out = "demo-out", signal, onProgress } = options;
   const hasFfmpeg = await lookForFfmpeg(options);
-  const files = {
-    sideBySide: join(out, hasFfmpeg ? "side-by-side.mp4" : "side-by-side.gif"),
-    picture: join(out, "side-by-side.png"),
-    summary: join(out, "summary.json"),
-  };
-  await claimFolder(out, starterDemoOwner, { inputs: [options.video] });
+  await using folder = await openFolder(out, starterDemoOwner, { inputs: [options.video], replaces: true });
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   const { clip, name, fps } = await readDemoClip(options, hasFfmpeg);
   using model = await LatticeCoordTok.load(await readFile(starter), {
@@ -106,6 +101,7 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
     onProgress,
   });
   const frames = [...demoFrames(clip, reconstruction, windows, fps)];
+  const files = demoFiles(folder.place, hasFfmpeg);
   await writeFrames(files, frames, fps, options);
   const { floats, tokens, seconds: codingSeconds, decoded } = reconstruction;
   const summary: StarterDemoSummary = {
@@ -119,10 +115,19 @@ export async function runStarterDemo(options: StarterDemoOptions = {}): Promise<
     codingSeconds,
     seconds: (performance.now() - started) / 1000,
     backend: backend.name,
-    files,
+    files: demoFiles(out, hasFfmpeg),
   };
   await writeAtomically(files.summary, `${JSON.stringify(summary, undefined, 2)}\n`, { overwrite: true });
+  await folder.finish();
   return summary;
+}
+
+function demoFiles(folder: string, hasFfmpeg: boolean): StarterDemoSummary["files"] {
+  return {
+    sideBySide: join(folder, hasFfmpeg ? "side-by-side.mp4" : "side-by-side.gif"),
+    picture: join(folder, "side-by-side.png"),
+    summary: join(folder, "summary.json"),
+  };
 }
 
 /** Whether there is an ffmpeg; to read a video, one is fetched. One that was named has to work. */

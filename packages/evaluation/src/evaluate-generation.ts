@@ -152,7 +152,7 @@ async function measureSide(
       clips: clipsOfShard(planned.clips, shard),
       stripsOf: firstClips,
       stripKey: (index) => `${side}-${index}`,
-      measure: async (clip, onFrame) => {
+      measure: async (clip, onWork) => {
         const { video, start, length } = clip;
         let damage = video.damage;
         const frames = readFrames(
@@ -165,7 +165,7 @@ async function measureSide(
             ...pickOptions(options, ffmpegOptionNames),
           },
         );
-        const measured = await measureOne(frames, clip, features!.network, side, { signal, onFrame });
+        const measured = await measureOne(frames, clip, features!.network, side, { signal, onWork });
         return withDamage(measured, damage);
       },
     },

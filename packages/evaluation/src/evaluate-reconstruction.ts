@@ -129,8 +129,8 @@ async function measureAll(
       stripsOf: shownClips,
       stripKey: String,
       detail: meanText,
-      measure: async (clip, onFrame) => {
-        const measured = await measurePair(source, clip, measures, { signal: options.signal, onFrame });
+      measure: async (clip, onWork) => {
+        const measured = await measurePair(source, clip, measures, { signal: options.signal, onWork });
         const result = withDamage(measured, clip.video.damage ?? damages.get(clip.video.path));
         if (!withSanity.has(clip.index)) return result;
         const stored = storedSize(source, result.record, options);

@@ -5,17 +5,17 @@ import { appendFile, mkdir, readdir, rm, stat, truncate } from "node:fs/promises
 import { join } from "node:path";
 import { CoordTokError, isCoordTokError, messageOf } from "@coordtok/core";
 import {
-  acquireLock,
-  claimFolder,
-  clearFolder,
   fileReadError,
   fileWriteError,
   openFileSource,
+  openFolder,
   openOrdinaryFile,
   pathWithin,
   readTextIfThere,
+  settleFolder,
   writeAtomically,
   type FolderOwner,
+  type OpenFolder,
 } from "@coordtok/core/node";
 import type { FailedRecord } from "./record.js";
 import { contentDifference, withoutContents } from "./content-difference.js";
@@ -34,25 +34,22 @@ export const fileNames = {
 /** Larger files are none of an evaluation; settings list the videos that were left out. */
 const mostSettings = 2 ** 26;
 const mostStrip = 2 ** 24;
-/** The lock file; it exists while a process writes into the folder. */
-const lockName = "evaluation.lock";
 /** What lies in the folder of an evaluation; a folder older than marks is known by its settings. */
 const owner: FolderOwner = {
   command: "evaluate",
   entries: [
-    { name: /settings\.json|report\.(?:json|html)/ },
+    { name: fileNames.settings },
+    { name: /report\.(?:json|html)/ },
     { name: /[a-z]+\.(?:jsonl|features|statistics\.safetensors)/ },
     { name: fileNames.strips, entries: [{ name: /(?:reference-|other-)?\d+\.png/ }] },
-    { name: /evaluation\.lock.*/, stays: true },
+    // The lock of older versions.
+    { name: /evaluation\.lock.*/ },
   ],
   made: async (path) => {
     const settings = await new EvaluationFolder(path).settings().catch(() => undefined);
     return settings !== undefined && "task" in settings && "protocol" in settings;
   },
 };
-/** A process that decodes or measures without a pause cannot refresh its lock for that long. */
-const silentSeconds = 24 * 3600;
-
 /** The feature vectors of one clip by the file that they are appended to. */
 export type FeatureRows = Readonly<Record<string, readonly Float32Array[]>>;
 
@@ -61,22 +58,37 @@ export type FeatureRows = Readonly<Record<string, readonly Float32Array[]>>;
  * any time, by one process at a time, which must dispose of the folder at the end.
  */
 export class EvaluationFolder implements AsyncDisposable {
+  /** The folder, as results name it. */
   readonly path: string;
-  /** Releases the lock; absent when the folder was opened for reading. */
-  readonly #unlock: (() => Promise<void>) | undefined;
+  /** The locked folder; absent when it was opened for reading. */
+  readonly #opened: OpenFolder | undefined;
+  /** Where its files are until they replace those of another evaluation. */
+  readonly #place: string;
 
-  constructor(path: string, unlock?: () => Promise<void>) {
+  constructor(path: string, opened?: OpenFolder) {
     this.path = path;
-    this.#unlock = unlock;
+    this.#opened = opened;
+    this.#place = opened?.place ?? path;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#unlock?.();
+    await this.#opened?.[Symbol.asyncDispose]();
+  }
+
+  /** Checks that no other process has taken the folder over. @throws CoordTokError `file-exists`. */
+  async check(): Promise<void> {
+    await this.#opened?.check();
+  }
+
+  /** Puts an evaluation that replaces another one in its place. @throws CoordTokError `file-write`. */
+  async finish(): Promise<void> {
+    await this.#opened?.finish();
   }
 
   /**
    * Creates the folder of an evaluation, or opens an unfinished one with the same settings to resume it. The folder is locked until
-   * it is disposed of.
+   * it is disposed of. With `overwrite`, the evaluation that is there stays until {@link finish}; if that is never called, the next one
+   * with the same settings goes on.
    * @param settings plain data; only its `environment` may differ from the stored settings.
    * @param options.inputs what is read for it, none of which may lie among its files.
    * @throws CoordTokError `file-exists` when the folder holds other things, or another evaluation, naming what differs, or another process writes
@@ -91,10 +103,17 @@ export class EvaluationFolder implements AsyncDisposable {
       readonly onNote?: ((line: string) => void) | undefined;
     },
   ): Promise<EvaluationFolder> {
-    await claimFolder(path, owner, { inputs: options.inputs, resumes: true });
-    const folder = new EvaluationFolder(path, await lock(path));
+    const { inputs, overwrite: replaces } = options;
+    const goesOn = async (unfinished: string): Promise<boolean> => {
+      const before = await new EvaluationFolder(unfinished).settings().catch(() => undefined);
+      if (before === undefined || contentDifference(before, settings) !== undefined) return false;
+      return differences(withoutContents(before), withoutContents(settings)).length === 0;
+    };
+    const folder = new EvaluationFolder(
+      path,
+      await openFolder(path, owner, { inputs, resumes: true, replaces, goesOn }),
+    );
     try {
-      if (options.overwrite === true) await clearFolder(path, owner);
       await folder.#begin(settings, options.onNote);
       return folder;
     } catch (thrown) {
@@ -106,7 +125,7 @@ export class EvaluationFolder implements AsyncDisposable {
   async #begin(settings: EvaluationSettings, onNote: ((line: string) => void) | undefined): Promise<void> {
     const { path } = this;
     const before = await this.settings();
-    const names = (await readdir(path)).filter((name) => !name.startsWith(lockName) && !name.startsWith("."));
+    const names = (await readdir(this.#place)).filter((name) => !name.startsWith("."));
     if (before !== undefined) {
       const differing = differences(withoutContents(before), withoutContents(settings));
       const content = contentDifference(before, settings);
@@ -145,6 +164,7 @@ export class EvaluationFolder implements AsyncDisposable {
     await stat(path).catch((thrown: unknown) => {
       throw fileReadError(thrown, path);
     });
+    await settleFolder(path, owner);
     if ((await folder.settings()) === undefined)
       throw new CoordTokError(
         "input",
@@ -160,7 +180,7 @@ export class EvaluationFolder implements AsyncDisposable {
 
   /** The path of a name in the folder to read or write at, which no link leads out of it. @throws CoordTokError `file-format`. */
   within(name: string): Promise<string> {
-    return pathWithin(this.path, name);
+    return pathWithin(this.#place, name);
   }
 
   /** Reads `settings.json`; `undefined` when it does not exist. @throws CoordTokError `file-format` when it is damaged, naming the field. */
@@ -181,7 +201,7 @@ export class EvaluationFolder implements AsyncDisposable {
 
   /** Opens the journal of one series of clips. */
   async journal<R extends { readonly index: number }>(name: Series): Promise<Journal<R>> {
-    return Journal.open<R>(this, name, this.#unlock !== undefined);
+    return Journal.open<R>(this, name, this.#opened !== undefined);
   }
 
   /** Writes a file atomically. */
@@ -220,25 +240,9 @@ export class EvaluationFolder implements AsyncDisposable {
 
   /** The paths of the files of statistics in the folder. */
   async statisticsFiles(): Promise<string[]> {
-    const names = await readdir(this.path);
+    const names = await readdir(this.#place);
     return names.filter((name) => name.endsWith(".statistics.safetensors")).map((name) => this.at(name));
   }
-}
-
-async function lock(path: string): Promise<() => Promise<void>> {
-  const onWait = (pid: number): never => {
-    throw new CoordTokError(
-      "file-exists",
-      `Another process (number ${pid}) is writing into "${path}"; wait until it ends, or choose another folder.`,
-      {
-        details: [`If no such process is running any more, remove "${join(path, lockName)}".`],
-        options: { out: undefined },
-      },
-    );
-  };
-  return acquireLock(join(path, lockName), { onWait, silentSeconds }).catch((thrown: unknown) => {
-    throw isCoordTokError(thrown) ? thrown : fileWriteError(thrown, path);
-  });
 }
 
 /** The keys in which two settings differ, apart from the environment. */
@@ -291,6 +295,7 @@ export class Journal<R extends { readonly index: number }> {
 
   /** Appends the features and then the line. A crash between the two leaves only features, which the next run cuts off. */
   async add(record: R, features: FeatureRows = {}): Promise<void> {
+    await this.#folder.check();
     for (const [name, rows] of Object.entries(features)) {
       if (rows.length === 0) continue;
       await append(await this.#featurePath(name), Buffer.concat(rows.map(bytesOf)));

@@ -132,5 +132,7 @@ async function write(
 ): Promise<WrittenEvaluation> {
   const json = await folder.write(fileNames.report, `${jsonText(report, 2)}\n`);
   const page = await folder.write(fileNames.page, reportPage(report, strips));
-  return { report, files: { report: json, page, statistics: await folder.statisticsFiles() } };
+  const statistics = await folder.statisticsFiles();
+  await folder.finish();
+  return { report, files: { report: json, page, statistics } };
 }

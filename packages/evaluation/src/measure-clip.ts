@@ -1,5 +1,5 @@
 import type { RgbPicture } from "@coordtok/video";
-import { CoordTokError, throwIfAborted, type RgbFrame } from "@coordtok/core";
+import { CoordTokError, throwIfAborted, type ProgressEvent, type RgbFrame } from "@coordtok/core";
 import {
   ClipScorer,
   ContentMeter,
@@ -52,22 +52,29 @@ export function withDamage<R extends { readonly damage?: string | undefined }>(
 
 interface MeasureOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called after each frame. */
-  readonly onFrame?: (() => void) | undefined;
+  /** Called with the work that was done, counted in frames. */
+  readonly onWork?: ((frames: number) => void) | undefined;
 }
+
+/** The share of the work of a frame that its windows of I3D take; without a graphics card it is more. */
+const windowShare = 0.9;
 
 /** Measures a clip against its reconstruction, in one pass over both. */
 export async function measurePair(
   source: PairSource,
   clip: PlannedClip,
   measures: Measures,
-  { signal, onFrame }: MeasureOptions,
+  { signal, onWork }: MeasureOptions,
 ): Promise<MeasuredClip<ClipRecord>> {
   const scorer = new ClipScorer(scoreOptionsOf(measures));
   const content = new ContentMeter();
   const seam = source.segmentLength === undefined ? undefined : new SeamMeter(source.segmentLength);
   const strip = new Strip();
-  const features = { reference: featureRows(measures.features), other: featureRows(measures.features) };
+  const ofWindow = { signal, onWork: (frames: number) => onWork?.((windowShare * frames) / 2) };
+  const features = {
+    reference: featureRows(measures.features, ofWindow),
+    other: featureRows(measures.features, ofWindow),
+  };
   for await (const [frame, other] of source.pairs(clip)) {
     throwIfAborted(signal);
     await scorer.take(frame, other);
@@ -76,7 +83,7 @@ export async function measurePair(
     strip.take(frame, other);
     await features.reference.take(frame);
     await features.other.take(other);
-    onFrame?.();
+    onWork?.(measures.features === undefined ? 1 : 1 - windowShare);
   }
   const scores = await scorer.scores();
   checkScores(scoresOf(scores), clip);
@@ -106,17 +113,17 @@ export async function measureOne(
   clip: PlannedClip,
   network: FeatureNetwork,
   set: string,
-  { signal, onFrame }: MeasureOptions,
+  { signal, onWork }: MeasureOptions,
 ): Promise<MeasuredClip<SetRecord>> {
   const content = new ContentMeter();
   const strip = new Strip();
-  const features = featureRows(network);
+  const features = featureRows(network, { signal, onWork: (frames) => onWork?.(windowShare * frames) });
   for await (const frame of frames) {
     throwIfAborted(signal);
     content.take(frame);
     strip.take(frame);
     await features.take(frame);
-    onFrame?.();
+    onWork?.(1 - windowShare);
   }
   const { motion, detail, frameCount } = content.scores();
   const { index, start, video } = clip;
@@ -127,13 +134,27 @@ export async function measureOne(
   };
 }
 
-function featureRows(network: FeatureNetwork | undefined): {
+function featureRows(
+  network: FeatureNetwork | undefined,
+  { signal, onWork }: MeasureOptions,
+): {
   take: (frame: RgbFrame) => Promise<void>;
   rows: Float32Array[];
 } {
   const rows: Float32Array[] = [];
+  let before = 0;
+  const onProgress = ({ done, total }: ProgressEvent): void => {
+    onWork?.(done - before);
+    before = done === total ? 0 : done;
+  };
   const windows =
-    network && new FeatureWindows(network.params, { output: network.output, windowLength: network.windowLength });
+    network &&
+    new FeatureWindows(network.params, {
+      output: network.output,
+      windowLength: network.windowLength,
+      signal,
+      onProgress,
+    });
   return {
     rows,
     take: async (frame) => {

@@ -11,7 +11,8 @@ export interface ClipRun<R extends { readonly index: number }> {
   readonly folder: EvaluationFolder;
   readonly journal: Journal<R | FailedRecord>;
   readonly clips: readonly PlannedClip[];
-  readonly measure: (clip: PlannedClip, onFrame: () => void) => Promise<MeasuredClip<R>>;
+  /** Measures a clip and tells how much it has done, counted in frames. */
+  readonly measure: (clip: PlannedClip, onWork: (frames: number) => void) => Promise<MeasuredClip<R>>;
   /** Chooses the clips whose strips are kept, given all records so far. */
   readonly stripsOf: (records: readonly R[]) => ReadonlySet<number>;
   /** Names the strip file of a clip. */
@@ -41,7 +42,7 @@ export async function runClips<R extends { readonly index: number; readonly fram
   for (const clip of left) {
     throwIfAborted(options.signal);
     try {
-      const result = await run.measure(clip, () => progress.frame(measured));
+      const result = await run.measure(clip, (frames) => progress.work(frames, measured));
       checkComplete(clip, result.record.frames);
       for (const failure of failures.splice(0)) await leaveOut(run, failure, options);
       await keepStrip(run, measured, result);
@@ -92,7 +93,7 @@ function clipProgress<R extends { readonly index: number }>(
   { task, clips, detail }: ClipRun<R>,
   left: readonly PlannedClip[],
   { onProgress }: CommonOptions,
-): { frame: (records: readonly R[]) => void; clip: (clip: PlannedClip, records: readonly R[]) => void } {
+): { work: (frames: number, records: readonly R[]) => void; clip: (clip: PlannedClip, records: readonly R[]) => void } {
   const byFrames = clips.every(({ expected }) => expected !== undefined);
   const weight = (clip: PlannedClip): number => (byFrames ? clip.expected! : 1);
   const sum = (list: readonly PlannedClip[]): number => list.reduce((all, clip) => all + weight(clip), 0);
@@ -107,12 +108,12 @@ function clipProgress<R extends { readonly index: number }>(
       ...(detail && records.length > 0 ? [detail(records)] : []),
     ].join(", ");
     // The last frame is reported together with its clip, when the record is written.
-    const done = Math.min(before + within, total);
+    const done = Math.min(Math.floor(before + within), total);
     onProgress?.({ task, done, total, unit: byFrames ? "frames" : "clips", detail: text });
   };
   return {
-    frame: (records) => {
-      if (byFrames) within = Math.min(within + 1, Math.max(0, total - before - 1));
+    work: (frames, records) => {
+      if (byFrames) within = Math.min(within + frames, Math.max(0, total - before - 1));
       tell(records);
     },
     clip: (clip, records) => {

@@ -86,7 +86,7 @@ export async function poolStatistics(
   settings: EvaluationSettings,
 ): Promise<PooledStatistics> {
   const name = statisticsName(side);
-  if (await exists(folder.at(name))) return (await readStatistics(await folder.within(name))).statistics;
+  if (await exists(await folder.within(name))) return (await readStatistics(await folder.within(name))).statistics;
   const measured = journal.records.filter((record) => isMeasured(record));
   const dimension = dimensionOf(settings);
   const vectors = measured.reduce((sum, { windows }) => sum + windows, 0);
@@ -104,7 +104,7 @@ export async function trimFeatures(
   side: Side,
   settings: EvaluationSettings,
 ): Promise<void> {
-  if (await exists(folder.at(statisticsName(side)))) return;
+  if (await exists(await folder.within(statisticsName(side)))) return;
   const vectors = journal.records.reduce((sum, record) => sum + (isMeasured(record) ? record.windows : 0), 0);
   await journal.trimFeatures(side, vectors, dimensionOf(settings));
 }

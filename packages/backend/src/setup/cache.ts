@@ -30,10 +30,14 @@ export async function lockInstallations(
         );
     }
     await makePrivateFolder(folder);
-    return await acquireLock(join(folder, "setup.lock"), {
+    const lock = await acquireLock(join(folder, "setup.lock"), {
       signal: options.signal,
-      onWait: (pid) => options.onNote?.(`Another setup (process ${String(pid)}) is running; waiting for it.`),
+      onWait: ({ pid, host, here }) =>
+        options.onNote?.(
+          `Another setup (process ${String(pid)}${here ? "" : ` of another machine or container, ${host}`}) is running; waiting for it.`,
+        ),
     });
+    return () => lock.release();
   } catch (thrown) {
     if (isCoordTokError(thrown)) throw thrown;
     const message = `The cache folder "${folder}" cannot be written to (${messageOf(thrown)}); ${elsewhere}.`;

@@ -6,7 +6,7 @@ import { endingOf, exitCodes } from "./exit.js";
 
 function textFor(command: string, options: NamedOptions): string | undefined {
   const row = commands.find(({ name }) => name === command)!;
-  return endingOf(new CoordTokError("input", "It failed.", { options }), false, flagsOf(row)).text;
+  return endingOf(new CoordTokError("input", "It failed.", { options }), undefined, flagsOf(row)).text;
 }
 
 describe("the options of an error at a terminal", () => {
@@ -35,7 +35,7 @@ describe("the options of an error at a terminal", () => {
 
   it("make a command line with the remedy", () => {
     const text = (remedy: Remedy, options: NamedOptions = {}): string | undefined =>
-      endingOf(new CoordTokError("input", "Help it.", { remedy, options }), false, {}).text;
+      endingOf(new CoordTokError("input", "Help it.", { remedy, options }), undefined, {}).text;
     expect(text(["convertFile", "my file.pth", "b"])).toBe("Help it (coordtok convert 'my file.pth' b).");
     expect(text(["trainOnVideos"], { resume: "runs/a" })).toBe("Help it (coordtok train-tokenizer --resume runs/a).");
     expect(text(["encodeClip"])).toBe("Help it.");
@@ -43,6 +43,6 @@ describe("the options of an error at a terminal", () => {
 
   it("follow an error to the exit code of its kind", () => {
     const error = new CoordTokError("usage", "It failed.", { details: ["a detail"], options: { overwrite: true } });
-    expect(endingOf(error, false, {})).toEqual({ code: exitCodes["usage"], text: "It failed.\n  a detail" });
+    expect(endingOf(error, undefined, {})).toEqual({ code: exitCodes["usage"], text: "It failed.\n  a detail" });
   });
 });

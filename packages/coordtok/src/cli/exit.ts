@@ -4,12 +4,17 @@ import { commands } from "./commands/index.js";
 import { flagsText, shellWord, type Flags } from "./flags.js";
 
 /** The exit codes and what they mean, as the help prints them. */
-export const exitCodes: Readonly<Record<"fine" | "failed" | "usage" | "bug" | "stopped", number>> = {
+export const exitCodes: Readonly<
+  Record<"fine" | "failed" | "usage" | "bug" | "hungUp" | "stopped" | "closedPipe" | "terminated", number>
+> = {
   fine: 0,
   failed: 1,
   usage: 2,
   bug: 70,
+  hungUp: 129,
   stopped: 130,
+  closedPipe: 141,
+  terminated: 143,
 };
 
 /** The table of exit codes at the end of `coordtok --help`. */
@@ -18,7 +23,8 @@ export const exitCodesHelp = `Exit codes:
   1    failed: one sentence on standard error says why and what to do
   2    wrong usage: an unknown command or flag, or a value out of range
   70   a bug: a stack trace is printed
-  130  stopped by Ctrl-C; finished work is saved, nothing is half-written`;
+  130  stopped by Ctrl-C; finished work is saved, nothing is half-written
+  143  the same by SIGTERM, 129 by SIGHUP or a closed terminal, 141 by a closed pipe`;
 
 /** How the program ends after a failure. */
 export interface Ending {
@@ -45,15 +51,19 @@ function commandLine({ remedy, options }: CoordTokError): string {
   return ["coordtok", command.name, ...args.map(shellWord), ...(flags === "" ? [] : [flags])].join(" ");
 }
 
-/** Maps a thrown value to an exit code and a text. @param flags those of the command. */
-export function endingOf(thrown: unknown, stopped: boolean, flags: Flags): Ending {
+/**
+ * Maps a thrown value to an exit code and a text.
+ * @param stopped the exit code for a run that was asked to stop, `undefined` for any other.
+ * @param flags those of the command.
+ */
+export function endingOf(thrown: unknown, stopped: number | undefined, flags: Flags): Ending {
   // Commander has already printed its own message; help and version end with its exit code 0.
   if (thrown instanceof CommanderError) return { code: thrown.exitCode === 0 ? exitCodes.fine : exitCodes.usage };
   if (isCoordTokError(thrown)) {
     // Ctrl-C also reaches the programs we started. Whatever error their end causes, the cause is the requested stop.
-    if (stopped || thrown.code === "aborted")
+    if (stopped !== undefined || thrown.code === "aborted")
       return {
-        code: exitCodes.stopped,
+        code: stopped ?? exitCodes.stopped,
         text: thrown.code === "aborted" ? messageFor(thrown, flags) : "Stopped on request.",
       };
     const text = [messageFor(thrown, flags), ...thrown.details.map((line) => `  ${line}`)].join("\n");

@@ -6,6 +6,7 @@ import { commands } from "./commands/index.js";
 import { endingOf, exitCodes, exitCodesHelp, messageFor } from "./exit.js";
 import type { Flags } from "./flags.js";
 import { createProgressRenderer } from "./render-progress.js";
+import { listenForStop, type EarlyStop } from "./stop.js";
 
 const program = {
   name: "coordtok",
@@ -44,7 +45,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     const parser = buildProgram(commands, program, (found) => (invocation = found));
     parser.parse(withoutSeparator(argv), { from: "user" });
   } catch (thrown) {
-    return end(thrown, {}, { stopped: false, json: withoutSeparator(argv).includes("--json") });
+    return end(thrown, {}, { stopped: undefined, json: withoutSeparator(argv).includes("--json") });
   }
   if (!invocation) return exitCodes.usage;
   // Every backend that a command loads reads the precision here.
@@ -61,10 +62,9 @@ function withoutSeparator(argv: readonly string[]): string[] {
 }
 
 async function runCommand({ command, args, flags }: Invocation): Promise<number> {
-  const stop = new AbortController();
-  const early: EarlyStop = { controller: new AbortController(), line: undefined };
   const renderer = createProgressRenderer({ stream: process.stderr, quiet: flags.quiet });
-  const stopListening = listenForStop(stop, early, renderer.writeLines);
+  const early: EarlyStop = { controller: new AbortController(), line: undefined };
+  using stop = listenForStop(renderer.writeLines, early);
   try {
     const result = await command.run({
       args,
@@ -85,37 +85,8 @@ async function runCommand({ command, args, flags }: Invocation): Promise<number>
     return result.exitCode ?? exitCodes.fine;
   } catch (thrown) {
     renderer.finish();
-    return await end(thrown, flagsOf(command), { stopped: stop.signal.aborted, json: flags.json });
-  } finally {
-    stopListening();
+    return await end(thrown, flagsOf(command), { stopped: stop.exitCode, json: flags.json });
   }
-}
-
-/** What the first Ctrl-C does where a command can finish early. */
-interface EarlyStop {
-  readonly controller: AbortController;
-  /** What people are told; absent for other commands. */
-  line: string | undefined;
-}
-
-/** Makes the first Ctrl-C stop the work cleanly, after finishing early where a command can, and a further one immediately. */
-function listenForStop(stop: AbortController, early: EarlyStop, writeLines: (text: string) => void): () => void {
-  let askedAt = 0;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    // Package managers and the process we may run in may pass on a signal that the terminal has sent to us as well.
-    if ((stop.signal.aborted || early.controller.signal.aborted) && Date.now() - askedAt < 500) return;
-    if (stop.signal.aborted) process.exit(exitCodes.stopped);
-    askedAt = Date.now();
-    if (early.line !== undefined && !early.controller.signal.aborted && signal === "SIGINT") {
-      writeLines(early.line);
-      early.controller.abort(signal);
-      return;
-    }
-    writeLines("Stopping; press Ctrl-C again to stop at once.");
-    stop.abort(signal);
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  return () => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
 }
 
 async function print(result: CommandResult, json: boolean): Promise<void> {
@@ -140,7 +111,7 @@ function plainJson(data: unknown): string {
 async function end(
   thrown: unknown,
   flags: Flags,
-  { stopped, json }: { readonly stopped: boolean; readonly json: boolean },
+  { stopped, json }: { readonly stopped: number | undefined; readonly json: boolean },
 ): Promise<number> {
   const { code, text } = endingOf(thrown, stopped, flags);
   if (text !== undefined) process.stderr.write(`${plainLines(text)}\n`);

@@ -1,7 +1,7 @@
 import { durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { backendFlag, ffmpegFlag, maxPixelsFlag, given } from "./common-flags.js";
-import { choice, integer, number, text, type Flag } from "./flags.js";
+import { choice, integer, number, text, toggle, type Flag } from "./flags.js";
 
 /** The defaults that `--help` shows. A test compares them with those of the training, whose import would slow every start. */
 interface TrainingDefaults {
@@ -33,6 +33,7 @@ interface SettingFlags {
 interface TrainingFlags {
   readonly out: Flag<Text>;
   readonly resume: Flag<Text>;
+  readonly repair: Flag<boolean>;
   readonly steps: Flag<Count>;
   readonly minutes: Flag<Count>;
   readonly batch: Flag<Count>;
@@ -58,6 +59,9 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
     resume: text("resume a run folder, or a checkpoint in one; later checkpoints are then set aside", {
       value: "path",
     }),
+    repair: toggle(
+      "with --resume: start over if no checkpoint can be read, and replace a config.json of another training",
+    ),
     steps: integer("number of steps of the whole training", {
       minimum: 1,
       defaultText: `${defaults.steps}, or the run's`,

@@ -134,11 +134,11 @@ function hasVaryingRate({ fps, averageFps }: VideoInfo): boolean {
 /** How both videos are written, with the times and the shape of pixels of the source. */
 function writeOptions(
   info: VideoInfo,
-  { overwrite, signal, fit, stride = 1, ...options }: ReconstructVideoOptions,
+  { signal, fit, stride = 1, ...options }: ReconstructVideoOptions,
 ): WriteVideoOptions {
   return {
     ...pickOptions(options, ffmpegOptionNames),
-    overwrite,
+    overwrite: true,
     signal,
     quality: "high",
     fps: info.averageFps / stride,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
-import { claimFolder, openFileSource, writeAtomically } from "@coordtok/core/node";
+import { openFileSource, openFolder, writeAtomically } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import type { FilmRefinement, FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
@@ -13,7 +13,7 @@ import { fitting } from "../film/fit.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { resolveModel } from "../models/resolve-model.js";
-import { prepareFolder } from "../outputs/outputs.js";
+import { refuseFinished } from "../outputs/outputs.js";
 import { reconstructOwner } from "../outputs/own-folders.js";
 import { filmSource } from "./encode-video.js";
 import {
@@ -115,26 +115,31 @@ export interface ReconstructFiles {
 
 /**
  * Encodes and decodes a video, all of it or a part, and writes the result: the reconstruction, a video with original, reconstruction and
- * error side by side, a picture of the three planes, and `report.json`. Memory does not grow with the video.
+ * error side by side, a picture of the three planes, and `report.json`. They appear together at the end, in place of those of an earlier
+ * reconstruction, which `overwrite` allows. Memory does not grow with the video.
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
   checkOptions(options, reconstructVideoOptionNames, "reconstructVideo");
   const checkpoint = await resolveModel(options.checkpoint);
-  await claimFolder(options.out, reconstructOwner, { inputs: [path, checkpoint] });
-  return reconstructInto(path, checkpoint, options);
+  const { out, overwrite } = options;
+  if (overwrite !== true) await refuseFinished(Object.values(reconstructFiles(out)));
+  await using folder = await openFolder(out, reconstructOwner, { inputs: [path, checkpoint], replaces: true });
+  const report = await reconstructInto(folder.place, path, checkpoint, options);
+  await folder.finish();
+  return report;
 }
 
-/** {@link reconstructVideo} into a folder that the caller has claimed. */
+/** {@link reconstructVideo} into a folder that the caller has opened, and whose content comes into `options.out` in the end. */
 export async function reconstructInto(
+  place: string,
   path: string,
   checkpoint: string,
   options: Omit<ReconstructVideoOptions, "checkpoint">,
 ): Promise<ReconstructReport> {
-  const files = reconstructFiles(options.out);
-  const { overwrite, signal } = options;
+  const files = reconstructFiles(place);
+  const { signal } = options;
   if (options.refine) checkRefinement(options.refine);
-  await prepareFolder(options.out, Object.values(files), { overwrite });
   await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal, pixels: "displayed" });
   for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
@@ -146,7 +151,7 @@ export async function reconstructInto(
     },
   });
   const { planes, timestampsSeconds, ...measured } = await reconstructFilm(path, info, model, files, options);
-  await writeAtomically(files.planes, encodePng(planes), { overwrite, signal });
+  await writeAtomically(files.planes, encodePng(planes), { overwrite: true, signal });
   const report: ReconstructReport = {
     source: filmSource(path, info, timestampsSeconds, options),
     ...measured,
@@ -154,9 +159,9 @@ export async function reconstructInto(
     backend: backend.name,
     precision: backend.precision,
     checkpoint,
-    files,
+    files: reconstructFiles(options.out),
   };
-  await writeAtomically(files.report, `${JSON.stringify(report, undefined, 2)}\n`, { overwrite, signal });
+  await writeAtomically(files.report, `${JSON.stringify(report, undefined, 2)}\n`, { overwrite: true, signal });
   return report;
 }
 

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CoordTokError, type Json } from "@coordtok/core";
 import type { SourceIdentity } from "@coordtok/core/checks";
-import { claimFolder, clearFolder, fileWriteError } from "@coordtok/core/node";
+import { fileWriteError, openFolder, type OpenFolder } from "@coordtok/core/node";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import {
   disposeTriplane,
@@ -53,7 +53,9 @@ export interface EarlierVideo {
  * Writes the folder of a latent dataset. The shards are authoritative: each records which clips it holds and which videos it
  * finishes. The index is derived from them and rewritten after each.
  */
-export class DatasetWriter {
+export class DatasetWriter implements AsyncDisposable {
+  readonly #opened: OpenFolder;
+  /** Where the files are, until they replace those of another dataset. */
   readonly #folder: string;
   readonly #plan: DatasetPlan;
   readonly #classes: readonly string[];
@@ -72,14 +74,16 @@ export class DatasetWriter {
   #pending: { readonly triplane: Triplane; readonly clip: LatentClip }[] = [];
   #pendingFinished: FinishedVideo[] = [];
 
-  private constructor(folder: string, plan: DatasetPlan, classes: readonly string[]) {
-    this.#folder = folder;
+  private constructor(opened: OpenFolder, plan: DatasetPlan, classes: readonly string[]) {
+    this.#opened = opened;
+    this.#folder = opened.place;
     this.#plan = plan;
     this.#classes = classes;
   }
 
   /**
-   * Creates the folder, or resumes the dataset in it; with `overwrite` that dataset is removed first.
+   * Creates the folder and locks it, or resumes the dataset in it. With `overwrite`, that dataset stays until {@link putInPlace}; if that is
+   * never called, the next run with the same settings goes on.
    * @param options.inputs the files that the dataset is made from; none of them may be one of its own files.
    * @throws CoordTokError `file-exists` for a dataset that was made with other settings and for a folder that holds other things,
    *   `file-write`, `file-format` for a damaged shard.
@@ -89,11 +93,25 @@ export class DatasetWriter {
     plan: DatasetPlan,
     { overwrite, inputs }: { readonly overwrite: boolean; readonly inputs: readonly string[] },
   ): Promise<DatasetWriter> {
-    await claimFolder(folder, latentsOwner, { inputs, resumes: true });
-    if (overwrite) {
-      await clearFolder(folder, latentsOwner);
-      return new DatasetWriter(folder, plan, plan.classes);
+    if (overwrite && plan.part !== undefined)
+      throw new CoordTokError(
+        "config",
+        "A part does not replace a dataset, which holds the other parts as well; choose a new folder, or leave the part out.",
+        { options: { out: undefined, part: undefined } },
+      );
+    const part = plan.part?.replace("/", "of");
+    const goesOn = (unfinished: string): Promise<boolean> => hasSameSettings(unfinished, plan.settings);
+    const opened = await openFolder(folder, latentsOwner, { inputs, resumes: true, replaces: overwrite, goesOn, part });
+    try {
+      return await DatasetWriter.#resume(opened, folder, plan);
+    } catch (thrown) {
+      await opened[Symbol.asyncDispose]();
+      throw thrown;
     }
+  }
+
+  static async #resume(opened: OpenFolder, shown: string, plan: DatasetPlan): Promise<DatasetWriter> {
+    const folder = opened.place;
     if (plan.part !== undefined) await refuseOtherParts(folder, plan.part);
     const names = await readdir(folder).catch((thrown: unknown) => {
       throw fileWriteError(thrown, folder);
@@ -102,14 +120,15 @@ export class DatasetWriter {
     // The order of the classes is kept, because trained models refer to them by number.
     const before = names.includes(basename(indexPath(folder))) ? (await readIndex(folder)).classes : [];
     const added = plan.classes.filter((name) => !before.includes(name));
-    const writer = new DatasetWriter(folder, plan, [...before, ...added]);
-    for (const name of shards) await writer.#takeOver(name);
+    const writer = new DatasetWriter(opened, plan, [...before, ...added]);
+    for (const name of shards) await writer.#takeOver(name, shown);
     return writer;
   }
 
-  async #takeOver(name: string): Promise<void> {
+  /** @param shown the folder as messages call it. */
+  async #takeOver(name: string, shown: string): Promise<void> {
     const shard = await openShard(join(this.#folder, name));
-    checkAlike(this.#folder, shard.settings, this.#plan.settings);
+    checkAlike(shown, shard.settings, this.#plan.settings);
     this.#count(name, shard);
     for (const clip of shard.clips) {
       this.#known.add(keyOf(clip.video, clip));
@@ -230,7 +249,18 @@ export class DatasetWriter {
     return index;
   }
 
+  /** Puts a dataset that replaces another one in its place. @throws CoordTokError `file-write`. */
+  putInPlace(): Promise<void> {
+    return this.#opened.finish();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#dropPending();
+    await this.#opened[Symbol.asyncDispose]();
+  }
+
   async #writePending(): Promise<void> {
+    await this.#opened.check();
     const { config, settings, dtype, part } = this.#plan;
     const names = this.#shards.map(({ file }) => file);
     const path = shardPath(this.#folder, nextShardNumber(names, part), part);
@@ -243,7 +273,7 @@ export class DatasetWriter {
       dtype,
     );
     this.#count(basename(path), facts);
-    this.dispose();
+    this.#dropPending();
     this.#pendingFinished = [];
   }
 
@@ -255,10 +285,20 @@ export class DatasetWriter {
     });
   }
 
-  /** Frees the waiting triplanes. */
-  dispose(): void {
+  #dropPending(): void {
     for (const { triplane } of this.#pending) disposeTriplane(triplane);
     this.#pending = [];
+  }
+}
+
+/** Whether the shards that a run has left were made with these settings. */
+async function hasSameSettings(folder: string, settings: DatasetSettings): Promise<boolean> {
+  try {
+    const shards = (await readdir(folder)).filter(isShardName);
+    for (const name of shards) checkAlike(folder, (await openShard(join(folder, name))).settings, settings);
+    return shards.length > 0;
+  } catch {
+    return false;
   }
 }
 

@@ -150,37 +150,34 @@ export async function encodeDataset(folder: string, options: EncodeDatasetOption
     shardSize,
     part: part && `${checkInteger(part.number, "part", 1)}/${checkInteger(part.of, "parts", part.number)}`,
   };
-  const writer = await DatasetWriter.open(out, plan, {
+  await using writer = await DatasetWriter.open(out, plan, {
     overwrite: options.overwrite ?? false,
     inputs: [file, ...lists, ...videos.map(({ path }) => path)],
   });
   const own = part ? videos.filter((_, index) => index % part.of === part.number - 1) : videos;
-  try {
-    const changed = await earlierWork({ folder, out, videos, own, there, earlier: writer.earlier }, options);
-    if (changed.size > 0) await writer.drop(changed);
-    const before = writer.clips;
-    await encodeVideos(own, writer, model, choice, options);
-    const index = await writer.flush({ complete: videos.every(({ name }) => writer.isSettled(name)) });
-    if (!index) throw nothingToEncode(own, writer.skipped);
-    const { clips, shards, statistics } = index;
-    return {
-      latents: out,
-      clips,
-      encoded: clips - before,
-      videos: videos.length,
-      classes: index.classes,
-      shards: shards.length,
-      tokens: tokenCount(model.planes),
-      statistics,
-      skipped: index.skipped,
-      damaged: writer.damaged,
-      complete: index.complete,
-      backend: backend.name,
-      precision: backend.precision,
-    };
-  } finally {
-    writer.dispose();
-  }
+  const changed = await earlierWork({ folder, out, videos, own, there, earlier: writer.earlier }, options);
+  if (changed.size > 0) await writer.drop(changed);
+  const before = writer.clips;
+  await encodeVideos(own, writer, model, choice, options);
+  const index = await writer.flush({ complete: videos.every(({ name }) => writer.isSettled(name)) });
+  if (!index) throw nothingToEncode(own, writer.skipped);
+  await writer.putInPlace();
+  const { clips, shards, statistics } = index;
+  return {
+    latents: out,
+    clips,
+    encoded: clips - before,
+    videos: videos.length,
+    classes: index.classes,
+    shards: shards.length,
+    tokens: tokenCount(model.planes),
+    statistics,
+    skipped: index.skipped,
+    damaged: writer.damaged,
+    complete: index.complete,
+    backend: backend.name,
+    precision: backend.precision,
+  };
 }
 
 /** Checks the choice of clips and fills in the defaults. */

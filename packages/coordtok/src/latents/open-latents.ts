@@ -6,10 +6,11 @@ import {
   type LongCallOptions,
   type OptionNames,
 } from "@coordtok/core";
-import { openFileSource, pathWithin, type FileSource } from "@coordtok/core/node";
+import { openFileSource, pathWithin, settleFolder, type FileSource } from "@coordtok/core/node";
 import { countText } from "@coordtok/core/text";
 import type { LabelledTriplane } from "@coordtok/triplane";
 import { readIndex, type LatentIndex } from "./index-file.js";
+import { latentsOwner } from "../outputs/own-folders.js";
 import { openShard, type Shard } from "./shard.js";
 
 /** The order in which clips are read, and their number. */
@@ -63,6 +64,7 @@ const mostOpenFiles = 16;
  * @throws CoordTokError `file-not-found`, `file-format` for a folder of another kind or a damaged folder.
  */
 export async function openLatents(folder: string): Promise<Latents> {
+  await settleFolder(folder, latentsOwner);
   const index = await readIndex(folder);
   const numbers = new Map(index.classes.map((name, number) => [name, number]));
   const shards: Shard[] = [];

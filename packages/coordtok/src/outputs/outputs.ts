@@ -1,4 +1,4 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { lstat, mkdir, readdir } from "node:fs/promises";
 import { CoordTokError } from "@coordtok/core";
 import { checkOutput, fileWriteError, type CheckOutputOptions } from "@coordtok/core/node";
 
@@ -24,4 +24,21 @@ export async function prepareFolder(
     throw fileWriteError(thrown, path);
   });
   for (const file of files) await checkOutput(file, options);
+}
+
+/** Refuses results of which all files are there; those of which some are missing are made again. @throws CoordTokError `file-exists`. */
+export async function refuseFinished(files: readonly string[]): Promise<void> {
+  for (const file of files) if (!(await isThere(file))) return;
+  throw new CoordTokError(
+    "file-exists",
+    `"${files[0]!}" already exists, with all that belongs to it; choose another folder or allow overwriting.`,
+    { options: { overwrite: true } },
+  );
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -10,10 +10,11 @@ import { readdir } from "node:fs/promises";
 
 /** Names of what a training keeps in its folder. */
 const runEntries: readonly FolderEntry[] = [
-  ...["config.json", "versions.json", "metrics.jsonl", "curve.svg", "curve.png", eventFileName].map((name) => ({
-    name,
-  })),
-  { name: checkpointsFolder, entries: [{ name: /(?:step-\d+|best)\.safetensors/ }] },
+  ...["config.json", "versions.json", "metrics.jsonl", "metrics.damaged.jsonl", "curve.svg", "curve.png"].map(
+    (name) => ({ name }),
+  ),
+  { name: eventFileName },
+  { name: checkpointsFolder, entries: [{ name: "config.json" }, { name: /(?:step-\d+|best)\.safetensors/ }] },
   { name: "previews", entries: [{ name: /step-\d+\.(?:png|mp4)/ }] },
 ];
 
@@ -27,14 +28,14 @@ export const runOwner: FolderOwner = {
 /** The folder of `reconstruct`. */
 export const reconstructOwner: FolderOwner = {
   command: "reconstruct",
-  entries: ["reconstruction.mp4", "side-by-side.mp4", "planes.png", "report.json"].map((name) => ({ name })),
+  entries: ["report.json", "reconstruction.mp4", "side-by-side.mp4", "planes.png"].map((name) => ({ name })),
   made: (path) => says(join(path, "report.json"), { psnrDb: "number", framesPsnrDb: "object" }),
 };
 
 /** The folder of the demo without training. */
 export const starterDemoOwner: FolderOwner = {
   command: "demo",
-  entries: ["side-by-side.mp4", "side-by-side.gif", "side-by-side.png", "summary.json"].map((name) => ({ name })),
+  entries: ["summary.json", "side-by-side.mp4", "side-by-side.gif", "side-by-side.png"].map((name) => ({ name })),
   made: (path) => says(join(path, "summary.json"), { codingSeconds: "number", files: "object" }),
 };
 
@@ -42,7 +43,7 @@ export const starterDemoOwner: FolderOwner = {
 export const trainDemoOwner: FolderOwner = {
   command: "demo --train",
   entries: [
-    ...["source.mp4", "clip.triplane.safetensors", "summary.json"].map((name) => ({ name })),
+    ...["summary.json", "source.mp4", "clip.triplane.safetensors"].map((name) => ({ name })),
     ...reconstructOwner.entries,
     { name: "run", entries: runEntries },
   ],

@@ -78,17 +78,23 @@ export async function planGenerator(
 }
 
 async function resumedPlan(
-  { checkpoint, record }: Resumed<GeneratorRecord>,
+  resumed: Resumed<GeneratorRecord>,
   options: TrainOnLatentsOptions,
   backend: LoadedBackend,
 ): Promise<GeneratorPlan> {
+  const { record } = resumed;
   const clips = options.settings?.batchSize ?? record.settings.batchSize;
   checkGeneratorMemory(record.model, { task: "train", clips }, backend);
-  const plan = await resumeTraining(checkpoint, readTraining, options, (before, now) => {
+  const config: GeneratorConfig = { model: record.model, flow: record.flow };
+  const check = (before: DiffusionTrainSettings, now: DiffusionTrainSettings): void => {
     checkSameClips(before, now);
     checkGeneratorMemory(record.model, { task: "train", clips: now.batchSize }, backend);
-  });
-  return { ...plan, seed: record.seed };
+  };
+  const plan = await resumeTraining(resumed, { read: readTraining, config, check }, options);
+  const { seed } = record;
+  return plan === undefined
+    ? { config, settings: withChanges(record.settings, options.settings), seed }
+    : { ...plan, seed };
 }
 
 /** Throws when a resumed training would take other numbers of clips per step, because these determine which clips come next. */

@@ -97,16 +97,34 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
 }
 
 async function resumedPlan(
-  { checkpoint, record }: Resumed<LatticeRecord>,
+  resumed: Resumed<LatticeRecord>,
   options: TrainOnVideosOptions,
   backend: LoadedBackend,
 ): Promise<LatticePlan> {
-  const changes = { ...options, settings: changesOf(options) };
-  const plan = await resumeTraining(checkpoint, readLatticeTraining, changes, (_, now) => {
+  const { record } = resumed;
+  const check = (_: LatticeTrainSettings, now: LatticeTrainSettings): void => {
     checkTrainingMemory(record.config, now, backend, options);
-  });
+  };
+  const kind = { read: readLatticeTraining, config: record.config, check };
+  const plan = await resumeTraining(resumed, kind, { ...options, settings: changesOf(options) });
+  if (plan === undefined) return newPlan(asFirstStarted(record, options), backend);
   const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;
   return { ...plan, record: { ...record, settings: plan.settings, validation } };
+}
+
+/** The options that a training was started with, and those that are given now. */
+function asFirstStarted(record: LatticeRecord, options: TrainOnVideosOptions): TrainOnVideosOptions {
+  const { config, seed, from, settings, validation } = record;
+  return {
+    ...options,
+    seed,
+    from,
+    config: from === undefined ? config : undefined,
+    size: undefined,
+    windowFrames: undefined,
+    settings: withChanges(settings, changesOf(options)),
+    validation: options.validation ?? validation,
+  };
 }
 
 /** The settings that the options change: those given, and shapes for the number and size of the windows. */

@@ -1,26 +1,25 @@
 import { encodePng } from "@coordtok/video/node";
 import { appendFile, copyFile, mkdir, readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { CoordTokError, messageOf } from "@coordtok/core";
-import { checkStored } from "@coordtok/core/checks";
-import { integer, looseObject, minValue, nullable, number, optional, pipe } from "valibot";
+import { integer, looseObject, minValue, nullable, number, optional, pipe, safeParse } from "valibot";
 import {
   adoptFolder,
   bestCheckpointPath,
   checkpointPath,
   checkpointsFolder,
-  claimFolder,
   fileWriteError,
   listCheckpoints,
+  openFolder,
   pathWithin,
-  readText,
   readTextIfThere,
   writeAtomically,
   type FileContent,
+  type OpenFolder,
 } from "@coordtok/core/node";
-import { jsonText, parseJson, parseStoredJson, shownJson } from "@coordtok/core/text";
+import { jsonText, parseStoredJson } from "@coordtok/core/text";
 import { runOwner } from "../outputs/own-folders.js";
 import { eventFileName, eventRecord, firstRecord, recordsOfMetrics } from "./event-file.js";
+import { configCopyPath, configPath, refuseTakenRun } from "./run-config.js";
 import { curvePicture, curveSvg, type CurvePoint } from "../pictures/curve.js";
 
 /** One line of `metrics.jsonl`. */
@@ -37,12 +36,15 @@ const names = {
   config: "config.json",
   versions: "versions.json",
   metrics: "metrics.jsonl",
+  damagedMetrics: "metrics.damaged.jsonl",
   checkpoints: checkpointsFolder,
 };
 
-/** The folder of one training. */
-export interface RunFolder {
+/** The folder of one training, which this run has locked. Dispose of it at the end. */
+export interface RunFolder extends AsyncDisposable {
   readonly path: string;
+  /** Checks that no other run has taken the folder over. @throws CoordTokError `file-exists`. */
+  check(): Promise<void>;
   writeConfig(config: object, versions: unknown): Promise<void>;
   appendMetrics(lines: readonly MetricsLine[]): Promise<void>;
   /** Adds the preview of a step to the event file, if there is one. */
@@ -57,54 +59,68 @@ export interface RunFolder {
   writeCurve(): Promise<readonly [svg: string, png: string] | undefined>;
 }
 
-/** Checks before long work that a folder holds no training. @throws CoordTokError `file-exists`. */
-export async function refuseTakenRun(path: string): Promise<void> {
-  const taken = await stat(join(path, names.config)).then(
-    () => true,
-    () => false,
-  );
-  if (taken)
-    throw new CoordTokError(
-      "file-exists",
-      `"${path}" already holds a training; choose another folder or resume that training.`,
-      { options: { out: undefined, resume: path } },
-    );
-}
-
 /** Creates the folder of a new training. @throws CoordTokError `file-exists` when it already holds a training or anything else, `file-write`. */
 export async function createRunFolder(path: string): Promise<RunFolder> {
   await refuseTakenRun(path);
-  await claimFolder(path, runOwner);
+  const folder = await openFolder(path, runOwner);
+  try {
+    // Another run may have been faster.
+    await refuseTakenRun(path);
+    await makeCheckpointsFolder(path);
+    await writeEvents(path, []);
+    return runFolder(path, folder);
+  } catch (thrown) {
+    await folder[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}
+
+async function makeCheckpointsFolder(path: string): Promise<void> {
   await mkdir(join(path, names.checkpoints), { recursive: true }).catch((thrown: unknown) => {
     throw fileWriteError(thrown, path);
   });
-  await writeEvents(path, []);
-  return runFolder(path);
+}
+
+/** Locks the folder of a training to resume. @throws CoordTokError `file-exists` while another run trains there. */
+export function lockRunFolder(path: string): Promise<OpenFolder> {
+  return openFolder(path, runOwner, { resumes: true });
+}
+
+/** What {@link reopenRunFolder} found. */
+export interface ReopenedRun {
+  readonly folder: RunFolder;
+  /** Where later checkpoints are now. */
+  readonly abandoned: string | undefined;
+  /** Where the metrics are now that had damaged lines. */
+  readonly damagedMetrics: string | undefined;
 }
 
 /**
- * Opens the folder of a training to resume after `step` and drops later lines of its metrics. If there are checkpoints of later
+ * Prepares the folder of a training to resume after `step` and drops later lines of its metrics. If there are checkpoints of later
  * steps, which the resumed training abandons, they and the metrics are first moved to their own run folder, NAME-abandoned-N beside
- * this one.
- * @returns the folder, and the path of the later checkpoints.
+ * this one. Metrics with lines that cannot be read are kept beside them.
+ * @param lock from {@link lockRunFolder}.
  * @throws CoordTokError `file-write`.
  */
-export async function reopenRunFolder(
-  path: string,
-  step: number,
-): Promise<{ readonly folder: RunFolder; readonly abandoned: string | undefined }> {
-  await adoptFolder(path, runOwner);
+export async function reopenRunFolder(path: string, step: number, lock: OpenFolder): Promise<ReopenedRun> {
+  await makeCheckpointsFolder(path);
   const later = (await listCheckpoints(path)).filter((checkpoint) => checkpoint.step > step);
   const abandoned = later.length === 0 ? undefined : await setAside(path, later);
-  const lines = await readMetrics(path);
+  const { lines, damaged } = await readMetrics(path);
+  const file = join(path, names.metrics);
+  const damagedMetrics = damaged ? join(path, names.damagedMetrics) : undefined;
+  if (damagedMetrics !== undefined)
+    await rename(file, damagedMetrics).catch((thrown: unknown) => {
+      throw fileWriteError(thrown, damagedMetrics);
+    });
   const kept = lines.filter((line) => line.step <= step);
   await writeAtomically(
-    join(path, names.metrics),
+    file,
     kept.map((line) => `${JSON.stringify(line)}\n`),
     { overwrite: true },
   );
   await writeEvents(path, kept);
-  return { folder: runFolder(path), abandoned };
+  return { folder: runFolder(path, lock), abandoned, damagedMetrics };
 }
 
 /** Moves checkpoints to a run folder beside this one, so that their relative paths still resolve. */
@@ -180,12 +196,17 @@ function previewRecord(step: number, png: Uint8Array): Uint8Array {
   return eventRecord(step, Date.now() / 1000, [{ tag: "preview", value: png }]);
 }
 
-function runFolder(path: string): RunFolder {
+function runFolder(path: string, lock: OpenFolder): RunFolder {
   const within = (name: string): string => join(path, name);
   return {
     path,
+    check: () => lock.check(),
+    [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
     writeConfig: async (config, versions) => {
-      await writeAtomically(within(names.config), `${jsonText(config, 2)}\n`, { overwrite: true });
+      const text = `${jsonText(config, 2)}\n`;
+      // The second one serves when something has happened to the first.
+      for (const file of [configPath(path), configCopyPath(path)])
+        await writeAtomically(file, text, { overwrite: true });
       await writeAtomically(within(names.versions), `${jsonText(versions, 2)}\n`, { overwrite: true });
     },
     appendMetrics: async (lines) => {
@@ -206,9 +227,9 @@ function runFolder(path: string): RunFolder {
     },
     writeBest: (content) => writeAtomically(bestCheckpointPath(path), content, { overwrite: true }),
     bestPsnrDb: async () =>
-      (await isThere(bestCheckpointPath(path))) ? bestOf(await readMetrics(path))?.psnrDb : undefined,
+      (await isThere(bestCheckpointPath(path))) ? bestOf((await readMetrics(path)).lines)?.psnrDb : undefined,
     writeCurve: async () => {
-      const lines = await readMetrics(path);
+      const { lines } = await readMetrics(path);
       if (lines.length === 0) return undefined;
       const [svg, png] = [within("curve.svg"), within("curve.png")] as const;
       await writeAtomically(svg, curveSvg(lines), { overwrite: true });
@@ -230,21 +251,24 @@ const metricsSchema = looseObject({
   validationPsnrDb: optionalNumber,
 });
 
-/** @throws CoordTokError `file-format` naming line and field. */
-async function readMetrics(path: string): Promise<MetricsLine[]> {
+/** Lines that cannot be read are left out; the last one of a training that was killed is not damaged, only incomplete. */
+async function readMetrics(path: string): Promise<{ readonly lines: MetricsLine[]; readonly damaged: boolean }> {
   const file = await pathWithin(path, names.metrics);
-  const lines = ((await readTextIfThere(file)) ?? "").split("\n");
-  return lines.flatMap((line, index) => {
-    // The last line of a training that was killed may be incomplete.
-    if (line === "" || (index === lines.length - 1 && !isJson(line))) return [];
-    const where = `line ${index + 1} of "${file}"`;
-    const { psnrDb, validationPsnrDb, ...rest } = checkStored(
-      metricsSchema,
-      isJson(line) ? parseStoredJson(line) : line,
-      where,
-    );
-    return [{ ...rest, psnrDb: psnrDb ?? undefined, validationPsnrDb: validationPsnrDb ?? undefined }];
-  });
+  const texts = ((await readTextIfThere(file)) ?? "").split("\n");
+  const last = texts.length - 1;
+  const lines: MetricsLine[] = [];
+  let damaged = false;
+  for (const [index, text] of texts.entries()) {
+    if (text === "" || (index === last && !isJson(text))) continue;
+    const result = isJson(text) ? safeParse(metricsSchema, parseStoredJson(text)) : undefined;
+    if (result?.success !== true) {
+      damaged = true;
+      continue;
+    }
+    const { psnrDb, validationPsnrDb, ...rest } = result.output;
+    lines.push({ ...rest, psnrDb: psnrDb ?? undefined, validationPsnrDb: validationPsnrDb ?? undefined });
+  }
+  return { lines, damaged };
 }
 
 function isJson(line: string): boolean {
@@ -253,43 +277,5 @@ function isJson(line: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Finds the run folder of a checkpoint file. @throws CoordTokError `checkpoint` when it is in none. */
-export async function runFolderOf(checkpoint: string): Promise<string> {
-  const folder = dirname(dirname(resolve(checkpoint)));
-  const isRun = basename(dirname(resolve(checkpoint))) === names.checkpoints;
-  if (
-    isRun &&
-    (await stat(join(folder, names.config)).then(
-      () => true,
-      () => false,
-    ))
-  )
-    return folder;
-  throw new CoordTokError(
-    "checkpoint",
-    `"${checkpoint}" is not in a run folder; resume with a run folder or a checkpoint inside one.`,
-  );
-}
-
-/**
- * Reads `config.json` of a run folder.
- * @param parse checks and types the content; whatever it throws becomes a line of details.
- * @throws CoordTokError `checkpoint` when the file is missing or damaged.
- */
-export async function readRunConfig<Config>(path: string, parse: (stored: object) => Config): Promise<Config> {
-  try {
-    const stored = parseJson(await readText(await pathWithin(path, names.config), { mostBytes: 2 ** 26 }));
-    if (typeof stored !== "object" || stored === null)
-      throw new CoordTokError("file-format", `Expected a record, got ${shownJson(stored)}.`);
-    return parse(stored);
-  } catch (thrown) {
-    throw new CoordTokError(
-      "checkpoint",
-      `"${path}" is not the folder of such a training: its ${names.config} is missing or damaged: ${messageOf(thrown)}`,
-      { cause: thrown },
-    );
   }
 }

@@ -1,6 +1,7 @@
 import { CoordTokError, throwIfAborted, type TensorTree } from "@coordtok/core";
 import { listCheckpoints } from "@coordtok/core/node";
 import type { LoopSettings, TrainState } from "@coordtok/core/train";
+import { bestEffort } from "./best-effort.js";
 import type { MetricsLine, RunFolder } from "./run-folder.js";
 import type { TrainingOptions } from "./training-plan.js";
 import type { AnyStep, TrainingResult, TrainingRun } from "./training-run.js";
@@ -24,6 +25,7 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
   #timed = { seconds: 0, dataSeconds: 0 };
   #firstEpoch = true;
   #bestPsnrDb: number | undefined;
+  readonly #draw: (picture: () => Promise<unknown>) => Promise<void>;
   #savedStep = -1;
   #savedAs = "";
 
@@ -31,6 +33,7 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
     this.#run = run;
     this.#folder = folder;
     this.#options = options;
+    this.#draw = bestEffort(options);
   }
 
   /** The median of the last steps; the very first ones are slower and do not count if there are others. */
@@ -65,14 +68,14 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
     });
     if (settings !== undefined && report.step % saveEvery === 0 && !last) {
       await this.#save(state, settings);
-      await this.#folder.writeCurve();
+      await this.#draw(() => this.#folder.writeCurve());
     }
     if (measuredDb !== undefined) await this.#keepBest(measuredDb, state, settings);
     const previewed = preview !== undefined && (last || report.step % preview.every === 0);
-    if (previewed) await preview.of(state);
+    if (previewed) await this.#draw(() => preview.of(state));
     if (measured || previewed) {
       await this.#flush();
-      await this.#folder.appendPreview(report.step);
+      await this.#draw(() => this.#folder.appendPreview(report.step));
     }
   }
 
@@ -85,7 +88,7 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
     const { loss, psnrDb } = this.#means();
     await this.#flush();
     await this.#save(state!, settings);
-    await this.#folder.writeCurve();
+    await this.#draw(() => this.#folder.writeCurve());
     const validationPsnrDb = this.#validationPsnrDb;
     const dataShare = this.#timed.dataSeconds / Math.max(1e-9, this.#timed.seconds);
     return { step: state!.step, loss, psnrDb, validationPsnrDb, dataShare, checkpoint: this.#savedAs };
@@ -94,7 +97,7 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
   /** Writes the metrics of a training that has diverged, but not its weights, and returns the error to throw. */
   async diverged(cause: CoordTokError): Promise<CoordTokError> {
     await this.#flush();
-    await this.#folder.writeCurve();
+    await this.#draw(() => this.#folder.writeCurve());
     const what = `The training has diverged after step ${this.step}`;
     const details = [cause.sentence];
     const last = (await listCheckpoints(this.#folder.path)).at(-1)?.path;
@@ -144,6 +147,7 @@ export class RunKeeper<P extends TensorTree, S extends LoopSettings> {
   }
 
   async #flush(): Promise<void> {
+    await this.#folder.check();
     const lines = this.#pending;
     this.#pending = [];
     this.#flushedAt = performance.now();

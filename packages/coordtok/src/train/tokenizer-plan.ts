@@ -105,22 +105,35 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
 }
 
 async function resumedPlan(
-  { checkpoint, record }: Resumed<TokenizerRecord>,
+  resumed: Resumed<TokenizerRecord>,
   options: TrainOnVideosOptions,
   backend: LoadedBackend,
 ): Promise<TokenizerPlan> {
+  const { record } = resumed;
   checkTrainingMemory(record.config, withChanges(record.settings, paperSettings(options)), backend, options);
   let perceptual: PerceptualChoice | undefined;
-  const plan = await resumeTraining(
-    checkpoint,
-    readTraining,
-    { ...options, settings: paperSettings(options) },
-    (_, settings) => {
-      checkTrainingMemory(record.config, settings, backend, options);
-      perceptual = perceptualChoice(settings, record.perceptual, options);
-    },
-  );
+  const check = (_: TokenizerTrainSettings, settings: TokenizerTrainSettings): void => {
+    checkTrainingMemory(record.config, settings, backend, options);
+    perceptual = perceptualChoice(settings, record.perceptual, options);
+  };
+  const kind = { read: readTraining, config: record.config, check };
+  const plan = await resumeTraining(resumed, kind, { ...options, settings: paperSettings(options) });
+  if (plan === undefined) return newPlan(asFirstStarted(record, options), backend);
   return { ...plan, record: { ...record, settings: plan.settings, perceptual } };
+}
+
+/** The options that a training was started with, and those that are given now. */
+function asFirstStarted(record: TokenizerRecord, options: TrainOnVideosOptions): TrainOnVideosOptions {
+  const { config, seed, from, settings, perceptual } = record;
+  return {
+    ...options,
+    seed,
+    from,
+    config: from === undefined ? config : undefined,
+    settings: withChanges(settings, paperSettings(options)),
+    lpips: options.lpips ?? perceptual?.lpips,
+    weights: options.weights ?? perceptual?.weights,
+  };
 }
 
 /** The settings as given; what only the lattice form has was refused before. */

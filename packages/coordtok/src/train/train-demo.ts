@@ -1,7 +1,7 @@
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
 import { checkOptions, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
-import { claimFolder, clearFolder, writeAtomically } from "@coordtok/core/node";
+import { openFolder, readText, writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
@@ -108,21 +108,21 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
     await findFfmpeg(programs);
   if (options.video !== undefined) await probe(options.video, pickOptions(options, probeOptionNames));
   const backend = await demoBackend(options);
-  await claimFolder(out, trainDemoOwner, { inputs: [options.video] });
-  await clearFolder(out, trainDemoOwner);
+  await using folder = await openFolder(out, trainDemoOwner, { inputs: [options.video], replaces: true });
+  const { place } = folder;
   const common: CommonOptions = {
     ...pickOptions(options, commonOptionNames),
     backend: backend.name,
     onNote: undefined,
     overwrite: true,
   };
-  const source = options.video ?? join(out, "source.mp4");
+  const source = options.video ?? join(place, "source.mp4");
   if (options.video === undefined) {
     const clip = syntheticClip({ ...config.clip, seed });
     await writeVideo(source, framesFromClip(clip, 25), { fps: 25, quality: "high", signal });
-    onNote?.(`Rendered ${clip.frameCount} frames of ${clip.width}x${clip.height}: ${source}`);
+    onNote?.(`Rendered ${clip.frameCount} frames of ${clip.width}x${clip.height}`);
   }
-  const run = join(out, "run");
+  const run = join(place, "run");
   const seconds = options.trainSeconds ?? demoRecipe.trainSeconds;
   const steps = options.steps;
   const training = await trainOnVideos([source], {
@@ -135,14 +135,15 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
     saveEvery: Number.MAX_SAFE_INTEGER,
     settings: { ...demoRecipe.settings, ...(steps === undefined ? {} : { totalSteps: steps }) },
   });
-  const triplane = join(out, "clip.triplane.safetensors");
+  const triplane = join(place, "clip.triplane.safetensors");
   const { checkpoint } = training;
   const { frames: length } = config.clip;
   await encodeVideo(source, { ...common, checkpoint, length, out: triplane, onWarning: undefined });
-  const report = await reconstructInto(source, checkpoint, { ...common, length, out, sliceSize: demoRecipe.sliceSize });
+  const { sliceSize } = demoRecipe;
+  const made = await reconstructInto(place, source, checkpoint, { ...common, length, out, sliceSize });
+  const final = (path: string): string => join(out, relative(place, path));
+  const report = { ...made, checkpoint: final(checkpoint) };
   const { reconstruction, sideBySide, planes } = report.files;
-  const curve = join(run, "curve.png");
-  const summaryFile = join(out, "summary.json");
   const summary: DemoSummary = {
     psnrDb: report.psnrDb,
     tokens: report.tokens,
@@ -151,10 +152,27 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
     seconds: (performance.now() - started) / 1000,
     trainingSeconds: training.seconds,
     backend: backend.name,
-    files: { source, triplane, checkpoint, curve, reconstruction, sideBySide, planes, summary: summaryFile },
+    files: {
+      source: options.video ?? final(source),
+      triplane: final(triplane),
+      checkpoint: report.checkpoint,
+      curve: final(join(run, "curve.png")),
+      reconstruction,
+      sideBySide,
+      planes,
+      summary: join(out, "summary.json"),
+    },
   };
-  await writeAtomically(summaryFile, `${JSON.stringify(summary, undefined, 2)}\n`, { overwrite: true });
+  await writeAtomically(join(place, "summary.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { overwrite: true });
+  for (const file of ["report.json", "run/config.json"]) await renameWithin(join(place, file), place, resolve(out));
+  await folder.finish();
   return { summary, report };
+}
+
+/** Replaces the path of a folder in a JSON file by the one that it is going to have. */
+async function renameWithin(file: string, before: string, after: string): Promise<void> {
+  const [from, to] = [before, after].map((path) => JSON.stringify(path).slice(1, -1)) as [string, string];
+  await writeAtomically(file, (await readText(file)).replaceAll(from, to), { overwrite: true });
 }
 
 /** Loads the requested backend. With `auto`, the native one is set up first if possible; otherwise wasm is used. */

@@ -15,6 +15,7 @@ import {
 } from "@coordtok/tokenizer/train";
 import { ffmpegOptionNames, findPictures } from "@coordtok/video/node";
 import { readAnyLength } from "../clip/source-clip.js";
+import { bestEffort } from "./best-effort.js";
 import { reconstructHeldOut, writeHeldOutPreview } from "./held-out.js";
 import { keepingOf } from "./keeping.js";
 import { planLattice, type LatticePlan, type LatticeRecord } from "./lattice-plan.js";
@@ -108,11 +109,12 @@ function latticeRun(
   { clips, pictures }: Footage,
   heldOut: readonly RgbClip[],
   folder: string,
-  { signal, validateEvery = 100 }: TrainOnVideosOptions,
+  { signal, validateEvery = 100, onWarning }: TrainOnVideosOptions,
 ): TrainingRun<LatticeParams, LatticeTrainSettings> {
+  const draw = bestEffort({ onWarning });
   const measure = async ({ average, step }: TrainState<LatticeParams>): Promise<number | undefined> => {
     const measured = await reconstructHeldOut(LatticeCoordTok.from(config, average), heldOut, signal);
-    if (measured !== undefined) await writeHeldOutPreview(folder, step, measured);
+    if (measured !== undefined) await draw(() => writeHeldOutPreview(folder, step, measured));
     return measured?.psnrDb;
   };
   return {

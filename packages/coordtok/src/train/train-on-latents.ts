@@ -58,7 +58,7 @@ export async function trainOnLatents(
   given: TrainOnLatentsOptions,
 ): Promise<TrainLatentsReport> {
   checkOptions(given, trainOnLatentsOptionNames, "trainOnLatents");
-  const place = await findRun(given, parseGeneratorRecord);
+  await using place = await findRun(given, parseGeneratorRecord);
   const options = withKeeping(given, place.resumed?.record.keeping);
   const path = folder ?? place.resumed?.record.latents;
   if (path === undefined) throw new CoordTokError("input", "Expected a folder of latents to train on.");

@@ -18,6 +18,7 @@ import {
 import { ffmpegOptionNames, findVideos, openWindowLoader } from "@coordtok/video/node";
 import { formOfModel } from "../models/load-pretrained.js";
 import { keepingOf, withKeeping } from "./keeping.js";
+import { bestEffort } from "./best-effort.js";
 import { HeldOutClips, reconstructHeldOut, writeHeldOutPreview } from "./held-out.js";
 import type { LatticeRecord } from "./lattice-plan.js";
 import {
@@ -106,7 +107,7 @@ export interface TrainReport extends TrainingResult {
  */
 export async function trainOnVideos(paths: readonly string[], given: TrainOnVideosOptions): Promise<TrainReport> {
   checkOptions(given, trainOnVideosOptionNames, "trainOnVideos");
-  const place = await findRun(given, parseAnyRecord);
+  await using place = await findRun(given, parseAnyRecord);
   const record = place.resumed?.record;
   const options = withKeeping(given, record?.keeping);
   const videos = record && paths.length === 0 ? record.videos : await findVideos(paths);
@@ -115,8 +116,8 @@ export async function trainOnVideos(paths: readonly string[], given: TrainOnVide
   const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
   options.onNote?.(`${countText(videos.length, "video")} found`);
   return form === "lattice"
-    ? trainLatticeOnVideos({ videos, validation }, place as RunPlace<LatticeRecord>, backend, options)
-    : trainPaperOnVideos(
+    ? await trainLatticeOnVideos({ videos, validation }, place as RunPlace<LatticeRecord>, backend, options)
+    : await trainPaperOnVideos(
         { videos, validation, isGiven: paths.length > 0 },
         place as RunPlace<TokenizerRecord>,
         backend,
@@ -226,11 +227,12 @@ function tokenizerRun(
   { videos, validation, windows, heldOut }: TrainingData,
   perceptual: PerceptualLoss | undefined,
   folder: string,
-  { signal, validateEvery = 100, validation: given }: TrainOnVideosOptions,
+  { signal, validateEvery = 100, validation: given, onWarning }: TrainOnVideosOptions,
 ): TrainingRun<TokenizerParams, TokenizerTrainSettings> {
+  const draw = bestEffort({ onWarning });
   const measure = async ({ average, step }: TrainState<TokenizerParams>): Promise<number | undefined> => {
     const measured = await reconstructHeldOut(CoordTok.from(config, average), heldOut, signal);
-    if (measured !== undefined) await writeHeldOutPreview(folder, step, measured);
+    if (measured !== undefined) await draw(() => writeHeldOutPreview(folder, step, measured));
     return measured?.psnrDb;
   };
   return {

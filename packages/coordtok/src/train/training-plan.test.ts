@@ -41,18 +41,25 @@ afterAll(async () => {
 
 describe("the run folder of a training", () => {
   it("is the requested folder, or one named after the time", async () => {
-    expect(await findRun({ out: "here" }, parseAnyRecord)).toEqual({ path: "here", resumed: undefined });
+    expect(await findRun({ out: "here" }, parseAnyRecord)).toMatchObject({ path: "here", resumed: undefined });
     expect((await findRun({}, parseAnyRecord)).path).toMatch(/^runs\/\d{4}(-\d\d){5}$/);
   });
 
   it("is that of the training to resume, given by its path or by a checkpoint in it", async () => {
     const path = await runFolder("run", jsonText(tokenizer, 2));
     const checkpoint = join(path, "checkpoints", "step-000002.safetensors");
-    const resumed = { checkpoint, record: tokenizer };
-    for (const resume of [path, checkpoint])
-      expect(await findRun({ resume }, parseAnyRecord)).toEqual({ path, resumed });
+    const resumed = { checkpoints: [checkpoint], record: tokenizer };
+    for (const resume of [path, checkpoint]) {
+      await using found = await findRun({ resume }, parseAnyRecord);
+      expect(found).toMatchObject({ path, resumed });
+      await expect(findRun({ resume }, parseAnyRecord)).rejects.toMatchObject({
+        code: "file-exists",
+        sentence: expect.stringContaining(`"${path}" is in use: process ${process.pid}`) as string,
+      });
+    }
     const other = await runFolder("generator", jsonText(generator));
-    expect((await findRun({ resume: other }, parseGeneratorRecord)).resumed?.record).toEqual(generator);
+    await using found = await findRun({ resume: other }, parseGeneratorRecord);
+    expect(found.resumed?.record).toEqual(generator);
   });
 
   it("cannot be that of another kind of training, or one whose configuration is damaged", async () => {

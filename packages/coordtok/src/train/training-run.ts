@@ -85,17 +85,36 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
   backend: LoadedBackend,
   options: TrainingOptions<S>,
 ): Promise<TrainingResult> {
-  let { settings, state } = run;
-  let keeper: RunKeeper<P, S> | undefined;
+  const last: Last<P> = { state: run.state };
   try {
-    const folder = await openFolder(place, state?.step ?? 0, options);
+    await using folder = await openFolder(place, run.state?.step ?? 0, options);
     await folder.writeConfig(run.record, versionsOf(backend));
-    keeper = new RunKeeper(run, folder, options);
-    const started = performance.now();
+    return await trainIn(folder, run, last, backend, options);
+  } finally {
+    if (last.state) disposeTrainState(last.state);
+  }
+}
+
+/** The state after the last step, which whoever holds this frees. */
+interface Last<P extends TensorTree> {
+  state: TrainState<P> | undefined;
+}
+
+async function trainIn<P extends TensorTree, S extends LoopSettings>(
+  folder: RunFolder,
+  run: TrainingRun<P, S>,
+  last: Last<P>,
+  backend: LoadedBackend,
+  options: TrainingOptions<S>,
+): Promise<TrainingResult> {
+  let { settings } = run;
+  const keeper = new RunKeeper(run, folder, options);
+  const started = performance.now();
+  try {
     if (options.minutes !== undefined) {
       const seconds = options.minutes * 60;
       for await (const one of measuringSteps(run, seconds, started)) {
-        state = one.state;
+        last.state = one.state;
         await keeper.take(one, undefined);
       }
       const secondsPerStep = keeper.secondsPerStep();
@@ -107,19 +126,17 @@ export async function runTraining<P extends TensorTree, S extends LoopSettings>(
       await folder.writeConfig({ ...run.record, settings, budget }, versionsOf(backend));
     }
     if (options.signal?.aborted !== true)
-      for await (const one of run.steps(settings, state)) {
-        state = one.state;
+      for await (const one of run.steps(settings, last.state)) {
+        last.state = one.state;
         await keeper.take(one, settings);
       }
-    const end = await keeper.finish(state, settings);
+    const end = await keeper.finish(last.state, settings);
     if (end.step < settings.totalSteps) throw stoppedError(run.trainer, folder.path, end);
     const seconds = (performance.now() - started) / 1000;
     return { run: folder.path, totalSteps: settings.totalSteps, backend: backend.name, ...end, seconds };
   } catch (thrown) {
-    if (keeper === undefined || !isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
+    if (!isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
     throw await keeper.diverged(thrown);
-  } finally {
-    if (state) disposeTrainState(state);
   }
 }
 
@@ -146,10 +163,12 @@ async function* measuringSteps<P extends TensorTree, S extends LoopSettings>(
 async function openFolder(
   { path, resumed }: RunPlace<unknown>,
   step: number,
-  { onNote }: CommonOptions,
+  { onNote, onWarning }: CommonOptions,
 ): Promise<RunFolder> {
   if (resumed === undefined) return createRunFolder(path);
-  const { folder, abandoned } = await reopenRunFolder(path, step);
+  const { folder, abandoned, damagedMetrics } = await reopenRunFolder(path, step, resumed.lock);
+  if (damagedMetrics !== undefined)
+    onWarning?.(`Lines of the metrics cannot be read; as they were, they are now in ${damagedMetrics}.`);
   if (abandoned !== undefined)
     onNote?.(`Checkpoints after step ${step} are now in ${abandoned}; resume that folder to continue from them`);
   return folder;

@@ -17,18 +17,13 @@ export {
   type Installed,
   type InstalledKind,
 } from "./installed.js";
-export { acquireLock, type LockOptions } from "./lock.js";
+export { acquireLock, type Lock, type LockHolder, type LockOptions } from "./lock.js";
+export { temporaryPathFor } from "./leftovers.js";
 export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js";
 export { openOrdinaryFile, type OpenFile } from "./ordinary-file.js";
 export { packageVersion } from "./package-version.js";
-export {
-  adoptFolder,
-  claimFolder,
-  clearFolder,
-  type ClaimOptions,
-  type FolderEntry,
-  type FolderOwner,
-} from "./own-folder.js";
+export { lockShared, openFolder, settleFolder, type OpenFolder, type OpenFolderOptions } from "./open-folder.js";
+export { adoptFolder, type ClaimOptions, type FolderEntry, type FolderOwner } from "./own-folder.js";
 export { pathWithin } from "./path-within.js";
 export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";
@@ -57,7 +52,6 @@ export {
 export {
   checkOutput,
   moveIntoPlace,
-  temporaryPathFor,
   writeAtomically,
   type CheckOutputOptions,
   type FileContent,

@@ -141,7 +141,7 @@ describe("temporaryPathFor", () => {
     const path = join("some", "clip.mp4");
     const temporary = temporaryPathFor(path);
     expect(dirname(temporary)).toBe("some");
-    expect(basename(temporary)).toMatch(/^\.clip\.[0-9a-f]{12}\.partial\.mp4$/);
+    expect(basename(temporary)).toMatch(/^\.clip\.[0-9a-f]{16}-[0-9a-z]+-[0-9a-z]*-[0-9a-f]{8}\.partial\.mp4$/);
     expect(temporaryPathFor(path)).not.toBe(temporary);
   });
 

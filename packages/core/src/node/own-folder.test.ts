@@ -2,7 +2,7 @@ import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { adoptFolder, claimFolder, clearFolder, type FolderOwner } from "./own-folder.js";
+import { adoptFolder, claimFolder, type FolderOwner } from "./own-folder.js";
 import { checkOutput } from "./write-file.js";
 
 let root = "";
@@ -11,12 +11,7 @@ const mark = ".coordtok.json";
 
 const bakery: FolderOwner = {
   command: "bakery",
-  entries: [
-    { name: "bread.txt" },
-    { name: /roll-\d+\.txt/ },
-    { name: "oven", entries: [{ name: /tray-\d/ }] },
-    { name: "lock", stays: true },
-  ],
+  entries: [{ name: "bread.txt" }, { name: /roll-\d+\.txt/ }, { name: "oven", entries: [{ name: /tray-\d/ }] }],
   made: async (path) => (await readFile(join(path, "bread.txt"), "utf8").catch(() => "")) === "bread of the bakery",
 };
 
@@ -126,6 +121,12 @@ describe("claimFolder", () => {
     },
   );
 
+  it("writes a mark that is cut off anew where it knows its folder", async () => {
+    const path = await folderOf({ [mark]: "{", "bread.txt": "bread of the bakery" });
+    await claimFolder(path, bakery);
+    expect(JSON.parse(await readFile(join(path, mark), "utf8"))).toMatchObject({ command: "bakery" });
+  });
+
   it("refuses inputs that it would write over, also behind links, and an input that is the folder", async () => {
     const path = await folderOf({});
     await claimFolder(path, bakery);
@@ -145,40 +146,6 @@ describe("claimFolder", () => {
     const path = await folderOf({});
     await Promise.all([claimFolder(path, bakery), claimFolder(path, bakery), claimFolder(path, bakery)]);
     expect(await namesIn(path)).toEqual([mark]);
-  });
-});
-
-describe("clearFolder", () => {
-  it("removes what the command writes and nothing else", async () => {
-    const path = await folderOf({});
-    await claimFolder(path, bakery);
-    await mkdir(join(path, "oven"));
-    for (const name of ["bread.txt", "roll-1.txt", "oven/tray-1", "oven/.DS_Store", "lock", "diary"])
-      await writeFile(join(path, name), "");
-    await clearFolder(path, bakery);
-    expect(await namesIn(path)).toEqual([mark, "diary", "lock", "oven", "oven/.DS_Store"]);
-  });
-
-  it("removes a link and not what it points at", async () => {
-    const path = await folderOf({});
-    await claimFolder(path, bakery);
-    const kept = join(root, "kept");
-    await writeFile(kept, "kept");
-    await symlink(kept, join(path, "bread.txt"));
-    await clearFolder(path, bakery);
-    expect([await namesIn(path), await readFile(kept, "utf8")]).toEqual([[mark], "kept"]);
-  });
-
-  it("removes nothing where other things lie in its folders below, and nothing without its mark", async () => {
-    const path = await folderOf({});
-    await claimFolder(path, bakery);
-    await mkdir(join(path, "oven"));
-    for (const name of ["bread.txt", "oven/cat"]) await writeFile(join(path, name), "");
-    await expect(clearFolder(path, bakery)).rejects.toMatchObject({ code: "file-exists" });
-    expect(await namesIn(path)).toEqual([mark, "bread.txt", "oven", "oven/cat"]);
-    const unmarked = await folderOf({ "bread.txt": "bread of the bakery" });
-    await expect(clearFolder(unmarked, bakery)).rejects.toMatchObject({ code: "file-exists" });
-    expect(await namesIn(unmarked)).toEqual(["bread.txt"]);
   });
 });
 

@@ -1,6 +1,6 @@
-import { lstat, mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { CoordTokError, isCoordTokError } from "../errors.js";
+import { CoordTokError } from "../errors.js";
 import { checkOptions, type OptionNames } from "../options.js";
 import { fileWriteError } from "./file-error.js";
 import { readTextIfThere } from "./read-text.js";
@@ -13,32 +13,33 @@ export interface FolderEntry {
   readonly name: string | RegExp;
   /** What the folder of that name holds; absent for a file. */
   readonly entries?: readonly FolderEntry[];
-  /** {@link clearFolder} leaves it, such as a lock. */
-  readonly stays?: boolean;
 }
 
 /** A command that keeps its results in a folder of its own. */
 export interface FolderOwner {
   /** The command, for the mark and for messages. */
   readonly command: string;
-  /** All that it writes there. */
+  /** All that it writes there. Without the first of them, the folder holds no results for those who read it. */
   readonly entries: readonly FolderEntry[];
   /** Whether the command made a folder that has no mark, because it is older than marks. */
   readonly made: (path: string) => Promise<boolean>;
 }
 
-/** Options of {@link claimFolder}. */
+/** How a folder is claimed. */
 export interface ClaimOptions {
   /** Files and folders that the command reads. None of them may lie among what it writes. */
   readonly inputs?: readonly (string | undefined)[] | undefined;
-  /** The command goes on with what is there and replaces nothing, so other things may lie in a folder that it made (default false). */
+  /** Other things may lie in a folder that the command made (default false). */
   readonly resumes?: boolean | undefined;
 }
 
-const claimOptionNames: OptionNames<ClaimOptions> = { inputs: true, resumes: true };
+/** The names of {@link ClaimOptions}. */
+export const claimOptionNames: OptionNames<ClaimOptions> = { inputs: true, resumes: true };
 
 /** The file that says which command made a folder. */
 const markName = ".coordtok.json";
+/** The mark, locks, and the folders of results that replace others. */
+export const ownPrefix = ".coordtok.";
 const markKind = "coordtok.folder";
 const markVersion = 1;
 /** Files of the system and of editors, and what a run that was killed has left. They neither bar a folder nor are they removed. */
@@ -57,7 +58,7 @@ export async function claimFolder(path: string, owner: FolderOwner, options: Cla
     throw fileWriteError(thrown, path);
   });
   const content = await contentOf(path, owner.entries);
-  const mark = await readMark(path);
+  const mark = await readMark(path, owner);
   if (content.own.length + content.foreign.length > 0) {
     if (mark !== undefined && mark !== owner.command)
       throw refusal(path, `holds results of ${mark}, not of ${owner.command}`);
@@ -74,36 +75,27 @@ export async function claimFolder(path: string, owner: FolderOwner, options: Cla
  * @throws CoordTokError `file-write`.
  */
 export async function adoptFolder(path: string, owner: FolderOwner): Promise<void> {
-  if ((await readMark(path)) === undefined && (await owner.made(path))) await writeMark(path, owner.command);
+  if ((await readMark(path, owner)) === undefined && (await owner.made(path))) await writeMark(path, owner.command);
 }
 
 /**
- * Removes the results of a command from a folder that it has claimed, file by file: what it does not write stays, and so do the mark and
- * `stays`.
- * @throws CoordTokError `file-exists` when other things lie below it, and then nothing is removed; `file-write`.
+ * The names of the results of a command in its folder, the one that readers look for first.
+ * @throws CoordTokError `file-exists` when other things lie in a folder among them, which would go with it.
  */
-export async function clearFolder(path: string, owner: FolderOwner): Promise<void> {
-  if ((await readMark(path)) !== owner.command)
-    throw refusal(path, `has no mark of ${owner.command}, so nothing in it is removed`);
-  const staying = owner.entries.filter(({ stays }) => stays === true);
+export async function resultsIn(path: string, owner: FolderOwner): Promise<string[]> {
   const { own, foreign } = await contentOf(path, owner.entries);
   const nested = foreign.filter((name) => name.includes("/"));
   if (nested.length > 0) throw foreignRefusal(path, owner, nested);
-  try {
-    // What is in a folder comes before it.
-    for (const name of own) {
-      if (staying.some((entry) => fits(entry, name))) continue;
-      const full = join(path, name);
-      if ((await lstat(full)).isDirectory()) await rmdir(full).catch(ignoreFull);
-      else await rm(full, { force: true });
-    }
-  } catch (thrown) {
-    throw fileWriteError(thrown, path);
-  }
+  return headFirst(
+    own.filter((name) => !name.includes("/")),
+    owner,
+  );
 }
 
-function ignoreFull(thrown: unknown): void {
-  if (!["ENOTEMPTY", "EEXIST"].includes((thrown as NodeJS.ErrnoException).code ?? "")) throw thrown;
+/** Puts the entry that readers look for at the beginning. */
+export function headFirst(names: readonly string[], { entries: [head] }: FolderOwner): string[] {
+  const isHead = (name: string): number => (head !== undefined && fits(head, name) ? 0 : 1);
+  return [...names].sort((a, b) => isHead(a) - isHead(b));
 }
 
 interface Content {
@@ -120,7 +112,7 @@ async function contentOf(path: string, entries: readonly FolderEntry[]): Promise
   });
   for (const item of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const { name } = item;
-    if (passing.test(name) || name === markName) continue;
+    if (passing.test(name) || name.startsWith(ownPrefix)) continue;
     const entry = entries.find((one) => fits(one, name) && (one.entries !== undefined) === item.isDirectory());
     if (entry === undefined) foreign.push(name);
     else {
@@ -128,8 +120,6 @@ async function contentOf(path: string, entries: readonly FolderEntry[]): Promise
         const nested = await contentOf(join(path, name), entry.entries);
         own.push(...nested.own.map((one) => `${name}/${one}`));
         foreign.push(...nested.foreign.map((one) => `${name}/${one}`));
-        const mark = await lstat(join(path, name, markName)).catch(() => undefined);
-        if (mark?.isFile() === true) own.push(`${name}/${markName}`);
       }
       own.push(name);
     }
@@ -141,8 +131,11 @@ function fits({ name }: FolderEntry, found: string): boolean {
   return typeof name === "string" ? name === found : (name.exec(found)?.[0] ?? "") === found;
 }
 
-/** The command that a mark names; `undefined` without a mark. @throws CoordTokError `file-format` for a mark that is damaged. */
-async function readMark(path: string): Promise<string | undefined> {
+/**
+ * The command that a mark names; `undefined` without a mark, and for one that is damaged where the owner knows its folder all the same.
+ * @throws CoordTokError `file-format` for a mark that is damaged, or of another version.
+ */
+async function readMark(path: string, owner?: FolderOwner): Promise<string | undefined> {
   const file = join(path, markName);
   const text = await readTextIfThere(file, { mostBytes: 65_536 });
   if (text === undefined) return undefined;
@@ -151,7 +144,7 @@ async function readMark(path: string): Promise<string | undefined> {
     if (kind === markKind && version === markVersion && typeof command === "string" && /^[\w -]{1,60}$/.test(command))
       return command;
   } catch {
-    // The sentence below says it.
+    if ((await owner?.made(path)) === true) return undefined;
   }
   throw new CoordTokError(
     "file-format",
@@ -160,15 +153,10 @@ async function readMark(path: string): Promise<string | undefined> {
   );
 }
 
-async function writeMark(path: string, command: string): Promise<void> {
+/** Writes the mark of a command. @throws CoordTokError `file-write`. */
+export async function writeMark(path: string, command: string): Promise<void> {
   const mark = { kind: markKind, version: markVersion, command };
-  const replaces = (await readMark(path)) !== undefined;
-  await writeAtomically(join(path, markName), `${JSON.stringify(mark)}\n`, { overwrite: replaces }).catch(
-    async (thrown: unknown) => {
-      // Another process of the same command was faster.
-      if (!isCoordTokError(thrown) || thrown.code !== "file-exists" || (await readMark(path)) !== command) throw thrown;
-    },
-  );
+  await writeAtomically(join(path, markName), `${JSON.stringify(mark)}\n`, { overwrite: true });
 }
 
 function foreignRefusal(path: string, { command }: FolderOwner, names: readonly string[]): CoordTokError {

@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { access, link, open, realpath, rename, rm, stat, type FileHandle } from "node:fs/promises";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { CoordTokError, throwIfAborted } from "../errors.js";
 import { fileWriteError } from "./file-error.js";
+import { removeLeftoversOnce, temporaryPathFor } from "./leftovers.js";
 import { checkOptions, type OptionNames } from "../options.js";
 
 /** The option that allows replacing an existing file. */
@@ -23,7 +23,7 @@ export interface CheckOutputOptions extends OverwriteOption {
 const checkOutputOptionNames: OptionNames<CheckOutputOptions> = { ...overwriteOptionNames, inputs: true };
 
 /**
- * Checks, before long work, that its result can be written to a path.
+ * Checks, before long work, that its result can be written to a path. What a run that was killed has left in that folder is removed.
  * @throws CoordTokError `file-exists` if the file exists and `overwrite` is not set, or when it is one of the inputs;
  * `file-write` if the path is a folder or a device, or if its folder is missing or not writable.
  */
@@ -52,6 +52,7 @@ export async function checkOutput(path: string, options: CheckOutputOptions = {}
   } catch (thrown) {
     throw fileWriteError(thrown, path);
   }
+  await removeLeftoversOnce(folder);
 }
 
 /**
@@ -96,18 +97,6 @@ async function factsOf(path: string, output: string): Promise<Awaited<ReturnType
     if (code === "ENOENT") return undefined;
     throw fileWriteError(thrown, output);
   }
-}
-
-/**
- * Returns an unused path for an incomplete file, in the same folder and with the same extension:
- * `clip.mp4` gives `.clip.1f0c9a72d3e4.partial.mp4`. Nothing is created. Move the finished file with {@link moveIntoPlace}.
- */
-export function temporaryPathFor(path: string): string {
-  const extension = extname(path);
-  // 40 characters take at most 160 bytes, which keeps the name below the usual limit of 255 bytes.
-  // For ffmpeg a percent sign in the name of a picture begins a pattern.
-  const stem = [...basename(path, extension)].slice(0, 40).join("").replaceAll("%", "_");
-  return join(dirname(path), `.${stem}.${randomBytes(6).toString("hex")}.partial${extension}`);
 }
 
 /**

@@ -1,6 +1,7 @@
 import {
   concat,
   conv3d,
+  dispose,
   maximum,
   maxPool,
   pad,
@@ -35,22 +36,67 @@ export interface Extent3d {
  * @param x `[B, T, H, W, in]`
  * @returns `[B, T', H', W', out]`
  */
-export function convolve3d({ kernel, bias }: Convolution3dParams, x: Tensor5D, stride: Extent3d): Tensor5D {
+export function convolve3d(params: Convolution3dParams, x: Tensor5D, stride: Extent3d): Tensor5D {
+  return tidy(() => drained(convolve3dSteps(params, x, stride)));
+}
+
+/** The number of multiplications of one step of {@link convolve3dSteps}, at most, unless one frame takes more. */
+const stepWork = 1e9;
+
+/**
+ * {@link convolve3d} in steps, between which the caller may look at the time. What it returns is owned by the caller; the rest is freed, also
+ * when the steps end early.
+ * @returns yields the number of multiplications of each step.
+ */
+export function* convolve3dSteps(
+  { kernel, bias }: Convolution3dParams,
+  x: Tensor5D,
+  stride: Extent3d,
+): Generator<number, Tensor5D, void> {
   const [taps, rows, columns, inputs, outputs] = kernel.shape;
   const { time, space } = stride;
-  return tidy(() => {
-    if (taps > 1 && backendTraits().convolutions3d)
-      return biasRelu(conv3d(x, kernel, [time, space, space], "same"), bias);
-    const frames = framesUnderWindow(x, taps, time);
+  const [clips, , height, width] = x.shape;
+  const frameWork = Math.ceil(height / space) * Math.ceil(width / space) * kernel.size;
+  if (taps > 1 && backendTraits().convolutions3d) {
+    const whole = tidy(() => biasRelu(conv3d(x, kernel, [time, space, space], "same"), bias));
+    yield whole.shape[0] * whole.shape[1] * frameWork;
+    return whole;
+  }
+  const frames = tidy(() => framesUnderWindow(x, taps, time));
+  const filter = tidy(() => {
     // [taps, rows, columns, in, out] as [rows, columns, taps * in, out]
     const flat = taps === 1 ? [kernel] : Array.from({ length: taps }, (_, tap) => slice(kernel, tap, 1));
-    const filter = concat(
+    return concat(
       flat.map((one) => reshape(one, [rows, columns, inputs, outputs]) as Tensor4D),
       2,
     );
-    const value = frames.length === 1 ? frames[0]! : concat(frames, 3);
-    return withTime(convolveRelu({ kernel: filter, bias }, value, space, "same"), x.shape[0]);
   });
+  const pieces: Tensor4D[] = [];
+  try {
+    const [count] = frames[0]!.shape;
+    const size = Math.max(1, Math.floor(stepWork / frameWork));
+    for (let at = 0; at < count; at += size) {
+      const length = Math.min(size, count - at);
+      const piece = tidy(() => {
+        const parts = length === count ? frames : frames.map((frame) => slice(frame, at, length));
+        const value = parts.length === 1 ? parts[0]! : concat(parts, 3);
+        return convolveRelu({ kernel: filter, bias }, value, space, "same");
+      });
+      pieces.push(piece);
+      yield length * frameWork;
+    }
+    return tidy(() => withTime(concat(pieces, 0), clips));
+  } finally {
+    dispose([filter, ...frames, ...pieces]);
+  }
+}
+
+/** What steps return, taken one after the other. */
+export function drained<T>(steps: Generator<unknown, T, void>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /**

@@ -10,7 +10,7 @@ import {
 } from "@coordtok/core";
 import { reshape, tidy, type Tensor5D } from "@tensorflow/tfjs-core";
 import { framesOf, tensorOfFrames, type FrameSource } from "../frames.js";
-import { i3d, type I3dOutput } from "./i3d.js";
+import { i3dInSteps, type I3dOutput } from "./i3d.js";
 import type { I3dParams } from "./i3d-params.js";
 import { fvdPreprocess } from "./preprocess.js";
 import { emptyStatistics, mergeStatistics, statisticsOf, type PooledStatistics } from "./statistics.js";
@@ -43,7 +43,8 @@ export async function* fvdFeatures(
 ): AsyncGenerator<Float32Array, void> {
   checkOptions(options, fvdFeatureOptionNames, "fvdFeatures");
   const { signal, onProgress } = options;
-  const windows = new FeatureWindows(params, options);
+  const { output, windowLength } = options;
+  const windows = new FeatureWindows(params, { output, windowLength, signal });
   let done = 0;
   for await (const frame of framesOf(frames)) {
     throwIfAborted(signal);
@@ -59,6 +60,7 @@ export class FeatureWindows {
   readonly #params: I3dParams;
   readonly #output: I3dOutput;
   readonly #length: number;
+  readonly #options: LongCallOptions;
   #window: RgbFrame[] = [];
 
   /**
@@ -70,22 +72,37 @@ export class FeatureWindows {
     this.#params = params;
     this.#output = options.output ?? "logits";
     this.#length = checkInteger(options.windowLength ?? 16, "the frames of a window", 9);
+    const { signal, onProgress } = options;
+    this.#options = { signal, onProgress };
   }
 
-  /** Takes the next frame, which must not change. @returns the features of the window if this is its last frame, else undefined. */
+  /**
+   * Takes the next frame, which must not change. The progress is that of the window, in frames.
+   * @returns the features of the window if this is its last frame, else undefined.
+   * @throws CoordTokError `aborted`.
+   */
   async take(frame: RgbFrame): Promise<Float32Array | undefined> {
     this.#window.push(frame);
     if (this.#window.length < this.#length) return undefined;
     const batch = this.#window;
     this.#window = [];
-    const features = tidy(() => {
+    const { signal, onProgress } = this.#options;
+    const window = tidy(() => {
       const bytes = tensorOfFrames(batch, byteValues);
-      return i3d(this.#params, fvdPreprocess(reshape(bytes, [1, ...bytes.shape]) as Tensor5D), this.#output);
+      return fvdPreprocess(reshape(bytes, [1, ...bytes.shape]) as Tensor5D);
     });
+    const total = this.#length;
+    const onShare = (share: number): void =>
+      onProgress?.({ task: "I3D features", done: share * total, total, unit: "frames" });
     try {
-      return (await features.data()) as Float32Array;
+      const features = await i3dInSteps(this.#params, window, this.#output, { signal, onShare });
+      try {
+        return (await features.data()) as Float32Array;
+      } finally {
+        features.dispose();
+      }
     } finally {
-      features.dispose();
+      window.dispose();
     }
   }
 }

@@ -1,6 +1,7 @@
 import {
   add,
   concat,
+  dispose,
   matMul,
   mean,
   mul,
@@ -11,8 +12,8 @@ import {
   type Tensor2D,
   type Tensor5D,
 } from "@tensorflow/tfjs-core";
-import { checkShape, CoordTokError } from "@coordtok/core";
-import { convolve3d, maxPool3d, type Extent3d } from "./convolution3d.js";
+import { checkShape, CoordTokError, macrotask, throwIfAborted } from "@coordtok/core";
+import { convolve3dSteps, drained, maxPool3d, type Extent3d } from "./convolution3d.js";
 import { i3dFeatureWidth, i3dLayers, type I3dConvolution, type I3dLayer } from "./i3d-layers.js";
 import type { I3dParams } from "./i3d-params.js";
 
@@ -36,10 +37,14 @@ const poolSide = 7;
 export function i3d(params: I3dParams, clips: Tensor5D, output: I3dOutput = "logits"): Tensor2D {
   checkShape(clips, [undefined, undefined, undefined, undefined, 3], "the clips");
   checkClipSize(clips.shape);
-  return tidy(() => {
-    const pooled = pooledFeatures(i3dEndPoints(params, clips));
-    return output === "pooled" ? pooled : add(matMul(pooled, params.classifierKernel), params.classifierBias);
-  });
+  return tidy(() => outputOf(params, i3dEndPoints(params, clips), output));
+}
+
+/** @param values the last end point, which is disposed of. */
+function outputOf(params: I3dParams, values: Tensor5D, output: I3dOutput): Tensor2D {
+  const pooled = pooledFeatures(values);
+  values.dispose();
+  return output === "pooled" ? pooled : add(matMul(pooled, params.classifierKernel), params.classifierBias);
 }
 
 /**
@@ -53,39 +58,113 @@ export function i3dEndPoints(
   clips: Tensor5D,
   onEndPoint?: (name: string, values: Tensor5D) => void,
 ): Tensor5D {
+  return drained(endPointSteps(params, clips, onEndPoint));
+}
+
+/** Options of {@link i3dInSteps}. */
+export interface I3dStepsOptions {
+  /** Stops between two steps. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each step with the share of the work that is done, 0 to 1. */
+  readonly onShare?: ((share: number) => void) | undefined;
+}
+
+/**
+ * {@link i3d} in steps of about a second at most on one core, between which signals and timers are served: a window of many frames takes minutes without a
+ * graphics card.
+ * @returns `[B, classes]` or `[B, 1024]`, owned by the caller.
+ * @throws CoordTokError `shape`, `aborted`.
+ */
+export async function i3dInSteps(
+  params: I3dParams,
+  clips: Tensor5D,
+  output: I3dOutput,
+  { signal, onShare }: I3dStepsOptions,
+): Promise<Tensor2D> {
+  checkClipSize(clips.shape);
+  const steps = endPointSteps(params, clips);
+  const total = workOf(clips.shape);
+  let done = 0;
+  try {
+    for (;;) {
+      throwIfAborted(signal);
+      const step = steps.next();
+      if (step.done === true) return tidy(() => outputOf(params, step.value, output));
+      done += step.value;
+      onShare?.(Math.min(1, done / total));
+      await macrotask();
+    }
+  } finally {
+    // Frees what is left of steps that are not taken.
+    steps.return(clips);
+  }
+}
+
+/** The number of multiplications of all convolutions. */
+function workOf([clips, ...size]: Tensor5D["shape"]): number {
+  let [time, height, width] = size.slice(0, 3) as [number, number, number];
+  let work = 0;
+  const add = ({ size: side, inputs, outputs }: I3dConvolution): void => {
+    work += clips * time * height * width * side ** 3 * inputs * outputs;
+  };
+  for (const layer of i3dLayers) {
+    const stride = layer.kind === "mixed" ? step : layer.stride;
+    [time, height, width] = [time / stride.time, height / stride.space, width / stride.space].map(Math.ceil) as [
+      number,
+      number,
+      number,
+    ];
+    if (layer.kind === "convolution") add(layer.convolution);
+    else if (layer.kind === "mixed") for (const one of Object.values(layer.convolutions)) add(one);
+  }
+  return work;
+}
+
+function* endPointSteps(
+  params: I3dParams,
+  clips: Tensor5D,
+  onEndPoint?: (name: string, values: Tensor5D) => void,
+): Generator<number, Tensor5D, void> {
   let values = clips;
+  let isDone = false;
   try {
     for (const layer of i3dLayers) {
-      const next = tidy(() => applyLayer(params, layer, values));
+      const next = yield* layerSteps(params, layer, values);
       if (values !== clips) values.dispose();
       values = next;
       onEndPoint?.(layer.name, values);
     }
+    isDone = true;
     return values;
-  } catch (thrown) {
-    if (values !== clips) values.dispose();
-    throw thrown;
+  } finally {
+    if (!isDone && values !== clips) values.dispose();
   }
 }
 
-function applyLayer(params: I3dParams, layer: I3dLayer, x: Tensor5D): Tensor5D {
-  const convolve = ({ name }: I3dConvolution, input: Tensor5D, stride: Extent3d = step): Tensor5D =>
-    convolve3d(params.convolutions[name]!, input, stride);
-  switch (layer.kind) {
-    case "convolution":
-      return convolve(layer.convolution, x, layer.stride);
-    case "max-pool":
-      return maxPool3d(x, layer.size, layer.stride);
-    case "mixed": {
-      const { b0, b1a, b1b, b2a, b2b, b3b } = layer.convolutions;
-      const branches = [
-        convolve(b0, x),
-        convolve(b1b, convolve(b1a, x)),
-        convolve(b2b, convolve(b2a, x)),
-        convolve(b3b, maxPool3d(x, cube, step)),
-      ];
-      return concatChannels(branches);
-    }
+function* layerSteps(params: I3dParams, layer: I3dLayer, x: Tensor5D): Generator<number, Tensor5D, void> {
+  const convolve = (
+    { name }: I3dConvolution,
+    input: Tensor5D,
+    stride: Extent3d = step,
+  ): Generator<number, Tensor5D, void> => convolve3dSteps(params.convolutions[name]!, input, stride);
+  if (layer.kind === "convolution") return yield* convolve(layer.convolution, x, layer.stride);
+  if (layer.kind === "max-pool") return maxPool3d(x, layer.size, layer.stride);
+  const { b0, b1a, b1b, b2a, b2b, b3b } = layer.convolutions;
+  const made: Tensor5D[] = [];
+  const keep = (tensor: Tensor5D): Tensor5D => {
+    made.push(tensor);
+    return tensor;
+  };
+  try {
+    const branches = [
+      keep(yield* convolve(b0, x)),
+      keep(yield* convolve(b1b, keep(yield* convolve(b1a, x)))),
+      keep(yield* convolve(b2b, keep(yield* convolve(b2a, x)))),
+      keep(yield* convolve(b3b, keep(maxPool3d(x, cube, step)))),
+    ];
+    return tidy(() => concatChannels(branches));
+  } finally {
+    dispose(made);
   }
 }
 

@@ -54,6 +54,7 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
       flow: { ...defaultFlow, ...given({ path: flags.path, prediction: flags.prediction }) },
       out: flags.out,
       resume: flags.resume,
+      repair: flags.repair,
       minutes: flags.minutes,
       seed: flags.seed,
       tokenizer: flags.tokenizer,

@@ -93,6 +93,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       config: flags.resume === undefined && flags.from === undefined ? anyConfigOf(flags) : undefined,
       out: flags.out,
       resume: flags.resume,
+      repair: flags.repair,
       from: flags.from,
       lpips: flags.lpips,
       weights: flags.weights,

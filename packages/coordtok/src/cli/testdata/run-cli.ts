@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+/** The loader that lets node run the sources. */
+export const tsx: string = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** How a command line ended. */
@@ -32,18 +33,19 @@ export async function runCli(
     readonly cwd?: string;
     readonly env?: NodeJS.ProcessEnv;
     readonly onStart?: (child: ChildProcess) => void;
+    readonly stdio?: StdioOptions;
   } = {},
 ): Promise<CliEnd> {
   const child = spawn(process.execPath, ["--import", tsx, "--conditions=@coordtok/source", main, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: "1", ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: options.stdio ?? ["ignore", "pipe", "pipe"],
   });
   options.onStart?.(child);
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   const code = await new Promise<number | null>((done, fail) => {
