@@ -91,7 +91,8 @@ describe("a lock", () => {
   });
 
   it("that is held ends the attempt in a sentence with process and time", async () => {
-    await using _ = await acquireLock(path);
+    await using lock = await acquireLock(path);
+    await lock.check();
     await expect(acquireFreeLock(path, '"runs/a"')).rejects.toMatchObject({
       code: "file-exists",
       sentence: expect.stringMatching(
@@ -141,13 +142,14 @@ describe("a lock", () => {
   });
 
   it("has a heartbeat while its process computes without a pause", { timeout: 60_000 }, async () => {
-    await using _ = await acquireLock(path);
+    await using lock = await acquireLock(path);
     const longAgo = new Date(Date.now() - 60_000);
     utimesSync(path, longAgo, longAgo);
     const until = performance.now() + 30_000;
     while (performance.now() < until && Date.now() - statSync(path).mtimeMs > 50_000);
     expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(50_000);
     expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ pid: process.pid });
+    await lock.check();
   });
 
   it("that another process has taken over is not released, and its former holder is told", async () => {

@@ -73,7 +73,8 @@ describe("openFolder", () => {
     });
     await expect(openFolder(path, bakery)).rejects.toMatchObject({ code: "file-exists" });
     for (const one of opened) await one[Symbol.asyncDispose]();
-    await using _ = await openFolder(path, bakery);
+    await using whole = await openFolder(path, bakery);
+    await whole.check();
     await expect(openFolder(path, bakery, { part: "1of2" })).rejects.toMatchObject({ code: "file-exists" });
     expect((await readdir(path)).sort()).toEqual([".coordtok.json", ".coordtok.lock"]);
   });
@@ -188,7 +189,7 @@ describe("a replacement that is interrupted", () => {
 describe("what a run that was killed has left", () => {
   const dead = spawnSync("true").pid;
   const named = (folder: string, name: string, owner: object): string => {
-    const { place, pid, started } = { ...ownProcess(), ...owner } as ReturnType<typeof ownProcess>;
+    const { place, pid, started } = { ...ownProcess(), ...owner };
     const start = started === "" ? "" : Number(started).toString(36);
     return join(folder, `.${name}.${place}-${pid.toString(36)}-${start}-0badcafe.partial.txt`);
   };
@@ -199,7 +200,7 @@ describe("what a run that was killed has left", () => {
     const stays = [temporaryPathFor(join(path, "a.txt")), named(path, "a", { place: "0123456789abcdef" })];
     stays.push(join(path, ".a.0123456789ab.partial.txt"), join(path, "partial.txt"));
     for (const file of [...gone, ...stays]) await writeFile(file, "");
-    await mkdir(`${gone[0]!}.partial.png`);
+    await mkdir(`${gone[0]}.partial.png`);
     await mkdir(named(path, "pictures", { pid: dead }));
     await writeFile(join(named(path, "pictures", { pid: dead }), "000001.png"), "");
     await writeAtomically(join(path, "new"), "");

@@ -56,12 +56,13 @@ const partLock = /^\.coordtok\.part-\w+\.lock$/;
 const settledSeconds = 120;
 
 /**
- * Claims a folder as {@link claimFolder} does and locks it for this run. What a run that was killed has left there is removed, and a
- * replacement that it had begun is completed.
+ * Takes a folder for the results of a command and locks it for this run: a new or an empty one, or one that the same command made. What a run
+ * that was killed has left there is removed, and a replacement that it had begun is completed.
  *
  * New results that replace others are written into a hidden folder in it. In the end the old ones move out and the new ones in, so a run
  * that ends at any moment leaves the old results or the new ones whole, and never some of each in one folder.
- * @throws CoordTokError as {@link claimFolder}, and `file-exists` for a folder that another run is writing to.
+ * @throws CoordTokError `file-exists` for a folder that holds other things, naming up to three, or results of another command, for inputs among
+ * the results, and while another run writes there; `file-format` for a mark that is damaged; `file-write`.
  */
 export async function openFolder(
   path: string,
