@@ -136,7 +136,7 @@ async function setAside(path: string, checkpoints: Awaited<ReturnType<typeof lis
       if (own.has(name)) await copyFile(join(path, name), join(aside, name));
     await adoptFolder(aside, runOwner);
     for (const { path: file } of checkpoints) await rename(file, join(aside, names.checkpoints, basename(file)));
-    const best = bestOf(await readMetrics(path));
+    const best = bestOf((await readMetrics(path)).lines);
     if (best !== undefined && best.step >= checkpoints[0]!.step && (await isThere(bestCheckpointPath(path))))
       await rename(bestCheckpointPath(path), bestCheckpointPath(aside));
   } catch (thrown) {

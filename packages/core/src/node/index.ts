@@ -23,7 +23,7 @@ export { openFileSource, sha256OfFile, type FileSource } from "./file-source.js"
 export { openOrdinaryFile, type OpenFile } from "./ordinary-file.js";
 export { packageVersion } from "./package-version.js";
 export { lockShared, openFolder, settleFolder, type OpenFolder, type OpenFolderOptions } from "./open-folder.js";
-export { adoptFolder, type ClaimOptions, type FolderEntry, type FolderOwner } from "./own-folder.js";
+export { adoptFolder, claimFolder, type ClaimOptions, type FolderEntry, type FolderOwner } from "./own-folder.js";
 export { pathWithin } from "./path-within.js";
 export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
 export { resolveCheckpoint } from "./resolve-checkpoint.js";

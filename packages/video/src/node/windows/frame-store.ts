@@ -30,7 +30,7 @@ export const defaultStoreBytes = 20e9;
 
 const owner: FolderOwner = {
   command: "training frames",
-  entries: [{ name: /[0-9a-f]{64}\.frames/ }, { name: /[0-9a-f]{64}\.lock(?:\.[\w-]+)*/, stays: true }],
+  entries: [{ name: /[0-9a-f]{64}\.frames/ }, { name: /[0-9a-f]{64}\.lock(?:\.[\w-]+)*/ }],
   made: () => Promise.resolve(false),
 };
 
@@ -113,9 +113,8 @@ export class FrameStore {
    */
   async reserve(key: string, signal: AbortSignal | undefined): Promise<() => Promise<void>> {
     const path = join(this.folder, `${key}.lock`);
-    return acquireLock(path, { signal }).catch((thrown: unknown) => {
-      throw fileWriteError(thrown, path);
-    });
+    const lock = await acquireLock(path, { signal });
+    return () => lock.release();
   }
 
   /**
