@@ -13,7 +13,7 @@ const dist = join(packages, "viewer/dist");
 export async function pageFolder(): Promise<string> {
   const page = join(dist, "page");
   await mkdir(dist, { recursive: true });
-  const release = await acquireLock(join(dist, "page.lock"));
+  const lock = await acquireLock(join(dist, "page.lock"));
   try {
     const built = await stat(join(page, "index.html")).catch(() => undefined);
     if (built && built.mtimeMs >= (await newestSource())) return page;
@@ -24,7 +24,7 @@ export async function pageFolder(): Promise<string> {
     await rename(fresh, page);
     return page;
   } finally {
-    await release();
+    await lock.release();
   }
 }
 
