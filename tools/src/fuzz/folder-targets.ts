@@ -14,7 +14,8 @@ import { openLatents } from "../../../packages/coordtok/src/latents/open-latents
 import { openShard, writeShard } from "../../../packages/coordtok/src/latents/shard.js";
 import { reconstructOwner, runOwner } from "../../../packages/coordtok/src/outputs/own-folders.js";
 import { parseGeneratorRecord } from "../../../packages/coordtok/src/train/generator-plan.js";
-import { readRunConfig, reopenRunFolder } from "../../../packages/coordtok/src/train/run-folder.js";
+import { readRunConfig } from "../../../packages/coordtok/src/train/run-config.js";
+import { lockRunFolder, reopenRunFolder } from "../../../packages/coordtok/src/train/run-folder.js";
 import { parseAnyRecord } from "../../../packages/coordtok/src/train/tokenizer-plan.js";
 import { EvaluationFolder } from "../../../packages/evaluation/src/evaluation-folder.js";
 import { mutateSafetensors } from "./mutate-container.js";
@@ -170,7 +171,7 @@ function trainingTargets(folder: string): FuzzTarget[] {
   return [
     jsonFile("run-config", join(folder, "config.json"), [tokenizer, generator], async (past) => {
       const isTokenizer = readFileSync(join(folder, "config.json"), "utf8").includes("videos");
-      const parse: (stored: object) => unknown = isTokenizer ? parseAnyRecord : parseGeneratorRecord;
+      const parse: (stored: object) => object = isTokenizer ? parseAnyRecord : parseGeneratorRecord;
       await readRunConfig(folder, (stored) => {
         past();
         return parse(stored);
@@ -181,7 +182,8 @@ function trainingTargets(folder: string): FuzzTarget[] {
       join(folder, "metrics.jsonl"),
       [`${[1, 2, 3].map(line).join("\n")}\n`],
       async (past) => {
-        await reopenRunFolder(folder, 2);
+        await using lock = await lockRunFolder(folder);
+        await reopenRunFolder(folder, 2, lock);
         past();
       },
       true,
