@@ -1,7 +1,7 @@
 // Planes as whole numbers.
 export { dequantize, largestCode, quantize, type QuantizeOptions, type TriplaneCodes } from "./quantize.js";
 // Their files.
-export { encodeBitstream, type BitstreamWindow, type EncodeBitstreamOptions } from "./write.js";
+export { codedBytes, encodeBitstream, type BitstreamWindow, type EncodeBitstreamOptions } from "./write.js";
 export { readBitstream, type Bitstream, type ReadWindowOptions, type StoredWindow } from "./read.js";
 // Films in them.
 export {

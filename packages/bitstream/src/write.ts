@@ -69,6 +69,20 @@ export async function* encodeBitstream(
   yield encodeEnd(typeof facts === "function" ? facts() : facts, priors, index, { offset, count });
 }
 
+/** Bytes of the index for a piece: its checksum and its length, mostly. */
+const indexBytesOfPiece = 6;
+
+/**
+ * How many bytes a window takes in a file that {@link encodeBitstream} writes, its part of the index included, without writing it.
+ * @throws CoordTokError as `encodeBitstream`.
+ */
+export function codedBytes({ codes, budget }: BitstreamWindow, options: EncodeBitstreamOptions = {}): number {
+  checkOptions(options, encodeBitstreamOptionNames, "codedBytes");
+  const { priors = "none", groups = [8] } = options;
+  const pieces = encodePieces(codes.planes, layoutOf(codes, budget, groups), checkPriors(priors));
+  return pieces.reduce((sum, { length }) => sum + length + indexBytesOfPiece, 0);
+}
+
 function encodeEnd(
   facts: Json,
   priors: PriorsName,

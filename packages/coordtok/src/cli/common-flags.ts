@@ -16,7 +16,7 @@ import { InvalidArgumentError } from "commander";
 import type { FilmRefineOptions, FilmSplit, FrameFit, FramePixels } from "../film/index.js";
 import type { CommonOptions } from "../model.js";
 import type { CommandContext } from "./command.js";
-import { choice, integer, text, texts, toggle, type Flag } from "./flags.js";
+import { choice, integer, number, text, texts, toggle, type Flag } from "./flags.js";
 
 const backendNames: readonly BackendChoice[] = ["auto", "tensorflow", "webgpu", "wasm", "cpu"];
 
@@ -113,6 +113,25 @@ export const codingFlags: {
   quality: choice(".coordtok, lattice form: steps of 1/4, 1/8 or 1/16", ["low", "medium", "high"], {
     defaultText: "medium",
   }),
+};
+
+/** What the bytes of a `.coordtok` file are for. */
+export const targetFlags: {
+  readonly targetPsnr: Flag<number | undefined>;
+  readonly maxBytesPerSecond: Flag<number | undefined>;
+} = {
+  targetPsnr: number(
+    ".coordtok, lattice form: the PSNR of the film in dB to reach with few bytes; length, step and channels of each window are chosen by trying, those named stay fixed",
+    { minimum: 1, maximum: 100, defaultText: "none", option: "targetPsnrDb" },
+  ),
+  maxBytesPerSecond: number(
+    ".coordtok, lattice form: likewise, for the best PSNR with so many bytes a second on average",
+    {
+      minimum: 1,
+      maximum: 1e9,
+      defaultText: "none",
+    },
+  ),
 };
 
 /** How the planes of a film are improved, by steps or seconds. */

@@ -103,8 +103,9 @@ function codingRows(
 }
 
 function stepText(step: number): string {
-  const inverse = 1 / step;
-  return Number.isInteger(inverse) && inverse > 1 ? `1/${inverse}` : String(step);
+  // Steps are multiples of 1/65536, so that 1/6 is not quite one.
+  const inverse = Math.round(1 / step);
+  return inverse > 1 && Math.abs(step - 1 / inverse) < 1 / 65536 ? `1/${inverse}` : String(step);
 }
 
 function decoderPlace(embedded: boolean, checkpoint: CheckpointReference | undefined): string {

@@ -19,6 +19,8 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/convert/", ["convert"]],
   ["coordtok/src/film/decode-film.ts", ["decode"]],
   ["coordtok/src/film/code-stream.ts", ["encode"]],
+  ["coordtok/src/film/plan-film.ts", ["encode"]],
+  ["coordtok/src/clip/encode-video.ts", ["encode"]],
   ["coordtok/src/film/", ["encode", "reconstruct"]],
   ["coordtok/src/train/training-videos.ts", ["train-tokenizer"]],
   ["coordtok/src/train/train-on-latents.ts", ["train-diffusion"]],
@@ -54,6 +56,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
 /** The possible values of a computed option name, by file. */
 const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/lattice-settings.ts": ["size", "content", "motion", "windowFrames"],
+  "coordtok/src/clip/encode-video.ts": ["targetPsnrDb", "maxBytesPerSecond", "quality", "overlap"],
   "coordtok/src/clip/coded-file.ts": ["dtype", "embedDecoder", "step", "quality"],
   "coordtok/src/convert/convert.ts": ["step", "quality"],
   "coordtok/src/convert/film.ts": [

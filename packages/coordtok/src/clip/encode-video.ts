@@ -15,14 +15,16 @@ import {
   pickOptions,
   type OptionNames,
   type ProgressEvent,
+  type RgbFrame,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
 import { checkOutput, openFileSource } from "@coordtok/core/node";
-import type { AnyTokenizer, AnyTokenizerConfig, Budget } from "@coordtok/tokenizer";
-import type { FilmRefinement, FilmSource } from "@coordtok/triplane";
+import type { AnyTokenizer, AnyTokenizerConfig, Budget, LatticeConfig } from "@coordtok/tokenizer";
+import type { FilmPicture, FilmRefinement, FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { ffmpegOptionNames, probe, readFrames } from "@coordtok/video/node";
 import { encodeStream, type FilmRefineOptions, type FilmSplit, type FrameFit } from "../film/index.js";
+import { checkTarget, planFilm, type FilmTarget, type PlannedWindow } from "../film/plan-film.js";
 import { checkRefinement } from "../film/refinement.js";
 import { windowPlan } from "../film/encode-stream.js";
 import { fitting } from "../film/fit.js";
@@ -38,7 +40,8 @@ import { isLattice, latticeBudget, refuseLatticeOptions, type LatticeOptions } f
 import { windowOptionNames, type WindowOptions } from "./source-clip.js";
 
 /** Options of {@link encodeVideo}. */
-export interface EncodeVideoOptions extends CommonOptions, WindowOptions, StorageOptions, Omit<LatticeOptions, "size"> {
+export interface EncodeVideoOptions
+  extends CommonOptions, WindowOptions, StorageOptions, FilmTarget, Omit<LatticeOptions, "size"> {
   /**
    * A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default: `starter`, for a `.coordtok` file
    * `starter-bytes`).
@@ -76,6 +79,8 @@ const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   overlap: true,
   split: true,
   refine: true,
+  targetPsnrDb: true,
+  maxBytesPerSecond: true,
   ...windowOptionNames,
 };
 
@@ -113,6 +118,7 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
   const { out, signal, overwrite, refine } = options;
   checkStorage(out, options);
+  const hasTarget = aims(options);
   if (refine) checkRefinement(refine);
   const named = options.checkpoint ?? (isCodedName(out) ? defaultBytesModel : undefined);
   const checkpoint = await resolveModel(named);
@@ -123,18 +129,23 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await loadPretrained(checkpoint, {
     ...pickOptions(options, longCallOptionNames),
-    part: options.embedDecoder === true || refine ? undefined : "encoder",
+    part: options.embedDecoder === true || refine || hasTarget ? undefined : "encoder",
     onConfig: (config) => {
       checkEncoding(config, checkpoint, info, options, backend);
     },
   });
   const budget = isLattice(model.config) ? latticeBudget(model.config, options) : undefined;
   const reference = await modelReference(named, checkpoint, out, { signal });
+  const plan = hasTarget ? await planOf(path, info, model, backend, options) : undefined;
   const windows = encodeStream(framesOf(path, info, options), {
+    plan,
     ...streamOptions(model.config, options),
     model,
     budget,
-    refine: refine && { ...refine, ...(isCodedName(out) && { rounding: { step: codingStep(model.config, options) } }) },
+    refine: refine && {
+      ...refine,
+      ...(isCodedName(out) && { rounding: { step: plan?.[0]?.step ?? codingStep(model.config, options) } }),
+    },
     signal,
     onProgress: withTotal(info, options),
   });
@@ -166,6 +177,62 @@ export async function encodeVideo(path: string, options: EncodeVideoOptions): Pr
   };
 }
 
+/** Whether windows are chosen for a target. @throws CoordTokError `config` for options that do not go with it. */
+function aims({ targetPsnrDb, maxBytesPerSecond, out, quality, overlap }: EncodeVideoOptions): boolean {
+  if (targetPsnrDb === undefined && maxBytesPerSecond === undefined) return false;
+  checkTarget({ targetPsnrDb, maxBytesPerSecond });
+  const named = targetPsnrDb === undefined ? "maxBytesPerSecond" : "targetPsnrDb";
+  const refuse = (problem: string, name: keyof EncodeVideoOptions): never => {
+    throw new CoordTokError("config", problem, { options: { [name]: undefined } });
+  };
+  if (!isCodedName(out)) refuse("Windows are chosen for a target in .coordtok files alone; write such a file.", named);
+  if (quality !== undefined) refuse("The target decides the quality; leave the quality out.", "quality");
+  if (overlap !== undefined && overlap !== 0)
+    refuse("Windows that are chosen for a target share no frames; leave the overlap out.", "overlap");
+  return true;
+}
+
+/** The longest windows that memory has room for. */
+function longestWindow(config: LatticeConfig, { tiles }: FilmPicture, backend: LoadedBackend): number {
+  const { height, width } = tiles[0]!;
+  try {
+    checkLatticeMemory(config, { task: "encode", size: { frames: 64, height, width } }, backend);
+    return 64;
+  } catch (thrown) {
+    if (!isCoordTokError(thrown) || thrown.code !== "memory") throw thrown;
+    return 32;
+  }
+}
+
+/** Reads the video once to choose its windows. */
+async function planOf(
+  path: string,
+  info: VideoInfo,
+  model: AnyTokenizer,
+  backend: LoadedBackend,
+  options: EncodeVideoOptions,
+): Promise<readonly PlannedWindow[]> {
+  const { step, content, motion, windowFrames, split, signal, targetPsnrDb, maxBytesPerSecond, stride = 1 } = options;
+  if (model.form === "paper")
+    throw new CoordTokError(
+      "config",
+      "Windows are chosen for a target with tokenizers of the lattice form; those of the paper's form have one length and all channels.",
+      { options: { targetPsnrDb, maxBytesPerSecond } },
+    );
+  const { fit, size, windowFrames: tiled } = streamOptions(model.config, options);
+  const picture = fitting(model.config, info, { fit, size, windowFrames: tiled! });
+  const fitted = async function* (): AsyncGenerator<RgbFrame, void, undefined> {
+    for await (const frame of framesOf(path, info, options)) yield picture.fit(frame);
+  };
+  return planFilm(fitted(), {
+    ...{ model, step, content, motion, windowFrames, split, signal, targetPsnrDb, maxBytesPerSecond },
+    picture: () => picture,
+    fps: info.averageFps / stride,
+    longest: longestWindow(model.config, picture, backend),
+    onProgress: withTotal(info, options),
+  });
+}
+
 /** Writes windows in the format that the name of the file asks for. */
 function writeWindows(
   model: AnyTokenizer,
@@ -187,7 +254,10 @@ function streamOptions(
     out,
     fit = isLattice(config) ? "tile" : "crop",
     size,
-    windowFrames,
+    targetPsnrDb,
+    maxBytesPerSecond,
+    // Tiles are the same for all windows, and longer windows have smaller ones.
+    windowFrames = targetPsnrDb === undefined && maxBytesPerSecond === undefined ? undefined : 32,
     overlap = isCodedName(out) ? 0 : undefined,
     split,
   }: EncodeVideoOptions,
@@ -202,7 +272,7 @@ function checkEncoding(
   options: EncodeVideoOptions,
   backend: LoadedBackend,
 ): void {
-  const { windowFrames } = windowPlan(config, options);
+  const { windowFrames } = windowPlan(config, streamOptions(config, options));
   if (isCodedName(options.out)) codingStep(config, options);
   if (!isLattice(config)) {
     const { size, content, motion } = options;

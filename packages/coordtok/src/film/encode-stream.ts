@@ -19,7 +19,8 @@ import type { FilmPicture, FilmWindow, Triplane } from "@coordtok/triplane";
 import { fitting, type FitOptions, type FrameFitting } from "./fit.js";
 import { checkRefinement, refineTile, RefinementSum, type FilmRefineOptions } from "./refinement.js";
 import { SceneCuts } from "./scene-cuts.js";
-import { WindowCutter, type FrameWindow } from "./window-plan.js";
+import type { PlannedWindow } from "./plan-film.js";
+import { PlannedCutter, WindowCutter, type FrameWindow } from "./window-plan.js";
 
 /** Where windows end: `scenes` at cuts as well, `fixed` only where they are full. */
 export type FilmSplit = "scenes" | "fixed";
@@ -36,6 +37,8 @@ export interface EncodeStreamOptions extends LongCallOptions, Partial<Omit<FitOp
   readonly split?: FilmSplit | undefined;
   /** Lattice form: the channels that are kept (default: all). */
   readonly budget?: Budget | undefined;
+  /** Windows as `planFilm` chose them, instead of `windowFrames`, `overlap`, `split` and `budget`. */
+  readonly plan?: readonly PlannedWindow[] | undefined;
   /** How planes are improved before they leave (default: not at all); the decoder of the tokenizer is needed then. */
   readonly refine?: FilmRefineOptions | undefined;
 }
@@ -47,6 +50,7 @@ const encodeStreamOptionNames: OptionNames<EncodeStreamOptions> = {
   overlap: true,
   split: true,
   budget: true,
+  plan: true,
   refine: true,
   fit: true,
   size: true,
@@ -105,15 +109,21 @@ export async function* encodeFitted(
 ): AsyncGenerator<TriplaneWindow, void, undefined> {
   const { model, signal, onProgress, budget } = options;
   const refine = options.refine && checkRefinement(options.refine);
-  const cutter = new WindowCutter(windowPlan(model.config, options));
+  const { plan } = options;
+  const cutter =
+    plan === undefined
+      ? new WindowCutter(windowPlan(model.config, options))
+      : new PlannedCutter(plan.map(({ frames: count }) => count));
   const split = checkChoice(options.split ?? "scenes", "split", ["scenes", "fixed"]);
   const cuts = split === "scenes" ? new SceneCuts() : undefined;
-  let done = 0;
+  let [done, next] = [0, 0];
   const encodeWindow = async (window: FrameWindow): Promise<TriplaneWindow> => {
     throwIfAborted(signal);
+    const planned = plan?.[next++];
     const encoded = await encode(model, window, picture(), {
-      budget,
-      refine,
+      budget: planned?.budget ?? budget,
+      refine:
+        planned && refine?.rounding ? { ...refine, rounding: { ...refine.rounding, step: planned.step } } : refine,
       signal,
       onProgress:
         onProgress &&
@@ -123,7 +133,9 @@ export async function* encodeFitted(
         }),
     });
     onProgress?.({ task: "encode", done, unit: "frames" });
-    return encoded;
+    if (planned === undefined) return encoded;
+    const { step, budget: kept, psnrDb } = planned;
+    return { ...encoded, coding: { step, budget: kept, psnrDb: encoded.refinement?.facts()?.psnrDb ?? psnrDb } };
   };
   for await (const frame of frames) {
     throwIfAborted(signal);
@@ -204,7 +216,7 @@ async function encodeTile(
 }
 
 /** One tile of some frames. */
-function tileOf(frames: readonly RgbFrame[], { top, left, height, width }: Rectangle): RgbClip {
+export function tileOf(frames: readonly RgbFrame[], { top, left, height, width }: Rectangle): RgbClip {
   const data = new Uint8Array(frames.length * height * width * 3);
   let at = 0;
   for (const frame of frames)

@@ -1,4 +1,4 @@
-import type { RgbFrame } from "@coordtok/core";
+import { CoordTokError, type RgbFrame } from "@coordtok/core";
 import type { FilmWindow } from "@coordtok/triplane";
 
 /** A window and its frames. */
@@ -56,4 +56,42 @@ export class WindowCutter {
     this.#overlap = keep;
     return [window];
   }
+}
+
+/** Gathers frames into windows of given lengths, which share none. */
+export class PlannedCutter {
+  readonly #lengths: readonly number[];
+  #frames: RgbFrame[] = [];
+  #first = 0;
+  #window = 0;
+
+  constructor(lengths: readonly number[]) {
+    this.#lengths = lengths;
+  }
+
+  /** Takes the next frame. @returns the window that is complete, if one is. @throws CoordTokError `input` for more frames than were planned. */
+  take(frame: RgbFrame): FrameWindow[] {
+    const length = this.#lengths[this.#window];
+    if (length === undefined) throw changed();
+    this.#frames.push(frame);
+    if (this.#frames.length < length) return [];
+    const window = { first: this.#first, frames: length, overlap: 0, pixels: this.#frames };
+    this.#first += length;
+    this.#frames = [];
+    this.#window++;
+    return [window];
+  }
+
+  /** Nothing is left at the end. @throws CoordTokError `input` for fewer frames than were planned. */
+  finish(): FrameWindow[] {
+    if (this.#frames.length > 0 || this.#window < this.#lengths.length) throw changed();
+    return [];
+  }
+}
+
+function changed(): CoordTokError {
+  return new CoordTokError(
+    "input",
+    "The video has another number of frames than when its windows were chosen; encode it again.",
+  );
 }

@@ -17,6 +17,7 @@ import {
   refineFlag,
   refinementRows,
   refineOptions,
+  targetFlags,
 } from "../common-flags.js";
 import { choice, integer, text, toggle } from "../flags.js";
 import { windowFlags } from "../window-flags.js";
@@ -45,6 +46,7 @@ export const encodeCommand: AnyCommand = defineCommand({
     ...filmFlags,
     refine: refineFlag,
     ...codingFlags,
+    ...targetFlags,
     dtype: choice("triplane file: number format; F16 halves the file", ["F32", "F16"], { defaultText: "F32" }),
     embedDecoder: toggle(
       "triplane file: store the decoder's weights in the file, so that the file can be decoded alone",
@@ -58,6 +60,7 @@ export const encodeCommand: AnyCommand = defineCommand({
   examples: [
     "encode film.mp4",
     "encode film.mp4 --out film.coordtok --quality low --refine 20",
+    "encode film.mp4 --out film.coordtok --target-psnr 30",
     "encode film.mp4 --size 256 --content 16 --motion 16 --dtype F16",
     "encode clip.mp4 --checkpoint runs/first --out clip.triplane.safetensors --start 100 --stride 2",
   ],
@@ -82,6 +85,8 @@ export const encodeCommand: AnyCommand = defineCommand({
       refine: refineOptions(context),
       step: flags.step,
       quality: flags.quality,
+      targetPsnrDb: flags.targetPsnr,
+      maxBytesPerSecond: flags.maxBytesPerSecond,
       dtype: flags.dtype,
       embedDecoder: flags.embedDecoder,
       out,
