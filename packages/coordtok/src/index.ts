@@ -7,6 +7,7 @@ export {
   type ReconstructVideoOptions,
 } from "./clip/reconstruct-video.js";
 export { trainOnVideos, type TrainOnVideosOptions, type TrainReport } from "./train/train-on-videos.js";
+export type { SkippedVideo } from "./train/training-videos.js";
 export { encodeDataset, type EncodeDatasetOptions, type EncodeDatasetReport } from "./latents/encode-dataset.js";
 export { openLatents, type Latents, type ReadLatentsOptions } from "./latents/open-latents.js";
 export type { LatentIndex } from "./latents/index-file.js";

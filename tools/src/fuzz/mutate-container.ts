@@ -24,13 +24,13 @@ export interface Safetensors {
 }
 
 /** Takes a valid safetensors file apart. */
-export function splitSafetensors(bytes: Uint8Array): Safetensors {
+function splitSafetensors(bytes: Uint8Array): Safetensors {
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   return { header: decoder.decode(bytes.subarray(8, 8 + length)), data: bytes.subarray(8 + length) };
 }
 
 /** Puts a safetensors file together, with the right length of its header. */
-export function joinSafetensors({ header, data }: Safetensors): Uint8Array {
+function joinSafetensors({ header, data }: Safetensors): Uint8Array {
   const text = encoder.encode(header.padEnd(Math.ceil(header.length / 8) * 8));
   const length = new Uint8Array(8);
   new DataView(length.buffer).setBigUint64(0, BigInt(text.length), true);

@@ -20,7 +20,7 @@ const operands: ReadonlyMap<string, Operand> = new Map(
 );
 
 /** Cuts a pickle into its instructions with their operands; what follows its end is the last piece. */
-export function instructionsOf(pickle: Uint8Array): Uint8Array[] {
+function instructionsOf(pickle: Uint8Array): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < pickle.length;) {
     const code = String.fromCharCode(pickle[at]!);

@@ -21,10 +21,10 @@ import { openAnyFilm } from "./open-film.js";
 import { RefinementSum, type FilmRefineOptions } from "./refinement.js";
 
 /** How fine planes are rounded, in a word. */
-export type CodingQuality = keyof typeof qualitySteps;
+export type CodingQuality = "low" | "medium" | "high";
 
 /** The steps of the qualities for planes of the lattice form, whose start gives all of them one scale (`docs/spec.md#coded-films`). */
-const qualitySteps = { low: 1 / 4, medium: 1 / 8, high: 1 / 16 } as const;
+const qualitySteps: Readonly<Record<CodingQuality, number>> = { low: 1 / 4, medium: 1 / 8, high: 1 / 16 };
 
 /** How planes are rounded. */
 export interface StepOptions {

@@ -108,8 +108,8 @@ export async function* encodeFitted(
   options: Omit<EncodeStreamOptions, "fit" | "size">,
 ): AsyncGenerator<TriplaneWindow, void, undefined> {
   const { model, signal, onProgress, budget } = options;
-  const refine = options.refine && checkRefinement(options.refine);
-  const { plan } = options;
+  const { plan, refine: wanted } = options;
+  const refine = wanted && checkRefinement(wanted);
   const cutter =
     plan === undefined
       ? new WindowCutter(windowPlan(model.config, options))

@@ -3,7 +3,7 @@ export { encodeStream, type EncodeStreamOptions, type FilmSplit, type TriplaneWi
 export { decodeStream, type DecodeStreamOptions } from "./decode-stream.js";
 export { decodeFilm, type DecodeFilmOptions } from "./decode-film.js";
 export type { ComposeOptions, FilmDecoder } from "./compose.js";
-export type { FilmRefineOptions } from "./refinement.js";
+export type { FilmRefineOptions, RefinementSum } from "./refinement.js";
 export {
   encodeClipToBytes,
   type CodedClip,

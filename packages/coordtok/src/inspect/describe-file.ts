@@ -53,8 +53,9 @@ export interface ModelFacts {
 export interface PieceFacts {
   /** The plane. */
   readonly plane: PlaneName;
-  /** The first channel, and the one behind the last. */
+  /** The first channel. */
   readonly first: number;
+  /** The channel behind the last. */
   readonly end: number;
   /** Bytes in all windows. */
   readonly bytes: number;
@@ -136,7 +137,10 @@ export async function describeFile(
   }
 }
 
-async function describeVideo(path: string, options: FfmpegOptions): Promise<FileDescription> {
+async function describeVideo(
+  path: string,
+  options: FfmpegOptions & Pick<LongCallOptions, "signal">,
+): Promise<FileDescription> {
   const info = await probe(path, options);
   const missing = await missingBytes(path);
   const cut = `it is cut off: ${bytesText(missing)} are missing at its end, so not all of its frames decode`;

@@ -20,7 +20,7 @@ export interface LatentGeometry {
 }
 
 /** What the lattice form, which takes clips of any size, records of its geometry among the settings of a dataset. */
-export const geometrySettings = ["clipFrames", "clipHeight", "clipWidth", "content", "motion"] as const;
+const geometrySettings = ["clipFrames", "clipHeight", "clipWidth", "content", "motion"] as const;
 
 /**
  * The geometry of a latent dataset.

@@ -43,7 +43,7 @@ export function recordsOfMetrics(lines: readonly MetricsLine[], wallSeconds: num
 }
 
 /** The values of a line of `metrics.jsonl`. */
-export function valuesOfMetrics(line: MetricsLine): EventValue[] {
+function valuesOfMetrics(line: MetricsLine): EventValue[] {
   const { loss, psnrDb, gradientNorm, learningRate, seconds, dataSeconds, validationPsnrDb } = line;
   const values: readonly (readonly [tag: string, value: number | undefined])[] = [
     ["train/loss", loss],

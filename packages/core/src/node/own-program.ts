@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
+import { checkOptions, type OptionNames } from "../options.js";
 
 /**
  * Returns the arguments with which Node runs a file of the calling package as a program: the built JavaScript, or, in the workspace, the
@@ -17,6 +18,12 @@ export function ownProgram(caller: string, name: string): string[] {
   return ["--import", tsx, "--conditions=@coordtok/source", sourceFile(caller, name)];
 }
 
+const workerOptionNames: OptionNames<Pick<WorkerOptions, "workerData" | "resourceLimits" | "transferList">> = {
+  workerData: true,
+  resourceLimits: true,
+  transferList: true,
+};
+
 /**
  * Starts a file of the calling package as a worker thread: the built JavaScript, or, in the workspace, the source through tsx.
  * @param caller `import.meta.url` of a module in the same source folder.
@@ -28,6 +35,7 @@ export function startOwnWorker(
   name: string,
   options: Pick<WorkerOptions, "workerData" | "resourceLimits" | "transferList">,
 ): Worker {
+  checkOptions(options, workerOptionNames, "startOwnWorker");
   const built = builtFile(caller, name);
   if (built !== undefined) return new Worker(built, options);
   // Node passes the hooks of --import to programs, but not to threads.

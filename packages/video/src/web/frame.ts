@@ -1,4 +1,4 @@
-import { CoordTokError, type RgbFrame } from "@coordtok/core";
+import { checkOptions, CoordTokError, type OptionNames, type RgbFrame } from "@coordtok/core";
 
 /** A picture of bytes in the order red, green, blue, alpha, row by row from the top, such as an `ImageData`. */
 export interface RgbaPicture {
@@ -43,12 +43,15 @@ export interface FrameFromPictureOptions {
   readonly timestampSeconds?: number | undefined;
 }
 
+const optionNames: OptionNames<FrameFromPictureOptions> = { timestampSeconds: true };
+
 /**
  * Draws what a page holds and reads its pixels, in sRGB as the browser shows them: turned upright, with square pixels. The picture stays
  * the caller's: a `VideoFrame` is not closed.
  * @throws CoordTokError `input` for a picture that has not loaded or that belongs to another site, whose pixels a page may not read.
  */
 export function frameFromPicture(picture: WebPicture, options: FrameFromPictureOptions = {}): RgbFrame {
+  checkOptions(options, optionNames, "frameFromPicture");
   const { width, height } = sizeOf(picture);
   if (!(width > 0 && height > 0))
     throw new CoordTokError(

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { SourceIdentity } from "@coordtok/core/checks";
 import { identifySource } from "@coordtok/core/node";
-import { CoordTokError, isCoordTokError, type RgbClip, type RgbFrame } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, pickOptions, type RgbClip, type RgbFrame } from "@coordtok/core";
 import { rgbClipFromFrames } from "../../clip.js";
 import { resizeRgb } from "../../resize.js";
 import type { FrameSize, VideoInfo } from "../../types.js";
-import type { FfmpegOptions } from "../find-ffmpeg.js";
+import { ffmpegOptionNames, type FfmpegOptions } from "../find-ffmpeg.js";
 import { probe } from "../probe.js";
 import { decodeFrames } from "../read-frames.js";
 import { FrameStore, type StoredFrames } from "./frame-store.js";
@@ -206,7 +206,7 @@ export class WindowReader {
 
   #infoOf(path: string, signal: AbortSignal | undefined): Promise<VideoInfo> {
     let info = this.#infos.get(path);
-    if (info === undefined) this.#infos.set(path, (info = probe(path, { ...this.#options.ffmpeg, signal })));
+    if (info === undefined) this.#infos.set(path, (info = probe(path, { ...pickOptions(this.#options.ffmpeg, ffmpegOptionNames), signal })));
     return info;
   }
 }
