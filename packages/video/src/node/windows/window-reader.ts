@@ -206,7 +206,8 @@ export class WindowReader {
 
   #infoOf(path: string, signal: AbortSignal | undefined): Promise<VideoInfo> {
     let info = this.#infos.get(path);
-    if (info === undefined) this.#infos.set(path, (info = probe(path, { ...pickOptions(this.#options.ffmpeg, ffmpegOptionNames), signal })));
+    if (info === undefined)
+      this.#infos.set(path, (info = probe(path, { ...pickOptions(this.#options.ffmpeg, ffmpegOptionNames), signal })));
     return info;
   }
 }
