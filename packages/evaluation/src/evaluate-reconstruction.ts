@@ -1,4 +1,4 @@
-import { openFileSource, resolveCheckpoint } from "@coordtok/core/node";
+import { openFileSource, resolveCheckpoint, withNewest } from "@coordtok/core/node";
 import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions, type OptionNames } from "@coordtok/core";
 import { ClipScorer } from "@coordtok/metrics";
@@ -63,7 +63,7 @@ export async function evaluateReconstruction(
       ? await listVideos(originals)
       : await pairVideos(originals, options.against, options.onWarning);
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
-  await using tools = await loadTools(protocol, options);
+  await using tools = await withNewest(options.checkpoint, () => loadTools(protocol, options));
   const measured = await measureVideos(videos, protocol, options);
   const { clips, leftOut } = planClips(measured.videos, protocol, options.seed ?? 0);
   const damages = new Map<string, string>();

@@ -18,7 +18,7 @@ import {
   type RgbFrame,
 } from "@coordtok/core";
 import { asJson } from "@coordtok/core/text";
-import { checkOutput, openFileSource } from "@coordtok/core/node";
+import { checkOutput, openFileSource, withNewest } from "@coordtok/core/node";
 import type { AnyTokenizer, AnyTokenizerConfig, Budget, LatticeConfig } from "@coordtok/tokenizer";
 import type { FilmPicture, FilmRefinement, FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
@@ -116,6 +116,10 @@ export interface EncodeReport {
  */
 export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
+  return withNewest(options.checkpoint, () => encodeFile(path, options));
+}
+
+async function encodeFile(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
   const { out, signal, overwrite, refine } = options;
   checkStorage(out, options);
   const hasTarget = aims(options);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { backendOptionNames, type LoadedBackend, type Precision, prepareBackend } from "@coordtok/backend";
 import { checkOptions, longCallOptionNames, pickOptions, type OptionNames } from "@coordtok/core";
-import { openFileSource, openFolder, writeAtomically } from "@coordtok/core/node";
+import { openFileSource, openFolder, withNewest, writeAtomically } from "@coordtok/core/node";
 import { defaultSliceSize, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import type { FilmRefinement, FilmSource } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
@@ -121,6 +121,10 @@ export interface ReconstructFiles {
  */
 export async function reconstructVideo(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
   checkOptions(options, reconstructVideoOptionNames, "reconstructVideo");
+  return withNewest(options.checkpoint, () => reconstructFolder(path, options));
+}
+
+async function reconstructFolder(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
   const checkpoint = await resolveModel(options.checkpoint);
   const { out, overwrite } = options;
   if (overwrite !== true) await refuseFinished(Object.values(reconstructFiles(out)));

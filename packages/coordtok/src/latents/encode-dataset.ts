@@ -1,5 +1,5 @@
 import { countText } from "@coordtok/core/text";
-import { identifySource } from "@coordtok/core/node";
+import { identifySource, withNewest } from "@coordtok/core/node";
 import { basename, resolve } from "node:path";
 import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
 import type { SourceIdentity } from "@coordtok/core/checks";
@@ -118,6 +118,10 @@ export interface EncodeDatasetReport {
  */
 export async function encodeDataset(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
   checkOptions(options, encodeDatasetOptionNames, "encodeDataset");
+  return withNewest(options.checkpoint, () => encodeFolder(folder, options));
+}
+
+async function encodeFolder(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
   const { signal, labels = "auto", lists = [], damaged = "use", dtype = "F32", shardSize = 256, part } = options;
   const out = options.out ?? `${basename(resolve(folder))}-latents`;
   checkInteger(shardSize, "shardSize", 1);

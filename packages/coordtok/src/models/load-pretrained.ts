@@ -1,5 +1,5 @@
 import { openCheckpoint } from "@coordtok/core";
-import { openFileSource } from "@coordtok/core/node";
+import { openFileSource, withNewest } from "@coordtok/core/node";
 import {
   checkpointKind,
   formOfConfig,
@@ -17,7 +17,7 @@ import { resolveModel } from "./resolve-model.js";
  * @throws CoordTokError `checkpoint` for an unknown name or a file that holds no tokenizer, `file-not-found`, `aborted`.
  */
 export async function loadPretrained(name: string, options: OpenTokenizerOptions = {}): Promise<AnyTokenizer> {
-  const source = await openFileSource(await resolveModel(name));
+  const source = await withNewest(name, async () => openFileSource(await resolveModel(name)));
   try {
     return await openTokenizer(source, options);
   } finally {

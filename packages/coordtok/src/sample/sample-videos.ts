@@ -14,7 +14,7 @@ import {
   type RgbClip,
 } from "@coordtok/core";
 import { parseStoredJson } from "@coordtok/core/text";
-import { openFileSource, readText, writeAtomically, resolveCheckpoint } from "@coordtok/core/node";
+import { openFileSource, readText, writeAtomically, resolveCheckpoint, withNewest } from "@coordtok/core/node";
 import {
   SiT,
   type GuidanceOptions,
@@ -105,6 +105,10 @@ const shownClips = 16;
  */
 export async function sampleVideos(checkpoint: string, options: SampleVideosOptions): Promise<SampleReport> {
   checkOptions(options, sampleVideosOptionNames, "sampleVideos");
+  return withNewest(checkpoint, () => sampleWith(checkpoint, options));
+}
+
+async function sampleWith(checkpoint: string, options: SampleVideosOptions): Promise<SampleReport> {
   const { count = 1, first = 0, out, overwrite, signal, onProgress, fps = 25, solver = "heun2" } = options;
   const { seed, guidance, steps, batchSize, sde } = options;
   checkInteger(count, "count", 1, mostSamples);

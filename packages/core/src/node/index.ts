@@ -26,7 +26,7 @@ export { lockShared, openFolder, settleFolder, type OpenFolder, type OpenFolderO
 export { adoptFolder, claimFolder, type ClaimOptions, type FolderEntry, type FolderOwner } from "./own-folder.js";
 export { pathWithin } from "./path-within.js";
 export { readText, readTextIfThere, type ReadTextOptions } from "./read-text.js";
-export { resolveCheckpoint } from "./resolve-checkpoint.js";
+export { resolveCheckpoint, withNewest } from "./resolve-checkpoint.js";
 export {
   bestCheckpointPath,
   checkpointPath,
