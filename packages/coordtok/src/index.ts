@@ -6,7 +6,14 @@ export {
   type ReconstructReport,
   type ReconstructVideoOptions,
 } from "./clip/reconstruct-video.js";
-export { trainOnVideos, type TrainOnVideosOptions, type TrainReport } from "./train/train-on-videos.js";
+export {
+  forecastOnVideos,
+  trainOnVideos,
+  type TrainOnVideosOptions,
+  type TrainReport,
+  type VideosForecast,
+} from "./train/train-on-videos.js";
+export type { TrainingForecast } from "./train/forecast.js";
 export type { SkippedVideo } from "./train/training-videos.js";
 export { encodeDataset, type EncodeDatasetOptions, type EncodeDatasetReport } from "./latents/encode-dataset.js";
 export { openLatents, type Latents, type ReadLatentsOptions } from "./latents/open-latents.js";

@@ -25,15 +25,26 @@ export const commonOptionNames: OptionNames<CommonOptions> = {
 /**
  * Throws when work of a tokenizer does not fit into the memory that the backend has left.
  * @param readingBytes what reading videos takes meanwhile.
+ * @returns the estimate in bytes.
  * @throws CoordTokError `memory` with the figures and alternatives.
  */
-export function checkMemory(config: TokenizerConfig, work: MemoryWork, backend: LoadedBackend, readingBytes = 0): void {
-  refuseTooMuch(estimateMemory(config, work), work.task, backend, readingBytes);
+export function checkMemory(
+  config: TokenizerConfig,
+  work: MemoryWork,
+  backend: LoadedBackend,
+  readingBytes = 0,
+): number {
+  return refuseTooMuch(estimateMemory(config, work), work.task, backend, readingBytes);
 }
 
 /** Does what {@link checkMemory} does, for a tokenizer of the lattice form. */
-export function checkLatticeMemory(config: LatticeConfig, work: LatticeMemoryWork, backend: LoadedBackend): void {
-  refuseTooMuch(estimateLatticeMemory(config, work), `${work.task}-lattice`, backend);
+export function checkLatticeMemory(
+  config: LatticeConfig,
+  work: LatticeMemoryWork,
+  backend: LoadedBackend,
+  readingBytes = 0,
+): number {
+  return refuseTooMuch(estimateLatticeMemory(config, work), `${work.task}-lattice`, backend, readingBytes);
 }
 
 /** Does what {@link checkMemory} does, for a generator. */
@@ -46,12 +57,12 @@ function refuseTooMuch(
   task: keyof typeof sentences,
   { name, freeBytes }: LoadedBackend,
   readingBytes = 0,
-): void {
+): number {
   const free = freeBytes();
   // The heap of wasm holds tensors alone.
   const reading = name === "wasm" ? 0 : readingBytes;
   const totalBytes = need.totalBytes + reading;
-  if (free === undefined || totalBytes <= free) return;
+  if (free === undefined || totalBytes <= free) return totalBytes;
   const parts = [
     `weights ${bytesText(need.weightBytes)}`,
     `activations ${bytesText(need.activationBytes)}`,

@@ -86,6 +86,8 @@ export interface Invocation {
   readonly command: AnyCommand;
   readonly args: readonly string[];
   readonly flags: FlagValues<Flags & typeof everyCommandsFlags>;
+  /** The names of the flags that stood on the command line. */
+  readonly given: ReadonlySet<string>;
 }
 
 /** Builds the commander program; `onInvocation` is called with the command on the command line. */
@@ -131,7 +133,8 @@ function buildCommand(row: AnyCommand, program: string, onInvocation: (invocatio
     command.addArgument(new Argument(argument.optional ? usageOf(argument) : `<${usageOf(argument)}>`, argument.help));
   for (const [name, flag] of Object.entries(flagsOf(row))) command.addOption(buildOption(name, flag));
   command.action(() => {
-    onInvocation({ command: row, args: command.args, flags: command.opts() });
+    const given = Object.keys(command.opts()).filter((name) => command.getOptionValueSource(name) === "cli");
+    onInvocation({ command: row, args: command.args, flags: command.opts(), given: new Set(given) });
   });
   return command;
 }

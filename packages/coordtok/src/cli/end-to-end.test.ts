@@ -56,6 +56,7 @@ describe("from a video to a triplane and back", () => {
       "curve.svg",
       "events.out.tfevents.coordtok",
       "metrics.jsonl",
+      "previews",
       "versions.json",
     ]);
     expect((await readdir(join(folder, "run/checkpoints"))).sort()).toEqual([

@@ -48,8 +48,6 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     return end(thrown, {}, { stopped: undefined, json: withoutSeparator(argv).includes("--json") });
   }
   if (!invocation) return exitCodes.usage;
-  // Every backend that a command loads reads the precision here.
-  if ((invocation.flags as { fused?: boolean }).fused === false) process.env["COORDTOK_FUSED"] = "0";
   return runCommand(invocation);
 }
 
@@ -61,11 +59,16 @@ function withoutSeparator(argv: readonly string[]): string[] {
   return kept;
 }
 
-async function runCommand({ command, args, flags }: Invocation): Promise<number> {
-  const renderer = createProgressRenderer({ stream: process.stderr, quiet: flags.quiet });
+async function runCommand(invocation: Invocation): Promise<number> {
+  const { command, flags: called } = invocation;
+  const renderer = createProgressRenderer({ stream: process.stderr, quiet: called.quiet });
   const early: EarlyStop = { controller: new AbortController(), line: undefined };
   using stop = listenForStop(renderer.writeLines, early);
+  const warn = (line: string): void => renderer.writeLines(`Warning: ${plainText(line)}`);
   try {
+    const { args, flags } = await filledIn(invocation, warn);
+    // Every backend that a command loads reads this.
+    if ((flags as { fused?: boolean }).fused === false) process.env["COORDTOK_FUSED"] = "0";
     const result = await command.run({
       args,
       flags,
@@ -78,15 +81,25 @@ async function runCommand({ command, args, flags }: Invocation): Promise<number>
       note: (line) => {
         if (!flags.quiet) renderer.writeLines(plainText(line));
       },
-      warn: (line) => renderer.writeLines(`Warning: ${plainText(line)}`),
+      warn,
     });
     renderer.finish();
     await print(result, flags.json);
     return result.exitCode ?? exitCodes.fine;
   } catch (thrown) {
     renderer.finish();
-    return await end(thrown, flagsOf(command), { stopped: stop.exitCode, json: flags.json });
+    return await end(thrown, flagsOf(command), { stopped: stop.exitCode, json: called.json });
   }
+}
+
+/** The arguments and flags of a command, with those of a configuration file where the command line names one. */
+async function filledIn(
+  invocation: Invocation,
+  warn: (line: string) => void,
+): Promise<Pick<Invocation, "args" | "flags">> {
+  if ((invocation.flags as { readonly config?: string }).config === undefined) return invocation;
+  const { withConfigFile } = await import("./config-file.js");
+  return withConfigFile(invocation, flagsOf(invocation.command), warn);
 }
 
 async function print(result: CommandResult, json: boolean): Promise<void> {

@@ -1,4 +1,4 @@
-import { durationText, tableText } from "@coordtok/core/text";
+import { bytesText, durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { backendFlag, ffmpegFlag, maxPixelsFlag, given } from "./common-flags.js";
 import { choice, integer, number, text, toggle, type Flag } from "./flags.js";
@@ -31,6 +31,7 @@ interface SettingFlags {
 
 /** The flags of every command that trains. */
 interface TrainingFlags {
+  readonly config: Flag<Text>;
   readonly out: Flag<Text>;
   readonly resume: Flag<Text>;
   readonly repair: Flag<boolean>;
@@ -55,6 +56,10 @@ interface TrainingFlags {
 /** The flags of every command that trains, with the defaults that `--help` shows. */
 export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
   return {
+    config: text(
+      "a YAML or JSON file of flags without their dashes, with the videos or latents as paths, or the config.json of a run folder; the command line wins",
+      { value: "file" },
+    ),
     out: text("the run folder", { value: "folder", defaultText: "runs/ with the date and time" }),
     resume: text("resume a run folder, or a checkpoint in one; later checkpoints are then set aside", {
       value: "path",
@@ -171,5 +176,32 @@ export function trainingText(
     ["loss", `${report.loss.toPrecision(4)}${psnr}`],
     ["waiting for data", `${(100 * report.dataShare).toFixed(1)} % of the time`],
     ["checkpoint", report.checkpoint],
+  ]);
+}
+
+/** Formats what a training will need. */
+export function forecastText(forecast: {
+  readonly clips: number;
+  readonly skipped: readonly unknown[];
+  readonly sourceBytes: number | undefined;
+  readonly memoryBytes: number | undefined;
+  readonly freeBytes: number | undefined;
+  readonly secondsPerStep: number;
+  readonly firstDataSeconds: number;
+  readonly totalSteps: number;
+  readonly epochs: number | undefined;
+  readonly seconds: number;
+}): string {
+  const { clips, skipped, sourceBytes, memoryBytes, freeBytes, secondsPerStep, totalSteps, epochs, seconds } = forecast;
+  const size = sourceBytes === undefined ? "" : `, ${bytesText(sourceBytes)} with what is held out`;
+  const left = skipped.length === 0 ? "" : `, ${skipped.length} of the first ones unreadable`;
+  const free = freeBytes === undefined ? "" : ` of ${bytesText(freeBytes)} that are free`;
+  return tableText([
+    ["videos", `${clips}${size}${left}`],
+    ["memory", memoryBytes === undefined ? "unknown" : `about ${bytesText(memoryBytes)}${free}`],
+    ["time of a step", `${secondsPerStep.toPrecision(2)} s, once frames are on disk`],
+    ["first data after", `${forecast.firstDataSeconds.toPrecision(2)} s`],
+    ["steps", `${totalSteps}${epochs === undefined ? "" : `, all videos ${epochs.toPrecision(2)} times`}`],
+    ["time", `${durationText(seconds)}, without decoding and measuring`],
   ]);
 }

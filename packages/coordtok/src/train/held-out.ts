@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { clipFromRgb, isCoordTokError, rgbFromClip, type RgbClip } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { psnrOfRgb } from "@coordtok/metrics";
@@ -8,7 +8,8 @@ import { disposeTriplane } from "@coordtok/triplane";
 import { encodePng } from "@coordtok/video/node";
 import type { CommonOptions } from "../model.js";
 import { stripPicture } from "../pictures/strip.js";
-import { isUnreadable, type WindowReading } from "./training-videos.js";
+import type { TrainOnVideosOptions } from "./train-on-videos.js";
+import { isUnreadable, untilAborted, type WindowReading } from "./training-videos.js";
 
 /** The number of held-out clips in a preview. */
 const shownClips = 4;
@@ -61,6 +62,17 @@ export class HeldOutClips implements AsyncIterable<RgbClip> {
   async *[Symbol.asyncIterator](): AsyncGenerator<RgbClip, void> {
     for (const path of this.#videos) yield this.#reader.read({ path, place: 0, frames: this.#frames });
   }
+}
+
+/** Opens held-out videos, as long as the training is not stopped. @throws as {@link HeldOutClips.open}, and CoordTokError `aborted`. */
+export function openHeldOut(
+  reader: WindowReading,
+  frames: number,
+  videos: readonly string[],
+  { validation, signal, onWarning }: Pick<TrainOnVideosOptions, "validation" | "signal" | "onWarning">,
+): Promise<HeldOutClips> {
+  const named = new Set(validation?.map((path) => resolve(path)));
+  return untilAborted(HeldOutClips.open(reader, frames, videos, named, { onWarning }), signal);
 }
 
 /** The reconstructions of held-out clips by a tokenizer. */

@@ -5,7 +5,7 @@ import { openFileSource } from "@coordtok/core/node";
 import { bytesText } from "@coordtok/core/text";
 import { initialTrainState, withChanges, type TrainState } from "@coordtok/core/train";
 import { checkLatticeConfig, LatticeCoordTok, type LatticeConfig } from "@coordtok/tokenizer";
-import { estimateLatticeMemory, type LatticeMemoryWork, type LatticeParams } from "@coordtok/tokenizer/lattice";
+import type { LatticeMemoryWork, LatticeParams } from "@coordtok/tokenizer/lattice";
 import {
   latticeOptimizer,
   latticeShapes,
@@ -14,9 +14,12 @@ import {
   type BatchShape,
   type LatticeTrainSettings,
 } from "@coordtok/tokenizer/train";
+import { bytesPerWorker, defaultWorkers } from "@coordtok/video/node";
 import { checkLatticeMemory } from "../model.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { storedParts, type StoredParts } from "./stored-parts.js";
+import { footageFrames } from "./training-footage.js";
+import { windowsAhead } from "./training-videos.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
 import { checkSettings, checkTexts, resumeTraining, type Resumed } from "./training-plan.js";
 
@@ -53,6 +56,8 @@ export interface LatticePlan {
   readonly settings: LatticeTrainSettings;
   /** The state to start from; absent for a training that begins with the linear start. */
   readonly state?: TrainState<LatticeParams> | undefined;
+  /** The estimated memory in bytes. */
+  readonly memoryBytes: number;
   readonly record: Omit<LatticeRecord, "videos" | "pictures">;
 }
 
@@ -76,21 +81,22 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
   const record = { settings, seed, validation };
   if (from === undefined) {
     const config = checkLatticeConfig(given);
-    checkTrainingMemory(config, settings, backend, options);
-    return { config, settings, record: { config, ...record } };
+    const memoryBytes = checkTrainingMemory(config, settings, backend, options);
+    return { config, settings, memoryBytes, record: { config, ...record } };
   }
   const checkpoint = resolve(await resolveModel(from));
   const source = await openFileSource(checkpoint);
+  let memoryBytes = 0;
   try {
     // The moving average of the checkpoint, which the training now owns.
     const { config, params } = await LatticeCoordTok.load(source, {
       signal,
       onConfig: (stored) => {
-        checkTrainingMemory(stored, settings, backend, options);
+        memoryBytes = checkTrainingMemory(stored, settings, backend, options);
       },
     });
     const state = initialTrainState(params, seed, latticeOptimizer(settings));
-    return { config, settings, state, record: { config, ...record, from: checkpoint } };
+    return { config, settings, state, memoryBytes, record: { config, ...record, from: checkpoint } };
   } finally {
     await source.close();
   }
@@ -102,14 +108,15 @@ async function resumedPlan(
   backend: LoadedBackend,
 ): Promise<LatticePlan> {
   const { record } = resumed;
+  let memoryBytes = 0;
   const check = (_: LatticeTrainSettings, now: LatticeTrainSettings): void => {
-    checkTrainingMemory(record.config, now, backend, options);
+    memoryBytes = checkTrainingMemory(record.config, now, backend, options);
   };
   const kind = { read: readLatticeTraining, config: record.config, check };
   const plan = await resumeTraining(resumed, kind, { ...options, settings: changesOf(options) });
   if (plan === undefined) return newPlan(asFirstStarted(record, options), backend);
   const validation = options.validation?.map((path) => resolve(path)) ?? record.validation;
-  return { ...plan, record: { ...record, settings: plan.settings, validation } };
+  return { ...plan, memoryBytes, record: { ...record, settings: plan.settings, validation } };
 }
 
 /** The options that a training was started with, and those that are given now. */
@@ -158,12 +165,16 @@ function checkTrainingMemory(
   config: LatticeConfig,
   settings: LatticeTrainSettings,
   backend: LoadedBackend,
-  { onNote }: TrainOnVideosOptions,
-): void {
+  { onNote, workers = defaultWorkers() }: TrainOnVideosOptions,
+): number {
+  const { shortSide, frames, clips } = footageFrames(settings);
+  // Films are seldom wider than twice their height.
+  const windowBytes = frames * 2 * shortSide ** 2 * 3;
+  const readingBytes = (Math.max(1, workers) + 1) * bytesPerWorker + (clips + windowsAhead(clips)) * windowBytes;
   const works = [...settings.firstShapes, ...settings.shapes].map((shape) => workOf(shape, settings));
-  for (const work of works) checkLatticeMemory(config, work, backend);
-  const most = Math.max(...works.map((work) => estimateLatticeMemory(config, work).totalBytes));
-  onNote?.(`A step needs about ${bytesText(most)} of memory`);
+  const memoryBytes = Math.max(...works.map((work) => checkLatticeMemory(config, work, backend, readingBytes)));
+  onNote?.(`The training needs about ${bytesText(memoryBytes)} of memory`);
+  return memoryBytes;
 }
 
 function workOf(

@@ -66,6 +66,8 @@ export interface TokenizerPlan {
   readonly settings: TokenizerTrainSettings;
   /** The state to start from; absent for new parameters. */
   readonly state?: TrainState<TokenizerParams> | undefined;
+  /** The estimated memory in bytes. */
+  readonly memoryBytes: number;
   readonly record: Omit<TokenizerRecord, "videos" | "validation">;
 }
 
@@ -87,21 +89,22 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
   const settings = withChanges(trainDefaults, paperSettings(options));
   const perceptual = perceptualChoice(settings, undefined, options);
   const record = { settings, seed, perceptual };
+  let memoryBytes = 0;
   const onConfig = (config: TokenizerConfig): void => {
-    checkTrainingMemory(config, settings, backend, options);
+    memoryBytes = checkTrainingMemory(config, settings, backend, options);
   };
   if (from !== undefined) {
     const checkpoint = resolve(await resolveCheckpoint(from));
     // The moving average of the checkpoint, which the training now owns.
     const { config, params } = await loadModel(checkpoint, { signal, onConfig });
     const state = initialTrainState(params, seed, optimizerOf(settings));
-    return { config, settings, state, record: { config, ...record, from: checkpoint } };
+    return { config, settings, state, memoryBytes, record: { config, ...record, from: checkpoint } };
   }
   const { config } = options;
   if (config === undefined || config.form === "lattice")
     throw new CoordTokError("config", "Expected a configuration for a new training.");
   onConfig(config);
-  return { config, settings, record: { config, ...record } };
+  return { config, settings, memoryBytes, record: { config, ...record } };
 }
 
 async function resumedPlan(
@@ -112,14 +115,15 @@ async function resumedPlan(
   const { record } = resumed;
   checkTrainingMemory(record.config, withChanges(record.settings, paperSettings(options)), backend, options);
   let perceptual: PerceptualChoice | undefined;
+  let memoryBytes = 0;
   const check = (_: TokenizerTrainSettings, settings: TokenizerTrainSettings): void => {
-    checkTrainingMemory(record.config, settings, backend, options);
+    memoryBytes = checkTrainingMemory(record.config, settings, backend, options);
     perceptual = perceptualChoice(settings, record.perceptual, options);
   };
   const kind = { read: readTraining, config: record.config, check };
   const plan = await resumeTraining(resumed, kind, { ...options, settings: paperSettings(options) });
   if (plan === undefined) return newPlan(asFirstStarted(record, options), backend);
-  return { ...plan, record: { ...record, settings: plan.settings, perceptual } };
+  return { ...plan, memoryBytes, record: { ...record, settings: plan.settings, perceptual } };
 }
 
 /** The options that a training was started with, and those that are given now. */
@@ -164,11 +168,11 @@ function checkTrainingMemory(
   { batchSize, pointsPerClip }: TokenizerTrainSettings,
   backend: LoadedBackend,
   { workers = defaultWorkers() }: TrainOnVideosOptions,
-): void {
+): number {
   const { frames, height, width } = config.clip;
   const windows = batchSize + windowsAhead(batchSize);
   const readingBytes = Math.max(1, workers) * bytesPerWorker + windows * frames * height * width * 3;
-  checkMemory(config, { task: "train", clips: batchSize, points: pointsPerClip }, backend, readingBytes);
+  return checkMemory(config, { task: "train", clips: batchSize, points: pointsPerClip }, backend, readingBytes);
 }
 
 /** Chooses the perceptual loss of a training. @throws CoordTokError `config` for stage 2 without one. */

@@ -6,7 +6,7 @@ import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { encodePng, findPictures, writeVideo } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeVideo } from "../clip/encode-video.js";
-import { readFootage } from "./training-footage.js";
+import { footageFrames, readPictures } from "./training-footage.js";
 import { trainOnVideos, type TrainOnVideosOptions } from "./train-on-videos.js";
 
 let folder = "";
@@ -117,24 +117,26 @@ describe("training of the lattice form on videos", { timeout: 240_000 }, () => {
 });
 
 describe("the footage of a lattice training", () => {
-  it("is scaled down to half as much again as the largest window, and lists what is too small", async () => {
-    const narrow = { ...shape, width: 8 };
-    const paths = [within("films", "1.mp4")];
-    const { clips, pictures } = await readFootage(
-      paths,
-      await findPictures([within("pictures", "a.png")]),
-      { shapes: [narrow], firstShapes: [] },
-      {},
-    );
-    expect(clips).toMatchObject([{ frameCount: 12, height: 24, width: 32 }]);
-    expect(pictures[0]!.levels[0]).toMatchObject({ height: 60, width: 80 });
-    const tiny = { ...narrow, height: 8 };
-    const scaled = await readFootage(paths, [], { shapes: [tiny], firstShapes: [] }, {});
-    expect(scaled.clips).toMatchObject([{ height: 12, width: 16 }]);
-    const large = { ...shape, height: 32, width: 32 };
-    await expect(readFootage(paths, [], { shapes: [large], firstShapes: [] }, {})).rejects.toMatchObject({
-      code: "input",
-      message: expect.stringContaining("frames of 32x24, smaller than every window of the training, 32x32") as string,
+  it("has a short side half as long again as the largest window, and twice its frames", () => {
+    const wide = { ...shape, frames: 16, width: 32, clips: 1 };
+    expect(footageFrames({ shapes: [wide], firstShapes: [shape] })).toMatchObject({
+      shortSide: 48,
+      frames: 32,
+      clips: 2,
     });
+  });
+
+  it("is of no use where it is smaller or shorter than every window", () => {
+    const { problemOf } = footageFrames({ shapes: [shape], firstShapes: [] });
+    const clip = { data: new Uint8Array(0), frameCount: 8, height: 16, width: 20 };
+    expect(problemOf(clip, "a.mp4")).toBeUndefined();
+    expect(problemOf({ ...clip, width: 12 }, "a.mp4")).toContain('"a.mp4" has 8 frames of 12x16');
+    expect(problemOf({ ...clip, frameCount: 7 }, "a.mp4")).toContain("the smallest has 8 of 16x16");
+  });
+
+  it("has pictures that are scaled down, and lists those that cannot be read", async () => {
+    const { pictures, skipped } = await readPictures(await findPictures([within("pictures")]), {});
+    expect(pictures[0]!.levels[0]).toMatchObject({ height: 60, width: 80 });
+    expect(skipped.map(({ video }) => video)).toEqual([within("pictures", "broken.png")]);
   });
 });

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { LoadedBackend } from "@coordtok/backend";
-import { disposeTree, pickOptions, type RgbClip } from "@coordtok/core";
+import { disposeTree, pickOptions } from "@coordtok/core";
 import { initialTrainState, type TrainState } from "@coordtok/core/train";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
 import type { LatticeParams } from "@coordtok/tokenizer/lattice";
@@ -11,31 +11,39 @@ import {
   latticeOptimizer,
   psnrOfLatticeLoss,
   trainLattice,
+  type BatchShape,
   type LatticeTrainSettings,
+  type TrainingFootage,
 } from "@coordtok/tokenizer/train";
-import { ffmpegOptionNames, findPictures } from "@coordtok/video/node";
-import { readAnyLength } from "../clip/source-clip.js";
 import { bestEffort } from "./best-effort.js";
-import { reconstructHeldOut, writeHeldOutPreview } from "./held-out.js";
+import {
+  ffmpegOptionNames,
+  findPictures,
+  openWindowLoader,
+  type WindowFrames,
+  type WindowLoader,
+} from "@coordtok/video/node";
+import { openHeldOut, reconstructHeldOut, writeHeldOutPreview, type HeldOutClips } from "./held-out.js";
 import { keepingOf } from "./keeping.js";
 import { planLattice, type LatticePlan, type LatticeRecord } from "./lattice-plan.js";
 import type { TrainingPaths, TrainOnVideosOptions, TrainReport } from "./train-on-videos.js";
-import { readFootage, type Footage } from "./training-footage.js";
+import { footageFrames, readPictures } from "./training-footage.js";
 import { disposable, type RunPlace } from "./training-plan.js";
-import { runTraining, type TrainingRun } from "./training-run.js";
-import { videoSources } from "./training-sources.js";
-import { withoutHeldOut } from "./training-videos.js";
+import type { TrainingRun, UseOfRun } from "./training-run.js";
+import { bytesOf, videoSources } from "./training-sources.js";
+import { knowingSources, TrainingWindows, withoutHeldOut } from "./training-videos.js";
 
 /** The windows that the linear start is made from and, without held-out videos, measured on. */
 const startWindows = 48;
 
-/** Does what `trainOnVideos` does, for the lattice form. */
-export async function trainLatticeOnVideos(
+/** Prepares a training of the lattice form on videos, and trains it or tries it. */
+export async function useLatticeRun<Result>(
   { videos, validation }: TrainingPaths,
   place: RunPlace<LatticeRecord>,
   backend: LoadedBackend,
   given: TrainOnVideosOptions,
-): Promise<TrainReport> {
+  use: UseOfRun<Result>,
+): Promise<Result & Pick<TrainReport, "clips" | "skipped" | "startPsnrDb">> {
   const options = { ...given, validation };
   using plan = disposable(await planLattice(place.resumed, options, backend));
   const { record, settings } = plan;
@@ -44,29 +52,48 @@ export async function trainLatticeOnVideos(
     options.pictures === undefined ? (place.resumed?.record.pictures ?? []) : await findPictures(options.pictures);
   const earlier = place.resumed && { run: place.path, sources: place.resumed.record.sources };
   const sources = await videoSources([...trained, ...pictures, ...record.validation], earlier, options);
-  const footage = await readFootage(trained, pictures, settings, options);
-  const heldOut = await readHeldOut(plan, options);
+  const stills = await readPictures(pictures, options);
+  const { shortSide, ...wanted } = footageFrames(settings);
+  await using loader = openLoader({ shortSide }, wanted.frames, options.workers, options);
+  const windows = new TrainingWindows(
+    knowingSources(loader, sources),
+    { videos: trained, seed: record.seed, ...wanted },
+    options,
+  );
+  const most = commonShape(settings);
+  await using heldOutLoader = openLoader({ size: most }, most.frames, Math.min(1, options.workers ?? 1), options);
+  const heldOut = await openHeldOut(knowingSources(heldOutLoader, sources), most.frames, validation, given);
+  const footage = { clips: windows, pictures: stills.pictures };
   const start = plan.state === undefined ? await linearStart(plan, footage, heldOut, options) : undefined;
   const state = plan.state ?? start!.state;
   const startPsnrDb = start?.psnrDb ?? record.startPsnrDb;
   const described = {
     ...record,
-    videos: footage.videos,
+    videos: trained,
     pictures: pictures.map((path) => resolve(path)),
     sources,
     keeping: keepingOf(options),
     ...(startPsnrDb === undefined ? {} : { startPsnrDb }),
   };
-  const run = latticeRun({ ...plan, state }, described, footage, heldOut, place.path, options);
-  const result = await runTraining(run, place, backend, options);
-  return { ...result, clips: footage.clips.length, skipped: footage.skipped, startPsnrDb };
+  const run = latticeRun(
+    { ...plan, state },
+    described,
+    footage,
+    heldOut,
+    place.path,
+    options,
+    given.validation !== undefined,
+  );
+  const result = await use({ ...run, sourceBytes: bytesOf(sources) }, place, backend, options);
+  const skipped = [...windows.skipped, ...stills.skipped];
+  return { ...result, clips: trained.length - windows.skipped.length, skipped, startPsnrDb };
 }
 
 /** Makes the parameters to train from the footage, and measures what they give before the first step. */
 async function linearStart(
   { config, settings, record: { seed } }: LatticePlan,
-  footage: Footage,
-  heldOut: readonly RgbClip[],
+  footage: TrainingFootage,
+  heldOut: HeldOutClips,
   { signal, onNote }: TrainOnVideosOptions,
 ): Promise<{ readonly state: TrainState<LatticeParams>; readonly psnrDb: number | undefined }> {
   const windows = await drawLatticeWindows(footage, settings, startWindows, seed);
@@ -88,28 +115,30 @@ async function linearStart(
   }
 }
 
-/** The first frames of each held-out video, at the size of the most frequent windows. */
-async function readHeldOut(
-  { settings, record }: LatticePlan,
+function openLoader(
+  frames: WindowFrames,
+  longest: number,
+  workers: number | undefined,
   options: TrainOnVideosOptions,
-): Promise<readonly RgbClip[]> {
-  const { frames, height, width } = settings.shapes.reduce((most, shape) => (shape.share > most.share ? shape : most));
-  const clips: RgbClip[] = [];
-  for (const path of record.validation) {
-    const read = pickOptions(options, { ...ffmpegOptionNames, signal: true });
-    clips.push((await readAnyLength(path, { frames, height, width }, read)).clip);
-  }
-  return clips;
+): WindowLoader {
+  const programs = pickOptions(options, ffmpegOptionNames);
+  return openWindowLoader({ ...programs, frames, longest, workers, storeBytes: options.frameCacheBytes });
+}
+
+/** The most frequent windows, at whose size held-out videos are measured. */
+function commonShape({ shapes }: LatticeTrainSettings): BatchShape {
+  return shapes.reduce((most, shape) => (shape.share > most.share ? shape : most));
 }
 
 /** Describes the training of a lattice tokenizer to `runTraining`. */
 function latticeRun(
-  { config, settings, state }: LatticePlan & { readonly state: TrainState<LatticeParams> },
+  { config, settings, state, memoryBytes }: LatticePlan & { readonly state: TrainState<LatticeParams> },
   record: LatticeRecord,
-  { clips, pictures }: Footage,
-  heldOut: readonly RgbClip[],
+  { clips, pictures }: TrainingFootage,
+  heldOut: HeldOutClips,
   folder: string,
   { signal, validateEvery = 100, onWarning }: TrainOnVideosOptions,
+  fresh: boolean,
 ): TrainingRun<LatticeParams, LatticeTrainSettings> {
   const draw = bestEffort({ onWarning });
   const measure = async ({ average, step }: TrainState<LatticeParams>): Promise<number | undefined> => {
@@ -121,11 +150,12 @@ function latticeRun(
     settings,
     state,
     record: { ...record },
+    memoryBytes,
     trainer: "trainOnVideos",
     steps: (current, from = state) =>
       trainLattice({ config, clips, pictures, settings: current, from, seed: record.seed, signal }),
     encode: (current, at) => encodeLatticeTraining({ config, settings: current, state: at }),
     psnrOf: psnrOfLatticeLoss,
-    measure: heldOut.length === 0 ? undefined : { every: validateEvery, of: measure },
+    measure: heldOut.length === 0 ? undefined : { every: validateEvery, of: measure, fresh },
   };
 }

@@ -17,9 +17,10 @@ import {
 } from "@coordtok/tokenizer/train";
 import { ffmpegOptionNames, findVideos, openWindowLoader } from "@coordtok/video/node";
 import { formOfModel } from "../models/load-pretrained.js";
+import { forecastRun, type TrainingForecast } from "./forecast.js";
 import { keepingOf, withKeeping } from "./keeping.js";
 import { bestEffort } from "./best-effort.js";
-import { HeldOutClips, reconstructHeldOut, writeHeldOutPreview } from "./held-out.js";
+import { openHeldOut, reconstructHeldOut, writeHeldOutPreview, type HeldOutClips } from "./held-out.js";
 import type { LatticeRecord } from "./lattice-plan.js";
 import {
   parseAnyRecord,
@@ -28,10 +29,10 @@ import {
   type TokenizerPlan,
   type TokenizerRecord,
 } from "./tokenizer-plan.js";
-import { trainLatticeOnVideos } from "./train-lattice-on-videos.js";
+import { useLatticeRun } from "./train-lattice-on-videos.js";
 import { disposable, findRun, trainingOptionNames, type RunPlace, type TrainingOptions } from "./training-plan.js";
-import { runTraining, type TrainingResult, type TrainingRun } from "./training-run.js";
-import { videoSources } from "./training-sources.js";
+import { runTraining, type TrainingResult, type TrainingRun, type UseOfRun } from "./training-run.js";
+import { bytesOf, videoSources } from "./training-sources.js";
 import {
   knowingSources,
   TrainingWindows,
@@ -107,6 +108,35 @@ export interface TrainReport extends TrainingResult {
  */
 export async function trainOnVideos(paths: readonly string[], given: TrainOnVideosOptions): Promise<TrainReport> {
   checkOptions(given, trainOnVideosOptionNames, "trainOnVideos");
+  return useRunOnVideos(paths, given, runTraining);
+}
+
+/** What a training on videos will need. */
+export interface VideosForecast extends TrainingForecast {
+  /** Number of videos to train on. */
+  readonly clips: number;
+  /** Videos among the first ones that could not be read, and why. */
+  readonly skipped: readonly SkippedVideo[];
+}
+
+/**
+ * Finds out what a training on videos will need: it checks everything, takes the first steps and forgets them. Nothing is written.
+ * @param paths as for {@link trainOnVideos}.
+ * @throws CoordTokError as {@link trainOnVideos}.
+ */
+export async function forecastOnVideos(paths: readonly string[], given: TrainOnVideosOptions): Promise<VideosForecast> {
+  checkOptions(given, trainOnVideosOptionNames, "forecastOnVideos");
+  return useRunOnVideos(paths, { ...given, frameCacheBytes: 0 }, forecastRun);
+}
+
+/** What trainings on videos report beside what was done with their run. */
+type AboutVideos = Pick<TrainReport, "clips" | "skipped" | "startPsnrDb">;
+
+async function useRunOnVideos<Result>(
+  paths: readonly string[],
+  given: TrainOnVideosOptions,
+  use: UseOfRun<Result>,
+): Promise<Result & AboutVideos> {
   await using place = await findRun(given, parseAnyRecord);
   const record = place.resumed?.record;
   const options = withKeeping(given, record?.keeping);
@@ -116,12 +146,13 @@ export async function trainOnVideos(paths: readonly string[], given: TrainOnVide
   const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
   options.onNote?.(`${countText(videos.length, "video")} found`);
   return form === "lattice"
-    ? await trainLatticeOnVideos({ videos, validation }, place as RunPlace<LatticeRecord>, backend, options)
-    : await trainPaperOnVideos(
+    ? await useLatticeRun({ videos, validation }, place as RunPlace<LatticeRecord>, backend, options, use)
+    : await usePaperRun(
         { videos, validation, isGiven: paths.length > 0 },
         place as RunPlace<TokenizerRecord>,
         backend,
         options,
+        use,
       );
 }
 
@@ -133,12 +164,13 @@ export interface TrainingPaths {
   readonly validation: readonly string[];
 }
 
-async function trainPaperOnVideos(
+async function usePaperRun<Result>(
   { videos, validation, isGiven }: TrainingPaths & { readonly isGiven: boolean },
   place: RunPlace<TokenizerRecord>,
   backend: LoadedBackend,
   options: TrainOnVideosOptions,
-): Promise<TrainReport> {
+  use: UseOfRun<Result>,
+): Promise<Result & AboutVideos> {
   using plan = disposable(await planTokenizer(place.resumed, options, backend));
   using perceptual = await loadPerceptual(plan.record.perceptual, options);
   const isNew = place.resumed === undefined || isGiven;
@@ -165,7 +197,7 @@ async function trainPaperOnVideos(
     options,
   );
   const record = { ...run.record, sources, keeping: keepingOf(options) };
-  const result = await runTraining({ ...run, record }, place, backend, options);
+  const result = await use({ ...run, record, sourceBytes: bytesOf(sources) }, place, backend, options);
   const { skipped } = windows;
   return { ...result, clips: trained.length - skipped.length, skipped };
 }
@@ -176,17 +208,6 @@ async function validationOf(
   record: TokenizerRecord | LatticeRecord | undefined,
 ): Promise<readonly string[]> {
   return validation.length === 0 ? (record?.validation ?? []) : findVideos(validation);
-}
-
-/** Reads the held-out videos for the first time, as long as the training is not stopped. */
-function openHeldOut(
-  reader: WindowReading,
-  frames: number,
-  videos: readonly string[],
-  options: TrainOnVideosOptions,
-): Promise<HeldOutClips> {
-  const named = new Set(options.validation?.map((path) => resolve(path)));
-  return untilAborted(HeldOutClips.open(reader, frames, videos, named, options), options.signal);
 }
 
 /** The form of a training. @throws CoordTokError `usage` when another one is asked for. */
@@ -223,7 +244,7 @@ interface TrainingData {
 
 /** Describes the training of a tokenizer to `runTraining`. */
 function tokenizerRun(
-  { config, settings, state, record }: TokenizerPlan,
+  { config, settings, state, memoryBytes, record }: TokenizerPlan,
   { videos, validation, windows, heldOut }: TrainingData,
   perceptual: PerceptualLoss | undefined,
   folder: string,
@@ -240,6 +261,7 @@ function tokenizerRun(
     state,
     record: { ...record, videos, validation },
     trainer: "trainOnVideos",
+    memoryBytes,
     stepsPerEpoch: videos.length / (settings.batchSize * settings.accumulate),
     steps: (current, from) =>
       trainTokenizer({

@@ -1,110 +1,78 @@
-import { CoordTokError, isCoordTokError, pickOptions, throwIfAborted, type RgbClip } from "@coordtok/core";
-import { bytesText, countText } from "@coordtok/core/text";
-import type { FrameSize } from "@coordtok/tokenizer/lattice";
-import { stillPicture, type LatticeTrainSettings, type StillPicture } from "@coordtok/tokenizer/train";
+import { isCoordTokError, pickOptions, throwIfAborted, type RgbClip } from "@coordtok/core";
+import { countText } from "@coordtok/core/text";
+import { fitsWindow, stillPicture, type LatticeTrainSettings, type StillPicture } from "@coordtok/tokenizer/train";
 import { ffmpegOptionNames, probe, probeOptionNames, readClip } from "@coordtok/video/node";
 import type { CommonOptions } from "../model.js";
+import type { SkippedVideo } from "./training-videos.js";
 
-/** What a lattice training draws its windows from, in memory, and the files that gave nothing. */
-export interface Footage {
-  readonly clips: readonly RgbClip[];
-  /** The paths of the videos that the clips came from, in the same order. */
-  readonly videos: readonly string[];
+/** Pictures that a lattice training makes windows from, in memory, and the files that gave none. */
+export interface Pictures {
   readonly pictures: readonly StillPicture[];
-  readonly skipped: readonly { readonly video: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedVideo[];
 }
 
-/** The memory that all clips together may take, in bytes. */
-const mostBytes = 3e9;
 /** The longest side of a picture, and its shorter side, in pixels; larger ones are scaled down. */
 const pictureSides = { short: 448, long: 900 };
 /** Frames leave this much room around the largest window, for crops and zooms. */
 const room = 1.5;
 
-/**
- * Reads videos and pictures for a lattice training. Frames are scaled down so that their shorter side is half as long again as the
- * largest window; of long videos the first frames are taken, so that all fit into memory. What cannot be read, or is smaller than every
- * window, is skipped and listed.
- * @throws CoordTokError `input` when nothing is left, `ffmpeg`, `aborted`.
- */
-export async function readFootage(
-  videos: readonly string[],
-  pictures: readonly string[],
-  { shapes, firstShapes }: Pick<LatticeTrainSettings, "shapes" | "firstShapes">,
-  options: CommonOptions,
-): Promise<Footage> {
-  const windows: readonly FrameSize[] = [...firstShapes, ...shapes];
-  const side = Math.max(...windows.flatMap(({ height, width }) => [height, width]));
-  const least = {
-    height: Math.min(...windows.map(({ height }) => height)),
-    width: Math.min(...windows.map(({ width }) => width)),
-  };
-  const scaled: Scaling = { short: Math.ceil(side * room), long: Infinity, least };
-  const perVideo = mostBytes / Math.max(1, videos.length);
-  const read = await readAll(videos, "read videos", options, (path) => readScaled(path, scaled, perVideo, options));
-  const shortened = read.kept.filter(({ item }) => item.shortened).length;
-  if (shortened > 0)
-    options.onNote?.(
-      `Of ${countText(shortened, "video")} only the first frames are used, so that all fit into ${bytesText(mostBytes)} of memory`,
-    );
-  const stills = await readAll(pictures, "read pictures", options, (path) =>
-    readScaled(path, { ...pictureSides, least: { height: 2, width: 2 } }, Infinity, options),
-  );
-  const skipped = [...read.skipped, ...stills.skipped];
-  if (read.kept.length + stills.kept.length === 0)
-    throw new CoordTokError(
-      "input",
-      `None of the ${countText(videos.length + pictures.length, "file")} can be used; the first: ${skipped[0]!.reason}`,
-    );
+type Shapes = Pick<LatticeTrainSettings, "shapes" | "firstShapes">;
+
+/** How the videos of a lattice training are read. */
+export interface FootageFrames {
+  /** The short side of frames: half as long again as the largest window. Smaller videos stay as they are. */
+  readonly shortSide: number;
+  /** The frames that a window is drawn from: twice those of the longest one, since it may take every second frame. */
+  readonly frames: number;
+  /** The clips of the largest batch. */
+  readonly clips: number;
+  /** Says why a video is of no use to the training, if it is not: when it is smaller or shorter than every window. */
+  readonly problemOf: (clip: RgbClip, path: string) => string | undefined;
+}
+
+/** The frames of videos that windows of some shapes are drawn from. */
+export function footageFrames({ shapes, firstShapes }: Shapes): FootageFrames {
+  const all = [...firstShapes, ...shapes];
+  const most = (of: (shape: (typeof all)[number]) => number): number => Math.max(...all.map(of));
   return {
-    clips: read.kept.map(({ item }) => item.clip),
-    videos: read.kept.map(({ path }) => path),
-    pictures: stills.kept.map(({ item: { clip } }) => stillPicture(firstFrame(clip))),
-    skipped,
+    shortSide: Math.ceil(most(({ height, width }) => Math.max(height, width)) * room),
+    frames: 2 * most(({ frames }) => frames),
+    clips: most(({ clips }) => clips),
+    problemOf: (clip, path) => {
+      if (all.some((shape) => fitsWindow(clip, shape))) return undefined;
+      const [height, width, frames] = (["height", "width", "frames"] as const).map((name) =>
+        Math.min(...all.map((shape) => shape[name])),
+      );
+      return `"${path}" has ${countText(clip.frameCount, "frame")} of ${clip.width}x${clip.height}, too few or too small for every window of the training; the smallest has ${frames!} of ${width!}x${height!}.`;
+    },
   };
 }
 
-/** How frames are scaled: sides are at most `short` and `long`, and at least those of `least`, or the file is of no use. */
-interface Scaling {
-  readonly short: number;
-  readonly long: number;
-  readonly least: { readonly height: number; readonly width: number };
-}
-
-interface ScaledClip {
-  readonly clip: RgbClip;
-  /** Whether the file has more frames. */
-  readonly shortened: boolean;
+/**
+ * Reads pictures for a lattice training. What cannot be read is skipped and listed.
+ * @throws CoordTokError `ffmpeg`, `aborted`.
+ */
+export async function readPictures(pictures: readonly string[], options: CommonOptions): Promise<Pictures> {
+  const { kept, skipped } = await readAll(pictures, "read pictures", options, (path) =>
+    readScaled(path, pictureSides, options),
+  );
+  return { pictures: kept.map(({ item }) => stillPicture(firstFrame(item))), skipped };
 }
 
 async function readScaled(
   path: string,
-  { short, long, least }: Scaling,
-  bytes: number,
+  { short, long }: typeof pictureSides,
   options: CommonOptions,
-): Promise<ScaledClip> {
+): Promise<RgbClip> {
   const { signal } = options;
   const info = await probe(path, { ...pickOptions(options, probeOptionNames), signal });
-  if (info.height < least.height || info.width < least.width)
-    throw new CoordTokError(
-      "input",
-      `"${path}" has frames of ${info.width}x${info.height}, smaller than every window of the training, ${least.width}x${least.height}.`,
-    );
   const ratio = Math.min(1, short / Math.min(info.height, info.width), long / Math.max(info.height, info.width));
   const size = {
-    height: Math.max(least.height, Math.round(info.height * ratio)),
-    width: Math.max(least.width, Math.round(info.width * ratio)),
+    height: Math.max(2, Math.round(info.height * ratio)),
+    width: Math.max(2, Math.round(info.width * ratio)),
   };
-  const length = Math.max(1, Math.floor(bytes / (size.height * size.width * 3)));
-  const { clip } = await readClip(path, {
-    ...pickOptions(options, ffmpegOptionNames),
-    signal,
-    info,
-    size,
-    resize: "fast",
-    ...(Number.isFinite(length) ? { length } : {}),
-  });
-  return { clip, shortened: clip.frameCount === length };
+  const read = { ...pickOptions(options, ffmpegOptionNames), signal, info, size, length: 1 };
+  return (await readClip(path, { ...read, resize: "fast" })).clip;
 }
 
 async function readAll<T>(

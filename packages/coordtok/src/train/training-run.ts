@@ -31,6 +31,10 @@ export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
   readonly record: { readonly settings: S; readonly [name: string]: unknown };
   /** The number of steps in which all data are seen once, if that is known. */
   readonly stepsPerEpoch?: number | undefined;
+  /** The estimated memory in bytes. */
+  readonly memoryBytes?: number | undefined;
+  /** The size of all files that are read, in bytes. */
+  readonly sourceBytes?: number | undefined;
   /** The function that resumes such a training. */
   readonly trainer: "trainOnVideos" | "trainOnLatents";
   /** Trains with some settings from some state on and yields the steps; ends after a step once the signal is aborted. */
@@ -44,6 +48,14 @@ export interface TrainingRun<P extends TensorTree, S extends LoopSettings> {
   /** The PSNR in dB that corresponds to a loss, if that is meaningful. */
   readonly psnrOf?: ((loss: number) => number) | undefined;
 }
+
+/** What is done with a training run: it is trained, or only tried. */
+export type UseOfRun<Result> = <P extends TensorTree, S extends LoopSettings>(
+  run: TrainingRun<P, S>,
+  place: RunPlace<unknown>,
+  backend: LoadedBackend,
+  options: TrainingOptions<S>,
+) => Promise<Result>;
 
 /** The result of a training run. */
 export interface TrainingResult {

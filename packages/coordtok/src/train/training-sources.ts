@@ -27,6 +27,11 @@ interface Earlier {
   readonly sources: readonly TrainingSource[] | undefined;
 }
 
+/** The size of all sources together, in bytes. */
+export function bytesOf(sources: readonly TrainingSource[]): number {
+  return sources.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /**
  * The videos of a training, with their content.
  * @param videos trained on, or held out.

@@ -27,8 +27,10 @@ export interface TrainingVideos {
   readonly videos: readonly string[];
   /** The seed of the order in which windows are drawn. */
   readonly seed: number;
-  /** The frames of the model. */
+  /** The frames of a window. */
   readonly frames: number;
+  /** Says why a video is of no use to the training, if it is not. */
+  readonly problemOf?: ((clip: RgbClip, path: string) => string | undefined) | undefined;
 }
 
 /** Reads the windows of a training, those of the next steps ahead. */
@@ -38,20 +40,22 @@ export class TrainingWindows implements WindowSource {
   readonly #loader: WindowReading;
   readonly #videos: readonly string[];
   readonly #frames: number;
+  readonly #problemOf: TrainingVideos["problemOf"];
   readonly #drawOf: ReturnType<typeof videoDraws>;
   readonly #options: Pick<CommonOptions, "signal" | "onWarning">;
   readonly #failed = new Set<string>();
   readonly #reading = new Map<number, Promise<RgbClip>>();
 
-  /** @param loader reads frames of the size of the model. */
+  /** @param loader reads frames of the size of the training. */
   constructor(
     loader: WindowReading,
-    { videos, seed, frames }: TrainingVideos,
+    { videos, seed, frames, problemOf }: TrainingVideos,
     options: Pick<CommonOptions, "signal" | "onWarning">,
   ) {
     this.#loader = loader;
     this.#videos = videos;
     this.#frames = frames;
+    this.#problemOf = problemOf;
     this.#drawOf = videoDraws(seed, videos.length);
     this.#options = options;
   }
@@ -88,7 +92,10 @@ export class TrainingWindows implements WindowSource {
       const path = this.#videos[video]!;
       if (this.#failed.has(path)) continue;
       try {
-        return await this.#loader.read({ path, place, frames: this.#frames });
+        const clip = await this.#loader.read({ path, place, frames: this.#frames });
+        const problem = this.#problemOf?.(clip, path);
+        if (problem === undefined) return clip;
+        throw new CoordTokError("input", problem);
       } catch (thrown) {
         if (!isUnreadable(thrown)) throw thrown;
         if (this.#failed.has(path)) continue;

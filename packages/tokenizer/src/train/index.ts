@@ -25,6 +25,7 @@ export {
   type LatticeTrainSettings,
 } from "../lattice/train/settings.js";
 export { latticeOptimizer } from "../lattice/train/optimizer.js";
+export { fitsWindow } from "../lattice/train/footage.js";
 export { drawLatticeWindows, type TrainingFootage } from "../lattice/train/batch.js";
 export {
   encodeLatticeTraining,

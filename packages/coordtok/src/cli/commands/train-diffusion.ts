@@ -38,6 +38,7 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     "train-diffusion latents/ --minutes 30 --out runs/generator",
     "train-diffusion --resume runs/generator --steps 20000",
     "train-diffusion latents/ --preset tiny/2 --batch 16 --times uniform --preview-every 1000",
+    "train-diffusion --config runs/generator/config.json --seed 1",
   ],
   calls: "trainOnLatents",
   computes: true,

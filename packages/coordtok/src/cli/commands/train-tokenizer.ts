@@ -2,8 +2,15 @@ import { lpipsWeightsNames } from "@coordtok/metrics";
 import { defineCommand, type AnyCommand } from "../command.js";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { commonOptions, configFlags, configOf, given, latticeConfigOf, sizeFlag } from "../common-flags.js";
-import { choice, integer, number, text, texts } from "../flags.js";
-import { checkTrainingFlags, refuseUsage, settingsOf, trainingFlags, trainingText } from "../training-flags.js";
+import { choice, integer, number, text, texts, toggle } from "../flags.js";
+import {
+  checkTrainingFlags,
+  forecastText,
+  refuseUsage,
+  settingsOf,
+  trainingFlags,
+  trainingText,
+} from "../training-flags.js";
 
 export const trainTokenizerCommand: AnyCommand = defineCommand({
   name: "train-tokenizer",
@@ -68,6 +75,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       minimum: 0,
       defaultText: "one less than there are cores, from 1 to 4",
     }),
+    dryRun: toggle("only check everything, take the first steps and say what the training will need; writes nothing"),
     frameCache: number(
       "gigabytes of disk for resized frames, kept below the cache folder so that later epochs and trainings need not decode; 0 keeps none",
       { minimum: 0, defaultText: "20", option: "frameCacheBytes" },
@@ -80,14 +88,16 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     "train-tokenizer --resume runs/first --steps 5000",
     "train-tokenizer videos/ --from runs/first --stage 2 --lpips squeeze --weights weights --out runs/second",
     "train-tokenizer a.mp4 b.avi --set decoder.layers=6 --learning-rate 5e-4 --val c.mp4",
+    "train-tokenizer --config run.yaml --steps 5000",
+    "train-tokenizer videos/ --preset small --dry-run",
   ],
   calls: "trainOnVideos",
   computes: true,
   run: async (context) => {
     const { flags, args } = context;
     checkCombination(args, flags);
-    const { trainOnVideos } = await import("../../train/train-on-videos.js");
-    const report = await trainOnVideos(args, {
+    const { forecastOnVideos, trainOnVideos } = await import("../../train/train-on-videos.js");
+    const options = {
       ...commonOptions(context),
       form: flags.form,
       config: flags.resume === undefined && flags.from === undefined ? anyConfigOf(flags) : undefined,
@@ -117,7 +127,12 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
           pictureShare: flags.pictureShare,
         }),
       },
-    });
+    };
+    if (flags.dryRun) {
+      const forecast = await forecastOnVideos(args, options);
+      return { lines: [forecastText(forecast)], data: forecast };
+    }
+    const report = await trainOnVideos(args, options);
     const { startPsnrDb } = report;
     const start = startPsnrDb === undefined ? "" : `, linear start ${startPsnrDb.toFixed(2)} dB`;
     const held = report.validationPsnrDb === undefined ? "" : `, held out ${report.validationPsnrDb.toFixed(2)} dB`;

@@ -1,5 +1,6 @@
 import { CoordTokError, Random, rgbFromClip, type Clip, type RgbClip } from "@coordtok/core";
 import { tensor5d } from "@tensorflow/tfjs-core";
+import type { WindowSource } from "../../train/train.js";
 import type { Budget } from "../budget.js";
 import { latticeBlock, type FrameSize } from "../config.js";
 import { varyColours } from "./colours.js";
@@ -9,8 +10,11 @@ import type { BatchShape, LatticeTrainSettings } from "./settings.js";
 
 /** The clips and pictures that a lattice training draws from. */
 export interface TrainingFootage {
-  /** Clips of any sizes and lengths. */
-  readonly clips: readonly RgbClip[];
+  /**
+   * Clips of any sizes and lengths, from which windows are drawn; or clips in a fixed order, one for each window, best at least as
+   * large and twice as long as the largest shape.
+   */
+  readonly clips: readonly RgbClip[] | WindowSource;
   /** Still pictures to make windows under a moving camera from (default: none). */
   readonly pictures?: readonly StillPicture[] | undefined;
 }
@@ -41,11 +45,55 @@ const motions: readonly (readonly [channels: number, share: number])[] = [
   [32, 0.4],
 ];
 
+/** What the windows of one step are drawn from. */
+export interface StepFootage {
+  readonly clips: readonly RgbClip[];
+  readonly pictures?: readonly StillPicture[] | undefined;
+  /** Whether each clip gives one window, in this order, instead of being drawn. */
+  readonly inTurn?: boolean | undefined;
+}
+
 /**
- * Throws unless windows of every shape can be drawn.
+ * Returns what gives the footage of one step after another. A source is asked for as many clips in each step as the largest batch has, so
+ * that the clips of a step follow from its number.
+ * @param taken the number of steps, or micro-batches, taken before.
+ */
+export function stepFootage(
+  { clips, pictures }: TrainingFootage,
+  shapes: readonly BatchShape[],
+  taken: number,
+): () => StepFootage | Promise<StepFootage> {
+  if (!("windows" in clips)) return () => ({ clips, pictures });
+  const most = Math.max(...shapes.map((shape) => shape.clips));
+  let next = taken * most;
+  return async () => {
+    const first = next;
+    next += most;
+    return { clips: await clips.windows(first, most), pictures, inTurn: true };
+  };
+}
+
+/** The shape to take where one was drawn of which no window can be drawn: the first that has one. */
+export function possibleShape<Shape extends FrameSize>(
+  footage: StepFootage,
+  drawn: Shape,
+  shapes: readonly Shape[],
+): Shape {
+  const isPossible = (shape: Shape): boolean =>
+    (footage.pictures ?? []).length > 0 || footage.clips.some((clip) => fitsWindow(clip, shape));
+  return isPossible(drawn) ? drawn : (shapes.find(isPossible) ?? drawn);
+}
+
+/**
+ * Throws unless windows of every shape can be drawn. Of a source of clips that is not known.
  * @throws CoordTokError `input` when no clip is large enough for a shape and there are no pictures.
  */
 export function checkFootage({ clips, pictures = [] }: TrainingFootage, shapes: readonly BatchShape[]): void {
+  if ("windows" in clips) return;
+  checkClips({ clips, pictures }, shapes);
+}
+
+function checkClips({ clips, pictures = [] }: StepFootage, shapes: readonly FrameSize[]): void {
   for (const { frames, height, width } of shapes)
     if (pictures.length === 0 && !clips.some((clip) => fitsWindow(clip, { frames, height, width })))
       throw new CoordTokError(
@@ -54,18 +102,19 @@ export function checkFootage({ clips, pictures = [] }: TrainingFootage, shapes: 
       );
 }
 
-/** Draws the clips, budgets and blocks of a step. */
+/** Draws the clips, budgets and blocks of a step. @throws CoordTokError `input` when no clip is large enough and there are no pictures. */
 export function drawLatticeBatch(
-  footage: TrainingFootage,
+  footage: StepFootage,
   shape: BatchShape,
   channels: number,
   settings: LatticeTrainSettings,
   random: Random,
 ): LatticeBatch {
   const { frames, height, width, clips } = shape;
+  checkClips(footage, [shape]);
   const values = new Float32Array(clips * frames * height * width * 3);
   for (let i = 0; i < clips; i++) {
-    const window = drawFootage(footage, shape, settings.pictureShare, random);
+    const window = drawFootage(footage, shape, i, settings.pictureShare, random);
     varyColours(window, shape, random, values, i * window.length);
   }
   const blocks = frames / latticeBlock.time;
@@ -95,9 +144,12 @@ export async function drawLatticeWindows(
   checkFootage(footage, shapes);
   const random = new Random(seed);
   const windows: RgbClip[] = [];
+  const single = shapes.map((shape) => ({ ...shape, clips: 1 }));
+  const next = stepFootage(footage, single, 0);
   for (let i = 0; i < count; i++) {
-    const shape = { ...shapes[i % shapes.length]!, clips: 1 };
-    const { clip } = drawLatticeBatch(footage, shape, 1, settings, random);
+    const clips = await next();
+    const shape = possibleShape(clips, single[i % single.length]!, single);
+    const { clip } = drawLatticeBatch(clips, shape, 1, settings, random);
     windows.push(await rgbFromClip(clip).finally(() => clip.frames.dispose()));
   }
   return windows;
@@ -111,16 +163,17 @@ export function drawByShare<T>(choices: readonly T[], shareOf: (choice: T) => nu
 }
 
 function drawFootage(
-  { clips, pictures = [] }: TrainingFootage,
+  { clips, pictures = [], inTurn = false }: StepFootage,
   size: FrameSize,
+  index: number,
   pictureShare: number,
   random: Random,
 ): Float32Array {
   const fitting = clips.filter((clip) => fitsWindow(clip, size));
   const isPicture = pictures.length > 0 && (fitting.length === 0 || random.uniform() < pictureShare);
-  return isPicture
-    ? drawMovingPictures(pictures, size, random)
-    : drawWindow(drawByShare(fitting, weightOf, random), size, random);
+  if (isPicture) return drawMovingPictures(pictures, size, random);
+  const clip = inTurn ? fitting[index % fitting.length]! : drawByShare(fitting, weightOf, random);
+  return drawWindow(clip, size, random);
 }
 
 /**

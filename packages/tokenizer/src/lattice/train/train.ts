@@ -22,7 +22,15 @@ import { checkpointKind } from "../../checkpoint.js";
 import { parseLatticeConfig } from "../checkpoint.js";
 import type { LatticeConfig } from "../config.js";
 import { latticeParamShapes, type LatticeParams } from "../params.js";
-import { checkFootage, drawByShare, drawLatticeBatch, type LatticeBatch, type TrainingFootage } from "./batch.js";
+import {
+  checkFootage,
+  drawByShare,
+  drawLatticeBatch,
+  possibleShape,
+  stepFootage,
+  type LatticeBatch,
+  type TrainingFootage,
+} from "./batch.js";
 import { latticeLoss, psnrOfLatticeLoss } from "./loss.js";
 import { latticeOptimizer, rateFactor } from "./optimizer.js";
 import { checkLatticeTrainSettings, latticeTrainDefaults, type LatticeTrainSettings } from "./settings.js";
@@ -39,7 +47,7 @@ export interface TrainLatticeOptions extends TrainingFootage {
   readonly seed?: number | undefined;
   /** Ends the training after this many seconds instead of after `totalSteps`; the rates then follow the clock. */
   readonly seconds?: number | undefined;
-  /** Ends the training after the step in progress; the last state yielded is complete. */
+  /** Ends the training after the step in progress, or without it while that waits for clips; the last state yielded is complete. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -85,13 +93,17 @@ export async function* trainLattice(options: TrainLatticeOptions): AsyncGenerato
   const optimizer = latticeOptimizer(settings, factor);
   const state = "optimizer" in options.from ? options.from : initialTrainState(options.from, seed, optimizer);
   clock.start(state.step);
+  const { firstShapes, shapes: laterShapes, accumulate } = settings;
+  const nextFootage = stepFootage(options, [...firstShapes, ...laterShapes], state.step * accumulate);
   const steps = trainLoop<LatticeParams, LatticeBatch>(
     state,
     {
-      nextBatch: (random) => {
-        const shapes = clock.progress < settings.firstShare ? settings.firstShapes : settings.shapes;
-        const shape = drawByShare(shapes, ({ share }) => share, random);
-        return drawLatticeBatch(options, shape, config.channels, settings, random);
+      nextBatch: async (random) => {
+        const footage = await nextFootage();
+        const shapes = clock.progress < settings.firstShare ? firstShapes : laterShapes;
+        const drawn = drawByShare(shapes, ({ share }) => share, random);
+        const shape = possibleShape(footage, drawn, [...shapes, ...firstShapes, ...laterShapes]);
+        return drawLatticeBatch(footage, shape, config.channels, settings, random);
       },
       loss: (params, { clip, budget, blocks }) => latticeLoss(params, config, clip, { budget, blocks }),
       disposeBatch: ({ clip }) => clip.frames.dispose(),

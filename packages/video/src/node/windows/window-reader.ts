@@ -3,14 +3,13 @@ import type { SourceIdentity } from "@coordtok/core/checks";
 import { identifySource } from "@coordtok/core/node";
 import { CoordTokError, isCoordTokError, pickOptions, type RgbClip, type RgbFrame } from "@coordtok/core";
 import { rgbClipFromFrames } from "../../clip.js";
-import { resizeRgb } from "../../resize.js";
 import type { FrameSize, VideoInfo } from "../../types.js";
 import { ffmpegOptionNames, type FfmpegOptions } from "../find-ffmpeg.js";
 import { probe } from "../probe.js";
 import { decodeFrames } from "../read-frames.js";
 import { FrameStore, type StoredFrames } from "./frame-store.js";
 
-/** How frames become frames of a window: all of one size, as `readFrames` makes them, or with a short side of at most so many pixels. */
+/** How frames become frames of a window: all of one size, as `readFrames` makes them, or scaled by ffmpeg to a short side of at most so many pixels. */
 export type WindowFrames = { readonly size: FrameSize } | { readonly shortSide: number };
 
 /** What determines how windows are read; it can be sent to a thread. */
@@ -168,15 +167,16 @@ export class WindowReader {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<RgbFrame, void> {
     const { frames, ffmpeg } = this.#options;
-    const size = "size" in frames ? frames.size : undefined;
+    const size = "size" in frames ? frames.size : shrunk(info, frames.shortSide);
     const decoded = decodeFrames(path, length === undefined ? {} : { length }, {
       ...ffmpeg,
       info,
       signal,
       seekSeconds,
-      ...(size === undefined ? {} : { size }),
+      size,
+      resize: "size" in frames ? "exact" : "fast",
     });
-    for await (const frame of decoded) yield "shortSide" in frames ? shrink(frame, frames.shortSide) : frame;
+    yield* decoded;
   }
 
   async #find(path: string, part: Part): Promise<StoredFrames | undefined> {
@@ -244,10 +244,8 @@ async function* bounded(frames: AsyncIterable<RgbFrame>, path: string): AsyncGen
   }
 }
 
-function shrink(frame: RgbFrame, shortSide: number): RgbFrame {
-  const { width, height, timestampSeconds } = frame;
-  const scale = shortSide / Math.min(width, height);
-  if (scale >= 1) return frame;
-  const size = { width: Math.round(width * scale), height: Math.round(height * scale) };
-  return { ...size, data: resizeRgb(frame, size), timestampSeconds };
+/** The size of frames whose short side is at most so many pixels. */
+function shrunk({ width, height }: FrameSize, shortSide: number): FrameSize {
+  const scale = Math.min(1, shortSide / Math.min(width, height));
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
