@@ -1,7 +1,13 @@
 #!/usr/bin/env node
-import { runProgram } from "./run-program.js";
-import { outputFailure, watchOutput } from "./stop.js";
+import { isWorkingFolderThere, sayItIsGone } from "./working-folder.js";
 
-watchOutput();
-const code = await runProgram(process.argv.slice(2));
-process.exitCode = outputFailure()?.code ?? code;
+if (isWorkingFolderThere()) {
+  // Libraries ask for the folder as they load, so nothing is loaded before.
+  const [{ runProgram }, { outputFailure, watchOutput }] = await Promise.all([
+    import("./run-program.js"),
+    import("./stop.js"),
+  ]);
+  watchOutput();
+  const code = await runProgram(process.argv.slice(2));
+  process.exitCode = outputFailure()?.code ?? code;
+} else process.exitCode = sayItIsGone(process.argv);

@@ -34,9 +34,12 @@ export async function runCli(
     readonly env?: NodeJS.ProcessEnv;
     readonly onStart?: (child: ChildProcess) => void;
     readonly stdio?: StdioOptions;
+    /** The address of a module that runs before the program. */
+    readonly preload?: string;
   } = {},
 ): Promise<CliEnd> {
-  const child = spawn(process.execPath, ["--import", tsx, "--conditions=@coordtok/source", main, ...args], {
+  const preload = options.preload === undefined ? [] : ["--import", options.preload];
+  const child = spawn(process.execPath, ["--import", tsx, ...preload, "--conditions=@coordtok/source", main, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: "1", ...options.env },
     stdio: options.stdio ?? ["ignore", "pipe", "pipe"],
