@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadBackend } from "@coordtok/backend";
-import type { RgbClip } from "@coordtok/core";
+import type { RgbClip, RgbFrame } from "@coordtok/core";
 import { findProgram } from "@coordtok/core/node";
 import { psnrOfRgb, type RgbPsnr } from "@coordtok/metrics";
 import { starter } from "@coordtok/starter";
 import { LatticeCoordTok } from "@coordtok/tokenizer";
 import { syntheticClip } from "@coordtok/video";
-import { encodePng } from "@coordtok/video/node";
+import { encodePng, probe, writeVideo } from "@coordtok/video/node";
 import { pageFolder } from "@coordtok/viewer/node";
 import axe from "axe-core";
 import { chromium, type Browser, type Page } from "playwright-core";
@@ -145,6 +145,28 @@ describe(
       expect((await figures()).framePsnrDb).toEqual(before.framePsnrDb);
     });
 
+    itHere("reads a video that is dropped, and writes what it decodes as a video", { tags: ["ffmpeg"] }, async () => {
+      const clip = syntheticClip({ frames: 12, height: 64, width: 80, seed: 5 });
+      const file = join(folder, "dropped.mp4");
+      await writeVideo(file, framesOf(clip), { fps: 12 });
+      const bytes = [...(await readFile(file))];
+      await page.evaluate((content) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(content)], "dropped.mp4"));
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+      }, bytes);
+      await page.getByRole("heading", { name: "dropped.mp4" }).waitFor();
+      await settled();
+      expect(await figures()).toMatchObject({ frames: 12, width: 80, height: 64, sourceBytes: bytes.length });
+      const written = join(folder, "written.webm");
+      await writeFile(written, await download("Video, webm"));
+      expect(await probe(written)).toMatchObject({
+        width: 80,
+        height: 64,
+        codec: expect.stringMatching(/^(vp9|vp8|av1)$/) as string,
+      });
+    });
+
     itHere("has no barrier that axe finds, light and dark", async () => {
       await page.evaluate(axe.source);
       for (const colorScheme of ["light", "dark"] as const) {
@@ -197,6 +219,17 @@ describe(
   },
 );
 
+/** The frames of a clip, 25 a second. */
+function framesOf({ data, frameCount, height, width }: RgbClip): RgbFrame[] {
+  const size = height * width * 3;
+  return Array.from({ length: frameCount }, (_, i) => ({
+    height,
+    width,
+    data: data.subarray(i * size, (i + 1) * size),
+    timestampSeconds: i / 25,
+  }));
+}
+
 /** Writes the frames of a clip as PNG files. */
 async function picturesOf({ data, frameCount, height, width }: RgbClip, folder: string): Promise<string[]> {
   const size = height * width * 3;
@@ -213,17 +246,10 @@ async function picturesOf({ data, frameCount, height, width }: RgbClip, folder: 
 async function reconstructed(clip: RgbClip): Promise<RgbPsnr> {
   await loadBackend("wasm");
   using model = await LatticeCoordTok.load(await readFile(fileURLToPath(starter)));
-  const { data, frameCount, height, width } = clip;
-  const size = height * width * 3;
-  const frames = Array.from({ length: frameCount }, (_, i) => ({
-    height,
-    width,
-    data: data.subarray(i * size, (i + 1) * size),
-    timestampSeconds: i / 25,
-  }));
-  const decoded = new Uint8Array(data.length);
+  const size = clip.height * clip.width * 3;
+  const decoded = new Uint8Array(clip.data.length);
   let at = 0;
-  for await (const frame of decodeStream(encodeStream(frames, { model }), { model }))
+  for await (const frame of decodeStream(encodeStream(framesOf(clip), { model }), { model }))
     decoded.set(frame.data, size * at++);
   return psnrOfRgb(clip, { ...clip, data: decoded });
 }

@@ -46,7 +46,7 @@ export interface PatternSettings {
 
 /** A built-in scene. */
 export type SceneSettings =
-  | { readonly scene: "butterfly" }
+  | { readonly scene: "butterfly" | "stream" }
   | {
       readonly scene: "shapes";
       readonly seed: number;
@@ -63,5 +63,6 @@ export interface MediaCalls {
     give: MediaClip;
     event: never;
   };
+  readonly fit: { take: { frames: FramesData; height: number; width: number }; give: FramesData; event: never };
   readonly write: { take: { frames: FramesData; fps: number; format: "mp4" | "webm" }; give: Blob; event: never };
 }

@@ -1,4 +1,5 @@
-import { centreCrop, resizeRgb, resizeSize } from "@coordtok/video";
+import { centreCrop, fitFrame, resizeRgb, resizeSize } from "@coordtok/video";
+import type { FramesData } from "../worker/types.js";
 import type { ReadSettings } from "./messages.js";
 
 /** Copies the colours of RGBA pixels to a place in RGB bytes. */
@@ -30,4 +31,15 @@ export function scaling(
     return { ...target, scale: (data) => resizeRgb({ ...source, data }, size, crop) };
   }
   return { ...size, scale: (data) => (whole ? data : resizeRgb({ ...source, data }, size)) };
+}
+
+/** All frames scaled to cover a size and cut to it, as a tokenizer of the paper's form takes them. */
+export function fitFrames({ data, frameCount, height, width }: FramesData, target: PixelSize): FramesData {
+  const [size, fitted] = [height * width * 3, target.height * target.width * 3];
+  const result = new Uint8Array(frameCount * fitted);
+  for (let frame = 0; frame < frameCount; frame++) {
+    const one = { height, width, data: data.subarray(frame * size, (frame + 1) * size), timestampSeconds: 0 };
+    result.set(fitFrame(one, target).data, frame * fitted);
+  }
+  return { ...target, data: result, frameCount };
 }

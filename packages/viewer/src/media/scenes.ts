@@ -4,33 +4,55 @@ import type { FramesData } from "../worker/types.js";
 import type { MediaClip, PatternSettings, SceneSettings } from "./messages.js";
 import { rgbOf } from "./pixels.js";
 
-const butterfly = {
-  address: new URL("../../clips/butterfly.webp", import.meta.url),
-  columns: 6,
-  width: 224,
-  height: 128,
-  frames: 48,
+/** A clip of film whose frames lie side by side in one picture. */
+interface Sheet {
+  readonly name: string;
+  readonly credit: string;
+  readonly address: URL;
+  readonly columns: number;
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+}
+
+const sheets: Readonly<Record<"butterfly" | "stream", Sheet>> = {
+  butterfly: {
+    name: "Butterfly",
+    credit: "butterfly.mp4 of flutter/assets-for-api-docs, CC0 1.0",
+    address: new URL("../../clips/butterfly.webp", import.meta.url),
+    columns: 6,
+    width: 224,
+    height: 128,
+    frames: 48,
+  },
+  stream: {
+    name: "Stream",
+    credit: "stream-of-water.mp4 of mdn/interactive-examples, CC0 1.0",
+    address: new URL("../../clips/stream.webp", import.meta.url),
+    columns: 4,
+    width: 168,
+    height: 128,
+    frames: 32,
+  },
 };
 
 /** A built-in scene. */
 export async function sceneClip(settings: SceneSettings): Promise<MediaClip> {
-  if (settings.scene === "butterfly") return butterflyClip();
   if (settings.scene === "pattern") return { name: "Moving pattern", frames: patternClip(settings), fps: 12 };
+  if (settings.scene !== "shapes") return sheetClip(sheets[settings.scene]);
   const size = settings.size ?? { frames: 48, height: 128, width: 128 };
   return { name: "Shapes", frames: syntheticClip({ ...size, seed: settings.seed }), fps: 25 };
 }
 
-async function butterflyClip(): Promise<MediaClip> {
-  const { address, columns, width, height, frames } = butterfly;
+async function sheetClip({ name, credit, address, columns, width, height, frames }: Sheet): Promise<MediaClip> {
   const answer = await fetch(address);
   if (!answer.ok)
     throw new CoordTokError(
       "file-read",
-      `The clip of the page cannot be fetched (${String(answer.status)}); reload it.`,
+      `The clip of the page cannot be fetched (${String(answer.status)}); reload the page.`,
     );
   const sheet = await createImageBitmap(await answer.blob());
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
   const data = new Uint8Array(frames * height * width * 3);
   for (let frame = 0; frame < frames; frame++) {
     const [left, top] = [(frame % columns) * width, Math.floor(frame / columns) * height];
@@ -38,12 +60,7 @@ async function butterflyClip(): Promise<MediaClip> {
     rgbOf(context.getImageData(0, 0, width, height).data, data, frame * height * width * 3);
   }
   sheet.close();
-  return {
-    name: "Butterfly",
-    frames: { data, frameCount: frames, height, width },
-    fps: 30000 / 1001,
-    credit: "butterfly.mp4 of flutter/assets-for-api-docs, CC0 1.0",
-  };
+  return { name, credit, frames: { data, frameCount: frames, height, width }, fps: 30000 / 1001 };
 }
 
 const pattern = { size: 128, frames: 32 };

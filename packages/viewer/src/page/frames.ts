@@ -25,6 +25,11 @@ export class Frames {
     this.count = original?.frameCount ?? film?.frames ?? 1;
   }
 
+  /** The originals. */
+  get data(): FramesData | undefined {
+    return this.#original;
+  }
+
   get hasOriginal(): boolean {
     return this.#original !== undefined;
   }

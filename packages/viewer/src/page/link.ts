@@ -2,7 +2,7 @@ import { planeNames, type PlaneMode } from "./edits.js";
 import type { Session } from "./session.js";
 import type { SceneName, StageView } from "./state.js";
 
-const sceneNames: readonly SceneName[] = ["butterfly", "shapes", "pattern"];
+const sceneNames: readonly SceneName[] = ["butterfly", "stream", "shapes", "pattern"];
 const planeModes: readonly PlaneMode[] = ["kept", "blank", "frozen", "swapped"];
 
 /** What a link to the page asks for; what it does not say, or says wrongly, is as at the start. */

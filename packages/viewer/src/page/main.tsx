@@ -1,6 +1,6 @@
 import "@fontsource-variable/inter/wght.css";
-import "@fontsource-variable/newsreader/wght.css";
-import "@fontsource-variable/newsreader/wght-italic.css";
+import "@fontsource/newsreader/400.css";
+import "@fontsource/newsreader/400-italic.css";
 import "./styles.css";
 import { render } from "preact";
 import { App } from "./app.js";

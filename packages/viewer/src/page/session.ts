@@ -3,12 +3,13 @@ import { Channel } from "../worker/channel.js";
 import type { MediaCalls, MediaClip, ReadSettings, SceneSettings } from "../media/messages.js";
 import { CoordTokWorker } from "../worker/client.js";
 import type { FilmData, FramesData, ModelSource } from "../worker/types.js";
-import { basisOf, errorPicture, type PlaneBasis } from "./colours.js";
+import { basisOf, type PlaneBasis } from "./colours.js";
 import { Clock } from "./clock.js";
 import { editFilm, noEdits, planeNames, strokeOf, type Edits, type Stroke } from "./edits.js";
 import { Frames } from "./frames.js";
 import { windowAt, type Cell } from "./geometry.js";
 import { initialState, type PageState, type SceneName } from "./state.js";
+import { Prober } from "./probe.js";
 import { measureShares } from "./shares.js";
 import { createStore, type Store } from "./store.js";
 
@@ -59,7 +60,11 @@ export class Session {
   async openScene(scene: SceneName): Promise<void> {
     const { pattern } = this.state.get();
     const settings: SceneSettings =
-      scene === "butterfly" ? { scene } : scene === "shapes" ? { scene, seed: 4 } : { scene, ...pattern };
+      scene === "butterfly" || scene === "stream"
+        ? { scene }
+        : scene === "shapes"
+          ? { scene, seed: 4 }
+          : { scene, ...pattern };
     await this.#open(scene, (options) => this.#media.call("scene", settings, options));
   }
 
@@ -119,7 +124,11 @@ export class Session {
     const clip = this.#clip;
     if (!clip || !this.#worker) return;
     this.#decoding?.abort();
-    const film = await this.#run("Encoding", (options) => this.#encode(clip.frames, clip.fps, options));
+    const film = await this.#run("Encoding", async (options) => {
+      const fitted = await this.#fit(clip.frames, options);
+      if (fitted !== this.frames.data) this.frames = new Frames(fitted);
+      return this.#encode(fitted, clip.fps, options);
+    });
     if (!film || this.#clip !== clip) return;
     this.state.set({ refined: 0, shares: undefined, rate: undefined });
     if (planeNames.some((name) => this.state.get().edits.modes[name] === "swapped")) await this.#encodeOther();
@@ -127,13 +136,21 @@ export class Session {
     await this.decode();
   }
 
+  /** Frames of the one size that a tokenizer of the paper's form takes; those of the lattice form stay as they are. */
+  async #fit(frames: FramesData, options: LongCallOptions): Promise<FramesData> {
+    const size = this.state.get().model?.clip;
+    if (!size || (size.height === frames.height && size.width === frames.width)) return frames;
+    return this.#media.call("fit", { frames, height: size.height, width: size.width }, options);
+  }
+
   #encode(frames: FramesData, fps: number, options: LongCallOptions): Promise<FilmData> {
     const { model, windowFrames } = this.state.get();
     return this.#worker!.encode(frames, {
       ...options,
       fps,
-      size: { height: frames.height, width: frames.width },
-      ...(model?.form === "lattice" ? { windowFrames } : {}),
+      ...(model?.form === "lattice"
+        ? { windowFrames, size: { height: frames.height, width: frames.width } }
+        : { fit: "crop" as const }),
     });
   }
 
@@ -210,34 +227,18 @@ export class Session {
     if (!this.#work) this.state.set({ busy: undefined });
   }
 
-  #probeTimer: ReturnType<typeof setTimeout> | undefined;
-  #probing: AbortController | undefined;
-  #probes = 0;
+  readonly #prober: Prober = new Prober(() => ({
+    film: this.state.get().edited,
+    frames: this.frames,
+    frame: this.clock.frame,
+    worker: this.#decoding || this.#work ? undefined : this.#worker,
+  }));
 
   /** Shows what a cell changes at the frame that is shown, by decoding the frame without it. */
   probeSoon(cell: Cell): void {
-    clearTimeout(this.#probeTimer);
-    this.#probeTimer = setTimeout(() => void this.#probe(cell), 120);
-  }
-
-  async #probe(cell: Cell): Promise<void> {
-    const { edited } = this.state.get();
-    const { clock, frames } = this;
-    const before = frames.decoded(clock.frame);
-    if (!edited || !before || !this.#worker || this.#decoding || this.#work) return;
-    this.#probing?.abort();
-    const stop = new AbortController();
-    this.#probing = stop;
-    const without = editFilm(edited, { ...noEdits, strokes: [strokeOf(edited, cell, 0)] });
-    try {
-      const [frame] = await this.#worker.decode(without, { positions: [clock.frame], signal: stop.signal });
-      const { pointer } = this.state.get();
-      if (!frame || pointer?.at !== "cell" || stop.signal.aborted) return;
-      const picture = errorPicture(before, frame.data, frames.width, frames.height, 4);
-      this.state.set({ probe: { number: this.#probes++, picture } });
-    } catch (thrown) {
-      this.#report(thrown);
-    }
+    this.#prober.probeSoon(cell, (probe) => {
+      if (this.state.get().pointer?.at === "cell") this.state.set({ probe });
+    });
   }
 
   /** Paints on a plane: the numbers of a cell are multiplied. */
@@ -257,7 +258,7 @@ export class Session {
   /** Improves the planes window by window while the film goes on playing. */
   async refine(steps: number): Promise<void> {
     const { film, edits } = this.state.get();
-    const original = this.#clip?.frames;
+    const original = this.frames.data;
     if (!film || !original) return;
     const budgeted = editFilm(film, { ...noEdits, budget: edits.budget });
     await this.#run("Refining", async (options) => {

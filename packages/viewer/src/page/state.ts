@@ -5,7 +5,7 @@ import type { ReadSettings, SourceFacts } from "../media/messages.js";
 import type { BackendFacts, FilmData, ModelFacts, PlaneName, RateFacts } from "../worker/types.js";
 
 /** The scenes that are built in. */
-export type SceneName = "butterfly" | "shapes" | "pattern";
+export type SceneName = "butterfly" | "stream" | "shapes" | "pattern";
 
 /** What is shown: a built-in scene, or a file. */
 export interface Shown {

@@ -13,9 +13,9 @@ const modes: readonly { readonly mode: PlaneMode; readonly title: string }[] = [
 ];
 
 const brushes = [
-  { factor: undefined, title: "No brush" },
+  { factor: undefined, title: "Off" },
   { factor: 0, title: "Erase" },
-  { factor: 2.5, title: "Exaggerate" },
+  { factor: 2.5, title: "Boost" },
   { factor: 1, title: "Restore" },
 ] as const;
 

@@ -7,6 +7,7 @@ import { useStore } from "../store.js";
 
 const scenes: readonly { readonly name: SceneName; readonly title: string }[] = [
   { name: "butterfly", title: "Butterfly" },
+  { name: "stream", title: "Stream" },
   { name: "shapes", title: "Shapes" },
   { name: "pattern", title: "Moving pattern" },
 ];

@@ -19,7 +19,7 @@ export function Measures({ session }: { session: Session }): JSX.Element {
         <Figure name="PSNR" large>
           {psnr === undefined ? "–" : decibels(psnr)}
         </Figure>
-        <Figure name="Pixels to one number" large>
+        <Figure name="Pixels a number" large>
           {pixels !== undefined && numbers !== undefined && numbers > 0 ? ratio(pixels / numbers) : "–"}
         </Figure>
         <Figure name="Tokens">{film ? count(tokenCount(film)) : "–"}</Figure>
