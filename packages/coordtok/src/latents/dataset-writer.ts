@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { CoordTokError, type Json } from "@coordtok/core";
+import { CoordTokError, isCoordTokError, messageOf, type Notices } from "@coordtok/core";
 import type { SourceIdentity } from "@coordtok/core/checks";
-import { fileWriteError, openFolder, type OpenFolder } from "@coordtok/core/node";
+import { fileWriteError, lockShared, openFolder, type OpenFolder } from "@coordtok/core/node";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
 import {
   disposeTriplane,
@@ -16,7 +16,8 @@ import { latentsOwner } from "../outputs/own-folders.js";
 import { dropVideos } from "./drop-videos.js";
 import { isShardName, nextShardNumber, shardPath } from "./shard-name.js";
 import type { ClipPlace } from "./clips-of-video.js";
-import { indexPath, readIndex, writeIndex, type LatentIndex } from "./index-file.js";
+import { difference, goodShards, keyOf, type GoodShard } from "./good-shards.js";
+import { readIndex, writeIndex, type LatentIndex } from "./index-file.js";
 import {
   openShard,
   writeShard,
@@ -41,6 +42,15 @@ export interface DatasetPlan {
   readonly part?: string | undefined;
 }
 
+/** How the folder of a dataset is opened. */
+export interface OpenDatasetOptions extends Pick<Notices, "onWarning"> {
+  readonly overwrite: boolean;
+  /** The files that the dataset is made from; none of them may be one of its own files. */
+  readonly inputs: readonly string[];
+  /** Sets damaged files aside (default false: the first is an error). */
+  readonly repair?: boolean | undefined;
+}
+
 /** What the folder of a dataset holds of a video. */
 export interface EarlierVideo {
   /** Its class; absent for one without. */
@@ -63,12 +73,15 @@ export class DatasetWriter implements AsyncDisposable {
   /** Clips of videos that are not finished. */
   readonly #known = new Set<string>();
   readonly #finished = new Set<string>();
+  /** How many clips finished videos have. */
+  readonly #counts = new Map<string, number>();
   readonly #damaged = new Map<string, string>();
   /** The videos of the shards that were there when the folder was opened. */
   readonly #earlier = new Map<string, EarlierVideo>();
   readonly #sources = new Map<string, SourceIdentity>();
   readonly #skipped: { video: string; reason: string }[] = [];
   readonly #skippedNames = new Set<string>();
+  readonly #skippedByOthers = new Map<string, string>();
   #statistics: TriplaneStats | undefined;
   #clips = 0;
   #pending: { readonly triplane: Triplane; readonly clip: LatentClip }[] = [];
@@ -84,15 +97,11 @@ export class DatasetWriter implements AsyncDisposable {
   /**
    * Creates the folder and locks it, or resumes the dataset in it. With `overwrite`, that dataset stays until {@link putInPlace}; if that is
    * never called, the next run with the same settings goes on.
-   * @param options.inputs the files that the dataset is made from; none of them may be one of its own files.
    * @throws CoordTokError `file-exists` for a dataset that was made with other settings and for a folder that holds other things,
    *   `file-write`, `file-format` for a damaged shard.
    */
-  static async open(
-    folder: string,
-    plan: DatasetPlan,
-    { overwrite, inputs }: { readonly overwrite: boolean; readonly inputs: readonly string[] },
-  ): Promise<DatasetWriter> {
+  static async open(folder: string, plan: DatasetPlan, options: OpenDatasetOptions): Promise<DatasetWriter> {
+    const { overwrite, inputs } = options;
     if (overwrite && plan.part !== undefined)
       throw new CoordTokError(
         "config",
@@ -103,36 +112,59 @@ export class DatasetWriter implements AsyncDisposable {
     const goesOn = (unfinished: string): Promise<boolean> => hasSameSettings(unfinished, plan.settings);
     const opened = await openFolder(folder, latentsOwner, { inputs, resumes: true, replaces: overwrite, goesOn, part });
     try {
-      return await DatasetWriter.#resume(opened, folder, plan);
+      return await DatasetWriter.#resume(opened, folder, plan, options);
     } catch (thrown) {
       await opened[Symbol.asyncDispose]();
       throw thrown;
     }
   }
 
-  static async #resume(opened: OpenFolder, shown: string, plan: DatasetPlan): Promise<DatasetWriter> {
+  static async #resume(
+    opened: OpenFolder,
+    shown: string,
+    plan: DatasetPlan,
+    { repair = false, onWarning }: OpenDatasetOptions,
+  ): Promise<DatasetWriter> {
     const folder = opened.place;
     if (plan.part !== undefined) await refuseOtherParts(folder, plan.part);
     const names = await readdir(folder).catch((thrown: unknown) => {
       throw fileWriteError(thrown, folder);
     });
-    const shards = names.filter(isShardName).sort();
+    const index = await derivedIndex(folder, onWarning);
+    const { settings } = plan;
+    const shards = await goodShards(folder, names.filter(isShardName).sort(), { shown, settings, repair, onWarning });
     // The order of the classes is kept, because trained models refer to them by number.
-    const before = names.includes(basename(indexPath(folder))) ? (await readIndex(folder)).classes : [];
+    const before = [...shards.map(({ shard }) => shard.classes ?? []), index?.classes ?? []].reduce(
+      (longest, classes) => (classes.length > longest.length ? classes : longest),
+    );
     const added = plan.classes.filter((name) => !before.includes(name));
     const writer = new DatasetWriter(opened, plan, [...before, ...added]);
-    for (const name of shards) await writer.#takeOver(name, shown);
+    for (const one of shards) writer.#takeOver(one);
+    writer.#reopenVideos(index?.shards.some(({ file }) => !shards.some(({ name }) => name === file)) ?? false);
     return writer;
   }
 
-  /** @param shown the folder as messages call it. */
-  async #takeOver(name: string, shown: string): Promise<void> {
-    const shard = await openShard(join(this.#folder, name));
-    checkAlike(shown, shard.settings, this.#plan.settings);
+  #takeOver({ name, shard }: GoodShard): void {
     this.#count(name, shard);
     for (const clip of shard.clips) {
       this.#known.add(keyOf(clip.video, clip));
       this.#earlier.set(clip.video, { class: clip.class, source: this.#sources.get(clip.video) });
+    }
+  }
+
+  /**
+   * Videos are finished whose clips are all there: those of a file that is gone are not.
+   * @param lost whether the index lists a file that is gone; then nobody knows of videos without a count.
+   */
+  #reopenVideos(lost: boolean): void {
+    const clips = new Map<string, number>();
+    for (const key of this.#known) {
+      const [video] = JSON.parse(key) as [string];
+      clips.set(video, (clips.get(video) ?? 0) + 1);
+    }
+    for (const video of this.#finished) {
+      const count = this.#counts.get(video);
+      if (count === undefined ? lost : (clips.get(video) ?? 0) < count) this.#finished.delete(video);
     }
   }
 
@@ -141,8 +173,9 @@ export class DatasetWriter implements AsyncDisposable {
     this.#clips += clips.length;
     this.#statistics = this.#statistics ? mergeStats(this.#statistics, statistics) : statistics;
     for (const { video, ...source } of sources) this.#sources.set(video, source);
-    for (const { video, damage } of finished) {
+    for (const { video, damage, clips: count } of finished) {
       this.#finished.add(video);
+      if (count !== undefined) this.#counts.set(video, count);
       if (damage !== undefined) this.#damaged.set(video, damage);
     }
   }
@@ -163,7 +196,7 @@ export class DatasetWriter implements AsyncDisposable {
     const shards = this.#shards.splice(0);
     this.#clips = 0;
     this.#statistics = undefined;
-    for (const set of [this.#known, this.#finished, this.#damaged, this.#sources]) set.clear();
+    for (const set of [this.#known, this.#finished, this.#counts, this.#damaged, this.#sources]) set.clear();
     for (const { file } of shards) {
       const { facts, homeless } = await dropVideos(join(this.#folder, file), videos, dtype);
       this.#pendingFinished.push(...homeless.finished);
@@ -187,7 +220,7 @@ export class DatasetWriter implements AsyncDisposable {
 
   /** Whether a video is finished or was skipped. */
   isSettled(video: string): boolean {
-    return this.isFinished(video) || this.#skippedNames.has(video);
+    return this.isFinished(video) || this.#skippedNames.has(video) || this.#skippedByOthers.has(video);
   }
 
   /** Whether all clips of a video exist. */
@@ -228,20 +261,45 @@ export class DatasetWriter implements AsyncDisposable {
   }
 
   /** Writes the waiting triplanes, and the index. Returns the index; `undefined` as long as there is no clip. */
-  async flush({ complete }: { complete: boolean }): Promise<LatentIndex | undefined> {
+  async flush({ complete }: { readonly complete: false | (() => boolean) }): Promise<LatentIndex | undefined> {
     if (this.#pending.length > 0) await this.#writePending();
+    if (this.#plan.part === undefined) return this.#writeIndex(complete);
+    // Parts that run at the same time write the index in turn, each with the files of all.
+    await using lock = await lockShared(this.#folder, undefined);
+    await lock.check();
+    await this.#readOtherParts();
+    return await this.#writeIndex(complete);
+  }
+
+  /** Takes the files of other parts into the index, and what they have skipped. */
+  async #readOtherParts(): Promise<void> {
+    const names = (await readdir(this.#folder)).filter(isShardName).sort();
+    const known = new Set(this.#shards.map(({ file }) => file));
+    for (const name of names) {
+      if (known.has(name)) continue;
+      const shard = await openShard(join(this.#folder, name));
+      this.#count(name, shard);
+      for (const clip of shard.clips) this.#known.add(keyOf(clip.video, clip));
+    }
+    const index = await derivedIndex(this.#folder, undefined);
+    for (const { video, reason } of index?.skipped ?? [])
+      if (!this.isSettled(video)) this.#skippedByOthers.set(video, reason);
+  }
+
+  async #writeIndex(complete: false | (() => boolean)): Promise<LatentIndex | undefined> {
     if (!this.#statistics) return undefined;
     const { config, checkpoint, settings } = this.#plan;
+    const others = [...this.#skippedByOthers].filter(([video]) => !this.#finished.has(video));
     const index: LatentIndex = {
       creator: `coordtok ${ownVersion}`,
       config,
       checkpoint,
       settings,
-      complete,
+      complete: complete !== false && complete(),
       clips: this.#clips,
       classes: this.#classes,
-      shards: this.#shards,
-      skipped: this.#skipped,
+      shards: [...this.#shards].sort((a, b) => (a.file < b.file ? -1 : 1)),
+      skipped: [...others.map(([video, reason]) => ({ video, reason })), ...this.#skipped],
       damaged: this.damaged,
       statistics: this.#statistics,
     };
@@ -269,7 +327,7 @@ export class DatasetWriter implements AsyncDisposable {
       path,
       this.#pending.map(({ triplane }) => triplane),
       config,
-      { settings, clips, finished: this.#pendingFinished, sources: this.#sourcesOf(clips) },
+      { settings, clips, finished: this.#pendingFinished, sources: this.#sourcesOf(clips), classes: this.#classes },
       dtype,
     );
     this.#count(basename(path), facts);
@@ -291,11 +349,23 @@ export class DatasetWriter implements AsyncDisposable {
   }
 }
 
+/** The index, which is derived from the files: a damaged one is written anew. */
+async function derivedIndex(folder: string, onWarning: Notices["onWarning"]): Promise<LatentIndex | undefined> {
+  try {
+    return await readIndex(folder);
+  } catch (thrown) {
+    if (!isCoordTokError(thrown)) throw thrown;
+    if (thrown.code !== "file-not-found") onWarning?.(`${messageOf(thrown)} It is written anew.`);
+    return undefined;
+  }
+}
+
 /** Whether the shards that a run has left were made with these settings. */
 async function hasSameSettings(folder: string, settings: DatasetSettings): Promise<boolean> {
   try {
     const shards = (await readdir(folder)).filter(isShardName);
-    for (const name of shards) checkAlike(folder, (await openShard(join(folder, name))).settings, settings);
+    for (const name of shards)
+      if (difference(folder, (await openShard(join(folder, name))).settings, settings) !== undefined) return false;
     return shards.length > 0;
   } catch {
     return false;
@@ -314,28 +384,4 @@ async function refuseOtherParts(folder: string, part: string): Promise<void> {
       `"${folder}" holds parts of a division into ${other}, not into ${of!}; divide the work in the same way, or choose another folder.`,
       { options: { out: undefined } },
     );
-}
-
-function keyOf(video: string, { start, crop, flipped }: ClipPlace): string {
-  return JSON.stringify([video, start, crop, flipped]);
-}
-
-function checkAlike(folder: string, there: DatasetSettings, wanted: DatasetSettings): void {
-  const names = [...new Set([...Object.keys(there), ...Object.keys(wanted)])];
-  const differing = names.filter((name) => JSON.stringify(there[name]) !== JSON.stringify(wanted[name]));
-  if (differing.length === 0) return;
-  const differences = differing.map((name) => `${name} ${text(there[name])} instead of ${text(wanted[name])}`);
-  throw new CoordTokError(
-    "file-exists",
-    `"${folder}" holds latents that were made with other settings: ${differences.join(", ")}; choose another folder or allow overwriting.`,
-    { options: { overwrite: true } },
-  );
-}
-
-function text(value: Json | undefined): string {
-  return value === undefined || value === null
-    ? "none"
-    : typeof value === "string"
-      ? value.slice(0, 12)
-      : JSON.stringify(value);
 }

@@ -33,9 +33,9 @@ export async function dropVideos(path: string, videos: ReadonlySet<string>, dtyp
     await using source = await openFileSource(path);
     for (const index of kept) triplanes.push(await shard.readClip(source, index));
     const clips = kept.map((index) => shard.clips[index]!);
-    const { config, settings } = shard;
+    const { config, settings, classes } = shard;
     return {
-      facts: await writeShard(path, triplanes, config, { settings, clips, finished, sources }, dtype, true),
+      facts: await writeShard(path, triplanes, config, { settings, clips, finished, sources, classes }, dtype, true),
       homeless: { finished: [] },
     };
   } finally {

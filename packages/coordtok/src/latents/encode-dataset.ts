@@ -54,6 +54,8 @@ export interface EncodeDatasetOptions extends CommonOptions, GivenChoice, Lattic
   readonly shardSize?: number | undefined;
   /** Encodes only every `of`-th video, starting from the `number`-th, so that several processes or machines can share the work. */
   readonly part?: { readonly number: number; readonly of: number } | undefined;
+  /** Sets files aside that are damaged or of another dataset, and encodes their clips again (default false: the first is an error). */
+  readonly repair?: boolean | undefined;
 }
 
 const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
@@ -66,6 +68,7 @@ const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
   dtype: true,
   shardSize: true,
   part: true,
+  repair: true,
   start: true,
   stride: true,
   hop: true,
@@ -156,6 +159,8 @@ async function encodeFolder(folder: string, options: EncodeDatasetOptions): Prom
   };
   await using writer = await DatasetWriter.open(out, plan, {
     overwrite: options.overwrite ?? false,
+    repair: options.repair,
+    onWarning: options.onWarning,
     inputs: [file, ...lists, ...videos.map(({ path }) => path)],
   });
   const own = part ? videos.filter((_, index) => index % part.of === part.number - 1) : videos;
@@ -163,7 +168,7 @@ async function encodeFolder(folder: string, options: EncodeDatasetOptions): Prom
   if (changed.size > 0) await writer.drop(changed);
   const before = writer.clips;
   await encodeVideos(own, writer, model, choice, options);
-  const index = await writer.flush({ complete: videos.every(({ name }) => writer.isSettled(name)) });
+  const index = await writer.flush({ complete: () => videos.every(({ name }) => writer.isSettled(name)) });
   if (!index) throw nothingToEncode(own, writer.skipped);
   await writer.putInPlace();
   const { clips, shards, statistics } = index;
@@ -294,8 +299,10 @@ async function encodeOne(
     onWarning: (remark) => remarks.push(remark),
     onDamage: (what) => (damage = what),
   });
+  let count = 0;
   for await (const { read, ...place } of readable(clips)) {
     throwIfAborted(signal);
+    count++;
     if (writer.has(name, place)) continue;
     const { frames, validFrames } = clipFromRgb([read()]);
     const triplane = model.encode({ frames, validFrames });
@@ -305,6 +312,7 @@ async function encodeOne(
   }
   writer.finish({
     video: name,
+    ...(count === 0 ? {} : { clips: count }),
     ...(remarks.length === 0 ? {} : { remarks }),
     ...(damage === undefined ? {} : { damage }),
   });

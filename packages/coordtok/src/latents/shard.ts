@@ -46,6 +46,8 @@ export interface FinishedVideo {
   readonly remarks?: readonly string[] | undefined;
   /** What is damaged in it; absent when all of it decodes. */
   readonly damage?: string | undefined;
+  /** How many clips it has; absent where a version without this record encoded it. */
+  readonly clips?: number | undefined;
 }
 
 /** The content of a video that clips were made from. */
@@ -65,6 +67,8 @@ export interface ShardFacts {
   readonly finished: readonly FinishedVideo[];
   /** The content of the videos of its clips; none in a shard that is older than this record. */
   readonly sources: readonly VideoSource[];
+  /** The names of the classes in the order of their numbers; absent in a shard that is older than this record. */
+  readonly classes?: readonly string[] | undefined;
   /** The statistics of this shard alone. */
   readonly statistics: TriplaneStats;
 }
@@ -91,7 +95,8 @@ export async function writeShard(
     const statistics = await collectStats([planes]);
     checkFinite(statistics, facts.clips);
     const whole = { ...facts, statistics };
-    const metadata = Object.fromEntries(Object.entries(whole).map(([key, value]) => [key, JSON.stringify(value)]));
+    const known = Object.entries(whole).filter(([, value]) => value !== undefined);
+    const metadata = Object.fromEntries(known.map(([key, value]) => [key, JSON.stringify(value)]));
     const content = { kind: latentsKind, config: asJson(config), tensors: { planes }, metadata };
     await writeAtomically(path, saveCheckpoint(content, { dtype }), { overwrite });
     return whole;
@@ -141,6 +146,7 @@ function parseFacts(path: string, metadata: ReadonlyMap<string, string>): ShardF
     clips: parsed("clips"),
     finished: parsed("finished"),
     sources: metadata.has("sources") ? parsed("sources") : [],
+    classes: metadata.has("classes") ? parsed("classes") : undefined,
   };
   return { ...checkShardFacts(stored, path), statistics: parseStats(parsed("statistics") as Json) };
 }

@@ -43,7 +43,12 @@ const clip = object({
   flipped: boolean(),
   frames: positive,
 });
-const finished = object({ video: name, remarks: optional(array(string())), damage: optional(string()) });
+const finished = object({
+  video: name,
+  remarks: optional(array(string())),
+  damage: optional(string()),
+  clips: optional(positive),
+});
 const source = intersect([object({ video: name }), sourceIdentitySchema]);
 
 const indexSchema = pipe(
@@ -89,19 +94,21 @@ export function checkStoredIndex(
 
 /** What a shard says of its clips, parsed from its metadata. @throws CoordTokError `file-format` naming the field. */
 export function checkShardFacts(
-  stored: Readonly<Record<"settings" | "clips" | "finished" | "sources", unknown>>,
+  stored: Readonly<Record<"settings" | "clips" | "finished" | "sources" | "classes", unknown>>,
   path: string,
 ): {
   readonly settings: DatasetSettings;
   readonly clips: LatentClip[];
   readonly finished: FinishedVideo[];
   readonly sources: VideoSource[];
+  readonly classes?: string[] | undefined;
 } {
   const schema = object({
     settings,
     clips: pipe(array(clip), minLength(1)),
     finished: array(finished),
     sources: array(source),
+    classes: optional(array(name)),
   });
   return checkStored(schema, stored, `"${path}"`);
 }

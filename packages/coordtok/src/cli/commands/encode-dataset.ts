@@ -74,6 +74,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     ffmpeg: ffmpegFlag,
     maxPixels: maxPixelsFlag,
     overwrite: overwriteFlag,
+    repair: toggle("set files aside that are damaged or of another dataset, and encode their clips again"),
   },
   examples: [
     "encode-dataset films/ --size 64 --content 8 --motion 8 --out latents",
@@ -100,6 +101,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
       flip,
       short,
       damaged,
+      repair: flags.repair,
       dtype,
       shardSize,
       checkpoint: flags.checkpoint,
