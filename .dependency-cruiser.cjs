@@ -23,7 +23,7 @@ const tests = "\\.test\\.ts$";
 /** Where Node built-ins may be imported; everything else runs in browsers too. */
 const nodeOnly = [
   "/node/",
-  "^packages/coordtok/(?!src/film/)",
+  "^packages/coordtok/(?!src/(film|web)/)",
   "^packages/evaluation/",
   "^(tools|examples|benchmarks)/",
   "^packages/backend/src/setup/",

@@ -7,6 +7,7 @@ export default buildPackage({
   "state-dict/index": "src/state-dict/index.ts",
   "torch/index": "src/torch/index.ts",
   "node/index": "src/node/index.ts",
+  "web/index": "src/node/web/index.ts",
   "text/index": "src/text/index.ts",
   "checks/index": "src/checks/index.ts",
 });

@@ -15,7 +15,7 @@ import type { RgbFrame } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { openFilm } from "@coordtok/triplane";
 import { writeVideo } from "@coordtok/video/node";
-import { decodeFilm, encodeVideo, loadPretrained, tokenizerForm } from "coordtok";
+import { CoordTok, decodeFilm, encodeVideo, tokenizerForm } from "coordtok";
 import { panelsPicture, type LengthCurve, type LengthPanel } from "../length-picture.js";
 
 const side = 64;
@@ -141,7 +141,7 @@ async function lastPixel(folder: string, frames: number): Promise<number> {
 
 /** The seconds that frames take, from opening the film on, with the model in memory and used once. */
 async function timeOf(folder: string, positions: readonly number[] | undefined): Promise<number> {
-  using model = await loadPretrained("starter", { part: "decoder" });
+  using model = await CoordTok.fromPretrained("starter", { part: "decoder" });
   const path = join(folder, "film.triplane.safetensors");
   const decodeAll = async (): Promise<number> => {
     const started = performance.now();

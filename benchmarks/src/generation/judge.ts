@@ -5,7 +5,7 @@ import { Random } from "@coordtok/core";
 import { writeAtomically } from "@coordtok/core/node";
 import { loadLpips } from "@coordtok/metrics/node";
 import { disposeTriplane } from "@coordtok/triplane";
-import { loadPretrained, openLatents, type Latents } from "coordtok";
+import { CoordTok, openLatents, type Latents } from "coordtok";
 import { chooseClips, classMixes, twoHalves, type ClassMix } from "./class-mix.js";
 import {
   changedClips,
@@ -130,7 +130,7 @@ if (values.latents === undefined || values.checkpoint === undefined || mixes.len
   throw new Error(help);
 await loadBackend("auto", { purpose: "inference" });
 await using latents = await openLatents(values.latents);
-using model = await loadPretrained(values.checkpoint);
+using model = await CoordTok.fromPretrained(values.checkpoint);
 const { params: lpips } = await loadLpips("squeeze", values.weights);
 const report = await judge(
   { latents, model, lpips, projection: featureProjection() },

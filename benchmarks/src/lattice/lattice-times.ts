@@ -2,7 +2,7 @@ import { disposeTree, Random, type Clip } from "@coordtok/core";
 import { refine } from "@coordtok/tokenizer/refine";
 import { disposeTriplane } from "@coordtok/triplane";
 import type { Rank } from "@tensorflow/tfjs-core";
-import { loadPretrained } from "coordtok";
+import { CoordTok } from "coordtok";
 import type { OperationTime } from "../operations.js";
 import { median } from "../timing.js";
 
@@ -13,7 +13,7 @@ const refineSteps = [1, 4] as const;
 
 /** Measures the starter on a clip of noise of 16 frames of 128x128: encode, decode, and one step of refinement. */
 export async function latticeTimes(): Promise<OperationTime[]> {
-  const model = await loadPretrained("starter");
+  const model = await CoordTok.fromPretrained("starter");
   if (model.form !== "lattice") throw new Error("Expected the starter to have the lattice form.");
   const frames = new Random(1).normalTensor<Rank.R5>([1, size.frames, size.height, size.width, 3], 0.3);
   const clip: Clip = { frames, validFrames: [size.frames] };

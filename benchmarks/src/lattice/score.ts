@@ -5,7 +5,7 @@ import { clipFromRgb, disposeTree, rgbFromClip, type RgbClip } from "@coordtok/c
 import { findVideos, readClip } from "@coordtok/video/node";
 import { psnrOfRgb } from "@coordtok/metrics";
 import type { AnyTokenizer } from "@coordtok/tokenizer";
-import { loadPretrained } from "coordtok";
+import { CoordTok } from "coordtok";
 
 const given = process.argv.slice(2);
 const settings = new Map(given.filter((text) => text.includes("=")).map((text) => text.split("=") as [string, string]));
@@ -37,7 +37,7 @@ const clips: RgbClip[] = [];
 for (const path of videos)
   clips.push((await readClip(path, { size: { height: size, width: size }, length: frames })).clip);
 for (const name of models) {
-  using model = await loadPretrained(name);
+  using model = await CoordTok.fromPretrained(name);
   const means: string[] = [];
   for (const kept of model.form === "lattice" ? channels : [0]) {
     let sum = 0;

@@ -42,8 +42,23 @@ export {
   type WriteTriplaneOptions,
 } from "./clip/triplane-file.js";
 export type { CommonOptions } from "./model.js";
-export { loadPretrained } from "./models/load-pretrained.js";
-export { knownModels, type KnownModel } from "./models/resolve-model.js";
+export { CoordTok, Generator } from "./models/from-pretrained.js";
+export type {
+  PretrainedGeneratorOptions,
+  PretrainedTokenizerOptions,
+  RoundingOption,
+} from "./models/load-pretrained.js";
+export { knownModels, type KnownModel } from "./models/known-models.js";
+export {
+  clearModels,
+  listModels,
+  type ClearedModels,
+  type ClearModelsOptions,
+  type ListedModel,
+  type ModelList,
+} from "./models/kept-models.js";
+export { pullModel, type ModelOptions, type PulledModel } from "./models/pull-model.js";
+export { resolveModel } from "./models/resolve-model.js";
 export type { LatticeOptions, WindowFrames } from "./clip/lattice-settings.js";
 export {
   decodeFilm,

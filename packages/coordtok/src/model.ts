@@ -1,5 +1,5 @@
 import { backendOptionNames, type BackendOptions, type LoadedBackend } from "@coordtok/backend";
-import { CoordTokError, type LongCallOptions, type Notices, type OptionNames } from "@coordtok/core";
+import { CoordTokError, type OptionNames } from "@coordtok/core";
 import type { MemoryEstimate } from "@coordtok/core/nn";
 import type { OverwriteOption } from "@coordtok/core/node";
 import { bytesText } from "@coordtok/core/text";
@@ -10,15 +10,17 @@ import {
 } from "@coordtok/diffusion";
 import { estimateMemory, type LatticeConfig, type MemoryWork, type TokenizerConfig } from "@coordtok/tokenizer";
 import { estimateLatticeMemory, type LatticeMemoryWork } from "@coordtok/tokenizer/lattice";
+import { namingOptionNames, type NamingOptions } from "./models/naming-options.js";
 import { ffmpegOptionNames, type FfmpegOptions } from "@coordtok/video/node";
 
 /** The options that every function of this package has. */
-export interface CommonOptions extends LongCallOptions, Notices, OverwriteOption, BackendOptions, FfmpegOptions {}
+export interface CommonOptions extends NamingOptions, OverwriteOption, BackendOptions, FfmpegOptions {}
 
 /** The names of {@link CommonOptions}. */
 export const commonOptionNames: OptionNames<CommonOptions> = {
   ...backendOptionNames,
   ...ffmpegOptionNames,
+  ...namingOptionNames,
   overwrite: true,
 };
 

@@ -14,6 +14,7 @@ export type ErrorCode =
   | "file-write"
   | "input"
   | "memory"
+  | "network"
   | "not-finite"
   | "not-a-video"
   | "setup"

@@ -148,10 +148,15 @@ function buildOption(name: string, flag: Flag<unknown>): Option {
   const isEmpty = Array.isArray(flag.initial) && flag.initial.length === 0;
   const shown = flag.defaultText ?? (flag.value === undefined || isEmpty ? undefined : flag.initial);
   const help = shown === undefined ? flag.help : `${flag.help} (default: ${initialText(shown)})`;
-  const option = new Option(`${flagName(name, flag)}${flag.value === undefined ? "" : ` <${flag.value}>`}`, help);
+  const option = new Option(`${flagName(name, flag)}${valueText(flag)}`, help);
   if (flag.value !== undefined) option.argParser((given: string, before: unknown) => flag.read(given, before));
   option.defaultValue = flag.initial;
   return option;
+}
+
+function valueText({ value, bare }: Flag<unknown>): string {
+  if (value === undefined) return "";
+  return bare === true ? ` [${value}]` : ` <${value}>`;
 }
 
 function initialText(value: unknown): string {

@@ -36,9 +36,16 @@ export const precisionFlag: Flag<"fp32" | "bf16" | undefined> = choice(
 
 /** The flag of every command that takes a tokenizer of either form. */
 export const checkpointFlag: Flag<string | undefined> = text(
-  "the tokenizer: starter, starter-bytes, a checkpoint file, or a run folder for its newest checkpoint",
+  "the tokenizer: a known model (starter, starter-bytes, coordtok-l-ucf101), hf:OWNER/REPO/FILE, https://…, a checkpoint file, or a run folder for its newest checkpoint",
   { value: "name", defaultText: "starter; starter-bytes for a .coordtok file" },
 );
+
+/** The flag of every command that takes a model by its name. */
+export const offlineFlag: Flag<boolean | undefined> = {
+  help: "use models that are on this machine and fetch none",
+  initial: undefined,
+  read: () => true,
+};
 
 /** The flag of commands that cut frames of any shape to one size. */
 export const sizeFlag: Flag<FramePixels | undefined> = {
@@ -241,6 +248,7 @@ export function commonOptions(
       readonly overwrite?: boolean;
       readonly ffmpeg?: string | undefined;
       readonly maxPixels?: number | undefined;
+      readonly offline?: boolean | undefined;
     };
   },
 ): CommonOptions {
@@ -251,6 +259,7 @@ export function commonOptions(
     overwrite: flags.overwrite,
     ffmpeg: flags.ffmpeg,
     maxPixels: flags.maxPixels,
+    offline: flags.offline,
     signal,
     onProgress,
     onNote: context.note,

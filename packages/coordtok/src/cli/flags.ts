@@ -5,6 +5,8 @@ import { InvalidArgumentError } from "commander";
 export interface Flag<T> {
   /** The placeholder of its value, for example `n`; absent for a switch. */
   readonly value?: string;
+  /** Whether the value may be left out; the flag is then `true`. */
+  readonly bare?: boolean;
   /** What it does, with unit and range. */
   readonly help: string;
   /** The value when the flag is not given. */

@@ -1,6 +1,6 @@
 import { bytesText, durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
-import { backendFlag, ffmpegFlag, maxPixelsFlag, given } from "./common-flags.js";
+import { backendFlag, ffmpegFlag, maxPixelsFlag, offlineFlag, given } from "./common-flags.js";
 import { choice, integer, number, text, toggle, type Flag } from "./flags.js";
 
 /** The defaults that `--help` shows. A test compares them with those of the training, whose import would slow every start. */
@@ -48,6 +48,7 @@ interface TrainingFlags {
   readonly saveEvery: Flag<Count>;
   readonly keep: Flag<Count>;
   readonly seed: Flag<Count>;
+  readonly offline: typeof offlineFlag;
   readonly backend: typeof backendFlag;
   readonly ffmpeg: typeof ffmpegFlag;
   readonly maxPixels: typeof maxPixelsFlag;
@@ -109,6 +110,7 @@ export function trainingFlags(defaults: TrainingDefaults): TrainingFlags {
     saveEvery: integer("steps between checkpoints", { minimum: 1, defaultText: "500, or the run's" }),
     keep: integer("number of checkpoints to keep", { minimum: 1, defaultText: "3, or the run's" }),
     seed: integer("seed of all random numbers; not with --resume", { defaultText: "0" }),
+    offline: offlineFlag,
     backend: backendFlag,
     ffmpeg: ffmpegFlag,
     maxPixels: maxPixelsFlag,

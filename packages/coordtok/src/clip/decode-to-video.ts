@@ -7,6 +7,7 @@ import { prepareWriteVideo, writeVideo, type WriteVideoOptions } from "@coordtok
 import { decodeFilm, openAnyFilm } from "../film/index.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { checkVideoOutput } from "../outputs/outputs.js";
+import { namingOptionNames } from "../models/naming-options.js";
 import { loadFilmDecoder } from "./film-model.js";
 
 /** Options of {@link decodeToVideo}. */
@@ -89,10 +90,14 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   checkDecoding(film, sliceSize, backend);
   await writer;
-  const { checkpoint, onWarning, onNote } = options;
-  using model = await loadFilmDecoder(path, film, { signal, checkpoint, onWarning });
+  using model = await loadFilmDecoder(path, film, {
+    ...pickOptions(options, namingOptionNames),
+    checkpoint: options.checkpoint,
+  });
   if (film.source.sound !== undefined && audioFrom === undefined && hasRoomForSound(out))
-    onNote?.(`The sound of "${film.source.name}" is not in the film and left out; name the video to take it from.`);
+    options.onNote?.(
+      `The sound of "${film.source.name}" is not in the film and left out; name the video to take it from.`,
+    );
   const frames = decodeFilm(film, { model, positions, rectangle, context, sliceSize, signal, onProgress });
   const written = await writeVideo(out, frames, {
     ...ffmpeg,
@@ -102,7 +107,7 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
     ...shown,
     frameCount: positions.length,
   });
-  for (const warning of written.warnings) onWarning?.(`${out}: ${warning}.`);
+  for (const warning of written.warnings) options.onWarning?.(`${out}: ${warning}.`);
   const { height, width } = rectangle ?? film.picture;
   const { name, precision } = backend;
   return { video: out, frames: written.frameCount, width, height, fps, backend: name, precision };

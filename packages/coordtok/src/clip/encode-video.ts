@@ -30,6 +30,7 @@ import { windowPlan } from "../film/encode-stream.js";
 import { fitting } from "../film/fit.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
+import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { ownVersion } from "../inspect/versions.js";
 import { codingStep } from "../film/code-stream.js";
@@ -125,7 +126,7 @@ async function encodeFile(path: string, options: EncodeVideoOptions): Promise<En
   const hasTarget = aims(options);
   if (refine) checkRefinement(refine);
   const named = options.checkpoint ?? (isCodedName(out) ? defaultBytesModel : undefined);
-  const checkpoint = await resolveModel(named);
+  const checkpoint = await resolveModel(named, pickOptions(options, namingOptionNames));
   await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
   await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal, pixels: "displayed" });

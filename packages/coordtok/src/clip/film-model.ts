@@ -1,16 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
-import { CoordTokError, nestTensors, type LongCallOptions, type Notices } from "@coordtok/core";
+import { CoordTokError, nestTensors, pickOptions, type LongCallOptions } from "@coordtok/core";
 import { sha256OfFile } from "@coordtok/core/node";
 import { CoordTok, LatticeCoordTok, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
 import { latticeParamShapes, type LatticeDecoderParams } from "@coordtok/tokenizer/lattice";
 import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import type { CheckpointReference, Film } from "@coordtok/triplane";
 import { loadPretrained } from "../models/load-pretrained.js";
-import { defaultModel, knownModels, resolveModel } from "../models/resolve-model.js";
-import { findCheckpoint, referenceTo } from "./triplane-file.js";
+import { findModel, recordedName } from "../models/find-model.js";
+import { defaultModel } from "../models/known-models.js";
+import { namingOptionNames, type NamingOptions } from "../models/naming-options.js";
+import { resolveModel } from "../models/resolve-model.js";
+import { referenceTo } from "./triplane-file.js";
 
 /**
- * A reference to a model for a film that will lie at `path`: a known model by its name, any other by its place.
+ * A reference to a model for a film that will lie at `path`: by its name if it was named, any other by its place.
  * @param given what the user named (default: the starter), which `resolved` is the file of.
  */
 export async function modelReference(
@@ -19,8 +22,8 @@ export async function modelReference(
   path: string,
   options: LongCallOptions = {},
 ): Promise<CheckpointReference> {
-  const name = given ?? defaultModel;
-  if (!Object.hasOwn(knownModels, name)) return referenceTo(resolved, path, options);
+  const name = await recordedName(given ?? defaultModel);
+  if (name === undefined) return referenceTo(resolved, path, options);
   return { path: name, sha256: await sha256OfFile(resolved, options) };
 }
 
@@ -34,11 +37,15 @@ export async function modelReference(
 export async function loadFilmDecoder(
   path: string,
   film: Film<AnyTokenizerConfig>,
-  options: Pick<LongCallOptions, "signal"> & Pick<Notices, "onWarning"> & { readonly checkpoint?: string | undefined },
+  options: NamingOptions & { readonly checkpoint?: string | undefined },
 ): Promise<AnyTokenizer> {
   const { checkpoint: given, signal, onWarning } = options;
   if (given === undefined && film.hasDecoder) return embeddedDecoder(film, signal);
-  const place = given === undefined ? await findModel(path, film.checkpoint, signal) : await resolveModel(given);
+  const naming = pickOptions(options, namingOptionNames);
+  const place =
+    given === undefined
+      ? await findModel(path, recordedModel(path, film), "was made with", naming)
+      : await resolveModel(given, naming);
   const isOther =
     given !== undefined && film.checkpoint && (await sha256OfFile(place, { signal })) !== film.checkpoint.sha256;
   const onConfig = (config: AnyTokenizerConfig): void => {
@@ -65,18 +72,9 @@ async function embeddedDecoder(film: Film<AnyTokenizerConfig>, signal: AbortSign
   return LatticeCoordTok.from(config, { decoder });
 }
 
-async function findModel(
-  path: string,
-  reference: CheckpointReference | undefined,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  if (reference === undefined)
-    throw new CoordTokError("checkpoint", `"${path}" does not say which checkpoint made it; name that checkpoint.`, {
-      options: { checkpoint: undefined },
-    });
-  for (const name of Object.keys(knownModels)) {
-    const place = await resolveModel(name);
-    if ((await sha256OfFile(place, { signal })) === reference.sha256) return place;
-  }
-  return findCheckpoint(path, reference, "was made with", { signal });
+function recordedModel(path: string, { checkpoint }: Film<AnyTokenizerConfig>): CheckpointReference {
+  if (checkpoint !== undefined) return checkpoint;
+  throw new CoordTokError("checkpoint", `"${path}" does not say which checkpoint made it; name that checkpoint.`, {
+    options: { checkpoint: undefined },
+  });
 }

@@ -12,6 +12,7 @@ import { windowPlan } from "../film/encode-stream.js";
 import { fitting } from "../film/fit.js";
 import { checkLatticeMemory, checkMemory, commonOptionNames, type CommonOptions } from "../model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
+import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { refuseFinished } from "../outputs/outputs.js";
 import { reconstructOwner } from "../outputs/own-folders.js";
@@ -125,7 +126,7 @@ export async function reconstructVideo(path: string, options: ReconstructVideoOp
 }
 
 async function reconstructFolder(path: string, options: ReconstructVideoOptions): Promise<ReconstructReport> {
-  const checkpoint = await resolveModel(options.checkpoint);
+  const checkpoint = await resolveModel(options.checkpoint, pickOptions(options, namingOptionNames));
   const { out, overwrite } = options;
   if (overwrite !== true) await refuseFinished(Object.values(reconstructFiles(out)));
   await using folder = await openFolder(out, reconstructOwner, { inputs: [path, checkpoint], replaces: true });

@@ -11,7 +11,7 @@ import { isCodedName, writeCodedFilm } from "../clip/coded-file.js";
 import { writeFilm, type WriteFilmOptions, type WrittenFilm } from "../clip/film-file.js";
 import { openAnyFilm, type OpenedFilm, type TriplaneWindow } from "../film/index.js";
 import { codingStep } from "../film/code-stream.js";
-import { knownModels } from "../models/resolve-model.js";
+import { knownModel } from "../models/known-models.js";
 import { ownVersion } from "../inspect/versions.js";
 import type { ConvertOptions, ConvertReport } from "./convert.js";
 
@@ -115,7 +115,7 @@ function write(film: OpenedFilm, input: string, output: string, options: Convert
 /** The path in a reference is one from the folder of its file. */
 function referenceFrom(reference: CheckpointReference, input: string, output: string): CheckpointReference {
   const { path, sha256 } = reference;
-  const isName = Object.hasOwn(knownModels, path);
+  const isName = knownModel(path) !== undefined || /^(?:hf|https?):/.test(path);
   if (isName || isAbsolute(path) || /^[\\/]{2}/.test(path)) return reference;
   const moved = relative(dirname(resolve(output)), resolve(dirname(input), path))
     .split("\\")

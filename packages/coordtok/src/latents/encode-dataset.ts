@@ -25,6 +25,7 @@ import { earlierWork } from "./earlier-work.js";
 import { indexPath } from "./index-file.js";
 import { modelReference } from "../clip/film-model.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
+import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
 import {
   latentEncoderOptionNames,
@@ -135,7 +136,7 @@ async function encodeFolder(folder: string, options: EncodeDatasetOptions): Prom
     `${countText(videos.length, "video")} found${classes.length > 0 ? ` in ${countText(classes.length, "class", "classes")}` : ""}`,
   );
   await findFfmpeg(pickOptions(options, ffmpegOptionNames));
-  const file = await resolveModel(options.checkpoint);
+  const file = await resolveModel(options.checkpoint, pickOptions(options, namingOptionNames));
   const checkpoint = await modelReference(options.checkpoint, file, indexPath(out), { signal });
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   using model = await openLatentEncoder(file, pickOptions(options, latentEncoderOptionNames), backend);

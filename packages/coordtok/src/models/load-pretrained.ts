@@ -1,5 +1,14 @@
-import { openCheckpoint } from "@coordtok/core";
+import {
+  checkChoice,
+  checkOptions,
+  openCheckpoint,
+  pickOptions,
+  type FloatStorage,
+  type OptionNames,
+  type RangeSource,
+} from "@coordtok/core";
 import { openFileSource, withNewest } from "@coordtok/core/node";
+import { SiT, type LoadGeneratorOptions } from "@coordtok/diffusion";
 import {
   checkpointKind,
   formOfConfig,
@@ -8,26 +17,73 @@ import {
   type AnyTokenizerConfig,
   type OpenTokenizerOptions,
 } from "@coordtok/tokenizer";
+import { type NamingOptions } from "./naming-options.js";
+import { modelOptionNames, type ModelOptions } from "./pull-model.js";
 import { resolveModel } from "./resolve-model.js";
+import { roundedWeights } from "./rounded-weights.js";
 
-/**
- * Loads a tokenizer of either form by name.
- * @param name `starter`, `starter-bytes`, a checkpoint file, or a run folder for its newest checkpoint.
- * @returns the tokenizer, owned by the caller; `form` tells its form.
- * @throws CoordTokError `checkpoint` for an unknown name or a file that holds no tokenizer, `file-not-found`, `aborted`.
- */
-export async function loadPretrained(name: string, options: OpenTokenizerOptions = {}): Promise<AnyTokenizer> {
-  const source = await withNewest(name, async () => openFileSource(await resolveModel(name)));
+/** The number format that weights are rounded to. */
+export interface RoundingOption {
+  /** The number format that the weights are rounded to when they are loaded (default: as they are stored). They are computed with in float32. */
+  readonly dtype?: "f32" | "f16" | "bf16" | undefined;
+}
+
+/** Options of `CoordTok.fromPretrained`. */
+export interface PretrainedTokenizerOptions extends ModelOptions, OpenTokenizerOptions, RoundingOption {}
+
+/** Options of `Generator.fromPretrained`. */
+export interface PretrainedGeneratorOptions extends ModelOptions, LoadGeneratorOptions, RoundingOption {}
+
+const tokenizerOptionNames: OptionNames<PretrainedTokenizerOptions> = {
+  ...modelOptionNames,
+  weights: true,
+  part: true,
+  onConfig: true,
+  dtype: true,
+};
+const generatorOptionNames: OptionNames<PretrainedGeneratorOptions> = {
+  ...modelOptionNames,
+  weights: true,
+  onConfig: true,
+  dtype: true,
+};
+
+/** As `CoordTok.fromPretrained`. */
+export async function loadPretrained(name: string, options: PretrainedTokenizerOptions = {}): Promise<AnyTokenizer> {
+  checkOptions(options, tokenizerOptionNames, "CoordTok.fromPretrained");
+  const { weights, part, onConfig, signal, onProgress } = options;
+  return withWeights(name, options, (source) => openTokenizer(source, { weights, part, onConfig, signal, onProgress }));
+}
+
+/** As `Generator.fromPretrained`. */
+export async function loadPretrainedGenerator(name: string, options: PretrainedGeneratorOptions = {}): Promise<SiT> {
+  checkOptions(options, generatorOptionNames, "Generator.fromPretrained");
+  const { weights, onConfig, signal, onProgress } = options;
+  return withWeights(name, options, (source) => SiT.load(source, { weights, onConfig, signal, onProgress }));
+}
+
+async function withWeights<T>(
+  name: string,
+  options: ModelOptions & RoundingOption,
+  load: (source: RangeSource | Uint8Array) => Promise<T>,
+): Promise<T> {
+  const { dtype, signal } = options;
+  const format =
+    dtype === undefined
+      ? undefined
+      : (checkChoice(dtype, "dtype", ["f32", "f16", "bf16"]).toUpperCase() as FloatStorage);
+  const naming = pickOptions(options, modelOptionNames);
+  const source = await withNewest(name, async () => openFileSource(await resolveModel(name, naming)));
   try {
-    return await openTokenizer(source, options);
+    return await load(format === undefined ? source : await roundedWeights(source, format, signal));
   } finally {
     await source.close();
   }
 }
 
 /** The form of a tokenizer that {@link loadPretrained} would load, without its weights. */
-export async function formOfModel(name: string): Promise<AnyTokenizerConfig["form"]> {
-  const source = await openFileSource(await resolveModel(name));
+export async function formOfModel(name: string, options: NamingOptions = {}): Promise<AnyTokenizerConfig["form"]> {
+  const source = await openFileSource(await resolveModel(name, options));
   try {
     return (await openCheckpoint(source, { kind: checkpointKind, parseConfig: formOfConfig })).config;
   } finally {

@@ -1,54 +1,29 @@
 import { stat } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { CoordTokError, nearestName } from "@coordtok/core";
+import { pickOptions } from "@coordtok/core";
 import { resolveCheckpoint } from "@coordtok/core/node";
-import * as packaged from "@coordtok/starter";
-import models from "../../models.json" with { type: "json" };
-
-/** The facts about a model that has a name. */
-export interface KnownModel {
-  /** A short description. */
-  readonly what: string;
-  /** The form of the tokenizer. */
-  readonly form: string;
-  /** The licence of its weights, as an SPDX identifier. */
-  readonly licence: string;
-  /** The package that holds the weights, and its export that locates them. */
-  readonly where: string;
-}
-
-/** The models that have a name. */
-export const knownModels: Readonly<Record<string, KnownModel>> = models;
-
-/** The model that is used when none is named. */
-export const defaultModel = "starter";
+import { defaultModel, knownModel, packagedFile, unknownModel } from "./known-models.js";
+import { remoteName } from "./model-name.js";
+import { modelOptionNames, pullModelIn, type ModelOptions } from "./pull-model.js";
+import { thisWorld } from "./web-world.js";
 
 /**
- * Resolves the path of a tokenizer's checkpoint: of a model by its name, of a file, or of the newest checkpoint in a run folder. A
- * known name takes precedence over a file of that name, which can be given as `./NAME`.
- * @throws CoordTokError `checkpoint` for a name that is neither known nor a file, naming the known ones, and for a checkpoint of PyTorch.
+ * Resolves the path of a checkpoint: of a model by its name, of a file, or of the newest checkpoint in a run folder. A known name takes
+ * precedence over a file of that name, which can be given as `./NAME`. What is on the web is fetched into the cache when it is not there.
+ * @param given a known model such as `starter`, `hf:OWNER/REPO[@REVISION]/FILE`, `https://…[#sha256=…]`, or a path (default `starter`).
+ * @throws CoordTokError `checkpoint` for a name that is neither known nor a file, naming the known ones, and for a checkpoint of PyTorch;
+ * what `pullModel` throws.
  */
-export async function resolveModel(given: string = defaultModel): Promise<string> {
-  const known = Object.hasOwn(knownModels, given) ? knownModels[given] : undefined;
-  if (known !== undefined) return fileURLToPath(placeOf(known));
-  if (isName(given) && (await stat(given).catch(() => undefined)) === undefined) {
-    const names = Object.keys(knownModels);
-    const nearest = nearestName(given, names);
-    const hint = nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
-    throw new CoordTokError(
-      "checkpoint",
-      `There is no model or file called "${given}"${hint}; the known models are ${names.join(" and ")}.`,
-    );
-  }
+export async function resolveModel(given: string = defaultModel, options: ModelOptions = {}): Promise<string> {
+  const known = knownModel(given);
+  const packaged = known && packagedFile(known);
+  if (packaged !== undefined && options.revision === undefined) return packaged;
+  if (known !== undefined || remoteName(given, options.revision) !== undefined)
+    return (await pullModelIn(thisWorld(), given, pickOptions(options, modelOptionNames), false)).path;
+  if (isName(given) && (await stat(given).catch(() => undefined)) === undefined) throw unknownModel(given);
   return resolveCheckpoint(given);
 }
 
 /** Whether a text may be the name of a model: it has no folder and no extension. */
 function isName(given: string): boolean {
   return /^[\w-]+$/.test(given);
-}
-
-function placeOf({ where }: KnownModel): URL {
-  const name = where.slice(where.indexOf("#") + 1) as keyof typeof packaged;
-  return packaged[name];
 }

@@ -14,7 +14,7 @@ import {
   type RgbClip,
 } from "@coordtok/core";
 import { parseStoredJson } from "@coordtok/core/text";
-import { openFileSource, readText, writeAtomically, resolveCheckpoint, withNewest } from "@coordtok/core/node";
+import { openFileSource, readText, writeAtomically, withNewest } from "@coordtok/core/node";
 import {
   SiT,
   type GuidanceOptions,
@@ -28,6 +28,7 @@ import { parseStats, planeNames, type TriplaneStats } from "@coordtok/triplane";
 import { encodePng, ffmpegOptionNames, writeVideo } from "@coordtok/video/node";
 import { findModel } from "../models/find-model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
+import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { clipOfSample, decodesPlanes } from "./decode-samples.js";
 import { checkGeneratorMemory, commonOptionNames, type CommonOptions } from "../model.js";
@@ -115,7 +116,7 @@ async function sampleWith(checkpoint: string, options: SampleVideosOptions): Pro
   checkInteger(first, "first", 0);
   const videos = Array.from({ length: count }, (_, i) => join(out, `sample-${String(first + i).padStart(4, "0")}.mp4`));
   const strip = join(out, "strip.png");
-  const file = await resolveCheckpoint(checkpoint);
+  const file = await resolveModel(checkpoint, pickOptions(options, namingOptionNames));
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
   const clips = Math.min(count, batchSize ?? 4);
   using generator = await openGenerator(file, {
@@ -273,10 +274,11 @@ async function openDecoder(generator: SiT, file: string, options: SampleVideosOp
       `"${file}" does not record which tokenizer decodes its samples; name that tokenizer.`,
       { options: { tokenizer: undefined } },
     );
+  const naming = pickOptions(options, namingOptionNames);
   const path =
     options.tokenizer === undefined
-      ? await findModel(file, reference!, "generates latents of", { signal, option: "tokenizer" })
-      : await resolveModel(options.tokenizer);
+      ? await findModel(file, reference!, "generates latents of", { ...naming, option: "tokenizer" })
+      : await resolveModel(options.tokenizer, naming);
   const tokenizer = await loadPretrained(path, { signal, part: "decoder" });
   if (decodesPlanes(tokenizer.config, generator.config.planes)) return tokenizer;
   tokenizer.dispose();

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { LoadedBackend } from "@coordtok/backend";
-import { checkInteger, CoordTokError } from "@coordtok/core";
+import { checkInteger, CoordTokError, pickOptions } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { bytesText } from "@coordtok/core/text";
 import { initialTrainState, withChanges, type TrainState } from "@coordtok/core/train";
@@ -16,6 +16,7 @@ import {
 } from "@coordtok/tokenizer/train";
 import { bytesPerWorker, defaultWorkers } from "@coordtok/video/node";
 import { checkLatticeMemory } from "../model.js";
+import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { storedParts, type StoredParts } from "./stored-parts.js";
 import { footageFrames } from "./training-footage.js";
@@ -84,7 +85,7 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
     const memoryBytes = checkTrainingMemory(config, settings, backend, options);
     return { config, settings, memoryBytes, record: { config, ...record } };
   }
-  const checkpoint = resolve(await resolveModel(from));
+  const checkpoint = resolve(await resolveModel(from, pickOptions(options, namingOptionNames)));
   const source = await openFileSource(checkpoint);
   let memoryBytes = 0;
   try {

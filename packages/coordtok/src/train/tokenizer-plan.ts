@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { LoadedBackend } from "@coordtok/backend";
-import { checkChoice, checkInteger, CoordTokError } from "@coordtok/core";
-import { resolveCheckpoint } from "@coordtok/core/node";
+import { checkChoice, checkInteger, CoordTokError, pickOptions } from "@coordtok/core";
 import { initialTrainState, optimizerOf, withChanges, type TrainState } from "@coordtok/core/train";
 import { lpipsWeightsNames, type LpipsWeightsName } from "@coordtok/metrics";
 import { defaultWeightsFolder } from "@coordtok/metrics/node";
@@ -11,6 +10,8 @@ import { loadModel } from "@coordtok/tokenizer/node";
 import { readTraining, trainDefaults, type TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { bytesPerWorker, defaultWorkers } from "@coordtok/video/node";
 import { checkMemory } from "../model.js";
+import { namingOptionNames } from "../models/naming-options.js";
+import { resolveModel } from "../models/resolve-model.js";
 import { parseLatticeRecord, type LatticeRecord } from "./lattice-plan.js";
 import type { TrainOnVideosOptions } from "./train-on-videos.js";
 import { storedParts, type StoredParts } from "./stored-parts.js";
@@ -94,7 +95,7 @@ async function newPlan(options: TrainOnVideosOptions, backend: LoadedBackend): P
     memoryBytes = checkTrainingMemory(config, settings, backend, options);
   };
   if (from !== undefined) {
-    const checkpoint = resolve(await resolveCheckpoint(from));
+    const checkpoint = resolve(await resolveModel(from, pickOptions(options, namingOptionNames)));
     // The moving average of the checkpoint, which the training now owns.
     const { config, params } = await loadModel(checkpoint, { signal, onConfig });
     const state = initialTrainState(params, seed, optimizerOf(settings));

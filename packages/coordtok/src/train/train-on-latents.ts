@@ -9,9 +9,10 @@ import type { AnyTokenizer } from "@coordtok/tokenizer";
 import type { TriplaneShape } from "@coordtok/triplane";
 import { modelReference } from "../clip/film-model.js";
 import { indexPath } from "../latents/index-file.js";
-import { findModel } from "../models/find-model.js";
+import { findModel, recordedName } from "../models/find-model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
-import { knownModels, resolveModel } from "../models/resolve-model.js";
+import { namingOptionNames } from "../models/naming-options.js";
+import { resolveModel } from "../models/resolve-model.js";
 import { decodesPlanes } from "../sample/decode-samples.js";
 import { openLatents, type Latents } from "../latents/open-latents.js";
 import { parseGeneratorRecord, planGenerator, type GeneratorPlan, type GeneratorRecord } from "./generator-plan.js";
@@ -65,7 +66,7 @@ export async function trainOnLatents(
   const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
   await using latents = await openFilledLatents(path, options);
   const recorded = folder === undefined ? place.resumed?.record.tokenizer : undefined;
-  const tokenizerPath = await findTokenizer(path, latents, options.tokenizer ?? recorded);
+  const tokenizerPath = await findTokenizer(path, latents, options.tokenizer ?? recorded, options);
   using plan = disposable(await planGenerator(place.resumed, latents.index, options, backend));
   using tokenizer = await loadPretrained(tokenizerPath, { signal: options.signal, part: "decoder" });
   if (!decodesPlanes(tokenizer.config, plan.config.model.planes))
@@ -99,9 +100,15 @@ async function openFilledLatents(path: string, { onNote, onWarning }: TrainOnLat
 }
 
 /** Finds the checkpoint of the tokenizer: the given one, otherwise the one that made the latents. */
-function findTokenizer(path: string, latents: Latents, given: string | undefined): Promise<string> {
-  if (given !== undefined) return resolveModel(given);
-  return findModel(indexPath(path), latents.index.checkpoint, "was made with", { option: "tokenizer" });
+function findTokenizer(
+  path: string,
+  latents: Latents,
+  given: string | undefined,
+  options: TrainOnLatentsOptions,
+): Promise<string> {
+  const naming = pickOptions(options, namingOptionNames);
+  if (given !== undefined) return resolveModel(given, naming);
+  return findModel(indexPath(path), latents.index.checkpoint, "was made with", { ...naming, option: "tokenizer" });
 }
 
 /** The latents that a generator is trained on. */
@@ -123,8 +130,8 @@ async function generatorRun(
   const { statistics, classes } = latents.index;
   // Checkpoints record the path of the tokenizer relative to their own folder, which is inside the run folder.
   const named = options.tokenizer ?? latents.index.checkpoint.path;
-  const isKnown = Object.hasOwn(knownModels, named);
-  const reference = await modelReference(isKnown ? named : tokenizerPath, tokenizerPath, `${place.path}/checkpoints/x`);
+  const isName = (await recordedName(named)) !== undefined;
+  const reference = await modelReference(isName ? named : tokenizerPath, tokenizerPath, `${place.path}/checkpoints/x`);
   const facts = { statistics, classes, tokenizer: reference };
   const record = { latents: resolve(path), tokenizer: resolve(tokenizerPath), ...config, settings, seed };
   return {

@@ -16,6 +16,7 @@ import {
   type TokenizerTrainSettings,
 } from "@coordtok/tokenizer/train";
 import { ffmpegOptionNames, findVideos, openWindowLoader } from "@coordtok/video/node";
+import { namingOptionNames } from "../models/naming-options.js";
 import { formOfModel } from "../models/load-pretrained.js";
 import { forecastRun, type TrainingForecast } from "./forecast.js";
 import { keepingOf, withKeeping } from "./keeping.js";
@@ -213,9 +214,12 @@ async function validationOf(
 /** The form of a training. @throws CoordTokError `usage` when another one is asked for. */
 async function formOf(
   record: TokenizerRecord | LatticeRecord | undefined,
-  { config, form, from }: TrainOnVideosOptions,
+  options: TrainOnVideosOptions,
 ): Promise<AnyTokenizerConfig["form"]> {
-  const there = record?.config.form ?? (from === undefined ? config?.form : await formOfModel(from));
+  const { config, form, from } = options;
+  const there =
+    record?.config.form ??
+    (from === undefined ? config?.form : await formOfModel(from, pickOptions(options, namingOptionNames)));
   const found = there ?? form ?? "paper";
   if (form === undefined || form === found) return found;
   const names = { paper: "the paper's form", lattice: "the lattice form" };

@@ -1,7 +1,7 @@
 import { tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
+import { backendFlag, commonOptions, ffmpegFlag, offlineFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { integer, number, text } from "../flags.js";
 import { required } from "./encode.js";
 
@@ -49,6 +49,7 @@ export const decodeCommand: AnyCommand = defineCommand({
       initial: 1024,
       option: "sliceSize",
     }),
+    offline: offlineFlag,
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,

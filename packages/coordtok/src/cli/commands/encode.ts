@@ -12,6 +12,7 @@ import {
   filmSizeFlag,
   latticeFlags,
   maxPixelsFlag,
+  offlineFlag,
   overwriteFlag,
   precisionFlag,
   refineFlag,
@@ -51,6 +52,7 @@ export const encodeCommand: AnyCommand = defineCommand({
     embedDecoder: toggle(
       "triplane file: store the decoder's weights in the file, so that the file can be decoded alone",
     ),
+    offline: offlineFlag,
     backend: backendFlag,
     precision: precisionFlag,
     ffmpeg: ffmpegFlag,

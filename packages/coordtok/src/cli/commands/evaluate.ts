@@ -9,6 +9,7 @@ import {
 import { CoordTokError } from "@coordtok/core";
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import type { FrameSize } from "@coordtok/video";
+import type { NamingOptions } from "../../models/naming-options.js";
 import { defineCommand, type AnyCommand, type CommandContext } from "../command.js";
 import {
   backendFlag,
@@ -17,6 +18,7 @@ import {
   ffmpegFlag,
   latticeFlags,
   maxPixelsFlag,
+  offlineFlag,
   overwriteFlag,
   precisionFlag,
   seedFlag,
@@ -70,6 +72,7 @@ const flags = {
   damaged: damagedFlag,
   shard: text("measure only part i of n, for example 1/4", { value: "i/n" }),
   seed: seedFlag,
+  offline: offlineFlag,
   backend: backendFlag,
   precision: precisionFlag,
   ffmpeg: ffmpegFlag,
@@ -102,7 +105,8 @@ export const evaluateCommand: AnyCommand = defineCommand({
   computes: true,
   run: async (context) => {
     const task = taskOf(context.flags);
-    const common = { ...commonOptions(context), out: context.flags.out };
+    const { offline, ...shared } = commonOptions(context);
+    const common = { ...shared, out: context.flags.out };
     const { evaluateGeneration, evaluateReconstruction, mergeEvaluations } = await import("@coordtok/evaluation");
     if (task === "merge") return result(await mergeEvaluations(context.args, common));
     const { weights, i3d, fvd, seed, damaged } = context.flags;
@@ -120,7 +124,10 @@ export const evaluateCommand: AnyCommand = defineCommand({
     };
     const written = await goingOn(context, async () =>
       task === "reconstruction"
-        ? evaluateReconstruction(context.args, { ...options, ...(await reconstructionOptions(context.flags)) })
+        ? evaluateReconstruction(context.args, {
+            ...options,
+            ...(await reconstructionOptions(context.flags, { ...naming(shared), offline })),
+          })
         : evaluateGeneration(
             context.args,
             context.flags.generated === undefined ? [] : [context.flags.generated],
@@ -161,13 +168,18 @@ function protocol(values: Values): NamedProtocol {
 }
 
 /** The file of a tokenizer; `resolveModel` would slow every start. */
-async function resolve(name: string | undefined): Promise<string> {
+async function resolve(name: string | undefined, options: NamingOptions): Promise<string> {
   const { resolveModel } = await import("../../models/resolve-model.js");
-  return resolveModel(name);
+  return resolveModel(name, options);
+}
+
+function naming({ signal, onProgress, onNote, onWarning }: NamingOptions): NamingOptions {
+  return { signal, onProgress, onNote, onWarning };
 }
 
 async function reconstructionOptions(
   values: Values,
+  options: NamingOptions,
 ): Promise<
   Pick<
     Values,
@@ -175,7 +187,7 @@ async function reconstructionOptions(
   > & { readonly sanityClips: number }
 > {
   const { against, lpips, msSsim, sanity, bytes, windowFrames, content, motion } = values;
-  const checkpoint = against === undefined ? await resolve(values.checkpoint) : undefined;
+  const checkpoint = against === undefined ? await resolve(values.checkpoint, options) : undefined;
   const segments = { windowFrames, content, motion };
   return { checkpoint, against, lpips, msSsim, sanityClips: sanity, values: values.values, bytes, ...segments };
 }

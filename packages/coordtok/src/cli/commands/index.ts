@@ -8,6 +8,8 @@ import { encodeCommand } from "./encode.js";
 import { encodeDatasetCommand } from "./encode-dataset.js";
 import { evaluateCommand } from "./evaluate.js";
 import { infoCommand } from "./info.js";
+import { modelsCommand } from "./models.js";
+import { pullCommand } from "./pull.js";
 import { reconstructCommand } from "./reconstruct.js";
 import { sampleCommand } from "./sample.js";
 import { setupCommand } from "./setup.js";
@@ -26,6 +28,8 @@ export const commands: readonly AnyCommand[] = [
   decodeCommand,
   reconstructCommand,
   viewCommand,
+  pullCommand,
+  modelsCommand,
   convertCommand,
   encodeDatasetCommand,
   trainDiffusionCommand,

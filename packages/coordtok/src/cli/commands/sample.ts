@@ -2,7 +2,15 @@ import { countText, durationText, tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
 import { diffusionForms, lastSteps, samplerNames } from "@coordtok/diffusion";
 import { defineCommand, type AnyCommand } from "../command.js";
-import { backendFlag, commonOptions, ffmpegFlag, overwriteFlag, precisionFlag, seedFlag } from "../common-flags.js";
+import {
+  backendFlag,
+  commonOptions,
+  ffmpegFlag,
+  offlineFlag,
+  overwriteFlag,
+  precisionFlag,
+  seedFlag,
+} from "../common-flags.js";
 import { choice, integer, number, text } from "../flags.js";
 
 export const sampleCommand: AnyCommand = defineCommand({
@@ -10,7 +18,12 @@ export const sampleCommand: AnyCommand = defineCommand({
   summary: "generate clips with a trained generator",
   description:
     "Samples clips and writes them as videos, sample-0000.mp4 and so on, and some frames of each as strip.png. A clip depends only on the seed and its number, not on how many are sampled together.",
-  args: [{ name: "CHECKPOINT", help: "a checkpoint of train-diffusion, or its run folder for the newest one" }],
+  args: [
+    {
+      name: "CHECKPOINT",
+      help: "the generator: a known model, hf:OWNER/REPO/FILE, https://…, a checkpoint of train-diffusion, or its run folder",
+    },
+  ],
   flags: {
     out: text("the folder for the videos", { value: "folder", initial: "samples" }),
     count: integer("number of clips", { minimum: 1, initial: 1 }),
@@ -37,7 +50,7 @@ export const sampleCommand: AnyCommand = defineCommand({
       option: "batchSize",
     }),
     fps: number("frames per second of the videos", { minimum: 0.1, maximum: 1000, initial: 25 }),
-    tokenizer: text("the tokenizer: a known model, checkpoint or run folder", {
+    tokenizer: text("the tokenizer: a known model, hf:OWNER/REPO/FILE, https://…, a checkpoint or run folder", {
       value: "path",
       defaultText: "the one the generator was trained with",
     }),
@@ -46,6 +59,7 @@ export const sampleCommand: AnyCommand = defineCommand({
       defaultText: "those in the checkpoint",
     }),
     seed: seedFlag,
+    offline: offlineFlag,
     backend: backendFlag,
     precision: precisionFlag,
     overwrite: overwriteFlag,

@@ -28,10 +28,13 @@ export const trainDiffusionCommand: AnyCommand = defineCommand({
     weighting: choice("weight of a noise or score loss over time", ["none", "velocity", "likelihood"], {
       defaultText: "none",
     }),
-    tokenizer: text("the tokenizer that decodes previews and samples: a known model, checkpoint or run folder", {
-      value: "path",
-      defaultText: "the one that made the latents",
-    }),
+    tokenizer: text(
+      "the tokenizer that decodes previews and samples: a known model, hf:OWNER/REPO/FILE, https://…, a checkpoint or run folder",
+      {
+        value: "path",
+        defaultText: "the one that made the latents",
+      },
+    ),
     previewEvery: integer("steps between previews; 0 for none", { minimum: 0, defaultText: "500, or the run's" }),
   },
   examples: [

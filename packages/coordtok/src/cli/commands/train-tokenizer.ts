@@ -50,7 +50,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
     }),
     points: integer("patches decoded per clip and step", { minimum: 1, defaultText: "256", option: "pointsPerClip" }),
     from: text(
-      "start a new training from the weights and configuration of this model: starter, starter-bytes, a checkpoint or run folder",
+      "start a new training from the weights and configuration of this model: a known model such as starter, hf:OWNER/REPO/FILE, https://…, a checkpoint or run folder",
       { value: "name" },
     ),
     stage: choice("1 trains on random patches, 2 on whole frames with a perceptual loss", ["1", "2"], {
