@@ -100,11 +100,11 @@ export async function refineTile(
   options: FilmRefineOptions & { readonly tiles: number; readonly sum: RefinementSum } & LongCallOptions,
 ): Promise<Triplane> {
   const { steps, seconds, stop, rounding, tiles, sum, signal, onProgress } = options;
-  if (stop?.aborted && rounding === undefined) return planes;
+  if (stop?.aborted) return planes;
   const stops = [stop, signal].filter((one) => one !== undefined);
   try {
     const { triplane, ...refined } = await refine(model, clip, planes, {
-      ...(stop?.aborted ? { steps: 0 } : steps === undefined ? { seconds: seconds! / tiles } : { steps }),
+      ...(steps === undefined ? { seconds: seconds! / tiles } : { steps }),
       rounding,
       signal: AbortSignal.any(stops),
       onProgress,

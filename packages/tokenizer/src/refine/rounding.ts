@@ -1,6 +1,21 @@
 import { checkNumber, checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 import { mapPlanes, planeNames, type Triplane } from "@coordtok/triplane";
-import { abs, add, div, log1p, mul, round, sign, sum, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
+import {
+  abs,
+  add,
+  div,
+  log,
+  mul,
+  pad,
+  round,
+  sign,
+  slice,
+  square,
+  sub,
+  sum,
+  tidy,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
 
 /** Planes that are rounded in the end, as a bitstream stores them. */
 export interface RefineRounding {
@@ -20,7 +35,7 @@ export interface RoundingPlan {
 }
 
 /** The price of a bit at a step of 1, found on footage: that of one bit more by a smaller step. */
-const pricePerSquare = 16;
+const pricePerSquare = 32;
 
 /** A magnitude, in steps, below which a number takes few bits. */
 const softness = 0.5;
@@ -44,9 +59,17 @@ export function roundPlanes(planes: Triplane, { step }: RoundingPlan): Triplane 
   return tidy(() => mapPlanes((plane) => mul<Tensor4D>(round(div(planes[plane], step)), step)));
 }
 
-/** What the bits of planes cost, about: log2(1 + magnitude / (step / 2)) each, at the price of a bit. */
+/**
+ * What the bits of planes cost, about. As in the coder, a number costs what its neighbourhood makes of it: with s the mean magnitude of the 3 x 3 cells
+ * around it in its channel plus half a step, log2(2 s / step) + |x| / s log2(e).
+ */
 export async function rateCost(planes: Triplane, { step, price }: RoundingPlan): Promise<number> {
-  const sums = tidy(() => planeNames.map((plane) => sum(log1p(mul(abs(planes[plane]), 1 / (step * softness))))));
+  const sums = tidy(() =>
+    planeNames.map((plane) => {
+      const { magnitude, around } = neighbourhood(planes[plane], step);
+      return sum(add(log(mul(around, 1 / (step * softness))), div(magnitude, around)));
+    }),
+  );
   const values = await Promise.all(sums.map((one) => one.data()));
   for (const one of sums) one.dispose();
   return (price / Math.LN2) * values.reduce((total, [value]) => total + value!, 0);
@@ -55,6 +78,37 @@ export async function rateCost(planes: Triplane, { step, price }: RoundingPlan):
 /** The gradient of {@link rateCost}, the caller's. */
 export function rateGradient(planes: Triplane, { step, price }: RoundingPlan): Triplane {
   return mapPlanes((plane) =>
-    tidy(() => mul<Tensor4D>(div(sign(planes[plane]), add(abs(planes[plane]), step * softness)), price / Math.LN2)),
+    tidy(() => {
+      const { magnitude, around } = neighbourhood(planes[plane], step);
+      const inverse = div<Tensor4D>(1, around);
+      // What the number costs by itself, and what it makes its neighbours cost.
+      const others = meanAround(sub<Tensor4D>(inverse, mul(magnitude, square(inverse))));
+      return mul<Tensor4D>(mul(sign(planes[plane]), add(inverse, others)), price / Math.LN2);
+    }),
   );
+}
+
+function neighbourhood(plane: Tensor4D, step: number): { magnitude: Tensor4D; around: Tensor4D } {
+  const magnitude = abs(plane);
+  return { magnitude, around: add<Tensor4D>(meanAround(magnitude), step * softness) };
+}
+
+/** The mean over the 3 x 3 cells around each cell; beyond the edges are zeros. */
+function meanAround(values: Tensor4D): Tensor4D {
+  const [batch, outer, inner, channels] = values.shape;
+  const rows = pad(values, [
+    [0, 0],
+    [1, 1],
+    [0, 0],
+    [0, 0],
+  ]);
+  const down = [0, 1, 2].map((from) => slice(rows, [0, from, 0, 0], [batch, outer, inner, channels]));
+  const columns = pad(add<Tensor4D>(add(down[0]!, down[1]!), down[2]!), [
+    [0, 0],
+    [0, 0],
+    [1, 1],
+    [0, 0],
+  ]);
+  const across = [0, 1, 2].map((from) => slice(columns, [0, 0, from, 0], [batch, outer, inner, channels]));
+  return mul<Tensor4D>(add<Tensor4D>(add(across[0]!, across[1]!), across[2]!), 1 / 9);
 }
