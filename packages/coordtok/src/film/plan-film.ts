@@ -180,7 +180,7 @@ interface Chosen extends Trial {
 }
 
 /** The trials of up to 64 frames of one scene, in windows of different lengths. */
-export class UnitTrials {
+class UnitTrials {
   readonly #frames: number;
   readonly #values: number;
   /** By the length of windows and the number of the first frame. */
@@ -290,7 +290,7 @@ function cheapest(trials: readonly Trial[], price: number): { readonly cost: num
 }
 
 /** What windows are tried with. */
-export function rungsOf({ model, step, content, motion }: FixedCoding & Pick<PlanFilmOptions, "model">): Rung[] {
+function rungsOf({ model, step, content, motion }: FixedCoding & Pick<PlanFilmOptions, "model">): Rung[] {
   const { channels } = model.config;
   const budget = (most: number): Budget => ({
     content: content ?? Math.min(most, channels),
