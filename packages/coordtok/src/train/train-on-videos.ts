@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { backendOptionNames, prepareBackend, type LoadedBackend } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions, type OptionNames, type PerceptualLoss } from "@coordtok/core";
 import { countText } from "@coordtok/core/text";
@@ -34,14 +34,7 @@ import { useLatticeRun } from "./train-lattice-on-videos.js";
 import { disposable, findRun, trainingOptionNames, type RunPlace, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun, type UseOfRun } from "./training-run.js";
 import { bytesOf, videoSources } from "./training-sources.js";
-import {
-  knowingSources,
-  TrainingWindows,
-  untilAborted,
-  withoutHeldOut,
-  type SkippedVideo,
-  type WindowReading,
-} from "./training-videos.js";
+import { knowingSources, TrainingWindows, withoutHeldOut, type SkippedVideo } from "./training-videos.js";
 
 /** Options of {@link trainOnVideos}. */
 export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSettings | LatticeTrainSettings> {
