@@ -16,11 +16,16 @@ export function contentOf(folder: string, names: readonly string[]): Content {
   const visit = (path: string): void => {
     const full = join(folder, path);
     if (!existsSync(full)) return;
-    if (!statSync(full).isDirectory()) content.set(path, shown(path, readFileSync(full)));
+    if (!statSync(full).isDirectory()) content.set(named(path), shown(path, readFileSync(full)));
     else for (const name of readdirSync(full).sort()) visit(`${path}/${name}`);
   };
   for (const name of names) visit(name);
   return content;
+}
+
+/** A text with the random ends of names, which `setup` gives its folders, left out. */
+function named(text: string): string {
+  return text.replace(/(?<=-x64-)[0-9a-f]{8}/g, "*");
 }
 
 /** The names below a folder that a killed run left and nobody removed. */
@@ -49,7 +54,7 @@ function shown(path: string, bytes: Buffer): string {
   if (path.endsWith(".json") || path.endsWith(".jsonl")) {
     const lines = path.endsWith(".jsonl") ? bytes.toString("utf8").split("\n") : [bytes.toString("utf8")];
     try {
-      return lines.map((line) => (line === "" ? "" : JSON.stringify(lasting(JSON.parse(line))))).join("\n");
+      return lines.map((line) => (line === "" ? "" : named(JSON.stringify(lasting(JSON.parse(line)))))).join("\n");
     } catch {
       return bytes.toString("utf8");
     }
