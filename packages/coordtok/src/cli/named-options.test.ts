@@ -77,6 +77,7 @@ const computed: Readonly<Record<string, readonly string[]>> = {
   "coordtok/src/clip/triplane-file.ts": ["checkpoint"],
   "evaluation/src/evaluate-reconstruction.ts": ["windowFrames", "content", "motion"],
   "evaluation/src/segment-coder.ts": ["size", "windowFrames", "content", "motion"],
+  "coordtok/src/models/find-model.ts": ["checkpoint"],
   "coordtok/src/train/generator-plan.ts": ["batchSize", "accumulate"],
   "coordtok/src/train/lattice-plan.ts": [
     "lpips",

@@ -1,8 +1,9 @@
 import { tableText } from "@coordtok/core/text";
 import { CoordTokError } from "@coordtok/core";
-import { defineCommand, type AnyCommand } from "../command.js";
+import { defineCommand, type AnyCommand, type CommandResult } from "../command.js";
 import { backendFlag, commonOptions, ffmpegFlag, offlineFlag, overwriteFlag, precisionFlag } from "../common-flags.js";
 import { integer, number, text } from "../flags.js";
+import { areSeveral, checkpointPath, runSeveral } from "../several.js";
 import { required } from "./encode.js";
 
 export const decodeCommand: AnyCommand = defineCommand({
@@ -10,10 +11,16 @@ export const decodeCommand: AnyCommand = defineCommand({
   summary: "decode a triplane file or a .coordtok file into a video: all of it, or any frames, rectangle or frame rate",
   description:
     "Decodes a film, a triplane file or a .coordtok file, into a video. Of a long film only the windows that hold what is asked for are read. It finds the decoder in the file, among the known models, at the path that the file records, or beside the file; a recorded checkpoint must be unchanged. A rectangle of the lattice form has the pixels of the whole picture; in the paper's form it comes close to them, see --context.",
-  args: [{ name: "FILM", help: "a .triplane.safetensors or .coordtok file" }],
+  args: [
+    {
+      name: "FILM",
+      help: "a .triplane.safetensors or .coordtok file; or several, folders and patterns",
+      several: true,
+    },
+  ],
   flags: {
     out: text(
-      "the video to write: .mp4, .webm, .gif, .mkv, a folder of pictures, ending in a slash, or .png for one frame (required)",
+      "the video to write: .mp4, .webm, .gif, .mkv, a folder of pictures, ending in a slash, or .png for one frame; for several films the folder for mp4 files (required)",
       { value: "file" },
     ),
     checkpoint: text("the checkpoint that made the triplane, or the name of a model", {
@@ -59,34 +66,51 @@ export const decodeCommand: AnyCommand = defineCommand({
     "decode clip.triplane.safetensors --out clip.mp4",
     "decode film.triplane.safetensors --out film.mp4 --audio-from film.webm",
     "decode film.coordtok --out film.mp4",
+    "decode encoded/ --out decoded",
     "decode clip.triplane.safetensors --out frame7.png --frames 7",
     "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
   ],
   computes: true,
   run: async (context) => {
-    const { flags } = context;
+    const { flags, args } = context;
     const frames = flags.frames === undefined ? undefined : parseFrames(flags.frames);
     const rectangle = flags.rectangle === undefined ? undefined : parseRectangle(flags.rectangle);
     const { decodeToVideo } = await import("../../clip/decode-to-video.js");
-    const report = await decodeToVideo(context.args[0]!, {
-      ...commonOptions(context),
-      out: required(flags.out, "--out"),
-      checkpoint: flags.checkpoint,
-      frames,
-      rectangle,
-      context: flags.context,
-      fps: flags.fps,
-      sliceSize: flags.slice,
-      audioFrom: flags.audioFrom,
+    const decodeOne = async (film: string, out: string): Promise<CommandResult> => {
+      const report = await decodeToVideo(film, {
+        ...commonOptions(context),
+        out,
+        checkpoint: flags.checkpoint,
+        frames,
+        rectangle,
+        context: flags.context,
+        fps: flags.fps,
+        sliceSize: flags.slice,
+        audioFrom: flags.audioFrom,
+      });
+      const lines = tableText([
+        ["video", report.video],
+        [
+          "frames",
+          `${report.frames} of ${report.width}x${report.height}, ${report.fps.toFixed(3).replace(/\.?0+$/, "")} per second`,
+        ],
+      ]);
+      return { lines: [lines], data: report };
+    };
+    const out = required(flags.out, "--out");
+    if (!(await areSeveral(args))) return decodeOne(args[0]!, out);
+    if (flags.audioFrom !== undefined)
+      throw new CoordTokError(
+        "usage",
+        "--audio-from belongs to one film; decode each film by itself to give it sound.",
+      );
+    return runSeveral(context, {
+      accepts: /\.(?:triplane\.safetensors|coordtok)$/i,
+      out,
+      resultOf: (film) => film.replace(/\.(?:triplane\.safetensors|coordtok|\w+)$/i, ".mp4"),
+      checkpoint: flags.checkpoint === undefined ? undefined : await checkpointPath(flags.checkpoint, context),
+      work: decodeOne,
     });
-    const lines = tableText([
-      ["video", report.video],
-      [
-        "frames",
-        `${report.frames} of ${report.width}x${report.height}, ${report.fps.toFixed(3).replace(/\.?0+$/, "")} per second`,
-      ],
-    ]);
-    return { lines: [lines], data: report };
   },
 });
 

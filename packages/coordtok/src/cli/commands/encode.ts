@@ -1,7 +1,7 @@
 import { bytesText, countText, groupedText, tableText } from "@coordtok/core/text";
 import { basename, extname } from "node:path";
 import { CoordTokError } from "@coordtok/core";
-import { defineCommand, type AnyCommand } from "../command.js";
+import { defineCommand, type AnyCommand, type CommandResult } from "../command.js";
 import {
   backendFlag,
   checkpointFlag,
@@ -21,6 +21,7 @@ import {
   targetFlags,
 } from "../common-flags.js";
 import { choice, integer, text, toggle } from "../flags.js";
+import { areSeveral, checkpointPath, runSeveral, videoName } from "../several.js";
 import { windowFlags } from "../window-flags.js";
 
 export const encodeCommand: AnyCommand = defineCommand({
@@ -28,13 +29,18 @@ export const encodeCommand: AnyCommand = defineCommand({
   summary: "encode a video of any length into planes: numbers in a triplane file, or few bytes in a .coordtok file",
   description:
     "Encodes a video, all of it or a part, into a file from which any frames and any part of them can be decoded: .triplane.safetensors holds the planes as numbers, .coordtok holds them rounded and entropy-coded in a fraction of the bytes. The film is cut into windows, which end at cuts; memory does not grow with its length.",
-  args: [{ name: "VIDEO", help: "the video file" }],
+  args: [
+    { name: "VIDEO", help: "the video file; or several, folders and patterns such as 'clips/*.mp4'", several: true },
+  ],
   flags: {
     checkpoint: checkpointFlag,
-    out: text("the file to write: its ending, .coordtok or another, chooses the format", {
-      value: "file",
-      defaultText: "VIDEO.triplane.safetensors in the working folder",
-    }),
+    out: text(
+      "the file to write: its ending, .coordtok or another, chooses the format; for several videos the folder, and the format is .coordtok where its flags are given",
+      {
+        value: "file",
+        defaultText: "VIDEO.triplane.safetensors in the working folder; the folder encoded for several",
+      },
+    ),
     ...windowFlags,
     length: integer("number of frames", { minimum: 1, defaultText: "all" }),
     size: filmSizeFlag,
@@ -61,6 +67,7 @@ export const encodeCommand: AnyCommand = defineCommand({
   },
   examples: [
     "encode film.mp4",
+    "encode films/ 'clips/*.mp4' --out encoded",
     "encode film.mp4 --out film.coordtok --quality low --refine 20",
     "encode film.mp4 --out film.coordtok --target-psnr 30",
     "encode film.mp4 --size 256 --content 16 --motion 16 --dtype F16",
@@ -68,39 +75,52 @@ export const encodeCommand: AnyCommand = defineCommand({
   ],
   computes: true,
   run: async (context) => {
-    const { flags } = context;
-    const video = context.args[0]!;
+    const { flags, args } = context;
     const { encodeVideo } = await import("../../clip/encode-video.js");
-    const out = flags.out ?? `${basename(video, extname(video))}.triplane.safetensors`;
-    const report = await encodeVideo(video, {
-      ...commonOptions(context),
-      start: flags.start,
-      stride: flags.stride,
-      length: flags.length,
-      size: flags.size,
-      fit: flags.fit,
-      content: flags.content,
-      motion: flags.motion,
-      windowFrames: flags.windowFrames,
-      overlap: flags.overlap,
-      split: flags.split,
-      refine: refineOptions(context),
-      step: flags.step,
-      quality: flags.quality,
-      targetPsnrDb: flags.targetPsnr,
-      maxBytesPerSecond: flags.maxBytesPerSecond,
-      dtype: flags.dtype,
-      embedDecoder: flags.embedDecoder,
-      out,
-      checkpoint: flags.checkpoint,
+    const { quality, step, targetPsnr, maxBytesPerSecond } = flags;
+    const isCoded = [quality, step, targetPsnr, maxBytesPerSecond].some((value) => value !== undefined);
+    const encodedName = (video: string, ending: string): string => `${basename(video, extname(video))}${ending}`;
+    const encodeOne = async (video: string, out: string): Promise<CommandResult> => {
+      const report = await encodeVideo(video, {
+        ...commonOptions(context),
+        start: flags.start,
+        stride: flags.stride,
+        length: flags.length,
+        size: flags.size,
+        fit: flags.fit,
+        content: flags.content,
+        motion: flags.motion,
+        windowFrames: flags.windowFrames,
+        overlap: flags.overlap,
+        split: flags.split,
+        refine: refineOptions(context),
+        step: flags.step,
+        quality: flags.quality,
+        targetPsnrDb: flags.targetPsnr,
+        maxBytesPerSecond: flags.maxBytesPerSecond,
+        dtype: flags.dtype,
+        embedDecoder: flags.embedDecoder,
+        out,
+        checkpoint: flags.checkpoint,
+      });
+      const lines = tableText([
+        ["film", `${report.triplane} (${bytesText(report.bytes)})`],
+        ["frames", `${report.source.frames} of ${report.source.name} in ${countText(report.windows, "window")}`],
+        ["tokens", `${groupedText(report.tokens)} (${groupedText(report.floats)} numbers)`],
+        ...refinementRows(report.refinement),
+      ]);
+      return { lines: [lines], data: report };
+    };
+    if (!(await areSeveral(args)))
+      return encodeOne(args[0]!, flags.out ?? encodedName(args[0]!, ".triplane.safetensors"));
+    const model = flags.checkpoint ?? (isCoded ? "starter-bytes" : undefined);
+    return runSeveral(context, {
+      accepts: videoName,
+      out: flags.out ?? "encoded",
+      resultOf: (video) => encodedName(video, isCoded ? ".coordtok" : ".triplane.safetensors"),
+      checkpoint: await checkpointPath(model, context),
+      work: encodeOne,
     });
-    const lines = tableText([
-      ["film", `${report.triplane} (${bytesText(report.bytes)})`],
-      ["frames", `${report.source.frames} of ${report.source.name} in ${countText(report.windows, "window")}`],
-      ["tokens", `${groupedText(report.tokens)} (${groupedText(report.floats)} numbers)`],
-      ...refinementRows(report.refinement),
-    ]);
-    return { lines: [lines], data: report };
   },
 });
 

@@ -1,6 +1,7 @@
+import { join } from "node:path";
 import { bytesText, countText, groupedText, tableText } from "@coordtok/core/text";
 import type { ReconstructReport } from "../../clip/reconstruct-video.js";
-import { defineCommand, type AnyCommand } from "../command.js";
+import { defineCommand, type AnyCommand, type CommandResult } from "../command.js";
 import {
   backendFlag,
   checkpointFlag,
@@ -19,6 +20,7 @@ import {
 } from "../common-flags.js";
 import type { WindowFrames } from "../../clip/lattice-settings.js";
 import { choice, integer, text } from "../flags.js";
+import { areSeveral, checkpointPath, runSeveral, videoName } from "../several.js";
 import { windowFlags } from "../window-flags.js";
 
 export const reconstructCommand: AnyCommand = defineCommand({
@@ -26,10 +28,15 @@ export const reconstructCommand: AnyCommand = defineCommand({
   summary: "encode and decode a video, then measure and show the result",
   description:
     "Encodes and decodes a video, all of it or a part, window by window. Writes the reconstruction, a video with original, reconstruction and error side by side, a picture of the three planes and a report. PSNR is measured on the frames, before any video codec.",
-  args: [{ name: "VIDEO", help: "the video file" }],
+  args: [
+    { name: "VIDEO", help: "the video file; or several, folders and patterns such as 'clips/*.mp4'", several: true },
+  ],
   flags: {
     checkpoint: checkpointFlag,
-    out: text("folder for the results", { value: "folder", initial: "reconstruction" }),
+    out: text("folder for the results; for several videos each has a folder in it", {
+      value: "folder",
+      initial: "reconstruction",
+    }),
     ...windowFlags,
     length: integer("number of frames", { minimum: 1, defaultText: "all" }),
     size: sizeFlag,
@@ -55,31 +62,43 @@ export const reconstructCommand: AnyCommand = defineCommand({
   examples: [
     "reconstruct clip.mp4",
     "reconstruct clip.mp4 --refine 5s",
+    "reconstruct clips/ other.webm --out results",
     "reconstruct clip.mp4 --size 320x240 --content 16 --motion 8 --length 500",
     "reconstruct clip.mp4 --checkpoint runs/first --out results",
   ],
   computes: true,
   run: async (context) => {
-    const { flags } = context;
+    const { flags, args } = context;
     const { reconstructVideo } = await import("../../clip/reconstruct-video.js");
-    const report = await reconstructVideo(context.args[0]!, {
-      ...commonOptions(context),
-      checkpoint: flags.checkpoint,
+    const reconstructOne = async (video: string, out: string): Promise<CommandResult> => {
+      const report = await reconstructVideo(video, {
+        ...commonOptions(context),
+        checkpoint: flags.checkpoint,
+        out,
+        size: flags.size,
+        fit: flags.fit,
+        overlap: flags.overlap,
+        split: flags.split,
+        refine: refineOptions(context),
+        content: flags.content,
+        motion: flags.motion,
+        start: flags.start,
+        stride: flags.stride,
+        length: flags.length,
+        sliceSize: flags.slice,
+        windowFrames: flags.windowFrames === undefined ? undefined : (Number(flags.windowFrames) as WindowFrames),
+      });
+      return { lines: [reconstructionText(report)], data: report };
+    };
+    if (!(await areSeveral(args))) return reconstructOne(args[0]!, flags.out);
+    return runSeveral(context, {
+      accepts: videoName,
       out: flags.out,
-      size: flags.size,
-      fit: flags.fit,
-      overlap: flags.overlap,
-      split: flags.split,
-      refine: refineOptions(context),
-      content: flags.content,
-      motion: flags.motion,
-      start: flags.start,
-      stride: flags.stride,
-      length: flags.length,
-      sliceSize: flags.slice,
-      windowFrames: flags.windowFrames === undefined ? undefined : (Number(flags.windowFrames) as WindowFrames),
+      resultOf: (video) => video.replace(/\.\w+$/, ""),
+      proofOf: (out) => join(out, "report.json"),
+      checkpoint: await checkpointPath(flags.checkpoint, context),
+      work: reconstructOne,
     });
-    return { lines: [reconstructionText(report)], data: report };
   },
 });
 
