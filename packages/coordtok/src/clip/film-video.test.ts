@@ -81,6 +81,9 @@ describeEachBackend("a whole video through the starter", { timeout: 240_000 }, (
       }
     });
     expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
+    await expect(decodeToVideo(out, { out: at("beyond.mkv"), backend, frames: [20, 21] })).rejects.toThrow(
+      "Expected frames from 0 to 20, which is all that was encoded, got 21",
+    );
   });
 
   it("budgets make the file smaller, and a decoder makes it complete", async () => {
