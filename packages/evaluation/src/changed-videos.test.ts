@@ -58,7 +58,7 @@ function evaluate(
 const refused = (text: RegExp): unknown =>
   expect.objectContaining({ code: "file-exists", message: expect.stringMatching(text) as string });
 
-describe("an evaluation that goes on", { timeout: 60_000 }, () => {
+describe("an evaluation that goes on", { timeout: 240_000 }, () => {
   it("refuses a replaced original and a replaced reconstruction by name, and measures anew when it may overwrite", async () => {
     const given = await folders("replaced");
     const before = await evaluate(given, "replaced-out");
@@ -93,7 +93,7 @@ describe("an evaluation that goes on", { timeout: 60_000 }, () => {
   });
 });
 
-describe("parts of an evaluation", { timeout: 60_000 }, () => {
+describe("parts of an evaluation", { timeout: 240_000 }, () => {
   it("are not merged when they measured other videos, and an earlier merge keeps no row of a part that was measured again", async () => {
     const given = await folders("parts");
     for (const index of [1, 2]) await evaluate(given, `part-${index}`, { shard: { index, count: 2 } });
@@ -116,7 +116,7 @@ describe("parts of an evaluation", { timeout: 60_000 }, () => {
   });
 });
 
-describe("frames that do not decode", { timeout: 60_000 }, () => {
+describe("frames that do not decode", { timeout: 240_000 }, () => {
   it("are not counted, and a video that has some is used and named, left out, or ends the call", async () => {
     await video(at("half", "good.mkv"), 1, 40);
     await video(at("half", "half.mkv"), 2, 64);

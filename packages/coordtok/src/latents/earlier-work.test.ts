@@ -82,7 +82,7 @@ async function copied(name: string): Promise<string> {
   return name;
 }
 
-describe("a dataset that is encoded again", { timeout: 60_000 }, () => {
+describe("a dataset that is encoded again", { timeout: 240_000 }, () => {
   it("encodes a replaced video anew, says so, and keeps the clips of the others", async () => {
     const folder = await copied("replaced");
     await encode(folder, "replaced-latents");
@@ -156,7 +156,7 @@ async function withoutSources(path: string): Promise<void> {
   await openSafetensors(bytes);
 }
 
-describe("classes of a dataset", { timeout: 60_000 }, () => {
+describe("classes of a dataset", { timeout: 240_000 }, () => {
   it("are the paths of the folders, so that good cats are no good dogs", async () => {
     for (const [name, seed] of [
       ["nested/cats/good/a.mp4", 1],
@@ -197,7 +197,7 @@ describe("classes of a dataset", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a video of which only a part decodes", { timeout: 60_000 }, () => {
+describe("a video of which only a part decodes", { timeout: 240_000 }, () => {
   it("is used and listed, skipped, or ends the run, as asked", async () => {
     await video(at("damaged/good.mkv"), 1, 16);
     await video(at("damaged/half.mkv"), 2, 64);

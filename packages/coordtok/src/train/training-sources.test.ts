@@ -29,7 +29,7 @@ beforeAll(async () => {
   await video(at("videos/dogs/b.mp4"), 2);
   await video(at("held.mp4"), 3);
   await train([at("videos")], { out: at("run"), config: preset("test"), validation: [at("held.mp4")] }, 4);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await rm(root, { recursive: true });
@@ -70,7 +70,7 @@ function resume(steps: number, paths: readonly string[] = []): Promise<Told> {
   return train(paths, { resume: at("run"), saveEvery: undefined, keep: undefined }, steps);
 }
 
-describe("a training of a tokenizer that is resumed", { timeout: 60_000 }, () => {
+describe("a training of a tokenizer that is resumed", { timeout: 240_000 }, () => {
   it("goes on with the same videos, and saves and keeps as often as before", async () => {
     expect(await resume(6)).toMatchObject({ warnings: [] });
     expect((await listCheckpoints(at("run"))).map(({ step }) => step)).toEqual([5, 6]);
@@ -116,7 +116,7 @@ describe("a training of a tokenizer that is resumed", { timeout: 60_000 }, () =>
   });
 });
 
-describe("a training of a generator that is resumed", { timeout: 60_000 }, () => {
+describe("a training of a generator that is resumed", { timeout: 240_000 }, () => {
   const encode = (): Promise<unknown> =>
     encodeDataset(at("videos"), { checkpoint: at("run"), out: at("latents"), backend: "wasm" });
   const generate = (steps: number, options: TrainOnLatentsOptions): Promise<Told> =>
@@ -132,7 +132,7 @@ describe("a training of a generator that is resumed", { timeout: 60_000 }, () =>
 
   it(
     "refuses latents to which a class was added, or whose clips were encoded again",
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async () => {
       await encode();
       const config: TrainOnLatentsOptions["config"] = (planes, classes) =>
