@@ -17,7 +17,7 @@ interface Basis {
 export type PlaneBasis = Readonly<Record<PlaneName, Basis>>;
 
 /** Cells that a basis is computed from, at most. */
-const mostCells = 4096;
+const mostCells = 2048;
 
 export function basisOf(film: FilmData): PlaneBasis {
   const basis = (name: PlaneName): Basis =>
@@ -29,13 +29,24 @@ function planeBasis(planes: readonly PlaneData[]): Basis {
   const channels = planes[0]!.shape[2];
   const total = planes.reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
   const every = Math.max(1, Math.ceil(total / mostCells));
-  const rows: number[][] = [];
+  const mean = new Float64Array(channels);
+  const products = new Float64Array(channels * channels);
+  let cells = 0;
   for (const { values } of planes)
-    for (let at = 0; at < values.length; at += channels * every) rows.push([...values.subarray(at, at + channels)]);
-  const data = new Matrix(rows);
-  const mean = Float64Array.from(data.mean("column"));
-  const centred = data.subRowVector([...mean]);
-  const covariance = centred.transpose().mmul(centred).div(rows.length);
+    for (let at = 0; at < values.length; at += channels * every, cells++)
+      for (let row = 0; row < channels; row++) {
+        const value = values[at + row]!;
+        mean[row] = mean[row]! + value;
+        for (let column = row; column < channels; column++)
+          products[row * channels + column] = products[row * channels + column]! + value * values[at + column]!;
+      }
+  for (let channel = 0; channel < channels; channel++) mean[channel] = mean[channel]! / cells;
+  const covariance = new Matrix(channels, channels);
+  for (let row = 0; row < channels; row++)
+    for (let column = row; column < channels; column++) {
+      const value = products[row * channels + column]! / cells - mean[row]! * mean[column]!;
+      covariance.set(row, column, value).set(column, row, value);
+    }
   const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(covariance, { assumeSymmetric: true });
   const best = [...realEigenvalues.keys()].sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!).slice(0, 3);
   return {

@@ -24,6 +24,14 @@ export function strokeOf(film: FilmData, { window, tile, plane, outer, inner }: 
   return { window, tile, plane, cell: outer * across + inner, factor };
 }
 
+/** Strokes with one more, which takes the place of an older one on its cell; the same strokes if nothing changes. */
+export function withStroke(strokes: readonly Stroke[], stroke: Stroke): readonly Stroke[] {
+  const isSame = (old: Stroke): boolean =>
+    old.window === stroke.window && old.tile === stroke.tile && old.plane === stroke.plane && old.cell === stroke.cell;
+  if (strokes.some((old) => isSame(old) && old.factor === stroke.factor)) return strokes;
+  return [...strokes.filter((old) => !isSame(old)), stroke];
+}
+
 /** Everything that is done to planes before they are decoded. */
 export interface Edits {
   readonly modes: Readonly<Record<PlaneName, PlaneMode>>;

@@ -5,13 +5,13 @@ import { CoordTokWorker } from "../worker/client.js";
 import type { FilmData, FramesData, ModelSource } from "../worker/types.js";
 import { basisOf, type PlaneBasis } from "./colours.js";
 import { Clock } from "./clock.js";
-import { editFilm, noEdits, planeNames, strokeOf, type Edits, type Stroke } from "./edits.js";
+import { editFilm, noEdits, planeNames, strokeOf, withStroke, type Edits } from "./edits.js";
 import { Frames } from "./frames.js";
 import { windowAt, type Cell } from "./geometry.js";
 import { initialState, type PageState, type SceneName } from "./state.js";
 import { Prober } from "./probe.js";
 import { measureShares } from "./shares.js";
-import { createStore, type Store } from "./store.js";
+import { createStore, soon, type Store } from "./store.js";
 
 /** The work of the page: what is loaded, encoded, changed and decoded. Components show its state and call its methods. */
 export class Session {
@@ -216,7 +216,7 @@ export class Session {
         onFrame: ({ position, data }) => {
           if (stop.signal.aborted) return;
           frames.put(position, data);
-          this.state.set({ decoded: this.state.get().decoded + 1 });
+          this.#showDecodedSoon();
         },
       });
     } catch (thrown) {
@@ -224,8 +224,11 @@ export class Session {
     }
     if (this.#decoding !== stop) return;
     this.#decoding = undefined;
-    if (!this.#work) this.state.set({ busy: undefined });
+    this.state.set({ decoded: this.state.get().decoded + 1, ...(this.#work ? {} : { busy: undefined }) });
   }
+
+  /** Tells components of decoded frames, of all that come within a moment at once. */
+  readonly #showDecodedSoon = soon(() => this.state.set({ decoded: this.state.get().decoded + 1 }), 60);
 
   readonly #prober: Prober = new Prober(() => ({
     film: this.state.get().edited,
@@ -245,14 +248,8 @@ export class Session {
   paint(cell: Cell, factor: number): void {
     const { film, edits } = this.state.get();
     if (!film) return;
-    const stroke = strokeOf(film, cell, factor);
-    const isSame = (old: Stroke): boolean =>
-      old.window === stroke.window &&
-      old.tile === stroke.tile &&
-      old.plane === stroke.plane &&
-      old.cell === stroke.cell;
-    if (edits.strokes.some((old) => isSame(old) && old.factor === factor)) return;
-    void this.edit({ strokes: [...edits.strokes.filter((old) => !isSame(old)), stroke] });
+    const strokes = withStroke(edits.strokes, strokeOf(film, cell, factor));
+    if (strokes !== edits.strokes) void this.edit({ strokes });
   }
 
   /** Improves the planes window by window while the film goes on playing. */

@@ -34,3 +34,14 @@ export function useStore<T extends object, Part>(store: Store<T>, select: (value
   }, [store]);
   return part;
 }
+
+/** A function that does its work once, a moment after it was first called. */
+export function soon(work: () => void, milliseconds: number): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      work();
+    }, milliseconds);
+  };
+}
