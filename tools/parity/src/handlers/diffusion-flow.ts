@@ -143,7 +143,7 @@ const codes = ["willisma/SiT", "huiwon-jang/CoordTok"];
 
 /** Intervals that the published code cannot run are stored only as numbers; this checks them. */
 function checkInterval(row: IntervalRow): void {
-  const { path_type, prediction, code, error } = row;
+  const { path_type, prediction, code, error, train_eps, sample_eps } = row;
   const flow = flowOf({ path_type, prediction });
   const {
     eval: sampling = false,
@@ -154,8 +154,8 @@ function checkInterval(row: IntervalRow): void {
   } = row.check_interval;
   // For a velocity on the linear and gvp paths the published code ignores the given value.
   const ignores = flow.path !== "vp" && flow.prediction === "velocity";
-  const training = (ignores ? null : row.train_eps) ?? officialEpsilon(flow, "training");
-  const drawing = (ignores ? null : row.sample_eps) ?? officialEpsilon(flow, "sampling");
+  const training = (ignores ? null : train_eps) ?? officialEpsilon(flow, "training");
+  const drawing = (ignores ? null : sample_eps) ?? officialEpsilon(flow, "sampling");
   const ours = interval(
     flow,
     sampling ? drawing : training,
