@@ -63,7 +63,7 @@ export interface WebAnswer {
   readonly headers: Headers;
   /** All answers, redirects included, with their addresses; this one is the last. */
   readonly answers: readonly { readonly url: URL; readonly headers: Headers }[];
-  /** Reads the content piece by piece. It fails when it is cut or silent for too long, with an error for which {@link isPassing} holds. */
+  /** Reads the content piece by piece. It fails when it is cut or silent for too long. */
   readonly pieces: () => AsyncGenerator<Uint8Array, void>;
   /** Ends the answer without reading it. */
   readonly cancel: () => void;
