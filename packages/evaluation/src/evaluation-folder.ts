@@ -188,15 +188,7 @@ export class EvaluationFolder implements AsyncDisposable {
     const path = await this.within(fileNames.settings);
     const text = await readTextIfThere(path, { mostBytes: mostSettings });
     if (text === undefined) return undefined;
-    try {
-      return parseSettings(parsedJson(text, `"${path}"`), path);
-    } catch (thrown) {
-      if (!isCoordTokError(thrown)) throw thrown;
-      throw new CoordTokError("file-format", `${thrown.sentence} Start over and allow overwriting.`, {
-        cause: thrown,
-        options: { overwrite: true },
-      });
-    }
+    return orStartOver(() => parseSettings(parsedJson(text, `"${path}"`), path));
   }
 
   /** Opens the journal of one series of clips. */
@@ -282,12 +274,15 @@ export class Journal<R extends { readonly index: number }> {
     for (const [number, line] of whole.split("\n").entries()) {
       if (line === "") continue;
       const where = `line ${number + 1} of "${path}"`;
-      const record = parseRecord(name, parsedJson(line, where), where) as FailedRecord | R;
-      if (records.has(record.index))
-        throw new CoordTokError(
-          "file-format",
-          `Clip ${record.index} stands in "${path}" twice, at last in line ${number + 1}.`,
-        );
+      const record = orStartOver(() => {
+        const parsed = parseRecord(name, parsedJson(line, where), where) as FailedRecord | R;
+        if (records.has(parsed.index))
+          throw new CoordTokError(
+            "file-format",
+            `Clip ${parsed.index} stands in "${path}" twice, at last in line ${number + 1}.`,
+          );
+        return parsed;
+      });
       records.set(record.index, record as R);
     }
     return new Journal<R>(folder, name, [...records.values()]);
@@ -347,6 +342,19 @@ export class Journal<R extends { readonly index: number }> {
 
   #featurePath(name: string): Promise<string> {
     return this.#folder.within(`${name}.features`);
+  }
+}
+
+/** Adds to the error of a damaged file what helps. */
+function orStartOver<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    if (!isCoordTokError(thrown)) throw thrown;
+    throw new CoordTokError("file-format", `${thrown.sentence} Start over and allow overwriting.`, {
+      cause: thrown,
+      options: { overwrite: true },
+    });
   }
 }
 

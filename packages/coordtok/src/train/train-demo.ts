@@ -1,6 +1,6 @@
 import { join, relative, resolve } from "node:path";
 import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
-import { checkOptions, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
+import { checkOptions, CoordTokError, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
 import { openFolder, readText, writeAtomically } from "@coordtok/core/node";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
@@ -134,6 +134,10 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
     out: run,
     saveEvery: Number.MAX_SAFE_INTEGER,
     settings: { ...demoRecipe.settings, ...(steps === undefined ? {} : { totalSteps: steps }) },
+  }).catch((thrown: unknown) => {
+    throw isCoordTokError(thrown) && thrown.code === "aborted"
+      ? new CoordTokError("aborted", `Stopped; "${out}" is as it was before.`, { cause: thrown })
+      : thrown;
   });
   const triplane = join(place, "clip.triplane.safetensors");
   const { checkpoint } = training;
