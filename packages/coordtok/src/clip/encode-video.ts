@@ -235,6 +235,7 @@ async function planOf(
     fps: info.averageFps / stride,
     longest: longestWindow(model.config, picture, backend),
     onProgress: withTotal(info, options),
+    onWarning: (warning) => options.onWarning?.(`${path}: ${warning}.`),
   });
 }
 

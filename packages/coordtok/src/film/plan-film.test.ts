@@ -56,6 +56,17 @@ describeEachBackend("the windows of a film", { timeout: 240_000 }, () => {
     expect(low[0]!.frames).toBe(still);
   });
 
+  it("come as near as they can to what is out of reach, with a warning", async () => {
+    const warnings: string[] = [];
+    const onWarning = (warning: string): void => void warnings.push(warning);
+    await planned({ targetPsnrDb: 99, windowFrames: 8, step: 1 / 4, onWarning }, 8);
+    await planned({ maxBytesPerSecond: 1, windowFrames: 8, step: 1 / 4, onWarning }, 8);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^99 dB are out of reach; the best windows have \d+\.\d\d dB before any refinement$/),
+      expect.stringMatching(/^1 bytes a second are too few; the smallest windows take \d+$/),
+    ]);
+  });
+
   it("keep to the bytes of a second, and to what is fixed", async () => {
     const plan = await planned({ maxBytesPerSecond: 600, windowFrames: 8, content: 16, motion: 4 }, 20);
     expect(plan.map(({ frames: count }) => count)).toEqual([8, 8, 4]);

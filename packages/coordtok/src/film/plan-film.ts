@@ -52,6 +52,8 @@ export interface PlanFilmOptions extends LongCallOptions, FilmTarget, FixedCodin
   readonly split?: FilmSplit | undefined;
   /** The longest windows that are tried, 16, 32 or 64 frames (default 64). */
   readonly longest?: number | undefined;
+  /** Called with a sentence when no windows meet the target; the nearest are chosen then. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
 const planFilmOptionNames: OptionNames<PlanFilmOptions> = {
@@ -67,6 +69,7 @@ const planFilmOptionNames: OptionNames<PlanFilmOptions> = {
   fps: true,
   split: true,
   longest: true,
+  onWarning: true,
 };
 
 /** The frames that are tried together: those of the longest window. */
@@ -138,19 +141,12 @@ export async function planFilm(frames: AsyncIterable<RgbFrame>, options: PlanFil
 }
 
 /** The windows of all units at the price of a byte that meets the target. */
-function choose(units: readonly UnitTrials[], target: FilmTarget, seconds: number): PlannedWindow[] {
+function choose(units: readonly UnitTrials[], target: PlanFilmOptions, seconds: number): PlannedWindow[] {
   const at = (price: number): Chosen[] => units.flatMap((unit) => unit.best(price));
-  const meets = (chosen: readonly Chosen[]): boolean => {
-    const sum = (of: (window: Chosen) => number): number => chosen.reduce((total, window) => total + of(window), 0);
-    if (target.targetPsnrDb === undefined)
-      return sum(({ bytes }) => bytes + bytesOfRow) + bytesOfFacts <= target.maxBytesPerSecond! * seconds;
-    return (
-      psnrOf(
-        sum(({ error }) => error),
-        sum(({ values }) => values),
-      ) >= target.targetPsnrDb
-    );
-  };
+  const meets = (chosen: readonly Chosen[]): boolean =>
+    target.targetPsnrDb === undefined
+      ? bytesOf(chosen) <= target.maxBytesPerSecond! * seconds
+      : psnrOfWindows(chosen) >= target.targetPsnrDb;
   // A higher price means fewer bytes and a lower PSNR.
   let [low, high] = [1e-6, 1e6];
   for (let i = 0; i < 60; i++) {
@@ -159,13 +155,33 @@ function choose(units: readonly UnitTrials[], target: FilmTarget, seconds: numbe
     else low = middle;
   }
   const price = target.targetPsnrDb === undefined ? high : low;
-  return at(price).map(({ frames, step, budget, bytes, error, values }) => ({
+  const chosen = at(price);
+  if (!meets(chosen))
+    target.onWarning?.(
+      target.targetPsnrDb === undefined
+        ? `${target.maxBytesPerSecond} bytes a second are too few; the smallest windows take ${Math.ceil(bytesOf(chosen) / seconds)}`
+        : `${target.targetPsnrDb} dB are out of reach; the best windows have ${psnrOfWindows(chosen).toFixed(2)} dB before any refinement`,
+    );
+  return chosen.map(({ frames, step, budget, bytes, error, values }) => ({
     frames,
     step,
     budget,
     bytes,
     psnrDb: psnrOf(error, values),
   }));
+}
+
+/** What a file of these windows takes, about. */
+function bytesOf(chosen: readonly Chosen[]): number {
+  return chosen.reduce((total, { bytes }) => total + bytes + bytesOfRow, bytesOfFacts);
+}
+
+function psnrOfWindows(chosen: readonly Chosen[]): number {
+  const [error, values] = chosen.reduce<[number, number]>(
+    ([errors, numbers], window) => [errors + window.error, numbers + window.values],
+    [0, 0],
+  );
+  return psnrOf(error, values);
 }
 
 function psnrOf(error: number, values: number): number {
