@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { readdir, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { build, type InlineConfig } from "vite";
 
 const folder = join(import.meta.dirname, "../..");
@@ -28,6 +29,7 @@ export async function buildPage(out: string): Promise<void> {
       modulePreload: { polyfill: false },
     },
   });
+  await completeSourceMaps(out);
 }
 
 /** Builds the program of `@coordtok/viewer/worker` into a folder, complete with all packages that it computes with. */
@@ -44,4 +46,15 @@ export async function buildWorker(out: string): Promise<void> {
       rolldownOptions: { output: { chunkFileNames: "program-[hash].js" } },
     },
   });
+  await completeSourceMaps(out);
+}
+
+/** Programs that hold no line of a source get a source map that says so; Vite writes none for them. */
+async function completeSourceMaps(out: string): Promise<void> {
+  for (const name of await readdir(out, { recursive: true })) {
+    const path = join(out, name);
+    if (!name.endsWith(".js") || (await stat(`${path}.map`).catch(() => undefined)) !== undefined) continue;
+    const map = { version: 3, file: basename(name), sources: [], names: [], mappings: "" };
+    await writeFile(`${path}.map`, JSON.stringify(map));
+  }
 }
