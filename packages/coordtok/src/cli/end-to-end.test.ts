@@ -61,6 +61,7 @@ describe("from a video to a triplane and back", () => {
     ]);
     expect((await readdir(join(folder, "run/checkpoints"))).sort()).toEqual([
       "best.safetensors",
+      "config.json",
       "step-000012.safetensors",
     ]);
     expect(stdout).toMatch(/waiting for data\s+\d+\.\d % of the time/);
@@ -251,8 +252,12 @@ describe("Ctrl-C during training", () => {
         0,
         expect.stringContaining("resume that folder to continue from them"),
       ]);
-      const checkpoints = (name: string): Promise<string[]> => readdir(join(folder, name, "checkpoints"));
-      const named = (...steps: number[]): string[] => steps.map((step) => `step-0000${step}.safetensors`);
+      const checkpoints = async (name: string): Promise<string[]> =>
+        (await readdir(join(folder, name, "checkpoints"))).sort();
+      const named = (...steps: number[]): string[] => [
+        "config.json",
+        ...steps.map((step) => `step-0000${step}.safetensors`),
+      ];
       expect([await checkpoints("whole"), await checkpoints("whole-abandoned-1")]).toEqual([
         named(32, 34),
         named(36, 40),

@@ -56,6 +56,11 @@ async function isFiniteFile(path: string): Promise<boolean> {
   return true;
 }
 
+/** The names of the checkpoints of a run, without the copy of its configuration. */
+async function checkpointsIn(run: string): Promise<string[]> {
+  return (await readdir(join(run, "checkpoints"))).filter((name) => name.endsWith(".safetensors")).sort();
+}
+
 const training = {
   config,
   backend,
@@ -203,7 +208,7 @@ describe("a training that diverges", { timeout: trainingTime }, () => {
   it("of a tokenizer keeps the finite checkpoints, and resumes from them with a lower learning rate", async () => {
     const out = at("run");
     await trainOnVideos([video()], { ...training, out });
-    const files = async (): Promise<string[]> => (await readdir(join(out, "checkpoints"))).sort();
+    const files = (): Promise<string[]> => checkpointsIn(out);
     const before = await files();
     expect(before).toEqual(["step-000004.safetensors", "step-000005.safetensors", "step-000006.safetensors"]);
     const settings = { learningRate: 1e30, totalSteps: 60 };
@@ -225,7 +230,7 @@ describe("a training that diverges", { timeout: trainingTime }, () => {
     const wild = { ...training, out, settings: { ...training.settings, learningRate: 1e30 } };
     const error = await trainOnVideos([video()], wild).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "not-finite", options: { learningRate: undefined } });
-    const kept = await readdir(join(out, "checkpoints"));
+    const kept = await checkpointsIn(out);
     expect(kept.length).toBeGreaterThan(0);
     for (const name of kept) expect([name, await isFiniteFile(join(out, "checkpoints", name))]).toEqual([name, true]);
     expect(String(error)).toContain(kept.at(-1));
@@ -253,7 +258,7 @@ describe("a training that diverges", { timeout: trainingTime }, () => {
     await using latents = await openLatents(at("latents"));
     expect(await endOf(latents.get(0))).toBe("file-format");
     expect(await endOf(train("damaged", 1e-3))).toBe("file-format");
-    const [newest] = await readdir(at("generator", "checkpoints"));
+    const [newest] = await checkpointsIn(at("generator"));
     const bad = await damaged(
       at("generator", "checkpoints", newest!),
       "average.patches.xy.bias",
