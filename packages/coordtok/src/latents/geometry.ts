@@ -20,16 +20,16 @@ export interface LatentGeometry {
 }
 
 /** What the lattice form, which takes clips of any size, records of its geometry among the settings of a dataset. */
-const geometrySettings = ["clipFrames", "clipHeight", "clipWidth", "content", "motion"] as const;
+type GeometrySetting = "clipFrames" | "clipHeight" | "clipWidth" | "content" | "motion";
 
 /**
  * The geometry of a latent dataset.
- * @param settings those of the dataset; the lattice form has {@link geometrySettings} among them.
+ * @param settings those of the dataset; the lattice form has its size and its budget among them.
  * @throws CoordTokError `file-format` when these are missing or impossible.
  */
 export function latentGeometry(config: AnyTokenizerConfig, settings: Readonly<Record<string, Json>>): LatentGeometry {
   if (config.form === "paper") return { clip: config.clip, planes: triplaneShapeOf(config) };
-  const numberOf = (name: (typeof geometrySettings)[number], unit: number, least: number, most: number): number => {
+  const numberOf = (name: GeometrySetting, unit: number, least: number, most: number): number => {
     const value = settings[name];
     if (typeof value !== "number" || !Number.isInteger(value / unit) || value < least || value > most)
       throw new CoordTokError(

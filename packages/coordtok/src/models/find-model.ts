@@ -5,7 +5,7 @@ import { findCheckpoint } from "../clip/triplane-file.js";
 import { knownModel, knownModels, packagedFile } from "./known-models.js";
 import { keptModels, placeOf, readRecord, weightsProblem } from "./model-cache.js";
 import { nameText, remoteName } from "./model-name.js";
-import { type NamingOptions } from "./naming-options.js";
+import type { NamingOptions } from "./naming-options.js";
 import { pullModelIn } from "./pull-model.js";
 import { thisWorld } from "./web-world.js";
 

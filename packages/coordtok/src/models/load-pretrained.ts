@@ -17,7 +17,7 @@ import {
   type AnyTokenizerConfig,
   type OpenTokenizerOptions,
 } from "@coordtok/tokenizer";
-import { type NamingOptions } from "./naming-options.js";
+import type { NamingOptions } from "./naming-options.js";
 import { modelOptionNames, type ModelOptions } from "./pull-model.js";
 import { resolveModel } from "./resolve-model.js";
 import { roundedWeights } from "./rounded-weights.js";
