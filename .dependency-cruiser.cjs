@@ -58,9 +58,9 @@ module.exports = {
     {
       name: "packages-through-their-front-door",
       comment:
-        "Another package is imported by its name, never by a path into its folder. Only the fuzzer goes behind the door, to the readers of formats.",
+        "Another package is imported by its name, never by a path into its folder. Only the fuzzer and the injector of faults go behind the door.",
       severity: "error",
-      from: { path: "^(packages/[^/]+|tools|examples|benchmarks)/", pathNot: "^tools/src/fuzz/" },
+      from: { path: "^(packages/[^/]+|tools|examples|benchmarks)/", pathNot: "^tools/src/(fuzz|faults)/" },
       to: { path: "^packages/", pathNot: "^$1/", dependencyTypes: ["local"] },
     },
     {

@@ -6,7 +6,6 @@ import {
   type OptionNames,
   type RgbClip,
 } from "@coordtok/core";
-import type { TokenizerConfig } from "@coordtok/tokenizer";
 import type { FrameSize } from "@coordtok/tokenizer/lattice";
 import { ffmpegOptionNames, readClip, type FfmpegOptions } from "@coordtok/video/node";
 import { basename } from "node:path";
@@ -32,23 +31,6 @@ export interface SourceClip {
   readonly source: TriplaneSource;
   /** Warnings about the video, one sentence each. */
   readonly warnings: readonly string[];
-}
-
-/** Reads a window of a video for a model. @throws CoordTokError like `readClip`, and `config` for a length beyond the model's. */
-export async function readSourceClip(
-  path: string,
-  { clip: size }: Pick<TokenizerConfig, "clip">,
-  options: WindowOptions & LongCallOptions & FfmpegOptions = {},
-): Promise<SourceClip> {
-  const { length = size.frames } = options;
-  if (length > size.frames)
-    throw new CoordTokError("config", `Expected a length of at most the model's ${size.frames} frames, got ${length}.`);
-  return readFrames(path, { ...size, frames: length }, options, {
-    few: (count) =>
-      `it has only ${count} of the ${length} frames that the model takes; the others are treated as missing`,
-    many: `it is longer than the model's ${length} frames`,
-    rest: "set start to take others",
-  });
 }
 
 /**

@@ -26,9 +26,13 @@ export interface FilmTarget {
 
 /** What is fixed beforehand; the rest is chosen for each window. */
 export interface FixedCoding {
+  /** The distance between neighbouring rounded numbers, 1/65536 to 64 (default: chosen). */
   readonly step?: number | undefined;
+  /** Channels of xy (default: chosen). */
   readonly content?: number | undefined;
+  /** Channels of yt and xt (default: chosen). */
   readonly motion?: number | undefined;
+  /** Frames of a window, at least 1 (default: chosen). */
   readonly windowFrames?: number | undefined;
 }
 
@@ -44,11 +48,13 @@ export interface PlannedWindow extends Rung {
 
 /** Options of {@link planFilm}. */
 export interface PlanFilmOptions extends LongCallOptions, FilmTarget, FixedCoding {
+  /** The tokenizer; it stays the caller's. */
   readonly model: LatticeCoordTok;
   /** How the frames became those of the tokenizer; asked for when the first ones are there. */
   readonly picture: () => FilmPicture;
   /** Frames per second. */
   readonly fps: number;
+  /** Whether windows end at cuts (default `scenes`). */
   readonly split?: FilmSplit | undefined;
   /** The longest windows that are tried, 16, 32 or 64 frames (default 64). */
   readonly longest?: number | undefined;

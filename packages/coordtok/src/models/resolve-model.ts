@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { pickOptions } from "@coordtok/core";
+import { checkOptions, pickOptions } from "@coordtok/core";
 import { resolveCheckpoint } from "@coordtok/core/node";
 import { defaultModel, knownModel, packagedFile, unknownModel } from "./known-models.js";
 import { remoteName } from "./model-name.js";
@@ -14,6 +14,7 @@ import { thisWorld } from "./web-world.js";
  * what `pullModel` throws.
  */
 export async function resolveModel(given: string = defaultModel, options: ModelOptions = {}): Promise<string> {
+  checkOptions(options, modelOptionNames, "resolveModel");
   const known = knownModel(given);
   const packaged = known && packagedFile(known);
   if (packaged !== undefined && options.revision === undefined) return packaged;

@@ -8,7 +8,9 @@ import type { TrainingSource } from "./training-sources.js";
 
 /** A video that could not be read, and why. */
 export interface SkippedVideo {
+  /** The path of the video. */
   readonly video: string;
+  /** Why, as one sentence. */
   readonly reason: string;
 }
 
