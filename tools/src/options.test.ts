@@ -8,7 +8,9 @@ import { publicPackages } from "./public-entries.js";
 
 /** Functions that no entry exports; they are tested beside their source. */
 const throughObjects: readonly string[] = [
+  "CoordTok.fromPretrained",
   "ensureFfmpeg",
+  "Generator.fromPretrained",
   "Latents.read",
   "readCodes",
   "readDecoder",

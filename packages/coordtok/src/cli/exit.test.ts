@@ -29,7 +29,7 @@ describe("the options of an error at a terminal", () => {
   });
 
   it("are left out when the command has no such flag", () => {
-    expect(textFor("info", { overwrite: true })).toBe("It failed.");
+    expect(textFor("doctor", { overwrite: true })).toBe("It failed.");
     expect(textFor("decode", { checkpoint: undefined, tokenizer: undefined })).toBe("It failed (--checkpoint).");
   });
 

@@ -116,6 +116,9 @@ describe("fromPretrained", () => {
     await expect(CoordTok.fromPretrained("starter", wrong)).rejects.toThrow(
       /Unknown option "progress" of CoordTok\.from/,
     );
+    await expect(Generator.fromPretrained("starter", wrong)).rejects.toThrow(
+      /Unknown option "progress" of Generator\.from/,
+    );
     await expect(Generator.fromPretrained("nothing")).rejects.toThrow(/There is no model or file called "nothing"/);
   });
 });
