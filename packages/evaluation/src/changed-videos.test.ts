@@ -96,15 +96,16 @@ describe("an evaluation that goes on", { timeout: 240_000 }, () => {
 describe("parts of an evaluation", { timeout: 240_000 }, () => {
   it("are not merged when they measured other videos, and an earlier merge keeps no row of a part that was measured again", async () => {
     const given = await folders("parts");
-    for (const index of [1, 2]) await evaluate(given, `part-${index}`, { shard: { index, count: 2 } });
-    const parts = [at("part-1"), at("part-2")];
+    for (const index of [1, 2]) await evaluate(given, "divided", { part: { number: index, of: 2 } });
+    const parts = [at("divided", "part-1of2"), at("divided", "part-2of2")];
     expect((await mergeEvaluations(parts, { out: at("merged") })).report.measures["psnrDb"]!.mean).toBe(Infinity);
     await video(join(given.others, "b.mkv"), 7);
-    await evaluate(given, "part-2", { shard: { index: 2, count: 2 }, overwrite: true });
+    const again = evaluate(given, "divided", { part: { number: 2, of: 2 }, overwrite: true });
+    await expect(again).rejects.toThrow("measured other videos");
     await expect(mergeEvaluations(parts, { out: at("merged") })).rejects.toThrow(
-      /part-2" and ".*part-1" measured other videos: the content of 1 video differs, the first is "b\.mkv"/,
+      /part-2of2" and ".*part-1of2" measured other videos: the content of 1 video differs, the first is "b\.mkv"/,
     );
-    await evaluate(given, "part-1", { shard: { index: 1, count: 2 }, overwrite: true });
+    await evaluate(given, "divided", { part: { number: 1, of: 2 }, overwrite: true });
     await expect(mergeEvaluations(parts, { out: at("merged") })).rejects.toEqual(refused(/the first is "b\.mkv"/));
     const { report } = await mergeEvaluations(parts, { out: at("merged"), overwrite: true });
     expect(report.measures["psnrDb"]!.minimum).toBeLessThan(40);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clipsOfShard, planClips, type MeasuredVideo } from "./clip-plan.js";
+import { clipsOfPart, planClips, type MeasuredVideo } from "./clip-plan.js";
 import { protocolOf, protocolText } from "./protocol.js";
 
 const videos: MeasuredVideo[] = [40, 128, 129, 300].map((frames) => ({
@@ -50,9 +50,9 @@ describe("which clips are evaluated", () => {
     expect(protocolText(protocol)).toContain("changed: clips 5 instead of all");
   });
 
-  it("shards divide all clips among them", () => {
+  it("parts divide all clips among them", () => {
     const { clips } = planClips(videos, protocolOf("16-frame-windows"), 0);
-    const parts = [1, 2, 3].map((index) => clipsOfShard(clips, { index, count: 3 }));
+    const parts = [1, 2, 3].map((index) => clipsOfPart(clips, { number: index, of: 3 }));
     expect(
       parts
         .flat()

@@ -1,6 +1,7 @@
 import { checkChoice, CoordTokError, isCoordTokError, pickOptions, Random, throwIfAborted } from "@coordtok/core";
 import { damagedPolicies, type VideoInfo } from "@coordtok/video";
 import { countFrames, ffmpegOptionNames, probe, probeOptionNames } from "@coordtok/video/node";
+import type { Part } from "@coordtok/core/checks";
 import { contentOf, earlierContents } from "./contents.js";
 import type { CommonOptions, EvaluateOptions } from "./options.js";
 import type { Protocol } from "./protocol.js";
@@ -24,7 +25,7 @@ export interface MeasuredVideo extends EvaluatedVideo {
 
 /** One clip to evaluate. */
 export interface PlannedClip {
-  /** Its index, from 0; the same in every shard. */
+  /** Its index, from 0; the same in every part. */
   readonly index: number;
   readonly video: EvaluatedVideo;
   /** Index of its first frame. */
@@ -35,7 +36,7 @@ export interface PlannedClip {
   readonly expected: number | undefined;
 }
 
-/** A part of an evaluation: number `index` of `count`, from 1. */
+/** A part of an evaluation as its settings record it: number `index` of `count`, from 1. */
 export interface Shard {
   /** The number of the part, from 1. */
   readonly index: number;
@@ -118,9 +119,9 @@ function limited(clips: UnnumberedClip[], count: number | "all", random: Random)
   return [...chosen].map((place) => clips[place]!);
 }
 
-/** Returns the clips of one shard: every `count`-th one. */
-export function clipsOfShard(clips: readonly PlannedClip[], shard: Shard | undefined): PlannedClip[] {
-  return clips.filter(({ index }) => shard === undefined || index % shard.count === shard.index - 1);
+/** Returns the clips of one part: every `of`-th one. */
+export function clipsOfPart(clips: readonly PlannedClip[], part: Part | undefined): PlannedClip[] {
+  return clips.filter(({ index }) => part === undefined || index % part.of === part.number - 1);
 }
 
 /** What {@link measureVideos} found. */

@@ -1,17 +1,25 @@
 import { isSameSource } from "@coordtok/core/checks";
 import { identifySource } from "@coordtok/core/node";
 import { EvaluationFolder } from "./evaluation-folder.js";
+import { siblingsOf } from "./part-folders.js";
 import type { RecordedContent, SideSettings } from "./settings.js";
 
 /** What an evaluation recorded of its videos, by name. */
 export type KnownContents = ReadonlyMap<string, RecordedContent>;
 
-/** What the folder of an evaluation records of the videos of both sides; nothing for a folder that cannot be read. */
+/** What the folder of an evaluation, or those of its other parts, record of the videos of both sides; nothing for a folder that cannot be read. */
 export async function earlierContents(folder: string): Promise<Readonly<Record<"reference" | "other", KnownContents>>> {
-  const settings = await new EvaluationFolder(folder).settings().catch(() => undefined);
-  const byName = (side: SideSettings | undefined): KnownContents =>
-    new Map((side?.contents ?? []).map((content) => [content.name, content]));
-  return { reference: byName(settings?.reference), other: byName(settings?.other) };
+  const reference = new Map<string, RecordedContent>();
+  const other = new Map<string, RecordedContent>();
+  const take = (side: SideSettings | undefined, into: Map<string, RecordedContent>): void => {
+    for (const content of side?.contents ?? []) if (!into.has(content.name)) into.set(content.name, content);
+  };
+  for (const one of await siblingsOf(folder)) {
+    const settings = await new EvaluationFolder(one).settings().catch(() => undefined);
+    take(settings?.reference, reference);
+    take(settings?.other, other);
+  }
+  return { reference, other };
 }
 
 /**

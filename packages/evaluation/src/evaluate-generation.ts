@@ -2,13 +2,14 @@ import { backendOptionNames, namedPrecision, prepareBackend } from "@coordtok/ba
 import { checkOptions, CoordTokError, pickOptions } from "@coordtok/core";
 import type { PooledStatistics, StatisticsFacts } from "@coordtok/metrics";
 import { ffmpegOptionNames, readFrames } from "@coordtok/video/node";
-import { clipsOfShard, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
+import { clipsOfPart, measureVideos, planClips, type LeftOut, type PlannedClip } from "./clip-plan.js";
 import { environmentOf, featuresMade, loadFeatures, type LoadedFeatures } from "./environment.js";
 import { EvaluationFolder } from "./evaluation-folder.js";
 import { measuredOf, shownOfSet, writeGeneration, type Measured, type WrittenEvaluation } from "./finish.js";
 import { contentOf, earlierContents } from "./contents.js";
 import { measureOne, withDamage } from "./measure-clip.js";
 import { evaluateOptionNames, type EvaluateOptions } from "./options.js";
+import { inParts, shardOf } from "./parts.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { FailedRecord, SetRecord } from "./record.js";
 import { runClips } from "./run-clips.js";
@@ -39,6 +40,14 @@ export async function evaluateGeneration(
   options: EvaluateOptions,
 ): Promise<WrittenEvaluation> {
   checkOptions(options, evaluateOptionNames, "evaluateGeneration");
+  return inParts(options, (own) => measureGeneration(real, generated, own));
+}
+
+async function measureGeneration(
+  real: readonly string[],
+  generated: readonly string[],
+  options: EvaluateOptions,
+): Promise<WrittenEvaluation> {
   const protocol = options.protocol ?? protocolOf("stylegan-v-fvd2048-128f");
   const output = options.fvd ?? "logits";
   const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
@@ -63,7 +72,7 @@ export async function evaluateGeneration(
           }
         : { made: { fvd: `statistics made earlier: ${factsText(stored!.facts)}` } }),
       planned: { reference: reference.clips.length, other: other?.clips.length ?? 0 },
-      shard: options.shard,
+      shard: shardOf(options.part),
       ...namedPrecision(backend),
       environment: environmentOf(backend, [...reference.leftOut, ...(other?.leftOut ?? [])]),
     };
@@ -143,13 +152,13 @@ async function measureSide(
   if (planned.stored) return { measured: { records: [], failed: [] }, statistics: planned.stored.statistics };
   const journal = await folder.journal<SetRecord | FailedRecord>(side);
   await trimFeatures(folder, journal, side, settings);
-  const { signal, size, shard } = options;
+  const { signal, size, part } = options;
   await runClips<SetRecord>(
     {
       task: side === "reference" ? "features of the real clips" : "features of the generated clips",
       folder,
       journal,
-      clips: clipsOfShard(planned.clips, shard),
+      clips: clipsOfPart(planned.clips, part),
       stripsOf: firstClips,
       stripKey: (index) => `${side}-${index}`,
       measure: async (clip, onWork) => {

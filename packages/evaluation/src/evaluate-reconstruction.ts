@@ -5,7 +5,7 @@ import { ClipScorer } from "@coordtok/metrics";
 import { disposeLpipsParams, type LpipsParams } from "@coordtok/metrics/networks";
 import { loadLpips, defaultWeightsFolder } from "@coordtok/metrics/node";
 import { openTokenizer, type AnyTokenizer } from "@coordtok/tokenizer";
-import { measureVideos, planClips, clipsOfShard, type EvaluatedVideo, type PlannedClip } from "./clip-plan.js";
+import { measureVideos, planClips, clipsOfPart, type EvaluatedVideo, type PlannedClip } from "./clip-plan.js";
 import {
   environmentOf,
   featuresMade,
@@ -18,6 +18,7 @@ import { EvaluationFolder } from "./evaluation-folder.js";
 import { finishReconstruction } from "./finish.js";
 import { measurePair, scoreOptionsOf, withDamage, type Measures } from "./measure-clip.js";
 import { evaluateOptionNames, type EvaluateReconstructionOptions } from "./options.js";
+import { inParts, shardOf } from "./parts.js";
 import { pairsOfVideos, pairsThroughModel, type PairSource } from "./pair-source.js";
 import { protocolOf, type NamedProtocol } from "./protocol.js";
 import type { ClipRecord, FailedRecord } from "./record.js";
@@ -57,6 +58,13 @@ export async function evaluateReconstruction(
   checkOptions(options, evaluateReconstructionOptionNames, "evaluateReconstruction");
   if ((options.checkpoint === undefined) === (options.against === undefined))
     throw new CoordTokError("config", "Expected either a checkpoint or reconstructions to compare with.");
+  return inParts(options, (own) => measureReconstruction(originals, own));
+}
+
+async function measureReconstruction(
+  originals: readonly string[],
+  options: EvaluateReconstructionOptions,
+): Promise<WrittenEvaluation> {
   const protocol = options.protocol ?? protocolOf("whole-videos");
   const videos =
     options.against === undefined
@@ -88,7 +96,7 @@ export async function evaluateReconstruction(
     sanity: sanitySettings(source, options),
     made: { ...framesMade(coder, options), ...madeText(tools, protocol, options) },
     planned: { reference: clips.length, other: clips.length },
-    shard: options.shard,
+    shard: shardOf(options.part),
     ...namedPrecision(backend),
     environment: environmentOf(backend, [...measured.leftOut, ...leftOut]),
   };
@@ -97,7 +105,7 @@ export async function evaluateReconstruction(
     onNote: options.onNote,
     inputs: [options.checkpoint, ...videos.flatMap(({ path, other }) => [path, other])],
   });
-  const job = { folder, settings, source, damages, tools, clips: clipsOfShard(clips, options.shard) };
+  const job = { folder, settings, source, damages, tools, clips: clipsOfPart(clips, options.part) };
   return await measureAll(job, options);
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isCoordTokError, Random, type RgbClip } from "@coordtok/core";
@@ -138,12 +138,14 @@ describe("pairs of videos", () => {
 
   it("merged parts equal the whole, and missing or unfinished parts are named", { timeout: 240_000 }, async () => {
     const options = { ...withSanity, against: at("made") };
-    for (const index of [1, 2])
+    for (const index of [1, 2]) {
       await evaluateReconstruction([at("originals")], {
         ...options,
-        shard: { index, count: 2 },
-        out: at(`part-${index}`),
+        part: { number: index, of: 2 },
+        out: at("divided"),
       });
+    }
+    for (const index of [1, 2]) await rename(at(`divided/part-${index}of2`), at(`part-${index}`));
     await expect(mergeEvaluations([at("part-1")], { out: at("merged") })).rejects.toThrow("2 of them are missing");
     await expect(mergeEvaluations([at("pairs"), at("part-1")], { out: at("merged") })).rejects.toThrow("whole");
     const merged = await mergeEvaluations([at("part-2"), at("part-1")], { out: at("merged") });

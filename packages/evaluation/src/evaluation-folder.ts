@@ -35,7 +35,7 @@ export const fileNames = {
 const mostSettings = 2 ** 26;
 const mostStrip = 2 ** 24;
 /** What lies in the folder of an evaluation; a folder older than marks is known by its settings. */
-const owner: FolderOwner = {
+export const evaluationOwner: FolderOwner = {
   command: "evaluate",
   entries: [
     { name: fileNames.settings },
@@ -99,7 +99,7 @@ export class EvaluationFolder implements AsyncDisposable {
     settings: EvaluationSettings,
     options: {
       readonly overwrite?: boolean | undefined;
-      readonly inputs?: readonly (string | undefined)[];
+      readonly inputs?: readonly (string | undefined)[] | undefined;
       readonly onNote?: ((line: string) => void) | undefined;
     },
   ): Promise<EvaluationFolder> {
@@ -111,7 +111,7 @@ export class EvaluationFolder implements AsyncDisposable {
     };
     const folder = new EvaluationFolder(
       path,
-      await openFolder(path, owner, { inputs, resumes: true, replaces, goesOn }),
+      await openFolder(path, evaluationOwner, { inputs, resumes: true, replaces, goesOn }),
     );
     try {
       await folder.#begin(settings, options.onNote);
@@ -164,13 +164,21 @@ export class EvaluationFolder implements AsyncDisposable {
     await stat(path).catch((thrown: unknown) => {
       throw fileReadError(thrown, path);
     });
-    await settleFolder(path, owner);
+    await settleFolder(path, evaluationOwner);
     if ((await folder.settings()) === undefined)
       throw new CoordTokError(
         "input",
         `"${path}" is not the folder of an evaluation: it has no ${fileNames.settings}.`,
       );
     return folder;
+  }
+
+  /** Whether a file is there. */
+  async has(name: string): Promise<boolean> {
+    return stat(await this.within(name)).then(
+      (facts) => facts.isFile(),
+      () => false,
+    );
   }
 
   /** The path of a file in the folder, as results name it. */

@@ -27,8 +27,8 @@ beforeAll(async () => {
   for (const index of [1, 2])
     await evaluateReconstruction([at("videos")], {
       against: at("videos"),
-      out: at(`part-${index}`),
-      shard: { index, count: 2 },
+      out: at("parts"),
+      part: { number: index, of: 2 },
       backend: "wasm",
       sanityClips: 0,
     });
@@ -46,7 +46,7 @@ async function mergedWith(
   change: (stored: Stored) => void,
 ): Promise<{ page?: string; code?: string; sentence?: string }> {
   const part = at(`changed-${++merged}`);
-  await cp(at("part-2"), part, { recursive: true });
+  await cp(at("parts", "part-2of2"), part, { recursive: true });
   const stored = JSON.parse(await readFile(join(part, file), "utf8")) as Stored;
   change(stored);
   await writeFile(join(part, file), `${JSON.stringify(stored)}\n`);
@@ -55,7 +55,7 @@ async function mergedWith(
 
 async function mergedFrom(part: string): Promise<{ page?: string; code?: string; sentence?: string }> {
   try {
-    const { files } = await mergeEvaluations([at("part-1"), part], { out: at(`merged-${++merged}`) });
+    const { files } = await mergeEvaluations([at("parts", "part-1of2"), part], { out: at(`merged-${++merged}`) });
     return { page: await readFile(files.page, "utf8") };
   } catch (thrown) {
     const { code, sentence } = thrown as { readonly code: string; readonly sentence: string };
@@ -136,7 +136,7 @@ describe("a part is refused in a sentence with its file and field", { timeout: l
 
   it.each(["[", "null", "7", '"x"', "[]", "\u0000"])("for settings.json that is %j", async (text) => {
     const part = at(`broken-${++merged}`);
-    await cp(at("part-2"), part, { recursive: true });
+    await cp(at("parts", "part-2of2"), part, { recursive: true });
     await writeFile(join(part, "settings.json"), text);
     expect(await mergedFrom(part)).toMatchObject({
       code: "file-format",
@@ -147,9 +147,9 @@ describe("a part is refused in a sentence with its file and field", { timeout: l
   it("whose files are links that lead out of it", async () => {
     for (const name of ["settings.json", "clips.jsonl", "strips"]) {
       const part = at(`linked-${++merged}`);
-      await cp(at("part-2"), part, { recursive: true });
+      await cp(at("parts", "part-2of2"), part, { recursive: true });
       await rm(join(part, name), { recursive: true });
-      await symlink(at("part-2", name), join(part, name));
+      await symlink(at("parts", "part-2of2", name), join(part, name));
       expect([name, (await mergedFrom(part)).code]).toEqual([name, "file-format"]);
     }
   });

@@ -1,9 +1,11 @@
 import { jsonText } from "@coordtok/core/text";
 import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 import { encodeStatistics, mergeStatistics, type PooledStatistics } from "@coordtok/metrics";
+import type { OverwriteOption } from "@coordtok/core/node";
+import { partFoldersIn } from "./part-folders.js";
 import { commonOptionNames, type CommonOptions } from "./options.js";
 import { contentDifference, withoutContents } from "./content-difference.js";
-import { differences, EvaluationFolder } from "./evaluation-folder.js";
+import { differences, EvaluationFolder, fileNames } from "./evaluation-folder.js";
 import { measuredOf, writeGeneration, writeReconstruction, type WrittenEvaluation } from "./finish.js";
 import type { Series } from "./stored.js";
 import type { ClipRecord, FailedRecord, SetRecord } from "./record.js";
@@ -11,8 +13,8 @@ import type { EvaluationSettings } from "./settings.js";
 import { readStatistics, statisticsName, storedFacts, type Side } from "./statistics-file.js";
 
 /**
- * Merges the parts of an evaluation that were made with `shard`: all of them, each once, each finished.
- * @param paths the folders of the parts, in any order.
+ * Merges the parts of an evaluation: all of them, each once, each finished. An evaluation whose parts share a folder merges itself.
+ * @param paths the folders of the parts, in any order, or folders that hold them.
  * @param options.out the folder of the whole; it receives the files that an undivided evaluation writes.
  * @throws CoordTokError `input` when parts are missing, unfinished, or of different evaluations.
  */
@@ -22,6 +24,19 @@ export async function mergeEvaluations(
 ): Promise<WrittenEvaluation> {
   checkOptions(options, { ...commonOptionNames, out: true } satisfies OptionNames<typeof options>, "mergeEvaluations");
   const { out, overwrite } = options;
+  const folders = (await Promise.all(paths.map(partFoldersIn))).flat();
+  return mergeParts(folders, { out, overwrite, inputs: paths });
+}
+
+/**
+ * Merges parts, whose folders may lie in that of the whole.
+ * @throws CoordTokError `input` when parts are missing, unfinished, or of different evaluations; as `EvaluationFolder.open`.
+ */
+export async function mergeParts(
+  paths: readonly string[],
+  options: OverwriteOption & { readonly out: string; readonly inputs?: readonly string[] | undefined },
+): Promise<WrittenEvaluation> {
+  const { out, overwrite, inputs } = options;
   const parts = await Promise.all(paths.map(openPart));
   const first = checkParts(parts);
   const folders = parts.map(({ folder }) => folder);
@@ -30,7 +45,7 @@ export async function mergeEvaluations(
     shard: undefined,
     environment: { ...first.environment, ...mergedEnvironment(parts) },
   };
-  await using folder = await EvaluationFolder.open(out, settings, { overwrite, inputs: paths });
+  await using folder = await EvaluationFolder.open(out, settings, { overwrite, inputs });
   if (settings.task === "reconstruction") {
     const records = await mergeJournals<ClipRecord>(folder, folders, "clips");
     const statistics = settings.i3d && (await mergeSides(folder, folders, settings, records.length));
@@ -55,25 +70,53 @@ async function openPart(path: string): Promise<Part> {
   const settings = (await folder.settings())!;
   if (settings.shard === undefined)
     throw new CoordTokError("input", `"${path}" is a whole evaluation; only the parts of one can be merged.`, {
-      options: { shard: undefined },
+      options: { part: undefined },
     });
   await checkFinished(path, folder, settings);
   return { path, folder, settings };
 }
 
 async function checkFinished(path: string, folder: EvaluationFolder, settings: EvaluationSettings): Promise<void> {
+  const { done, expected } = await progressOf(folder, settings);
+  if (done < expected)
+    throw new CoordTokError(
+      "input",
+      `"${path}" is not finished: ${done} of ${expected} clips are measured; run its command again to resume it.`,
+    );
+}
+
+/** Which of these parts are missing, unfinished or damaged, by their places. */
+export async function unfinishedParts(paths: readonly string[]): Promise<number[]> {
+  const open: number[] = [];
+  for (const [index, path] of paths.entries()) {
+    const folder = new EvaluationFolder(path);
+    const settings = await folder.settings().catch(() => undefined);
+    const isFinished = settings?.shard !== undefined && (await isComplete(folder, settings).catch(() => false));
+    if (!isFinished) open.push(index);
+  }
+  return open;
+}
+
+async function isComplete(folder: EvaluationFolder, settings: EvaluationSettings): Promise<boolean> {
+  const { done, expected } = await progressOf(folder, settings);
+  // The report is the last file that a part writes.
+  return done >= expected && (await folder.has(fileNames.report));
+}
+
+/** How many clips of a part are measured, on the side that lacks most, and how many there are to be. */
+async function progressOf(
+  folder: EvaluationFolder,
+  settings: EvaluationSettings,
+): Promise<{ readonly done: number; readonly expected: number }> {
   const { index, count } = settings.shard!;
   const names = settings.task === "reconstruction" ? (["clips"] as const) : (["reference", "other"] as const);
   for (const name of names) {
     const planned = name === "other" ? settings.planned.other : settings.planned.reference;
     const expected = Math.max(0, Math.ceil((planned - (index - 1)) / count));
     const done = (await folder.journal(name)).records.length;
-    if (done < expected)
-      throw new CoordTokError(
-        "input",
-        `"${path}" is not finished: ${done} of ${expected} clips are measured; run its command again to resume it.`,
-      );
+    if (done < expected) return { done, expected };
   }
+  return { done: 0, expected: 0 };
 }
 
 /** Throws unless these are all parts of one evaluation. Returns its settings. */

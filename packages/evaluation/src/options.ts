@@ -5,7 +5,7 @@ import { ffmpegOptionNames, type FfmpegOptions } from "@coordtok/video/node";
 import type { LpipsWeightsName } from "@coordtok/metrics";
 import type { I3dOutput } from "@coordtok/metrics/networks";
 import type { DamagedPolicy, FrameSize } from "@coordtok/video";
-import type { Shard } from "./clip-plan.js";
+import type { Part } from "@coordtok/core/checks";
 import type { NamedProtocol } from "./protocol.js";
 import type { LatticeSegments } from "./segment-coder.js";
 
@@ -43,8 +43,13 @@ export interface EvaluateOptions extends CommonOptions {
   readonly fvd?: I3dOutput | undefined;
   /** What becomes of videos of which only a part decodes (default `use`): what decodes is measured, they are left out, or the first ends the call. */
   readonly damaged?: DamagedPolicy | undefined;
-  /** Measures only a part of the clips; `mergeEvaluations` merges the parts. */
-  readonly shard?: Shard | undefined;
+  /**
+   * Measures one part of the clips, into a folder of its own in `out`, which processes and machines share; the last part to end merges all. Without
+   * it, a folder that holds parts is completed: what they lack is measured, and they are merged (default: all clips).
+   */
+  readonly part?: Part | undefined;
+  /** Measures parts anew whose files are damaged (default false: the first is an error). */
+  readonly repair?: boolean | undefined;
 }
 
 /** The names of {@link EvaluateOptions}. */
@@ -58,7 +63,8 @@ export const evaluateOptionNames: OptionNames<EvaluateOptions> = {
   i3d: true,
   fvd: true,
   damaged: true,
-  shard: true,
+  part: true,
+  repair: true,
 };
 
 /** Options of `evaluateReconstruction`. */

@@ -103,17 +103,25 @@ const place = {
 };
 const values = array(number());
 
+// In the order in which lines are written, so that parts merge to the same bytes.
 const clipSchema = object({
-  ...place,
-  ...measured,
+  index: count,
+  name,
+  start: count,
+  frames: positive,
   width: positive,
   height: positive,
+  ...measured,
+  motion: number(),
+  detail: number(),
   seamRatio: optional(number()),
   perFrame: pipe(
     unknown(),
     check(isGroup, "a group"),
     object({ psnrDb: optional(values), ssim: optional(values), msSsim: optional(values), lpips: optional(values) }),
   ),
+  windows: count,
+  damage: optional(sentence),
   sanity: optional(
     object({
       downsampled: object({ ...measured, values: count, size: name }),

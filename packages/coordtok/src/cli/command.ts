@@ -151,6 +151,7 @@ function buildOption(name: string, flag: Flag<unknown>): Option {
   const option = new Option(`${flagName(name, flag)}${valueText(flag)}`, help);
   if (flag.value !== undefined) option.argParser((given: string, before: unknown) => flag.read(given, before));
   option.defaultValue = flag.initial;
+  option.hidden = flag.hidden === true;
   return option;
 }
 

@@ -22,7 +22,9 @@ export function completionScript(shell: Shell, program: string, commands: readon
 }
 
 function flagsToComplete(command: AnyCommand): CompletedFlag[] {
-  const own = Object.entries(flagsOf(command)).map(([name, flag]) => completedFlag(name, flag));
+  const own = Object.entries(flagsOf(command))
+    .filter(([, flag]) => flag.hidden !== true)
+    .map(([name, flag]) => completedFlag(name, flag));
   return [...own, { name: "--help", help: "print this help", takesValue: false, choices: [] }];
 }
 

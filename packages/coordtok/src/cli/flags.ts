@@ -17,6 +17,8 @@ export interface Flag<T> {
   readonly option?: string;
   /** The words that it takes, if it takes only some. */
   readonly choices?: readonly string[];
+  /** An old spelling, which no help lists. */
+  readonly hidden?: boolean;
   /** The text of the default in the help, when the value itself is not informative. */
   readonly defaultText?: string;
   /** Reads the text; `before` is the value so far, for flags that may be repeated. */

@@ -96,6 +96,8 @@ describe("the command line", () => {
     [["evaluate", "x", "--generated", "y", "--lpips", "alex"], "do not apply to generated"],
     [["evaluate", "x", "--against", "y", "--size", "128"], "columns x rows"],
     [["evaluate", "x", "--against", "y", "--shard", "5/4"], "for example 1/4"],
+    [["evaluate", "x", "--against", "y", "--part", "1/4", "--shard", "1/4"], "exclude each other"],
+    [["encode-dataset", "x", "--part", "auto/2x"], "or auto/n"],
     [["evaluate", "x", "--against", "y", "--protocol", "coordtok-papr"], "did you mean coordtok-paper"],
     [["train-tokenizer", "x", "--steps", "5", "--minutes", "1"], "exclude each other"],
     [["demo", "--steps", "3"], "--steps applies only to training; add --train or leave it out"],

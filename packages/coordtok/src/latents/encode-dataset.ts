@@ -2,7 +2,7 @@ import { countText } from "@coordtok/core/text";
 import { identifySource, withNewest } from "@coordtok/core/node";
 import { basename, resolve } from "node:path";
 import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
-import type { SourceIdentity } from "@coordtok/core/checks";
+import { checkPart, partText, type Part, type SourceIdentity } from "@coordtok/core/checks";
 import {
   checkChoice,
   checkInteger,
@@ -54,7 +54,7 @@ export interface EncodeDatasetOptions extends CommonOptions, GivenChoice, Lattic
   /** Number of clips per file, at least 1 (default 256). */
   readonly shardSize?: number | undefined;
   /** Encodes only every `of`-th video, starting from the `number`-th, so that several processes or machines can share the work. */
-  readonly part?: { readonly number: number; readonly of: number } | undefined;
+  readonly part?: Part | undefined;
   /** Sets files aside that are damaged or of another dataset, and encodes their clips again (default false: the first is an error). */
   readonly repair?: boolean | undefined;
 }
@@ -156,7 +156,7 @@ async function encodeFolder(folder: string, options: EncodeDatasetOptions): Prom
     classes,
     dtype,
     shardSize,
-    part: part && `${checkInteger(part.number, "part", 1)}/${checkInteger(part.of, "parts", part.number)}`,
+    part: part && partText(checkPart(part)),
   };
   await using writer = await DatasetWriter.open(out, plan, {
     overwrite: options.overwrite ?? false,

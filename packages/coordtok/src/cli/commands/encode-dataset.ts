@@ -1,5 +1,4 @@
 import { countText, groupedText, tableText } from "@coordtok/core/text";
-import { CoordTokError } from "@coordtok/core";
 import { planeNames, deviationOf, type TriplaneStats } from "@coordtok/triplane";
 import type { WindowFrames } from "../../clip/lattice-settings.js";
 import type { EncodeDatasetReport } from "../../latents/encode-dataset.js";
@@ -19,6 +18,7 @@ import {
   videoLines,
 } from "../common-flags.js";
 import { choice, integer, text, texts, toggle } from "../flags.js";
+import { partFlag, partOf } from "../part-flag.js";
 
 export const encodeDatasetCommand: AnyCommand = defineCommand({
   name: "encode-dataset",
@@ -64,12 +64,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     damaged: damagedFlag,
     dtype: choice("number format; F16 halves the files", ["F32", "F16"], { initial: "F32" }),
     shardSize: integer("clips per file", { minimum: 1, initial: 256 }),
-    part: text(
-      "encode one part of the videos, for processes or machines that share a folder; run once without it at the end",
-      {
-        value: "k/n",
-      },
-    ),
+    part: partFlag,
     offline: offlineFlag,
     backend: backendFlag,
     precision: precisionFlag,
@@ -82,7 +77,8 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     "encode-dataset films/ --size 64 --content 8 --motion 8 --out latents",
     "encode-dataset UCF-101/ --checkpoint runs/first --list trainlist01.txt --flip",
     "encode-dataset videos/ --checkpoint runs/first --hop 64 --crops 3 --out latents",
-    "encode-dataset videos/ --checkpoint runs/first --part 2/4",
+    "encode-dataset videos/ --checkpoint runs/first --out latents --part 2/4",
+    "encode-dataset videos/ --checkpoint runs/first --out latents --part auto",
   ],
   computes: true,
   run: async (context) => {
@@ -111,19 +107,11 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
       content: flags.content,
       motion: flags.motion,
       windowFrames: flags.windowFrames === undefined ? undefined : (Number(flags.windowFrames) as WindowFrames),
-      part: part === undefined ? undefined : parsePart(part),
+      part: partOf(context, part),
     });
     return { lines: linesOf(report), data: report };
   },
 });
-
-/** Parses a part: `2/4` is the second of four parts. @throws CoordTokError `usage`. */
-function parsePart(part: string): { number: number; of: number } {
-  const [, number, of] = (/^(\d+)\/(\d+)$/.exec(part) ?? []).map(Number);
-  if (number === undefined || of === undefined || number < 1 || number > of)
-    throw new CoordTokError("usage", `Expected --part as k/n with k from 1 to n, for example 2/4, got "${part}".`);
-  return { number, of };
-}
 
 function linesOf(report: EncodeDatasetReport): string[] {
   const { latents, clips, encoded, videos, classes, shards, tokens, statistics, skipped, damaged, complete } = report;

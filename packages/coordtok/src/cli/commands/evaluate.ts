@@ -1,5 +1,4 @@
 import {
-  type Shard,
   type WrittenEvaluation,
   protocolNames,
   protocolOf,
@@ -7,6 +6,7 @@ import {
   reportText,
 } from "@coordtok/evaluation";
 import { CoordTokError } from "@coordtok/core";
+import type { Part } from "@coordtok/core/checks";
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import type { FrameSize } from "@coordtok/video";
 import type { NamingOptions } from "../../models/naming-options.js";
@@ -24,6 +24,7 @@ import {
   seedFlag,
 } from "../common-flags.js";
 import { choice, integer, text, toggle, type FlagValues } from "../flags.js";
+import { partFlag, partOf } from "../part-flag.js";
 
 const flags = {
   checkpoint: text(
@@ -37,7 +38,7 @@ const flags = {
     value: "path",
   }),
   statistics: toggle("compute only the feature statistics of the videos, for later comparisons"),
-  merge: toggle("merge the folders of parts that were made with --shard"),
+  merge: toggle("merge parts that are in folders of their own; those that share a folder are merged by themselves"),
   out: text("folder for the report; the same command resumes where it stopped", {
     value: "folder",
     initial: "evaluation",
@@ -70,7 +71,8 @@ const flags = {
   values: integer("values that the evaluated form stores per clip", { minimum: 3, defaultText: "the model's" }),
   bytes: integer("bytes that the evaluated form takes per clip", { minimum: 1, defaultText: "4 for each value" }),
   damaged: damagedFlag,
-  shard: text("measure only part i of n, for example 1/4", { value: "i/n" }),
+  part: partFlag,
+  shard: { ...partFlag, hidden: true, option: "part" },
   seed: seedFlag,
   offline: offlineFlag,
   backend: backendFlag,
@@ -78,13 +80,14 @@ const flags = {
   ffmpeg: ffmpegFlag,
   maxPixels: maxPixelsFlag,
   overwrite: overwriteFlag,
+  repair: toggle("measure parts again whose files are damaged"),
 };
 
 export const evaluateCommand: AnyCommand = defineCommand({
   name: "evaluate",
   summary: "measure reconstructions or generated videos and write a report",
   description:
-    "Measures videos through a tokenizer (--checkpoint; the starter, unless something else is chosen), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and one line per clip. Ctrl-C stops immediately and keeps every measured clip; the same command resumes there; videos whose content has changed since are refused by name. --shard splits the work into parts, each with its own folder, and --merge merges them. Weights are never downloaded: when a file is missing, the error holds the command that downloads it.",
+    "Measures videos through a tokenizer (--checkpoint; the starter, unless something else is chosen), reconstructions against originals (--against), or generated videos against real ones (--generated). Writes report.json, report.html (a single self-contained file) and one line per clip. Ctrl-C stops immediately and keeps every measured clip; the same command resumes there; videos whose content has changed since are refused by name. --part divides the work; parts share --out, and the last one to end merges them, or the same command without --part, which measures what they lack. Weights are never downloaded: when a file is missing, the error holds the command that downloads it.",
   args: [
     {
       name: "PATH",
@@ -97,8 +100,7 @@ export const evaluateCommand: AnyCommand = defineCommand({
     "evaluate videos/ --content 8 --motion 8",
     "evaluate videos/ --checkpoint runs/first --lpips squeeze --weights weights",
     "evaluate original.mp4 --against reconstruction.mp4 --size 128x128",
-    "evaluate test-videos/ --checkpoint runs/first --protocol coordtok-paper --fvd logits --shard 1/4 --out part-1",
-    "evaluate part-1 part-2 part-3 part-4 --merge --out whole",
+    "evaluate test-videos/ --checkpoint runs/first --protocol coordtok-paper --fvd logits --part 1/4",
     "evaluate real/ --generated samples/ --protocol stylegan-v-fvd2048-128f",
     "evaluate real/ --statistics --out real-statistics",
   ],
@@ -109,8 +111,8 @@ export const evaluateCommand: AnyCommand = defineCommand({
     const common = { ...shared, out: context.flags.out };
     const { evaluateGeneration, evaluateReconstruction, mergeEvaluations } = await import("@coordtok/evaluation");
     if (task === "merge") return result(await mergeEvaluations(context.args, common));
-    const { weights, i3d, fvd, seed, damaged } = context.flags;
-    const shard = shardOf(context.flags.shard);
+    const { weights, i3d, fvd, seed, damaged, repair } = context.flags;
+    const part = givenPart(context);
     const options = {
       ...common,
       weights,
@@ -118,7 +120,8 @@ export const evaluateCommand: AnyCommand = defineCommand({
       fvd,
       seed,
       damaged,
-      shard,
+      part,
+      repair,
       protocol: protocol(context.flags),
       size: size(context),
     };
@@ -201,13 +204,10 @@ function size({ flags: values }: { readonly flags: Values }): FrameSize | undefi
   return { width, height };
 }
 
-function shardOf(given: string | undefined): Shard | undefined {
-  if (given === undefined) return undefined;
-  const match = /^(\d+)\/(\d+)$/.exec(given);
-  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
-  if (!match || index < 1 || index > count)
-    refuse(`Expected --shard as a part and the number of parts, for example 1/4, got "${given}".`);
-  return { index, count };
+function givenPart(context: CommandContext<typeof flags>): Part | undefined {
+  const { part, shard } = context.flags;
+  if (part !== undefined && shard !== undefined) refuse("--part and its old name --shard exclude each other.");
+  return partOf(context, part ?? shard);
 }
 
 /** Adds advice on how to resume to the error of a stop. */
