@@ -67,8 +67,7 @@ async function runPart<O extends EvaluateOptions>(
   try {
     return await run(own);
   } catch (thrown) {
-    if (!isCoordTokError(thrown) || thrown.code !== "file-format" || thrown.options["overwrite"] !== true)
-      throw thrown;
+    if (!isCoordTokError(thrown) || thrown.code !== "file-format" || thrown.options["overwrite"] !== true) throw thrown;
     if (options.repair !== true)
       throw new CoordTokError(
         "file-format",
