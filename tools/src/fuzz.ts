@@ -38,48 +38,71 @@ const [inputs, seed, workers] = [Number(values.inputs), Number(values.seed), Num
 const startWorker = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))})
   .then(({ register }) => (register(), import(${JSON.stringify(new URL("./fuzz/fuzz-worker.ts", import.meta.url).href)})))`;
 
-/** Runs a share of the inputs in a worker; one that hangs or ends early is a failure of the input that it was reading. */
-function runWorker(first: number, count: number): Promise<Map<string, FuzzReport>> {
+/** How far a worker is, and what became of the inputs since it told so before. */
+interface Told {
+  readonly done: number;
+  readonly report: ReadonlyMap<string, FuzzReport>;
+}
+
+let reports = new Map<string, FuzzReport>();
+const add = (more: ReadonlyMap<string, FuzzReport>): void => void (reports = addReports([reports, more]));
+
+/** Runs a share of the inputs in workers, one after the other: where one hangs or ends early, the next one begins behind its input. */
+async function runShare(first: number, count: number): Promise<void> {
+  const end = first + count;
+  for (let next = first; next < end;) {
+    const ended = await runWorker(next, end - next);
+    if (ended === undefined) return;
+    add(new Map([["worker", lost(ended.index, ended.problem)]]));
+    next = ended.index + 1;
+  }
+}
+
+/** @returns the input at which the worker hung or ended; `undefined` once all are read. */
+function runWorker(
+  first: number,
+  count: number,
+): Promise<{ readonly index: number; readonly problem: string } | undefined> {
   const at = new SharedArrayBuffer(4);
   const now = new Int32Array(at);
+  Atomics.store(now, 0, first);
   const workerData: WorkerTask = { first, inputs: count, seed, only, at };
   const worker = new Worker(startWorker, {
     eval: true,
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: 1024 },
   });
-  progress.push({ first, now });
   return new Promise((done) => {
-    let [last, since] = [-1, Date.now()];
-    const failWith = (problem: string): void => {
-      clearInterval(watch);
-      const index = Atomics.load(now, 0);
-      done(new Map([["worker", lost(index, problem)]]));
-    };
+    // Time of the processor, since a busy machine may leave a process waiting for minutes.
+    let [last, since] = [-1, process.cpuUsage()];
     const watch = setInterval(() => {
       const index = Atomics.load(now, 0);
-      if (index !== last) [last, since] = [index, Date.now()];
-      else if (Date.now() - since > longestSeconds * 1000) {
-        failWith(`did not end within ${longestSeconds} s`);
-        void worker.terminate();
-      }
+      const { user, system } = process.cpuUsage(since);
+      if (index !== last) [last, since] = [index, process.cpuUsage()];
+      else if ((user + system) / 1e6 > longestSeconds * workers)
+        void worker.terminate().then(() => finish(`did not end within ${longestSeconds} s`));
     }, 1000);
-    worker.once("message", (report: Map<string, FuzzReport>) => {
+    const finish = (problem?: string): void => {
       clearInterval(watch);
-      done(report);
+      done(problem === undefined ? undefined : { index: Atomics.load(now, 0), problem });
+    };
+    let reached = first;
+    worker.on("message", (told: Told) => {
+      reached = told.done;
+      add(told.report);
     });
-    worker.once("error", (error: Error) => failWith(`ended the worker: ${error.stack ?? String(error)}`));
+    worker.once("error", (error: Error) => finish(`ended the worker: ${error.stack ?? String(error)}`));
+    worker.once("exit", () => finish(reached < first + count ? "ended the worker" : undefined));
   });
 }
 
+/** Such an input is read again by its number. */
 function lost(index: number, problem: string): FuzzReport {
   const failure = { target: "worker", index, problem, input: new Uint8Array() };
   return { inputs: 0, read: 0, refused: 0, pastHeader: 0, slowestMs: 0, mostBytes: 0, failures: [failure] };
 }
 
-const progress: { readonly first: number; readonly now: Int32Array }[] = [];
-
-function report(reports: ReadonlyMap<string, FuzzReport>, seconds: number): number {
+function report(seconds: number): number {
   const folder = join(tmpdir(), "coordtok-fuzz-failures");
   let failed = 0;
   const total = { inputs: 0, past: 0 };
@@ -107,15 +130,21 @@ function report(reports: ReadonlyMap<string, FuzzReport>, seconds: number): numb
 
 async function main(): Promise<number> {
   const begin = performance.now();
+  const seconds = (): number => (performance.now() - begin) / 1000;
   const share = Math.ceil(inputs / workers);
-  const runs = Array.from({ length: workers }, (_, i) => runWorker(i * share, Math.min(share, inputs - i * share)));
-  const tell = setInterval(() => {
-    const done = progress.reduce((sum, { first, now }) => sum + Math.max(0, Atomics.load(now, 0) - first), 0);
-    console.error(`${done} of ${inputs} after ${Math.round((performance.now() - begin) / 1000)} s`);
-  }, saysEverySeconds * 1000);
-  const reports = addReports(await Promise.all(runs));
+  const done = (): number => [...reports.values()].reduce((sum, { inputs: count }) => sum + count, 0);
+  const tell = setInterval(
+    () => console.error(`${done()} of ${inputs} after ${Math.round(seconds())} s`),
+    saysEverySeconds * 1000,
+  );
+  // What has been read so far counts also if nobody waits for the end.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => process.exit(report(seconds()) === 0 ? 130 : 1));
+  await Promise.all(
+    Array.from({ length: workers }, (_, i) => runShare(i * share, Math.min(share, inputs - i * share))),
+  );
   clearInterval(tell);
-  return report(reports, (performance.now() - begin) / 1000);
+  return report(seconds());
 }
 
 /** Reads one input of a run in this process. */

@@ -81,8 +81,8 @@ const rows: Readonly<Record<string, readonly Bound[]>> = {
   ],
   "strips of an evaluation": [["16 MiB", "packages/evaluation/src/evaluation-folder.ts", "mostStrip ="]],
   "`.coordtok-results.json`": [
-    ["64 MiB", "packages/coordtok/src/cli/several.ts", "longestRecords ="],
-    ["10 000", "packages/coordtok/src/cli/several.ts", "maxLength("],
+    ["64 MiB", "packages/coordtok/src/cli/result-records.ts", "longestRecords ="],
+    ["10 000", "packages/coordtok/src/cli/result-records.ts", "maxLength("],
   ],
   "`.coordtok.json`": [["64 KiB", "packages/core/src/node/own-folder.ts", "mostBytes:"]],
   "lock files": [["4 KiB", "packages/core/src/node/lock.ts", "mostBytes:"]],

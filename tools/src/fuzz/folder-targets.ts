@@ -1,7 +1,6 @@
-import { disposeTree, type Json } from "@coordtok/core";
+import { disposeTree } from "@coordtok/core";
 import { claimFolder } from "@coordtok/core/node";
-import { parseStats, type Triplane } from "@coordtok/triplane";
-import { statsFromOfficialLog } from "@coordtok/triplane/official";
+import type { Triplane } from "@coordtok/triplane";
 import { tensor4d } from "@tensorflow/tfjs-core";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +20,7 @@ import { EvaluationFolder } from "../../../packages/evaluation/src/evaluation-fo
 import { mutateSafetensors } from "./mutate-container.js";
 import { mutateJson, mutateJsonLines, mutateText } from "./mutate-json.js";
 import { mutate } from "./mutate.js";
-import { smallConfig, smallStatistics } from "./weights-targets.js";
+import { smallConfig, smallLattice } from "./weights-targets.js";
 import type { FuzzTarget } from "./run-fuzz.js";
 
 const encoder = new TextEncoder();
@@ -38,7 +37,6 @@ export async function folderTargets(scratch: string): Promise<FuzzTarget[]> {
     ...evaluationTargets(join(scratch, "evaluation")),
     ...setupTargets(join(scratch, "cache")),
     markTarget(join(scratch, "marked")),
-    ...statisticsTargets(),
   ];
 }
 
@@ -158,6 +156,17 @@ function trainingTargets(folder: string): FuzzTarget[] {
     settings,
     seed: 1,
   };
+  const lattice = {
+    config: smallLattice,
+    settings: { batchSize: 1, totalSteps: 6, decodedBlocks: 1, learningRate: 1e-3 },
+    seed: 3,
+    videos: ["/data/a.mp4"],
+    pictures: ["/data/b.png"],
+    validation: [],
+    from: "/starter.safetensors",
+    startPsnrDb: 21.5,
+    budget: { minutes: 1, secondsPerStep: 0.5 },
+  };
   const line = (step: number): string =>
     JSON.stringify({
       step,
@@ -169,7 +178,7 @@ function trainingTargets(folder: string): FuzzTarget[] {
       note: "x",
     });
   return [
-    jsonFile("run-config", join(folder, "config.json"), [tokenizer, generator], async (past) => {
+    jsonFile("run-config", join(folder, "config.json"), [tokenizer, generator, lattice], async (past) => {
       const isTokenizer = readFileSync(join(folder, "config.json"), "utf8").includes("videos");
       const parse: (stored: object) => object = isTokenizer ? parseAnyRecord : parseGeneratorRecord;
       await readRunConfig(folder, (stored) => {
@@ -357,41 +366,4 @@ function markTarget(folder: string): FuzzTarget {
       await target.read(input, past, holds);
     },
   };
-}
-
-function statisticsTargets(): FuzzTarget[] {
-  const tensor = (values: readonly number[]): string =>
-    `tensor([${values.map((value) => value.toFixed(4)).join(", ")}])`;
-  const log = ["xy", "yt", "xt"]
-    .map(
-      (plane) => `[2025-01-01] ${plane}_mean: ${tensor([0.1, -0.2])}\n[2025-01-01] ${plane}_std: ${tensor([1, 2])}\n`,
-    )
-    .join("");
-  return [
-    {
-      name: "statistics-of-latents",
-      seeds: [encoder.encode(JSON.stringify(smallStatistics))],
-      mutate: (seed, _, random) => encoder.encode(mutateJson(decoder.decode(seed), random)),
-      read: (input, past) => {
-        let stored: Json;
-        try {
-          stored = JSON.parse(decoder.decode(input)) as Json;
-        } catch {
-          return Promise.resolve();
-        }
-        past();
-        return Promise.resolve(void parseStats(stored));
-      },
-    },
-    {
-      name: "official-log",
-      seeds: [encoder.encode(log)],
-      mutate: (seed, _, random) => encoder.encode(mutateText(decoder.decode(seed), random)),
-      read: async (input, past) => {
-        statsFromOfficialLog(decoder.decode(input));
-        past();
-        return Promise.resolve();
-      },
-    },
-  ];
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { filmTargets } from "./film-targets.js";
 import { folderTargets } from "./folder-targets.js";
+import { keptTargets } from "./kept-targets.js";
 import { programTargets } from "./program-targets.js";
 import { weightsTargets } from "./weights-targets.js";
 import type { FuzzTarget } from "./run-fuzz.js";
@@ -16,6 +17,7 @@ export async function allTargets(): Promise<{ readonly targets: readonly FuzzTar
     ...(await weightsTargets()),
     ...(await filmTargets()),
     ...(await folderTargets(scratch)),
+    ...(await keptTargets(join(scratch, "kept"))),
     ...programTargets(),
   ];
   return { targets, dispose: () => rmSync(scratch, { recursive: true, force: true }) };

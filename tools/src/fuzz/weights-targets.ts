@@ -38,7 +38,7 @@ export const smallConfig: TokenizerConfig = checkConfig({
 });
 
 /** The smallest tokenizer of the lattice form. */
-const smallLattice: LatticeConfig = checkLatticeConfig({
+export const smallLattice: LatticeConfig = checkLatticeConfig({
   form: "lattice",
   width: 8,
   heads: 2,

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { CoordTokError, isCoordTokError, throwIfAborted } from "@coordtok/core";
-import { checkStored, isSameSource, sourceIdentitySchema, type SourceIdentity } from "@coordtok/core/checks";
-import { identifySource, readTextIfThere, sha256OfFile, writeAtomically } from "@coordtok/core/node";
+import { isSameSource, type SourceIdentity } from "@coordtok/core/checks";
+import { identifySource, sha256OfFile } from "@coordtok/core/node";
 import { countText } from "@coordtok/core/text";
-import * as v from "valibot";
 import type { CommandContext, CommandResult } from "./command.js";
 import type { Flag } from "./flags.js";
+import { readRecords, writeRecords, type ResultRecord } from "./result-records.js";
 
 /** How a command works on several files. */
 export interface SeveralFiles {
@@ -174,42 +174,6 @@ async function settingsOf({ flags, signal }: CommandContext<object>, checkpoint:
   return createHash("sha256")
     .update(JSON.stringify([own.sort(([a], [b]) => (a < b ? -1 : 1)), sum ?? null]))
     .digest("hex");
-}
-
-const recordsName = ".coordtok-results.json";
-const longestRecords = 2 ** 26;
-
-interface ResultRecord {
-  readonly source: SourceIdentity;
-  readonly settings: string;
-  readonly result: SourceIdentity;
-}
-
-const recordsSchema: v.GenericSchema<unknown, { readonly version: 1; readonly results: Record<string, ResultRecord> }> =
-  v.object({
-    version: v.literal(1),
-    results: v.record(
-      v.pipe(v.string(), v.maxLength(10_000)),
-      v.object({ source: sourceIdentitySchema, settings: v.string(), result: sourceIdentitySchema }),
-    ),
-  });
-
-async function readRecords(out: string): Promise<Map<string, ResultRecord>> {
-  const path = join(out, recordsName);
-  const text = await readTextIfThere(path, { mostBytes: longestRecords });
-  if (text === undefined) return new Map();
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    parsed = undefined;
-  }
-  return new Map(Object.entries(checkStored(recordsSchema, parsed, `"${path}"`).results));
-}
-
-async function writeRecords(out: string, records: ReadonlyMap<string, ResultRecord>): Promise<void> {
-  const content = { version: 1, results: Object.fromEntries(records) };
-  await writeAtomically(join(out, recordsName), `${JSON.stringify(content)}\n`, { overwrite: true });
 }
 
 async function isRecorded(

@@ -13,6 +13,7 @@ import {
   trustProblem,
   writeAtomically,
 } from "@coordtok/core/node";
+import { parseStoredJson } from "@coordtok/core/text";
 import * as v from "valibot";
 import { nameText, type RemoteName } from "./model-name.js";
 import { hubEndpoint, modelsFolder, type WebWorld } from "./web-world.js";
@@ -104,7 +105,7 @@ export async function readRecord({ folder }: ModelPlace): Promise<ModelRecord | 
   if (stored === undefined) return undefined;
   let parsed: unknown;
   try {
-    parsed = JSON.parse(stored);
+    parsed = parseStoredJson(stored);
   } catch {
     parsed = undefined;
   }

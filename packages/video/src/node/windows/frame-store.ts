@@ -14,6 +14,7 @@ import {
   type FileSource,
   type FolderOwner,
 } from "@coordtok/core/node";
+import { parseStoredJson } from "@coordtok/core/text";
 import { literal, maxValue, minValue, number, integer, object, pipe, string } from "valibot";
 import type { FrameSize } from "../../types.js";
 
@@ -233,7 +234,7 @@ async function openEntry(source: FileSource, key: string): Promise<StoredFrames>
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseStoredJson(text);
   } catch {
     return undefined;
   }
