@@ -64,18 +64,19 @@ export async function measurePair(
   source: PairSource,
   clip: PlannedClip,
   measures: Measures,
-  { signal, onWork }: MeasureOptions,
+  { signal, onWork: onAnyWork }: MeasureOptions,
 ): Promise<MeasuredClip<ClipRecord>> {
+  const onWork = (frames: number): void => onAnyWork?.((1 - source.modelShare) * frames);
   const scorer = new ClipScorer(scoreOptionsOf(measures));
   const content = new ContentMeter();
   const seam = source.segmentLength === undefined ? undefined : new SeamMeter(source.segmentLength);
   const strip = new Strip();
-  const ofWindow = { signal, onWork: (frames: number) => onWork?.((windowShare * frames) / 2) };
+  const ofWindow = { signal, onWork: (frames: number) => onWork((windowShare * frames) / 2) };
   const features = {
     reference: featureRows(measures.features, ofWindow),
     other: featureRows(measures.features, ofWindow),
   };
-  for await (const [frame, other] of source.pairs(clip)) {
+  for await (const [frame, other] of source.pairs(clip, onAnyWork)) {
     throwIfAborted(signal);
     await scorer.take(frame, other);
     content.take(frame);
@@ -83,7 +84,7 @@ export async function measurePair(
     strip.take(frame, other);
     await features.reference.take(frame);
     await features.other.take(other);
-    onWork?.(measures.features === undefined ? 1 : 1 - windowShare);
+    onWork(measures.features === undefined ? 1 : 1 - windowShare);
   }
   const scores = await scorer.scores();
   checkScores(scoresOf(scores), clip);

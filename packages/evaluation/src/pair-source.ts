@@ -1,4 +1,4 @@
-import { pickOptions, type LongCallOptions, type RgbFrame } from "@coordtok/core";
+import { pickOptions, type LongCallOptions, type ProgressEvent, type RgbFrame } from "@coordtok/core";
 import { framePairs } from "@coordtok/metrics";
 import { rgbClipFromFrames, type FrameSize } from "@coordtok/video";
 import { ffmpegOptionNames, readFrames, type FfmpegOptions, type ReadOptions } from "@coordtok/video/node";
@@ -22,8 +22,13 @@ export interface ReadingOptions extends Pick<LongCallOptions, "signal">, FfmpegO
 
 /** The source of the frames of an evaluation. It streams: a whole clip is in memory only when the model needs it. */
 export interface PairSource {
-  /** Yields the frames of a clip with their reconstructions. */
-  pairs(clip: PlannedClip): AsyncIterable<FramePair>;
+  /**
+   * Yields the frames of a clip with their reconstructions.
+   * @param onWork is told the work of making them, counted in frames: `modelShare` of every frame.
+   */
+  pairs(clip: PlannedClip, onWork?: (frames: number) => void): AsyncIterable<FramePair>;
+  /** The share of the work on a frame that a model takes. */
+  readonly modelShare: number;
   /** Yields the original frames alone. */
   reference(clip: PlannedClip): AsyncIterable<RgbFrame>;
   /** The number of frames after which the model starts a new segment; `undefined` when it is unknown. */
@@ -34,6 +39,8 @@ export interface PairSource {
   readonly storedText: string;
 }
 
+/** The share of the work on a frame that encoding and decoding it take. */
+const modelShareOfFrame = 0.8;
 /** Triplanes are stored in float32. */
 const bytesPerValue = 4;
 /** The size of the paper's triplane: 16x16, 32x16 and 32x16 cells of 8 channels for 128 frames. */
@@ -48,6 +55,7 @@ export function pairsOfVideos(size: FrameSize | undefined, options: ReadingOptio
   return {
     pairs: (clip) => framePairs(read(clip.video.path, clip), read(clip.video.other!, clip)),
     reference: (clip) => read(clip.video.path, clip),
+    modelShare: 0,
     segmentLength: undefined,
     stored: ({ frames, height, width }) => {
       const clips = Math.ceil(frames / paperFrames) * Math.max(1, (height * width) / paperSide ** 2);
@@ -69,7 +77,8 @@ export function pairsThroughModel(coder: SegmentCoder, options: ReadingOptions):
   const reference = ({ video, start, length }: PlannedClip): AsyncIterable<RgbFrame> =>
     readFrames(video.path, { start, length }, readingOf(video.path, size, options));
   return {
-    pairs: (clip) => reconstructedPairs(coder, reference(clip), options.signal),
+    pairs: (clip, onWork) => reconstructedPairs(coder, reference(clip), { signal: options.signal, onWork }),
+    modelShare: modelShareOfFrame,
     reference,
     segmentLength,
     stored: ({ frames }) => {
@@ -83,13 +92,20 @@ export function pairsThroughModel(coder: SegmentCoder, options: ReadingOptions):
 async function* reconstructedPairs(
   coder: SegmentCoder,
   frames: AsyncIterable<RgbFrame>,
-  signal: AbortSignal | undefined,
+  { signal, onWork }: Pick<LongCallOptions, "signal"> & { readonly onWork: ((frames: number) => void) | undefined },
 ): AsyncGenerator<FramePair, void> {
   let segment: RgbFrame[] = [];
   const flush = async function* (): AsyncGenerator<FramePair, void> {
     const original = segment;
     segment = [];
-    const decoded = await coder.reconstruct(await rgbClipFromFrames(original), signal);
+    let told = 0;
+    const tell = (share: number): void => {
+      onWork?.(modelShareOfFrame * original.length * (share - told));
+      told = share;
+    };
+    const onProgress = ({ done, total = done }: ProgressEvent): void => tell(total > 0 ? done / total : 1);
+    const decoded = await coder.reconstruct(await rgbClipFromFrames(original), { signal, onProgress });
+    tell(1);
     const bytes = decoded.height * decoded.width * 3;
     for (const [t, frame] of original.entries())
       yield [frame, { ...frame, data: decoded.data.subarray(t * bytes, (t + 1) * bytes) }];

@@ -4,6 +4,7 @@ import {
   rgbFromClip,
   throwIfAborted,
   type Clip,
+  type LongCallOptions,
   type OptionNames,
   type RgbClip,
 } from "@coordtok/core";
@@ -49,7 +50,7 @@ export interface SegmentCoder {
   /** How frames are decoded, in words. */
   readonly decoding: string;
   /** Encodes and decodes frames, which are fewer only at the end. */
-  reconstruct(clip: RgbClip, signal: AbortSignal | undefined): Promise<RgbClip>;
+  reconstruct(clip: RgbClip, options: LongCallOptions): Promise<RgbClip>;
 }
 
 /**
@@ -78,14 +79,14 @@ function paperCoder(model: CoordTok, slice: number | "all", options: LatticeSegm
     size: { height, width },
     values: floatCount(triplaneShapeOf(model.config)),
     decoding: decodingText(frames, `${together} decoded together`),
-    reconstruct: (clip, signal) =>
+    reconstruct: (clip, call) =>
       through(
         clip,
-        signal,
+        call.signal,
         (tensors) => model.encode(tensors),
         (triplane) => {
           const times = Array.from({ length: clip.frameCount }, (_, i) => i);
-          return model.decode(triplane, { times, sliceSize, signal });
+          return model.decode(triplane, { ...call, times, sliceSize });
         },
       ),
   };
@@ -123,14 +124,14 @@ function latticeCoder(model: LatticeCoordTok, options: LatticeSegments): Segment
     size,
     values,
     decoding: decodingText(windowFrames, `${content} channels of xy and ${motion} of yt and xt kept`),
-    reconstruct: (clip, signal) =>
+    reconstruct: (clip, call) =>
       through(
         clip,
-        signal,
+        call.signal,
         (tensors) => model.encode(tensors, { budget }),
         (triplane) => {
           const { frameCount, height, width } = clip;
-          return model.decode(triplane, { size: { frames: frameCount, height, width }, signal });
+          return model.decode(triplane, { ...call, size: { frames: frameCount, height, width } });
         },
       ),
   };

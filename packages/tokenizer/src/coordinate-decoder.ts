@@ -1,4 +1,11 @@
-import { gatherRows, layerNorm, linear, transformerBlock } from "@coordtok/core/nn";
+import {
+  gatherRows,
+  layerNorm,
+  linear,
+  transformerBlock,
+  transformerInPieces,
+  type PiecesOptions,
+} from "@coordtok/core/nn";
 import { lookup, type PointSet, type Triplane } from "@coordtok/triplane";
 import { add, mul, reshape, tensor2d, tidy, tile, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import { latticeOf, type TokenizerConfig } from "./config.js";
@@ -21,13 +28,44 @@ export function decodePatches(
   points: PointSet,
 ): Tensor3D {
   return tidy(() => {
-    const clips = triplane.xy.shape[0];
-    const features = linear(params.features, lookup(triplane, points));
-    const table = positionsOfPoints(points, latticeOf(config), config.compat === "official");
-    let x: Tensor3D = add(features, positionVectors(params.positions, table, points, clips));
+    let x = pointTokens(params, config, triplane, points);
     for (const block of params.blocks) x = transformerBlock(block, x, { heads: config.decoder.heads, epsilon });
-    return linear(params.pixels, layerNorm(params.norm, x, epsilon));
+    return pixelsOf(params, x);
   });
+}
+
+/**
+ * {@link decodePatches} in pieces, between which other work is done; for many points. Numbers may differ in the last bits.
+ * @param onPiece is called with the share that is done and waited for; what it throws ends the work.
+ */
+export async function decodeInPieces(
+  params: DecoderParams,
+  config: TokenizerConfig,
+  triplane: Triplane,
+  { points, onPiece }: { readonly points: PointSet; readonly onPiece: PiecesOptions["onPiece"] },
+): Promise<Tensor3D> {
+  const tokens = tidy(() => pointTokens(params, config, triplane, points));
+  try {
+    const { heads } = config.decoder;
+    const decoded = await transformerInPieces(params.blocks, tokens, { heads, epsilon, onPiece });
+    try {
+      return tidy(() => pixelsOf(params, decoded));
+    } finally {
+      decoded.dispose();
+    }
+  } finally {
+    tokens.dispose();
+  }
+}
+
+function pointTokens(params: DecoderParams, config: TokenizerConfig, triplane: Triplane, points: PointSet): Tensor3D {
+  const features = linear(params.features, lookup(triplane, points));
+  const table = positionsOfPoints(points, latticeOf(config), config.compat === "official");
+  return add(features, positionVectors(params.positions, table, points, triplane.xy.shape[0]));
+}
+
+function pixelsOf(params: DecoderParams, tokens: Tensor3D): Tensor3D {
+  return linear(params.pixels, layerNorm(params.norm, tokens, epsilon));
 }
 
 /** The position vectors of all points, `[B, N, D]`. */

@@ -160,4 +160,20 @@ describeEachBackend("CoordTok", () => {
     stop.abort();
     await expect(decoded(tokenizer, { signal: stop.signal })).rejects.toMatchObject({ code: "aborted" });
   });
+
+  it("stops in the middle of a slice, and tells how much of it is done", async () => {
+    const many = CoordTok.create(overrideConfig(config, ["decoder.patch.space=2"]), { seed: 3 });
+    const stop = new AbortController();
+    const told: number[] = [];
+    const onProgress = ({ done }: { readonly done: number }): void => {
+      told.push(done);
+      if (done > 1000) stop.abort();
+    };
+    await expect(decoded(many, { sliceSize: 4096, signal: stop.signal, onProgress })).rejects.toMatchObject({
+      code: "aborted",
+    });
+    expect(told.at(-1)).toBeGreaterThan(1000);
+    expect(told.at(-1)).toBeLessThan(3000);
+    many.dispose();
+  });
 });

@@ -14,7 +14,7 @@ import { unpatchify } from "@coordtok/core/nn";
 import type { PatchLattice, PatchRegion, PatchSlice, PointSet, Triplane } from "@coordtok/triplane";
 import { concat, dispose, gather, slice, tensor1d, tidy, type Tensor3D, type Tensor5D } from "@tensorflow/tfjs-core";
 import { latticeOf, type TokenizerConfig } from "./config.js";
-import { decodePatches } from "./coordinate-decoder.js";
+import { decodeInPieces, decodePatches } from "./coordinate-decoder.js";
 import type { DecoderParams } from "./params.js";
 
 /** What to decode, and how. */
@@ -73,10 +73,20 @@ export async function decode(
   try {
     for (const slice of plan.lattice.slices(plan.sliceSize, plan.region)) {
       throwIfAborted(signal);
-      decoded.push(decodePatches(params, config, triplane, plan.pointsOf(slice)));
+      const onPiece = async (share: number): Promise<void> => {
+        const patches = done + Math.floor(share * slice.count);
+        onProgress?.({ task: "decode", done: patches, total: plan.count, unit: "patches" });
+        await macrotask();
+        if (share < 1) throwIfAborted(signal);
+      };
+      const points = plan.pointsOf(slice);
+      if (slice.count > defaultSliceSize)
+        decoded.push(await decodeInPieces(params, config, triplane, { points, onPiece }));
+      else {
+        decoded.push(decodePatches(params, config, triplane, points));
+        await onPiece(1);
+      }
       done += slice.count;
-      onProgress?.({ task: "decode", done, total: plan.count, unit: "patches" });
-      await macrotask();
     }
     const frames = tidy(() => plan.assemble(decoded.length === 1 ? decoded[0]! : concat(decoded, 1)));
     return { frames, validFrames: Array.from({ length: frames.shape[0] }, () => frames.shape[1]) };

@@ -10,6 +10,7 @@ export {
   type SelfAttentionParams,
   type TransformerBlockParams,
 } from "./transformer-block.js";
+export { transformerInPieces, type PiecesOptions } from "./transformer-pieces.js";
 export { crossAttention, maskedKey, maxLogits, selfAttention, type KeyBias } from "./attention.js";
 export { createMlp, gelu, mlp, type GeluForm, type MlpParams } from "./mlp.js";
 export { createLayerNorm, layerNorm, type LayerNormParams } from "./layer-norm.js";
