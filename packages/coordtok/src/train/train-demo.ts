@@ -168,7 +168,8 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
     },
   };
   await writeAtomically(join(place, "summary.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { overwrite: true });
-  for (const file of ["report.json", "run/config.json", "run/checkpoints/config.json"]) await renameWithin(join(place, file), place, resolve(out));
+  for (const file of ["report.json", "run/config.json", "run/checkpoints/config.json"])
+    await renameWithin(join(place, file), place, resolve(out));
   await folder.finish();
   return { summary, report };
 }
