@@ -3,7 +3,8 @@ import { backendCatalogue, loadBackend, type BackendChoice } from "@coordtok/bac
 import { CoordTokError, isCoordTokError } from "@coordtok/core";
 import { jsonText } from "@coordtok/core/text";
 import { Command, InvalidArgumentError } from "commander";
-import { runParity, type RunOutcome } from "./run-parity.js";
+import type { RunOutcome } from "./run-case.js";
+import { runParity } from "./run-parity.js";
 import type { ParityCase, ParityRun } from "./types.js";
 
 /** The default folders of cases, relative to the root of the repository. */

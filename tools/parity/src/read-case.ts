@@ -1,10 +1,10 @@
-import { CoordTokError, openSafetensors } from "@coordtok/core";
+import { openSafetensors } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { trackReads } from "./tracked.js";
-import type { ParityCase, ParityRun, Tolerance } from "./types.js";
+import { caseOf, parseCase } from "./parity-case.js";
+import type { ParityCase } from "./types.js";
 
 /** Finds the folders of all cases below some folders, by their id `<area>/<case>`. When several folders hold a case, the first one counts. */
 export async function findCases(folders: readonly string[]): Promise<Map<string, string>> {
@@ -24,18 +24,6 @@ async function foldersIn(folder: string): Promise<string[]> {
   return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
 }
 
-/** The part of `case.json` that the runner reads. */
-interface StoredCase {
-  readonly id: string;
-  readonly kind: string;
-  readonly config?: Record<string, unknown>;
-  /** The runs; without this key the case is a single run. */
-  readonly runs?: readonly Partial<ParityRun>[];
-  readonly outputs: Record<string, Partial<Tolerance>>;
-  /** The path of a file, relative to the folder of the case; anything else means that the case has its own weights. */
-  readonly weights?: unknown;
-}
-
 /** A case whose files are open; call `close` when done with it. */
 export interface OpenedCase {
   readonly id: string;
@@ -49,47 +37,17 @@ export interface OpenedCase {
 
 /** Opens a case. Its weights may be a file elsewhere, which may be missing. */
 export async function openCase(folder: string): Promise<OpenedCase> {
-  const stored = JSON.parse(await readFile(join(folder, "case.json"), "utf8")) as StoredCase;
+  const stored = parseCase(await readFile(join(folder, "case.json"), "utf8"), folder);
   const { id, kind } = stored;
-  if (typeof kind !== "string" || !(stored.runs === undefined || Array.isArray(stored.runs)))
-    throw new CoordTokError(
-      "file-format",
-      `Expected a parity case in ${folder}, but its case.json names no kind or its runs are not a list.`,
-    );
   const elsewhere = typeof stored.weights === "string" ? stored.weights : undefined;
   if (elsewhere !== undefined && !existsSync(join(folder, elsewhere)))
     return { id, kind, parityCase: undefined, missing: elsewhere, close: () => Promise.resolve() };
   const files = ["inputs.safetensors", elsewhere ?? "weights.safetensors", "outputs.safetensors"];
   const sources = await Promise.all(files.map((name) => openFileSource(join(folder, name))));
   const [inputs, weights, expected] = await Promise.all(sources.map((source) => openSafetensors(source)));
-  const config = trackReads(stored.config ?? {});
-  const parityCase: ParityCase = {
-    id,
-    kind,
-    config: config.value,
-    unreadConfig: config.unread,
-    facts: stored as unknown as Record<string, unknown>,
-    runs: (stored.runs ?? [{ outputs: ["*"] }]).map(completeRun),
-    tolerances: new Map(Object.entries(stored.outputs).map(([name, { atol = 0, rtol = 0 }]) => [name, { atol, rtol }])),
-    inputs: inputs!,
-    weights: weights!,
-    expected: expected!,
-  };
+  const parityCase = caseOf(stored, { inputs: inputs!, weights: weights!, expected: expected! });
   const close = async (): Promise<void> => {
     await Promise.all(sources.map((source) => source.close()));
   };
   return { id, kind, parityCase, missing: undefined, close };
-}
-
-/** Completes a run. A run that names no results has one, with the name of the run. */
-function completeRun(run: Partial<ParityRun>): ParityRun {
-  const name = run.name ?? "";
-  return {
-    name,
-    args: run.args ?? {},
-    inputs: run.inputs ?? {},
-    grads: run.grads ?? [],
-    outputs: run.outputs ?? [name],
-    facts: run,
-  };
 }

@@ -86,6 +86,13 @@ export interface TrainingResult {
 /** The share of a time budget that the measured steps may take. */
 const measuredShare = 0.15;
 
+/** After this share of a time budget, the number of steps is fitted once more: the first steps wait for videos that are decoded. */
+const fittedShare = 0.25;
+
+function isWithin(budget: number, seconds: number): boolean {
+  return Math.abs(seconds - budget) <= 0.05 * budget;
+}
+
 /**
  * Trains, and keeps the run folder up to date: configuration, versions, metrics, checkpoints, curve.
  * @throws CoordTokError `aborted`, with advice on how to resume, once a checkpoint is saved; `not-finite` for a training that has
@@ -123,29 +130,41 @@ async function trainIn<P extends TensorTree, S extends LoopSettings>(
   const keeper = new RunKeeper(run, folder, options);
   const started = performance.now();
   try {
-    if (options.minutes !== undefined) {
-      const seconds = options.minutes * 60;
-      for await (const one of measuringSteps(run, seconds, started)) {
-        last.state = one.state;
-        await keeper.take(one, undefined);
-      }
+    const seconds = (options.minutes ?? 0) * 60;
+    const gone = (): number => (performance.now() - started) / 1000;
+    const fit = async (): Promise<void> => {
       const secondsPerStep = keeper.secondsPerStep();
-      const left = seconds - (performance.now() - started) / 1000;
-      const fitting = Math.max(1, Math.floor(left / secondsPerStep));
+      const fitting = Math.max(1, Math.floor((seconds - gone()) / secondsPerStep));
       settings = { ...settings, totalSteps: keeper.step + fitting };
       options.onNote?.(budgetText(settings, secondsPerStep, seconds));
       const budget = { minutes: options.minutes, secondsPerStep };
       await folder.writeConfig({ ...run.record, settings, budget }, versionsOf(backend));
+    };
+    if (options.minutes !== undefined) {
+      for await (const one of measuringSteps(run, seconds, started)) {
+        last.state = one.state;
+        await keeper.take(one, undefined);
+      }
+      await fit();
     }
-    if (options.signal?.aborted !== true)
+    let isFitted = options.minutes === undefined || gone() > fittedShare * seconds;
+    let isAtEnd = options.signal?.aborted === true;
+    while (!isAtEnd) {
+      isAtEnd = true;
       for await (const one of run.steps(settings, last.state)) {
         last.state = one.state;
         await keeper.take(one, settings);
+        if (isFitted || gone() < fittedShare * seconds || one.report.step >= settings.totalSteps) continue;
+        isFitted = true;
+        if (isWithin(seconds, gone() + keeper.secondsPerStep() * (settings.totalSteps - keeper.step))) continue;
+        isAtEnd = false;
+        break;
       }
+      if (!isAtEnd) await fit();
+    }
     const end = await keeper.finish(last.state, settings);
     if (end.step < settings.totalSteps) throw stoppedError(run.trainer, folder.path, end);
-    const seconds = (performance.now() - started) / 1000;
-    return { run: folder.path, totalSteps: settings.totalSteps, backend: backend.name, ...end, seconds };
+    return { run: folder.path, totalSteps: settings.totalSteps, backend: backend.name, ...end, seconds: gone() };
   } catch (thrown) {
     if (!isCoordTokError(thrown) || thrown.code !== "not-finite") throw thrown;
     throw await keeper.diverged(thrown);

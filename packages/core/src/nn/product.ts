@@ -42,6 +42,17 @@ export function productOfEach(x: Tensor3D, kernel: Tensor2D, transposed = false)
   return matMul(x as Tensor, kernel, false, transposed) as Tensor3D;
 }
 
+/**
+ * The products of the matrices of two batches, pair by pair; not differentiable on its own.
+ * @param a `[B, M, K]`
+ * @param b `[B, K, N]`, or `[B, N, K]` with `transposeB`.
+ * @returns `[B, M, N]`
+ */
+export function productOfPairs(a: Tensor3D, b: Tensor3D, transposeB = false): Tensor3D {
+  if (!transposeB || backendTraits().transposedProducts) return matMul(a, b, false, transposeB);
+  return matMul(a, transpose(b, [0, 2, 1]));
+}
+
 /** `x kernel + bias` for `x [M, K]`, `kernel [K, N]`, `bias [N]`; not differentiable on its own. */
 export function affine(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
   if (bias === undefined) return product(x, kernel);

@@ -1,7 +1,21 @@
-import { add, concat, div, mul, slice, sub, tidy, transpose, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
+import {
+  add,
+  concat,
+  div,
+  mul,
+  slice,
+  stack,
+  sub,
+  tidy,
+  transpose,
+  unstack,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+} from "@tensorflow/tfjs-core";
 import { withChanges } from "../config.js";
 import { CoordTokError } from "../errors.js";
-import { product } from "../nn/product.js";
+import { productOfPairs } from "../nn/product.js";
 import { formatShape } from "../shape.js";
 import { treeEntries, treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 import type { Schedule } from "./adamw.js";
@@ -51,26 +65,28 @@ export function muon(learningRate: number | Schedule, settings: Partial<MuonSett
     update: ({ step, params, gradients, gradientScale = 1 }, { momentum }) => {
       const rate = typeof learningRate === "number" ? learningRate : learningRate(step);
       const [allGradients, sums] = [treeLeaves(gradients), treeLeaves(momentum)];
-      const updated = treeEntries(params).map(([path, param], i) =>
-        tidy((): [param: Tensor, momentum: Tensor] => {
+      const entries = treeEntries(params);
+      const moved = tidy(() => {
+        const nextSums: Tensor[] = [];
+        const directions = entries.map((_, i) => {
           const gradient = gradientScale === 1 ? allGradients[i]! : mul(allGradients[i]!, gradientScale);
           const sum = add(mul(sums[i]!, decay), gradient);
-          const { count = 1, rate: factor = 1 } = piecesOf(path);
-          const direction = orthogonalPieces(add<Tensor2D>(gradient, mul(sum, decay)), count, iterations);
-          return [sub(param, mul(direction, rate * factor)), sum];
-        }),
-      );
+          nextSums.push(sum);
+          return add<Tensor2D>(gradient, mul(sum, decay));
+        });
+        const treatments = entries.map(([path]) => piecesOf(path));
+        const orthogonal = orthogonalMatrices(
+          directions.map((matrix, i) => ({ matrix, count: treatments[i]!.count ?? 1 })),
+          iterations,
+        );
+        const nextParams = entries.map(([, param], i) =>
+          sub(param, mul(orthogonal[i]!, rate * (treatments[i]!.rate ?? 1))),
+        );
+        return { params: nextParams, sums: nextSums };
+      });
       return {
-        params: treeFromLeaves(
-          params,
-          updated.map(([param]) => param),
-        ),
-        state: {
-          momentum: treeFromLeaves(
-            momentum,
-            updated.map(([, sum]) => sum),
-          ),
-        },
+        params: treeFromLeaves(params, moved.params),
+        state: { momentum: treeFromLeaves(momentum, moved.sums) },
       };
     },
   };
@@ -84,31 +100,57 @@ function checkMatrix(path: string, leaf: Tensor, { count = 1 }: MuonPieces): voi
     );
 }
 
-function orthogonalPieces(matrix: Tensor2D, count: number, iterations: number): Tensor2D {
-  if (count === 1) return nearlyOrthogonal(matrix, iterations);
-  const [inputs, outputs] = matrix.shape;
-  const size = outputs / count;
-  const pieces = Array.from({ length: count }, (_, i) =>
-    nearlyOrthogonal(slice(matrix, [0, i * size], [inputs, size]), iterations),
-  );
-  return concat(pieces, 1);
+/** Up to this many values of one shape go through the iteration together: many small products one by one take longer. */
+const valuesTogether = 2 ** 22;
+
+/** Cuts matrices into pieces along their outputs, and makes each piece nearly orthogonal. Pieces of one shape are computed together. */
+function orthogonalMatrices(
+  matrices: readonly { readonly matrix: Tensor2D; readonly count: number }[],
+  iterations: number,
+): Tensor2D[] {
+  const found = matrices.map(({ count }) => new Array<Tensor2D>(count));
+  const shapes = new Map<string, { readonly wide: Tensor2D; readonly matrix: number; readonly piece: number }[]>();
+  for (const [index, { matrix, count }] of matrices.entries()) {
+    const [inputs, outputs] = [matrix.shape[0], matrix.shape[1] / count];
+    for (let piece = 0; piece < count; piece++) {
+      const cut: Tensor2D = count === 1 ? matrix : slice(matrix, [0, piece * outputs], [inputs, outputs]);
+      const wide: Tensor2D = inputs > outputs ? transpose(cut) : cut;
+      const shape = wide.shape.join();
+      shapes.set(shape, [...(shapes.get(shape) ?? []), { wide, matrix: index, piece }]);
+    }
+  }
+  for (const pieces of shapes.values()) {
+    const together = Math.max(1, Math.floor(valuesTogether / Math.max(1, pieces[0]!.wide.size)));
+    for (let first = 0; first < pieces.length; first += together) {
+      const part = pieces.slice(first, first + together);
+      const orthogonal = nearlyOrthogonal(
+        part.map(({ wide }) => wide),
+        iterations,
+      );
+      for (const [i, { matrix, piece }] of part.entries()) {
+        const { count, matrix: whole } = matrices[matrix]!;
+        const isTurned = whole.shape[0] > whole.shape[1] / count;
+        found[matrix]![piece] = isTurned ? transpose(orthogonal[i]!) : orthogonal[i]!;
+      }
+    }
+  }
+  return found.map((pieces) => (pieces.length === 1 ? pieces[0]! : concat(pieces, 1)));
 }
 
 /** The coefficients of the iteration: small singular values come near 1 in a few steps, without converging to it (Jordan, 2024). */
 const [linearTerm, cubicTerm, quinticTerm] = [3.4445, -4.775, 2.0315] as const;
 
-/** Returns a matrix with the singular vectors of the given one and singular values near 1. */
-function nearlyOrthogonal(matrix: Tensor2D, iterations: number): Tensor2D {
-  const [inputs, outputs] = matrix.shape;
+/** Returns matrices with the singular vectors of the given ones, which have one shape, and singular values near 1. */
+function nearlyOrthogonal(matrices: readonly Tensor2D[], iterations: number): Tensor2D[] {
   return tidy(() => {
-    const wide: Tensor2D = inputs > outputs ? transpose(matrix) : matrix;
-    let x: Tensor2D = div(wide, add(globalNorm(wide), 1e-7));
+    const scaled = matrices.map((matrix) => div<Tensor2D>(matrix, add(globalNorm(matrix), 1e-7)));
+    let x = stack(scaled) as Tensor3D;
     for (let i = 0; i < iterations; i++)
       x = tidy(() => {
-        const square: Tensor2D = product(x, x, false, true);
-        const polynomial = add<Tensor2D>(mul(square, cubicTerm), mul(product(square, square), quinticTerm));
-        return add(mul(x, linearTerm), product(polynomial, x));
+        const square = productOfPairs(x, x, true);
+        const polynomial = add<Tensor3D>(mul(square, cubicTerm), mul(productOfPairs(square, square), quinticTerm));
+        return add(mul(x, linearTerm), productOfPairs(polynomial, x));
       });
-    return inputs > outputs ? transpose(x) : x;
+    return unstack(x) as Tensor2D[];
   });
 }
