@@ -57,6 +57,10 @@ const rows: Readonly<Record<string, readonly Bound[]>> = {
     ["256 MiB", "packages/core/src/node/read-text.ts", "mostBytes ="],
     ["10 000", "packages/coordtok/src/latents/stored.ts", "maxLength("],
   ],
+  "`.coordtok.deal-N.json`": [
+    ["256 MiB", "packages/coordtok/src/latents/deal-file.ts", "mostBytes ="],
+    ["100 000", "packages/coordtok/src/latents/stored.ts", "of: pipe(positive, maxValue("],
+  ],
   "resized frames of a training, `*.frames`": [
     ["4096", "packages/video/src/node/windows/frame-store.ts", "mostDescription ="],
     [

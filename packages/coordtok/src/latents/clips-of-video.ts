@@ -1,11 +1,14 @@
 import {
   CoordTokError,
+  isCoordTokError,
   pickOptions,
   type LongCallOptions,
   type Rectangle,
   type RgbClip,
   type RgbFrame,
 } from "@coordtok/core";
+import { wholeVideo } from "./finished-videos.js";
+import type { StretchRange } from "./shard.js";
 import type { ClipSize } from "@coordtok/tokenizer";
 import { centreCrop, resizeSize, type FrameSize, type VideoInfo } from "@coordtok/video";
 import { probe, probeOptionNames, readFrames, type FfmpegOptions } from "@coordtok/video/node";
@@ -50,6 +53,8 @@ export interface ClipsOfVideoOptions extends Pick<LongCallOptions, "signal">, Ff
   readonly onWarning?: ((warning: string) => void) | undefined;
   /** Told what is damaged, instead of `onWarning`, when all of the clips have been read. */
   readonly onDamage?: ((damage: string) => void) | undefined;
+  /** The stretches to take (default: all). There are none behind the end of the video. */
+  readonly stretches?: Required<StretchRange> | undefined;
 }
 
 /**
@@ -63,6 +68,7 @@ export async function* clipsOfVideo(
   choice: ClipChoice,
   options: ClipsOfVideoOptions = {},
 ): AsyncGenerator<PlacedClip, void, undefined> {
+  const { from } = options.stretches ?? wholeVideo;
   const info = await probe(path, pickOptions(options, probeOptionNames));
   for (const warning of info.warnings) options.onWarning?.(warning);
   const covering = resizeSize(info, model);
@@ -73,7 +79,7 @@ export async function* clipsOfVideo(
         "input",
         `"${path}" has ${frames.length} frames to take, fewer than the model's ${model.frames}.`,
       );
-    const start = choice.start + first * choice.stride;
+    const start = choice.start + (from * choice.hop + first) * choice.stride;
     for (const [crop, window] of crops.entries())
       for (const flipped of choice.flip ? [false, true] : [false])
         yield { start, crop, flipped, frames: frames.length, read: () => cutClip(frames, window, flipped) };
@@ -95,20 +101,30 @@ async function* stretchesOf(
   choice: ClipChoice,
   options: ClipsOfVideoOptions,
 ): AsyncGenerator<Stretch, void, undefined> {
-  const { start, stride, hop, stretches } = choice;
-  const wanted = stretches === Infinity ? {} : { length: length + (stretches - 1) * hop };
+  const { stride, hop } = choice;
+  const { stretches: { from, to } = wholeVideo, ...reading } = options;
+  const count = Math.min(to, choice.stretches) - from;
+  if (count <= 0) return;
+  const wanted = count === Infinity ? {} : { length: length + (count - 1) * hop };
+  const start = choice.start + from * hop * stride;
   let first = 0;
   let taken = 0;
   let kept: RgbFrame[] = [];
-  for await (const frame of readFrames(path, { start, stride, ...wanted }, { ...options, info, size })) {
-    // With a hop beyond the length, frames between two stretches belong to neither.
-    if (taken++ >= first) kept.push(frame);
-    if (kept.length < length) continue;
-    yield { first, frames: kept };
-    first += hop;
-    kept = kept.slice(hop);
+  try {
+    for await (const frame of readFrames(path, { start, stride, ...wanted }, { ...reading, info, size })) {
+      // With a hop beyond the length, frames between two stretches belong to neither.
+      if (taken++ >= first) kept.push(frame);
+      if (kept.length < length) continue;
+      yield { first, frames: kept };
+      first += hop;
+      kept = kept.slice(hop);
+    }
+  } catch (thrown) {
+    // The video ends before these stretches, which its header promises.
+    if (from > 0 && taken === 0 && isCoordTokError(thrown) && thrown.code === "input") return;
+    throw thrown;
   }
-  if (first === 0) yield { first, frames: kept };
+  if (first === 0 && from === 0) yield { first, frames: kept };
 }
 
 /** The `count` windows of the target's size, evenly spread along the side that is longer than the target's; coinciding ones once. */

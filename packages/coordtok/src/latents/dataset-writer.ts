@@ -13,6 +13,7 @@ import {
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
 import { latentsOwner } from "../outputs/own-folders.js";
+import { FinishedVideos } from "./finished-videos.js";
 import { dropVideos } from "./drop-videos.js";
 import { isShardName, nextShardNumber, shardPath } from "./shard-name.js";
 import type { ClipPlace } from "./clips-of-video.js";
@@ -25,6 +26,7 @@ import {
   type FinishedVideo,
   type LatentClip,
   type ShardFacts,
+  type StretchRange,
   type VideoSource,
 } from "./shard.js";
 
@@ -72,9 +74,7 @@ export class DatasetWriter implements AsyncDisposable {
   readonly #shards: { file: string; clips: number }[] = [];
   /** Clips of videos that are not finished. */
   readonly #known = new Set<string>();
-  readonly #finished = new Set<string>();
-  /** How many clips finished videos have. */
-  readonly #counts = new Map<string, number>();
+  readonly #finished = new FinishedVideos();
   readonly #damaged = new Map<string, string>();
   /** The videos of the shards that were there when the folder was opened. */
   readonly #earlier = new Map<string, EarlierVideo>();
@@ -157,15 +157,16 @@ export class DatasetWriter implements AsyncDisposable {
    * @param lost whether the index lists a file that is gone; then nobody knows of videos without a count.
    */
   #reopenVideos(lost: boolean): void {
-    const clips = new Map<string, number>();
+    const { start: first, stride, hop } = this.#plan.settings as Readonly<Record<string, number>>;
+    const there = new Map<string, number[]>();
     for (const key of this.#known) {
-      const [video] = JSON.parse(key) as [string];
-      clips.set(video, (clips.get(video) ?? 0) + 1);
+      const [video, start] = JSON.parse(key) as [string, number];
+      const stretches = there.get(video);
+      const stretch = Math.round((start - first!) / (stride! * hop!));
+      if (stretches === undefined) there.set(video, [stretch]);
+      else stretches.push(stretch);
     }
-    for (const video of this.#finished) {
-      const count = this.#counts.get(video);
-      if (count === undefined ? lost : (clips.get(video) ?? 0) < count) this.#finished.delete(video);
-    }
+    this.#finished.reopen(there, lost);
   }
 
   #count(file: string, { clips, finished, sources, statistics }: ShardFacts): void {
@@ -173,9 +174,9 @@ export class DatasetWriter implements AsyncDisposable {
     this.#clips += clips.length;
     this.#statistics = this.#statistics ? mergeStats(this.#statistics, statistics) : statistics;
     for (const { video, ...source } of sources) this.#sources.set(video, source);
-    for (const { video, damage, clips: count } of finished) {
-      this.#finished.add(video);
-      if (count !== undefined) this.#counts.set(video, count);
+    for (const one of finished) {
+      this.#finished.add(one);
+      const { video, damage } = one;
       if (damage !== undefined) this.#damaged.set(video, damage);
     }
   }
@@ -196,7 +197,7 @@ export class DatasetWriter implements AsyncDisposable {
     const shards = this.#shards.splice(0);
     this.#clips = 0;
     this.#statistics = undefined;
-    for (const set of [this.#known, this.#finished, this.#counts, this.#damaged, this.#sources]) set.clear();
+    for (const set of [this.#known, this.#finished, this.#damaged, this.#sources]) set.clear();
     for (const { file } of shards) {
       const { facts, homeless } = await dropVideos(join(this.#folder, file), videos, dtype);
       this.#pendingFinished.push(...homeless.finished);
@@ -204,7 +205,7 @@ export class DatasetWriter implements AsyncDisposable {
       this.#count(file, facts);
       for (const clip of facts.clips) this.#known.add(keyOf(clip.video, clip));
     }
-    for (const { video } of this.#pendingFinished) this.#finished.add(video);
+    for (const one of this.#pendingFinished) this.#finished.add(one);
     if (this.#shards.length > 0) await this.flush({ complete: false });
   }
 
@@ -223,9 +224,19 @@ export class DatasetWriter implements AsyncDisposable {
     return this.isFinished(video) || this.#skippedNames.has(video) || this.#skippedByOthers.has(video);
   }
 
-  /** Whether all clips of a video exist. */
-  isFinished(video: string): boolean {
-    return this.#finished.has(video);
+  /** Whether all clips of a video exist, or of some of its stretches. */
+  isFinished(video: string, stretches?: Required<StretchRange>): boolean {
+    return this.#finished.has(video, stretches);
+  }
+
+  /** Whether stretches of a video are finished, or it was skipped. */
+  isSettledIn(video: string, stretches: Required<StretchRange>): boolean {
+    return this.isSettled(video) || this.isFinished(video, stretches);
+  }
+
+  /** Where the files are written, until they replace those of another dataset. */
+  get place(): string {
+    return this.#folder;
   }
 
   /** Whether a clip exists. */
@@ -249,7 +260,7 @@ export class DatasetWriter implements AsyncDisposable {
 
   /** Records that a video has been read to its end. */
   finish(video: FinishedVideo): void {
-    this.#finished.add(video.video);
+    this.#finished.add(video);
     if (video.damage !== undefined) this.#damaged.set(video.video, video.damage);
     this.#pendingFinished.push(video);
   }

@@ -21,7 +21,10 @@ import { countFrames, ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node
 import { clipsOfVideo, type ClipChoice } from "./clips-of-video.js";
 import { datasetVideos, type DatasetVideo, type Labels } from "./dataset-videos.js";
 import { DatasetWriter, type DatasetPlan } from "./dataset-writer.js";
+import { sharesOf, wholeShares, type Deal, type Share } from "./deal.js";
+import { dealFor } from "./deal-file.js";
 import { earlierWork } from "./earlier-work.js";
+import type { StretchRange } from "./shard.js";
 import { indexPath } from "./index-file.js";
 import { modelReference } from "../clip/film-model.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
@@ -53,7 +56,10 @@ export interface EncodeDatasetOptions extends CommonOptions, GivenChoice, Lattic
   readonly dtype?: "F32" | "F16" | undefined;
   /** Number of clips per file, at least 1 (default 256). */
   readonly shardSize?: number | undefined;
-  /** Encodes only every `of`-th video, starting from the `number`-th, so that several processes or machines can share the work. */
+  /**
+   * Encodes one part of the videos, so that several processes or machines can share a folder; the last one completes the index. Parts are about
+   * equally long, and a film may belong to several (default: all videos).
+   */
   readonly part?: Part | undefined;
   /** Sets files aside that are damaged or of another dataset, and encodes their clips again (default false: the first is an error). */
   readonly repair?: boolean | undefined;
@@ -164,14 +170,18 @@ async function encodeFolder(folder: string, options: EncodeDatasetOptions): Prom
     onWarning: options.onWarning,
     inputs: [file, ...lists, ...videos.map(({ path }) => path)],
   });
-  const own = part ? videos.filter((_, index) => index % part.of === part.number - 1) : videos;
+  const dealing = { folder: writer.place, videos, choice, frames: model.clip.frames };
+  const deal = part && (await dealFor({ ...dealing, of: part.of }, dealOptions(options)));
+  const shares = deal === undefined ? wholeShares(videos) : sharesOf(videos, deal, part!.number);
+  const own = shares.map(({ video }) => video);
   const changed = await earlierWork({ folder, out, videos, own, there, earlier: writer.earlier }, options);
   if (changed.size > 0) await writer.drop(changed);
   const before = writer.clips;
-  await encodeVideos(own, writer, model, choice, options);
+  await encodeVideos(shares, writer, model, choice, options);
   const index = await writer.flush({ complete: () => videos.every(({ name }) => writer.isSettled(name)) });
   if (!index) throw nothingToEncode(own, writer.skipped);
   await writer.putInPlace();
+  if (deal !== undefined && !index.complete) options.onNote?.(unfinishedText(videos, deal, writer));
   const { clips, shards, statistics } = index;
   return {
     latents: out,
@@ -214,18 +224,18 @@ function checkedChoice(options: GivenChoice, frames: number): ClipChoice {
 
 /** Encodes the videos that are not finished yet. */
 async function encodeVideos(
-  videos: readonly DatasetVideo[],
+  shares: readonly Share[],
   writer: DatasetWriter,
   model: LatentEncoder,
   choice: ClipChoice,
   options: EncodeDatasetOptions,
 ): Promise<void> {
-  const open = videos.filter(({ name }) => !writer.isFinished(name));
-  if (open.length < videos.length)
+  const open = shares.filter(({ video, stretches }) => !writer.isFinished(video.name, stretches));
+  if (open.length < shares.length)
     options.onNote?.(
-      `Resuming: ${videos.length - open.length} of the ${countText(videos.length, "video")} are already done`,
+      `Resuming: ${shares.length - open.length} of the ${countText(shares.length, "video")} are already done`,
     );
-  for (const [done, video] of open.entries()) {
+  for (const [done, share] of open.entries()) {
     const report = (count: number): void =>
       options.onProgress?.({
         task: "encode",
@@ -236,7 +246,7 @@ async function encodeVideos(
       });
     try {
       throwIfAborted(options.signal);
-      await encodeOne(video, writer, model, choice, options, () => report(done));
+      await encodeOne(share, writer, model, choice, options, () => report(done));
     } catch (thrown) {
       if (isCoordTokError(thrown) && thrown.code === "aborted")
         throw await saveAndStop(writer, done, open.length, options);
@@ -245,7 +255,7 @@ async function encodeVideos(
         await writer.flush({ complete: false }).catch(() => undefined);
         throw thrown;
       }
-      writer.skip(video.name, messageOf(thrown.cause));
+      writer.skip(share.video.name, messageOf(thrown.cause));
     }
     report(done + 1);
   }
@@ -282,7 +292,7 @@ async function saveAndStop(
 }
 
 async function encodeOne(
-  { path, name, class: label }: DatasetVideo,
+  { video: { path, name, class: label }, stretches }: Share,
   writer: DatasetWriter,
   model: LatentEncoder,
   choice: ClipChoice,
@@ -297,6 +307,7 @@ async function encodeOne(
   writer.from(name, await identified(path, signal));
   const clips = clipsOfVideo(path, model.clip, choice, {
     ...reading,
+    stretches,
     onWarning: (remark) => remarks.push(remark),
     onDamage: (what) => (damage = what),
   });
@@ -313,10 +324,33 @@ async function encodeOne(
   }
   writer.finish({
     video: name,
+    ...(stretches.from === 0 && stretches.to === Infinity ? {} : { stretches: rangeOf(stretches) }),
     ...(count === 0 ? {} : { clips: count }),
     ...(remarks.length === 0 ? {} : { remarks }),
     ...(damage === undefined ? {} : { damage }),
   });
+}
+
+/** A range as files record it. */
+function rangeOf({ from, to }: Share["stretches"]): StretchRange {
+  return to === Infinity ? { from } : { from, to };
+}
+
+/** Names the parts that lack something. */
+function unfinishedText(videos: readonly DatasetVideo[], deal: Deal, writer: DatasetWriter): string {
+  const open: string[] = [];
+  for (let number = 1; number <= deal.of; number++) {
+    const shares = sharesOf(videos, deal, number);
+    const done = shares.filter(({ video, stretches }) => writer.isSettledIn(video.name, stretches)).length;
+    if (done < shares.length) open.push(`part ${number} (${done} of ${countText(shares.length, "video")})`);
+  }
+  const more = open.length > 10 ? ` and ${open.length - 10} more` : "";
+  return `Not finished yet: ${open.slice(0, 10).join(", ")}${more} of ${deal.of}; the last one completes the index`;
+}
+
+function dealOptions(options: EncodeDatasetOptions): Parameters<typeof dealFor>[1] {
+  const { signal, onProgress, onNote } = options;
+  return { signal, onProgress, onNote, ...pickOptions(options, ffmpegOptionNames) };
 }
 
 /** What a video is made of. @throws UnreadableVideo. */

@@ -39,9 +39,19 @@ export interface LatentClip extends ClipPlace {
   readonly class?: string | undefined;
 }
 
-/** A video whose clips are complete. */
+/** Stretches of a video that one part of a dataset takes. */
+export interface StretchRange {
+  /** The first, counted from 0. */
+  readonly from: number;
+  /** The one after the last; absent for all up to the end. */
+  readonly to?: number | undefined;
+}
+
+/** A video whose clips are complete, or those of some of its stretches. */
 export interface FinishedVideo {
   readonly video: string;
+  /** Its stretches that are complete; absent for all of them. */
+  readonly stretches?: StretchRange | undefined;
   /** Remarks about the video, one sentence each. */
   readonly remarks?: readonly string[] | undefined;
   /** What is damaged in it; absent when all of it decodes. */

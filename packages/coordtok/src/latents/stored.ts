@@ -5,6 +5,7 @@ import {
   check,
   integer,
   intersect,
+  literal,
   looseObject,
   maxLength,
   maxValue,
@@ -20,6 +21,7 @@ import {
   union,
   unknown,
 } from "valibot";
+import type { Deal } from "./deal.js";
 import { isShardName } from "./shard-name.js";
 import type { LatentIndex } from "./index-file.js";
 import type { DatasetSettings, FinishedVideo, LatentClip, VideoSource } from "./shard.js";
@@ -48,6 +50,7 @@ const finished = object({
   remarks: optional(array(string())),
   damage: optional(string()),
   clips: optional(positive),
+  stretches: optional(object({ from: count, to: optional(positive) })),
 });
 const source = intersect([object({ video: name }), sourceIdentitySchema]);
 
@@ -90,6 +93,22 @@ export function checkStoredIndex(
 ): Omit<LatentIndex, "config" | "checkpoint" | "statistics"> &
   Readonly<Record<"config" | "checkpoint" | "statistics", unknown>> {
   return checkStored(indexSchema, stored, "it");
+}
+
+const dealSchema = pipe(
+  object({
+    kind: literal("coordtok.deal"),
+    version: literal(1),
+    of: pipe(positive, maxValue(100_000)),
+    settings: name,
+    boundaries: array(object({ video: name, stretch: count })),
+  }),
+  check(({ of, boundaries }) => boundaries.length === of - 1, "a boundary between each two parts"),
+);
+
+/** A deal of videos to parts. @throws CoordTokError `file-format`. */
+export function checkStoredDeal(stored: unknown, path: string): Deal {
+  return checkStored(dealSchema, stored, `"${path}"`);
 }
 
 /** What a shard says of its clips, parsed from its metadata. @throws CoordTokError `file-format` naming the field. */

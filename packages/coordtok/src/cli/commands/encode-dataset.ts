@@ -119,7 +119,10 @@ function linesOf(report: EncodeDatasetReport): string[] {
     tableText([
       ["latents", `${latents} (${countText(shards, "file")})`],
       ["clips", `${groupedText(clips)} of ${groupedText(tokens)} tokens, ${encoded} of them new`],
-      ["videos", `${groupedText(videos)}${complete ? "" : "; some are left, run again without --part"}`],
+      [
+        "videos",
+        `${groupedText(videos)}${complete ? "" : "; some are left to other parts, or to a run without --part"}`,
+      ],
       ["classes", classes.length === 0 ? "none" : `${classes.length} (${firstOf(classes, 5)})`],
       ...planeNames.map((plane): [string, string] => [`plane ${plane}`, planeText(statistics, plane)]),
     ]),

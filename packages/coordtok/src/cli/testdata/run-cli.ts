@@ -5,7 +5,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The loader that lets node run the sources. */
 export const tsx: string = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+/** The program. */
+export const mainFile: string = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** How a command line ended. */
 export interface CliEnd {
@@ -39,7 +40,7 @@ export async function runCli(
   } = {},
 ): Promise<CliEnd> {
   const preload = options.preload === undefined ? [] : ["--import", options.preload];
-  const child = spawn(process.execPath, ["--import", tsx, ...preload, "--conditions=@coordtok/source", main, ...args], {
+  const child = spawn(process.execPath, ["--import", tsx, ...preload, "--conditions=@coordtok/source", mainFile, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: "1", ...options.env },
     stdio: options.stdio ?? ["ignore", "pipe", "pipe"],
