@@ -8,7 +8,7 @@ import {
   type RgbFrame,
 } from "@coordtok/core";
 import { wholeVideo } from "./finished-videos.js";
-import type { StretchRange } from "./shard.js";
+import type { Stretches } from "./shard.js";
 import type { ClipSize } from "@coordtok/tokenizer";
 import { centreCrop, resizeSize, type FrameSize, type VideoInfo } from "@coordtok/video";
 import { probe, probeOptionNames, readFrames, type FfmpegOptions } from "@coordtok/video/node";
@@ -54,7 +54,7 @@ export interface ClipsOfVideoOptions extends Pick<LongCallOptions, "signal">, Ff
   /** Told what is damaged, instead of `onWarning`, when all of the clips have been read. */
   readonly onDamage?: ((damage: string) => void) | undefined;
   /** The stretches to take (default: all). There are none behind the end of the video. */
-  readonly stretches?: Required<StretchRange> | undefined;
+  readonly stretches?: Stretches | undefined;
 }
 
 /**

@@ -26,7 +26,7 @@ import {
   type FinishedVideo,
   type LatentClip,
   type ShardFacts,
-  type StretchRange,
+  type Stretches,
   type VideoSource,
 } from "./shard.js";
 
@@ -225,12 +225,12 @@ export class DatasetWriter implements AsyncDisposable {
   }
 
   /** Whether all clips of a video exist, or of some of its stretches. */
-  isFinished(video: string, stretches?: Required<StretchRange>): boolean {
+  isFinished(video: string, stretches?: Stretches): boolean {
     return this.#finished.has(video, stretches);
   }
 
   /** Whether stretches of a video are finished, or it was skipped. */
-  isSettledIn(video: string, stretches: Required<StretchRange>): boolean {
+  isSettledIn(video: string, stretches: Stretches): boolean {
     return this.isSettled(video) || this.isFinished(video, stretches);
   }
 

@@ -1,6 +1,6 @@
 import type { DatasetVideo } from "./dataset-videos.js";
 import { wholeVideo } from "./finished-videos.js";
-import type { StretchRange } from "./shard.js";
+import type { Stretches } from "./shard.js";
 
 /** Where a part begins: at a stretch of a video, counted from 0. */
 export interface Boundary {
@@ -27,7 +27,7 @@ export interface WeighedVideo {
 /** A video of a part, or some of its stretches. */
 export interface Share {
   readonly video: DatasetVideo;
-  readonly stretches: Required<StretchRange>;
+  readonly stretches: Stretches;
 }
 
 /** Videos that are longer than this share of a part are cut where a part ends. */

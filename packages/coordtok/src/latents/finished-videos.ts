@@ -1,9 +1,9 @@
-import type { FinishedVideo, StretchRange } from "./shard.js";
+import type { FinishedVideo, Stretches } from "./shard.js";
 
 /** All stretches of a video. */
-export const wholeVideo: Required<StretchRange> = { from: 0, to: Infinity };
+export const wholeVideo: Stretches = { from: 0, to: Infinity };
 
-interface FinishedRange extends Required<StretchRange> {
+interface FinishedRange extends Stretches {
   /** Number of clips; absent where a record lacks it. */
   readonly clips: number | undefined;
 }
@@ -19,7 +19,7 @@ export class FinishedVideos {
   }
 
   /** Whether all clips of some stretches exist. */
-  has(video: string, { from, to }: Required<StretchRange> = wholeVideo): boolean {
+  has(video: string, { from, to }: Stretches = wholeVideo): boolean {
     const sorted = [...(this.#ranges.get(video) ?? [])].sort((a, b) => a.from - b.from);
     let next = from;
     for (const range of sorted) if (range.from <= next) next = Math.max(next, range.to);

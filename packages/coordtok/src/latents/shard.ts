@@ -47,6 +47,14 @@ export interface StretchRange {
   readonly to?: number | undefined;
 }
 
+/** The same, with infinity for all up to the end. */
+export interface Stretches {
+  /** The first, counted from 0. */
+  readonly from: number;
+  /** The one after the last. */
+  readonly to: number;
+}
+
 /** A video whose clips are complete, or those of some of its stretches. */
 export interface FinishedVideo {
   readonly video: string;
