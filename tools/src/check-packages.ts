@@ -102,17 +102,20 @@ function startsWithShebang(file: string): boolean {
   return existsSync(file) && readFileSync(file, "utf8").startsWith("#!/usr/bin/env node\n");
 }
 
-/** Checks that a built file that imports another only for its side effect is listed, since bundlers drop the import otherwise. */
+/**
+ * Checks that a built file is listed that imports a package only for its side effect, or that registers gradients, since bundlers drop it
+ * otherwise.
+ */
 function checkSideEffects(folder: string, listed: PackedManifest["sideEffects"]): string[] {
   const dist = join(folder, "dist");
   if (!existsSync(dist) || listed === true || listed === undefined)
     return listed === false ? [] : ["lacks sideEffects"];
   const files = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".js"));
   return files
-    .filter((file) => /^import ["'](?!\.)/m.test(readFileSync(join(dist, file), "utf8")))
+    .filter((file) => /^import ["'](?!\.)|^ *registerGradient\(/m.test(readFileSync(join(dist, file), "utf8")))
     .map((file) => `./dist/${file}`)
     .filter((file) => listed === false || !listed.some((pattern) => matches(file, pattern)))
-    .map((file) => `${file} imports a package for its side effect and is not listed in sideEffects`);
+    .map((file) => `${file} has a side effect and is not listed in sideEffects`);
 }
 
 /** Whether a path matches a pattern of a list; `*` matches any part of a file name. */

@@ -9,13 +9,16 @@ import { browserNames, outcomeOfPage, programOnPath } from "./browser-program.js
 
 /** The program of a page as someone writes it who has read no more than the first lines of a README. */
 const pageProgram = `import { loadBackend } from "@coordtok/backend";
+import { lossAndGradients } from "@coordtok/core/train";
 import { starter } from "@coordtok/starter";
-import { matMul, ones } from "@tensorflow/tfjs-core";
+import { matMul, ones, square, sum, tensor } from "@tensorflow/tfjs-core";
 
 async function main() {
   const { name, fused } = await loadBackend("wasm");
   const product = matMul(ones([2, 3]), ones([3, 2]));
-  return { name, fused: fused.active, values: [...(await product.data())], starter: starter.href };
+  const { gradients } = lossAndGradients({ x: tensor([1, 2]) }, ({ x }) => sum(square(x)));
+  const values = [...(await product.data()), ...(await gradients.x.data())];
+  return { name, fused: fused.active, values, starter: starter.href };
 }
 globalThis.outcome = main();
 `;
@@ -92,7 +95,7 @@ export async function checkBundlers(project: string): Promise<string> {
       const { port } = server.address() as AddressInfo;
       const outcome = await outcomeOfPage<Outcome>(browser, `http://127.0.0.1:${port}/index.html`);
       const { starter, ...rest } = outcome;
-      if (JSON.stringify(rest) !== JSON.stringify({ name: "wasm", fused: true, values: [3, 3, 3, 3] }))
+      if (JSON.stringify(rest) !== JSON.stringify({ name: "wasm", fused: true, values: [3, 3, 3, 3, 2, 4] }))
         found.push(`A page bundled with ${name} gives ${JSON.stringify(outcome)}.`);
       // esbuild leaves `new URL(…, import.meta.url)` as it is: there the user copies the weights.
       const weights = await fetch(starter, { method: "HEAD" });

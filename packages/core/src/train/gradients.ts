@@ -1,6 +1,6 @@
-// Importing tfjs-layers registers the gradients of TensorFlow.js's own operations; tfjs-core alone has none in Node
-// (`docs/decisions/0002-gradients.md`).
-import "@tensorflow/tfjs-layers";
+// Registers the gradients of TensorFlow.js's own operations; tfjs-core alone has none in Node. The file is made from tfjs-core's
+// by every installation of the repository (`docs/decisions/0002-gradients.md`).
+import "./tfjs-gradients.js";
 import { valueAndGrads, type Scalar } from "@tensorflow/tfjs-core";
 import { treeFromLeaves, treeLeaves, type TensorTree } from "../tree.js";
 
