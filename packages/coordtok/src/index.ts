@@ -1,4 +1,5 @@
 export { encodeVideo, type EncodeReport, type EncodeVideoOptions } from "./clip/encode-video.js";
+export type { VideoInput } from "./clip/video-input.js";
 export { decodeToVideo, type DecodeReport, type DecodeToVideoOptions } from "./clip/decode-to-video.js";
 export {
   reconstructVideo,

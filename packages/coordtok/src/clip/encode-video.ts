@@ -1,9 +1,11 @@
 import { basename } from "node:path";
 import { stat } from "node:fs/promises";
+import { getBackend } from "@tensorflow/tfjs-core";
 import {
   backendOptionNames,
   namedPrecision,
   prepareBackend,
+  type BackendName,
   type LoadedBackend,
   type Precision,
 } from "@coordtok/backend";
@@ -35,6 +37,7 @@ import { resolveModel } from "../models/resolve-model.js";
 import { ownVersion } from "../inspect/versions.js";
 import { codingStep } from "../film/code-stream.js";
 import { checkStorage, defaultBytesModel, isCodedName, writeCodedFilm, type StorageOptions } from "./coded-file.js";
+import { withVideoFile, type VideoFile, type VideoInput } from "./video-input.js";
 import { writeFilm, type WriteFilmOptions, type WrittenFilm } from "./film-file.js";
 import { modelReference } from "./film-model.js";
 import { isLattice, latticeBudget, refuseLatticeOptions, type LatticeOptions } from "./lattice-settings.js";
@@ -45,9 +48,14 @@ export interface EncodeVideoOptions
   extends CommonOptions, WindowOptions, StorageOptions, FilmTarget, Omit<LatticeOptions, "size"> {
   /**
    * A model by its name, a checkpoint file, or a run folder for its newest checkpoint (default: `starter`, for a `.coordtok` file
-   * `starter-bytes`).
+   * `starter-bytes`). With `model`, it is only recorded as what the model was loaded from.
    */
   readonly checkpoint?: string | undefined;
+  /**
+   * A tokenizer that is loaded already, with its encoder, for `embedDecoder`, `refine` and targets also its decoder, on the backend that holds
+   * it. It stays the caller's. Without `checkpoint`, the file does not say what made it, and decoding needs its name.
+   */
+  readonly model?: AnyTokenizer | undefined;
   /** The file to write: `NAME.coordtok` for coded planes, any other, usually `NAME.triplane.safetensors`, for planes as numbers. */
   readonly out: string;
   /** How frames of any shape become frames for the tokenizer (default: `tile` for the lattice form, `crop` for the paper's form). */
@@ -67,6 +75,7 @@ export interface EncodeVideoOptions
 const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   ...commonOptionNames,
   checkpoint: true,
+  model: true,
   out: true,
   dtype: true,
   embedDecoder: true,
@@ -103,8 +112,8 @@ export interface EncodeReport {
   readonly refinement?: FilmRefinement | undefined;
   /** The form of the tokenizer. */
   readonly form: AnyTokenizer["form"];
-  /** The checkpoint file that was used. */
-  readonly checkpoint: string;
+  /** The checkpoint file that was used; absent for a `model` without one. */
+  readonly checkpoint?: string | undefined;
   /** The backend that was used, for example `tensorflow` or `wasm`. */
   readonly backend: string;
   /** The precision of its matrix products. */
@@ -113,36 +122,47 @@ export interface EncodeReport {
 
 /**
  * Encodes a video of any length, all of it or a part, into a triplane file, window by window; memory does not grow with the video.
+ * @param video the path of a file, or its bytes, a `Blob` or a stream of bytes, which are written to a temporary file.
  * @throws CoordTokError for a video, checkpoint or output that cannot be used; `aborted`.
  */
-export async function encodeVideo(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
+export async function encodeVideo(video: VideoInput, options: EncodeVideoOptions): Promise<EncodeReport> {
   checkOptions(options, encodeVideoOptionNames, "encodeVideo");
-  return withNewest(options.checkpoint, () => encodeFile(path, options));
+  if (options.model !== undefined && options.backend !== undefined)
+    throw new CoordTokError("config", "A loaded model is used on the backend that holds it; leave the backend out.", {
+      options: { backend: undefined },
+    });
+  return withVideoFile(video, options.signal, (file) =>
+    withNewest(options.checkpoint, () => encodeFile(file, options)),
+  );
 }
 
-async function encodeFile(path: string, options: EncodeVideoOptions): Promise<EncodeReport> {
+async function encodeFile({ path, label }: VideoFile, options: EncodeVideoOptions): Promise<EncodeReport> {
   const { out, signal, overwrite, refine } = options;
   checkStorage(out, options);
   const hasTarget = aims(options);
   if (refine) checkRefinement(refine);
   const named = options.checkpoint ?? (isCodedName(out) ? defaultBytesModel : undefined);
-  const checkpoint = await resolveModel(named, pickOptions(options, namingOptionNames));
-  await checkOutput(out, { overwrite, inputs: [path, checkpoint] });
-  await (await openFileSource(checkpoint)).close();
+  const hasFile = options.model === undefined || options.checkpoint !== undefined;
+  const checkpoint = hasFile ? await resolveModel(named, pickOptions(options, namingOptionNames)) : undefined;
+  await checkOutput(out, { overwrite, inputs: checkpoint === undefined ? [path] : [path, checkpoint] });
+  if (checkpoint !== undefined) await (await openFileSource(checkpoint)).close();
   const info = await probe(path, { ...pickOptions(options, ffmpegOptionNames), signal, pixels: "displayed" });
-  for (const warning of info.warnings) options.onWarning?.(`${path}: ${warning}.`);
-  const backend = await prepareBackend("inference", pickOptions(options, backendOptionNames));
-  using model = await loadPretrained(checkpoint, {
-    ...pickOptions(options, longCallOptionNames),
-    part: options.embedDecoder === true || refine || hasTarget ? undefined : "encoder",
-    onConfig: (config) => {
-      checkEncoding(config, checkpoint, info, options, backend);
-    },
+  const own = { ...options, onWarning: (text: string) => options.onWarning?.(`${label}: ${text}.`) };
+  info.warnings.forEach(own.onWarning);
+  const backend = await prepareBackend("inference", {
+    ...pickOptions(options, backendOptionNames),
+    ...(options.model && { backend: getBackend() as BackendName }),
   });
+  const check = (config: AnyTokenizerConfig): void => {
+    checkEncoding(config, checkpoint ?? "the loaded model", info, options, backend);
+  };
+  using loaded = options.model === undefined ? await load(checkpoint!, hasTarget, options, check) : undefined;
+  const model = loaded ?? options.model!;
+  if (loaded === undefined) check(model.config);
   const budget = isLattice(model.config) ? latticeBudget(model.config, options) : undefined;
-  const reference = await modelReference(named, checkpoint, out, { signal });
-  const plan = hasTarget ? await planOf(path, info, model, backend, options) : undefined;
-  const windows = encodeStream(framesOf(path, info, options), {
+  const reference = checkpoint === undefined ? undefined : await modelReference(named, checkpoint, out, { signal });
+  const plan = hasTarget ? await planOf(path, info, model, backend, own) : undefined;
+  const windows = encodeStream(framesOf(path, info, own), {
     plan,
     ...streamOptions(model.config, options),
     model,
@@ -159,13 +179,13 @@ async function encodeFile(path: string, options: EncodeVideoOptions): Promise<En
     ...options,
     describe: ({ timestampsSeconds }) => ({
       config: asJson(model.config),
-      source: (described.source = filmSource(path, info, timestampsSeconds, options)),
+      source: (described.source = filmSource(label, info, timestampsSeconds, options)),
       checkpoint: reference,
       creator: `coordtok ${ownVersion}`,
       ...namedPrecision(backend),
     }),
   }).catch((thrown: unknown) => {
-    throw notFinite(thrown, path, checkpoint);
+    throw notFinite(thrown, label, checkpoint);
   });
   return {
     triplane: out,
@@ -180,6 +200,21 @@ async function encodeFile(path: string, options: EncodeVideoOptions): Promise<En
     backend: backend.name,
     precision: backend.precision,
   };
+}
+
+/** Loads what encoding takes of a model, which is checked before its weights are read. */
+function load(
+  checkpoint: string,
+  hasTarget: boolean,
+  options: EncodeVideoOptions,
+  onConfig: (config: AnyTokenizerConfig) => void,
+): Promise<AnyTokenizer> {
+  const isWhole = options.embedDecoder === true || options.refine !== undefined || hasTarget;
+  return loadPretrained(checkpoint, {
+    ...pickOptions(options, longCallOptionNames),
+    part: isWhole ? undefined : "encoder",
+    onConfig,
+  });
 }
 
 /** Whether windows are chosen for a target. @throws CoordTokError `config` for options that do not go with it. */
@@ -235,7 +270,7 @@ async function planOf(
     fps: info.averageFps / stride,
     longest: longestWindow(model.config, picture, backend),
     onProgress: withTotal(info, options),
-    onWarning: (warning) => options.onWarning?.(`${path}: ${warning}.`),
+    onWarning: options.onWarning,
   });
 }
 
@@ -302,7 +337,7 @@ function framesOf(path: string, info: VideoInfo, options: EncodeVideoOptions): R
     signal: options.signal,
     info,
     pixels: "displayed",
-    onWarning: (warning) => options.onWarning?.(`${path}: ${warning}.`),
+    onWarning: options.onWarning,
   });
 }
 
@@ -353,11 +388,12 @@ export function filmSource(
   };
 }
 
-function notFinite(thrown: unknown, path: string, checkpoint: string): unknown {
+function notFinite(thrown: unknown, path: string, checkpoint: string | undefined): unknown {
   if (!isCoordTokError(thrown) || thrown.code !== "not-finite") return thrown;
+  const encoder = checkpoint === undefined ? "the loaded model" : `"${checkpoint}"`;
   return new CoordTokError(
     "not-finite",
-    `The planes that "${checkpoint}" encodes "${path}" to are not finite: its training has diverged; use another checkpoint.`,
+    `The planes that ${encoder} encodes "${path}" to are not finite: its training has diverged; use another checkpoint.`,
     { cause: thrown, options: { checkpoint: undefined } },
   );
 }

@@ -14,7 +14,7 @@ export { findPictures, findVideos } from "./find-videos.js";
 export { missingBytes } from "./missing-bytes.js";
 export { encodePng } from "./png.js";
 export { probe, probeOptionNames, type ProbeOptions } from "./probe.js";
-export { readClip, type ReadClip } from "./read-clip.js";
+export { readClip, type ReadClip, type ReadClipOptions } from "./read-clip.js";
 export { readFrames, type ReadOptions } from "./read-frames.js";
 export type { VideoFormat, VideoQuality } from "./encoders.js";
 export { prepareWriteVideo, writeVideo, type WriteVideoOptions, type WrittenVideo } from "./write-video.js";

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { planFrames } from "../frame-plan.js";
 import { fitFrame } from "../resize.js";
 import { probe } from "./probe.js";
-import { readClip } from "./read-clip.js";
+import { readClip, type ReadClipOptions } from "./read-clip.js";
 import { readFrames } from "./read-frames.js";
 import { failureOf, makeClipFolder, turnedClockwise, type ClipFolder } from "./testdata/make-clips.js";
 
@@ -277,6 +277,33 @@ describe("readClip", () => {
 
   it("reads the whole file without a length", async () => {
     expect(await readClip(numbered)).toMatchObject({ clip: { frameCount: 60 }, padding: 0, warnings: [] });
+  });
+
+  it("resamples to a rate: the frame that is shown at each time", async () => {
+    const levels = async (path: string, options: ReadClipOptions): Promise<{ frames: number[]; times: number[] }> => {
+      const { clip, timestampsSeconds } = await readClip(path, options);
+      const bytes = clip.width * clip.height * 3;
+      const frames = Array.from({ length: clip.frameCount }, (_, i) => clip.data[i * bytes]! / 4);
+      return { frames, times: [...timestampsSeconds] };
+    };
+    const slow = await levels(numbered, { fps: 4 });
+    expect(slow.frames).toEqual(Array.from({ length: 24 }, (_, i) => Math.floor(2.5 * i)));
+    expect(slow.times).toEqual(Array.from({ length: 24 }, (_, i) => i / 4));
+    expect((await levels(numbered, { fps: 10 })).frames).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    expect(await levels(numbered, { fps: 25, start: 3, stride: 2, length: 3 })).toEqual({
+      frames: [1, 2, 2],
+      times: [3, 5, 7].map((i) => i / 25),
+    });
+    // Frames 0 to 9 at 10 per second, then every fourth.
+    const path = folder.at("uneven.mkv");
+    folder.make(`-i ${numbered} -vf select='lt(n,10)+not(mod(n,4))' -fps_mode vfr -c:v ffv1`, "uneven.mkv");
+    const times = (await readClip(path)).timestampsSeconds.map((time) => Math.round(time * 10));
+    expect(times).toEqual([...Array(10).keys(), ...Array.from({ length: 12 }, (_, i) => 12 + 4 * i)]);
+    const even = await levels(path, { fps: 5, length: 15 });
+    expect(even.times).toEqual(Array.from({ length: 15 }, (_, i) => i / 5));
+    expect(even.frames).toEqual([0, 2, 4, 6, 8, 9, 12, 12, 16, 16, 20, 20, 24, 24, 28]);
+    await expect(readClip(numbered, { fps: 1, start: 6 })).rejects.toThrow("a start below the 6 frames");
+    await expect(readClip(numbered, { fps: 0 })).rejects.toMatchObject({ code: "config" });
   });
 
   it("reports each warning once, also through the callback", async () => {
