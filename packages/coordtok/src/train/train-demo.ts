@@ -2,6 +2,7 @@ import { join, relative, resolve } from "node:path";
 import { loadBackend, type LoadedBackend, backendText } from "@coordtok/backend";
 import { checkOptions, CoordTokError, isCoordTokError, messageOf, pickOptions, type OptionNames } from "@coordtok/core";
 import { openFolder, readText, writeAtomically } from "@coordtok/core/node";
+import { countText, durationText } from "@coordtok/core/text";
 import { preset, type TokenizerConfig } from "@coordtok/tokenizer";
 import type { TokenizerTrainSettings } from "@coordtok/tokenizer/train";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
@@ -17,11 +18,16 @@ import { trainOnVideos } from "./train-on-videos.js";
 const demoRecipe: {
   readonly preset: string;
   readonly trainSeconds: number;
+  readonly leastSteps: number;
+  readonly poorDb: number;
   readonly sliceSize: number;
   readonly settings: Partial<TokenizerTrainSettings>;
 } = {
   preset: "demo",
   trainSeconds: 125,
+  // With fewer steps the picture is a brown blur, however good the machine.
+  leastSteps: 200,
+  poorDb: 20,
   // A slice is the whole clip of the preset, so it spans all of it like the random patches of the training.
   sliceSize: 4096,
   settings: {
@@ -45,7 +51,7 @@ export interface DemoOptions extends CommonOptions {
   readonly config?: TokenizerConfig | undefined;
   /** The seed of the clip and the training (default 0). */
   readonly seed?: number | undefined;
-  /** The training time in seconds (default: the recipe's). */
+  /** The training time in seconds (default: the recipe's, 125); at least 200 steps are taken even if they take longer. */
   readonly trainSeconds?: number | undefined;
   /** A fixed number of steps, instead of a time. */
   readonly steps?: number | undefined;
@@ -127,7 +133,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   const steps = options.steps;
   const training = await trainOnVideos([source], {
     ...common,
-    ...(steps === undefined ? { minutes: seconds / 60 } : {}),
+    ...(steps === undefined ? { minutes: seconds / 60, leastSteps: demoRecipe.leastSteps } : {}),
     onNote,
     config,
     seed,
@@ -171,7 +177,12 @@ export async function runDemo(options: DemoOptions = {}): Promise<{ summary: Dem
   for (const file of ["report.json", "run/config.json", "run/checkpoints/config.json"])
     await renameWithin(join(place, file), place, resolve(out));
   await folder.finish();
+  if (summary.psnrDb < demoRecipe.poorDb) onWarning?.(poorText(summary));
   return { summary, report };
+}
+
+function poorText({ psnrDb, steps, trainingSeconds }: DemoSummary): string {
+  return `The picture is poor (${psnrDb.toFixed(1)} dB, below ${demoRecipe.poorDb}): ${countText(steps, "step")} in ${durationText(trainingSeconds)} are few to learn a clip; train longer, or on a machine that is less busy.`;
 }
 
 /** Replaces the path of a folder in a JSON file by the one that it is going to have. */

@@ -37,6 +37,8 @@ export interface TrainingOptions<Settings extends LoopSettings> extends CommonOp
   readonly settings?: Partial<Settings> | undefined;
   /** A training time in minutes, instead of a number of steps; the speed of the first steps determines their number. */
   readonly minutes?: number | undefined;
+  /** With `minutes`: the number of steps that are taken even if they take longer, at least 1 (default 1). */
+  readonly leastSteps?: number | undefined;
   /** The seed of the parameters and all draws (default 0). Not with `resume`. */
   readonly seed?: number | undefined;
   /** Number of steps between checkpoints (default 500). */
@@ -55,6 +57,7 @@ export const trainingOptionNames: OptionNames<TrainingOptions<LoopSettings>> = {
   out: true,
   settings: true,
   minutes: true,
+  leastSteps: true,
   seed: true,
   saveEvery: true,
   keep: true,

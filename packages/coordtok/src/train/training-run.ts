@@ -134,9 +134,9 @@ async function trainIn<P extends TensorTree, S extends LoopSettings>(
     const gone = (): number => (performance.now() - started) / 1000;
     const fit = async (): Promise<void> => {
       const secondsPerStep = keeper.secondsPerStep();
-      const fitting = Math.max(1, Math.floor((seconds - gone()) / secondsPerStep));
-      settings = { ...settings, totalSteps: keeper.step + fitting };
-      options.onNote?.(budgetText(settings, secondsPerStep, seconds));
+      const fitting = keeper.step + Math.max(1, Math.floor((seconds - gone()) / secondsPerStep));
+      settings = { ...settings, totalSteps: Math.max(fitting, options.leastSteps ?? 1) };
+      options.onNote?.(budgetText(fitting, settings, secondsPerStep, seconds));
       const budget = { minutes: options.minutes, secondsPerStep };
       await folder.writeConfig({ ...run.record, settings, budget }, versionsOf(backend));
     };
@@ -217,8 +217,10 @@ function stoppedError(
   );
 }
 
-function budgetText(settings: LoopSettings, secondsPerStep: number, seconds: number): string {
-  return `${secondsPerStep.toPrecision(2)} s per step: ${settings.totalSteps} steps fit into ${durationText(seconds)}`;
+function budgetText(fitting: number, { totalSteps }: LoopSettings, secondsPerStep: number, seconds: number): string {
+  const fit = `${secondsPerStep.toPrecision(2)} s per step: ${fitting} steps fit into ${durationText(seconds)}`;
+  if (totalSteps === fitting) return fit;
+  return `${fit}; ${totalSteps} are taken, in about ${durationText(totalSteps * secondsPerStep)}, because fewer show nothing`;
 }
 
 function versionsOf(backend: LoadedBackend): Readonly<Record<string, unknown>> {

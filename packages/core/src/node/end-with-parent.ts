@@ -56,8 +56,10 @@ function startWatcher(): ChildProcess | undefined {
   // Without the watcher, programs still end when this process exits, but not when it is killed.
   child.on("error", () => undefined);
   // There is no pipe if this process may open no more files.
-  const input = child.stdin as Socket | undefined;
-  input?.on("error", () => undefined).unref();
+  const input = child.stdin as Partial<Socket> | undefined;
+  input?.on?.("error", () => undefined);
+  // Bun's pipes have no unref; they keep no process alive.
+  input?.unref?.();
   child.unref();
   return child;
 }

@@ -23,7 +23,7 @@ const trainingFlags = {
     defaultText: "demo",
   }),
   set: configFlags.set,
-  seconds: number("with --train: training time in seconds; the speed of the first steps determines their number", {
+  seconds: number("with --train: training time in seconds; the speed of the first steps determines their number, at least 200", {
     minimum: 1,
     defaultText: "125",
     option: "trainSeconds",
