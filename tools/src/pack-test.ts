@@ -5,6 +5,7 @@ import { problems, root, run, runTool, temporaryFolder, type Outcome } from "./c
 import { packPackages, type PackedPackage } from "./check-packages.js";
 import { checkBundlers } from "./pack-bundles.js";
 import { firstSnippet } from "./pack-readme.js";
+import { checkRuntimes } from "./pack-runtimes.js";
 
 /**
  * Installs the packed packages with npm in an empty project outside the workspace and uses them as an outsider would: type-checks
@@ -33,6 +34,7 @@ export async function checkPackedPackages(): Promise<string> {
       ),
     );
   found.push(await checkCommand(project), await checkBrowserBundle(project), await checkBundlers(project));
+  found.push(await checkRuntimes(project));
   return found.filter(Boolean).join("\n");
 }
 

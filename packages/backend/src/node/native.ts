@@ -24,12 +24,13 @@ let loaded: NativeFacts | undefined;
 
 /**
  * Loads TensorFlow's native backend and registers it as `tensorflow` with tfjs-core. A second call only checks the precision.
- * @throws CoordTokError `backend`, with a remedy, if it is not set up or does not load.
+ * @throws CoordTokError `backend`, with a remedy, if it is not set up or does not load, as under Bun and Deno.
  */
 export async function loadNative(request: PrecisionRequest): Promise<NativeFacts> {
   const mode = process.env[precisionVariable];
   const precision = choosePrecision(request, mode, loaded?.precision);
   if (loaded !== undefined) return loaded;
+  refuseOtherRuntimes();
   const installation = await findNative();
   try {
     await loadTfjsNode(installation, precision);
@@ -40,6 +41,14 @@ export async function loadNative(request: PrecisionRequest): Promise<NativeFacts
   const notes = precisionNotes(precision, mode);
   loaded = { installation, precision, notes };
   return loaded;
+}
+
+/** The JavaScript of TensorFlow's add-on finds its modules as Node does. */
+function refuseOtherRuntimes(): void {
+  const runtime = (["bun", "deno"] as const).find((name) => process.versions[name] !== undefined);
+  if (runtime === undefined) return;
+  const message = `Native TensorFlow loads under Node alone, and this is ${runtime === "bun" ? "Bun" : "Deno"}; use Node, or the backend wasm.`;
+  throw new CoordTokError("backend", message, { options: { backend: "wasm" } });
 }
 
 function precisionNotes(precision: Precision, mode: string | undefined): string[] {

@@ -11,7 +11,9 @@ const stop = new AbortController();
 port.on("message", (order: WindowOrder | "stop") => {
   if (order !== "stop") return void answer(order);
   stop.abort();
-  port.close();
+  // The port of a thread of Deno has no close; the thread itself has one.
+  if ("close" in port) port.close();
+  else (globalThis as { close?: () => void }).close?.();
 });
 
 async function answer({ id, request }: WindowOrder): Promise<void> {
