@@ -320,7 +320,10 @@ describe("demo --train", () => {
       const demo = ["demo", "--train", "--preset", "test", "--steps", "4", ...common];
       // However few seconds there are, steps are taken until there is something to see.
       const first = await run(...demo.slice(0, -common.length - 2), "--seconds", "1", ...common);
-      expect([first.code, first.stderr]).toEqual([0, expect.stringMatching(/ fit into 1\.0 s; 200 are taken, in about /)]);
+      expect([first.code, first.stderr]).toEqual([
+        0,
+        expect.stringMatching(/ fit into 1\.0 s; 200 are taken, in about /),
+      ]);
       expect(first.stderr).not.toContain("poor");
       const { code, stdout, stderr } = await run(...demo, "--", "wide clip.mp4");
       expect([code, stdout.includes("summary.json")]).toEqual([0, true]);

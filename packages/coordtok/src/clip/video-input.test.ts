@@ -69,7 +69,9 @@ describeEachBackend("a video", { timeout: 240_000 }, (backend) => {
       );
     expect(await refused(7)).toBe("Expected a video as a path, a Uint8Array, a Blob or a stream of bytes, got number.");
     expect(await refused(new Uint8Array())).toBe('"video" is empty (0 bytes); was it copied or downloaded completely?');
-    expect(await refused(new Blob(["no video"]))).toBe('"video" is not a video file that ffmpeg knows, but a text file.');
+    expect(await refused(new Blob(["no video"]))).toBe(
+      '"video" is not a video file that ffmpeg knows, but a text file.',
+    );
     expect(await refused(Readable.from(["a", "b"]))).toBe(
       "Expected a stream of bytes, got one of strings; leave its encoding unset.",
     );

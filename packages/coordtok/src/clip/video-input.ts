@@ -77,9 +77,13 @@ async function writeChunks(
       throw (source.failure = thrown);
     }
   };
-  await pipeline(Readable.from(checked(), { objectMode: false }), createWriteStream(path, { flags: "wx", mode: 0o600 }), {
-    signal,
-  }).catch((thrown: unknown) => {
+  await pipeline(
+    Readable.from(checked(), { objectMode: false }),
+    createWriteStream(path, { flags: "wx", mode: 0o600 }),
+    {
+      signal,
+    },
+  ).catch((thrown: unknown) => {
     throwIfAborted(signal);
     throw "failure" in source ? source.failure : fileWriteError(thrown, path);
   });
@@ -87,7 +91,10 @@ async function writeChunks(
 
 function checkChunk(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
-  throw new CoordTokError("input", `Expected a stream of bytes, got one of ${typeof chunk}s; leave its encoding unset.`);
+  throw new CoordTokError(
+    "input",
+    `Expected a stream of bytes, got one of ${typeof chunk}s; leave its encoding unset.`,
+  );
 }
 
 /** An error that calls a temporary file by the name of its video. */

@@ -23,11 +23,14 @@ const trainingFlags = {
     defaultText: "demo",
   }),
   set: configFlags.set,
-  seconds: number("with --train: training time in seconds; the speed of the first steps determines their number, at least 200", {
-    minimum: 1,
-    defaultText: "125",
-    option: "trainSeconds",
-  }),
+  seconds: number(
+    "with --train: training time in seconds; the speed of the first steps determines their number, at least 200",
+    {
+      minimum: 1,
+      defaultText: "125",
+      option: "trainSeconds",
+    },
+  ),
   steps: integer("with --train: a fixed number of steps instead", { minimum: 1 }),
 };
 
