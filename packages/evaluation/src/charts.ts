@@ -10,6 +10,7 @@ import {
   plot,
   rectY,
   ruleX,
+  text,
   type Markish,
 } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
@@ -21,12 +22,12 @@ const colour = "#1f6fb4";
 const second = "#d1570c";
 
 interface Axes {
-  readonly x: { readonly label: string };
+  readonly x: { readonly label: string; readonly type?: "log"; readonly tickFormat?: string };
   readonly y: { readonly label: string };
 }
 
 /** Draws a chart as the text of an SVG element without script, style sheet or link. */
-function chart({ x, y }: Axes, marks: Markish[]): string {
+function chart({ x, y }: Axes, marks: Markish[], attributes: Readonly<Record<string, string>> = {}): string {
   const { document } = parseHTML("<html><body></body></html>");
   const drawn = plot({
     document,
@@ -45,6 +46,7 @@ function chart({ x, y }: Axes, marks: Markish[]): string {
   drawn.setAttribute("font-family", "system-ui, sans-serif");
   drawn.setAttribute("role", "img");
   drawn.setAttribute("aria-label", `${y.label} against ${x.label}`);
+  for (const [name, value] of Object.entries(attributes)) drawn.setAttribute(name, value);
   for (const style of [...drawn.querySelectorAll("style")]) style.remove();
   return drawn.outerHTML;
 }
@@ -100,4 +102,89 @@ export function frameCurveChart(curve: FrameCurve, frames: number, label: string
     areaY(rows, { x: "frame", y1: "low", y2: "high", fill: colour, fillOpacity: 0.2 }),
     line(rows, { x: "frame", y: "mean", stroke: colour, strokeWidth: 1.6 }),
   ]);
+}
+
+/** The curve of one coder. */
+export interface RateSeries {
+  readonly name: string;
+  readonly unit: "bytes" | "numbers";
+  /** Along the axis: kbit/s, or numbers. */
+  readonly points: readonly {
+    readonly x: number;
+    readonly psnrDb: number;
+    readonly ssim?: number | undefined;
+    readonly lpips?: number | undefined;
+  }[];
+}
+
+const rateMeasures = [
+  ["psnrDb", "PSNR (dB)"],
+  ["ssim", "SSIM"],
+  ["lpips", "LPIPS"],
+] as const;
+const seriesColours = ["#1f6fb4", "#d1570c", "#2a8c4a", "#8a4fbf", "#b8860b", "#c2316b", "#4c5a68", "#14909c"] as const;
+
+/** Draws measures over rate, then PSNR over numbers; measures that no coder has are left out. */
+export function rateCharts(series: readonly RateSeries[]): string[] {
+  return rateChartsAt(series, () => ({}));
+}
+
+/** The same below each other as one SVG file. */
+export function ratePicture(series: readonly RateSeries[]): string {
+  const charts = rateChartsAt(series, (index) => ({ y: String(index * height) }));
+  const size = `width="${width}" height="${charts.length * height}"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${width} ${charts.length * height}">\n${charts.join("\n")}\n</svg>\n`;
+}
+
+function rateChartsAt(
+  series: readonly RateSeries[],
+  attributes: (index: number) => Readonly<Record<string, string>>,
+): string[] {
+  const panels = rateMeasures.flatMap(([name, label]) =>
+    (["bytes", "numbers"] as const)
+      .filter((unit) => unit === "bytes" || name === "psnrDb")
+      .map((unit) => ({ name, label, unit })),
+  );
+  return panels
+    .map((panel) => ({ ...panel, curves: curvesOf(series, panel.name, panel.unit) }))
+    .filter(({ curves }) => curves.length > 0)
+    .map(({ label, unit, curves }, index) => {
+      const x = unit === "bytes" ? "kbit/s" : "numbers of a clip";
+      const marks = curves.flatMap(({ name, colour: stroke, points }): Markish[] => [
+        line(points, { x: "x", y: "y", stroke, strokeWidth: 1.5 }),
+        dot(points, { x: "x", y: "y", fill: stroke, r: 2 }),
+        text(points.slice(-1), {
+          x: "x",
+          y: "y",
+          text: () => name,
+          fill: stroke,
+          textAnchor: "end",
+          dy: -7,
+          fontSize: 10,
+        }),
+      ]);
+      return chart(
+        { x: { label: `${x} →`, type: "log", tickFormat: "~s" }, y: { label: `↑ ${label}` } },
+        marks,
+        attributes(index),
+      );
+    });
+}
+
+function curvesOf(
+  series: readonly RateSeries[],
+  measure: "psnrDb" | "ssim" | "lpips",
+  wanted: RateSeries["unit"],
+): { readonly name: string; readonly colour: string; readonly points: { x: number; y: number }[] }[] {
+  return series
+    .filter(({ unit }) => unit === wanted)
+    .map(({ name, points }, index) => ({
+      name,
+      colour: seriesColours[index % seriesColours.length]!,
+      points: points
+        .map((point) => ({ x: point.x, y: point[measure] ?? NaN }))
+        .filter(({ x, y }) => x > 0 && Number.isFinite(y))
+        .sort((a, b) => a.x - b.x),
+    }))
+    .filter(({ points }) => points.length > 0);
 }

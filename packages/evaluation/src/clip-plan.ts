@@ -77,7 +77,7 @@ export function planClips(
   const clips =
     protocol.choice === "random" && length !== "whole"
       ? randomClips(usable, length, protocol.clips as number, random)
-      : limited(consecutiveClips(usable, length), protocol.clips, random);
+      : limited((protocol.choice === "first" ? firstClips : consecutiveClips)(usable, length), protocol.clips, random);
   return { clips: clips.map((clip, index) => ({ ...clip, index })), leftOut };
 }
 
@@ -110,6 +110,12 @@ function consecutiveClips(videos: readonly MeasuredVideo[], length: number | "wh
           expected: length,
         })),
   );
+}
+
+function firstClips(videos: readonly MeasuredVideo[], length: number | "whole"): UnnumberedClip[] {
+  return length === "whole"
+    ? consecutiveClips(videos, length)
+    : videos.map((video) => ({ video, start: 0, length, expected: length }));
 }
 
 /** Draws at most `count` of the clips at random and keeps their order. */

@@ -27,6 +27,8 @@ export const fileNames = {
   settings: "settings.json",
   report: "report.json",
   page: "report.html",
+  table: "rate-distortion.csv",
+  picture: "rate-distortion.svg",
   clips: "clips",
   strips: "strips",
 } as const;
@@ -40,6 +42,7 @@ export const evaluationOwner: FolderOwner = {
   entries: [
     { name: fileNames.settings },
     { name: /report\.(?:json|html)/ },
+    { name: /rate-distortion\.(?:csv|svg)/ },
     { name: /[a-z]+\.(?:jsonl|features|statistics\.safetensors)/ },
     { name: fileNames.strips, entries: [{ name: /(?:reference-|other-)?\d+\.png/ }] },
     // The lock of older versions.

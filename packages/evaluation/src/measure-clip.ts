@@ -35,11 +35,11 @@ export function scoreOptionsOf({ ssim, msSsim, lpips }: Measures): ScoreOptions 
   return { ssim, msSsim, lpips };
 }
 
-/** A measured clip: its record, its features and its strip. */
+/** A measured clip: its record, its features and its strip, if there is one. */
 export interface MeasuredClip<R> {
   readonly record: R;
   readonly features: Readonly<Record<string, readonly Float32Array[]>>;
-  readonly strip: RgbPicture;
+  readonly strip?: RgbPicture | undefined;
 }
 
 /** A measured clip whose record says what is damaged in its video, if anything is. */

@@ -12,25 +12,28 @@ export interface Strips {
 }
 
 /** What a browser may do with the page: show it. No script, nothing from elsewhere, no form, no frame. */
-const policy =
+export const pagePolicy: string =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-src 'none'";
 
 /** Renders the report as one HTML file that loads nothing from elsewhere and runs no script. */
 export function reportPage(report: EvaluationReport, strips: readonly Strips[]): string {
   const { settings } = report;
-  const title = { reconstruction: "Reconstruction", generation: "Generation", statistics: "Feature statistics" }[
-    settings.task
-  ];
+  const title = {
+    reconstruction: "Reconstruction",
+    generation: "Generation",
+    statistics: "Feature statistics",
+    "rate-distortion": "Rate and distortion",
+  }[settings.task];
   const made = report.created.slice(0, 16).replace("T", " ");
   return markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${Markup.drawn(policy)}">
+<meta http-equiv="Content-Security-Policy" content="${Markup.drawn(pagePolicy)}">
 <meta name="referrer" content="no-referrer">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}: ${settings.reference.given.join(" ")}</title>
-<style>${Markup.drawn(style)}</style>
+<style>${Markup.drawn(pageStyle)}</style>
 </head>
 <body>
 <h1>${title} report</h1>
@@ -48,7 +51,8 @@ ${leftOutSection(report)}
 `.toString();
 }
 
-const style = `body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:940px;margin:2em auto;padding:0 1em}
+/** The style sheet of reports. */
+export const pageStyle: string = `body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:940px;margin:2em auto;padding:0 1em}
 h1{font-size:1.6em;margin-bottom:.2em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid #ddd}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.2em .8em .2em 0;text-align:right;vertical-align:top}
 th{white-space:nowrap}th:first-child,td:first-child,.words{text-align:left}thead th{border-bottom:1px solid #999}tr.own td{font-weight:600}

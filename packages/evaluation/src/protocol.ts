@@ -1,12 +1,13 @@
 import { checkOptions, CoordTokError, type OptionNames } from "@coordtok/core";
 
 /** The protocols by name. */
-export type ProtocolName = "whole-videos" | "coordtok-paper" | "stylegan-v-fvd2048-128f" | "16-frame-windows";
+export type ProtocolName =
+  "whole-videos" | "coordtok-paper" | "stylegan-v-fvd2048-128f" | "16-frame-windows" | "video-starts";
 
 /** Which clips are evaluated and how they are decoded. Two numbers are comparable only when these are equal. */
 export interface Protocol {
-  /** How clips are chosen from videos: from `random` starts, or `consecutive` from the first frame on. */
-  readonly choice: "random" | "consecutive";
+  /** How clips are chosen from videos: from `random` starts, `consecutive` from the first frame on, or the `first` of each video alone. */
+  readonly choice: "random" | "consecutive" | "first";
   /** Number of clips, or `all`. */
   readonly clips: number | "all";
   /** Frames per clip; `whole` for all frames of a video. */
@@ -33,6 +34,7 @@ const presets: Readonly<Record<ProtocolName, Protocol>> = {
   // The StyleGAN-V metric of that name: 2048 clips; I3D sees all 128 frames at once.
   "stylegan-v-fvd2048-128f": { choice: "random", clips: 2048, length: 128, slice: 1024, fvdWindow: 128 },
   "16-frame-windows": { choice: "consecutive", clips: "all", length: 16, slice: 1024, fvdWindow: 16 },
+  "video-starts": { choice: "first", clips: "all", length: 16, slice: 1024, fvdWindow: 16 },
 };
 
 const protocolEntries: OptionNames<Protocol> = {
@@ -69,7 +71,9 @@ export function protocolText(protocol: NamedProtocol): string {
       ? "whole videos"
       : choice === "random"
         ? `random clips of ${length} frames: the videos in random order, repeated as often as needed, each time from a random frame`
-        : `consecutive clips of ${length} frames from the first frame of each video, the remainder dropped`;
+        : choice === "first"
+          ? `clips of the first ${length} frames of each video`
+          : `consecutive clips of ${length} frames from the first frame of each video, the remainder dropped`;
   const count = clips === "all" ? "all" : String(clips);
   const preset = presets[name];
   const notes = changed.map((key) => `${key} ${String(protocol[key])} instead of ${String(preset[key])}`);

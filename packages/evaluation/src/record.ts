@@ -64,6 +64,38 @@ export interface SetRecord {
   readonly damage?: string | undefined;
 }
 
+/** A clip as one coder left it at one setting. */
+export interface RatePoint extends Scores {
+  /** The name of the coder. */
+  readonly coder: string;
+  /** Its setting, as it is named in the report. */
+  readonly setting: string;
+  /** The size of the clip: bytes, or numbers for coders that count numbers. */
+  readonly size: number;
+}
+
+/** The record of a clip that went through several coders, in `rates.jsonl`. */
+export interface RateRecord {
+  /** The index of the clip, from 0. */
+  readonly index: number;
+  /** The video. */
+  readonly name: string;
+  /** Index of its first frame in the video. */
+  readonly start: number;
+  /** Number of frames. */
+  readonly frames: number;
+  /** Columns of its frames. */
+  readonly width: number;
+  /** Rows of its frames. */
+  readonly height: number;
+  /** How long it lasts. */
+  readonly seconds: number;
+  /** What is damaged in the video, of which only a part decodes. */
+  readonly damage?: string | undefined;
+  /** All coders and settings. */
+  readonly points: readonly RatePoint[];
+}
+
 /** A clip that could not be measured. */
 export interface FailedRecord {
   /** The index of the clip, from 0. */

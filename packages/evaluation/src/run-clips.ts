@@ -84,7 +84,7 @@ async function keepStrip<R extends { readonly index: number }>(
   { record, strip }: MeasuredClip<R>,
 ): Promise<void> {
   const [old, wanted] = [stripsOf(before), stripsOf([...before, record])];
-  if (wanted.has(record.index)) await folder.writeStrip(stripKey(record.index), strip);
+  if (strip && wanted.has(record.index)) await folder.writeStrip(stripKey(record.index), strip);
   for (const index of old) if (!wanted.has(index)) await folder.removeStrip(stripKey(index));
 }
 

@@ -7,8 +7,11 @@ import type { FrameSize } from "@coordtok/video";
 import type { LeftOut, Shard } from "./clip-plan.js";
 import type { NamedProtocol } from "./protocol.js";
 
-/** The kind of evaluation: reconstructions against originals, one set of videos against another, or the statistics of one set. */
-export type EvaluationTask = "reconstruction" | "generation" | "statistics";
+/**
+ * The kind of evaluation: reconstructions against originals, one set of videos against another, the statistics of one set, or coders
+ * against each other.
+ */
+export type EvaluationTask = "reconstruction" | "generation" | "statistics" | "rate-distortion";
 
 /** A file of weights that was used. */
 export interface UsedFile {

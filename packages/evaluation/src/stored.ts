@@ -24,7 +24,7 @@ import {
   literal,
 } from "valibot";
 import { protocolNames } from "./protocol.js";
-import type { ClipRecord, FailedRecord, SetRecord } from "./record.js";
+import type { ClipRecord, FailedRecord, RateRecord, SetRecord } from "./record.js";
 import type { EvaluationSettings } from "./settings.js";
 
 // The formats of an evaluation's folder, in one place: what is read from its files is checked here and nowhere else.
@@ -47,11 +47,11 @@ const leftOut = object({ name, reason: sentence });
 const size = object({ height: positive, width: positive });
 
 const settingsSchema = looseObject({
-  task: picklist(["reconstruction", "generation", "statistics"]),
+  task: picklist(["reconstruction", "generation", "statistics", "rate-distortion"]),
   protocol: object({
     name: picklist(protocolNames),
     changed: array(picklist(["choice", "clips", "length", "slice", "fvdWindow"])),
-    choice: picklist(["random", "consecutive"]),
+    choice: picklist(["random", "consecutive", "first"]),
     clips: union([positive, literal("all")]),
     length: union([positive, literal("whole")]),
     slice: union([positive, literal("all")]),
@@ -131,6 +131,17 @@ const clipSchema = object({
   ),
 });
 const setSchema = object(place);
+const rateSchema = object({
+  index: count,
+  name,
+  start: count,
+  frames: positive,
+  width: positive,
+  height: positive,
+  seconds: number(),
+  damage: optional(sentence),
+  points: array(object({ coder: name, setting: name, size: count, ...measured })),
+});
 const failedSchema = object({ index: count, name, failed: pipe(sentence, minLength(1)) });
 
 /** For valibot a list is a group as well. */
@@ -145,12 +156,17 @@ export function parseSettings(stored: unknown, path: string): EvaluationSettings
   return stored as EvaluationSettings;
 }
 
-/** The two series of lines: clips with their scores, or clips of a set. */
-export type Series = "clips" | "reference" | "other";
+/** The series of lines: clips with their scores, clips of a set, or clips through several coders. */
+export type Series = "clips" | "reference" | "other" | "rates";
 
 /** A line of a series. @throws CoordTokError `file-format` naming file, line and field. */
-export function parseRecord(series: Series, stored: unknown, where: string): ClipRecord | SetRecord | FailedRecord {
+export function parseRecord(
+  series: Series,
+  stored: unknown,
+  where: string,
+): ClipRecord | SetRecord | RateRecord | FailedRecord {
   const isFailed = typeof stored === "object" && stored !== null && "failed" in stored;
   if (isFailed) return checkStored(failedSchema, stored, where);
+  if (series === "rates") return checkStored(rateSchema, stored, where) as RateRecord;
   return series === "clips" ? checkStored(clipSchema, stored, where) : checkStored(setSchema, stored, where);
 }

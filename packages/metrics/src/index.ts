@@ -15,6 +15,9 @@ export { framePairs, framesOf, type FrameSource } from "./frames.js";
 // Measures of a single clip.
 export { ContentMeter, contentOf, type ContentScores } from "./content.js";
 export { SeamMeter, seamScore, type SeamBorders, type SeamOptions, type SeamScore } from "./seam.js";
+// Yardsticks: what simpler representations make of a clip with as many numbers.
+export { ClipDct, dctOrder } from "./yardsticks/dct.js";
+export { Downsampler, pooledClip, smallSizeFor, type SmallSize } from "./yardsticks/pooling.js";
 // Statistics over a set of clips.
 export { summarize, type Summary } from "./summary.js";
 export { pearson, spearman } from "./correlation.js";

@@ -1,3 +1,13 @@
+export {
+  availableCodecs,
+  clipCodecs,
+  codeClip,
+  codecMade,
+  type ClipCodec,
+  type CodeClipOptions,
+  type CodecResult,
+  type CodecSetting,
+} from "./code-clip.js";
 export { countFrames, type CountOptions, type FrameCount } from "./count-frames.js";
 export {
   describeFfmpeg,

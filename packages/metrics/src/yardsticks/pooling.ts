@@ -1,13 +1,20 @@
-import type { RgbFrame } from "@coordtok/core";
+import { checkInteger, checkRgbClip, type RgbClip, type RgbFrame } from "@coordtok/core";
 
 /** The size of a clip after downsampling along all three axes. */
 export interface SmallSize {
+  /** Its frames. */
   readonly frames: number;
+  /** Its rows. */
   readonly height: number;
+  /** Its columns. */
   readonly width: number;
 }
 
-/** The largest size that stores at most `values` values (three per pixel), with about the same factor along all axes. */
+/**
+ * The largest size that stores at most `values` values (three per pixel), with about the same factor along all axes.
+ * @param size of the clip.
+ * @param values at least 3; fewer give one pixel, which has 3.
+ */
 export function smallSizeFor(size: SmallSize, values: number): SmallSize {
   const pixels = Math.max(1, Math.floor(values / 3));
   const factor = Math.min(1, Math.cbrt(pixels / (size.frames * size.height * size.width)));
@@ -35,6 +42,10 @@ export class Downsampler {
   readonly #times: readonly Share[][];
   #taken = 0;
 
+  /**
+   * @param size of the clip.
+   * @param small what is stored of it, along no axis more.
+   */
   constructor(size: SmallSize, small: SmallSize) {
     this.#size = size;
     this.#small = small;
@@ -44,7 +55,7 @@ export class Downsampler {
     this.#columns = boxShares(size.width, small.width);
   }
 
-  /** Adds the next frame to the means. */
+  /** Adds the next frame, of the clip's size, to the means. */
   take({ data }: RgbFrame): void {
     const { width } = this.#size;
     const small = this.#small;
@@ -88,6 +99,24 @@ export class Downsampler {
       yield { width, height, data, timestampSeconds: t };
     }
   }
+}
+
+/**
+ * Plain pooling: a clip downsampled to as many numbers as a tokenizer stores, and interpolated back.
+ * @param numbers how many values may be stored, from 1, three for each pixel.
+ * @throws CoordTokError `config` for a number below 1, `shape` for a clip whose bytes do not fit its size.
+ */
+export function pooledClip(clip: RgbClip, numbers: number): RgbClip {
+  checkRgbClip(clip);
+  const { frameCount, height, width } = clip;
+  const size = { frames: frameCount, height, width };
+  const downsampler = new Downsampler(size, smallSizeFor(size, checkInteger(numbers, "numbers", 1)));
+  const length = height * width * 3;
+  for (let t = 0; t < frameCount; t++)
+    downsampler.take({ width, height, data: clip.data.subarray(t * length, (t + 1) * length), timestampSeconds: t });
+  const data = new Uint8Array(clip.data.length);
+  for (const frame of downsampler.frames()) data.set(frame.data, frame.timestampSeconds * length);
+  return { data, frameCount, height, width };
 }
 
 /** A position on the short axis and its weight. */

@@ -1,6 +1,6 @@
 import { Random, type RgbFrame } from "@coordtok/core";
 import { describe, expect, it } from "vitest";
-import { Downsampler, smallSizeFor, type SmallSize } from "./downsampled.js";
+import { Downsampler, pooledClip, smallSizeFor, type SmallSize } from "./pooling.js";
 
 const size = { frames: 7, height: 10, width: 13 };
 
@@ -61,5 +61,18 @@ describe("plain downsampling", () => {
       expect(stored).toBeGreaterThan(most / 3);
       expect([frames <= whole.frames, height <= whole.height, width <= whole.width]).toEqual([true, true, true]);
     }
+  });
+
+  it("gives a whole clip as the stream does", () => {
+    const original = frames((x, y, t) => 3 * x + 5 * y + 7 * t);
+    const small = smallSizeFor(size, 300);
+    const downsampler = new Downsampler(size, small);
+    for (const frame of original) downsampler.take(frame);
+    const { frames: frameCount, height, width } = size;
+    const data = Buffer.concat(original.map((frame) => frame.data));
+    const pooled = pooledClip({ data, frameCount, height, width }, 300);
+    expect(pooled).toMatchObject({ frameCount, height, width });
+    expect(Buffer.from(pooled.data)).toEqual(Buffer.concat([...downsampler.frames()].map((frame) => frame.data)));
+    expect(() => pooledClip({ data, frameCount, height, width }, 0)).toThrow("numbers");
   });
 });
