@@ -84,6 +84,8 @@ const sentences = {
   decode: ["Decoding", "smaller slices or fewer frames"],
   "encode-lattice": ["Encoding", "smaller frames or shorter windows"],
   "decode-lattice": ["Decoding", "smaller frames or shorter windows"],
+  refine: ["Refinement", "no refinement"],
+  "refine-lattice": ["Refinement", "smaller frames, shorter windows or no refinement"],
   train: ["Training", "a smaller batch or fewer points"],
   "train-lattice": ["Training", "fewer or smaller windows"],
   "train-generator": ["Training", "a smaller batch"],

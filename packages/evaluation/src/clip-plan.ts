@@ -147,7 +147,7 @@ export interface MeasureVideosOptions extends CommonOptions, Pick<EvaluateOption
 }
 
 /**
- * Looks at all videos: at their content, and, where the protocol needs it or damaged ones are not taken, how many frames decode. What an earlier run
+ * Looks at all videos: at their content, and, where the choice of clips needs it or damaged ones are not taken, how many frames decode. What an earlier run
  * recorded of the same content is not found out again. Videos that cannot be read are left out.
  * @throws CoordTokError the error of the only video; `input` when none can be read; `file-format` for a damaged one if asked for; `aborted`, `ffmpeg`.
  */
@@ -167,7 +167,8 @@ export async function measureVideos(
     try {
       const { name, path, other } = video;
       const content = await contentOf(name, path, earlier[options.side ?? "reference"], signal);
-      const counted = protocol.length !== "whole" || damaged !== "use" ? await countOf(path, content, options) : {};
+      const isCounted = (protocol.length !== "whole" && protocol.choice !== "first") || damaged !== "use";
+      const counted = isCounted ? await countOf(path, content, options) : {};
       found.contents.push({ ...content, ...counted });
       if (other !== undefined) found.otherContents.push(await contentOf(name, other, earlier.other, signal));
       const frames = await lookAt(video, counted.decoded, options);

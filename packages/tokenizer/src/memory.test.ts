@@ -13,6 +13,7 @@ import {
   encode,
   type TokenizerParams,
 } from "./model/index.js";
+import { refine } from "./refine/index.js";
 import { trainDefaults, trainTokenizer } from "./train/index.js";
 import { rampClip } from "./testdata.js";
 
@@ -34,6 +35,18 @@ describeEachBackend("the estimate of memory", () => {
       "within 0.95 to 2 of the peak",
     ]);
   };
+
+  it("covers the peak of refinement, and not more than twice", { timeout: 60_000 }, async () => {
+    const others = memory().numBytes;
+    using tokenizer = CoordTok.create(config, { seed: 1 });
+    const clip = clipFromRgb([rampClip({ frameCount: 16 })]);
+    const triplane = tokenizer.encode(clip);
+    const peak = await peakOf(async () => {
+      disposeTree((await refine(tokenizer, clip, triplane, { steps: 2 })).triplane);
+    });
+    withinReason(peak - others, { task: "refine" });
+    disposeTree([clip.frames, triplane]);
+  });
 
   it("covers the peak of encoding, decoding and training, and not more than twice", { timeout: 60_000 }, async () => {
     const others = memory().numBytes;

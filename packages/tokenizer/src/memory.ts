@@ -7,8 +7,9 @@ import {
   type MemoryEstimate,
   type PatchSize,
 } from "@coordtok/core/nn";
-import { planeNames } from "@coordtok/triplane";
+import { planeNames, planeSize } from "@coordtok/triplane";
 import { queryGrid, videoTokenCount, type TokenizerConfig } from "./config.js";
+import { defaultSliceSize } from "./decode.js";
 import { paramShapes } from "./params.js";
 
 /** The work whose memory {@link estimateMemory} estimates. */
@@ -28,6 +29,12 @@ export type MemoryWork =
       readonly sliceSize: number;
       /** Number of frames decoded (default: all frames of the model). */
       readonly frames?: number | undefined;
+    }
+  | {
+      /** Triplanes of clips, one after another, improved with the decoder fixed, as `refine` does. */
+      readonly task: "refine";
+      /** Number of clips; they are refined one after the other (default 1). */
+      readonly clips?: number | undefined;
     }
   | {
       /** Training steps, one after another. */
@@ -61,6 +68,8 @@ export function estimateMemory(config: TokenizerConfig, work: MemoryWork): Memor
       clips * memoryMargin * bytesPerNumber * decodeNumbers(config, work.sliceSize, frames),
     );
   }
+  if (work.task === "refine")
+    return inferenceMemory(encoder + decoder, memoryMargin * bytesPerNumber * refineNumbers(config, clips));
   const weights = encoder + decoder;
   const activations = clips * memoryMargin * bytesPerNumber * trainNumbers(config, work.points);
   return trainingMemory(weights, activations);
@@ -121,6 +130,22 @@ function decodeNumbers(config: TokenizerConfig, sliceSize: number, frames: numbe
   const slice = Math.min(sliceSize, whole / patchNumbers(patch));
   // The decoded patches are kept, concatenated at the end and assembled into frames.
   return whole + Math.max(3 * whole, (layers + 4) * slice * width + blockNumbers(slice, slice, width, heads));
+}
+
+function refineNumbers(config: TokenizerConfig, clips: number): number {
+  const { decoder, planes } = config;
+  const { width, heads, layers, patch } = decoder;
+  const { pixels } = countsOf(config);
+  const points = Math.min(defaultSliceSize, pixels / patchNumbers(patch));
+  const decoded = layers * points * 13 * width + 2 * blockNumbers(points, points, width, heads);
+  // The clips; of one, its pieces and which of their pixels count; of a piece, both paths, the difference and its gradient.
+  const targets = clips * pixels + 4 * pixels + 6 * points * patchNumbers(patch);
+  // Planes as given, as refined and the best, their units, moments and gradients.
+  const cells = planeNames.reduce((sum, plane) => {
+    const [outer, inner] = planeSize(planes, plane);
+    return sum + outer * inner;
+  }, 0);
+  return targets + decoded + (clips + 10) * cells * planes.channels;
 }
 
 function trainNumbers(config: TokenizerConfig, points: number): number {

@@ -126,6 +126,7 @@ export const codingFlags: {
 export const targetFlags: {
   readonly targetPsnr: Flag<number | undefined>;
   readonly maxBytesPerSecond: Flag<number | undefined>;
+  readonly psnr: Flag<"film" | "frames" | undefined>;
 } = {
   targetPsnr: number(
     ".coordtok, lattice form: the PSNR of the film in dB to reach with few bytes; length, step and channels of each window are chosen by trying, those named stay fixed",
@@ -138,6 +139,11 @@ export const targetFlags: {
       maximum: 1e9,
       defaultText: "none",
     },
+  ),
+  psnr: choice(
+    "with either of both, what the PSNR of the film is: of one error over the film, or the mean over its frames",
+    ["film", "frames"],
+    { defaultText: "film" },
   ),
 };
 

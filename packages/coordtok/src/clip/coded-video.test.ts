@@ -10,7 +10,7 @@ import { psnrOfRgb } from "@coordtok/metrics";
 import { describeEachBackend } from "@coordtok/tools";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { convertFile } from "../convert/convert.js";
-import { encodeClipToBytes } from "../film/index.js";
+import { decodeFilm, encodeClipToBytes, openAnyFilm } from "../film/index.js";
 import { describeFile } from "../inspect/describe-file.js";
 import { decodeToVideo } from "./decode-to-video.js";
 import { encodeVideo } from "./encode-video.js";
@@ -69,6 +69,45 @@ describeEachBackend("a video as a .coordtok file", { timeout: 240_000 }, (backen
     const again = at("again.coordtok");
     await convertFile(numbers, again, { step: 1 / 16 });
     expect(readFileSync(again)).toEqual(readFileSync(out));
+  });
+
+  it("is read only as far as its first channels are asked for", async () => {
+    const out = at("channels.coordtok");
+    await encodeVideo(video, { out, backend, length: 12, windowFrames: 8, step: 1 / 4 });
+    const bytes = new Uint8Array(readFileSync(out));
+    const film = await openAnyFilm(bytes);
+    if (film.format !== "coordtok") throw new Error("It is not coded.");
+    const later = film.bitstream.windows.flatMap(({ pieces }) => pieces.filter(({ first }) => first >= 8));
+    expect(later.length).toBeGreaterThan(0);
+    const read: (readonly [number, number])[] = [];
+    const watched = await openAnyFilm({
+      size: bytes.length,
+      read: (offset, length) => {
+        read.push([offset, length]);
+        return Promise.resolve(bytes.slice(offset, offset + length));
+      },
+    });
+    using model = await LatticeCoordTok.load(new Uint8Array(readFileSync(starterBytes)));
+    const coarse: Uint8Array[] = [];
+    for await (const { data } of decodeFilm(watched, { model, budget: { content: 8, motion: 8 } })) coarse.push(data);
+    expect(coarse).toHaveLength(12);
+    for (const { offset, length } of later)
+      expect(read.some(([from, count]) => from < offset + length && offset < from + count)).toBe(false);
+
+    // What is not read may be damaged.
+    for (const { offset } of later) bytes[offset] = bytes[offset]! ^ 1;
+    const damaged = at("damaged-later.coordtok");
+    writeFileSync(damaged, bytes);
+    const common = { backend, checkpoint: "starter-bytes" } as const;
+    await decodeToVideo(damaged, { ...common, out: at("coarse.mkv"), content: 8, motion: 8 });
+    const { clip: back } = await readClip(at("coarse.mkv"));
+    expect(Buffer.from(back.data)).toEqual(Buffer.concat(coarse));
+    const all = decodeToVideo(damaged, { ...common, out: at("all.mkv") });
+    await expect(all).rejects.toThrow("damaged in plane xy, channels 8 to 31");
+    await expect(decodeToVideo(out, { ...common, out: at("x.mkv"), content: 33 })).rejects.toThrow("from 0 to the 32");
+    const numbers = at("channels.triplane.safetensors");
+    await convertFile(out, numbers);
+    await expect(decodeToVideo(numbers, { ...common, out: at("x.mkv"), motion: 4 })).rejects.toThrow("as numbers");
   });
 
   it("refined with the rounding in the loop takes fewer bytes at a step, and says so", async () => {

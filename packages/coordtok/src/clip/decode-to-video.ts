@@ -1,7 +1,7 @@
 import { backendOptionNames, prepareBackend, type LoadedBackend, type Precision } from "@coordtok/backend";
 import { checkOptions, CoordTokError, pickOptions, type OptionNames, type Rectangle } from "@coordtok/core";
 import { openFileSource } from "@coordtok/core/node";
-import { defaultSliceSize, type AnyTokenizerConfig } from "@coordtok/tokenizer";
+import { defaultSliceSize, type AnyTokenizerConfig, type Budget } from "@coordtok/tokenizer";
 import type { Film, FilmSource } from "@coordtok/triplane";
 import { prepareWriteVideo, writeVideo, type WriteVideoOptions } from "@coordtok/video/node";
 import { decodeFilm, openAnyFilm } from "../film/index.js";
@@ -35,6 +35,10 @@ export interface DecodeToVideoOptions extends CommonOptions {
   readonly context?: number | undefined;
   /** Paper's form: patches decoded together (default 1024). */
   readonly sliceSize?: number | undefined;
+  /** Of a `.coordtok` file: only so many of the first channels of xy are read (default: all that are stored). */
+  readonly content?: number | undefined;
+  /** Of a `.coordtok` file: only so many of the first channels of yt and xt are read (default: all that are stored). */
+  readonly motion?: number | undefined;
   /** The video that the film was made from, whose sound is written beside the frames (default: no sound). */
   readonly audioFrom?: string | undefined;
 }
@@ -49,6 +53,8 @@ const decodeToVideoOptionNames: OptionNames<DecodeToVideoOptions> = {
   context: true,
   sliceSize: true,
   audioFrom: true,
+  content: true,
+  motion: true,
 };
 
 /** The result of {@link decodeToVideo}. */
@@ -98,7 +104,17 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
     options.onNote?.(
       `The sound of "${film.source.name}" is not in the film and left out; name the video to take it from.`,
     );
-  const frames = decodeFilm(film, { model, positions, rectangle, context, sliceSize, signal, onProgress });
+  const budget = budgetOf(film.config, options);
+  const frames = decodeFilm(film, {
+    budget,
+    model,
+    positions,
+    rectangle,
+    context,
+    sliceSize,
+    signal,
+    onProgress,
+  });
   const written = await writeVideo(out, frames, {
     ...ffmpeg,
     overwrite,
@@ -111,6 +127,13 @@ export async function decodeToVideo(path: string, options: DecodeToVideoOptions)
   const { height, width } = rectangle ?? film.picture;
   const { name, precision } = backend;
   return { video: out, frames: written.frameCount, width, height, fps, backend: name, precision };
+}
+
+/** The channels that are asked for; absent for all. */
+function budgetOf(config: AnyTokenizerConfig, { content, motion }: DecodeToVideoOptions): Budget | undefined {
+  if (content === undefined && motion === undefined) return undefined;
+  const channels = config.form === "lattice" ? config.channels : config.planes.channels;
+  return { content: content ?? channels, motion: motion ?? channels };
 }
 
 /** Whether the format of a video can hold sound. */

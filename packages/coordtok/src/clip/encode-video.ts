@@ -91,6 +91,7 @@ const encodeVideoOptionNames: OptionNames<EncodeVideoOptions> = {
   refine: true,
   targetPsnrDb: true,
   maxBytesPerSecond: true,
+  psnr: true,
   ...windowOptionNames,
 };
 
@@ -218,9 +219,14 @@ function load(
 }
 
 /** Whether windows are chosen for a target. @throws CoordTokError `config` for options that do not go with it. */
-function aims({ targetPsnrDb, maxBytesPerSecond, out, quality, overlap }: EncodeVideoOptions): boolean {
-  if (targetPsnrDb === undefined && maxBytesPerSecond === undefined) return false;
-  checkTarget({ targetPsnrDb, maxBytesPerSecond });
+function aims({ targetPsnrDb, maxBytesPerSecond, psnr, out, quality, overlap }: EncodeVideoOptions): boolean {
+  if (targetPsnrDb === undefined && maxBytesPerSecond === undefined) {
+    if (psnr === undefined) return false;
+    throw new CoordTokError("config", "Which PSNR counts matters for a target alone; name one, or leave it out.", {
+      options: { psnr: undefined },
+    });
+  }
+  checkTarget({ targetPsnrDb, maxBytesPerSecond, psnr });
   const named = targetPsnrDb === undefined ? "maxBytesPerSecond" : "targetPsnrDb";
   const refuse = (problem: string, name: keyof EncodeVideoOptions): never => {
     throw new CoordTokError("config", problem, { options: { [name]: undefined } });
@@ -252,7 +258,18 @@ async function planOf(
   backend: LoadedBackend,
   options: EncodeVideoOptions,
 ): Promise<readonly PlannedWindow[]> {
-  const { step, content, motion, windowFrames, split, signal, targetPsnrDb, maxBytesPerSecond, stride = 1 } = options;
+  const {
+    step,
+    content,
+    motion,
+    windowFrames,
+    split,
+    signal,
+    targetPsnrDb,
+    maxBytesPerSecond,
+    psnr,
+    stride = 1,
+  } = options;
   if (model.form === "paper")
     throw new CoordTokError(
       "config",
@@ -265,7 +282,7 @@ async function planOf(
     for await (const frame of framesOf(path, info, options)) yield picture.fit(frame);
   };
   return planFilm(fitted(), {
-    ...{ model, step, content, motion, windowFrames, split, signal, targetPsnrDb, maxBytesPerSecond },
+    ...{ model, step, content, motion, windowFrames, split, signal, targetPsnrDb, maxBytesPerSecond, psnr },
     picture: () => picture,
     fps: info.averageFps / stride,
     longest: longestWindow(model.config, picture, backend),
@@ -319,12 +336,14 @@ function checkEncoding(
     const { size, content, motion } = options;
     refuseLatticeOptions(checkpoint, { size, content, motion });
     checkMemory(config, { task: "encode" }, backend);
+    if (options.refine) checkMemory(config, { task: "refine" }, backend);
   }
   const { fit } = streamOptions(config, options);
   const { tiles, picture } = fitting(config, info, { fit, size: options.size, windowFrames });
   const { height, width } = tiles[0]!;
   if (isLattice(config))
-    checkLatticeMemory(config, { task: "encode", size: { frames: windowFrames, height, width } }, backend);
+    for (const task of options.refine ? (["encode", "refine"] as const) : (["encode"] as const))
+      checkLatticeMemory(config, { task, size: { frames: windowFrames, height, width } }, backend);
   if (fit === "crop" && Math.abs(Math.log((info.width * picture.height) / (info.height * picture.width))) > 0.05)
     options.onNote?.(
       `Frames of ${info.width}x${info.height} are cropped to the shape ${picture.width}x${picture.height}; another fit keeps the whole picture.`,

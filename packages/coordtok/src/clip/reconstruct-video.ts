@@ -187,10 +187,12 @@ function checkReconstruction(
     const size = { frames: windowFrames, height, width };
     checkLatticeMemory(config, { task: "encode", size }, backend);
     checkLatticeMemory(config, { task: "decode", size }, backend);
+    if (options.refine) checkLatticeMemory(config, { task: "refine", size }, backend);
   } else {
     refuseLatticeOptions(checkpoint, options);
     checkMemory(config, { task: "encode" }, backend);
     checkMemory(config, { task: "decode", sliceSize: options.sliceSize ?? defaultSliceSize }, backend);
+    if (options.refine) checkMemory(config, { task: "refine" }, backend);
   }
   windowPlan(config, options);
 }

@@ -10,7 +10,8 @@ import {
   type RgbFrame,
 } from "@coordtok/core";
 import { latticeBlock } from "@coordtok/tokenizer/lattice";
-import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
+import type { CodedFilm } from "@coordtok/bitstream";
+import type { AnyTokenizerConfig, Budget } from "@coordtok/tokenizer";
 import type { Film, FilmWindow, Triplane } from "@coordtok/triplane";
 import { composeFrames, type ComposeOptions, type FilmDecoder, type WeightedPart } from "./compose.js";
 import { blendWeight, composeOptionNames } from "./decode-stream.js";
@@ -24,6 +25,11 @@ export interface DecodeFilmOptions extends LongCallOptions, ComposeOptions {
    * form takes the nearest frame.
    */
   readonly positions?: readonly number[] | undefined;
+  /**
+   * Of a `.coordtok` file, only the first channels of xy, and of yt and xt, are read and the others are 0 (default: all that are stored). The rest of the file
+   * is not touched, except for channels that are stored in one group with these.
+   */
+  readonly budget?: Budget | undefined;
 }
 
 const decodeFilmOptionNames: OptionNames<DecodeFilmOptions> = {
@@ -31,6 +37,7 @@ const decodeFilmOptionNames: OptionNames<DecodeFilmOptions> = {
   ...composeOptionNames,
   model: true,
   positions: true,
+  budget: true,
 };
 
 /** Pixels that are decoded together, in numbers: 64 MB. */
@@ -40,8 +47,8 @@ const numbersAtOnce = 2 ** 24;
  * Decodes any frames of a film, reading and decoding only the windows, and of the lattice form only the blocks of frames, that hold them. Memory
  * holds two windows, however long the film is.
  * @param film from `openAnyFilm`, which must stay open meanwhile.
- * @throws CoordTokError `input` for frames outside of the film or a rectangle outside of the picture; as `readWindow` and the tokenizer's
- *   `decode`; `aborted`.
+ * @throws CoordTokError `input` for frames outside of the film or a rectangle outside of the picture, `config` for a budget that the planes do not have or
+ *   of a film whose channels are not stored apart; as `readWindow` and the tokenizer's `decode`; `aborted`.
  */
 export async function* decodeFilm(
   film: Film<AnyTokenizerConfig>,
@@ -52,7 +59,7 @@ export async function* decodeFilm(
   const { timestampsSeconds, fps, frames } = film.source;
   const positions = options.positions ?? Array.from({ length: frames }, (_, i) => i);
   checkPositions(positions, frames);
-  const planes = new PlaneCache(film, signal);
+  const planes = new PlaneCache(windowReader(film, options.budget), signal);
   const { height, width } = options.rectangle ?? film.picture;
   const most = Math.max(1, Math.floor(numbersAtOnce / (height * width * 3)));
   let done = 0;
@@ -148,14 +155,45 @@ function weightsOf(windows: readonly FilmWindow[], { windows: found, positions }
   });
 }
 
+/** Reads a tile of a window. */
+type WindowReader = (window: number, options: { tile: number; signal: AbortSignal | undefined }) => Promise<Triplane>;
+
+/** @throws CoordTokError `config`. */
+function windowReader(film: Film<AnyTokenizerConfig>, budget: Budget | undefined): WindowReader {
+  if (budget === undefined) return async (window, options) => film.readWindow(window, options);
+  if (!isCoded(film))
+    throw new CoordTokError(
+      "config",
+      "A film of planes as numbers has no groups of channels to read alone; take all of them, or a .coordtok file.",
+      { options: { content: undefined, motion: undefined } },
+    );
+  const kept = checkBudget(film.config, budget);
+  return async (window, options) => film.readWindow(window, { ...options, budget: kept });
+}
+
+function isCoded(film: Film<AnyTokenizerConfig>): film is CodedFilm<AnyTokenizerConfig> {
+  return "bitstream" in film;
+}
+
+function checkBudget(config: AnyTokenizerConfig, { content, motion }: Budget): Budget {
+  const channels = config.form === "lattice" ? config.channels : config.planes.channels;
+  for (const [name, kept] of Object.entries({ content, motion }))
+    if (!(Number.isInteger(kept) && kept >= 0 && kept <= channels))
+      throw new CoordTokError(
+        "config",
+        `Expected ${name} to be a whole number of channels from 0 to the ${channels} of the planes, got ${kept}.`,
+      );
+  return { content, motion };
+}
+
 /** The planes of the windows that are in use. */
 class PlaneCache {
-  readonly #film: Film<AnyTokenizerConfig>;
+  readonly #readWindow: WindowReader;
   readonly #signal: AbortSignal | undefined;
   readonly #read = new Map<number, Map<number, Triplane>>();
 
-  constructor(film: Film<AnyTokenizerConfig>, signal: AbortSignal | undefined) {
-    this.#film = film;
+  constructor(readWindow: WindowReader, signal: AbortSignal | undefined) {
+    this.#readWindow = readWindow;
     this.#signal = signal;
   }
 
@@ -171,7 +209,7 @@ class PlaneCache {
   async read(window: number, tile: number): Promise<Triplane> {
     const tiles = this.#read.get(window) ?? new Map<number, Triplane>();
     this.#read.set(window, tiles);
-    const read = tiles.get(tile) ?? (await this.#film.readWindow(window, { tile, signal: this.#signal }));
+    const read = tiles.get(tile) ?? (await this.#readWindow(window, { tile, signal: this.#signal }));
     tiles.set(tile, read);
     return read;
   }

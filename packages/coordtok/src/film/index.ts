@@ -11,7 +11,17 @@ export {
   type EncodeClipToBytesOptions,
   type StepOptions,
 } from "./code-stream.js";
-export { planFilm, type FilmTarget, type FixedCoding, type PlanFilmOptions, type PlannedWindow } from "./plan-film.js";
+export {
+  planFilm,
+  tryFilm,
+  type FilmPsnr,
+  type FilmTarget,
+  type FixedCoding,
+  type PlanFilmOptions,
+  type PlannedWindow,
+  type TriedFilm,
+  type TryFilmOptions,
+} from "./plan-film.js";
 export { openAnyFilm, type OpenedFilm } from "./open-film.js";
 export { tokenizerForm } from "./film-form.js";
 export type { FitOptions, FrameFit, FramePixels } from "./fit.js";

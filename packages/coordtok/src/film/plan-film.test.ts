@@ -6,7 +6,7 @@ import { describeEachBackend, expectNoLeak } from "@coordtok/tools";
 import { mistyped } from "@coordtok/tools/mistyped";
 import { framesFromClip, syntheticClip } from "@coordtok/video";
 import { beforeAll, expect, it } from "vitest";
-import { encodeStream, planFilm, type PlanFilmOptions, type PlannedWindow } from "./index.js";
+import { encodeStream, planFilm, tryFilm, type PlanFilmOptions, type PlannedWindow } from "./index.js";
 
 const size = { height: 16, width: 16 };
 const whole = { top: 0, left: 0, ...size };
@@ -76,10 +76,31 @@ describeEachBackend("the windows of a film", { timeout: 240_000 }, () => {
     expect(steps).toMatchObject([{ frames: 8, step: 1 / 8 }]);
   });
 
+  it("spend bytes where the PSNR that counts gains most: of the film, or of its frames", async () => {
+    using model = await LatticeCoordTok.load(new Uint8Array(readFileSync(starterBytes)));
+    const tried = await tryFilm(film(), { model, picture: () => picture, fps: 10, split: "fixed", longest: 16 });
+    const [whole, each] = (["film", "frames"] as const).map((psnr) => tried.plan({ maxBytesPerSecond: 500, psnr }));
+    const meanDb = (plan: readonly PlannedWindow[]): number =>
+      sum(plan, ({ frames: count, framesPsnrDb }) => count * framesPsnrDb) / frames.length;
+    for (const plan of [whole!, each!]) expect(sum(plan, ({ bytes }) => bytes)).toBeLessThanOrEqual(2000);
+    expect(meanDb(each!)).toBeGreaterThanOrEqual(meanDb(whole!));
+    expect(meanError(whole!)).toBeLessThanOrEqual(meanError(each!));
+    const reached = tried.plan({ targetPsnrDb: 24, psnr: "frames" });
+    expect(meanDb(reached)).toBeGreaterThanOrEqual(24);
+    expect(() => tried.plan(mistyped({ targetPsnr: 24 }))).toThrow("targetPsnrDb");
+  });
+
   it("are what the film is then encoded in", async () => {
     using model = await LatticeCoordTok.load(new Uint8Array(readFileSync(starterBytes)));
     const budget = { content: 8, motion: 2 };
-    const plan = [3, 9].map((count, i) => ({ frames: count, step: 1 / (2 + i), budget, psnrDb: 20 + i, bytes: 9 }));
+    const plan = [3, 9].map((count, i) => ({
+      frames: count,
+      step: 1 / (2 + i),
+      budget,
+      psnrDb: 20 + i,
+      framesPsnrDb: 20,
+      bytes: 9,
+    }));
     const windows = [];
     for await (const window of encodeStream(film(12), { model, plan, fit: "crop", size })) {
       windows.push([window.first, window.frames, window.overlap, window.coding]);

@@ -20,6 +20,10 @@ export interface Trial extends Rung {
   readonly bytes: number;
   /** The sum of squared errors of its pixels in [-1, 1], all tiles together. */
   readonly error: number;
+  /** The same of each frame. */
+  readonly frameErrors: readonly number[];
+  /** Pixel values of a frame, all tiles together. */
+  readonly frameValues: number;
 }
 
 /** How windows are tried. */
@@ -48,13 +52,15 @@ export async function tryWindow(frames: readonly RgbFrame[], options: TrialOptio
     const trials: Trial[] = [];
     for (const rung of rungs) {
       throwIfAborted(signal);
-      let [bytes, error] = [0, 0];
+      const frameErrors = frames.map(() => 0);
+      let bytes = 0;
       for (const [i, clip] of tiles.entries()) {
         const tried = await tryTile(model, clip, planes[i]!, rung);
         bytes += tried.bytes;
-        error += tried.error;
+        tried.errors.forEach((error, frame) => (frameErrors[frame]! += error));
       }
-      trials.push({ ...rung, bytes, error });
+      const error = frameErrors.reduce((sum, one) => sum + one, 0);
+      trials.push({ ...rung, bytes, error, frameErrors, frameValues: values / frames.length });
       if (!goesOn(trials, values)) break;
     }
     return trials;
@@ -68,7 +74,7 @@ async function tryTile(
   clip: Clip,
   planes: Triplane,
   { step, budget }: Rung,
-): Promise<{ readonly bytes: number; readonly error: number }> {
+): Promise<{ readonly bytes: number; readonly errors: readonly number[] }> {
   const kept = keepChannels(planes, budget);
   const codes = await quantize(kept, { step }).finally(() => {
     disposeTree(kept);
@@ -79,7 +85,7 @@ async function tryTile(
   try {
     const decoded = await model.decode(rounded, { size: { frames, height, width } });
     try {
-      return { bytes, error: squaredError(await decoded.frames.data(), await clip.frames.data()) };
+      return { bytes, errors: squaredErrors(await decoded.frames.data(), await clip.frames.data(), frames) };
     } finally {
       decoded.frames.dispose();
     }
@@ -88,12 +94,15 @@ async function tryTile(
   }
 }
 
-/** Decoded values are cut to the range that is shown. */
-function squaredError(decoded: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < wanted.length; i++) {
-    const value = decoded[i]!;
-    sum += ((value < -1 ? -1 : value > 1 ? 1 : value) - wanted[i]!) ** 2;
-  }
-  return sum;
+/** Of each frame; decoded values are cut to the range that is shown. */
+function squaredErrors(decoded: ArrayLike<number>, wanted: ArrayLike<number>, frames: number): number[] {
+  const values = wanted.length / frames;
+  return Array.from({ length: frames }, (_, frame) => {
+    let sum = 0;
+    for (let i = frame * values; i < (frame + 1) * values; i++) {
+      const value = decoded[i]!;
+      sum += ((value < -1 ? -1 : value > 1 ? 1 : value) - wanted[i]!) ** 2;
+    }
+    return sum;
+  });
 }

@@ -190,6 +190,13 @@ function numberCoders({ model, windowFrames }: CoderPlan): RateCoder[] {
     },
   });
   const orders = new Map<string, Uint32Array>();
+  let last: { readonly buffer: ArrayBufferLike; readonly offset: number; readonly dct: ClipDct } | undefined;
+  // Clips of one window are transformed once for all settings.
+  const dctOf = (window: RgbClip): ClipDct => {
+    const { buffer, byteOffset: offset } = window.data;
+    if (last?.buffer !== buffer || last.offset !== offset) last = { buffer, offset, dct: new ClipDct(window) };
+    return last.dct;
+  };
   return [
     coder(
       "planes as numbers",
@@ -203,13 +210,13 @@ function numberCoders({ model, windowFrames }: CoderPlan): RateCoder[] {
         const key = `${window.frameCount} ${window.height} ${window.width}`;
         const order = orders.get(key) ?? dctOrder(usualEnergies(window));
         orders.set(key, order);
-        return new ClipDct(window).fromFirst(order, numbers);
+        return dctOf(window).fromFirst(order, numbers);
       },
     ),
     coder(
       "DCT, largest",
       "the same with the largest coefficients of each clip, whose places are not counted",
-      async (window, numbers) => new ClipDct(window).fromLargest(numbers),
+      async (window, numbers) => dctOf(window).fromLargest(numbers),
     ),
     coder("pooling", "means over boxes, linear interpolation back to full size", async (window, numbers) =>
       pooledClip(window, numbers),

@@ -84,7 +84,7 @@ export async function evaluateRateDistortion(
   options: EvaluateRateDistortionOptions,
 ): Promise<WrittenRates> {
   checkOptions(options, evaluateRateDistortionOptionNames, "evaluateRateDistortion");
-  const { steps = defaultSteps, refineSteps = 0, signal, seed = 0 } = options;
+  const { steps = defaultSteps, refineSteps = 0, seed = 0 } = options;
   for (const step of steps) checkNumber(step, "steps", 1 / 65536, 64);
   checkInteger(refineSteps, "refineSteps", 0);
   const protocol = options.protocol ?? protocolOf("video-starts");
@@ -150,7 +150,7 @@ export async function evaluateRateDistortion(
     },
     options,
   );
-  return finishRates(folder, settings, journal.records, coders, windowFrames);
+  return await finishRates(folder, settings, journal.records, coders, windowFrames);
 }
 
 interface ClipWork {
@@ -173,11 +173,11 @@ async function measureClip(
   const { clip } = await readClip(video.path, { ...ffmpeg, info, start, length, size: { height, width }, signal });
   const total = coders.reduce((sum, { settings }) => sum + settings, 0);
   const points: RatePoint[] = [];
-  for (const { name, code } of coders)
-    for await (const { setting, size: taken, decoded } of code(clip, { fps: info.averageFps, signal })) {
+  for (const coder of coders)
+    for await (const { setting, size: taken, decoded } of coder.code(clip, { fps: info.averageFps, signal })) {
       const { psnr, ssim, lpips } = await scoreClip(framesOf(clip), framesOf(decoded), { ...scoring, signal });
       points.push({
-        coder: name,
+        coder: coder.name,
         setting,
         size: taken,
         ...(Number.isFinite(psnr.clipDb) && { psnrDb: psnr.clipDb }),

@@ -22,7 +22,9 @@ export function usualEnergies({ frameCount, height, width }: RgbClip): Float64Ar
       for (let y = 0; y < height; y++)
         for (let x = 0; x < width; x++) {
           const distance =
-            ((timeFactor * 16 * t) / frameCount) ** power + ((128 * y) / height) ** power + ((128 * x) / width) ** power;
+            ((timeFactor * 16 * t) / frameCount) ** power +
+            ((128 * y) / height) ** power +
+            ((128 * x) / width) ** power;
           energies[at++] = 1 / (1 + factor ** power * distance + start ** power);
         }
   return energies;

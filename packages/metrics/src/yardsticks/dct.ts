@@ -34,11 +34,18 @@ export class ClipDct {
    * @param numbers how many are kept, from 1; more than there are means all.
    */
   fromLargest(numbers: number): RgbClip {
-    const order = Uint32Array.from(this.coefficients, (_, i) => i);
-    return this.fromFirst(
-      order.sort((a, b) => Math.abs(this.coefficients[b]!) - Math.abs(this.coefficients[a]!)),
-      numbers,
-    );
+    const { length } = this.coefficients;
+    const count = Math.min(length, checkInteger(numbers, "numbers", 1));
+    const smallest = this.coefficients.map(Math.abs).sort()[length - count]!;
+    const kept = this.coefficients.map((value) => (Math.abs(value) > smallest ? value : 0));
+    // Of those that are equal to the smallest one, the first.
+    let left = count - kept.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0);
+    for (let i = 0; left > 0 && i < length; i++)
+      if (Math.abs(this.coefficients[i]!) === smallest) {
+        kept[i] = this.coefficients[i]!;
+        left--;
+      }
+    return this.#inverse(kept);
   }
 
   /**
@@ -53,6 +60,12 @@ export class ClipDct {
       throw new CoordTokError("shape", `Expected an order of the clip's ${length} coefficients, got ${order.length}.`);
     const kept = new Float32Array(length);
     for (const place of order.subarray(0, checkInteger(numbers, "numbers", 1))) kept[place] = this.coefficients[place]!;
+    return this.#inverse(kept);
+  }
+
+  /** @param kept becomes something else. */
+  #inverse(kept: Float32Array): RgbClip {
+    const { length } = kept;
     const [frameCount, height, width] = this.#size;
     transformAll(kept, this.#size, (basis, n, k, i) => basis[i * n + k]!);
     const pixels = length / 3;

@@ -3,6 +3,7 @@ import { disposeTrainState, type TrainState } from "@coordtok/core/train";
 import { describeEachBackend } from "@coordtok/tools";
 import { memory, profile } from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
+import { refine } from "../refine/index.js";
 import { rampClip } from "../testdata.js";
 import type { LatticeConfig } from "./config.js";
 import { LatticeCoordTok } from "./lattice-coordtok.js";
@@ -60,6 +61,28 @@ describeEachBackend("the estimate of memory for the lattice form", () => {
           "within 0.95 to 2 of the peak",
         ]);
       }
+      disposeTree([clip.frames, triplane]);
+    }
+  });
+
+  it("covers the peak of refinement, and not more than twice", { timeout: 60_000 }, async () => {
+    for (const size of [
+      { frames: 8, height: 48, width: 64 },
+      { frames: 32, height: 24, width: 24 },
+      { frames: 8, height: 200, width: 200 },
+    ]) {
+      const before = memory().numBytes;
+      using tokenizer = LatticeCoordTok.create(config, { seed: 1 });
+      const clip = clipFromRgb([rampClip({ frameCount: size.frames, height: size.height, width: size.width })]);
+      const triplane = tokenizer.encode(clip);
+      const peak = await peakOf(async () => {
+        disposeTree((await refine(tokenizer, clip, triplane, { steps: 2 })).triplane);
+      });
+      const ratio = estimateLatticeMemory(config, { task: "refine", size }).totalBytes / (peak - before);
+      expect([size, ratio > 0.95 && ratio < 2 ? "within 0.95 to 2 of the peak" : ratio]).toEqual([
+        size,
+        "within 0.95 to 2 of the peak",
+      ]);
       disposeTree([clip.frames, triplane]);
     }
   });

@@ -2,13 +2,17 @@ import { inferenceMemory, trainingMemory, type MemoryEstimate } from "@coordtok/
 import { planeNames, planeSize } from "@coordtok/triplane";
 import { blockNumbers, bytesOfWeights, bytesPerNumber, memoryMargin } from "../memory.js";
 import { latticeBlock, paddedSize, type FrameSize, type LatticeConfig } from "./config.js";
+import { defaultSliceSize } from "../decode.js";
 import { coordinateValues } from "./coordinates.js";
 import { blockValues, latticeParamShapes } from "./params.js";
 
 /** The work whose memory {@link estimateLatticeMemory} estimates. */
 export type LatticeMemoryWork = {
-  /** Clips to triplanes with the encoder alone, a triplane to frames with the decoder alone, or training steps, one after another. */
-  readonly task: "encode" | "decode" | "train";
+  /**
+   * Clips to triplanes with the encoder alone, a triplane to frames with the decoder alone, triplanes improved with the decoder fixed as `refine` does, one
+   * clip after another, or training steps, one after another.
+   */
+  readonly task: "encode" | "decode" | "refine" | "train";
   /** The size of the clips. */
   readonly size: FrameSize;
   /** The number of clips at once (default 1). */
@@ -29,6 +33,11 @@ export function estimateLatticeMemory(config: LatticeConfig, work: LatticeMemory
   const scale = (work.clips ?? 1) * memoryMargin * bytesPerNumber;
   if (work.task === "encode") return inferenceMemory(encoder, scale * encodeNumbers(config, counts));
   if (work.task === "decode") return inferenceMemory(decoder, scale * decodeNumbers(config, counts));
+  if (work.task === "refine")
+    return inferenceMemory(
+      encoder + decoder,
+      memoryMargin * bytesPerNumber * refineNumbers(config, counts, work.clips ?? 1),
+    );
   return trainingMemory(encoder + decoder, scale * trainNumbers(config, counts, work.blocks ?? counts.times));
 }
 
@@ -75,6 +84,19 @@ function decodeNumbers({ width, heads, decoderLayers, channels }: LatticeConfig,
   const blocks = (decoderLayers + 4) * perTime * width + blockNumbers(perTime, perTime, width, heads);
   // The decoded frames are kept and concatenated at the end.
   return pixels + Math.max(2 * pixels, features + blocks);
+}
+
+function refineNumbers(
+  { width, heads, decoderLayers, channels }: LatticeConfig,
+  { pixels, times, perTime, cells }: Counts,
+  clips: number,
+): number {
+  const blocks = Math.min(times, Math.max(1, Math.floor(defaultSliceSize / perTime)));
+  const decoded = blocks * perTime;
+  const decoder = decoded * ((decoderLayers * 13 + 4) * width + coordinateValues + 9 * channels + 6 * blockValues);
+  const largest = blockNumbers(perTime, perTime, width, heads) * blocks;
+  // The clips; of one, its pieces and which of their pixels count; its planes as given, as refined and the best, their units, moments and gradients.
+  return (clips + 4) * pixels + decoder + 2 * largest + (clips + 10) * cells * channels;
 }
 
 function trainNumbers(config: LatticeConfig, counts: Counts, decodedBlocks: number): number {

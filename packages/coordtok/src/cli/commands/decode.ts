@@ -43,6 +43,14 @@ export const decodeCommand: AnyCommand = defineCommand({
       value: "t,l,h,w",
       defaultText: "all of it",
     }),
+    content: integer(".coordtok: read only so many of the first channels of the plane xy, for a coarser picture", {
+      minimum: 0,
+      defaultText: "all that are stored",
+    }),
+    motion: integer(".coordtok: read only so many of the first channels of the planes yt and xt", {
+      minimum: 0,
+      defaultText: "all that are stored",
+    }),
     audioFrom: text("the video that was encoded, to take its sound from; mp4, webm and mkv", {
       value: "file",
       defaultText: "no sound",
@@ -66,6 +74,7 @@ export const decodeCommand: AnyCommand = defineCommand({
     "decode clip.triplane.safetensors --out clip.mp4",
     "decode film.triplane.safetensors --out film.mp4 --audio-from film.webm",
     "decode film.coordtok --out film.mp4",
+    "decode film.coordtok --out coarse.mp4 --content 8 --motion 8",
     "decode encoded/ --out decoded",
     "decode clip.triplane.safetensors --out frame7.png --frames 7",
     "decode clip.triplane.safetensors --out part.webm --frames 0-15 --fps 60 --rectangle 0,0,64,64",
@@ -85,6 +94,8 @@ export const decodeCommand: AnyCommand = defineCommand({
         rectangle,
         context: flags.context,
         fps: flags.fps,
+        content: flags.content,
+        motion: flags.motion,
         sliceSize: flags.slice,
         audioFrom: flags.audioFrom,
       });

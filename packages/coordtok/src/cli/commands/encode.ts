@@ -98,6 +98,7 @@ export const encodeCommand: AnyCommand = defineCommand({
         quality: flags.quality,
         targetPsnrDb: flags.targetPsnr,
         maxBytesPerSecond: flags.maxBytesPerSecond,
+        psnr: flags.psnr,
         dtype: flags.dtype,
         embedDecoder: flags.embedDecoder,
         out,
