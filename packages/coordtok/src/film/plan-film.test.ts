@@ -85,8 +85,8 @@ describeEachBackend("the windows of a film", { timeout: 240_000 }, () => {
     for (const plan of [whole!, each!]) expect(sum(plan, ({ bytes }) => bytes)).toBeLessThanOrEqual(2000);
     expect(meanDb(each!)).toBeGreaterThanOrEqual(meanDb(whole!));
     expect(meanError(whole!)).toBeLessThanOrEqual(meanError(each!));
-    const reached = tried.plan({ targetPsnrDb: 24, psnr: "frames" });
-    expect(meanDb(reached)).toBeGreaterThanOrEqual(24);
+    const reached = tried.plan({ targetPsnrDb: 21, psnr: "frames" });
+    expect(meanDb(reached)).toBeGreaterThanOrEqual(21);
     expect(() => tried.plan(mistyped({ targetPsnr: 24 }))).toThrow("targetPsnrDb");
   });
 

@@ -14,7 +14,8 @@ describe("the cosine transform of a clip", () => {
   it("gives the clip back from all coefficients, and keeps its energy", () => {
     const dct = new ClipDct(noise);
     expect(dct.fromLargest(270)).toEqual(noise);
-    const energy = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value ** 2, 0);
+    const energy = (values: ArrayLike<number>): number =>
+      Array.from(values).reduce((sum, value) => sum + value ** 2, 0);
     expect(energy(dct.coefficients) / energy(noise.data)).toBeCloseTo(1, 5);
   });
 
