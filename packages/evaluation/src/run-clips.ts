@@ -73,7 +73,8 @@ async function leaveOut<R extends { readonly index: number }>(
   await journal.add(failure);
 }
 
-function checkComplete({ video, start, length }: PlannedClip, frames: number): void {
+/** @throws CoordTokError `input` for a clip with fewer frames than planned. */
+export function checkComplete({ video, start, length }: PlannedClip, frames: number): void {
   if (length === undefined || frames === length) return;
   throw new CoordTokError("input", `"${video.path}" yields ${frames} of the ${length} frames from frame ${start} on.`);
 }

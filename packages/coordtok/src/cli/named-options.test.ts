@@ -20,7 +20,7 @@ const raisedIn: readonly (readonly [path: string, commands: readonly string[]])[
   ["coordtok/src/convert/", ["convert"]],
   ["coordtok/src/film/decode-film.ts", ["decode"]],
   ["coordtok/src/film/code-stream.ts", ["encode"]],
-  ["coordtok/src/film/plan-film.ts", ["encode"]],
+  ["coordtok/src/film/film-target.ts", ["encode"]],
   ["coordtok/src/film/", ["encode", "reconstruct"]],
   ["coordtok/src/models/find-model.ts", ["decode"]],
   ["coordtok/src/models/model-errors.ts", ["models"]],

@@ -26,7 +26,8 @@ import type { FilmPicture, FilmRefinement, FilmSource } from "@coordtok/triplane
 import type { VideoInfo } from "@coordtok/video";
 import { ffmpegOptionNames, probe, readFrames } from "@coordtok/video/node";
 import { encodeStream, type FilmRefineOptions, type FilmSplit, type FrameFit } from "../film/index.js";
-import { checkTarget, planFilm, type FilmTarget, type PlannedWindow } from "../film/plan-film.js";
+import { checkTarget, type FilmTarget } from "../film/film-target.js";
+import { planFilm, type PlannedWindow } from "../film/plan-film.js";
 import { checkRefinement } from "../film/refinement.js";
 import { windowPlan } from "../film/encode-stream.js";
 import { fitting } from "../film/fit.js";

@@ -11,17 +11,8 @@ export {
   type EncodeClipToBytesOptions,
   type StepOptions,
 } from "./code-stream.js";
-export {
-  planFilm,
-  tryFilm,
-  type FilmPsnr,
-  type FilmTarget,
-  type FixedCoding,
-  type PlanFilmOptions,
-  type PlannedWindow,
-  type TriedFilm,
-  type TryFilmOptions,
-} from "./plan-film.js";
+export { planFilm, tryFilm, type PlanFilmOptions, type PlannedWindow, type TriedFilm } from "./plan-film.js";
+export type { FilmPsnr, FilmTarget, FixedCoding, TryFilmOptions } from "./film-target.js";
 export { openAnyFilm, type OpenedFilm } from "./open-film.js";
 export { tokenizerForm } from "./film-form.js";
 export type { FitOptions, FrameFit, FramePixels } from "./fit.js";

@@ -201,7 +201,7 @@ function numberCoders({ model, windowFrames }: CoderPlan): RateCoder[] {
     coder(
       "planes as numbers",
       "planes that are not rounded, the same number of channels of each",
-      async (window, _, budget, signal) => segmentOf(model, window, budget).reconstruct(window, signal),
+      async (window, _, budget, signal) => segmentOf(model, window, budget).reconstruct(window, { signal }),
     ),
     coder(
       "DCT, fixed order",

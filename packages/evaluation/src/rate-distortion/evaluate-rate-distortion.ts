@@ -22,7 +22,7 @@ import { EvaluationFolder } from "../evaluation-folder.js";
 import { commonOptionNames, type EvaluateOptions } from "../options.js";
 import { protocolOf } from "../protocol.js";
 import type { FailedRecord, RatePoint, RateRecord } from "../record.js";
-import { runClips } from "../run-clips.js";
+import { checkComplete, runClips } from "../run-clips.js";
 import { sideSettings, sizeText, type EvaluationSettings, type UsedFile } from "../settings.js";
 import { listVideos } from "../video-list.js";
 import { chosenCodecs, rateCoders, type EncodePlanes, type RateCoder } from "./coders.js";
@@ -163,14 +163,16 @@ interface ClipWork {
 
 /** Sends a clip through all coders. */
 async function measureClip(
-  { index, video, start, length }: PlannedClip,
+  planned: PlannedClip,
   { coders, scoring, size, options, onWork }: ClipWork,
 ): Promise<RateRecord> {
+  const { index, video, start, length } = planned;
   const { signal } = options;
   const ffmpeg = pickOptions(options, ffmpegOptionNames);
   const info = await probe(video.path, { ...pickOptions(options, probeOptionNames), signal });
   const { height, width } = size;
   const { clip } = await readClip(video.path, { ...ffmpeg, info, start, length, size: { height, width }, signal });
+  checkComplete(planned, clip.frameCount);
   const total = coders.reduce((sum, { settings }) => sum + settings, 0);
   const points: RatePoint[] = [];
   for (const coder of coders)
