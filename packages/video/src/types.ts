@@ -39,6 +39,11 @@ export interface VideoInfo {
    * Claims that cannot be true are left out, with a warning.
    */
   readonly frameCount: number | undefined;
+  /**
+   * Present where the number is not the container's: it follows from the duration, because an edit list leaves out some of the frames that
+   * the container counts, or somebody has counted what decodes.
+   */
+  readonly frameCountFrom?: "duration" | "decoding";
   /** The duration in seconds that the container claims, if any. */
   readonly durationSeconds: number | undefined;
   /** The clockwise rotation of the stored frames for display, in degrees, 0 to 359. Frames are delivered rotated. */

@@ -151,9 +151,15 @@ function videoText(info: VideoInfo): string {
   return tableText([
     ["file", `video, ${info.path}`],
     ["size", `${info.width}x${info.height}${info.rotation === 0 ? "" : `, rotated by ${info.rotation} degrees`}`],
-    ["frames", info.frameCount === undefined ? "not stated in the file" : `${info.frameCount} according to the file`],
+    ["frames", framesText(info)],
     ["rate", `${info.fps.toFixed(3).replace(/\.?0+$/, "")} per second`],
     ["duration", info.durationSeconds === undefined ? "not stated in the file" : durationText(info.durationSeconds)],
     ["codec", `${info.codec}, ${info.pixelFormat}`],
   ]);
+}
+
+function framesText({ frameCount, frameCountFrom }: VideoInfo): string {
+  if (frameCount === undefined) return "not stated in the file";
+  if (frameCountFrom === "decoding") return `${frameCount} that decode`;
+  return frameCountFrom === "duration" ? `about ${frameCount} by its duration` : `${frameCount} according to the file`;
 }

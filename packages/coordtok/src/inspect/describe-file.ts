@@ -5,6 +5,7 @@ import {
   CoordTokError,
   type Json,
   type LongCallOptions,
+  pickOptions,
   type OptionNames,
   type SafetensorsFile,
 } from "@coordtok/core";
@@ -29,7 +30,7 @@ import {
 } from "@coordtok/triplane";
 import type { VideoInfo } from "@coordtok/video";
 import { bytesText } from "@coordtok/core/text";
-import { ffmpegOptionNames, missingBytes, probe, type FfmpegOptions } from "@coordtok/video/node";
+import { countFrames, ffmpegOptionNames, missingBytes, probe, type FfmpegOptions } from "@coordtok/video/node";
 import { describeWeights, type ForeignWeights } from "../convert/describe.js";
 import { isTorchName, openWeights } from "../convert/weights-file.js";
 import { openAnyFilm, tokenizerForm, type FramePixels, type OpenedFilm } from "../film/index.js";
@@ -141,10 +142,25 @@ async function describeVideo(
   path: string,
   options: FfmpegOptions & Pick<LongCallOptions, "signal">,
 ): Promise<FileDescription> {
-  const info = await probe(path, options);
+  const probed = await probe(path, options);
+  const info = await withCount(probed, options);
   const missing = await missingBytes(path);
   const cut = `it is cut off: ${bytesText(missing)} are missing at its end, so not all of its frames decode`;
   return { what: "video", ...info, warnings: missing > 0 ? [...info.warnings, cut] : info.warnings };
+}
+
+/** Longer videos are not decoded to count their frames. */
+const mostCounted = 10_000;
+
+/** Counts the frames of a video that does not say how many of them are shown. */
+async function withCount(
+  info: VideoInfo,
+  options: FfmpegOptions & Pick<LongCallOptions, "signal">,
+): Promise<VideoInfo> {
+  if (info.frameCountFrom !== "duration" || info.frameCount! > mostCounted) return info;
+  const counting = { signal: options.signal, ...pickOptions(options, ffmpegOptionNames) };
+  const { frames } = await countFrames(info.path, counting);
+  return { ...info, frameCount: frames, frameCountFrom: "decoding" };
 }
 
 /** Whether a file is ours or holds weights and is not for ffmpeg: by its name, or because it begins like a film or a PyTorch checkpoint. */

@@ -319,6 +319,7 @@ it("an intact mp4 that was cut by an edit list is not damaged", async () => {
   expect(clip.frameCount).toBeLessThan(50);
   expect(warnings).toEqual([]);
   expect(Math.abs(info.frameCount! - clip.frameCount)).toBeLessThanOrEqual(1);
+  expect(info.frameCountFrom).toBe("duration");
 });
 
 it("a header that counts one packet too many does not count as damage", async () => {

@@ -121,6 +121,9 @@ function videoInfo(file: InputFile, facts: StreamFacts): VideoInfo {
     fps,
     averageFps,
     frameCount: claims.frameCount,
+    ...(claims.frameCount === undefined || claims.frameCount === facts.frameCount
+      ? {}
+      : { frameCountFrom: "duration" }),
     durationSeconds: claims.durationSeconds,
     rotation,
     codec: facts.codec,
