@@ -15,6 +15,7 @@ import {
   type LatticeTrainSettings,
   type TokenizerTrainSettings,
 } from "@coordtok/tokenizer/train";
+import type { DamagedPolicy } from "@coordtok/video";
 import { ffmpegOptionNames, findVideos, openWindowLoader } from "@coordtok/video/node";
 import { namingOptionNames } from "../models/naming-options.js";
 import { formOfModel } from "../models/load-pretrained.js";
@@ -34,7 +35,13 @@ import { useLatticeRun } from "./train-lattice-on-videos.js";
 import { disposable, findRun, trainingOptionNames, type RunPlace, type TrainingOptions } from "./training-plan.js";
 import { runTraining, type TrainingResult, type TrainingRun, type UseOfRun } from "./training-run.js";
 import { bytesOf, videoSources } from "./training-sources.js";
-import { knowingSources, TrainingWindows, withoutHeldOut, type SkippedVideo } from "./training-videos.js";
+import {
+  knowingSources,
+  TrainingWindows,
+  withoutDamaged,
+  withoutHeldOut,
+  type SkippedVideo,
+} from "./training-videos.js";
 
 /** Options of {@link trainOnVideos}. */
 export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSettings | LatticeTrainSettings> {
@@ -65,6 +72,11 @@ export interface TrainOnVideosOptions extends TrainingOptions<TokenizerTrainSett
   readonly workers?: number | undefined;
   /** What resized frames, kept below the cache folder for later epochs and trainings, may take on disk, in bytes; 0 keeps none (default 20e9). */
   readonly frameCacheBytes?: number | undefined;
+  /**
+   * What becomes of videos of which only a part decodes, among those given: what decodes is used, they are left out and listed, or the first
+   * is an error; all but `use` decode every video once more (default `use`).
+   */
+  readonly damaged?: DamagedPolicy | undefined;
 }
 
 const trainOnVideosOptionNames: OptionNames<TrainOnVideosOptions> = {
@@ -81,6 +93,7 @@ const trainOnVideosOptionNames: OptionNames<TrainOnVideosOptions> = {
   windowFrames: true,
   workers: true,
   frameCacheBytes: true,
+  damaged: true,
 };
 
 /** The result of {@link trainOnVideos}. */
@@ -134,20 +147,22 @@ async function useRunOnVideos<Result>(
   await using place = await findRun(given, parseAnyRecord);
   const record = place.resumed?.record;
   const options = withKeeping(given, record?.keeping);
-  const videos = record && paths.length === 0 ? record.videos : await findVideos(paths);
+  const found = record && paths.length === 0 ? record.videos : await findVideos(paths);
   const validation = await validationOf(options, record);
   const form = await formOf(record, options);
   const backend = await prepareBackend("training", pickOptions(options, backendOptionNames));
-  options.onNote?.(`${countText(videos.length, "video")} found`);
-  return form === "lattice"
-    ? await useLatticeRun({ videos, validation }, place as RunPlace<LatticeRecord>, backend, options, use)
-    : await usePaperRun(
+  options.onNote?.(`${countText(found.length, "video")} found`);
+  const { kept: videos, skipped } = await withoutDamaged(found, options.damaged ?? "use", options);
+  const result = await (form === "lattice"
+    ? useLatticeRun({ videos, validation }, place as RunPlace<LatticeRecord>, backend, options, use)
+    : usePaperRun(
         { videos, validation, isGiven: paths.length > 0 },
         place as RunPlace<TokenizerRecord>,
         backend,
         options,
         use,
-      );
+      ));
+  return { ...result, skipped: [...skipped, ...result.skipped] };
 }
 
 /** The files that a training reads. */

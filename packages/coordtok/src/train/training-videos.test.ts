@@ -1,10 +1,11 @@
-import { linkSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CoordTokError, type RgbClip } from "@coordtok/core";
-import type { WindowLoader, WindowRequest } from "@coordtok/video/node";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
+import { writeVideo, type WindowLoader, type WindowRequest } from "@coordtok/video/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TrainingWindows, windowsAhead, withoutHeldOut } from "./training-videos.js";
+import { TrainingWindows, windowsAhead, withoutDamaged, withoutHeldOut } from "./training-videos.js";
 
 let folder = "";
 const at = (name: string): string => join(folder, name);
@@ -33,6 +34,26 @@ it("held-out videos are left out of the training under every path and link, and 
 
 it("a training with nothing but held-out videos is refused", async () => {
   await expect(withoutHeldOut([at("a.mp4")], [at("a.mp4")], {})).rejects.toMatchObject({ code: "input" });
+});
+
+it("damaged videos are trained on, left out and listed, or refused, as one chooses", { timeout: 60_000 }, async () => {
+  const [whole, half] = [at("whole.mkv"), at("half.mkv")];
+  for (const path of [whole, half])
+    await writeVideo(path, framesFromClip(syntheticClip({ frames: 64, height: 32, width: 32 }), 25), { fps: 25 });
+  const bytes = readFileSync(half);
+  writeFileSync(half, bytes.subarray(0, Math.floor(bytes.length * 0.7)));
+  const videos = [half, whole, at("a.mp4")];
+  expect(await withoutDamaged(videos, "use", {})).toEqual({ kept: videos, skipped: [] });
+  const warnings: string[] = [];
+  const skipping = await withoutDamaged(videos, "skip", { onWarning: (text) => void warnings.push(text) });
+  // What is no video at all is found when it is read.
+  expect(skipping.kept).toEqual([whole, at("a.mp4")]);
+  expect(skipping.skipped).toEqual([
+    { video: half, reason: expect.stringMatching(/half\.mkv" is damaged: /) as string },
+  ]);
+  expect(warnings).toEqual([`Left out: ${skipping.skipped[0]!.reason}`]);
+  await expect(withoutDamaged(videos, "fail", {})).rejects.toMatchObject({ code: "file-format" });
+  await expect(withoutDamaged([half], "skip", {})).rejects.toMatchObject({ code: "input" });
 });
 
 describe("the windows of a training", () => {

@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { CoordTokError, isCoordTokError, type RgbClip } from "@coordtok/core";
+import { checkChoice, CoordTokError, isCoordTokError, pickOptions, throwIfAborted, type RgbClip } from "@coordtok/core";
 import { videoDraws, type WindowSource } from "@coordtok/tokenizer/train";
-import type { WindowLoader } from "@coordtok/video/node";
+import { damagedPolicies, type DamagedPolicy } from "@coordtok/video";
+import { countFrames, ffmpegOptionNames, type WindowLoader } from "@coordtok/video/node";
 import type { CommonOptions } from "../model.js";
 import type { TrainingSource } from "./training-sources.js";
 
@@ -164,4 +165,46 @@ export async function withoutHeldOut(
     );
   if (leftOut.length > 0) onNote?.(`Held out, so not trained on: ${leftOut.join(", ")}`);
   return kept;
+}
+
+/**
+ * The videos that decode to their end, where damaged ones are not trained on; every one is decoded once for it. One that cannot be read at
+ * all is found when its windows are.
+ * @throws CoordTokError `file-format` for the first damaged one, if asked for; `input` when all are damaged; `aborted`, `ffmpeg`.
+ */
+export async function withoutDamaged(
+  videos: readonly string[],
+  damaged: DamagedPolicy,
+  options: CommonOptions,
+): Promise<{ readonly kept: readonly string[]; readonly skipped: readonly SkippedVideo[] }> {
+  checkChoice(damaged, "damaged", damagedPolicies);
+  if (damaged === "use") return { kept: videos, skipped: [] };
+  const { signal, onProgress, onWarning } = options;
+  const skipped: SkippedVideo[] = [];
+  for (const [done, video] of videos.entries()) {
+    throwIfAborted(signal);
+    onProgress?.({ task: "look for damage", done, total: videos.length, unit: "videos" });
+    const counting = { signal, ...pickOptions(options, ffmpegOptionNames) };
+    const damage = await countFrames(video, counting).then(
+      (count) => count.damage,
+      (thrown: unknown) => {
+        if (!isUnreadable(thrown)) throw thrown;
+        return undefined;
+      },
+    );
+    if (damage === undefined) continue;
+    const reason = `"${video}" is damaged: ${damage}.`;
+    if (damaged === "fail") throw new CoordTokError("file-format", reason, { options: { damaged: "use" } });
+    skipped.push({ video, reason });
+    onWarning?.(`Left out: ${reason}`);
+  }
+  onProgress?.({ task: "look for damage", done: videos.length, total: videos.length, unit: "videos" });
+  const left = new Set(skipped.map(({ video }) => video));
+  const kept = videos.filter((video) => !left.has(video));
+  if (kept.length > 0) return { kept, skipped };
+  throw new CoordTokError(
+    "input",
+    `None of the ${videos.length} videos is whole; the first: ${skipped[0]?.reason ?? "there is none"}`,
+    { options: { damaged: "use" } },
+  );
 }

@@ -11,9 +11,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { temporaryPathFor } from "./leftovers.js";
 import { acquireFreeLock, acquireLock, lockHolder, type LockHolder } from "./lock.js";
 import { isRunning, ownProcess } from "./process-identity.js";
 
@@ -132,6 +133,17 @@ describe("a lock", () => {
     writeLock({ ...elsewhere, pid: endedProcess() });
     expect(await isTakenOver()).toBe(false);
     expect(isRunning({ ...ownProcess(), place: elsewhere.place })).toBeUndefined();
+  });
+
+  it("leaves nothing beside it, and what a process that is gone has left there goes", async () => {
+    const name = basename(temporaryPathFor(path));
+    const left = name.replace(`-${process.pid.toString(36)}-`, `-${endedProcess().toString(36)}-`);
+    expect(left).not.toBe(name);
+    writeFileSync(join(folder, left), "");
+    const lock = await acquireLock(path);
+    expect(readdirSync(folder)).toEqual(["lock"]);
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it("that cannot be read is taken over after a few seconds", async () => {

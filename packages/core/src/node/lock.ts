@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { link, open, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { check, integer, maxLength, minValue, object, pipe, regex, string, number } from "valibot";
 import { checkStored } from "../checks/stored.js";
@@ -10,6 +10,7 @@ import { CoordTokError, throwIfAborted } from "../errors.js";
 import { checkOptions, type OptionNames } from "../options.js";
 import { fileWriteError } from "./file-error.js";
 import { startHeartbeat } from "./heartbeat.js";
+import { removeLeftoversOnce, temporaryPathFor } from "./leftovers.js";
 import { isRunning, ownProcess } from "./process-identity.js";
 import { readText } from "./read-text.js";
 
@@ -90,11 +91,13 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   const token = randomUUID();
   const owner: Owner = { token, ...ownProcess(), host: hostname(), since: new Date().toISOString() };
   const text = `${JSON.stringify(owner)}\n`;
+  const mine = temporaryPathFor(resolve(path));
   let told = false;
   try {
+    await removeLeftoversOnce(dirname(mine));
     for (;;) {
-      const now = await tryToTake(path, token, text);
-      if (now === "taken") return heldLock(resolve(path), token, text);
+      const now = await tryToTake(path, mine, text);
+      if (now === "taken") return heldLock(resolve(path), { token, text, mine });
       throwIfAborted(options.signal);
       const holder = await holderOf(path, now);
       if (holder === undefined) continue;
@@ -142,7 +145,10 @@ export function inUse(what: string, { pid, host, since, here }: LockHolder): Coo
   );
 }
 
-function heldLock(path: string, token: string, text: string): Lock {
+function heldLock(
+  path: string,
+  { token, text, mine }: { readonly token: string; readonly text: string; readonly mine: string },
+): Lock {
   const stop = startHeartbeat(path, text);
   let released = false;
   const release = async (): Promise<void> => {
@@ -150,6 +156,7 @@ function heldLock(path: string, token: string, text: string): Lock {
     released = true;
     stop();
     if ((await readOwner(path))?.token === token) await rm(path, { force: true });
+    await rm(mine, { force: true }).catch(() => undefined);
   };
   return {
     release,
@@ -166,11 +173,10 @@ function heldLock(path: string, token: string, text: string): Lock {
 }
 
 /** @returns `taken`, or the present time of the file system in milliseconds. */
-async function tryToTake(path: string, token: string, text: string): Promise<"taken" | number> {
+async function tryToTake(path: string, mine: string, text: string): Promise<"taken" | number> {
   // Written under another name first, so that no process ever sees an empty lock.
-  const mine = `${path}.${token}`;
   try {
-    const file = await open(mine, "wx");
+    const file = await open(mine, "w");
     try {
       await file.writeFile(text);
     } finally {
@@ -185,7 +191,8 @@ async function tryToTake(path: string, token: string, text: string): Promise<"ta
       return (await stat(mine)).mtimeMs;
     }
   } finally {
-    await rm(mine, { force: true });
+    // What cannot be removed now goes when the lock is released, or with the next run.
+    await rm(mine, { force: true }).catch(() => undefined);
   }
 }
 

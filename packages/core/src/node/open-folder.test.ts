@@ -162,28 +162,32 @@ describe("a replacement that is interrupted", () => {
     return made;
   }
 
-  it("leaves the old or the new results whole at every step, never some of each, and is completed by the next run and by readers", async () => {
-    await finished("old");
-    const folder = await openFolder(path, bakery, { replaces: true, goesOn: async () => true });
-    await bake(folder.place, "newer");
-    await folder[Symbol.asyncDispose]();
-    const all = await states();
-    expect(all).toHaveLength(14);
-    for (const [step, state] of all.entries()) {
-      const seen = Object.entries(await filesIn(state)).filter(([name]) => !name.startsWith("."));
-      expect(new Set(seen.map(([, text]) => text)).size, `step ${step}`).toBeLessThanOrEqual(1);
-      const expected = baked(step === 0 ? "old" : "newer");
-      const read = `${state}-read`;
-      await cp(state, read, { recursive: true });
-      await (await openFolder(state, bakery))[Symbol.asyncDispose]();
-      expect(await filesIn(state), `step ${step}`).toEqual(expected);
-      expect(await readdir(state)).not.toContain(".coordtok.new");
-      expect(await readdir(state)).not.toContain(".coordtok.old");
-      await settleFolder(read, bakery);
-      for (const [name, text] of Object.entries(expected))
-        expect(await readFile(join(read, name), "utf8"), `step ${step}`).toBe(text);
-    }
-  });
+  it(
+    "leaves the old or the new results whole at every step, never some of each, and is completed by the next run and by readers",
+    { timeout: 60_000 },
+    async () => {
+      await finished("old");
+      const folder = await openFolder(path, bakery, { replaces: true, goesOn: async () => true });
+      await bake(folder.place, "newer");
+      await folder[Symbol.asyncDispose]();
+      const all = await states();
+      expect(all).toHaveLength(14);
+      for (const [step, state] of all.entries()) {
+        const seen = Object.entries(await filesIn(state)).filter(([name]) => !name.startsWith("."));
+        expect(new Set(seen.map(([, text]) => text)).size, `step ${step}`).toBeLessThanOrEqual(1);
+        const expected = baked(step === 0 ? "old" : "newer");
+        const read = `${state}-read`;
+        await cp(state, read, { recursive: true });
+        await (await openFolder(state, bakery))[Symbol.asyncDispose]();
+        expect(await filesIn(state), `step ${step}`).toEqual(expected);
+        expect(await readdir(state)).not.toContain(".coordtok.new");
+        expect(await readdir(state)).not.toContain(".coordtok.old");
+        await settleFolder(read, bakery);
+        for (const [name, text] of Object.entries(expected))
+          expect(await readFile(join(read, name), "utf8"), `step ${step}`).toBe(text);
+      }
+    },
+  );
 });
 
 describe("what a run that was killed has left", () => {

@@ -1,7 +1,15 @@
 import { lpipsWeightsNames } from "@coordtok/metrics";
 import { defineCommand, type AnyCommand } from "../command.js";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
-import { commonOptions, configFlags, configOf, given, latticeConfigOf, sizeFlag } from "../common-flags.js";
+import {
+  commonOptions,
+  configFlags,
+  configOf,
+  damagedFlag,
+  given,
+  latticeConfigOf,
+  sizeFlag,
+} from "../common-flags.js";
 import { choice, integer, number, text, texts, toggle } from "../flags.js";
 import {
   checkTrainingFlags,
@@ -71,6 +79,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       defaultText: "100, or the run's",
       option: "validateEvery",
     }),
+    damaged: damagedFlag,
     workers: integer("threads that read videos, with the same result for any number; 0 reads in the main thread", {
       minimum: 0,
       defaultText: "one less than there are cores, from 1 to 4",
@@ -114,6 +123,7 @@ export const trainTokenizerCommand: AnyCommand = defineCommand({
       seed: flags.seed,
       validation: flags.val.length === 0 ? undefined : flags.val,
       validateEvery: flags.valEvery,
+      damaged: flags.damaged,
       workers: flags.workers,
       frameCacheBytes: flags.frameCache === undefined ? undefined : flags.frameCache * 1e9,
       saveEvery: flags.saveEvery,
