@@ -90,6 +90,14 @@ const rows: Readonly<Record<string, readonly Bound[]>> = {
   ],
   "`.coordtok.json`": [["64 KiB", "packages/core/src/node/own-folder.ts", "mostBytes:"]],
   "lock files": [["4 KiB", "packages/core/src/node/lock.ts", "mostBytes:"]],
+  "list of paths and addresses (`--list` without a folder)": [
+    ["10 000", "packages/coordtok/src/latents/list-lines.ts", "longestLine ="],
+  ],
+  "tar archive of videos (WebDataset)": [
+    ["64 KiB", "packages/coordtok/src/latents/tar-members.ts", "mostExtra ="],
+    ["10 000", "packages/coordtok/src/latents/tar-members.ts", "mostName ="],
+    ["8 GiB", "packages/coordtok/src/latents/encode-list.ts", "mostMember ="],
+  ],
   "lists of videos, logs with statistics": [
     ["256 MiB", "packages/core/src/node/read-text.ts", "mostBytes ="],
     ["64 MiB", "packages/coordtok/src/convert/convert.ts", "longestLog ="],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { filmTargets } from "./film-targets.js";
 import { folderTargets } from "./folder-targets.js";
 import { keptTargets } from "./kept-targets.js";
+import { listTargets } from "./list-targets.js";
 import { programTargets } from "./program-targets.js";
 import { weightsTargets } from "./weights-targets.js";
 import type { FuzzTarget } from "./run-fuzz.js";
@@ -19,6 +20,7 @@ export async function allTargets(): Promise<{ readonly targets: readonly FuzzTar
     ...(await folderTargets(scratch)),
     ...(await keptTargets(join(scratch, "kept"))),
     ...programTargets(),
+    ...listTargets(),
   ];
   return { targets, dispose: () => rmSync(scratch, { recursive: true, force: true }) };
 }

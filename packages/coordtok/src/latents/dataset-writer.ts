@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { CoordTokError, isCoordTokError, messageOf, type Notices } from "@coordtok/core";
+import { CoordTokError, type Notices } from "@coordtok/core";
 import type { SourceIdentity } from "@coordtok/core/checks";
 import { fileWriteError, lockShared, openFolder, type OpenFolder } from "@coordtok/core/node";
 import type { AnyTokenizerConfig } from "@coordtok/tokenizer";
@@ -13,12 +13,14 @@ import {
 } from "@coordtok/triplane";
 import { ownVersion } from "../inspect/versions.js";
 import { latentsOwner } from "../outputs/own-folders.js";
+import { writeWebdataset } from "./webdataset.js";
+import { derivedIndex, hasSameSettings, refuseOtherParts } from "./found-folder.js";
 import { FinishedVideos } from "./finished-videos.js";
 import { dropVideos } from "./drop-videos.js";
 import { isShardName, nextShardNumber, shardPath } from "./shard-name.js";
 import type { ClipPlace } from "./clips-of-video.js";
-import { difference, goodShards, keyOf, type GoodShard } from "./good-shards.js";
-import { readIndex, writeIndex, type LatentIndex } from "./index-file.js";
+import { goodShards, keyOf, type GoodShard } from "./good-shards.js";
+import { writeIndex, type LatentIndex } from "./index-file.js";
 import {
   openShard,
   writeShard,
@@ -53,6 +55,9 @@ export interface OpenDatasetOptions extends Pick<Notices, "onWarning"> {
   readonly repair?: boolean | undefined;
 }
 
+/** Whether a dataset is complete, asked once what other parts have written is known; false while it is not. */
+type Completeness = false | (() => boolean | Promise<boolean>);
+
 /** What the folder of a dataset holds of a video. */
 export interface EarlierVideo {
   /** Its class; absent for one without. */
@@ -84,6 +89,7 @@ export class DatasetWriter implements AsyncDisposable {
   readonly #skippedByOthers = new Map<string, string>();
   #statistics: TriplaneStats | undefined;
   #clips = 0;
+  #added = 0;
   #pending: { readonly triplane: Triplane; readonly clip: LatentClip }[] = [];
   #pendingFinished: FinishedVideo[] = [];
 
@@ -214,6 +220,23 @@ export class DatasetWriter implements AsyncDisposable {
     return this.#clips + this.#pending.length;
   }
 
+  /** Number of clips that were added. */
+  get added(): number {
+    return this.#added;
+  }
+
+  /** Number of videos that are finished or were skipped. */
+  get videos(): number {
+    return this.#finished.size + this.#skippedNames.size;
+  }
+
+  /** Writes every shard of this part, or all of a whole dataset, as a tar archive as well, unless it is there. @throws CoordTokError `file-write`. */
+  async exportWebdataset(): Promise<void> {
+    await this.#opened.check();
+    const own = this.#plan.part === undefined ? "shard-" : basename(shardPath("", 0, this.#plan.part)).slice(0, -17);
+    for (const { file } of this.#shards) if (file.startsWith(own)) await writeWebdataset(join(this.#folder, file));
+  }
+
   /** Videos that could not be read completely, and why. */
   get skipped(): readonly { readonly video: string; readonly reason: string }[] {
     return this.#skipped;
@@ -251,6 +274,7 @@ export class DatasetWriter implements AsyncDisposable {
   async add(triplane: Triplane, clip: LatentClip): Promise<void> {
     if (this.#pending.length >= this.#plan.shardSize) await this.flush({ complete: false });
     this.#pending.push({ triplane, clip });
+    this.#added++;
   }
 
   /** Records what the clips of a video are made from, before the first of them. */
@@ -272,7 +296,7 @@ export class DatasetWriter implements AsyncDisposable {
   }
 
   /** Writes the waiting triplanes, and the index. Returns the index; `undefined` as long as there is no clip. */
-  async flush({ complete }: { readonly complete: false | (() => boolean) }): Promise<LatentIndex | undefined> {
+  async flush({ complete }: { readonly complete: Completeness }): Promise<LatentIndex | undefined> {
     if (this.#pending.length > 0) await this.#writePending();
     if (this.#plan.part === undefined) return this.#writeIndex(complete);
     // Parts that run at the same time write the index in turn, each with the files of all.
@@ -297,7 +321,7 @@ export class DatasetWriter implements AsyncDisposable {
       if (!this.isSettled(video)) this.#skippedByOthers.set(video, reason);
   }
 
-  async #writeIndex(complete: false | (() => boolean)): Promise<LatentIndex | undefined> {
+  async #writeIndex(complete: Completeness): Promise<LatentIndex | undefined> {
     if (!this.#statistics) return undefined;
     const { config, checkpoint, settings } = this.#plan;
     const others = [...this.#skippedByOthers].filter(([video]) => !this.#finished.has(video));
@@ -306,7 +330,7 @@ export class DatasetWriter implements AsyncDisposable {
       config,
       checkpoint,
       settings,
-      complete: complete !== false && complete(),
+      complete: complete !== false && (await complete()),
       clips: this.#clips,
       classes: this.#classes,
       shards: [...this.#shards].sort((a, b) => (a.file < b.file ? -1 : 1)),
@@ -358,41 +382,4 @@ export class DatasetWriter implements AsyncDisposable {
     for (const { triplane } of this.#pending) disposeTriplane(triplane);
     this.#pending = [];
   }
-}
-
-/** The index, which is derived from the files: a damaged one is written anew. */
-async function derivedIndex(folder: string, onWarning: Notices["onWarning"]): Promise<LatentIndex | undefined> {
-  try {
-    return await readIndex(folder);
-  } catch (thrown) {
-    if (!isCoordTokError(thrown)) throw thrown;
-    if (thrown.code !== "file-not-found") onWarning?.(`${messageOf(thrown)} It is written anew.`);
-    return undefined;
-  }
-}
-
-/** Whether the shards that a run has left were made with these settings. */
-async function hasSameSettings(folder: string, settings: DatasetSettings): Promise<boolean> {
-  try {
-    const shards = (await readdir(folder)).filter(isShardName);
-    for (const name of shards)
-      if (difference(folder, (await openShard(join(folder, name))).settings, settings) !== undefined) return false;
-    return shards.length > 0;
-  } catch {
-    return false;
-  }
-}
-
-/** Parts of another division would take videos that this one takes as well. @throws CoordTokError `file-exists`. */
-async function refuseOtherParts(folder: string, part: string): Promise<void> {
-  const [, of] = part.split("/");
-  const other = (await readdir(folder))
-    .map((name) => /^shard-\d+of(\d+)-/.exec(name)?.[1])
-    .find((found) => found !== undefined && found !== of);
-  if (other !== undefined)
-    throw new CoordTokError(
-      "file-exists",
-      `"${folder}" holds parts of a division into ${other}, not into ${of!}; divide the work in the same way, or choose another folder.`,
-      { options: { out: undefined } },
-    );
 }

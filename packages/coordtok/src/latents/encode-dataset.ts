@@ -1,13 +1,12 @@
 import { countText } from "@coordtok/core/text";
-import { identifySource, withNewest } from "@coordtok/core/node";
+import { withNewest } from "@coordtok/core/node";
 import { basename, resolve } from "node:path";
 import { backendOptionNames, namedPrecision, prepareBackend, type Precision } from "@coordtok/backend";
-import { checkPart, partText, type Part, type SourceIdentity } from "@coordtok/core/checks";
+import { checkPart, partText, type Part } from "@coordtok/core/checks";
 import {
   checkChoice,
   checkInteger,
   checkOptions,
-  clipFromRgb,
   CoordTokError,
   isCoordTokError,
   messageOf,
@@ -17,25 +16,22 @@ import {
 } from "@coordtok/core";
 import { tokenCount, type TriplaneStats } from "@coordtok/triplane";
 import { damagedPolicies, type DamagedPolicy } from "@coordtok/video";
-import { countFrames, ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node";
-import { clipsOfVideo, type ClipChoice } from "./clips-of-video.js";
+import { ffmpegOptionNames, findFfmpeg } from "@coordtok/video/node";
+import type { ClipChoice } from "./clips-of-video.js";
 import { datasetVideos, type DatasetVideo, type Labels } from "./dataset-videos.js";
 import { DatasetWriter, type DatasetPlan } from "./dataset-writer.js";
 import { sharesOf, wholeShares, type Deal, type Share } from "./deal.js";
 import { dealFor } from "./deal-file.js";
+import { encodeListed } from "./encode-list.js";
+import { encodeVideo, UnreadableVideo, type DatasetRun } from "./encode-video.js";
+import type { ListSource } from "./list-lines.js";
 import { earlierWork } from "./earlier-work.js";
-import type { StretchRange } from "./shard.js";
 import { indexPath } from "./index-file.js";
 import { modelReference } from "../clip/film-model.js";
 import { commonOptionNames, type CommonOptions } from "../model.js";
 import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
-import {
-  latentEncoderOptionNames,
-  openLatentEncoder,
-  type LatentEncoder,
-  type LatticeDatasetOptions,
-} from "./latent-encoder.js";
+import { latentEncoderOptionNames, openLatentEncoder, type LatticeDatasetOptions } from "./latent-encoder.js";
 
 /** The choice of clips as given. By default all stretches of the model's length are taken from the centre, not mirrored. */
 type GivenChoice = { readonly [name in keyof ClipChoice]?: ClipChoice[name] | undefined };
@@ -63,6 +59,8 @@ export interface EncodeDatasetOptions extends CommonOptions, GivenChoice, Lattic
   readonly part?: Part | undefined;
   /** Sets files aside that are damaged or of another dataset, and encodes their clips again (default false: the first is an error). */
   readonly repair?: boolean | undefined;
+  /** Also writes the clips of each file as a WebDataset shard beside it, NAME.tar (default `safetensors`: not). */
+  readonly format?: "safetensors" | "webdataset" | undefined;
 }
 
 const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
@@ -76,6 +74,7 @@ const encodeDatasetOptionNames: OptionNames<EncodeDatasetOptions> = {
   shardSize: true,
   part: true,
   repair: true,
+  format: true,
   start: true,
   stride: true,
   hop: true,
@@ -120,27 +119,94 @@ export interface EncodeDatasetReport {
 }
 
 /**
- * Encodes all videos in a folder into a latent dataset, for `openLatents`. Videos in folders named after classes are labelled with
+ * Encodes all videos in a folder, or of a list, into a latent dataset, for `openLatents`. Videos in folders named after classes are labelled with
  * their class. Finished work is not repeated: an interrupted dataset is resumed, videos added since are encoded, and those whose content
  * has changed are encoded again. Clips are encoded one at a time, so the latents do not depend on where a run was stopped.
+ * @param from a folder, or `{ list }`: a file, or pieces of text, with one path of a video or of a tar archive of videos, or one `https://` address of
+ *   such a file, a line. It is read as a stream. Paths start at the folder of the file; parts take its lines in turn; there are no classes.
  * @throws CoordTokError `aborted` after saving; `file-exists` when the folder holds latents that were made with other settings, of other videos, or
  *   with other classes; `input` when no video can be read, or only some are in the folder of a class.
  */
-export async function encodeDataset(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
+export async function encodeDataset(
+  from: string | { readonly list: ListSource },
+  options: EncodeDatasetOptions,
+): Promise<EncodeDatasetReport> {
   checkOptions(options, encodeDatasetOptionNames, "encodeDataset");
-  return withNewest(options.checkpoint, () => encodeFolder(folder, options));
+  return withNewest(options.checkpoint, () =>
+    typeof from === "string" ? encodeFolder(from, options) : encodeList(from.list, options),
+  );
 }
 
 async function encodeFolder(folder: string, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
-  const { signal, labels = "auto", lists = [], damaged = "use", dtype = "F32", shardSize = 256, part } = options;
+  const { labels = "auto", lists = [], part } = options;
   const out = options.out ?? `${basename(resolve(folder))}-latents`;
-  checkInteger(shardSize, "shardSize", 1);
-  checkChoice(damaged, "damaged", damagedPolicies);
   const { videos, there } = await datasetVideos(folder, { labels, lists });
   const classes = [...new Set(videos.flatMap((video) => video.class ?? []))].sort();
   options.onNote?.(
     `${countText(videos.length, "video")} found${classes.length > 0 ? ` in ${countText(classes.length, "class", "classes")}` : ""}`,
   );
+  const encode = async (run: DatasetRun): Promise<EncodedVideos> => {
+    const { writer, choice, model } = run;
+    const dealing = { folder: writer.place, videos, choice, frames: model.clip.frames };
+    const deal = part && (await dealFor({ ...dealing, of: part.of }, dealOptions(options)));
+    const shares = deal === undefined ? wholeShares(videos) : sharesOf(videos, deal, part!.number);
+    const own = shares.map(({ video }) => video);
+    const changed = await earlierWork({ folder, out, videos, own, there, earlier: writer.earlier }, options);
+    if (changed.size > 0) await writer.drop(changed);
+    await encodeVideos(shares, run, options);
+    return {
+      videos: videos.length,
+      own: own.length,
+      complete: () => videos.every(({ name }) => writer.isSettled(name)),
+      ...(deal === undefined ? {} : { unfinished: () => unfinishedText(videos, deal, writer) }),
+    };
+  };
+  return encodeInto({ out, classes, inputs: [...lists, ...videos.map(({ path }) => path)], encode }, options);
+}
+
+async function encodeList(list: ListSource, options: EncodeDatasetOptions): Promise<EncodeDatasetReport> {
+  const { out, labels, lists = [], offline } = options;
+  if (out === undefined)
+    throw new CoordTokError("config", "Expected a folder for the latents of a list.", { options: { out: undefined } });
+  if (labels === "folders" || lists.length > 0)
+    throw new CoordTokError("config", "A list of paths and addresses has no classes and no further lists.", {
+      options: { labels: undefined, lists: undefined },
+    });
+  const encode = async (run: DatasetRun): Promise<EncodedVideos> => {
+    const listed = { list, part: options.part, offline: offline ?? false };
+    const { own, complete } = await encodeListed(listed, run, options, async () => saveAndStop(run.writer, options));
+    return { videos: undefined, own, complete };
+  };
+  return encodeInto({ out, classes: [], inputs: typeof list === "string" ? [list] : [], encode }, options);
+}
+
+/** What was encoded. */
+interface EncodedVideos {
+  /** Number of videos of the dataset, as far as it is known. */
+  readonly videos: number | undefined;
+  /** Number of videos that this run looked at. */
+  readonly own: number;
+  /** Whether all videos of the dataset are in it. */
+  readonly complete: () => boolean | Promise<boolean>;
+  /** Says which parts lack something. */
+  readonly unfinished?: () => string;
+}
+
+/** What is encoded into a folder. */
+interface DatasetWork {
+  readonly out: string;
+  readonly classes: readonly string[];
+  readonly inputs: readonly string[];
+  readonly encode: (run: DatasetRun) => Promise<EncodedVideos>;
+}
+
+async function encodeInto(
+  { out, classes, inputs, encode }: DatasetWork,
+  options: EncodeDatasetOptions,
+): Promise<EncodeDatasetReport> {
+  const { signal, damaged = "use", dtype = "F32", shardSize = 256, part } = options;
+  checkInteger(shardSize, "shardSize", 1);
+  checkChoice(damaged, "damaged", damagedPolicies);
   await findFfmpeg(pickOptions(options, ffmpegOptionNames));
   const file = await resolveModel(options.checkpoint, pickOptions(options, namingOptionNames));
   const checkpoint = await modelReference(options.checkpoint, file, indexPath(out), { signal });
@@ -168,26 +234,20 @@ async function encodeFolder(folder: string, options: EncodeDatasetOptions): Prom
     overwrite: options.overwrite ?? false,
     repair: options.repair,
     onWarning: options.onWarning,
-    inputs: [file, ...lists, ...videos.map(({ path }) => path)],
+    inputs: [file, ...inputs],
   });
-  const dealing = { folder: writer.place, videos, choice, frames: model.clip.frames };
-  const deal = part && (await dealFor({ ...dealing, of: part.of }, dealOptions(options)));
-  const shares = deal === undefined ? wholeShares(videos) : sharesOf(videos, deal, part!.number);
-  const own = shares.map(({ video }) => video);
-  const changed = await earlierWork({ folder, out, videos, own, there, earlier: writer.earlier }, options);
-  if (changed.size > 0) await writer.drop(changed);
-  const before = writer.clips;
-  await encodeVideos(shares, writer, model, choice, options);
-  const index = await writer.flush({ complete: () => videos.every(({ name }) => writer.isSettled(name)) });
+  const { videos, own, complete, unfinished } = await encode({ writer, model, choice });
+  const index = await writer.flush({ complete });
   if (!index) throw nothingToEncode(own, writer.skipped);
+  if (options.format === "webdataset") await writer.exportWebdataset();
   await writer.putInPlace();
-  if (deal !== undefined && !index.complete) options.onNote?.(unfinishedText(videos, deal, writer));
+  if (unfinished !== undefined && !index.complete) options.onNote?.(unfinished());
   const { clips, shards, statistics } = index;
   return {
     latents: out,
     clips,
-    encoded: clips - before,
-    videos: videos.length,
+    encoded: Math.max(0, writer.added),
+    videos: videos ?? writer.videos,
     classes: index.classes,
     shards: shards.length,
     tokens: tokenCount(model.planes),
@@ -223,13 +283,8 @@ function checkedChoice(options: GivenChoice, frames: number): ClipChoice {
 }
 
 /** Encodes the videos that are not finished yet. */
-async function encodeVideos(
-  shares: readonly Share[],
-  writer: DatasetWriter,
-  model: LatentEncoder,
-  choice: ClipChoice,
-  options: EncodeDatasetOptions,
-): Promise<void> {
+async function encodeVideos(shares: readonly Share[], run: DatasetRun, options: EncodeDatasetOptions): Promise<void> {
+  const { writer } = run;
   const open = shares.filter(({ video, stretches }) => !writer.isFinished(video.name, stretches));
   if (open.length < shares.length)
     options.onNote?.(
@@ -246,10 +301,10 @@ async function encodeVideos(
       });
     try {
       throwIfAborted(options.signal);
-      await encodeOne(share, writer, model, choice, options, () => report(done));
+      await encodeVideo(share, run, options, () => report(done));
     } catch (thrown) {
       if (isCoordTokError(thrown) && thrown.code === "aborted")
-        throw await saveAndStop(writer, done, open.length, options);
+        throw await saveAndStop(writer, options, `${done} of ${countText(open.length, "video")}`);
       if (!(thrown instanceof UnreadableVideo)) {
         // What ends the run loses nothing that was done.
         await writer.flush({ complete: false }).catch(() => undefined);
@@ -261,79 +316,18 @@ async function encodeVideos(
   }
 }
 
-/** Errors that concern one video and not the whole run: anything that goes wrong when it is read, but a stop. */
-class UnreadableVideo extends Error {}
-
-async function* readable<T>(clips: AsyncIterable<T>): AsyncGenerator<T, void> {
-  try {
-    yield* clips;
-  } catch (thrown) {
-    unreadable(thrown);
-  }
-}
-
-function unreadable(thrown: unknown): never {
-  if (isCoordTokError(thrown) && thrown.code === "aborted") throw thrown;
-  throw new UnreadableVideo("A video cannot be read.", { cause: thrown });
-}
-
+/** Saves what was encoded. @returns the error of the stop. */
 async function saveAndStop(
   writer: DatasetWriter,
-  done: number,
-  total: number,
   { onNote }: EncodeDatasetOptions,
+  done?: string,
 ): Promise<CoordTokError> {
   await writer.flush({ complete: false });
   onNote?.(`Saved ${countText(writer.clips, "clip")}`);
   return new CoordTokError(
     "aborted",
-    `Stopped after ${done} of ${countText(total, "video")}; the clips encoded so far are saved. The same command resumes.`,
+    `Stopped${done === undefined ? "" : ` after ${done}`}; the clips encoded so far are saved. The same command resumes.`,
   );
-}
-
-async function encodeOne(
-  { video: { path, name, class: label }, stretches }: Share,
-  writer: DatasetWriter,
-  model: LatentEncoder,
-  choice: ClipChoice,
-  options: EncodeDatasetOptions,
-  onClip: () => void,
-): Promise<void> {
-  const { signal } = options;
-  const reading = { signal, ...pickOptions(options, ffmpegOptionNames) };
-  const remarks: string[] = [];
-  let damage: string | undefined;
-  await refuseDamage(path, options);
-  writer.from(name, await identified(path, signal));
-  const clips = clipsOfVideo(path, model.clip, choice, {
-    ...reading,
-    stretches,
-    onWarning: (remark) => remarks.push(remark),
-    onDamage: (what) => (damage = what),
-  });
-  let count = 0;
-  for await (const { read, ...place } of readable(clips)) {
-    throwIfAborted(signal);
-    count++;
-    if (writer.has(name, place)) continue;
-    const { frames, validFrames } = clipFromRgb([read()]);
-    const triplane = model.encode({ frames, validFrames });
-    frames.dispose();
-    await writer.add(triplane, { video: name, ...(label === undefined ? {} : { class: label }), ...place });
-    onClip();
-  }
-  writer.finish({
-    video: name,
-    ...(stretches.from === 0 && stretches.to === Infinity ? {} : { stretches: rangeOf(stretches) }),
-    ...(count === 0 ? {} : { clips: count }),
-    ...(remarks.length === 0 ? {} : { remarks }),
-    ...(damage === undefined ? {} : { damage }),
-  });
-}
-
-/** A range as files record it. */
-function rangeOf({ from, to }: Share["stretches"]): StretchRange {
-  return to === Infinity ? { from } : { from, to };
 }
 
 /** Names the parts that lack something. */
@@ -353,28 +347,9 @@ function dealOptions(options: EncodeDatasetOptions): Parameters<typeof dealFor>[
   return { signal, onProgress, onNote, ...pickOptions(options, ffmpegOptionNames) };
 }
 
-/** What a video is made of. @throws UnreadableVideo. */
-function identified(path: string, signal: AbortSignal | undefined): Promise<SourceIdentity> {
-  return identifySource(path, { signal }).catch(unreadable);
-}
-
-/** Decodes a video once before its clips are taken, where damaged ones are not. @throws UnreadableVideo, CoordTokError `file-format`. */
-async function refuseDamage(path: string, options: EncodeDatasetOptions): Promise<void> {
-  const { damaged = "use", signal } = options;
-  if (damaged === "use") return;
-  const reading = { signal, ...pickOptions(options, ffmpegOptionNames) };
-  const { damage } = await countFrames(path, reading).catch(unreadable);
-  if (damage === undefined) return;
-  const error = new CoordTokError("file-format", `"${path}" is damaged: ${damage}.`, { options: { damaged: "use" } });
-  throw damaged === "fail" ? error : new UnreadableVideo(error.message, { cause: error });
-}
-
-function nothingToEncode(
-  videos: readonly DatasetVideo[],
-  skipped: readonly { readonly reason: string }[],
-): CoordTokError {
+function nothingToEncode(videos: number, skipped: readonly { readonly reason: string }[]): CoordTokError {
   return new CoordTokError(
     "input",
-    `None of the ${countText(videos.length, "video")} gives a clip; the first: ${skipped[0]?.reason ?? "this part has none"}`,
+    `None of the ${countText(videos, "video")} gives a clip; the first: ${skipped[0]?.reason ?? "this part has none"}`,
   );
 }

@@ -42,6 +42,11 @@ export class FinishedVideos {
     }
   }
 
+  /** Number of videos. */
+  get size(): number {
+    return this.#ranges.size;
+  }
+
   clear(): void {
     this.#ranges.clear();
   }

@@ -53,7 +53,7 @@ export const trainDemoOwner: FolderOwner = {
 /** The folder of `encode-dataset`. */
 export const latentsOwner: FolderOwner = {
   command: "encode-dataset",
-  entries: [{ name: "index.json" }, { name: /shard-(?:\d+of\d+-)?\d{5,}\.safetensors(?:\.damaged)?/ }],
+  entries: [{ name: "index.json" }, { name: /shard-(?:\d+of\d+-)?\d{5,}\.(?:safetensors(?:\.damaged)?|tar)/ }],
   made: holdsLatents,
 };
 

@@ -1,7 +1,8 @@
+import { CoordTokError } from "@coordtok/core";
 import { countText, groupedText, tableText } from "@coordtok/core/text";
 import { planeNames, deviationOf, type TriplaneStats } from "@coordtok/triplane";
 import type { WindowFrames } from "../../clip/lattice-settings.js";
-import type { EncodeDatasetReport } from "../../latents/encode-dataset.js";
+import type { encodeDataset as EncodeDatasetFunction, EncodeDatasetReport } from "../../latents/encode-dataset.js";
 import { defineCommand, type AnyCommand } from "../command.js";
 import {
   backendFlag,
@@ -25,7 +26,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
   summary: "encode a folder of videos into latents to train a generator on; resumable",
   description:
     "Encodes all videos in a folder (mp4 avi mkv webm mov gif, searched recursively) into latents, with the starter unless a checkpoint is given: shard-N.safetensors and index.json with classes and statistics. The path of a video's folder is its class, as in UCF-101; cats/good and dogs/good are two. Broken videos are skipped and listed at the end, and so are damaged ones. Ctrl-C saves what has been encoded; the same command resumes, later adds new videos, and encodes those again whose content has changed.",
-  args: [{ name: "DIR", help: "the folder of videos" }],
+  args: [{ name: "DIR", help: "the folder of videos; left out, --list names the videos", optional: true }],
   flags: {
     checkpoint: checkpointFlag,
     size: { ...sizeFlag, help: `${sizeFlag.help}; multiples of 8` },
@@ -39,10 +40,13 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
         initial: "auto",
       },
     ),
-    list: texts("a file that lists the videos to take, one per line, for example trainlist01.txt of UCF-101", {
-      value: "file",
-      option: "lists",
-    }),
+    list: texts(
+      "with DIR: a file that lists the videos to take, one per line, for example trainlist01.txt of UCF-101. Without DIR: one file, or - for standard input, with the path of a video or of a tar archive of videos (WebDataset), or the https address of one, a line, of any length; paths start at the folder of the file, parts take lines in turn",
+      {
+        value: "file",
+        option: "lists",
+      },
+    ),
     start: integer("index of the first frame to take from each video", { minimum: 0, initial: 0 }),
     stride: integer("distance between frames; 2 takes every other frame", { minimum: 1, initial: 1 }),
     hop: integer(
@@ -71,6 +75,13 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     ffmpeg: ffmpegFlag,
     maxPixels: maxPixelsFlag,
     overwrite: overwriteFlag,
+    format: choice(
+      "also write each file as a WebDataset shard, .tar with .npy and .json",
+      ["safetensors", "webdataset"],
+      {
+        initial: "safetensors",
+      },
+    ),
     repair: toggle("set files aside that are damaged or of another dataset, and encode their clips again"),
   },
   examples: [
@@ -79,6 +90,7 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     "encode-dataset videos/ --checkpoint runs/first --hop 64 --crops 3 --out latents",
     "encode-dataset videos/ --checkpoint runs/first --out latents --part 2/4",
     "encode-dataset videos/ --checkpoint runs/first --out latents --part auto",
+    "encode-dataset --list shards.txt --out latents --part auto/64",
   ],
   computes: true,
   run: async (context) => {
@@ -86,11 +98,13 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     const { encodeDataset } = await import("../../latents/encode-dataset.js");
     const { out, labels, list, start, stride, hop, stretches, crops, flip, short, damaged, dtype, shardSize, part } =
       flags;
-    const report = await encodeDataset(context.args[0]!, {
+    const from = videosOf(context.args[0], list);
+    const report = await encodeDataset(from, {
       ...commonOptions(context),
       out,
       labels,
-      lists: list,
+      lists: typeof from === "string" ? list : [],
+      format: flags.format,
       start,
       stride,
       hop,
@@ -112,6 +126,15 @@ export const encodeDatasetCommand: AnyCommand = defineCommand({
     return { lines: linesOf(report), data: report };
   },
 });
+
+/** A folder, or without one the list of videos. @throws CoordTokError `usage`. */
+function videosOf(folder: string | undefined, lists: readonly string[]): Parameters<typeof EncodeDatasetFunction>[0] {
+  if (folder !== undefined) return folder;
+  const [list, another] = lists;
+  if (list === undefined) throw new CoordTokError("usage", "Expected a folder of videos, or --list with a file or -.");
+  if (another !== undefined) throw new CoordTokError("usage", "Without a folder of videos, --list is given once.");
+  return { list: list === "-" ? process.stdin : list };
+}
 
 function linesOf(report: EncodeDatasetReport): string[] {
   const { latents, clips, encoded, videos, classes, shards, tokens, statistics, skipped, damaged, complete } = report;
