@@ -33,6 +33,15 @@ function withSums(bytes: Uint8Array): Uint8Array {
   return mended;
 }
 
+/** What is no JSON is read as nothing. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Lists of videos, the archives in them, and deals of videos to parts. */
 export function listTargets(): FuzzTarget[] {
   return [
@@ -92,7 +101,7 @@ export function listTargets(): FuzzTarget[] {
       ],
       mutate: (seed, _, random) => encoder.encode(mutateJson(decoder.decode(seed), random)),
       read: async (input, past) => {
-        checkStoredDeal(JSON.parse(decoder.decode(input)), "deal.json");
+        checkStoredDeal(parsed(decoder.decode(input)), "deal.json");
         past();
         return Promise.resolve();
       },
