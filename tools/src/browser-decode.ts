@@ -2,6 +2,8 @@ import { disposeTree, Random } from "@coordtok/core";
 import { CoordTok, LatticeCoordTok, latticePreset, preset } from "@coordtok/tokenizer";
 import type { Rank } from "@tensorflow/tfjs-core";
 import { disposeTriplane, mapPlanes, planeShape } from "@coordtok/triplane";
+import { framesFromClip, syntheticClip } from "@coordtok/video";
+import { decodeStream, encodeStream } from "coordtok/film";
 
 /** The decoded clip that the browser test compares, as plain data. */
 export interface DecodedClip {
@@ -44,4 +46,21 @@ export async function decodeSmallTriplane(): Promise<DecodedClip> {
   const shape = frames.shape;
   frames.dispose();
   return { shape, values: [...values] };
+}
+
+/** A frame of a film as plain data. */
+export interface FilmFrame {
+  readonly timestampSeconds: number;
+  readonly values: readonly number[];
+}
+
+/** Passes a film of three windows that share frames through the lattice form, window by window. */
+export async function streamSmallFilm(): Promise<readonly FilmFrame[]> {
+  using model = LatticeCoordTok.create(latticePreset("test"), { seed: 5 });
+  const frames = framesFromClip(syntheticClip({ frames: 13, height: 20, width: 28, seed: 4 }), 10);
+  const windows = encodeStream(frames, { model, windowFrames: 8, overlap: 4, split: "fixed" });
+  const film: FilmFrame[] = [];
+  for await (const { data, timestampSeconds } of decodeStream(windows, { model }))
+    film.push({ timestampSeconds, values: [...data] });
+  return film;
 }

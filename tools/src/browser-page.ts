@@ -1,6 +1,6 @@
 // The program of the page that the browser test opens.
 import { loadBackend } from "@coordtok/backend";
-import { codeSmallLattice, decodeSmallTriplane } from "./browser-decode.js";
+import { codeSmallLattice, decodeSmallTriplane, streamSmallFilm } from "./browser-decode.js";
 
 async function main(): Promise<unknown> {
   const wasmPaths = new URLSearchParams(location.search).get("wasmPaths") ?? undefined;
@@ -10,6 +10,7 @@ async function main(): Promise<unknown> {
     fused: backend.fused,
     clip: await decodeSmallTriplane(),
     lattice: await codeSmallLattice(),
+    film: await streamSmallFilm(),
   };
 }
 

@@ -11,7 +11,7 @@ import {
   servePage,
   type BrowserBundle,
 } from "./browser-program.js";
-import { codeSmallLattice, decodeSmallTriplane, type DecodedClip } from "./browser-decode.js";
+import { codeSmallLattice, decodeSmallTriplane, streamSmallFilm, type DecodedClip, type FilmFrame } from "./browser-decode.js";
 
 const program = programOnPath(names);
 
@@ -20,6 +20,7 @@ interface Outcome {
   readonly fused: { readonly active: boolean; readonly text: string };
   readonly clip: DecodedClip;
   readonly lattice: readonly DecodedClip[];
+  readonly film: readonly FilmFrame[];
 }
 
 describe("the bundle for browsers", () => {
@@ -45,7 +46,7 @@ describe("the bundle for browsers", () => {
   });
 
   it(
-    "decodes the same pixels in headless Chromium as in Node, and encodes the same planes of the lattice form",
+    "decodes the same pixels in headless Chromium as in Node, encodes the same planes of the lattice form, and streams the same film",
     { timeout: 60_000 },
     async ({ skip }) => {
       if (program === undefined) return skip(`none of ${names.join(", ")} is on PATH`);
@@ -65,6 +66,13 @@ describe("the bundle for browsers", () => {
       for (const [i, { values }] of lattice.entries()) {
         expect(spread(values)).toBeGreaterThan(0.05);
         expect(largestDifference(inBrowser.lattice[i]!.values, values)).toBeLessThanOrEqual(1e-4);
+      }
+      const film = await streamSmallFilm();
+      const times = Array.from({ length: 13 }, (_, i) => i / 10);
+      for (const frames of [film, inBrowser.film]) expect(frames.map((frame) => frame.timestampSeconds)).toEqual(times);
+      for (const [i, { values }] of film.entries()) {
+        expect([values.length, spread(values) > 5]).toEqual([20 * 28 * 3, true]);
+        expect(largestDifference(inBrowser.film[i]!.values, values)).toBeLessThanOrEqual(1);
       }
     },
   );
