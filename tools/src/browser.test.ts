@@ -11,7 +11,13 @@ import {
   servePage,
   type BrowserBundle,
 } from "./browser-program.js";
-import { codeSmallLattice, decodeSmallTriplane, streamSmallFilm, type DecodedClip, type FilmFrame } from "./browser-decode.js";
+import {
+  codeSmallLattice,
+  decodeSmallTriplane,
+  streamSmallFilm,
+  type DecodedClip,
+  type FilmFrame,
+} from "./browser-decode.js";
 
 const program = programOnPath(names);
 
