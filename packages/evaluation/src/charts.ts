@@ -27,7 +27,7 @@ interface Axes {
 }
 
 /** Draws a chart as the text of an SVG element without script, style sheet or link. */
-function chart({ x, y }: Axes, marks: Markish[], attributes: Readonly<Record<string, string>> = {}): string {
+function chart({ x, y }: Axes, marks: Markish[]): string {
   const { document } = parseHTML("<html><body></body></html>");
   const drawn = plot({
     document,
@@ -46,7 +46,6 @@ function chart({ x, y }: Axes, marks: Markish[], attributes: Readonly<Record<str
   drawn.setAttribute("font-family", "system-ui, sans-serif");
   drawn.setAttribute("role", "img");
   drawn.setAttribute("aria-label", `${y.label} against ${x.label}`);
-  for (const [name, value] of Object.entries(attributes)) drawn.setAttribute(name, value);
   for (const style of [...drawn.querySelectorAll("style")]) style.remove();
   return drawn.outerHTML;
 }
@@ -124,22 +123,17 @@ const rateMeasures = [
 ] as const;
 const seriesColours = ["#1f6fb4", "#d1570c", "#2a8c4a", "#8a4fbf", "#b8860b", "#c2316b", "#4c5a68", "#14909c"] as const;
 
-/** Draws measures over rate, then PSNR over numbers; measures that no coder has are left out. */
-export function rateCharts(series: readonly RateSeries[]): string[] {
-  return rateChartsAt(series, () => ({}));
-}
-
-/** The same below each other as one SVG file. */
+/** The charts below each other as one SVG file. */
 export function ratePicture(series: readonly RateSeries[]): string {
-  const charts = rateChartsAt(series, (index) => ({ y: String(index * height) }));
+  const charts = rateCharts(series).map(
+    (drawn, index) => `<g transform="translate(0,${index * height})">\n${drawn}\n</g>`,
+  );
   const size = `width="${width}" height="${charts.length * height}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${width} ${charts.length * height}">\n${charts.join("\n")}\n</svg>\n`;
 }
 
-function rateChartsAt(
-  series: readonly RateSeries[],
-  attributes: (index: number) => Readonly<Record<string, string>>,
-): string[] {
+/** Draws measures over rate, and PSNR over numbers; measures that no coder has are left out. */
+export function rateCharts(series: readonly RateSeries[]): string[] {
   const panels = rateMeasures.flatMap(([name, label]) =>
     (["bytes", "numbers"] as const)
       .filter((unit) => unit === "bytes" || name === "psnrDb")
@@ -148,26 +142,21 @@ function rateChartsAt(
   return panels
     .map((panel) => ({ ...panel, curves: curvesOf(series, panel.name, panel.unit) }))
     .filter(({ curves }) => curves.length > 0)
-    .map(({ label, unit, curves }, index) => {
+    .map(({ label, unit, curves }) => {
       const x = unit === "bytes" ? "kbit/s" : "numbers of a clip";
-      const marks = curves.flatMap(({ name, colour: stroke, points }): Markish[] => [
+      const marks = curves.flatMap(({ name, colour: stroke, points }, index): Markish[] => [
         line(points, { x: "x", y: "y", stroke, strokeWidth: 1.5 }),
         dot(points, { x: "x", y: "y", fill: stroke, r: 2 }),
-        text(points.slice(-1), {
-          x: "x",
-          y: "y",
-          text: () => name,
+        text([name], {
+          text: (shown: string) => shown,
+          frameAnchor: "top-left",
+          dx: 6,
+          dy: 2 + 12 * index,
           fill: stroke,
-          textAnchor: "end",
-          dy: -7,
           fontSize: 10,
         }),
       ]);
-      return chart(
-        { x: { label: `${x} →`, type: "log", tickFormat: "~s" }, y: { label: `↑ ${label}` } },
-        marks,
-        attributes(index),
-      );
+      return chart({ x: { label: `${x} →`, type: "log", tickFormat: "~s" }, y: { label: `↑ ${label}` } }, marks);
     });
 }
 
