@@ -20,8 +20,8 @@ import { guidedField, type GuidanceOptions } from "./sample/guidance.js";
 import { createParams, type SiTParams } from "./model/params.js";
 import { checkFlow, defaultFlow, velocityField, type Field, type Flow } from "./flow/prediction.js";
 import { samplingInterval } from "./flow/interval.js";
-import { solveOde, type OdeOptions } from "./sample/ode.js";
-import { solveSde, type SdeOptions } from "./sample/sde.js";
+import { odeTrajectory, type OdeOptions, type TimedState } from "./sample/ode.js";
+import { sdeTrajectory, type SdeOptions } from "./sample/sde.js";
 import { odeSolverNames, tableauOf, type OdeSolverName } from "./sample/tableau.js";
 import { sit } from "./model/sit.js";
 import { normalLike } from "./flow/tree-math.js";
@@ -54,6 +54,12 @@ export interface SampleOptions extends LongCallOptions {
   readonly ode?: Pick<OdeOptions, "relativeTolerance" | "absoluteTolerance" | "maxSteps"> | undefined;
   /** Further options of an SDE solver. */
   readonly sde?: Pick<SdeOptions<NormalizedTriplane>, "form" | "norm" | "last" | "lastStepSize"> | undefined;
+  /**
+   * Called with the planes of the clips that are computed together, B of them, on their way from noise to data: after each step, of ODE solvers
+   * first with the noise. They are normalised, and freed when the call, or the promise that it gives, is over. What is sampled does not depend on it.
+   * @param time 0 for noise, 1 for data.
+   */
+  readonly onState?: ((planes: NormalizedTriplane, time: number) => void | Promise<void>) | undefined;
 }
 
 const sampleOptionNames: OptionNames<SampleOptions> = {
@@ -68,6 +74,7 @@ const sampleOptionNames: OptionNames<SampleOptions> = {
   batchSize: true,
   ode: true,
   sde: true,
+  onState: true,
 };
 
 /** A sampled clip. */
@@ -177,29 +184,26 @@ export class SiT implements Disposable {
     { solver, steps }: Plan,
     options: SampleOptions,
   ): Promise<NormalizedTriplane> {
-    const { signal, onProgress, guidance, ode, sde } = options;
+    const { signal, onProgress, guidance, ode, sde, onState } = options;
     const like = shapeLike(this.config, labels.length);
     const init = normalLike(like, randoms);
     const model = this.field(labels, guidance);
     try {
-      if (solver === "sde-euler" || solver === "sde-heun")
-        return await solveSde(model, this.flow, init, {
-          ...sde,
-          solver: solver === "sde-heun" ? "heun" : "euler",
-          steps,
-          noise: () => normalLike(like, randoms),
-          signal,
-          onProgress,
-        });
+      if (solver === "sde-euler" || solver === "sde-heun") {
+        const noise = (): NormalizedTriplane => normalLike(like, randoms);
+        const kind = solver === "sde-heun" ? "heun" : "euler";
+        return await lastState(
+          sdeTrajectory(model, this.flow, init, { ...sde, solver: kind, steps, noise, signal, onProgress }),
+          onState,
+        );
+      }
       const way = samplingInterval(this.flow);
-      return await solveOde(velocityField(model, this.flow), init, {
-        ...ode,
-        ...way,
-        solver,
-        steps,
-        signal,
-        onProgress,
-      });
+      const times = onState === undefined ? [way.to] : undefined;
+      const field = velocityField(model, this.flow);
+      return await lastState(
+        odeTrajectory(field, init, { ...ode, ...way, solver, steps, times, signal, onProgress }),
+        onState,
+      );
     } finally {
       disposeTree([init, like]);
     }
@@ -212,6 +216,25 @@ export class SiT implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+/** The state at the end, owned by the caller; each is shown on the way. */
+async function lastState(
+  states: AsyncIterable<TimedState<NormalizedTriplane>>,
+  onState: SampleOptions["onState"],
+): Promise<NormalizedTriplane> {
+  let last: NormalizedTriplane | undefined;
+  try {
+    for await (const { state, time } of states) {
+      disposeTree(last);
+      last = state;
+      await onState?.(state, time);
+    }
+    return last!;
+  } catch (thrown) {
+    disposeTree(last);
+    throw thrown;
   }
 }
 

@@ -14,5 +14,6 @@ export {
 export { planFilm, tryFilm, type PlanFilmOptions, type PlannedWindow, type TriedFilm } from "./plan-film.js";
 export type { FilmPsnr, FilmTarget, FixedCoding, TryFilmOptions } from "./film-target.js";
 export { openAnyFilm, type OpenedFilm } from "./open-film.js";
+export { decodesPlanes, planesOfSample } from "./sample-planes.js";
 export { tokenizerForm } from "./film-form.js";
 export type { FitOptions, FrameFit, FramePixels } from "./fit.js";

@@ -1,24 +1,8 @@
 import { disposeTree, rgbFromClip, type LongCallOptions, type RgbClip } from "@coordtok/core";
 import type { Sample } from "@coordtok/diffusion";
-import { triplaneShapeOf, type AnyTokenizer, type AnyTokenizerConfig } from "@coordtok/tokenizer";
-import {
-  axes,
-  denormalize,
-  mapPlanes,
-  triplaneShape,
-  type NormalizedTriplane,
-  type Triplane,
-  type TriplaneShape,
-  type TriplaneStats,
-} from "@coordtok/triplane";
-import { mul, pad, tensor1d, tidy, type Tensor4D } from "@tensorflow/tfjs-core";
-
-/** Whether a tokenizer decodes planes of a size. The lattice form takes planes of any size whose channels are its first ones. */
-export function decodesPlanes(config: AnyTokenizerConfig, planes: TriplaneShape): boolean {
-  if (config.form === "lattice") return planes.channels <= config.channels;
-  const own = triplaneShapeOf(config);
-  return [...axes, "channels" as const].every((size) => planes[size] === own[size]);
-}
+import type { AnyTokenizer } from "@coordtok/tokenizer";
+import type { TriplaneStats } from "@coordtok/triplane";
+import { planesOfSample } from "../film/sample-planes.js";
 
 /** Decodes a sample to frames. The caller still owns its planes. */
 export async function clipOfSample(
@@ -41,28 +25,4 @@ export async function clipOfSample(
   } finally {
     disposeTree(triplane);
   }
-}
-
-/**
- * The planes that a tokenizer decodes. Channels that are constant in the training data, such as those beyond a budget, get their constant back;
- * for the lattice form the channels that were not kept follow as zeros.
- */
-function planesOfSample(planes: NormalizedTriplane, statistics: TriplaneStats, config: AnyTokenizerConfig): Triplane {
-  return tidy(() => {
-    const varying = mapPlanes((plane) => {
-      const mask = statistics[plane].squares.map((squares) => (squares > 0 ? 1 : 0));
-      return mul<Tensor4D>(planes[plane], tensor1d(mask));
-    });
-    const triplane = denormalize(varying as NormalizedTriplane, statistics);
-    if (config.form === "paper") return triplane;
-    const missing = config.channels - triplaneShape(triplane).channels;
-    return mapPlanes((plane) =>
-      pad(triplane[plane], [
-        [0, 0],
-        [0, 0],
-        [0, 0],
-        [0, missing],
-      ]),
-    );
-  });
 }

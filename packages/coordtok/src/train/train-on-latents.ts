@@ -13,7 +13,7 @@ import { findModel, recordedName } from "../models/find-model.js";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
-import { decodesPlanes } from "../sample/decode-samples.js";
+import { decodesPlanes } from "../film/sample-planes.js";
 import { openLatents, type Latents } from "../latents/open-latents.js";
 import { parseGeneratorRecord, planGenerator, type GeneratorPlan, type GeneratorRecord } from "./generator-plan.js";
 import { keepingOf, withKeeping } from "./keeping.js";

@@ -2,6 +2,7 @@ import { loadBackend } from "@coordtok/backend";
 import type { BackendFacts } from "../worker/types.js";
 import { decodeFrames } from "./decode.js";
 import { encodeFrames } from "./encode.js";
+import { generatePlanes, openGenerator } from "./generate.js";
 import { openFile } from "./open.js";
 import { loadModel } from "./models.js";
 import { refineFilm } from "./refine.js";
@@ -28,6 +29,8 @@ export const handlers: Handlers<Calls> = {
   decode: ({ film, settings }, context) => decodeFrames(film, settings, context),
   refine: ({ film, frames, settings }, context) => refineFilm(film, frames, settings, context),
   open: ({ file, known }, context) => openFile(file, known, context),
+  generator: ({ id, source, known }, context) => openGenerator(id, source, known, context),
+  generate: (settings, context) => generatePlanes(settings, context),
   save: ({ film, settings }, context) => saveFile(film, settings, context),
   rate: ({ film, settings }, context) => rateOf(film, settings, context),
 };

@@ -52,8 +52,23 @@ export function keepModel(
 }
 
 /** The loaded tokenizer whose file has a SHA-256. */
-export function modelWithDigest(sha256: string): LoadedModel | undefined {
+function modelWithDigest(sha256: string): LoadedModel | undefined {
   return [...loaded.values()].find(({ reference }) => reference?.sha256 === sha256);
+}
+
+/** The model that a file refers to: one that is loaded, or one that the page knows by name. */
+export async function referencedModel(
+  { path, sha256 }: CheckpointReference,
+  known: Readonly<Record<string, string>>,
+  options: LongCallOptions,
+): Promise<LoadedModel | undefined> {
+  const before = modelWithDigest(sha256);
+  if (before) return before;
+  const address = Object.hasOwn(known, path) ? known[path] : undefined;
+  if (address === undefined) return undefined;
+  const { id } = await loadModel(path, address, options);
+  const { reference } = modelOf(id);
+  return reference === undefined || reference.sha256 === sha256 ? modelOf(id) : undefined;
 }
 
 /** The SHA-256 of bytes; on pages without https and not from this machine, browsers compute none. */
@@ -95,7 +110,11 @@ function factsOf(id: string, tokenizer: AnyTokenizer, bytes: number): ModelFacts
 /** The largest checkpoint that is fetched. */
 const mostBytes = 2 ** 31;
 
-async function fetchBytes(address: string, { signal, onProgress }: LongCallOptions): Promise<Uint8Array<ArrayBuffer>> {
+/** The bytes at an address. @throws CoordTokError `file-read`, `aborted`. */
+export async function fetchBytes(
+  address: string,
+  { signal, onProgress }: LongCallOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
   const unreadable = (reason: string, cause?: unknown): CoordTokError =>
     new CoordTokError("file-read", `The weights at "${address}" cannot be fetched: ${reason}; reload the page.`, {
       cause,

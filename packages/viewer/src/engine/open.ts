@@ -7,7 +7,7 @@ import { decoderShapes, type DecoderParams } from "@coordtok/tokenizer/model";
 import type { FilmOrigin, FilmData, OpenedFilm, PlanesData, WindowData } from "../worker/types.js";
 import { planesData } from "./film-data.js";
 import type { WorkContext } from "./handlers.js";
-import { keepModel, loadModel, modelOf, modelWithDigest, type LoadedModel } from "./models.js";
+import { keepModel, modelOf, referencedModel, type LoadedModel } from "./models.js";
 
 /** The most numbers of planes that are read from one file, 1 GB of them. */
 const mostNumbers = 2 ** 28;
@@ -89,14 +89,8 @@ async function modelFor(
 ): Promise<LoadedModel> {
   const { checkpoint } = film;
   if (film.hasDecoder) return keepModel("in-file", await embedded(film, signal), 0, undefined);
-  const loaded = checkpoint && modelWithDigest(checkpoint.sha256);
-  if (loaded) return loaded;
-  const address = checkpoint && Object.hasOwn(known, checkpoint.path) ? known[checkpoint.path] : undefined;
-  if (checkpoint && address !== undefined) {
-    const facts = await loadModel(checkpoint.path, address, { signal, onProgress });
-    const model = modelOf(facts.id);
-    if (model.reference === undefined || model.reference.sha256 === checkpoint.sha256) return model;
-  }
+  const found = checkpoint && (await referencedModel(checkpoint, known, { signal, onProgress }));
+  if (found) return found;
   const current = modelOf();
   if (JSON.stringify(film.config) === JSON.stringify(current.tokenizer.config) && !checkpoint) return current;
   throw new CoordTokError(

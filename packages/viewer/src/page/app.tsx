@@ -5,6 +5,7 @@ import { BudgetPanel } from "./parts/budget.js";
 import { BusyLine } from "./parts/busy.js";
 import { EditsPanel } from "./parts/edits.js";
 import { ExportPanel } from "./parts/export.js";
+import { GeneratePanel } from "./parts/generate.js";
 import { Header } from "./parts/header.js";
 import { Hero } from "./parts/hero.js";
 import { Measures } from "./parts/measures.js";
@@ -40,6 +41,7 @@ export function App({ session }: { session: Session }): JSX.Element {
           </div>
           <div class="right">
             <Measures session={session} />
+            <GeneratePanel session={session} />
             <SourcePanel session={session} />
             <BudgetPanel session={session} />
             <RefinePanel session={session} />

@@ -39,6 +39,11 @@ export class Clock {
     return this.#speed;
   }
 
+  /** The smallest step between places: 1, or less where frames between frames are decoded. */
+  get grain(): number {
+    return this.#grain;
+  }
+
   get loop(): boolean {
     return this.#loop;
   }

@@ -19,3 +19,11 @@ export function bytesText(bytes: number): string {
 export function ratio(value: number): string {
   return value < 10 ? value.toFixed(1) : count(Math.round(value));
 }
+
+export function seconds(value: number): string {
+  return value < 1 ? `${String(Math.round(value * 1000))} ms` : `${value.toFixed(1)} s`;
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

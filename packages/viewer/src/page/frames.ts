@@ -1,3 +1,4 @@
+import type { Rectangle } from "@coordtok/core";
 import type { FilmData, FramesData } from "../worker/types.js";
 import { errorPicture, rgbPicture } from "./colours.js";
 
@@ -61,6 +62,15 @@ export class Frames {
     this.#errors.set(place, sum);
   }
 
+  /** Takes a part of a decoded frame; the rest of it stays as it was. */
+  putPart(place: number, { top, left, height, width }: Rectangle, data: Uint8Array): void {
+    const frame = Uint8Array.from(this.#decoded.get(place) ?? new Uint8Array(this.height * this.width * 3));
+    for (let row = 0; row < height; row++)
+      frame.set(data.subarray(row * width * 3, (row + 1) * width * 3), ((top + row) * this.width + left) * 3);
+    this.#decoded.set(place, frame);
+    this.#errors.delete(place);
+  }
+
   /** Forgets places between frames. */
   dropBetween(): void {
     for (const place of this.#decoded.keys()) if (!Number.isInteger(place)) this.#decoded.delete(place);
@@ -117,15 +127,16 @@ export class Frames {
     return picture;
   }
 
-  /** All decoded frames in their order, or undefined while some are missing. */
-  decodedFrames(): FramesData | undefined {
+  /** All decoded frames in their order, some for each frame of the video, or undefined while some are missing. */
+  decodedFrames(rate = 1): FramesData | undefined {
     const size = this.height * this.width * 3;
-    const data = new Uint8Array(this.count * size);
-    for (let frame = 0; frame < this.count; frame++) {
-      const one = this.#decoded.get(frame);
+    const frameCount = (this.count - 1) * rate + 1;
+    const data = new Uint8Array(frameCount * size);
+    for (let frame = 0; frame < frameCount; frame++) {
+      const one = this.#decoded.get(frame / rate);
       if (!one) return undefined;
       data.set(one, frame * size);
     }
-    return { data, frameCount: this.count, height: this.height, width: this.width };
+    return { data, frameCount, height: this.height, width: this.width };
   }
 }

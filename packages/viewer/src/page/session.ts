@@ -2,7 +2,7 @@ import { isCoordTokError, messageOf, type LongCallOptions, type ProgressEvent } 
 import { Channel } from "../worker/channel.js";
 import type { MediaCalls, MediaClip, ReadSettings, SceneSettings } from "../media/messages.js";
 import { CoordTokWorker } from "../worker/client.js";
-import type { FilmData, FramesData, ModelSource } from "../worker/types.js";
+import type { FilmData, FramesData, GeneratorFacts, ModelSource } from "../worker/types.js";
 import { basisOf, type PlaneBasis } from "./colours.js";
 import { Clock } from "./clock.js";
 import { editFilm, noEdits, planeNames, strokeOf, withStroke, type Edits } from "./edits.js";
@@ -12,6 +12,7 @@ import { initialState, type PageState, type SceneName } from "./state.js";
 import { Prober } from "./probe.js";
 import { measureShares } from "./shares.js";
 import { createStore, soon, type Store } from "./store.js";
+import { shownPart } from "./viewport.js";
 
 /** The work of the page: what is loaded, encoded, changed and decoded. Components show its state and call its methods. */
 export class Session {
@@ -39,6 +40,7 @@ export class Session {
   async start(backend: "auto" | "webgpu" | "wasm" | "cpu" = "auto"): Promise<void> {
     this.#worker?.dispose();
     this.#worker = undefined;
+    this.state.set({ generator: undefined });
     await this.#run("Starting", async (options) => {
       this.#worker = await CoordTokWorker.start({ backend, ...options });
       this.state.set({ backend: this.#worker.backend });
@@ -49,12 +51,77 @@ export class Session {
 
   /** Loads another model and encodes the clip again. */
   async useModel(source: ModelSource): Promise<void> {
-    await this.#run("Loading weights", async (options) => {
-      const model = await this.#worker!.load(source, options);
-      this.state.set({ model });
-    });
+    if (await this.#load(source)) await this.encodeAgain();
+  }
+
+  async #load(source: ModelSource): Promise<boolean> {
+    const model = await this.#run("Loading weights", (options) => this.#worker!.load(source, options));
+    if (!model) return false;
     this.#other = undefined;
-    await this.encodeAgain();
+    this.state.set({ model });
+    return true;
+  }
+
+  /** Loads a tokenizer, a generator, or a generator with its tokenizer, and uses it. */
+  async openCheckpoints(tokenizer: File | undefined, generator: File | undefined): Promise<void> {
+    if (!generator) return tokenizer && this.useModel(tokenizer);
+    if (tokenizer && !(await this.#load(tokenizer))) return;
+    const facts = await this.#run("Loading weights", (options) => this.#worker!.loadGenerator(generator, options));
+    if (!facts) return;
+    this.state.set({ generator: facts, sampling: { ...this.state.get().sampling, class: 0, guidance: 1 } });
+    await this.generate();
+  }
+
+  /** Lets planes emerge from noise, shows them at each step, and decodes those at the end. */
+  async generate(): Promise<void> {
+    const { generator, sampling } = this.state.get();
+    if (!generator || !this.#worker) return;
+    this.#decoding?.abort();
+    const states: FilmData[] = [];
+    const film = await this.#run("Generating", (options) =>
+      this.#worker!.generate({
+        ...options,
+        ...sampling,
+        generator: generator.id,
+        onState: (state) => {
+          if (states.push(state.film) === 1) this.#beginGenerated(generator, state.film);
+          this.#showGenerated(state.film, states);
+        },
+      }),
+    );
+    if (!film) return;
+    this.#setFilm(film);
+    await this.decode();
+  }
+
+  #beginGenerated({ model, classes }: GeneratorFacts, film: FilmData): void {
+    const { seed, class: label } = this.state.get().sampling;
+    const basis = this.state.get().film?.model === model.id ? this.basis : undefined;
+    this.#clip = undefined;
+    this.#again = undefined;
+    this.#reset(film.frames, film.fps);
+    this.#heldBasis = basis;
+    this.frames = new Frames(undefined, film);
+    this.state.set({ shown: { name: `Generated ${classes[label]!}, seed ${String(seed)}` }, model });
+  }
+
+  /** The colours of planes while they emerge: those of the clip before, so that they stay the same from step to step. */
+  #heldBasis: PlaneBasis | undefined;
+
+  #showGenerated(film: FilmData, states: readonly FilmData[]): void {
+    this.basis = this.#heldBasis ?? basisOf(film);
+    this.basisNumber++;
+    this.state.set({ film, states: [...states], stateShown: states.length - 1 });
+    this.#applyEdits();
+  }
+
+  /** Shows and decodes the planes as they were after a step of generation. */
+  async showState(index: number): Promise<void> {
+    const film = this.state.get().states?.[index];
+    if (!film) return;
+    this.state.set({ film, stateShown: index });
+    this.#applyEdits();
+    await this.decode();
   }
 
   async openScene(scene: SceneName): Promise<void> {
@@ -116,6 +183,8 @@ export class Session {
       refined: 0,
       edits: { ...edits, strokes: [] },
       decoded: 0,
+      timing: undefined,
+      states: undefined,
     });
   }
 
@@ -188,26 +257,36 @@ export class Session {
     });
   }
 
-  /** Decodes all frames, those at the playhead first. */
+  /** Decodes what is on the screen, then all frames, those at the playhead first. */
   async decode(): Promise<void> {
-    const { edited, model } = this.state.get();
-    if (!edited || !this.#worker) return;
+    const { edited } = this.state.get();
+    const worker = this.#worker;
+    if (!edited || !worker) return;
     this.#decoding?.abort();
     const stop = new AbortController();
     this.#decoding = stop;
     if (!this.#work) this.showWork("Decoding");
-    const { frames, clock } = this;
+    const { frames } = this;
     frames.dropBetween();
-    const between = model?.form === "paper" && clock.speed < 1;
-    const step = between ? clock.speed : 1;
-    const block = model?.patch.frames ?? 1;
-    const first = Math.floor(clock.frame / block) * block;
-    const places = Array.from({ length: Math.ceil((frames.count - 1) / step) + 1 }, (_, i) => i * step).filter(
-      (place) => place <= frames.count - 1,
-    );
-    const positions = [...places.filter((place) => place >= first), ...places.filter((place) => place < first)];
+    const positions = this.#positions();
+    const begin = performance.now();
+    const secondsSoFar = (): number => (performance.now() - begin) / 1000;
     try {
-      await this.#worker.decode(edited, {
+      const part = shownPart(this.state.get().viewport, frames.height, frames.width);
+      await worker.decode(edited, {
+        positions: positions.slice(0, 1),
+        rectangle: part,
+        signal: stop.signal,
+        onFrame: ({ position, data }) => {
+          if (stop.signal.aborted) return;
+          frames.putPart(position, part, data);
+          this.state.set({
+            decoded: this.state.get().decoded + 1,
+            timing: { height: part.height, width: part.width, firstSeconds: secondsSoFar() },
+          });
+        },
+      });
+      await worker.decode(edited, {
         positions,
         signal: stop.signal,
         onProgress: ({ done, total }) => {
@@ -219,12 +298,38 @@ export class Session {
           this.#showDecodedSoon();
         },
       });
+      const { timing } = this.state.get();
+      if (this.#decoding === stop && timing) this.state.set({ timing: { ...timing, allSeconds: secondsSoFar() } });
     } catch (thrown) {
       this.#report(thrown);
     }
     if (this.#decoding !== stop) return;
     this.#decoding = undefined;
     this.state.set({ decoded: this.state.get().decoded + 1, ...(this.#work ? {} : { busy: undefined }) });
+  }
+
+  /** The places that are decoded: the one shown, those that follow it, and those before. */
+  #positions(): number[] {
+    const { frames, clock } = this;
+    const { model } = this.state.get();
+    const grain = model?.form === "paper" ? clock.grain : 1;
+    const block = model?.patch.frames ?? 1;
+    const places = Array.from({ length: Math.floor((frames.count - 1) / grain + 1e-6) + 1 }, (_, i) => i * grain);
+    const first = Math.floor(clock.frame / block) * block;
+    return [
+      clock.frame,
+      ...places.filter((place) => place >= first && place !== clock.frame),
+      ...places.filter((place) => place < first),
+    ];
+  }
+
+  /** How fast the film plays, and how many frames are decoded for each of the video: the paper's form decodes places between frames. */
+  setPace(speed: number, frameRate: number): void {
+    const before = this.clock.grain;
+    this.state.set({ frameRate });
+    const grain = this.state.get().model?.form === "paper" ? Math.min(1, speed, 1 / frameRate) : 1;
+    this.clock.setSpeed(speed, grain);
+    if (grain !== before) void this.decode();
   }
 
   /** Tells components of decoded frames, of all that come within a moment at once. */
@@ -323,12 +428,14 @@ export class Session {
 
   /** The reconstruction as a video. */
   async saveVideo(format: "mp4" | "webm"): Promise<Blob | undefined> {
-    const frames = this.frames.decodedFrames();
+    const { frameRate, model } = this.state.get();
+    const rate = model?.form === "paper" ? frameRate : 1;
+    const frames = this.frames.decodedFrames(rate);
     if (!frames) {
       this.state.set({ error: "Some frames are not decoded yet; wait until decoding has finished." });
       return undefined;
     }
-    const { fps } = this.clock;
+    const fps = this.clock.fps * rate;
     return this.#run("Writing video", (options) => this.#media.call("write", { frames, fps, format }, options));
   }
 

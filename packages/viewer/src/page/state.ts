@@ -2,7 +2,8 @@ import type { PlaneColours } from "./colours.js";
 import type { Cell } from "./geometry.js";
 import { noEdits, type Edits } from "./edits.js";
 import type { ReadSettings, SourceFacts } from "../media/messages.js";
-import type { BackendFacts, FilmData, ModelFacts, PlaneName, RateFacts } from "../worker/types.js";
+import { wholeFrame, type Viewport } from "./viewport.js";
+import type { BackendFacts, FilmData, GeneratorFacts, ModelFacts, PlaneName, RateFacts } from "../worker/types.js";
 
 /** The scenes that are built in. */
 export type SceneName = "butterfly" | "stream" | "shapes" | "pattern";
@@ -46,6 +47,22 @@ export interface Share {
   readonly psnrDb: number;
 }
 
+/** How planes are generated. */
+export interface Sampling {
+  readonly seed: number;
+  readonly class: number;
+  readonly steps: number;
+  readonly guidance: number;
+}
+
+/** How long decoding took: the part that was on the screen, which comes first, and all frames. */
+export interface Timing {
+  readonly width: number;
+  readonly height: number;
+  readonly firstSeconds: number;
+  readonly allSeconds?: number | undefined;
+}
+
 /** Everything that components watch. */
 export interface PageState {
   readonly backend?: BackendFacts | undefined;
@@ -62,6 +79,7 @@ export interface PageState {
   readonly decoded: number;
   readonly view: StageView;
   readonly wipe: number;
+  readonly viewport: Viewport;
   readonly planeView: PlaneView;
   readonly pointer?: Pointer | undefined;
   readonly probe?: Probe | undefined;
@@ -75,6 +93,14 @@ export interface PageState {
   readonly step?: number | undefined;
   readonly shares?: readonly Share[] | undefined;
   readonly refined: number;
+  readonly timing?: Timing | undefined;
+  /** Frames decoded for each frame of the video, by the paper's form: 1, 2 or 4. */
+  readonly frameRate: number;
+  readonly generator?: GeneratorFacts | undefined;
+  readonly sampling: Sampling;
+  /** Planes on their way from noise, and the number of the one shown. */
+  readonly states?: readonly FilmData[] | undefined;
+  readonly stateShown: number;
 }
 
 export const initialState: PageState = {
@@ -87,4 +113,8 @@ export const initialState: PageState = {
   reading: { startSeconds: 0, stride: 1, frames: 64, side: 128, square: false },
   windowFrames: 16,
   refined: 0,
+  viewport: wholeFrame,
+  frameRate: 1,
+  sampling: { seed: 0, class: 0, steps: 25, guidance: 1 },
+  stateShown: 0,
 };

@@ -1,3 +1,5 @@
+import type { Rectangle } from "@coordtok/core";
+
 /** The part of the frame that is shown, the same on all canvases. */
 export interface Viewport {
   /** How much larger than the whole frame in its place; 1 shows all of it. */
@@ -32,6 +34,17 @@ export function zoomed(viewport: Viewport, factor: number, at: { readonly x: num
 /** Moves by parts of the canvas. */
 export function moved(viewport: Viewport, x: number, y: number): Viewport {
   return inside({ ...viewport, x: viewport.x - x / viewport.scale, y: viewport.y - y / viewport.scale });
+}
+
+/** The pixels of a frame that are shown. */
+export function shownPart({ scale, x, y }: Viewport, height: number, width: number): Rectangle {
+  const span = (middle: number, size: number): [number, number] => {
+    const begin = Math.min(size - 1, Math.max(0, Math.floor((middle - 0.5 / scale) * size)));
+    const end = Math.max(begin + 1, Math.min(size, Math.ceil((middle + 0.5 / scale) * size)));
+    return [begin, end - begin];
+  };
+  const [[left, wide], [top, high]] = [span(x, width), span(y, height)];
+  return { top, left, height: high, width: wide };
 }
 
 function inside({ scale, x, y }: Viewport): Viewport {

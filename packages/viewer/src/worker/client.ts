@@ -9,6 +9,9 @@ import type {
   EncodeSettings,
   FilmData,
   FramesData,
+  GeneratedState,
+  GenerateSettings,
+  GeneratorFacts,
   ModelFacts,
   ModelSource,
   OpenedFilm,
@@ -47,6 +50,12 @@ export interface RefineOptions extends LongCallOptions, RefineSettings {
   readonly onWindow?: ((window: WindowData, index: number) => void) | undefined;
 }
 
+/** Options of {@link CoordTokWorker.generate}. */
+export interface GenerateOptions extends LongCallOptions, GenerateSettings {
+  /** Called with the planes after each step, first with the noise. */
+  readonly onState?: ((state: GeneratedState) => void) | undefined;
+}
+
 /** Options of {@link CoordTokWorker.save}. */
 export interface SaveOptions extends LongCallOptions, SaveSettings {}
 
@@ -81,6 +90,17 @@ const refineOptionNames: OptionNames<RefineOptions> = {
   steps: true,
   windows: true,
   onWindow: true,
+};
+const generateOptionNames: OptionNames<GenerateOptions> = {
+  ...longCallOptionNames,
+  generator: true,
+  seed: true,
+  class: true,
+  steps: true,
+  guidance: true,
+  solver: true,
+  fps: true,
+  onState: true,
 };
 const saveOptionNames: OptionNames<SaveOptions> = {
   ...longCallOptionNames,
@@ -189,14 +209,45 @@ export class CoordTokWorker implements Disposable {
   }
 
   /**
+   * Loads a generator of planes, a checkpoint that `coordtok train-diffusion` writes, and the tokenizer that decodes what it generates: a starter, or a
+   * checkpoint that was loaded before.
+   * @param source the address of the checkpoint or its file.
+   * @throws CoordTokError `checkpoint` for a file that holds no generator, for one without statistics of its latents, or whose tokenizer is not
+   *   loaded; `file-read` for weights that cannot be fetched, `aborted`.
+   */
+  async loadGenerator(source: URL | Blob, options: LongCallOptions = {}): Promise<GeneratorFacts> {
+    checkOptions(options, longCallOptionNames, "CoordTokWorker.loadGenerator");
+    const isFile = source instanceof Blob;
+    const id = isFile ? `generator-${String(this.#files++)}` : source.href;
+    return this.#channel.call(
+      "generator",
+      { source: isFile ? source : addressOf(source), id, known: known() },
+      options,
+    );
+  }
+
+  /**
+   * Generates the planes of a film from noise; `decode` makes frames of them. The same seed, class, steps, guidance and solver give the same
+   * planes as `coordtok sample`, up to rounding.
+   * @throws CoordTokError `input` before a generator is loaded or for a class that it does not have, `config` for settings out of range, `aborted`.
+   */
+  async generate(options: GenerateOptions = {}): Promise<FilmData> {
+    checkOptions(options, generateOptionNames, "CoordTokWorker.generate");
+    const { signal, onProgress, onState, ...settings } = options;
+    const onEvent = (event: CallEvent): void => {
+      if ("state" in event) onState?.(event.state);
+    };
+    return this.#channel.call("generate", settings, { signal, onProgress, onEvent });
+  }
+
+  /**
    * Opens a file of planes, `.triplane.safetensors` or `.coordtok`, and loads the model that made them: a starter, a decoder in the file, or a checkpoint
    * that was loaded before.
    * @throws CoordTokError `file-format` for a broken file, `checkpoint` for one of another kind or of another model, `aborted`.
    */
   async open(file: Blob, options: LongCallOptions = {}): Promise<OpenedFilm> {
     checkOptions(options, longCallOptionNames, "CoordTokWorker.open");
-    const known = { starter: addressOf(starter), "starter-bytes": addressOf(starterBytes) };
-    return this.#channel.call("open", { file, known }, options);
+    return this.#channel.call("open", { file, known: known() }, options);
   }
 
   /**
@@ -233,6 +284,11 @@ function windowsOf(onWindow: EncodeOptions["onWindow"]): (event: CallEvent) => v
   return (event) => {
     if ("window" in event) onWindow?.(event.window.window, event.window.index);
   };
+}
+
+/** The models that files name and the page has. */
+function known(): Readonly<Record<string, string>> {
+  return { starter: addressOf(starter), "starter-bytes": addressOf(starterBytes) };
 }
 
 /** An address that a worker can use as well; a bundler may give relative ones for the weights. */

@@ -6,6 +6,9 @@ import type {
   EncodeSettings,
   FilmData,
   FramesData,
+  GeneratedState,
+  GenerateSettings,
+  GeneratorFacts,
   ModelFacts,
   OpenedFilm,
   RateFacts,
@@ -24,7 +27,8 @@ export interface WindowEvent {
 }
 
 /** What happens during a call, apart from its progress. */
-export type CallEvent = { readonly window: WindowEvent } | { readonly frame: DecodedFrame };
+export type CallEvent =
+  { readonly window: WindowEvent } | { readonly frame: DecodedFrame } | { readonly state: GeneratedState };
 
 /** The calls of the worker: what each takes and gives. */
 export interface Calls {
@@ -38,6 +42,12 @@ export interface Calls {
     event: CallEvent;
   };
   readonly open: { take: { file: Blob; known: Readonly<Record<string, string>> }; give: OpenedFilm; event: CallEvent };
+  readonly generator: {
+    take: { source: string | Blob; id: string; known: Readonly<Record<string, string>> };
+    give: GeneratorFacts;
+    event: CallEvent;
+  };
+  readonly generate: { take: GenerateSettings; give: FilmData; event: CallEvent };
   readonly save: { take: { film: FilmData; settings: SaveSettings }; give: Blob; event: CallEvent };
   readonly rate: { take: { film: FilmData; settings: RateSettings }; give: RateFacts; event: CallEvent };
 }

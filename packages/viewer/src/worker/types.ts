@@ -197,3 +197,43 @@ export interface RateSettings {
   /** The channels that are kept (default: all). */
   readonly budget?: ChannelBudget | undefined;
 }
+
+/** What is known of a loaded generator of planes. */
+export interface GeneratorFacts {
+  /** Its name in the worker. */
+  readonly id: string;
+  /** The tokenizer that decodes what it generates, which is loaded. */
+  readonly model: ModelFacts;
+  /** The names of its classes in the order of their numbers, or the numbers where they have no names. */
+  readonly classes: readonly string[];
+  /** Whether guidance can be more than 1: it was also trained without classes. */
+  readonly guided: boolean;
+  /** Bytes of its file. */
+  readonly bytes: number;
+}
+
+/** How planes are generated. */
+export interface GenerateSettings {
+  /** The generator (default: the one that was loaded last). */
+  readonly generator?: string | undefined;
+  /** The seed of all random numbers (default 0). */
+  readonly seed?: number | undefined;
+  /** The number of the class, from 0 (default 0). */
+  readonly class?: number | undefined;
+  /** Steps from noise to planes (default 50). */
+  readonly steps?: number | undefined;
+  /** How far the class is exaggerated, 0 to 20; 1 is the model as it is (default 1). */
+  readonly guidance?: number | undefined;
+  /** The sampler (default `heun2`). */
+  readonly solver?: "euler" | "heun2" | "sde-euler" | "sde-heun" | undefined;
+  /** Frames per second of the film (default 25). */
+  readonly fps?: number | undefined;
+}
+
+/** Planes on their way from noise to a film. */
+export interface GeneratedState {
+  /** The planes, as the tokenizer takes them. */
+  readonly film: FilmData;
+  /** 0 for noise, 1 for the end. */
+  readonly time: number;
+}

@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from "preact";
 import { planeNames, storedNumbers, tokenCount } from "../edits.js";
-import { bytesText, count, decibels, ratio } from "../format.js";
+import { bytesText, count, decibels, percent, ratio, seconds } from "../format.js";
 import type { Session } from "../session.js";
 import { useStore } from "../store.js";
 
@@ -9,6 +9,7 @@ export function Measures({ session }: { session: Session }): JSX.Element {
   const film = useStore(session.state, (state) => state.film);
   const budget = useStore(session.state, (state) => state.edits.budget);
   const rate = useStore(session.state, (state) => state.rate);
+  const timing = useStore(session.state, (state) => state.timing);
   const source = useStore(session.state, (state) => state.shown?.source);
   const psnr = useStore(session.state, (state) => (state.decoded > 0 ? session.frames.psnr() : undefined));
   const pixels = film ? film.frames * film.picture.height * film.picture.width * 3 : undefined;
@@ -30,7 +31,14 @@ export function Measures({ session }: { session: Session }): JSX.Element {
             {((rate.bytes * 8) / (film.frames * film.picture.height * film.picture.width)).toFixed(3)}
           </Figure>
         )}
+        {timing && (
+          <Figure name={`First ${String(timing.width)} × ${String(timing.height)} pixels`}>
+            {seconds(timing.firstSeconds)}
+          </Figure>
+        )}
+        {timing?.allSeconds !== undefined && <Figure name="All frames">{seconds(timing.allSeconds)}</Figure>}
         {source && <Figure name="The file">{bytesText(source.bytes)}</Figure>}
+        {rate && source && <Figure name="Coded, of the file">{percent(rate.bytes / source.bytes)}</Figure>}
       </dl>
       {rate && <BytesBar bytes={rate.planes} total={rate.bytes} />}
     </section>

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { paintSoon, usePaint } from "../canvas.js";
 import { decibels } from "../format.js";
 import type { Session } from "../session.js";
@@ -13,7 +13,8 @@ export function Stage({ session }: { session: Session }): JSX.Element {
   const view = useStore(session.state, (state) => state.view);
   const probe = useStore(session.state, (state) => state.probe !== undefined);
   const hasOriginal = useStore(session.state, () => session.frames.hasOriginal);
-  const [viewport, setViewport] = useState<Viewport>(wholeFrame);
+  const viewport = useStore(session.state, (state) => state.viewport);
+  const setViewport = (next: Viewport): void => session.state.set({ viewport: next });
   useEffect(paintSoon, [viewport, view]);
   const panel = (layer: Layer, title: string, note: JSX.Element): JSX.Element => (
     <Panel {...{ session, layer, title, note, viewport, setViewport }} key={layer} />

@@ -34,11 +34,7 @@ function Transport({ session }: { session: Session }): JSX.Element {
   const speed = useClock(session, () => clock.speed);
   const loop = useClock(session, () => clock.loop);
   const isPaper = useStore(session.state, (state) => state.model?.form === "paper");
-  const setSpeed = (value: number): void => {
-    const slower = value < 1 || clock.speed < 1;
-    clock.setSpeed(value, isPaper ? Math.min(1, value) : 1);
-    if (isPaper && slower) void session.decode();
-  };
+  const frameRate = useStore(session.state, (state) => state.frameRate);
   return (
     <div class="transport" role="group" aria-label="Player">
       <button type="button" class="icon" aria-label="One frame back" onClick={() => clock.step(-1)}>
@@ -57,14 +53,32 @@ function Transport({ session }: { session: Session }): JSX.Element {
       <span class="grow" />
       <label class="inline">
         <span class="label">Speed</span>
-        <select value={String(speed)} onChange={(event) => setSpeed(Number(event.currentTarget.value))}>
-          {[0.1, 0.25, 0.5, 1, 2].map((value) => (
+        <select
+          value={String(speed)}
+          onChange={(event) => session.setPace(Number(event.currentTarget.value), frameRate)}
+        >
+          {[0.125, 0.25, 0.5, 1, 2].map((value) => (
             <option value={String(value)} key={value}>
               {value}×
             </option>
           ))}
         </select>
       </label>
+      {isPaper && (
+        <label class="inline">
+          <span class="label">Frame rate</span>
+          <select
+            value={String(frameRate)}
+            onChange={(event) => session.setPace(speed, Number(event.currentTarget.value))}
+          >
+            {[1, 2, 4].map((value) => (
+              <option value={String(value)} key={value}>
+                {value === 1 ? "as filmed" : `${String(value)}×`}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <button type="button" class="icon" aria-pressed={loop} aria-label="Loop" onClick={() => clock.setLoop(!loop)}>
         <Icon path="M7 7h9V4l5 4.5L16 13v-3H8v4H5V9a2 2 0 0 1 2-2zm10 10H8v3l-5-4.5L8 11v3h8v-4h3v5a2 2 0 0 1-2 2z" />
       </button>
