@@ -1,5 +1,6 @@
-// The program of a page: a video that is chosen is encoded in a worker, decoded and drawn frame by frame, then its planes are refined and it is drawn
-// again. Bundle it with Vite or webpack, or name the worker's program: CoordTokWorker.start({ program: "/coordtok/program.js" }).
+// The program of a page with a file input, disabled until there are weights, and a canvas: a video that is chosen is encoded in a worker, decoded and
+// drawn frame by frame, then its planes are refined and it is drawn again. Bundle it with Vite or webpack, or name the worker's program:
+// CoordTokWorker.start({ program: "/coordtok/program.js" }).
 import { CoordTokWorker, type DecodedFrame, type FramesData } from "@coordtok/viewer/worker";
 
 /** The frames of a video element, 25 a second, 2 seconds of it at most. */
@@ -41,3 +42,4 @@ async function show(file: File): Promise<void> {
 }
 
 input.addEventListener("change", () => void show(input.files![0]!));
+input.disabled = false;

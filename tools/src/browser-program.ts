@@ -70,13 +70,15 @@ export function bundleForBrowser(entry: string): Promise<BrowserBundle> {
 export interface PageFiles {
   /** Its program. */
   readonly script: string;
+  /** What its body holds (default: nothing). */
+  readonly body?: string;
   /** Other files by their names. */
   readonly files?: Readonly<Record<string, { readonly type: string; readonly body: Uint8Array }>>;
 }
 
 /** Serves a page with its program and files, and nothing else, on this machine only. */
-export async function servePage({ script, files = {} }: PageFiles): Promise<Server> {
-  const page = '<!doctype html><title>CoordTok.ts</title><script type="module" src="/page.js"></script>';
+export async function servePage({ script, body = "", files = {} }: PageFiles): Promise<Server> {
+  const page = `<!doctype html><title>CoordTok.ts</title>${body}<script type="module" src="/page.js"></script>`;
   const server = createServer((request, response) => {
     const name = basename(new URL(request.url ?? "/", "http://page").pathname);
     const send = (type: string, body: string | Uint8Array): void => {

@@ -85,6 +85,8 @@ function textureOf(size: number): Float32Array {
   const discs = [
     [24, 30, 15, 226, 87, 60],
     [70, 92, 19, 42, 111, 151],
+    // In the middle, where slices begin.
+    [36, 64, 11, 201, 62, 86],
     [100, 28, 12, 244, 178, 62],
     [44, 78, 9, 38, 70, 83],
     [104, 100, 10, 138, 84, 160],

@@ -97,21 +97,22 @@ function useDrop(session: Session): boolean {
 }
 
 /** Space plays, the arrows step, W wipes; not while something that has its own keys is in use. */
-function useKeys({ clock, state, frames }: Session): void {
+function useKeys(session: Session): void {
   useEffect(() => {
+    const { clock, state } = session;
     const onKeyDown = (event: KeyboardEvent): void => {
       const target = event.target as Element;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (target.closest("input, select, textarea, [role=slider]")) return;
-      if (event.key === " " && !target.closest("button")) clock.toggle();
+      if (target.closest("input, select, textarea, [role=slider], [role=application]")) return;
+      if (event.key === " " && !target.closest("button, a")) clock.toggle();
       else if (event.key === "ArrowLeft") clock.step(-1);
       else if (event.key === "ArrowRight") clock.step(1);
-      else if (event.key === "w" && frames.hasOriginal)
+      else if (event.key === "w" && session.frames.hasOriginal)
         state.set({ view: state.get().view === "wipe" ? "three" : "wipe" });
       else return;
       event.preventDefault();
     };
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
-  }, [clock, state]);
+  }, [session]);
 }

@@ -17,9 +17,18 @@ export function fitCanvas(canvas: HTMLCanvasElement): {
   return { context, width, height };
 }
 
-/** A colour of the style sheet. */
-export function colourOf(element: Element, name: string): string {
-  return getComputedStyle(element).getPropertyValue(name).trim();
+const colours = new Map<string, string>();
+if (typeof matchMedia !== "undefined")
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    colours.clear();
+    paintSoon();
+  });
+
+/** A colour of the style sheet; looked up once, since asking for it makes the browser lay out the page. */
+export function colourOf(name: string): string {
+  const known = colours.get(name) ?? getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  colours.set(name, known);
+  return known;
 }
 
 /** A picture as something that can be drawn scaled. */
@@ -48,7 +57,13 @@ export function usePaint(
     painters.add(painter);
     const observer = new ResizeObserver(() => paintSoon());
     observer.observe(canvas);
-    const leave = [session.clock.subscribe(paintSoon), session.state.subscribe(paintSoon)];
+    let drawn = drawnOf(session);
+    const onState = (): void => {
+      const before = drawn;
+      drawn = drawnOf(session);
+      if (drawn.some((value, i) => value !== before[i])) paintSoon();
+    };
+    const leave = [session.clock.subscribe(paintSoon), session.state.subscribe(onState)];
     paintSoon();
     return () => {
       painters.delete(painter);
@@ -57,6 +72,12 @@ export function usePaint(
     };
   }, [session]);
   return reference;
+}
+
+/** The parts of the state that canvases show; progress, for example, is not among them. */
+function drawnOf({ state }: Session): readonly unknown[] {
+  const { film, edited, decoded, view, wipe, viewport, planeView, pointer, probe, shown } = state.get();
+  return [film, edited, decoded, view, wipe, viewport, planeView, pointer, probe, shown];
 }
 
 const painters = new Set<{ readonly paint: () => void }>();

@@ -1,3 +1,4 @@
+import { macrotask } from "@coordtok/core";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { FilmData, PlaneData, PlaneName } from "../worker/types.js";
 
@@ -17,12 +18,23 @@ interface Basis {
 export type PlaneBasis = Readonly<Record<PlaneName, Basis>>;
 
 /** Cells that a basis is computed from, at most. */
-const mostCells = 2048;
+const mostCells = 1024;
 
 export function basisOf(film: FilmData): PlaneBasis {
-  const basis = (name: PlaneName): Basis =>
-    planeBasis(film.windows.flatMap(({ tiles }) => tiles.map((tile) => tile[name])));
-  return { xy: basis("xy"), yt: basis("yt"), xt: basis("xt") };
+  return { xy: basisOfPlane(film, "xy"), yt: basisOfPlane(film, "yt"), xt: basisOfPlane(film, "xt") };
+}
+
+/** As {@link basisOf}, plane by plane, so that the page stays awake. */
+export async function basisInTurns(film: FilmData): Promise<PlaneBasis> {
+  const xy = basisOfPlane(film, "xy");
+  await macrotask();
+  const yt = basisOfPlane(film, "yt");
+  await macrotask();
+  return { xy, yt, xt: basisOfPlane(film, "xt") };
+}
+
+function basisOfPlane(film: FilmData, name: PlaneName): Basis {
+  return planeBasis(film.windows.flatMap(({ tiles }) => tiles.map((tile) => tile[name])));
 }
 
 function planeBasis(planes: readonly PlaneData[]): Basis {

@@ -78,15 +78,14 @@ function editPlanes(
 ): PlanesData {
   const edit = (name: PlaneName): PlaneData => {
     let plane = planes[name];
-    if (modes[name] === "blank") plane = scaled(plane, () => 0);
+    if (modes[name] === "blank") plane = { shape: plane.shape, values: new Float32Array(plane.values.length) };
     if (modes[name] === "frozen") plane = frozen(plane, name);
     if (modes[name] === "swapped" && other && sameShape(other[name], plane)) plane = other[name];
     if (name !== "xy" && shift[name] !== 0) plane = shifted(plane, shift[name]);
     const own = new Map(strokes.filter((stroke) => stroke.plane === name).map(({ cell, factor }) => [cell, factor]));
     const channels = plane.shape[2];
     const kept = budget === undefined ? channels : name === "xy" ? budget.content : budget.motion;
-    if (own.size === 0 && kept >= channels) return plane;
-    return scaled(plane, (cell, channel) => (channel < kept ? (own.get(cell) ?? 1) : 0));
+    return own.size === 0 && kept >= channels ? plane : scaled(plane, kept, own);
   };
   return { xy: edit("xy"), yt: edit("yt"), xt: edit("xt") };
 }
@@ -95,14 +94,13 @@ function sameShape(a: PlaneData, b: PlaneData): boolean {
   return a.shape.join() === b.shape.join();
 }
 
-/** Each number times a factor. */
-function scaled({ shape, values }: PlaneData, factor: (cell: number, channel: number) => number): PlaneData {
+/** The first channels, and of some cells their numbers times a factor. */
+function scaled({ shape, values }: PlaneData, kept: number, factors: ReadonlyMap<number, number>): PlaneData {
   const channels = shape[2];
-  const changed = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    const by = factor(Math.floor(i / channels), i % channels);
-    changed[i] = by === 0 ? 0 : values[i]! * by;
-  }
+  const changed = values.slice();
+  if (kept < channels) for (let at = 0; at < changed.length; at += channels) changed.fill(0, at + kept, at + channels);
+  for (const [cell, factor] of factors)
+    for (let i = cell * channels; i < (cell + 1) * channels; i++) changed[i] = factor === 0 ? 0 : changed[i]! * factor;
   return { shape, values: changed };
 }
 

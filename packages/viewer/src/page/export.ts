@@ -29,7 +29,7 @@ export async function planesPng(): Promise<Blob | undefined> {
 
 /** The measurements of the page as JSON. */
 export function measurements({ state, frames, clock }: Session): Blob {
-  const { film, edits, rate, backend, model, shown, step, shares } = state.get();
+  const { film, edits, rate, backend, model, shown, step, shares, timing } = state.get();
   const facts = {
     name: shown?.name,
     frames: frames.count,
@@ -50,6 +50,7 @@ export function measurements({ state, frames, clock }: Session): Blob {
     planeBytes: rate?.planes,
     sourceBytes: shown?.source?.bytes,
     planesAlone: shares,
+    timing,
   };
   return new Blob([`${JSON.stringify(facts, null, 2)}\n`], { type: "application/json" });
 }

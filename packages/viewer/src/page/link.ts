@@ -1,6 +1,6 @@
 import { planeNames, type PlaneMode } from "./edits.js";
 import type { Session } from "./session.js";
-import type { SceneName, StageView } from "./state.js";
+import { roundingSteps, windowSizes, type SceneName, type StageView } from "./state.js";
 
 const sceneNames: readonly SceneName[] = ["butterfly", "stream", "shapes", "pattern"];
 const planeModes: readonly PlaneMode[] = ["kept", "blank", "frozen", "swapped"];
@@ -26,8 +26,11 @@ export function readLink(session: Session, hash: string): Link {
     edits: {
       ...edits,
       modes,
+      shift: { yt: shiftOf(asked.get("shift-yt")), xt: shiftOf(asked.get("shift-xt")) },
       ...(content !== undefined && motion !== undefined ? { budget: { content, motion } } : {}),
     },
+    windowFrames: windowSizes.find((frames) => String(frames) === asked.get("window")) ?? 16,
+    step: roundingSteps.find((step) => String(step) === asked.get("rounding")),
     view: oneOf<StageView>(asked.get("view"), ["three", "wipe"]) ?? "three",
     planeView:
       asked.get("planes") === "slices" ? "slices" : (wholeNumber(asked.get("channel"), 0, 4095) ?? "components"),
@@ -56,12 +59,14 @@ export function writeLink(session: Session): void {
       if (hash !== undefined && `#${hash}` !== location.hash) history.replaceState(null, "", `#${hash}`);
     }, 300);
   };
+  // What is written here does not count as a change: a link was followed, or the address was changed by hand.
+  globalThis.addEventListener("hashchange", () => location.reload());
   session.state.subscribe(write);
   session.clock.subscribe(write);
 }
 
 function linkOf({ state, clock }: Session): string | undefined {
-  const { shown, edits, view, planeView, pattern } = state.get();
+  const { shown, edits, view, planeView, pattern, windowFrames, step } = state.get();
   if (!shown) return undefined;
   const file = new URLSearchParams(location.hash.slice(1)).get("file");
   const said = new URLSearchParams();
@@ -76,6 +81,10 @@ function linkOf({ state, clock }: Session): string | undefined {
     said.set("motion", String(edits.budget.motion));
   }
   for (const name of planeNames) if (edits.modes[name] !== "kept") said.set(name, edits.modes[name]);
+  for (const name of ["yt", "xt"] as const)
+    if (edits.shift[name] !== 0) said.set(`shift-${name}`, String(edits.shift[name]));
+  if (windowFrames !== 16) said.set("window", String(windowFrames));
+  if (step !== undefined) said.set("rounding", String(step));
   if (shown.scene === "pattern") {
     said.set("degrees", String(pattern.degrees));
     said.set("speed", String(pattern.speed));
@@ -90,4 +99,9 @@ function oneOf<T extends string>(value: string | null, names: readonly T[]): T |
 function wholeNumber(value: string | null, low: number, high: number): number | undefined {
   const number = value !== null && /^\d{1,7}$/.test(value) ? Number(value) : NaN;
   return number >= low && number <= high ? number : undefined;
+}
+
+/** A shift along time in cells. */
+function shiftOf(value: string | null): number {
+  return value !== null && /^-?\d{1,2}$/.test(value) ? Number(value) : 0;
 }

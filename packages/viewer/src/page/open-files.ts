@@ -8,12 +8,12 @@ type FileKind = "planes" | "bitstream" | "checkpoint" | "generator" | "picture" 
 export async function openFiles(session: Session, files: readonly File[], settings?: ReadSettings): Promise<void> {
   const [first] = files;
   if (!first) return;
-  session.showWork("Opening");
+  session.state.set({ error: undefined, busy: { what: "Opening", done: 0, unit: "" } });
   const read = settings ?? session.state.get().reading;
   const kinds = await Promise.all(files.map(kindOf));
   if (kinds.every((kind) => kind === "picture")) {
     const sorted = [...files].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
-    session.remember((again) => session.openPictures(sorted, sorted[0]!.name, again));
+    session.reading.remember((again) => session.openPictures(sorted, sorted[0]!.name, again));
     return session.openPictures(sorted, sorted[0]!.name, read);
   }
   if (kinds.every((kind) => kind === "checkpoint" || kind === "generator")) {
@@ -34,7 +34,7 @@ export async function openFiles(session: Session, files: readonly File[], settin
     );
     return;
   }
-  session.remember((again) => session.openVideo(first, first.name, again));
+  session.reading.remember((again) => session.openVideo(first, first.name, again));
   return session.openVideo(first, first.name, read);
 }
 

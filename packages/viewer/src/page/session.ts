@@ -1,18 +1,21 @@
-import { isCoordTokError, messageOf, type LongCallOptions, type ProgressEvent } from "@coordtok/core";
+import type { LongCallOptions, ProgressEvent } from "@coordtok/core";
 import { Channel } from "../worker/channel.js";
-import type { MediaCalls, MediaClip, ReadSettings, SceneSettings } from "../media/messages.js";
+import type { MediaCalls, MediaClip, ReadSettings } from "../media/messages.js";
 import { CoordTokWorker } from "../worker/client.js";
-import type { FilmData, FramesData, GeneratorFacts, ModelSource } from "../worker/types.js";
-import { basisOf, type PlaneBasis } from "./colours.js";
+import type { FilmData, FramesData, ModelSource } from "../worker/types.js";
+import { basisInTurns, basisOf, type PlaneBasis } from "./colours.js";
 import { Clock } from "./clock.js";
+import { Decoding } from "./decoding.js";
 import { editFilm, noEdits, planeNames, strokeOf, withStroke, type Edits } from "./edits.js";
 import { Frames } from "./frames.js";
+import { generateFilm, nameOfGenerated } from "./generation.js";
 import { windowAt, type Cell } from "./geometry.js";
 import { initialState, type PageState, type SceneName } from "./state.js";
 import { Prober } from "./probe.js";
+import { Reading, sceneSettings } from "./reading.js";
 import { measureShares } from "./shares.js";
-import { createStore, soon, type Store } from "./store.js";
-import { shownPart } from "./viewport.js";
+import { createStore, type Store } from "./store.js";
+import { Work } from "./work.js";
 
 /** The work of the page: what is loaded, encoded, changed and decoded. Components show its state and call its methods. */
 export class Session {
@@ -29,8 +32,7 @@ export class Session {
   #clip: MediaClip | undefined;
   #other: FilmData | undefined;
   /** The work of the present clip: encoding, refining. */
-  #work: AbortController | undefined;
-  #decoding: AbortController | undefined;
+  readonly #work: Work = new Work(this.state);
 
   constructor() {
     this.#media = new Channel(new Worker(new URL("../media/program.js", import.meta.url), { type: "module" }));
@@ -76,43 +78,35 @@ export class Session {
   async generate(): Promise<void> {
     const { generator, sampling } = this.state.get();
     if (!generator || !this.#worker) return;
-    this.#decoding?.abort();
-    const states: FilmData[] = [];
+    this.#decoding.stop();
+    const basis = this.state.get().film?.model === generator.model.id ? this.basis : undefined;
     const film = await this.#run("Generating", (options) =>
-      this.#worker!.generate({
+      generateFilm(this.#worker!, generator, sampling, {
         ...options,
-        ...sampling,
-        generator: generator.id,
-        onState: (state) => {
-          if (states.push(state.film) === 1) this.#beginGenerated(generator, state.film);
-          this.#showGenerated(state.film, states);
+        onStates: (states) => {
+          const newest = states.at(-1)!;
+          if (states.length === 1) this.#beginGenerated(newest);
+          // Colours stay the same from step to step where those of the clip before can be kept.
+          this.basis = basis ?? basisOf(newest);
+          this.basisNumber++;
+          this.state.set({ film: newest, states, stateShown: states.length - 1 });
+          this.#applyEdits();
         },
       }),
     );
     if (!film) return;
-    this.#setFilm(film);
+    await this.#setFilm(film);
+    await this.#rate();
     await this.decode();
   }
 
-  #beginGenerated({ model, classes }: GeneratorFacts, film: FilmData): void {
-    const { seed, class: label } = this.state.get().sampling;
-    const basis = this.state.get().film?.model === model.id ? this.basis : undefined;
+  #beginGenerated(film: FilmData): void {
+    const { sampling, generator } = this.state.get();
     this.#clip = undefined;
-    this.#again = undefined;
+    this.reading.forget();
     this.#reset(film.frames, film.fps);
-    this.#heldBasis = basis;
     this.frames = new Frames(undefined, film);
-    this.state.set({ shown: { name: `Generated ${classes[label]!}, seed ${String(seed)}` }, model });
-  }
-
-  /** The colours of planes while they emerge: those of the clip before, so that they stay the same from step to step. */
-  #heldBasis: PlaneBasis | undefined;
-
-  #showGenerated(film: FilmData, states: readonly FilmData[]): void {
-    this.basis = this.#heldBasis ?? basisOf(film);
-    this.basisNumber++;
-    this.state.set({ film, states: [...states], stateShown: states.length - 1 });
-    this.#applyEdits();
+    this.state.set({ shown: { name: nameOfGenerated(generator!, sampling) }, model: generator!.model });
   }
 
   /** Shows and decodes the planes as they were after a step of generation. */
@@ -125,13 +119,7 @@ export class Session {
   }
 
   async openScene(scene: SceneName): Promise<void> {
-    const { pattern } = this.state.get();
-    const settings: SceneSettings =
-      scene === "butterfly" || scene === "stream"
-        ? { scene }
-        : scene === "shapes"
-          ? { scene, seed: 4 }
-          : { scene, ...pattern };
+    const settings = sceneSettings(scene, this.state.get().pattern);
     await this.#open(scene, (options) => this.#media.call("scene", settings, options));
   }
 
@@ -148,10 +136,11 @@ export class Session {
     await this.#run("Reading planes", async (options) => {
       const opened = await this.#worker!.open(file, options);
       this.#clip = undefined;
+      this.reading.forget();
       this.#reset(opened.film.frames, opened.film.fps);
       this.frames = new Frames(undefined, opened.film);
       this.state.set({ shown: { name: opened.name ?? name }, model: opened.model });
-      this.#setFilm(opened.film);
+      await this.#setFilm(opened.film);
     });
     await this.decode();
   }
@@ -168,7 +157,7 @@ export class Session {
   }
 
   #reset(frames: number, fps: number): void {
-    this.#decoding?.abort();
+    this.#decoding.stop();
     this.#other = undefined;
     this.basis = undefined;
     this.clock.setFilm(frames, fps);
@@ -192,7 +181,7 @@ export class Session {
   async encodeAgain(): Promise<void> {
     const clip = this.#clip;
     if (!clip || !this.#worker) return;
-    this.#decoding?.abort();
+    this.#decoding.stop();
     const film = await this.#run("Encoding", async (options) => {
       const fitted = await this.#fit(clip.frames, options);
       if (fitted !== this.frames.data) this.frames = new Frames(fitted);
@@ -201,7 +190,8 @@ export class Session {
     if (!film || this.#clip !== clip) return;
     this.state.set({ refined: 0, shares: undefined, rate: undefined });
     if (planeNames.some((name) => this.state.get().edits.modes[name] === "swapped")) await this.#encodeOther();
-    this.#setFilm(film);
+    await this.#setFilm(film);
+    await this.#rate();
     await this.decode();
   }
 
@@ -223,8 +213,11 @@ export class Session {
     });
   }
 
-  #setFilm(film: FilmData): void {
-    this.basis = basisOf(film);
+  async #setFilm(film: FilmData): Promise<void> {
+    const clip = this.#clip;
+    const basis = await basisInTurns(film);
+    if (this.#clip !== clip) return;
+    this.basis = basis;
     this.basisNumber++;
     this.state.set({ film });
     this.#applyEdits();
@@ -257,70 +250,19 @@ export class Session {
     });
   }
 
+  readonly #decoding: Decoding = new Decoding(() => ({
+    film: this.state.get().edited,
+    frames: this.frames,
+    clock: this.clock,
+    state: this.state,
+    worker: this.#worker,
+    hasOtherWork: this.#work.isRunning,
+    report: (thrown) => this.#work.report(thrown),
+  }));
+
   /** Decodes what is on the screen, then all frames, those at the playhead first. */
   async decode(): Promise<void> {
-    const { edited } = this.state.get();
-    const worker = this.#worker;
-    if (!edited || !worker) return;
-    this.#decoding?.abort();
-    const stop = new AbortController();
-    this.#decoding = stop;
-    if (!this.#work) this.showWork("Decoding");
-    const { frames } = this;
-    frames.dropBetween();
-    const positions = this.#positions();
-    const begin = performance.now();
-    const secondsSoFar = (): number => (performance.now() - begin) / 1000;
-    try {
-      const part = shownPart(this.state.get().viewport, frames.height, frames.width);
-      await worker.decode(edited, {
-        positions: positions.slice(0, 1),
-        rectangle: part,
-        signal: stop.signal,
-        onFrame: ({ position, data }) => {
-          if (stop.signal.aborted) return;
-          frames.putPart(position, part, data);
-          this.state.set({
-            decoded: this.state.get().decoded + 1,
-            timing: { height: part.height, width: part.width, firstSeconds: secondsSoFar() },
-          });
-        },
-      });
-      await worker.decode(edited, {
-        positions,
-        signal: stop.signal,
-        onProgress: ({ done, total }) => {
-          if (!this.#work) this.state.set({ busy: { what: "Decoding", done, total, unit: "frames" } });
-        },
-        onFrame: ({ position, data }) => {
-          if (stop.signal.aborted) return;
-          frames.put(position, data);
-          this.#showDecodedSoon();
-        },
-      });
-      const { timing } = this.state.get();
-      if (this.#decoding === stop && timing) this.state.set({ timing: { ...timing, allSeconds: secondsSoFar() } });
-    } catch (thrown) {
-      this.#report(thrown);
-    }
-    if (this.#decoding !== stop) return;
-    this.#decoding = undefined;
-    this.state.set({ decoded: this.state.get().decoded + 1, ...(this.#work ? {} : { busy: undefined }) });
-  }
-
-  /** The places that are decoded: the one shown, those that follow it, and those before. */
-  #positions(): number[] {
-    const { frames, clock } = this;
-    const { model } = this.state.get();
-    const grain = model?.form === "paper" ? clock.grain : 1;
-    const block = model?.patch.frames ?? 1;
-    const places = Array.from({ length: Math.floor((frames.count - 1) / grain + 1e-6) + 1 }, (_, i) => i * grain);
-    const first = Math.floor(clock.frame / block) * block;
-    return [
-      clock.frame,
-      ...places.filter((place) => place >= first && place !== clock.frame),
-      ...places.filter((place) => place < first),
-    ];
+    await this.#decoding.decode();
   }
 
   /** How fast the film plays, and how many frames are decoded for each of the video: the paper's form decodes places between frames. */
@@ -332,14 +274,11 @@ export class Session {
     if (grain !== before) void this.decode();
   }
 
-  /** Tells components of decoded frames, of all that come within a moment at once. */
-  readonly #showDecodedSoon = soon(() => this.state.set({ decoded: this.state.get().decoded + 1 }), 60);
-
   readonly #prober: Prober = new Prober(() => ({
     film: this.state.get().edited,
     frames: this.frames,
     frame: this.clock.frame,
-    worker: this.#decoding || this.#work ? undefined : this.#worker,
+    worker: this.#decoding.isRunning || this.#work.isRunning ? undefined : this.#worker,
   }));
 
   /** Shows what a cell changes at the frame that is shown, by decoding the frame without it. */
@@ -363,17 +302,18 @@ export class Session {
     const original = this.frames.data;
     if (!film || !original) return;
     const budgeted = editFilm(film, { ...noEdits, budget: edits.budget });
+    const first = windowAt(film, this.clock.frame);
+    const order = film.windows.map((_, i) => (first + i) % film.windows.length);
     await this.#run("Refining", async (options) => {
       let better = budgeted;
-      await this.#worker!.refine(budgeted, original, {
-        ...options,
-        steps,
-        onWindow: (window, index) => {
-          better = { ...better, windows: better.windows.map((old, i) => (i === index ? window : old)) };
-          this.state.set({ film: better });
-          this.#applyEdits();
-        },
-      });
+      for (const [round, index] of order.entries()) {
+        const onProgress = ({ done, total = 0, ...event }: ProgressEvent): void =>
+          options.onProgress?.({ ...event, done: round * total + done, total: order.length * total });
+        better = await this.#worker!.refine(better, original, { ...options, steps, windows: [index], onProgress });
+        this.state.set({ film: better });
+        this.#applyEdits();
+        await this.#decoding.decodeWindow(better.windows[index]!, options);
+      }
       this.state.set({ refined: this.state.get().refined + steps });
     });
     await this.#rate();
@@ -439,65 +379,20 @@ export class Session {
     return this.#run("Writing video", (options) => this.#media.call("write", { frames, fps, format }, options));
   }
 
-  #again: ((settings: ReadSettings) => Promise<void>) | undefined;
-  #againTimer: ReturnType<typeof setTimeout> | undefined;
-
-  /** Remembers how the file at hand is read, to read it again with other settings. */
-  remember(again: (settings: ReadSettings) => Promise<void>): void {
-    this.#again = again;
-  }
-
-  get canReadAgain(): boolean {
-    return this.#again !== undefined;
-  }
-
-  /** Reads the file again, when the settings have been left alone for a moment. */
-  readAgain(reading: ReadSettings): void {
-    this.state.set({ reading });
-    clearTimeout(this.#againTimer);
-    this.#againTimer = setTimeout(() => void this.#again?.(reading), 300);
-  }
+  /** The file at hand, to be read again with other settings. */
+  readonly reading: Reading = new Reading(this.state);
 
   /** Stops the work in progress. */
   stop(): void {
-    this.#work?.abort();
-    this.#decoding?.abort();
+    this.#work.stop();
+    this.#decoding.stop();
   }
 
   showError(sentence: string | undefined): void {
-    this.state.set({ error: sentence, ...(this.#work ? {} : { busy: undefined }) });
+    this.#work.showError(sentence);
   }
 
-  /** Says what is being done until the next work begins. */
-  showWork(what: string): void {
-    this.state.set({ error: undefined, busy: { what, done: 0, unit: "" } });
-  }
-
-  /** Runs work that replaces what runs, shows its progress, and turns errors into sentences. */
   async #run<T>(what: string, work: (options: LongCallOptions) => Promise<T>): Promise<T | undefined> {
-    this.#work?.abort();
-    const stop = new AbortController();
-    this.#work = stop;
-    this.state.set({ error: undefined, busy: { what, done: 0, unit: "" } });
-    const onProgress = ({ done, total, unit, detail }: ProgressEvent): void => {
-      if (this.#work === stop) this.state.set({ busy: { what, done, total, unit, detail } });
-    };
-    try {
-      return await work({ signal: stop.signal, onProgress });
-    } catch (thrown) {
-      this.#report(thrown);
-      return undefined;
-    } finally {
-      if (this.#work === stop) {
-        this.#work = undefined;
-        this.state.set({ busy: undefined });
-      }
-    }
-  }
-
-  #report(thrown: unknown): void {
-    if (isCoordTokError(thrown) && thrown.code === "aborted") return;
-    const sentence = isCoordTokError(thrown) ? thrown.sentence : `This is a bug of the page: ${messageOf(thrown)}`;
-    this.state.set({ error: sentence });
+    return this.#work.run(what, work);
   }
 }

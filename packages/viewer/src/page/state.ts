@@ -103,6 +103,12 @@ export interface PageState {
   readonly stateShown: number;
 }
 
+/** How many frames may be encoded together. */
+export const windowSizes: readonly number[] = [8, 16, 32, 64];
+
+/** The distances between neighbouring numbers that planes can be rounded to. */
+export const roundingSteps: readonly number[] = [1 / 32, 1 / 16, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2];
+
 export const initialState: PageState = {
   edits: noEdits,
   decoded: 0,

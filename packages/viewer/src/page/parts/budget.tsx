@@ -1,10 +1,10 @@
 import type { JSX } from "preact";
 import type { Session } from "../session.js";
+import { roundingSteps, windowSizes } from "../state.js";
 import { useStore } from "../store.js";
 
-const windows = [8, 16, 32, 64] as const;
 /** Steps that planes are rounded to; the first is none. */
-const steps = [undefined, 1 / 32, 1 / 16, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2] as const;
+const steps = [undefined, ...roundingSteps] as const;
 const stepTexts = ["not rounded", "1/32", "1/16", "1/8", "1/6", "1/4", "1/3", "1/2"] as const;
 
 /** How much of the planes is kept. */
@@ -40,11 +40,11 @@ export function BudgetPanel({ session }: { session: Session }): JSX.Element {
         <Slider
           label="Window"
           hint="frames encoded together"
-          max={windows.length - 1}
-          value={windows.findIndex((frames) => frames === windowFrames)}
+          max={windowSizes.length - 1}
+          value={windowSizes.findIndex((frames) => frames === windowFrames)}
           text={String(windowFrames)}
           onInput={(value) => {
-            session.state.set({ windowFrames: windows[value]! });
+            session.state.set({ windowFrames: windowSizes[value]! });
             void session.encodeAgain();
           }}
         />

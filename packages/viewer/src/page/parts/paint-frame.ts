@@ -39,6 +39,7 @@ export function paintFrame(session: Session, canvas: HTMLCanvasElement, layer: L
     paintSplit(context, split, height);
   } else draw(layer, 0);
   canvas.dataset["frame"] = String(session.clock.frame);
+  canvas.dataset["place"] = String(session.clock.place);
   if (pixel >= gridFrom) paintGrid(context, place, session);
   paintPointer(session, canvas, context, place);
 }
@@ -144,6 +145,6 @@ function paintPointer(
   context.strokeStyle = "rgb(0 0 0 / 0.45)";
   context.strokeRect(...box);
   context.lineWidth = 1.5;
-  context.strokeStyle = pointer.at === "cell" ? colourOf(canvas, `--${pointer.cell.plane}`) : "#fff";
+  context.strokeStyle = pointer.at === "cell" ? colourOf(`--${pointer.cell.plane}`) : "#fff";
   context.strokeRect(...box);
 }

@@ -127,7 +127,6 @@ function paintMarks(
   size: Size,
 ): void {
   const { width, height } = size;
-  const { canvas } = context;
   if (plane !== "xy") {
     const at = (session.clock.place + 0.5) / film.frames;
     context.fillStyle = "rgb(0 0 0 / 0.35)";
@@ -158,7 +157,7 @@ function paintMarks(
   context.strokeStyle = "rgb(0 0 0 / 0.5)";
   context.strokeRect(...box);
   context.lineWidth = 2;
-  context.strokeStyle = pointer.at === "cell" ? colourOf(canvas, `--${plane}`) : "#fff";
+  context.strokeStyle = pointer.at === "cell" ? colourOf(`--${plane}`) : "#fff";
   context.strokeRect(...box);
 }
 

@@ -5,6 +5,7 @@ import type { Session } from "../session.js";
 import type { PlaneView } from "../state.js";
 import { useStore } from "../store.js";
 import type { PlaneName } from "../../worker/types.js";
+import { cellsOf, type Cell } from "../geometry.js";
 import { cellAt, paintPlane } from "./paint-planes.js";
 
 const titles: Readonly<Record<PlaneName, string>> = {
@@ -74,13 +75,15 @@ function PlaneFigure({ session, plane }: { session: Session; plane: PlaneName })
   const reference = usePaint(session, (canvas) => paintPlane(session, canvas, plane));
   const painting = useRef(false);
   const mode = useStore(session.state, (state) => state.edits.modes[plane]);
-  const at = (event: PointerEvent): void => {
-    const box = reference.current!.getBoundingClientRect();
-    const cell = cellAt(session, plane, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-    const { brush } = session.state.get();
+  const point = (cell: Cell | undefined): void => {
     session.state.set({ pointer: cell && { at: "cell", cell } });
+    const { brush } = session.state.get();
     if (cell && painting.current && brush !== undefined) session.paint(cell, brush);
     else if (cell) session.probeSoon(cell);
+  };
+  const at = (event: PointerEvent): void => {
+    const box = reference.current!.getBoundingClientRect();
+    point(cellAt(session, plane, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height));
   };
   const leave = (): void => {
     painting.current = false;
@@ -90,9 +93,19 @@ function PlaneFigure({ session, plane }: { session: Session; plane: PlaneName })
     <figure class={`plane plane-${plane}`} data-mode={mode}>
       <canvas
         ref={reference}
-        role="img"
-        aria-label={`Plane ${plane}, ${titles[plane]}`}
+        role="application"
+        tabIndex={0}
+        aria-label={`Plane ${plane}, ${titles[plane]}; arrow keys choose a cell, Enter paints it`}
         data-layer={plane}
+        onKeyDown={(event) => {
+          const cell = movedCell(session, plane, event.key);
+          if (!cell) return;
+          painting.current = event.key === "Enter";
+          point(cell);
+          painting.current = false;
+          event.preventDefault();
+        }}
+        onBlur={leave}
         onPointerDown={(event) => {
           painting.current = session.state.get().brush !== undefined;
           at(event);
@@ -108,16 +121,47 @@ function PlaneFigure({ session, plane }: { session: Session; plane: PlaneName })
   );
 }
 
+/** The cell of a plane that a key leads to: beside the one at the pointer, or that one for Enter. */
+function movedCell(session: Session, plane: PlaneName, key: string): Cell | undefined {
+  const { edited, pointer } = session.state.get();
+  const steps: Readonly<Record<string, readonly [across: number, down: number]>> = {
+    ArrowLeft: [-1, 0],
+    ArrowRight: [1, 0],
+    ArrowUp: [0, -1],
+    ArrowDown: [0, 1],
+    Enter: [0, 0],
+  };
+  const step = steps[key];
+  if (!edited || !step) return undefined;
+  const before = pointer?.at === "cell" && pointer.cell.plane === plane ? pointer.cell : undefined;
+  const { frame } = session.clock;
+  const { height, width } = session.frames;
+  const middle = cellsOf(edited, frame, Math.floor(width / 2), Math.floor(height / 2));
+  const from = before ?? middle.find((cell) => cell.plane === plane)!;
+  if (!before) return from;
+  const [outer, inner] = edited.windows[from.window]!.tiles[from.tile]![plane].shape;
+  // xt is drawn with time along its width.
+  const [byOuter, byInner] = plane === "xt" ? step : [step[1], step[0]];
+  const within = (value: number, size: number): number => Math.min(size - 1, Math.max(0, value));
+  return { ...from, outer: within(from.outer + byOuter, outer), inner: within(from.inner + byInner, inner) };
+}
+
 function PlanesNote({ session }: { session: Session }): JSX.Element {
-  const cell = useStore(session.state, ({ pointer }) =>
-    pointer?.at === "cell"
-      ? `Cell ${String(pointer.cell.outer)}, ${String(pointer.cell.inner)} of ${pointer.cell.plane}; beside the video, what it changes.`
-      : undefined,
-  );
+  const cell = useStore(session.state, ({ pointer, edited }) => {
+    if (pointer?.at === "cell") return `${cellText(pointer.cell)}; beside the video, what it changes.`;
+    if (!pointer || !edited) return undefined;
+    const { x, y } = pointer;
+    const cells = cellsOf(edited, session.clock.frame, x, y).map((one) => cellText(one));
+    return `Row ${String(y)}, column ${String(x)} reads ${cells.join(", ").replaceAll("Cell", "cell")}.`;
+  });
   return (
-    <p class="planes-note">
+    <p class="planes-note" aria-live="polite">
       {cell ??
         "Every pixel reads three cells, one from each plane: hover over the video to see which. Hover over a plane to see what a cell changes."}
     </p>
   );
+}
+
+function cellText({ plane, outer, inner }: Cell): string {
+  return `Cell ${String(outer)}, ${String(inner)} of ${plane}`;
 }

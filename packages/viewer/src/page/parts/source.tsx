@@ -18,7 +18,7 @@ export function SourcePanel({ session }: { session: Session }): JSX.Element | nu
       <h3 id="source-title">{shown.name}</h3>
       {shown.credit !== undefined && <p class="note">{shown.credit}</p>}
       {shown.scene === "pattern" && <PatternKnobs session={session} />}
-      {shown.scene === undefined && session.canReadAgain && <ReadingKnobs session={session} />}
+      {shown.scene === undefined && session.reading.canBeChanged && <ReadingKnobs session={session} />}
     </section>
   );
 }
@@ -61,7 +61,7 @@ function PatternKnobs({ session }: { session: Session }): JSX.Element {
 function ReadingKnobs({ session }: { session: Session }): JSX.Element {
   const reading = useStore(session.state, (state) => state.reading);
   const duration = useStore(session.state, (state) => state.shown?.source?.durationSeconds ?? 0);
-  const set = (change: Partial<typeof reading>): void => session.readAgain({ ...reading, ...change });
+  const set = (change: Partial<typeof reading>): void => session.reading.change({ ...reading, ...change });
   const index = (list: readonly number[], value: number): number => Math.max(0, list.indexOf(value));
   return (
     <>

@@ -119,9 +119,15 @@ function Panel({ session, layer, title, note, viewport, setViewport }: PanelProp
       <canvas
         ref={reference}
         class="frame"
-        role="img"
-        aria-label={title}
+        role="application"
+        tabIndex={0}
+        aria-label={`${title}; arrow keys choose a pixel, plus and minus zoom`}
         data-layer={layer}
+        onKeyDown={(event) => {
+          if (!onFrameKey(session, event.key)) return;
+          event.preventDefault();
+        }}
+        onBlur={leave}
         onPointerDown={onPointerDown}
         onPointerMove={onPointerMove}
         onPointerUp={() => (drag.current = undefined)}
@@ -133,6 +139,34 @@ function Panel({ session, layer, title, note, viewport, setViewport }: PanelProp
       </figcaption>
     </figure>
   );
+}
+
+/** Moves the pointer by a key, to the next patch, or zooms around it. @returns whether the key has a meaning. */
+function onFrameKey({ state, frames }: Session, key: string): boolean {
+  const { pointer, viewport } = state.get();
+  const { width, height } = frames;
+  const steps: Readonly<Record<string, readonly [across: number, down: number]>> = {
+    ArrowLeft: [-8, 0],
+    ArrowRight: [8, 0],
+    ArrowUp: [0, -8],
+    ArrowDown: [0, 8],
+  };
+  const before = pointer?.at === "pixel" ? pointer : undefined;
+  const step = steps[key];
+  if (step) {
+    const x = Math.min(width - 1, Math.max(0, before ? before.x + step[0] : width >> 1));
+    const y = Math.min(height - 1, Math.max(0, before ? before.y + step[1] : height >> 1));
+    state.set({ pointer: { at: "pixel", x, y } });
+    return true;
+  }
+  if (key !== "+" && key !== "-") return false;
+  const place = placeOf(viewport, 1, 1);
+  const at = before && {
+    x: place.left + ((before.x + 0.5) / width) * place.width,
+    y: place.top + ((before.y + 0.5) / height) * place.height,
+  };
+  state.set({ viewport: zoomed(viewport, key === "+" ? 2 : 0.5, at ?? { x: 0.5, y: 0.5 }) });
+  return true;
 }
 
 /** The pixel of the frame at a place of a canvas. */

@@ -152,7 +152,7 @@ function paintPlot(session: Session, canvas: HTMLCanvasElement): void {
   const [low, high] = rangeOf(known);
   const yOf = (db: number): number =>
     margin.top + (height - margin.top - margin.bottom) * (1 - (Math.min(high, db) - low) / (high - low));
-  const [ink, faint, accent] = ["--ink", "--line", "--accent"].map((name) => colourOf(canvas, name));
+  const [ink, faint, accent] = ["--ink", "--line", "--accent"].map((name) => colourOf(name));
   const film = state.get().film;
   context.fillStyle = faint!;
   for (const { first, overlap } of film?.windows ?? [])
@@ -191,7 +191,7 @@ function paintScale(
   yOf: (db: number) => number,
   width: number,
 ): void {
-  context.fillStyle = colourOf(canvas, "--soft");
+  context.fillStyle = colourOf("--soft");
   context.font = "500 11px 'Inter Variable', system-ui, sans-serif";
   context.textAlign = "right";
   for (const db of [high, low]) context.fillText(`${String(db)} dB`, width - 4, yOf(db) - 3);
