@@ -141,10 +141,10 @@ describe(
       const note = open.page.locator(".planes-note");
       await open.hover("original", 0.3, 0.8);
       await expect
-        .poll(() => note.textContent())
+        .poll(() => note.textContent(), { timeout: 20_000 })
         .toMatch(/^Row 5\d, column 1\d reads cell 6, 2 of xy, cell \d, 2 of yt, cell \d, 6 of xt\.$/);
       await open.hover("xy", 0.31, 0.81);
-      await expect.poll(() => note.textContent()).toMatch(/^Cell 6, 2 of xy; beside the video/);
+      await expect.poll(() => note.textContent(), { timeout: 20_000 }).toMatch(/^Cell 6, 2 of xy; beside the video/);
       await open.page.getByText("What this cell changes").waitFor();
       const { data, width, height } = await open.pixels("error");
       const brightness = (x: number, y: number): number => {
@@ -201,6 +201,7 @@ describe(
 
     itHere("everything is reached and done with the keyboard", async () => {
       await open.chooseClip(small);
+      await open.choice("View", "Side by side").click();
       const { page } = open;
       const { keyboard } = page;
       await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
@@ -214,23 +215,27 @@ describe(
       expect(await open.frame()).toBe(0);
       await keyboard.press("PageUp");
       await keyboard.press("ArrowRight");
-      await expect.poll(() => open.frame()).toBe(11);
+      await expect.poll(() => open.frame(), { timeout: 20_000 }).toBe(11);
       await keyboard.press("End");
-      await expect.poll(() => open.frame()).toBe(15);
+      await expect.poll(() => open.frame(), { timeout: 20_000 }).toBe(15);
       await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
       await keyboard.press("ArrowLeft");
-      await expect.poll(() => open.frame()).toBe(14);
+      await expect.poll(() => open.frame(), { timeout: 20_000 }).toBe(14);
       await keyboard.press("w");
-      await expect.poll(() => pressed("View", "Wipe")).toBe("true");
+      await expect.poll(() => pressed("View", "Wipe"), { timeout: 20_000 }).toBe("true");
       await keyboard.press("w");
-      await expect.poll(() => pressed("View", "Wipe")).toBe("false");
+      await expect.poll(() => pressed("View", "Wipe"), { timeout: 20_000 }).toBe("false");
       await open.canvas("yt").focus();
       await keyboard.press("ArrowDown");
       await keyboard.press("ArrowRight");
-      await expect.poll(() => page.locator(".planes-note").textContent()).toMatch(/^Cell \d, \d of yt/);
+      await expect
+        .poll(() => page.locator(".planes-note").textContent(), { timeout: 20_000 })
+        .toMatch(/^Cell \d, \d of yt/);
       await open.canvas("original").focus();
       await keyboard.press("ArrowDown");
-      await expect.poll(() => page.locator(".planes-note").textContent()).toMatch(/^Row 32, column 32 reads/);
+      await expect
+        .poll(() => page.locator(".planes-note").textContent(), { timeout: 20_000 })
+        .toMatch(/^Row 32, column 32 reads/);
       await keyboard.press("+");
       await page.getByTitle("Show the whole frame").getByText("2×").waitFor();
       await keyboard.press("-");
@@ -264,7 +269,9 @@ describe(
       const file = join(open.folder, "other.safetensors");
       await writeFile(file, Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from("{}")]));
       await open.choose(file);
-      await expect.poll(() => open.page.getByRole("alert").textContent()).toMatch(/^Expected a file of kind tokenizer/);
+      await expect
+        .poll(() => open.page.getByRole("alert").textContent(), { timeout: 20_000 })
+        .toMatch(/^Expected a file of kind tokenizer/);
       expect(open.troubles).toEqual([]);
     });
   },

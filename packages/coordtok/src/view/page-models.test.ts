@@ -114,7 +114,9 @@ describe(
       const path = "elsewhere.safetensors";
       const file = await generatorFile("lost", triplaneShapeOf(config), { path, sha256: "0".repeat(64) });
       await open.choose(file);
-      await expect.poll(() => open.page.getByRole("alert").textContent()).toMatch(/"elsewhere.safetensors"; open that/);
+      await expect
+        .poll(() => open.page.getByRole("alert").textContent(), { timeout: 20_000 })
+        .toMatch(/"elsewhere.safetensors"; open that/);
       expect(open.troubles).toEqual([]);
     });
 

@@ -103,7 +103,8 @@ function useKeys(session: Session): void {
     const onKeyDown = (event: KeyboardEvent): void => {
       const target = event.target as Element;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (target.closest("input, select, textarea, [role=slider], [role=application]")) return;
+      if (target.closest("input, select, textarea, [role=slider]")) return;
+      if (event.key.startsWith("Arrow") && target.closest("[role=application]")) return;
       if (event.key === " " && !target.closest("button, a")) clock.toggle();
       else if (event.key === "ArrowLeft") clock.step(-1);
       else if (event.key === "ArrowRight") clock.step(1);
