@@ -46,7 +46,9 @@ export interface Latents extends AsyncDisposable {
   get(index: number): Promise<LabelledTriplane>;
   /**
    * Yields clips one by one, B = 1, each owned by the caller. The order depends only on the seed, so a training that resumes at
-   * `start` continues as if it had never stopped; every clip comes once in each pass. Memory holds one clip at a time, and 4 bytes
+   * `start` continues as if it had never stopped; every clip comes once in each pass. While parts of a dataset are still
+   * written, its index is not complete, and each pass takes in the clips that were added since the one before; a training resumes exactly only
+   * where it read a complete one. Memory holds one clip at a time, and 4 bytes
    * per clip for the order.
    */
   read(options: ReadLatentsOptions & { readonly passes: number }): AsyncGenerator<LabelledTriplane, void>;
@@ -65,6 +67,17 @@ const mostOpenFiles = 16;
  */
 export async function openLatents(folder: string): Promise<Latents> {
   await settleFolder(folder, latentsOwner);
+  return new OpenLatents(folder, await contentOf(folder));
+}
+
+/** What the files of a dataset say. */
+interface Content {
+  readonly index: LatentIndex;
+  readonly shards: readonly Shard[];
+  readonly labels: Int32Array;
+}
+
+async function contentOf(folder: string): Promise<Content> {
   const index = await readIndex(folder);
   const numbers = new Map(index.classes.map((name, number) => [name, number]));
   const shards: Shard[] = [];
@@ -92,38 +105,47 @@ export async function openLatents(folder: string): Promise<Latents> {
       labels.push(label);
     }
   }
-  return new OpenLatents(index, shards, Int32Array.from(labels));
+  return { index, shards, labels: Int32Array.from(labels) };
+}
+
+/** The number of the first clip of each shard. */
+function firstClips({ shards }: LatentIndex): number[] {
+  let first = 0;
+  return shards.map(({ clips }) => {
+    first += clips;
+    return first - clips;
+  });
 }
 
 class OpenLatents implements Latents {
-  readonly index: LatentIndex;
-  readonly length: number;
-  readonly #shards: readonly Shard[];
-  readonly #labels: Int32Array;
+  readonly #folder: string;
+  #content: Content;
   /** The index of the first clip of each shard. */
-  readonly #first: number[] = [];
+  #first: readonly number[];
   /** The open files; the one used last is at the end. */
   readonly #open = new Map<Shard, FileSource>();
 
-  constructor(index: LatentIndex, shards: readonly Shard[], labels: Int32Array) {
-    this.index = index;
-    this.length = labels.length;
-    this.#shards = shards;
-    this.#labels = labels;
-    let first = 0;
-    for (const { clips } of index.shards) {
-      this.#first.push(first);
-      first += clips;
-    }
+  constructor(folder: string, content: Content) {
+    this.#folder = folder;
+    this.#content = content;
+    this.#first = firstClips(content.index);
+  }
+
+  get index(): LatentIndex {
+    return this.#content.index;
+  }
+
+  get length(): number {
+    return this.#content.labels.length;
   }
 
   async get(index: number): Promise<LabelledTriplane> {
-    const label = this.#labels[index];
+    const label = this.#content.labels[index];
     if (label === undefined)
       throw new CoordTokError("input", `Expected a clip number from 0 to ${this.length - 1}, got ${index}.`);
     const after = this.#first.findIndex((first) => first > index);
     const at = (after === -1 ? this.#first.length : after) - 1;
-    const shard = this.#shards[at]!;
+    const shard = this.#content.shards[at]!;
     const triplane = await shard.readClip(await this.#sourceOf(shard), index - this.#first[at]!);
     return { triplane, labels: [label] };
   }
@@ -134,16 +156,33 @@ class OpenLatents implements Latents {
     checkOptions(options, readLatentsOptionNames, "Latents.read");
     const { seed = 0, shuffle = true, passes = Infinity, start = 0, signal } = options;
     const random = new Random(seed);
+    let before = 0;
     for (let pass = 0; pass < passes; pass++) {
       const own = random.fork();
-      const from = start - pass * this.length;
-      if (from >= this.length) continue;
-      const order = shuffle ? own.permutation(this.length) : undefined;
-      for (let i = Math.max(0, from); i < this.length; i++) {
+      const { length } = this;
+      const from = start - before;
+      before += length;
+      if (from >= length) continue;
+      const order = shuffle ? own.permutation(length) : undefined;
+      for (let i = Math.max(0, from); i < length; i++) {
         throwIfAborted(signal);
         yield await this.get(order?.[i] ?? i);
       }
+      if (!this.index.complete && pass + 1 < passes) await this.#takeIn();
     }
+  }
+
+  /** Takes in what has been written since. */
+  async #takeIn(): Promise<void> {
+    const content = await contentOf(this.#folder);
+    if (JSON.stringify(content.index.settings) !== JSON.stringify(this.index.settings))
+      throw new CoordTokError(
+        "file-format",
+        `"${this.#folder}" was replaced by another dataset while it was read; open it again.`,
+      );
+    await this.close();
+    this.#content = content;
+    this.#first = firstClips(content.index);
   }
 
   async #sourceOf(shard: Shard): Promise<FileSource> {

@@ -100,6 +100,25 @@ describe("parts of a dataset", { timeout: 60_000 }, () => {
     expect(await encode("parts")).toMatchObject({ encoded: 0, complete: true });
   });
 
+  it("are read while others are still written, and each pass takes in what came since", async () => {
+    await encode("reading", part(1));
+    await using latents = await openLatents(at("reading"));
+    expect([latents.index.complete, latents.length]).toEqual([false, 5]);
+    const read = latents.read({ seed: 1, passes: 2 });
+    const take = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        const { value } = await read.next();
+        for (const name of planeNames) value!.triplane[name].dispose();
+      }
+    };
+    await take(4);
+    await encode("reading", part(2));
+    expect(latents.length).toBe(5);
+    await take(2);
+    expect([latents.index.complete, latents.length]).toEqual([false, 10]);
+    await read.return();
+  });
+
   it("that are stopped go on where they were", async () => {
     const stop = new AbortController();
     const stopped = encode("stopped", {
