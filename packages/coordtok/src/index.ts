@@ -17,6 +17,7 @@ export {
 export type { TrainingForecast } from "./train/forecast.js";
 export type { SkippedVideo } from "./train/training-videos.js";
 export { encodeDataset, type EncodeDatasetOptions, type EncodeDatasetReport } from "./latents/encode-dataset.js";
+export type { ListSource } from "./latents/list-lines.js";
 export { openLatents, type Latents, type ReadLatentsOptions } from "./latents/open-latents.js";
 export type { LatentIndex } from "./latents/index-file.js";
 export type { Labels } from "./latents/dataset-videos.js";
