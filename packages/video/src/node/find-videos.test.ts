@@ -1,6 +1,9 @@
-import { link, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { chmod, link, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findVideos } from "./find-videos.js";
 
@@ -57,4 +60,29 @@ describe("findVideos", () => {
     await mkdir(at("empty"));
     await expect(findVideos([at("empty")])).rejects.toMatchObject({ code: "input" });
   });
+});
+
+it("a folder that may not be read is named in a sentence", { timeout: 60_000 }, async (context) => {
+  if (process.platform === "win32") context.skip("folders have no such rights on Windows");
+  const open = await mkdtemp(join(tmpdir(), "coordtok-rights-"));
+  const closed = join(open, "closed");
+  await mkdir(closed);
+  await writeFile(join(open, "a.mp4"), "");
+  await chmod(open, 0o755);
+  await chmod(closed, 0o000);
+  // Root may read everything, so another user looks.
+  const isRoot = process.getuid?.() === 0;
+  const other = isRoot ? { uid: 65_534, gid: 65_534 } : {};
+  const code = `
+    const { findVideos } = await import(${JSON.stringify(new URL("find-videos.ts", import.meta.url).href)});
+    console.log("started");
+    await findVideos([${JSON.stringify(open)}]).catch((thrown) => console.log(thrown.code, thrown.message));`;
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  const args = ["--import", tsx, "--conditions=@coordtok/source", "--input-type=module", "-e", code];
+  const { stdout } = spawnSync(process.execPath, args, { ...other, cwd: open, encoding: "utf8", timeout: 50_000 });
+  await chmod(closed, 0o755);
+  await rm(open, { recursive: true });
+  const [first, told] = (stdout ?? "").split("\n");
+  if (isRoot && first !== "started") context.skip("user 65534 may not read this checkout");
+  expect(told).toMatch(/^file-read .*closed".*permission/);
 });
