@@ -69,7 +69,6 @@ const commands: readonly (readonly [line: string, begun: RegExp, stays: RegExp |
   [`encode long.mkv ${tokenizer.join(" ")} --out OUT.triplane.safetensors`, /\.partial/, undefined],
   ["decode long.triplane.safetensors --checkpoint tokenizer.safetensors --out OUT.mkv", /\.partial/, undefined],
   [`reconstruct long.mkv ${tokenizer.join(" ")} --out OUT`, /coordtok\.new\/./, undefined],
-  ["convert long.triplane.safetensors OUT.coordtok --step 0.01", /\.partial/, undefined],
 ];
 
 const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, "closed pipe": 141 } as const;
@@ -82,30 +81,27 @@ function namesOf(out: string): string[] {
 }
 
 /** Stops a run in some way once it has begun. */
-async function stopped(line: string, begun: RegExp, out: string, way: Way): Promise<CliEnd & { seconds: number }> {
-  let at = 0;
+function stopped(line: string, begun: RegExp, out: string, way: Way): Promise<CliEnd> {
   const onStart = (child: ChildProcess): void => {
     const watch = setInterval(() => {
       if (!namesOf(out).some((name) => begun.test(name))) return;
       clearInterval(watch);
-      at = performance.now();
       if (way !== "closed pipe") child.kill(way);
       else for (const stream of [child.stdout!, child.stderr!]) stream.destroy();
     }, 20);
     child.once("close", () => clearInterval(watch));
   };
-  const ended = await run(line.replace("OUT", out), { onStart });
-  return { ...ended, seconds: (performance.now() - at) / 1000 };
+  return run(line.replace("OUT", out), { onStart });
 }
 
 describe("work that is stopped", () => {
   // A closed pipe is noticed when something is printed, every five seconds.
-  const others: readonly Way[] = ["SIGINT", "SIGHUP", "closed pipe", "SIGINT", "SIGHUP", "SIGINT", "SIGHUP", "SIGINT"];
+  const others: readonly Way[] = ["SIGINT", "SIGHUP", "closed pipe", "SIGINT", "SIGHUP", "SIGINT", "SIGHUP"];
   const rows = commands.flatMap((command, i) =>
     (["SIGTERM", others[i]!] as const).map((way) => ({ command, way, name: command[0].split(" ")[0]! })),
   );
 
-  it.each(rows)("$name ends at once by $way, and leaves nothing half-written", { timeout: 120_000 }, async (row) => {
+  it.each(rows)("$name ends by $way, and leaves nothing half-written", { timeout: 120_000 }, async (row) => {
     const { command, way, name } = row;
     const [line, begun, stays] = command;
     const out = `${name}-${way.replace(" ", "-")}`;
@@ -140,7 +136,7 @@ describe("results that cannot be printed", () => {
     "convert tokenizer.safetensors full.pth.safetensors",
     "sample generator --count 1 --steps 2 --out full-samples",
   ])("%s is complete all the same, and ends with 1", { timeout: 120_000 }, async (line) => {
-    if (!existsSync("/dev/full")) return;
+    if (!existsSync("/dev/full")) return console.log("skipped: this system has no /dev/full");
     const ended = await run(`${line} --quiet`, { stdio: ["ignore", openSync("/dev/full", "w"), "pipe"] });
     expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('Cannot write "standard output"')]);
     expect(existsSync(join(folder, line.split("--out ")[1] ?? line.split(" ")[2]!))).toBe(true);
