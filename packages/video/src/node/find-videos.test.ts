@@ -82,7 +82,7 @@ it("a folder that may not be read is named in a sentence", { timeout: 60_000 }, 
   const { stdout } = spawnSync(process.execPath, args, { ...other, cwd: open, encoding: "utf8", timeout: 50_000 });
   await chmod(closed, 0o755);
   await rm(open, { recursive: true });
-  const [first, told] = String(stdout).split("\n");
+  const [first, told] = stdout.split("\n");
   if (isRoot && first !== "started") context.skip("user 65534 may not read this checkout");
   expect(told).toMatch(/^file-read .*closed".*permission/);
 });
