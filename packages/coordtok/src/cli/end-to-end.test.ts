@@ -315,7 +315,7 @@ describe("encode-dataset", () => {
 describe("demo --train", () => {
   it(
     "leaves a summary with its figures and the paths of what it wrote, and runs again over its own folder",
-    { timeout: 240_000 },
+    { timeout: 480_000 },
     async () => {
       const demo = ["demo", "--train", "--preset", "test", "--steps", "4", ...common];
       // However few seconds there are, steps are taken until there is something to see.
