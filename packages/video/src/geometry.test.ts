@@ -6,6 +6,19 @@ const square = (side: number): { width: number; height: number } => ({ width: si
 const side = fc.integer({ min: 1, max: 4000 });
 
 describe("resizeSize", () => {
+  it("refuses frames that no memory holds, whether asked for or needed to cover a size", () => {
+    const [wide, most] = [
+      { width: 16_000, height: 1 },
+      { width: 2 ** 15, height: 2 ** 14 },
+    ];
+    expect(resizeSize(most, most)).toEqual(most);
+    for (const [source, target] of [
+      [square(128), square(99_999_999)],
+      [wide, square(1000)],
+    ] as const)
+      expect(() => resizeSize(source, target)).toThrow(/at most 536870912 pixels a frame, got/);
+  });
+
   it("makes the shorter side the size and rounds the longer one down", () => {
     expect(resizeSize({ width: 320, height: 240 }, square(128))).toEqual({ width: 170, height: 128 });
     expect(resizeSize({ width: 240, height: 320 }, square(128))).toEqual({ width: 128, height: 170 });

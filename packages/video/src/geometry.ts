@@ -1,13 +1,21 @@
-import { checkInteger, type Rectangle } from "@coordtok/core";
+import { checkInteger, CoordTokError, type Rectangle } from "@coordtok/core";
 import type { FrameSize } from "./types.js";
 
+/** The most pixels of a frame that is read at a size of its own, 1.6 GB of them. */
+const mostPixels = 2 ** 29;
+
 /**
- * Throws unless both sides are whole numbers of at least 1.
+ * Throws unless both sides are whole numbers of at least 1, and a frame has at most 2^29 pixels.
  * @throws CoordTokError `config`.
  */
 export function checkFrameSize(size: FrameSize, name = "size"): void {
   checkInteger(size.height, `${name}.height`, 1);
   checkInteger(size.width, `${name}.width`, 1);
+  if (size.height * size.width > mostPixels)
+    throw new CoordTokError(
+      "config",
+      `Expected ${name} of at most ${mostPixels} pixels a frame, got ${size.width}x${size.height}; choose a smaller size.`,
+    );
 }
 
 /**
@@ -19,9 +27,12 @@ export function checkFrameSize(size: FrameSize, name = "size"): void {
 export function resizeSize(source: FrameSize, target: FrameSize): FrameSize {
   checkFrameSize(source, "source");
   checkFrameSize(target);
-  return source.width * target.height >= source.height * target.width
-    ? { height: target.height, width: Math.trunc((target.height * source.width) / source.height) }
-    : { height: Math.trunc((target.width * source.height) / source.width), width: target.width };
+  const covering =
+    source.width * target.height >= source.height * target.width
+      ? { height: target.height, width: Math.trunc((target.height * source.width) / source.height) }
+      : { height: Math.trunc((target.width * source.height) / source.width), width: target.width };
+  checkFrameSize(covering, "a resized frame");
+  return covering;
 }
 
 /**
