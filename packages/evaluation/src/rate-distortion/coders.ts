@@ -64,7 +64,7 @@ export interface CoderPlan {
 /** The names of the coders that the others are compared with: planes as they come, and refined ones. */
 export const planesName = "planes";
 /** The name of {@link planesName} after refinement. */
-export const refinedName = (steps: number): string => `planes, ${steps} refinement steps`;
+const refinedName = (steps: number): string => `planes, ${steps} refinement steps`;
 
 /** Rate factors that cover 24 to 34 dB on small frames. */
 const qualities: Readonly<Record<ClipCodec, readonly number[]>> = {
@@ -110,7 +110,7 @@ export async function chosenCodecs(
 }
 
 /** A step as a fraction where it is one. */
-export function stepText(step: number): string {
+function stepText(step: number): string {
   const inverse = 1 / step;
   return inverse > 1 && Math.abs(inverse - Math.round(inverse)) < 1e-3 ? `1/${Math.round(inverse)}` : String(step);
 }
