@@ -100,6 +100,6 @@ function checkChunk(chunk: unknown): Uint8Array {
 /** An error that calls a temporary file by the name of its video. */
 function renamed(thrown: unknown, path: string, label: string): unknown {
   if (!isCoordTokError(thrown) || !thrown.sentence.includes(path)) return thrown;
-  const { code, details, options, remedy } = thrown;
-  return new CoordTokError(code, thrown.sentence.replaceAll(path, label), { cause: thrown, details, options, remedy });
+  const { code, sentence, ...more } = thrown;
+  return new CoordTokError(code, sentence.replaceAll(path, label), more);
 }
