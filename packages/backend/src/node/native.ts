@@ -48,7 +48,7 @@ function refuseOtherRuntimes(): void {
   const runtime = (["bun", "deno"] as const).find((name) => process.versions[name] !== undefined);
   if (runtime === undefined) return;
   const message = `Native TensorFlow loads under Node alone, and this is ${runtime === "bun" ? "Bun" : "Deno"}; use Node, or the backend wasm.`;
-  throw new CoordTokError("backend", message, { options: { backend: "wasm" } });
+  throw new CoordTokError("backend", message);
 }
 
 function precisionNotes(precision: Precision, mode: string | undefined): string[] {
