@@ -94,11 +94,11 @@ async function someBackend(): Promise<void> {
 
 function write(film: OpenedFilm, input: string, output: string, options: ConvertOptions): Promise<WrittenFilm> {
   const { step, quality, dtype, overwrite, signal, onProgress } = options;
-  const { checkpoint, source, refinement, precision, config } = film;
+  const { checkpoint, source, creator = `coordtok ${ownVersion}`, refinement, precision, config } = film;
   const describe: WriteFilmOptions["describe"] = () => ({
     config: asJson(config),
     source,
-    creator: `coordtok ${ownVersion}`,
+    creator,
     ...(checkpoint && { checkpoint: referenceFrom(checkpoint, input, output) }),
     ...(refinement && { refinement }),
     ...(precision !== undefined && { precision }),

@@ -148,12 +148,7 @@ describe(noBrowser === undefined ? "the page" : `the page, skipped: ${noBrowser}
     expect([info.code, info.stdout]).toEqual([0, expect.stringContaining("64x64")]);
     await convertFile(at("page.coordtok"), at("there.triplane.safetensors"));
     await convertFile(at("there.triplane.safetensors"), at("back.coordtok"), { step: 1 / 8 });
-    await convertFile(at("back.coordtok"), at("back.triplane.safetensors"));
-    // The coded bytes name who wrote them; the planes do not differ.
-    const [there, back] = await Promise.all(
-      ["there.triplane.safetensors", "back.triplane.safetensors"].map((name) => readFile(at(name))),
-    );
-    expect(there!.equals(back!)).toBe(true);
+    expect((await readFile(at("back.coordtok"))).equals(await readFile(at("page.coordtok")))).toBe(true);
     await writeFile(at("planes.triplane.safetensors"), await open.download("Planes, file"));
     const decoded = await decodeToVideo(at("planes.triplane.safetensors"), { out: at("decoded.mp4"), backend: "wasm" });
     expect(decoded).toMatchObject({ frames: 12, width: 64 });
