@@ -60,7 +60,10 @@ module.exports = {
       comment:
         "Another package is imported by its name, never by a path into its folder. Only the fuzzer, the injector of faults and the test of colours go behind the door.",
       severity: "error",
-      from: { path: "^(packages/[^/]+|tools|examples|benchmarks)/", pathNot: "^tools/src/(fuzz/|faults/|colour-page\\.ts)" },
+      from: {
+        path: "^(packages/[^/]+|tools|examples|benchmarks)/",
+        pathNot: "^tools/src/(fuzz/|faults/|colour-page\\.ts)",
+      },
       to: { path: "^packages/", pathNot: "^$1/", dependencyTypes: ["local"] },
     },
     {
