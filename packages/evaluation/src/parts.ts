@@ -21,11 +21,12 @@ export async function inParts<O extends EvaluateOptions>(
   options: O,
   run: (options: O) => Promise<WrittenEvaluation>,
 ): Promise<WrittenEvaluation> {
-  const { out, part } = options;
+  const { out } = options;
+  const part = options.part && checkPart(options.part);
   const there = await partsIn(out);
   if (part === undefined && there.length === 0) return run(options);
   if (part !== undefined && (await isThatPart(out, part))) return run(options);
-  const of = part === undefined ? there[0]!.of : checkPart(part).of;
+  const of = part === undefined ? there[0]!.of : part.of;
   const other = there.find((one) => one.of !== of)?.of;
   if (other !== undefined)
     throw new CoordTokError(

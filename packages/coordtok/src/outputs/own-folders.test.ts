@@ -159,8 +159,8 @@ describe("an input among the outputs is refused and stays as it is", { timeout: 
       decodeToVideo(at("t.safetensors"), { out: at("t.mp4"), overwrite: true, backend }),
     ).rejects.toMatchObject({ code: "file-exists" });
     const part = at("part");
-    const shard = { index: 1, count: 1 };
-    const common = { backend, sanityClips: 0, shard } as const;
+    const whole = { number: 1, of: 1 };
+    const common = { backend, sanityClips: 0, part: whole } as const;
     await evaluateReconstruction([at("videos")], { against: at("videos"), out: part, ...common });
     const before = await contentOf(part);
     await expect(mergeEvaluations([part], { out: part, overwrite: true })).rejects.toMatchObject({
