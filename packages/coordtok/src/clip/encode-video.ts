@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { stat } from "node:fs/promises";
 import { getBackend } from "@tensorflow/tfjs-core";
 import {
@@ -39,6 +38,7 @@ import { ownVersion } from "../inspect/versions.js";
 import { codingStep } from "../film/code-stream.js";
 import { checkStorage, defaultBytesModel, isCodedName, writeCodedFilm, type StorageOptions } from "./coded-file.js";
 import { withVideoFile, type VideoFile, type VideoInput } from "./video-input.js";
+import { filmSource } from "./film-source.js";
 import { writeFilm, type WriteFilmOptions, type WrittenFilm } from "./film-file.js";
 import { modelReference } from "./film-model.js";
 import { isLattice, latticeBudget, refuseLatticeOptions, type LatticeOptions } from "./lattice-settings.js";
@@ -371,41 +371,6 @@ function withTotal(
   return (
     onProgress && ((event) => onProgress(total === Infinity ? event : { ...event, total: Math.max(total, event.done) }))
   );
-}
-
-/** A frame that comes this many seconds early or late is still one of a constant rate: containers round times. */
-const timingTolerance = 0.002;
-
-/** What a film says about its video. */
-export function filmSource(
-  path: string,
-  info: VideoInfo,
-  timestamps: readonly number[],
-  { start = 0, stride = 1, fit }: WindowOptions & Pick<EncodeVideoOptions, "fit">,
-): FilmSource {
-  const begin = timestamps[0] ?? 0;
-  const times = timestamps.map((time) => time - begin);
-  const fps = info.averageFps / stride;
-  const isConstant = times.every((time, i) => Math.abs(time - i / fps) <= timingTolerance);
-  const rises = times.every((time, i) => i === 0 || time >= times[i - 1]!);
-  return {
-    name: basename(path),
-    width: info.width,
-    height: info.height,
-    fps,
-    frames: timestamps.length,
-    start,
-    stride,
-    resize: "exact",
-    ...(info.rotation === 0 ? {} : { rotation: info.rotation }),
-    pixelFormat: info.pixelFormat,
-    ...(Object.keys(info.colour).length === 0 ? {} : { colour: info.colour }),
-    // Frames that were stretched to a shape have lost the one of their pixels.
-    ...(info.pixelAspect === 1 || fit === "stretch" ? {} : { pixelAspect: info.pixelAspect }),
-    ...(info.sound === undefined ? {} : { sound: info.sound }),
-    ...(begin > 0 ? { beginSeconds: begin } : {}),
-    ...(isConstant || !rises ? {} : { timestampsSeconds: times }),
-  };
 }
 
 function notFinite(thrown: unknown, path: string, checkpoint: string | undefined): unknown {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeFile } from "../inspect/describe-file.js";
 import { decodeToVideo } from "./decode-to-video.js";
 import { encodeVideo } from "./encode-video.js";
-import { filmSource } from "./encode-video.js";
+import { filmSource } from "./film-source.js";
 
 const clip = syntheticClip({ frames: 21, height: 57, width: 41, seed: 3 });
 let folder = "";

@@ -16,7 +16,7 @@ import { namingOptionNames } from "../models/naming-options.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { refuseFinished } from "../outputs/outputs.js";
 import { reconstructOwner } from "../outputs/own-folders.js";
-import { filmSource } from "./encode-video.js";
+import { filmSource } from "./film-source.js";
 import {
   checkWindowFrames,
   isLattice,
