@@ -7,7 +7,7 @@ import { writeVideo } from "@coordtok/video/node";
 import { describeEachBackend } from "@coordtok/tools";
 import { mistyped } from "@coordtok/tools/mistyped";
 import { memory } from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { describeFile } from "../inspect/describe-file.js";
 import { loadPretrained } from "../models/load-pretrained.js";
 import { encodeVideo, type EncodeReport } from "./encode-video.js";
@@ -21,9 +21,12 @@ beforeAll(async () => {
   video = join(folder, "film.mkv");
   const clip = syntheticClip({ frames: 5, height: 24, width: 32, seed: 3 });
   await writeVideo(video, framesFromClip(clip, 20), { fps: 20 });
+  // Other tests have temporary folders as well.
+  vi.stubEnv("TMPDIR", mkdtempSync(join(folder, "tmp-")));
 });
 
 afterAll(() => {
+  vi.unstubAllEnvs();
   rmSync(folder, { recursive: true, force: true });
 });
 
