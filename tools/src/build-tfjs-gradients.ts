@@ -69,3 +69,5 @@ const { outputFiles } = await build({
 const file = join(core, "src/train/tfjs-gradients.js");
 writeFileSync(`${file}.new`, outputFiles[0]!.contents);
 renameSync(`${file}.new`, file);
+// Without it, the declarations of what imports the file would hold its code.
+writeFileSync(file.replace(/\.js$/, ".d.ts"), "export {};\n");
