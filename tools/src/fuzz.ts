@@ -7,7 +7,7 @@ import { addReports, inputOf, type FuzzReport } from "./fuzz/run-fuzz.js";
 import { allTargets } from "./fuzz/targets.js";
 import type { WorkerTask } from "./fuzz/fuzz-worker.js";
 
-const help = `Feeds changed inputs of every format to what reads it. Every input is read, or refused with one of our errors, within 2 s and
+const help = `Feeds changed inputs of every format to what reads it. Every input is read, or refused with one of our errors, within 8 s and
 within twice its size and 64 MiB; whatever else happens is a fault, and its input is kept.
 
   pnpm fuzz                       1 000 000 inputs in two workers

@@ -53,7 +53,7 @@ export interface FuzzOptions {
 }
 
 /** An input that takes longer than this counts as a hang. */
-const longestMs = 2000;
+const longestMs = 8000;
 /** What reading may hold beyond twice the size of the file: nodes of small values, messages, what the collector has not freed yet. */
 const freeBytes = 2 ** 26;
 const mostFailures = 20;

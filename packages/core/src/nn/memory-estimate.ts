@@ -15,9 +15,12 @@ export function inferenceMemory(weightBytes: number, activationBytes: number): M
   return { weightBytes, activationBytes, optimizerBytes: 0, totalBytes: weightBytes + activationBytes };
 }
 
-/** Estimates the memory of training with AdamW and a moving average, as `trainLoop` does. */
-export function trainingMemory(weightBytes: number, activationBytes: number): MemoryEstimate {
+/**
+ * Estimates the memory of training with AdamW and a moving average, as `trainLoop` does.
+ * @param updateBytes what the optimizer holds beside that during an update (default 0).
+ */
+export function trainingMemory(weightBytes: number, activationBytes: number, updateBytes = 0): MemoryEstimate {
   // The moving average and two moments persist. Gradients grow while activations are freed; the update then doubles everything.
-  const optimizerBytes = 3 * weightBytes + Math.max(weightBytes, 5 * weightBytes - activationBytes);
+  const optimizerBytes = 3 * weightBytes + Math.max(weightBytes, 5 * weightBytes + updateBytes - activationBytes);
   return { weightBytes, activationBytes, optimizerBytes, totalBytes: weightBytes + activationBytes + optimizerBytes };
 }

@@ -15,7 +15,7 @@ describeEachBackend("a long sequence that passes blocks in pieces", () => {
   const numbers = Float32Array.from({ length: 2 * rows * width }, () => 2 * random.uniform() - 1);
   const options = { heads: 2, epsilon: 1e-5 };
 
-  it("gives the numbers that it gives as a whole", async () => {
+  it("gives the numbers that it gives as a whole", { timeout: 120_000 }, async () => {
     const x = tensor3d(numbers, [2, rows, width]);
     const shares: number[] = [];
     const onPiece = (done: number): Promise<void> => Promise.resolve(void shares.push(done));
@@ -31,7 +31,7 @@ describeEachBackend("a long sequence that passes blocks in pieces", () => {
     dispose([x, pieces, middle, whole]);
   });
 
-  it("ends between two pieces without leaving a tensor", async () => {
+  it("ends between two pieces without leaving a tensor", { timeout: 120_000 }, async () => {
     await expectNoLeak(async () => {
       const x = tensor3d(numbers, [2, rows, width]);
       const onPiece = (done: number): Promise<void> =>

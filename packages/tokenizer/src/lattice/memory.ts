@@ -38,8 +38,13 @@ export function estimateLatticeMemory(config: LatticeConfig, work: LatticeMemory
       encoder + decoder,
       memoryMargin * bytesPerNumber * refineNumbers(config, counts, work.clips ?? 1),
     );
-  return trainingMemory(encoder + decoder, scale * trainNumbers(config, counts, work.blocks ?? counts.times));
+  const weights = encoder + decoder;
+  const activations = scale * trainNumbers(config, counts, work.blocks ?? counts.times);
+  return trainingMemory(weights, activations, 2 * Math.min(weights, muonBytes));
 }
+
+/** Muon computes matrices of one shape together, up to this many bytes of them, with a few intermediate results. */
+const muonBytes = 2 ** 24;
 
 interface Counts {
   /** Values of a clip. */
